@@ -1,0 +1,49 @@
+# From nothing: `make demo` or `make test`. Everything lives in .venv, results/ and resources/.
+SHELL := bash
+BIN := .venv/bin
+
+.PHONY: help setup demo test ui lint lock clean clean-results
+
+help:
+	@echo "make demo           set up, run the main job, print the comparison table"
+	@echo "make test           set up, run the test suite"
+	@echo "make ui             open MLflow on the results"
+	@echo "make lint           formatters, linters, type checker, Snakemake's linter"
+	@echo "make setup          only make .venv (PYTHON=python3.12 chooses the interpreter)"
+	@echo "make lock           pin again after an edit of pyproject.toml"
+	@echo "make clean          remove caches; make clean-results removes results/ and resources/ too"
+
+setup:
+	@tools/setup.sh
+
+demo: setup
+	@$(BIN)/snakemake --cores all
+	@if [ ! results/report.html -nt results/comparison.csv ]; then \
+	    $(BIN)/snakemake --quiet all --report results/report.html; fi
+	@$(BIN)/transpose summary
+
+test: setup
+	@$(BIN)/python -m pytest
+
+ui:
+	@if [ ! -f results/mlflow.db ]; then echo "no results/mlflow.db yet: make demo makes it"; exit 1; fi
+	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+	    $(BIN)/mlflow ui --backend-store-uri sqlite:///results/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+lock: setup
+	tools/lock.sh
+
+clean:
+	rm -rf .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+clean-results: clean
+	rm -rf resources .snakemake
+	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

@@ -1,0 +1,39 @@
+# The whole reproduction: `snakemake --cores N` makes every target of `rule all`.
+# Another study: `snakemake --cores N --configfile config/paper.yaml`; one file: name it as the target.
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+# A study's file replaces the embedded default rather than being merged into it.
+if not workflow.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/records.smk"
+include: "workflow/rules/database.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/boxes.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/attention.smk"
+include: "workflow/rules/cost.smk"
+include: "workflow/rules/compare.smk"
+include: "workflow/rules/track.smk"
+
+
+localrules:
+    all,
+    record,
+    track_database,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.compare.output,
+        rules.track_study.output,

@@ -1,0 +1,73 @@
+"""Fixtures that several test modules share."""
+
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from transpose.skeleton import COCO
+
+
+@pytest.fixture(scope="session")
+def reference_dir() -> Path:
+    """The folder of golden numbers; TRANSPOSE_REFERENCE_DIR names another one of the same form."""
+    return Path(os.environ.get("TRANSPOSE_REFERENCE_DIR", Path(__file__).parent / "reference"))
+
+
+@pytest.fixture
+def tiny_dataset(tmp_path: Path) -> Path:
+    """A folder with `annotations.json` and `images/`: four pictures, five persons with v of 0, 1 and 2, one crowd."""
+    folder = tmp_path / "tiny"
+    (folder / "images").mkdir(parents=True)
+    rng = np.random.default_rng(7)
+    sizes_hw = {11: (120, 160), 12: (160, 120), 13: (96, 96), 14: (100, 140)}
+    images = [
+        {"id": image_id, "file_name": f"{image_id:012d}.jpg", "height": height, "width": width}
+        for image_id, (height, width) in sizes_hw.items()
+    ]
+    boxes = {101: (11, [20, 15, 50, 90]), 102: (11, [90, 30, 40, 70]), 103: (12, [-5, 20, 70, 120])}
+    boxes |= {104: (13, [30, 10, 40, 80]), 105: (12, [60, 90, 30, 60])}
+    persons = [_person(annotation_id, *place, rng) for annotation_id, place in boxes.items()]
+    persons[4] |= {"keypoints": [0] * 51, "num_keypoints": 0}
+    crowd = persons[4] | {"id": 106, "image_id": 13, "iscrowd": 1, "bbox": [0, 0, 96, 30]}
+    content = {
+        "images": images,
+        "annotations": [*persons, crowd],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO.keypoints), "skeleton": []}],
+    }
+    (folder / "annotations.json").write_text(json.dumps(content))
+    for image in images:
+        drawn = [person for person in persons if person["image_id"] == image["id"]]
+        cv2.imwrite(str(folder / "images" / image["file_name"]), _draw(sizes_hw[image["id"]], drawn, rng))
+    return folder
+
+
+def _person(annotation_id: int, image_id: int, box: list[int], rng: np.random.Generator) -> dict[str, object]:
+    """A person with keypoints spread over the box."""
+    x, y, width, height = box
+    visibility = rng.choice([0, 1, 2], size=17, p=[0.2, 0.2, 0.6])
+    places = rng.uniform((x, y), (x + width, y + height), size=(17, 2)).round(1)
+    keypoints = np.concatenate([places, visibility[:, None]], axis=1) * (visibility > 0)[:, None]
+    return {
+        "id": annotation_id,
+        "image_id": image_id,
+        "category_id": 1,
+        "bbox": box,
+        "area": 0.6 * width * height,
+        "iscrowd": 0,
+        "keypoints": keypoints.ravel().tolist(),
+        "num_keypoints": int((visibility > 0).sum()),
+    }
+
+
+def _draw(size_hw: tuple[int, int], persons: list[dict], rng: np.random.Generator) -> np.ndarray:
+    """A smooth background with a disc at each labelled keypoint."""
+    image = cv2.resize(rng.integers(0, 255, (4, 4, 3), dtype=np.uint8), size_hw[::-1], interpolation=cv2.INTER_CUBIC)
+    for person in persons:
+        for x, y, v in np.reshape(person["keypoints"], (-1, 3)):
+            if v > 0:
+                cv2.circle(image, (round(x), round(y)), 4, (40, 220, 250), -1)
+    return image

@@ -1,0 +1,27 @@
+import numpy as np
+
+from transpose.data.synthetic.background import noise, sample_background
+from transpose.data.synthetic.camera import Camera
+
+CAMERA = Camera(height=1.5, pitch=5, roll=1, focal=150, size_hw=(60, 80))
+
+
+def test_backgrounds_are_pictures_and_differ():
+    pictures = [sample_background(CAMERA, np.random.default_rng(seed)) for seed in range(5)]
+    for picture in pictures:
+        assert picture.shape == (60, 80, 3)
+        assert picture.dtype == np.float32
+        assert 0 <= picture.min() <= picture.max() <= 1
+    assert np.abs(pictures[0] - pictures[1]).mean() > 0.02
+
+
+def test_the_same_stream_gives_the_same_background():
+    first, second = (sample_background(CAMERA, np.random.default_rng(3)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_noise_spans_its_range():
+    field = noise((40, 50), np.random.default_rng(0))
+    assert field.shape == (40, 50)
+    assert field.min() == 0
+    assert 0.99 < field.max() <= 1

@@ -1,0 +1,33 @@
+import numpy as np
+import torch
+
+from transpose.data.crops import crop_image, normalise
+
+SHIFT = np.array([[1.0, 0.0, -3.0], [0.0, 1.0, -2.0]])
+
+
+def test_a_shift_moves_whole_pixels_and_leaves_zeros_outside():
+    image = np.random.default_rng(0).integers(1, 255, (20, 30, 3), dtype=np.uint8)
+    crop = crop_image(image, SHIFT, (25, 16))
+    assert crop.shape == (25, 16, 3)
+    assert crop.dtype == np.uint8
+    np.testing.assert_array_equal(crop[:18], image[2:, 3:19])
+    assert not crop[18:].any()
+
+
+def test_the_affine_maps_from_the_image_to_the_crop():
+    image = np.zeros((40, 40, 3), dtype=np.uint8)
+    image[10, 20] = 200
+    crop = crop_image(image, np.array([[2.0, 0.0, -10.0], [0.0, 2.0, -10.0]]), (40, 40))
+    assert np.unravel_index(crop[..., 0].argmax(), (40, 40)) == (10, 30)
+
+
+def test_normalised_crops_follow_imagenet():
+    crops = torch.randint(0, 256, (2, 8, 6, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = normalise(crops)
+    assert images.shape == (2, 3, 8, 6)
+    assert images.dtype == torch.float32
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    scaled = crops.permute(0, 3, 1, 2) / 255
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    torch.testing.assert_close(images, (scaled - mean[:, None, None]) / std[:, None, None], atol=1e-5, rtol=0)

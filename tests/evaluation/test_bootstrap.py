@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from transpose.evaluation import bootstrap
+from transpose.evaluation.bootstrap import bootstrap_interval, paired_difference
+from transpose.evaluation.matches import average_precisions
+from transpose.evaluation.oks import evaluate_keypoints
+from transpose.evaluation.results import PoseResults
+from transpose.skeleton import COCO
+
+
+@pytest.fixture
+def table(make_scene):
+    scene = make_scene(seed=30, images=50)
+    return evaluate_keypoints(scene.annotation_path, scene.results, COCO).matches
+
+
+@pytest.fixture
+def better_table(make_scene):
+    scene = make_scene(seed=30, images=50)
+    persons = [person for person in scene.content["annotations"] if person["num_keypoints"]][::2]
+    results = PoseResults(
+        image_ids=np.array([person["image_id"] for person in persons]),
+        keypoints=np.array([person["keypoints"] for person in persons]).reshape(-1, 17, 3),
+        scores=np.full(len(persons), 2.0),
+    )
+    both = PoseResults(
+        *(np.concatenate(values) for values in zip(vars(results).values(), vars(scene.results).values(), strict=True))
+    )
+    return evaluate_keypoints(scene.annotation_path, both, COCO).matches
+
+
+def test_interval_is_the_quantiles_of_resampled_precisions(table):
+    low, high = bootstrap_interval(table, samples=200, seed=1, level=0.8)
+    rng = np.random.default_rng(1)
+    resampled = [average_precisions(table, rng.multinomial(50, np.full(50, 1 / 50))[None])[0] for _ in range(200)]
+    assert (low, high) == pytest.approx(tuple(np.quantile(resampled, (0.1, 0.9))))
+    wide = bootstrap_interval(table, samples=200, seed=1, level=0.95)
+    assert wide[0] < low < average_precisions(table, np.ones((1, 50), dtype=int))[0] < high < wide[1]
+
+
+def test_blocks_change_nothing_and_seeds_do(table, monkeypatch):
+    whole = bootstrap_interval(table, samples=50, seed=2)
+    assert bootstrap_interval(table, samples=50, seed=3) != whole
+    monkeypatch.setattr(bootstrap, "_CELLS_AT_ONCE", 1)
+    assert bootstrap_interval(table, samples=50, seed=2) == whole
+
+
+def test_a_difference_to_itself_is_exactly_nothing(table):
+    assert paired_difference(table, table, samples=50, seed=0) == (0, 0, 0)
+
+
+def test_a_paired_difference_is_antisymmetric_and_narrower_than_its_parts(table, better_table):
+    difference, low, high = paired_difference(better_table, table, samples=300, seed=0)
+    once = np.ones((1, 50), dtype=int)
+    assert difference == average_precisions(better_table, once)[0] - average_precisions(table, once)[0]
+    assert 0 < low < difference < high
+    assert paired_difference(table, better_table, samples=300, seed=0) == pytest.approx((-difference, -high, -low))
+    intervals = [bootstrap_interval(side, samples=300, seed=0) for side in (table, better_table)]
+    assert high - low < sum(upper - lower for lower, upper in intervals)
+
+
+def test_other_images_cannot_be_paired(table, make_scene):
+    scene = make_scene(seed=31, images=50)
+    other = evaluate_keypoints(scene.annotation_path, scene.results, COCO).matches
+    with pytest.raises(ValueError, match="same images"):
+        paired_difference(table, other, samples=10, seed=0)
+
+
+@pytest.mark.parametrize("images", [0, 3])
+def test_nobody_to_find_has_the_evaluators_answer(images, make_scene, no_results):
+    import json
+
+    scene = make_scene(images=3)
+    content = scene.content | {"images": scene.content["images"][:images], "annotations": []}
+    scene.annotation_path.write_text(json.dumps(content))
+    nobody = evaluate_keypoints(scene.annotation_path, no_results, COCO).matches
+    assert bootstrap_interval(nobody, samples=10, seed=0) == (-1, -1)
+    assert paired_difference(nobody, nobody, samples=10, seed=0) == (0, 0, 0)

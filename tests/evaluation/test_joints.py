@@ -1,0 +1,72 @@
+import json
+
+import numpy as np
+import pytest
+
+from transpose.data.coco import load_annotations
+from transpose.evaluation.joints import joint_metrics
+from transpose.evaluation.oks import evaluate_keypoints
+from transpose.evaluation.results import PoseResults
+from transpose.skeleton import COCO, Skeleton
+
+JOINTS = ("nose", "left_shoulder", "right_ankle")
+
+
+@pytest.mark.parametrize("joint", JOINTS)
+def test_precision_is_the_official_one_of_the_joint_alone(joint, make_scene):
+    scene = make_scene(seed=6, images=40)
+    k = COCO.index(joint)
+    measured = joint_metrics(load_annotations(scene.annotation_path, COCO), scene.results, COCO)[k]
+    alone = Skeleton(
+        name="alone",
+        keypoints=(joint,),
+        flip_pairs=(),
+        limbs=(),
+        sigmas=(COCO.sigmas[k],),
+        joint_weights=(1.0,),
+        upper_body=(),
+    )
+    annotations = [
+        person
+        | {
+            "keypoints": person["keypoints"][3 * k : 3 * k + 3],
+            "num_keypoints": int(person["keypoints"][3 * k + 2] > 0),
+        }
+        for person in scene.content["annotations"]
+    ]
+    scene.annotation_path.write_text(json.dumps(scene.content | {"annotations": annotations}))
+    results = PoseResults(scene.results.image_ids, scene.results.keypoints[:, k : k + 1], scene.results.scores)
+    official = evaluate_keypoints(scene.annotation_path, results, alone)
+    assert 0.01 < measured.ap < 0.95
+    assert measured.ap == pytest.approx(official.statistics["AP"], abs=1e-12)
+    assert measured.occluded + measured.visible == official.persons
+
+
+def test_errors_are_in_kappas_and_split_by_visibility(make_scene):
+    scene = make_scene(seed=7, images=60)
+    persons = [person for person in scene.content["annotations"] if person["num_keypoints"] and not person["iscrowd"]]
+    first_of_image = {person["image_id"]: person for person in reversed(persons)}
+    scene.annotation_path.write_text(json.dumps(scene.content | {"annotations": list(first_of_image.values())}))
+    keypoints = np.array([person["keypoints"] for person in first_of_image.values()]).reshape(-1, 17, 3)
+    kappas = np.sqrt([person["area"] for person in first_of_image.values()])[:, None] * 2 * COCO.oks_sigmas
+    shift = np.where(keypoints[..., 2] == 1, 0.75, 0.25) * kappas
+    shifted = keypoints.copy()
+    shifted[..., 0] += shift
+    far = shifted + 10_000
+    results = PoseResults(
+        image_ids=np.tile(list(first_of_image), 2),
+        keypoints=np.concatenate((far, shifted)),
+        scores=np.repeat([1.0, 0.1], len(shifted)),
+    )
+    for joint in joint_metrics(load_annotations(scene.annotation_path, COCO), results, COCO):
+        assert joint.occluded
+        assert joint.visible
+        assert joint.median_error_occluded == pytest.approx(0.75)
+        assert joint.median_error_visible == pytest.approx(0.25)
+
+
+def test_far_results_have_large_but_finite_errors(make_scene):
+    scene = make_scene(seed=8)
+    scene.results.keypoints[..., :2] += 1e6
+    joints = joint_metrics(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
+    assert all(joint.median_error_visible and 1e3 < joint.median_error_visible < 1e7 for joint in joints)

@@ -1,0 +1,149 @@
+"""Made-up results for the tests of tables and figures."""
+
+from pathlib import Path
+
+from transpose.config.study import Protocol
+from transpose.cost import CostReport, Operations, Parameters
+from transpose.reporting.published import Published, load_published
+from transpose.reporting.records import AblationRecord, BoxKind, EvaluationKey, EvaluationRecord, ResultRow
+
+KEYPOINTS = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip", "left_ankle", "right_ankle")
+
+
+def published() -> Published:
+    return load_published(Path(__file__).parents[1] / "config" / "published.yaml")
+
+
+def cost(params: float = 5.2e6, macs: float = 5.4e9) -> CostReport:
+    return CostReport(
+        input_size=(256, 192),
+        parameters=Parameters(total=int(params), trainable=int(params) - 196_608, fixed_position_embedding=196_608),
+        operations=Operations(macs=int(macs), macs_as_published=int(1.4 * macs)),
+        dtype="float32",
+        threads=1,
+        memory_kind="process_resident",
+        timings=(),
+        machine={},
+    )
+
+
+def result_row(
+    variant: str = "tp_r_a3",
+    aps: tuple[float, ...] = (0.717,),
+    *,
+    title: str | None = None,
+    dataset: str = "coco",
+    dataset_title: str = "COCO",
+    split: str = "val",
+    benchmark: str | None = "coco_val2017",
+    boxes: str = "detector",
+    box_kind: BoxKind = "detections",
+    box_count: int | None = 104_125,
+    images: int = 5000,
+    persons: int = 6352,
+    seeds_planned: int | None = None,
+    protocol: Protocol | None = None,
+    input_size: tuple[int, int] = (256, 192),
+    reproduces: str | None = "same",
+    notes: tuple[str, ...] = (),
+    cost_report: CostReport | None = None,
+) -> ResultRow:
+    key = EvaluationKey(
+        variant=variant,
+        dataset=dataset,
+        split=split,
+        boxes=boxes,
+        box_kind=box_kind,
+        protocol=protocol or Protocol(),
+    )
+    evaluations = tuple(
+        EvaluationRecord(
+            key=key,
+            seed=seed,
+            images=images,
+            persons=persons,
+            box_count=box_count,
+            initialisation="pretrained backbone",
+            metrics={
+                "AP": ap,
+                "AP50": min(ap + 0.15, 1),
+                "AP75": ap + 0.05,
+                "APM": ap - 0.03,
+                "APL": -1.0,
+                "AR": ap + 0.05,
+            },
+            interval=(ap - 0.02, ap + 0.02),
+            joint_ap={name: ap - 0.02 * index for index, name in enumerate(KEYPOINTS)},
+            notes=notes,
+        )
+        for seed, ap in enumerate(aps)
+    )
+    return ResultRow(
+        key=key,
+        title=title or variant,
+        dataset_title=dataset_title,
+        input_size=input_size,
+        benchmark=benchmark,
+        published=variant if reproduces == "same" else reproduces,
+        seeds_planned=seeds_planned or max(1, len(aps)),
+        evaluations=evaluations,
+        cost=cost_report or cost(),
+    )
+
+
+def demo_rows() -> list[ResultRow]:
+    """Six variants on a synthetic and a small real set, two box sources: what the embedded study makes."""
+    variants = {
+        "r_sine": ("R small, sine", (0.561, 0.552, 0.568), 0.84e6, 0.28e9),
+        "r_learnable": ("R small, learnable", (0.548, 0.541, 0.557), 0.84e6, 0.28e9),
+        "r_none": ("R small, no position", (0.502, 0.511, 0.496), 0.82e6, 0.28e9),
+        "r_no_encoder": ("R small, no encoder", (0.431, 0.442, 0.425), 0.76e6, 0.258e9),
+        "h_sine": ("H small, sine", (0.583, 0.575), 0.35e6, 0.147e9),
+        "h_wide": ("H small, wide", (), 0.62e6, 0.31e9),
+    }
+    rows = []
+    sets = {"synthetic": ("synthetic people", 0.0, 200, 531), "photographs": ("real photographs", -0.25, 30, 71)}
+    for dataset, (dataset_title, shift, images, persons) in sets.items():
+        boxes: tuple[tuple[str, BoxKind, float], ...] = (
+            ("ground_truth", "ground_truth", 0.0),
+            ("simulated", "simulated", -0.03),
+        )
+        for name, kind, loss in boxes:
+            for variant, (title, aps, params, macs) in variants.items():
+                rows.append(
+                    result_row(
+                        variant,
+                        tuple(ap + shift + loss for ap in aps),
+                        title=title,
+                        dataset=dataset,
+                        dataset_title=dataset_title,
+                        benchmark=None,
+                        boxes=name,
+                        box_kind=kind,
+                        box_count=None,
+                        images=images,
+                        persons=persons,
+                        seeds_planned=3,
+                        input_size=(128, 96),
+                        reproduces=None,
+                        cost_report=cost(params, macs),
+                    )
+                )
+    return rows
+
+
+def ablation(difference: float | None, interval: tuple[float, float] | None, **changes: str) -> AblationRecord:
+    return AblationRecord(
+        question=changes.get("question", "Does a position embedding help?"),
+        baseline_title="no position",
+        variant_title=changes.get("variant", "sine"),
+        dataset_title="synthetic people",
+        split="val",
+        boxes="ground_truth",
+        box_kind="ground_truth",
+        images=200,
+        persons=531,
+        seeds=1,
+        difference=difference,
+        interval=interval,
+    )

@@ -1,0 +1,85 @@
+"""The encoder against PyTorch's own attention, and what attention weights promise."""
+
+import pytest
+import torch
+from torch import nn
+
+from tests.small_variants import noise
+from transpose.models.encoder import EncoderLayer, SelfAttention, TransformerEncoder
+
+DIM, HEADS, TOKENS = 8, 2, 12
+
+
+@pytest.fixture
+def encoder():
+    torch.manual_seed(0)
+    return TransformerEncoder(2, DIM, HEADS, 12, dropout=0.1, attention_dropout=0.1).eval()
+
+
+def test_attention_equals_pytorchs():
+    torch.manual_seed(0)
+    ours = SelfAttention(DIM, HEADS, dropout=0.0)
+    theirs = nn.MultiheadAttention(DIM, HEADS, batch_first=True)
+    theirs.load_state_dict(ours.state_dict())
+    tokens, position = noise(3, TOKENS, DIM), noise(TOKENS, 1, DIM, seed=1)
+    placed = tokens + position.transpose(0, 1)
+    expected, weights = theirs(placed, placed, tokens, average_attn_weights=False)
+    output, attention = ours.forward_with_attention(tokens, position)
+    torch.testing.assert_close(output, expected)
+    torch.testing.assert_close(attention, weights)
+    torch.testing.assert_close(ours(tokens, position), expected)
+
+
+def test_layer_equals_pytorchs_without_positions():
+    torch.manual_seed(0)
+    ours = EncoderLayer(DIM, HEADS, 12, dropout=0.0, attention_dropout=0.0)
+    theirs = nn.TransformerEncoderLayer(DIM, HEADS, 12, dropout=0.0, batch_first=True)
+    theirs.load_state_dict(ours.state_dict())
+    tokens = noise(2, TOKENS, DIM)
+    torch.testing.assert_close(ours(tokens, None), theirs(tokens))
+
+
+def test_rows_of_attention_sum_to_one(encoder):
+    _, attentions = encoder.forward_with_attention(noise(2, TOKENS, DIM), noise(TOKENS, 1, DIM, seed=1))
+    assert [attention.shape for attention in attentions] == [(2, HEADS, TOKENS, TOKENS)] * 2
+    for attention in attentions:
+        torch.testing.assert_close(attention.sum(dim=-1), torch.ones(2, HEADS, TOKENS))
+
+
+def test_values_get_no_position():
+    torch.manual_seed(0)
+    attention = SelfAttention(DIM, HEADS, dropout=0.0)
+    # With equal tokens every weighted mean of values is the same value, whatever the positions do to the weights.
+    tokens = noise(1, 1, DIM).expand(1, TOKENS, DIM)
+    with_position = attention(tokens, 5 * noise(TOKENS, 1, DIM, seed=1))
+    torch.testing.assert_close(with_position, attention(tokens, None))
+
+
+def test_position_enters_every_layer(encoder):
+    tokens, position = noise(1, TOKENS, DIM), noise(TOKENS, 1, DIM, seed=1)
+    first, second = encoder.layers
+    torch.testing.assert_close(encoder(tokens, position), second(first(tokens, position), position))
+    assert not torch.allclose(encoder(tokens, position), second(first(tokens, position), None))
+
+
+def test_without_position_tokens_may_be_reordered(encoder):
+    tokens, order = noise(1, TOKENS, DIM), torch.randperm(TOKENS, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(encoder(tokens, None)[:, order], encoder(tokens[:, order], None))
+
+
+def test_dropout_acts_only_while_training(encoder):
+    tokens = noise(1, TOKENS, DIM)
+    assert torch.equal(encoder(tokens, None), encoder(tokens, None))
+    encoder.train()
+    assert not torch.equal(encoder(tokens, None), encoder(tokens, None))
+
+
+def test_gradients_of_both_paths_agree(encoder):
+    encoder = encoder.double()
+    position = noise(TOKENS, 1, DIM, seed=1).double()
+    gradients = []
+    for path in (encoder, lambda *inputs: encoder.forward_with_attention(*inputs)[0]):
+        encoder.zero_grad()
+        path(noise(2, TOKENS, DIM).double(), position).square().sum().backward()
+        gradients.append([parameter.grad.clone() for parameter in encoder.parameters()])
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-10, atol=1e-12)

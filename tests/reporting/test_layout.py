@@ -1,0 +1,100 @@
+import pytest
+
+from tests.made_up_results import ablation, demo_rows, published, result_row
+from transpose.reporting.layout import (
+    DASH,
+    Section,
+    ablation_sections,
+    comparison_sections,
+    reproduction_sections,
+    verdict_section,
+)
+from transpose.reporting.records import ResultRow
+from transpose.reporting.tables import ablation_table, comparison_table, verdict_table
+
+
+def column(section: Section, name: str) -> list[str]:
+    return [row[section.columns.index(name)] for row in section.rows]
+
+
+def sections_of(*rows: ResultRow) -> list[Section]:
+    return comparison_sections(comparison_table(list(rows), published()))
+
+
+def test_no_section_mixes_data_sets_or_boxes():
+    sections = sections_of(*demo_rows())
+    assert [section.title for section in sections] == [
+        "synthetic people, val, ground truth boxes",
+        "synthetic people, val, simulated boxes",
+        "real photographs, val, ground truth boxes",
+        "real photographs, val, simulated boxes",
+    ]
+    assert all(len(section.rows) == 6 for section in sections)
+    assert "simulated boxes (ground truth with errors, no detector)" in sections[1].note
+    assert "30 pictures, 71 persons" in sections[2].note
+    assert "pretrained backbone" in sections[2].note
+
+
+def test_a_section_refuses_rows_on_different_persons():
+    with pytest.raises(ValueError, match="different pictures or persons"):
+        sections_of(result_row("tp_r_a3"), result_row("tp_h_s", persons=6000))
+
+
+def test_dashes_where_nothing_is_comparable():
+    (section,) = sections_of(result_row("tp_r_a3", benchmark=None))
+    assert column(section, "Published") == [DASH]
+    assert column(section, "Difference") == [DASH]
+
+
+def test_published_stands_beside_measured():
+    rows = result_row("tp_r_a3", (0.7172, 0.7154)), result_row("tp_r_a5", (0.701,)), result_row("tp_h_s", ())
+    (section,) = sections_of(*rows)
+    first, second, missing = (dict(zip(section.columns, row, strict=True)) for row in section.rows)
+    assert (first["AP"], first["Published"], first["Difference"]) == ("71.6 ± 0.1", "71.7", "−0.1")
+    assert (second["Published"], second["Difference"]) == ("72.2?", "−2.1")
+    assert second["Verdict"].startswith("not reproduced")
+    assert (missing["AP"], missing["Published"], missing["Difference"]) == ("not run", "74.2", DASH)
+    assert missing["Verdict"] == "not run"
+    assert missing["AP50"] == DASH
+
+
+def test_what_rows_share_is_said_once_and_what_they_do_not_in_a_column():
+    (alike,) = sections_of(result_row("tp_r_a3"), result_row("tp_h_s"))
+    assert "Input" not in alike.columns
+    assert "input 256x192" in alike.note
+    (unlike,) = sections_of(result_row("tp_r_a3"), result_row("tp_h_s", input_size=(384, 288)))
+    assert column(unlike, "Input") == ["256x192", "384x288"]
+
+
+def test_rows_are_marked_with_their_notes():
+    (section,) = sections_of(result_row("tp_r_a3"), result_row("tp_h_s", notes=("code has changed since",)))
+    assert column(section, "Notes") == ["", "code has changed since"]
+
+
+def test_missing_seeds_are_counted():
+    (section,) = sections_of(result_row("tp_r_a3", (0.7, 0.71)), result_row("tp_h_s", (0.7, 0.7), seeds_planned=3))
+    assert column(section, "Seeds") == ["2", "2/3"]
+
+
+def test_ablation_answers_and_signs():
+    records = [ablation(0.05, (0.02, 0.08)), ablation(-0.01, (-0.04, 0.02)), ablation(0.0, None), ablation(None, None)]
+    (section,) = ablation_sections(ablation_table(records))
+    assert section.title == "Does a position embedding help?"
+    assert column(section, "Difference in AP") == ["+5.0", "−1.0", "0.0", "not run"]
+    assert column(section, "95 % interval") == ["[+2.0, +8.0]", "[−4.0, +2.0]", DASH, DASH]
+    assert column(section, "Answer") == ["clear", "undecided", "no interval", "not run"]
+
+
+def test_verdicts_count_what_was_not_run():
+    verdicts = verdict_table([result_row("tp_r_a3", (0.6,))], published())
+    section = verdict_section(verdicts)
+    assert f"{len(verdicts)} published rows; {len(verdicts) - 1} not run" in section.note
+    (reproductions,) = reproduction_sections(verdicts)
+    assert len(reproductions.rows) == 1
+    assert reproductions.note == section.note
+    assert reproduction_sections(verdict_table(demo_rows(), published())) == []
+
+
+def test_nothing_to_show_is_no_error():
+    assert comparison_sections(comparison_table([], published())) == []
+    assert ablation_sections(ablation_table([])) == []

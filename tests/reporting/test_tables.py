@@ -1,0 +1,169 @@
+import math
+from collections.abc import Hashable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.made_up_results import ablation, demo_rows, published, result_row
+from transpose.config.study import Protocol
+from transpose.reporting.records import ResultRow
+from transpose.reporting.tables import ablation_table, comparison_table, counterpart, verdict_table
+
+
+def only_row(row: ResultRow) -> dict[Hashable, Any]:
+    return comparison_table([row], published()).to_dict(orient="records")[0]
+
+
+@pytest.mark.parametrize(
+    ("ap", "verdict"),
+    [
+        (0.717, "reproduced (±0.5 AP)"),
+        (0.7124, "reproduced (±0.5 AP)"),
+        (0.722, "reproduced (±0.5 AP)"),
+        (0.7229, "not reproduced (±0.5 AP)"),
+        (0.7112, "not reproduced (±0.5 AP)"),
+        (0.0, "not reproduced (±0.5 AP)"),
+    ],
+)
+def test_verdict_on_the_published_71_7(ap: float, verdict: str):
+    row = only_row(result_row("tp_r_a3", (ap,)))
+    assert row["verdict"] == verdict
+    assert row["published_AP"] == 71.7
+    assert row["difference"] == pytest.approx(100 * ap - 71.7)
+
+
+def test_verdicts_on_recalled_figures_say_so():
+    row = only_row(result_row("tp_r_a5", (0.722,)))
+    assert row["verdict"] == "reproduced (±0.5 AP, figure unconfirmed)"
+    assert not row["published_confirmed"]
+
+
+def test_ground_truth_boxes_have_published_figures_of_their_own():
+    row = only_row(result_row("tp_r_a3", (0.738,), boxes="ground_truth", box_kind="ground_truth", box_count=6352))
+    assert row["published_AP"] == 73.8
+    assert row["verdict"].startswith("reproduced")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"benchmark": None, "dataset": "synthetic"}, "data set without published figures"),
+        ({"benchmark": "coco_val2017", "images": 50}, "50 pictures instead of 5000"),
+        ({"box_kind": "simulated", "boxes": "simulated"}, "simulated boxes"),
+        ({"box_count": 99_999}, "not the published 104125 boxes"),
+        ({"box_count": None}, "not the published 104125 boxes"),
+        ({"protocol": Protocol(flip_test=False)}, "another evaluation protocol"),
+        ({"protocol": Protocol(decoder="argmax")}, "another evaluation protocol"),
+        ({"input_size": (384, 288)}, "another input size"),
+        ({"reproduces": None}, "nothing published"),
+        ({"benchmark": "coco_test_dev2017"}, "nothing published for this data set and boxes"),
+    ],
+)
+def test_nothing_stands_beside_a_figure_of_another_protocol(changes: dict, reason: str):
+    row = only_row(result_row("tp_r_a3", (0.717,), **changes))
+    assert row["verdict"] == f"not comparable: {reason}"
+    assert math.isnan(row["published_AP"])
+    assert math.isnan(row["difference"])
+    assert row["AP"] == pytest.approx(71.7)
+
+
+def test_threads_and_batch_size_are_not_the_protocol():
+    assert counterpart(result_row(protocol=Protocol(batch_size=3, threads=8)), published())[0] is not None
+
+
+def test_the_demo_has_no_published_counterpart():
+    table = comparison_table(demo_rows(), published())
+    assert set(table["comparable"]) == {False}
+    assert all(math.isnan(value) for value in table["published_AP"])
+
+
+def test_a_missing_run_is_missing_and_not_zero():
+    row = only_row(result_row("tp_r_a3", (), seeds_planned=3))
+    assert row["status"] == "not run"
+    assert row["verdict"] == "not run"
+    assert (row["seeds"], row["seeds_planned"]) == (0, 3)
+    assert all(math.isnan(row[name]) for name in ("AP", "AP_std", "AP_low", "AP_high", "AP50", "AR", "difference"))
+    assert pd.isna(row["images"])
+    assert row["params_m"] > 0
+
+
+def test_a_figure_that_the_evaluator_does_not_give_is_missing():
+    assert math.isnan(only_row(result_row())["APL"])
+    nobody = result_row(aps=(-1.0,))
+    assert math.isnan(only_row(nobody)["AP"])
+    assert only_row(nobody)["verdict"] == "no AP: nobody to find"
+
+
+def test_mean_and_spread_over_seeds():
+    row = only_row(result_row("tp_r_a3", (0.71, 0.72, 0.73)))
+    assert row["AP"] == pytest.approx(72.0)
+    assert row["AP_std"] == pytest.approx(1.0)
+    assert (row["AP_low"], row["AP_high"]) == (pytest.approx(70.0), pytest.approx(74.0))
+    assert row["seeds"] == 3
+    assert math.isnan(only_row(result_row("tp_r_a3", (0.71,)))["AP_std"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dataset": "photographs"},
+        {"split": "train"},
+        {"boxes": "simulated"},
+        {"box_kind": "ground_truth"},
+        {"protocol": Protocol(flip_test=False)},
+        {"variant": "tp_r_a4"},
+    ],
+)
+def test_a_row_refuses_results_that_do_not_belong_to_it(changes: dict):
+    row, other = result_row("tp_r_a3", (0.7,)), result_row(**{"variant": "tp_r_a3", **changes})
+    with pytest.raises(ValueError, match="of another"):
+        ResultRow.model_validate(row.model_dump() | {"evaluations": other.evaluations})
+
+
+def test_a_row_refuses_seeds_on_different_persons_and_a_seed_twice():
+    row = result_row("tp_r_a3", (0.7, 0.71))
+    fewer = row.evaluations[1].model_copy(update={"persons": 6000})
+    with pytest.raises(ValueError, match="other pictures or persons"):
+        ResultRow.model_validate(row.model_dump() | {"evaluations": (row.evaluations[0], fewer)})
+    with pytest.raises(ValueError, match="a seed twice"):
+        ResultRow.model_validate(row.model_dump() | {"evaluations": (row.evaluations[0], row.evaluations[0])})
+
+
+def test_every_published_row_gets_a_verdict():
+    rows = [result_row("tp_r_a3", (0.717,)), result_row("tp_h_s", (0.70,)), result_row("tp_h_a4", ())]
+    verdicts = verdict_table([*rows, *demo_rows()], published())
+    assert len(verdicts) == len(published().rows)
+    of = {row["variant"]: row for row in verdicts.to_dict(orient="records") if row["variant"]}
+    assert set(of) == {"tp_r_a3", "tp_h_s", "tp_h_a4"}
+    assert of["tp_r_a3"]["verdict"] == "reproduced (±0.5 AP)"
+    assert of["tp_h_s"]["verdict"] == "not reproduced (±0.5 AP)"
+    assert of["tp_h_s"]["difference"] == pytest.approx(-4.2)
+    assert of["tp_h_a4"]["verdict"] == "not run"
+    assert {row["verdict"] for row in verdicts.to_dict(orient="records") if not row["variant"]} == {"not run"}
+    assert set(verdicts["tolerance"]) == {0.5}
+
+
+def test_boxes_are_named_as_what_they_are():
+    table = comparison_table(demo_rows(), published())
+    sources = dict(zip(table["boxes"], table["box_source"], strict=True))
+    assert sources["simulated"] == "simulated boxes (ground truth with errors, no detector)"
+    assert sources["ground_truth"] == "ground-truth boxes"
+
+
+@pytest.mark.parametrize(
+    ("difference", "interval", "answer"),
+    [
+        (0.05, (0.02, 0.08), "clear"),
+        (-0.05, (-0.08, -0.02), "clear"),
+        (0.05, (-0.01, 0.11), "undecided"),
+        (0.05, (0.0, 0.11), "undecided"),
+        (0.05, None, "no interval"),
+        (None, None, "not run"),
+    ],
+)
+def test_an_ablation_is_clear_where_the_interval_excludes_zero(difference, interval, answer):
+    row = ablation_table([ablation(difference, interval)]).to_dict(orient="records")[0]
+    assert row["answer"] == answer
+    if difference is not None:
+        assert row["difference"] == pytest.approx(100 * difference)

@@ -1,0 +1,321 @@
+import json
+import multiprocessing
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mlflow import MlflowClient, pyfunc, pytorch
+from mlflow.entities import Run
+from small_variants import KEYPOINTS, noise, small_model
+from tracked_results import (
+    COMMIT,
+    HISTORY,
+    RECIPE,
+    STUDY,
+    VARIANT,
+    dump,
+    history_lines,
+    history_points,
+    points,
+    runs_of,
+    write_everything,
+    write_metrics,
+    write_recipe,
+    write_training,
+)
+
+from transpose.errors import InputError
+from transpose.files import folder_lock, write_text
+from transpose.tracking import initialise_database, track_run, track_study, tracking_uri
+
+
+def present_run(results: Path) -> Run:
+    """The one run that is not superseded."""
+    (run,) = (run for run in runs_of(results) if run.data.tags.get("superseded") != "true")
+    return run
+
+
+class TestFinishedRun:
+    """One finished training, tracked once for all of these."""
+
+    @pytest.fixture(scope="class")
+    def results(self, tmp_path_factory: pytest.TempPathFactory, empty_results: Path) -> Path:
+        results = Path(shutil.copytree(empty_results, tmp_path_factory.mktemp("finished") / "my results"))
+        write_everything(results)
+        track_run(results, STUDY, VARIANT, 0)
+        return results
+
+    @pytest.fixture(scope="class")
+    def run(self, results: Path) -> Run:
+        return present_run(results)
+
+    def test_params_are_the_recipe(self, run: Run):
+        params = run.data.params
+        assert params["name"] == VARIANT
+        assert params["training.batch_size"] == "7"
+        assert params["training.schedule.start"] == "0.0001"
+        assert params["training.backbone_weights"] == "null"
+        assert params["variant.input_size"] == "[32, 24]"
+        assert params["variant.backbone.family"] == "resnet"
+
+        def count(value: object) -> int:
+            return sum(map(count, value.values())) if isinstance(value, dict) else 1
+
+        assert len(params) == count(RECIPE.model_dump(mode="json"))
+
+    def test_epochs_are_the_history(self, results: Path, run: Run):
+        for name in ("loss", "learning_rate"):
+            assert points(results, run, name) == history_points(name)
+        for name in ("AP", "AP50"):
+            validated = [(line["epoch"], line["validation"][name]) for line in HISTORY if line["validation"]]
+            assert points(results, run, f"validation/{name}") == validated
+
+    def test_metrics_are_the_files(self, run: Run):
+        expected = {
+            "training/parameters": 1234,
+            "training/trainable_parameters": 1200,
+            "training/best_epoch": 2,
+            "training/best_AP": 1 / 3,
+            "training/epochs": 3,
+            "training/seconds": 12.5,
+            "cost/operations/macs": 10**12 + 1,
+            "cost/timings/0/batch": 1,
+        }
+        for boxes, ap in (("gt", 0.1 + 0.7), ("detector", 0.5)):
+            numbers = {"AP": ap, "AP50": 0.9, "APL": -1.0, "AP_low": 0.25, "AP_high": 1 / 7, "per_joint/nose": 0.7}
+            numbers |= {"persons": 31, "images": 12, "second_opinion/max_difference": 0.0}
+            expected |= {f"dots_val/{boxes}/{name}": value for name, value in numbers.items()}
+        of_epochs = {"loss", "learning_rate", "validation/AP", "validation/AP50"}
+        assert {name: value for name, value in run.data.metrics.items() if name not in of_epochs} == expected
+
+    def test_tags_say_where_the_run_comes_from(self, run: Run):
+        tags = run.data.tags
+        assert tags["mlflow.source.git.commit"] == tags["transpose.git"] == COMMIT
+        assert tags["transpose.git_dirty"] == "true"
+        assert tags["transpose.code_fingerprint"] == "f1f2"
+        assert tags["transpose.initialisation"] == "from scratch"
+        assert tags["transpose.cpu"] == "Abacus 2"
+        assert len(tags["transpose.recipe_sha256"]) == 64
+
+    def test_datasets_are_named_with_digest_context_and_boxes(self, run: Run):
+        told = {}
+        assert run.inputs is not None
+        for data in run.inputs.dataset_inputs:
+            tags = {tag.key: tag.value for tag in data.tags}
+            told[data.dataset.name] = (tags["mlflow.data.context"], tags["sha256"], tags.get("boxes"))
+            assert tags["sha256"].startswith(data.dataset.digest)
+        assert told == {
+            "dots/train (train)": ("train", "a" * 64, None),
+            "dots/val (validation)": ("validation", "b" * 64, None),
+            "dots/val/gt": ("evaluation", "b" * 64, "ground_truth"),
+            "dots/val/detector": ("evaluation", "b" * 64, "simulated"),
+        }
+
+    def test_artifacts_are_the_files(self, results: Path, run: Run):
+        place = f"{VARIANT}/seed0"
+        expected = {
+            f"recipe/{VARIANT}.json": f"records/recipes/{VARIANT}.json",
+            f"cost/{VARIANT}.json": f"cost/{VARIANT}.json",
+            "training/run.json": f"train/{place}/run.json",
+            "training/history.jsonl": f"train/{place}/history.jsonl",
+            "metrics/dots/val/gt.json": f"metrics/{place}/dots/val/gt.json",
+            "metrics/dots/val/detector.json": f"metrics/{place}/dots/val/detector.json",
+            "attention/dots/val/persons.json": f"attention/{place}/dots/val/persons.json",
+            "attention/dots/val/figures/0_dependency.png": f"attention/{place}/dots/val/figures/0_dependency.png",
+        }
+        folder = results / "mlartifacts" / run.info.run_id / "artifacts"
+        held = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        assert {name: path.read_bytes() for name, path in held.items()} == {
+            name: (results / path).read_bytes() for name, path in expected.items()
+        }
+
+    def test_status_and_times_are_the_training_s(self, results: Path, run: Run):
+        assert run.info.status == "FINISHED"
+        written = int((results / "train" / VARIANT / "seed0" / "run.json").stat().st_mtime * 1000)
+        assert (run.info.start_time, run.info.end_time) == (written - 12500, written)
+
+    def test_model_reloads_with_equal_heatmaps_at_any_batch_size(self, results: Path, run: Run, monkeypatch):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri(results))
+        assert run.outputs is not None
+        (output,) = run.outputs.model_outputs
+        network = pytorch.load_model(f"models:/{output.model_id}")
+        served = pyfunc.load_model(f"models:/{output.model_id}")
+        for batch in (1, 2, 5):
+            images = noise(batch, 3, 32, 24)
+            with torch.inference_mode():
+                expected = small_model("resnet")(images)
+                torch.testing.assert_close(network(images), expected, rtol=0, atol=1e-6)
+            np.testing.assert_allclose(served.predict(images.numpy()), expected.numpy(), rtol=0, atol=1e-6)
+        assert served.metadata.signature.inputs.inputs[0].shape == (-1, 3, 32, 24)
+        assert served.metadata.signature.outputs.inputs[0].shape == (-1, KEYPOINTS, 8, 6)
+
+    def test_evaluations_belong_to_the_model_and_their_data(self, results: Path, run: Run):
+        assert run.outputs is not None
+        model = MlflowClient(tracking_uri(results)).get_logged_model(run.outputs.model_outputs[0].model_id)
+        assert model.metrics is not None
+        (point,) = (metric for metric in model.metrics if metric.key == "dots_val/detector/AP")
+        assert (point.value, point.dataset_name, point.dataset_digest) == (0.5, "dots/val/detector", "b" * 36)
+
+    def test_a_second_call_adds_nothing(self, results: Path):
+        before = dump(results)
+        answer = track_run(results, STUDY, VARIANT, 0)
+        assert answer["added"] == 0
+        assert dump(results) == before
+
+
+@pytest.mark.usefixtures("without_model")
+class TestChanges:
+    def test_another_recipe_supersedes_the_run(self, results: Path):
+        write_training(results)
+        first = track_run(results, STUDY, VARIANT, 0)
+        longer = RECIPE.model_copy(update={"training": RECIPE.training.model_copy(update={"batch_size": 8})})
+        write_training(results, recipe=longer)
+        second = track_run(results, STUDY, VARIANT, 0)
+        assert second["run_id"] != first["run_id"]
+        old = next(run for run in runs_of(results) if run.info.run_id == first["run_id"])
+        assert old.data.tags["superseded"] == "true"
+        assert old.data.params["training.batch_size"] == "7"
+        assert present_run(results).data.params["training.batch_size"] == "8"
+
+    def test_other_numbers_of_an_epoch_supersede_the_run(self, results: Path):
+        write_training(results)
+        track_run(results, STUDY, VARIANT, 0)
+        changed = [*HISTORY[:2], HISTORY[2] | {"loss": 0.5}]
+        write_training(results, history=changed)
+        track_run(results, STUDY, VARIANT, 0)
+        assert len(runs_of(results)) == 2
+        assert points(results, present_run(results), "loss") == history_points("loss", changed)
+
+    def test_a_new_evaluation_is_the_latest_whatever_the_clock_says(self, results: Path, monkeypatch):
+        write_training(results)
+        write_metrics(results, AP=0.5)
+        track_run(results, STUDY, VARIANT, 0)
+        monkeypatch.setattr(time, "time", lambda: 1e6)
+        write_metrics(results, AP=0.4)
+        assert track_run(results, STUDY, VARIANT, 0)["added"] == 1
+        assert present_run(results).data.metrics["dots_val/gt/AP"] == 0.4
+
+    def test_later_stages_join_the_same_run(self, results: Path):
+        write_training(results)
+        first = track_run(results, STUDY, VARIANT, 0)
+        write_metrics(results)
+        assert track_run(results, STUDY, VARIANT, 0)["run_id"] == first["run_id"]
+        assert present_run(results).data.metrics["dots_val/gt/AP"] == 0.1 + 0.7
+
+
+@pytest.mark.usefixtures("without_model")
+class TestUnfinishedTraining:
+    @pytest.fixture
+    def folder(self, results: Path) -> Path:
+        write_recipe(results)
+        folder = results / "train" / VARIANT / "seed0"
+        folder.mkdir(parents=True)
+        return folder
+
+    def test_without_a_process_it_was_killed(self, results: Path, folder: Path):
+        (folder / ".lock").touch()
+        write_text(folder / "history.jsonl", history_lines(HISTORY[:1]))
+        assert track_run(results, STUDY, VARIANT, 0)["status"] == "KILLED"
+        run = present_run(results)
+        assert run.info.status == "KILLED"
+        assert points(results, run, "loss") == [(0, HISTORY[0]["loss"])]
+
+    def test_with_a_process_it_runs(self, results: Path, folder: Path):
+        with folder_lock(folder):
+            assert track_run(results, STUDY, VARIANT, 0)["status"] == "RUNNING"
+        assert track_run(results, STUDY, VARIANT, 0)["status"] == "KILLED"
+
+    def test_a_failure_stays_one_until_training_finishes(self, results: Path, folder: Path):
+        run_id = track_run(results, STUDY, VARIANT, 0)["run_id"]
+        MlflowClient(tracking_uri(results)).set_terminated(run_id, "FAILED")
+        assert track_run(results, STUDY, VARIANT, 0)["status"] == "FAILED"
+        write_training(results)
+        answer = track_run(results, STUDY, VARIANT, 0)
+        assert (answer["run_id"], answer["status"]) == (run_id, "FINISHED")
+
+
+@pytest.mark.usefixtures("without_model")
+def test_parallel_jobs_lose_nothing(results: Path):
+    seeds = range(4)
+    for seed in seeds:
+        write_training(results, seed)
+        write_metrics(results, seed=seed, AP=seed / 10)
+    forked = multiprocessing.get_context("fork")
+    jobs = [forked.Process(target=track_run, args=(results, STUDY, VARIANT, seed)) for seed in seeds]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    assert [job.exitcode for job in jobs] == [0] * len(jobs)
+    runs = {run.data.tags["transpose.seed"]: run for run in runs_of(results)}
+    assert {seed: run.data.metrics["dots_val/gt/AP"] for seed, run in runs.items()} == {
+        str(seed): seed / 10 for seed in seeds
+    }
+    assert all(points(results, run, "loss") == history_points("loss") for run in runs.values())
+
+
+class TestErrors:
+    def fails(self, results: Path, problem: str, uri: str | None = None) -> None:
+        with pytest.raises(InputError, match=problem):
+            track_run(results, STUDY, VARIANT, 0, uri)
+
+    def test_nothing_trained(self, results: Path):
+        self.fails(results, "train/tiny_r/seed0: nothing has been trained here")
+
+    def test_broken_history(self, results: Path):
+        write_training(results)
+        write_text(results / "train" / VARIANT / "seed0" / "history.jsonl", history_lines(HISTORY) + '{"epoch": ')
+        self.fails(results, "history.jsonl: line 4: not JSON")
+
+    def test_evaluation_of_other_weights(self, results: Path):
+        write_training(results)
+        path = write_metrics(results)
+        write_text(path, json.dumps(json.loads(path.read_text()) | {"weights_sha256": "0"}))
+        self.fails(results, "gt.json: weights_sha256: the evaluation is not of")
+
+    def test_unreachable_server(self, results: Path):
+        write_training(results)
+        begin = time.monotonic()
+        self.fails(results, "^http://127.0.0.1:9: tracking failed: ", "http://me:secret@127.0.0.1:9")
+        assert time.monotonic() - begin < 10
+
+    def test_file_that_is_no_database(self, results: Path):
+        write_training(results)
+        for file in results.glob("mlflow.db*"):
+            file.unlink()
+        (results / "mlflow.db").write_text("hello" * 1000)
+        self.fails(results, "mlflow.db: tracking failed: file is not a database")
+        with pytest.raises(InputError, match="file is not a database"):
+            initialise_database(tracking_uri(results))
+
+    def test_moved_results(self, results: Path, tmp_path: Path):
+        write_training(results)
+        results.joinpath("comparison.md").write_text("| table |\n")
+        track_study(results, STUDY)
+        moved = results.rename(tmp_path / "elsewhere")
+        self.fails(moved, "the results were moved")
+
+
+def test_initialising_twice_keeps_what_is_there(results: Path):
+    uri = tracking_uri(results)
+    MlflowClient(uri).create_experiment("kept")
+    initialise_database(uri)
+    assert MlflowClient(uri).get_experiment_by_name("kept") is not None
+
+
+def test_study_is_one_run_with_its_tables_and_figures(results: Path):
+    with pytest.raises(InputError, match="nothing has been compared yet"):
+        track_study(results, STUDY)
+    write_text(results / "comparison.csv", "variant,AP\n")
+    write_text(results / "figures" / "curves.png", "not really a picture")
+    first = track_study(results, STUDY)
+    write_text(results / "comparison.csv", "variant,AP\ntiny_r,0.5\n")
+    assert track_study(results, STUDY) == first
+    (run,) = runs_of(results)
+    assert (run.info.run_name, run.info.status) == ("comparison", "FINISHED")
+    folder = results / "mlartifacts" / run.info.run_id / "artifacts"
+    assert folder.joinpath("comparison.csv").read_text() == "variant,AP\ntiny_r,0.5\n"
+    assert folder.joinpath("figures", "curves.png").is_file()

@@ -1,0 +1,153 @@
+"""Training as a user meets it: files, interruptions, resumption and bad starts."""
+
+import json
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.small_variants import small_variant
+from transpose.config.recipe import Recipe
+from transpose.config.study import Protocol
+from transpose.config.training import OneCycleSchedule, Training
+from transpose.errors import InputError
+from transpose.files import folder_lock
+from transpose.models.variants import build_model
+from transpose.models.weights import load_weights
+from transpose.skeleton import COCO
+from transpose.training.interruption import Interrupted
+from transpose.training.loop import DivergedError
+from transpose.training.run import TrainingData, train_variant
+
+OUTPUTS = ("weights.safetensors", "last.safetensors", "history.jsonl")
+PROTOCOL = Protocol(batch_size=4)
+
+
+@dataclass
+class Watcher:
+    """An observer that can raise a signal or an error at a chosen step of the whole run."""
+
+    signal_at: int | None = None
+    crash_at: int | None = None
+    steps: int = 0
+    epochs: int = 0
+
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
+        self.steps += 1
+        if self.steps == self.signal_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        if self.steps == self.crash_at:
+            raise KeyError("crash")
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        self.epochs += 1
+
+
+def recipe(**training: Any) -> Recipe:
+    settings = {
+        "epochs": 3,
+        "batch_size": 2,
+        "schedule": OneCycleSchedule(kind="one_cycle", peak=1e-3),
+        "initialisation": "kaiming",
+        "device": "cpu",
+        "workers": 0,
+        **training,
+    }
+    return Recipe(name="small", variant=small_variant("resnet"), training=Training(**settings))
+
+
+@pytest.fixture
+def data(tiny_dataset: Path) -> TrainingData:
+    return TrainingData(tiny_dataset / "annotations.json", tiny_dataset / "annotations.json", COCO)
+
+
+def test_a_run_leaves_loadable_weights_a_history_and_its_record(data: TrainingData, tmp_path: Path) -> None:
+    record = train_variant(recipe(validation_interval=2), 5, data, PROTOCOL, tmp_path / "run", Watcher())
+    history = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in history] == [0, 1, 2]
+    assert [line["validation"] is not None for line in history] == [False, True, True]
+    assert all(line["loss"] > 0 for line in history)
+    assert json.loads((tmp_path / "run" / "run.json").read_text()) == record
+    assert record["seed"] == 5
+    assert record["initialisation"] == "from scratch"
+    assert record["best_epoch"] in (1, 2)
+    model = build_model(small_variant("resnet"), len(COCO))
+    for name in OUTPUTS[:2]:
+        load_weights(model, tmp_path / "run" / name)
+    assert not list((tmp_path / "run").glob("checkpoint*"))
+
+
+def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not(data: TrainingData, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train_variant(recipe(epochs=1), seed, data, PROTOCOL, tmp_path / name, Watcher())
+    assert _bytes(tmp_path / "a") == _bytes(tmp_path / "b")
+    assert _bytes(tmp_path / "a") != _bytes(tmp_path / "c")
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 5])
+def test_a_run_stopped_by_a_signal_continues_to_the_same_bytes(data: TrainingData, tmp_path: Path, stop: int) -> None:
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "cut", Watcher(signal_at=stop))
+    rest = Watcher()
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "cut", rest)
+    assert rest.steps == 6 - stop
+    assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
+
+
+def test_a_crash_costs_no_finished_epoch(data: TrainingData, tmp_path: Path) -> None:
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
+    with pytest.raises(KeyError, match="crash"):
+        train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "cut", Watcher(crash_at=6))
+    rest = Watcher()
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "cut", rest)
+    assert rest.epochs == 1
+    assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
+
+
+def test_a_checkpoint_of_another_recipe_is_not_continued(data: TrainingData, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "run", Watcher(signal_at=4))
+    other = Watcher()
+    train_variant(recipe(sigma=1.5), 0, data, PROTOCOL, tmp_path / "run", other)
+    assert other.steps == 6
+
+
+def test_workers_do_not_change_a_byte(data: TrainingData, tmp_path: Path) -> None:
+    train_variant(recipe(epochs=1), 0, data, PROTOCOL, tmp_path / "none", Watcher())
+    train_variant(recipe(epochs=1, workers=2), 0, data, PROTOCOL, tmp_path / "two", Watcher())
+    assert (tmp_path / "none" / "last.safetensors").read_bytes() == (tmp_path / "two" / "last.safetensors").read_bytes()
+
+
+def test_a_second_trainer_is_kept_out(data: TrainingData, tmp_path: Path) -> None:
+    with folder_lock(tmp_path / "run"), pytest.raises(InputError, match="another process"):
+        train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "run", Watcher())
+
+
+def test_a_diverged_loss_names_the_persons_and_leaves_no_outputs(data: TrainingData, tmp_path: Path) -> None:
+    with pytest.raises(DivergedError, match="annotation ids"):
+        train_variant(
+            recipe(schedule=OneCycleSchedule(kind="one_cycle", peak=1e30, warmup=0)),
+            0,
+            data,
+            PROTOCOL,
+            tmp_path / "run",
+            Watcher(),
+        )
+    assert not any((tmp_path / "run" / name).exists() for name in OUTPUTS)
+
+
+def test_bf16_trains_to_finite_weights(data: TrainingData, tmp_path: Path) -> None:
+    record = train_variant(recipe(epochs=1, precision="bf16"), 0, data, PROTOCOL, tmp_path / "run", Watcher())
+    assert record["precision"] == "bf16"
+    model = build_model(small_variant("resnet"), len(COCO))
+    load_weights(model, tmp_path / "run" / "last.safetensors")
+    assert all(torch.isfinite(tensor).all() for tensor in model.state_dict().values())
+
+
+def _bytes(folder: Path) -> list[bytes]:
+    return [(folder / name).read_bytes() for name in OUTPUTS]

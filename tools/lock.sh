@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Writes requirements/lock.txt from pyproject.toml, and environment.yml from the lock.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+.venv/bin/uv pip compile pyproject.toml --extra test --extra lint --extra setup --constraints requirements/constraints.txt \
+    --universal --python-version 3.11 --generate-hashes --no-emit-package torch \
+    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet \
+    --output-file requirements/lock.txt
+
+torch=$(sed -nE 's/^ *"(torch==[^"]+)".*/\1/p' pyproject.toml)
+{
+    cat <<HEADER
+# Made by \`make lock\`: the pins of requirements/lock.txt and torch, for conda users. Not tested by us: \`make setup\` is.
+#     conda env create --file environment.yml && conda activate transpose && pip install --no-deps --editable .
+# Without a GPU, spare yourself the CUDA libraries: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu conda env create ...
+# The second opinion on AP, if you have a C compiler: pip install --no-build-isolation --no-deps -r requirements/xtcocotools.txt
+name: transpose
+channels:
+  - conda-forge
+dependencies:
+  - python=3.11
+  - pip
+  - pip:
+      - $torch
+HEADER
+    sed -nE 's/^([a-z0-9][^ ]*==[^\\]*[^ \\]) *\\?$/      - \1/p' requirements/lock.txt
+} >environment.yml.partial
+mv environment.yml.partial environment.yml

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Makes .venv with everything in it: the lock, torch, the second evaluator, this package. Does nothing when it is up to date.
+# PYTHON=/path/to/python chooses the interpreter (3.11 or 3.12).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+unset VIRTUAL_ENV PYTHONHOME PYTHONPATH UV_PYTHON
+if [ -n "${PIP_INDEX_URL:-}" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}"; fi # uv does not read pip's
+
+python=.venv/bin/python
+torch=$(sed -nE 's/^ *"(torch==[^"]+)".*/\1/p' pyproject.toml)
+torch_cpu_index=https://download.pytorch.org/whl/cpu
+
+say() { echo "setup: $*"; }
+
+sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }
+
+# What .venv is made from, its place included (a virtual environment cannot be moved), and what the package's own install reads.
+environment_digest() { { pwd; echo "$torch"; cat requirements/*.txt tools/setup.sh; } | sha256; }
+package_digest() { cat pyproject.toml transpose/__init__.py | sha256; }
+
+# A stamp is written when its step has ended, so that a half-made .venv has none.
+up_to_date() { [ -x "$python" ] && [ "$(cat ".venv/$1.stamp" 2>/dev/null)" = "$2" ]; }
+write_stamp() {
+    echo "$2" >".venv/$1.stamp.partial"
+    mv ".venv/$1.stamp.partial" ".venv/$1.stamp"
+}
+
+pip_install() { "$python" -m pip install -qq --disable-pip-version-check "$@"; }
+
+# Prints the interpreter to build on; outside any virtual environment, ours may be the active one and about to go.
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3.11 python3.12 python3}; do
+        "$candidate" -c 'import sys; sys.version_info[:2] in ((3, 11), (3, 12)) or sys.exit(1); print(sys._base_executable)' \
+            2>/dev/null && return
+    done
+    say "needs Python 3.11 or 3.12 with venv (Debian 12: apt install python3 python3-venv); none of these is:" \
+        "${PYTHON:-python3.11 python3.12 python3}" >&2
+    return 1
+}
+
+# uv, itself by its hash in the lock, installs the rest in a tenth of pip's time; where it cannot, pip does.
+install_lock() {
+    awk '/^uv==/ { on = 1; print; next } on && /^ +--hash/ { print; next } { on = 0 }' requirements/lock.txt >.venv/uv.txt
+    if pip_install --require-hashes -r .venv/uv.txt &&
+        .venv/bin/uv pip install --quiet --python "$python" --require-hashes -r requirements/lock.txt; then
+        return
+    fi
+    say "uv did not manage; the same with pip"
+    pip_install --require-hashes -r requirements/lock.txt
+}
+
+# On Linux the package index's torch brings the CUDA libraries, 3 GB that a machine without a GPU can spare itself.
+install_torch() {
+    if [ "$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null &&
+        timeout 3 "$python" -c "import urllib.request; urllib.request.urlopen('$torch_cpu_index/torch/')" 2>/dev/null; then
+        pip_install --no-compile --index-url "$torch_cpu_index" "$torch"
+    else
+        pip_install --no-compile "$torch"
+    fi
+}
+
+# Not from pip's cache, where a build against another NumPy may lie.
+install_second_opinion() {
+    local log=.venv/xtcocotools.log
+    if pip_install --no-deps --no-build-isolation --use-pep517 --no-cache-dir --no-binary xtcocotools --require-hashes \
+        -r requirements/xtcocotools.txt >"$log" 2>&1 && "$python" -c "import xtcocotools.cocoeval" >>"$log" 2>&1; then
+        return
+    fi
+    "$python" -m pip uninstall -qq --yes xtcocotools 2>>"$log"
+    say "xtcocotools was not built, so AP gets no second opinion; all else works."
+    say "To have it: install a C compiler and Python's headers (Debian: gcc python3-dev), rm -r .venv, make setup. Reasons: $log"
+}
+
+environment=$(environment_digest)
+if ! up_to_date environment "$environment"; then
+    base=$(find_python)
+    say "making .venv with $("$base" --version) (once; a minute or two)"
+    rm -rf .venv
+    "$base" -m venv .venv
+    say "1/3 libraries of requirements/lock.txt"
+    install_lock
+    say "2/3 $torch"
+    install_torch
+    say "3/3 xtcocotools, from source"
+    install_second_opinion
+    write_stamp environment "$environment"
+fi
+
+package=$(package_digest)
+if ! up_to_date package "$package"; then
+    pip_install --no-deps --no-build-isolation --editable .
+    write_stamp package "$package"
+    say "ready"
+fi

@@ -1,0 +1,66 @@
+"""The one place that decides what a network runs on, and says so."""
+
+import contextlib
+import os
+import platform
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A device, the precision of the network's arithmetic on it, and the CPU threads that may be used."""
+
+    device: torch.device
+    precision: Literal["fp32", "bf16"]
+    threads: int
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Context in which the network runs: bf16 autocast, or nothing for fp32."""
+        if self.precision == "bf16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """Move the model to the device, convolutions' weights in channels-last order, which every backend prefers."""
+        return model.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
+def choose_compute(device: str, precision: Literal["fp32", "bf16"], threads: int) -> Compute:
+    """Resolve `auto` to CUDA, then MPS, then the CPU, and fix the number of CPU threads of this process."""
+    torch.set_num_threads(threads)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    return Compute(torch.device(device), precision, threads)
+
+
+def describe_machine(device: torch.device) -> dict[str, str]:
+    """Device, processor and versions that numbers of this run depend on."""
+    import cv2
+    import numpy as np
+
+    accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {
+        "device": accelerator,
+        "cpu": _cpu_name(),
+        "cores": str(os.cpu_count()),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+    }
+
+
+def _cpu_name() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

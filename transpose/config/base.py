@@ -1,0 +1,78 @@
+"""What all configuration models share, and how a file becomes one of them."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
+
+from transpose.errors import InputError
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=64)]
+"""A name that becomes part of a path: lower-case letters, digits and underscores only."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+Size = Annotated[tuple[int, int], Field(description="(height, width) in pixels.")]
+
+
+class Settings(BaseModel):
+    """An immutable block of configuration that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def read_yaml(path: Path) -> Any:
+    """Parse a YAML file.
+
+    Raises:
+        InputError: the file is missing or is not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(path, None, None, "no such file") from None
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(path, None, None, f"cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1} column {mark.column + 1}" if mark else None
+        raise InputError(path, place, None, f"not YAML: {getattr(error, 'problem', error)}") from None
+
+
+def parse(model: type[Model], values: object, source: object) -> Model:
+    """Validate plain values as `model`.
+
+    Raises:
+        InputError: names `source`, the first offending key, and for an unknown key the nearest known one.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        details = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in details["loc"])
+        raise InputError(source, None, field or None, _explain(model, details)) from None
+
+
+def _explain(model: type[BaseModel], details: ErrorDetails) -> str:
+    if details["type"] == "extra_forbidden":
+        known = sorted(set(_known_keys(model)))
+        near = difflib.get_close_matches(str(details["loc"][-1]), known, n=1)
+        return "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+    value = details["input"]
+    shown = f", not {value!r}" if isinstance(value, str | int | float | bool) else ""
+    return details["msg"].removeprefix("Value error, ") + shown
+
+
+def _known_keys(annotation: object) -> Iterator[str]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for key, field in annotation.model_fields.items():
+            yield key
+            yield from _known_keys(field.annotation)
+    elif get_origin(annotation) in (Union, UnionType, Annotated, tuple, list, dict, Mapping):
+        for argument in get_args(annotation):
+            yield from _known_keys(argument)

@@ -1,0 +1,107 @@
+"""Where people in pictures and their boxes come from."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from transpose.config.base import Name, Settings
+from transpose.config.training import Probability
+from transpose.skeleton import COCO, Skeleton
+
+
+class GroundTruthBoxes(Settings):
+    """The annotated boxes."""
+
+    kind: Literal["ground_truth"]
+
+
+class DetectionBoxes(Settings):
+    """A detector's boxes, in a COCO-format detection file."""
+
+    kind: Literal["detections"]
+    files: dict[Name, str] = Field(description="Path of the detection file for each split.")
+
+
+class SimulatedBoxes(Settings):
+    """Ground truth under a stated error model: no detector was run, and every table says so."""
+
+    kind: Literal["simulated"]
+    seed: NonNegativeInt = 0
+    centre_jitter: NonNegativeFloat = Field(
+        default=0.05, description="Standard deviation of the centre's shift, relative to the box's sides."
+    )
+    size_jitter: NonNegativeFloat = Field(
+        default=0.08, description="Standard deviation of the logarithm of each side's factor."
+    )
+    miss_probability: Probability = Field(default=0.06, description="Chance that a person gets no box.")
+    duplicate_probability: Probability = Field(default=0.08, description="Chance of a second, worse box for a person.")
+    false_positives: NonNegativeFloat = Field(
+        default=0.3, description="Mean number of boxes per picture that hold nobody."
+    )
+    true_score_mean: Probability = Field(default=0.85, description="Mean score of a box that holds a person.")
+    false_score_mean: Probability = Field(default=0.25, description="Mean score of a false positive.")
+    score_concentration: PositiveFloat = Field(
+        default=8.0, description="Sum of the two parameters of the scores' beta distributions."
+    )
+
+
+Side = Annotated[int, Field(ge=32, le=2048)]
+
+BoxSource = Annotated[GroundTruthBoxes | DetectionBoxes | SimulatedBoxes, Field(discriminator="kind")]
+
+
+class SyntheticSource(Settings):
+    """People rendered from a body model: how many pictures, how large, and how often each kind of framing."""
+
+    kind: Literal["synthetic"] = "synthetic"
+    seed: NonNegativeInt = Field(default=0, description="Seed of all pictures; splits never share a random stream.")
+    pictures: dict[Name, PositiveInt] = Field(description="Pictures of each split.")
+    image_size: tuple[Side, Side] = Field(default=(240, 320), description="Height and width of the pictures in pixels.")
+    antialias: int = Field(default=2, ge=1, le=4, description="Rendering grid points per pixel along each axis.")
+    people: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(le=12)]] = Field(
+        default=(1, 5), description="Fewest and most people in a picture, crowds aside."
+    )
+    bust_share: Probability = Field(default=0.20, description="Share of pictures of head and shoulders or half bodies.")
+    truncated_share: Probability = Field(default=0.18, description="Share of pictures whose border cuts people.")
+    small_share: Probability = Field(default=0.05, description="Share of pictures with very small people.")
+    crowd_share: Probability = Field(default=0.03, description="Share of pictures with an unlabelled crowd.")
+    occluder_probability: Probability = Field(default=0.35, description="Chance of an obstacle in front of somebody.")
+    smallest_labelled_area: NonNegativeFloat = Field(
+        default=32.0**2,
+        description="People whose mask has fewer pixels keep box and mask but no keypoints, as in COCO.",
+    )
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "SyntheticSource":
+        if self.people[0] > self.people[1]:
+            raise ValueError("people must name the fewest before the most")
+        if self.bust_share + self.truncated_share + self.small_share + self.crowd_share > 1 + 1e-9:
+            raise ValueError("bust_share, truncated_share, small_share and crowd_share add up to more than 1")
+        return self
+
+
+class PhotographsSource(Settings):
+    """The openly licensed COCO photographs that ship with the package; one split, never trained on."""
+
+    kind: Literal["photographs"]
+
+
+class FolderSource(Settings):
+    """Existing folders, each with `annotations.json` and `images/`."""
+
+    kind: Literal["folder"]
+    folders: dict[Name, str] = Field(description="Folder of each split.")
+
+
+class Dataset(Settings):
+    """A data set with keypoint annotations in COCO format."""
+
+    title: str
+    source: Annotated[SyntheticSource | PhotographsSource | FolderSource, Field(discriminator="kind")]
+    boxes: dict[Name, BoxSource] = Field(description="Sources of person boxes by the name that tables give them.")
+    benchmarks: dict[Name, Name] = Field(
+        default={},
+        description="Split by split, the benchmark of config/published.yaml that it is; measured figures stand beside"
+        " published ones only there.",
+    )
+    skeleton: Skeleton = COCO

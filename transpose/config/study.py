@@ -1,0 +1,103 @@
+"""A study: which variants are trained on which data, evaluated how, and compared with what."""
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from transpose.config.base import Name, Settings
+from transpose.config.training import Probability, Training
+
+
+class Protocol(Settings):
+    """How heatmaps become kept and scored persons; the defaults are the official evaluation's (paper, section 4.2)."""
+
+    flip_test: bool = Field(default=True, description="Average the heatmaps with those of the mirrored crop.")
+    decoder: Literal["dark", "argmax"] = Field(
+        default="dark", description="DARK refines the maximum to sub-pixel accuracy."
+    )
+    blur_kernel: PositiveInt = Field(default=11, description="Side of DARK's Gaussian kernel in heatmap pixels; odd.")
+    keypoint_threshold: Probability = Field(
+        default=0.2, description="Keypoints scored higher count in a person's score."
+    )
+    nms_threshold: Probability = Field(
+        default=0.9, description="Of two persons with a larger OKS only the better scored stays."
+    )
+    batch_size: PositiveInt = 32
+    threads: PositiveInt = Field(default=1, description="CPU threads of a prediction process.")
+
+
+class Split(Settings):
+    """One split of one data set."""
+
+    dataset: Name
+    split: Name
+
+
+class Evaluation(Split):
+    """Where trained models are evaluated, and on whose boxes."""
+
+    boxes: tuple[Name, ...] = Field(min_length=1, description="Box sources of the data set's configuration.")
+
+
+class Ablation(Settings):
+    """A question asked as a difference: each variant against the baseline, on the same persons."""
+
+    question: str
+    baseline: Name
+    variants: tuple[Name, ...] = Field(min_length=1)
+
+
+class Explanation(Settings):
+    """Which persons get attention maps."""
+
+    persons: PositiveInt = Field(
+        default=4, description="Persons per data set: those with most labelled keypoints, one a picture."
+    )
+    threshold: PositiveFloat = Field(
+        default=1.0,
+        description="Figures show attention above this multiple of uniform attention; the arrays hold all of it.",
+    )
+
+
+class Cost(Settings):
+    """How cost is measured."""
+
+    batch_sizes: tuple[PositiveInt, ...] = (1, 16)
+    repeats: PositiveInt = 5
+    threads: PositiveInt = 1
+
+
+class Study(Settings):
+    """The whole configuration of a run of the workflow."""
+
+    name: Name = Field(description="Name of the study; MLflow's experiment carries it.")
+    results: str = Field(default="results", description="Folder of everything a run makes.")
+    resources: str = Field(default="resources", description="Folder of data sets that are downloaded or rendered.")
+    variants: tuple[Name, ...] = Field(min_length=1, description="Names of files in config/variants.")
+    seeds: PositiveInt = Field(default=1, description="Trainings per variant; tables show mean and spread.")
+    train: Split
+    validation: Split = Field(
+        description="Watched while training; its AP with ground-truth boxes chooses the best weights."
+    )
+    evaluations: tuple[Evaluation, ...] = Field(min_length=1)
+    ablations: tuple[Ablation, ...] = ()
+    training: Training = Training()
+    overrides: dict[Name, dict[str, object]] = Field(
+        default={}, description="Training keys that differ for single variants."
+    )
+    protocol: Protocol = Protocol()
+    explanation: Explanation = Explanation()
+    cost: Cost = Cost()
+    bootstrap_samples: PositiveInt = Field(default=1000, description="Resamples over pictures behind every interval.")
+    bootstrap_seed: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _names_known_variants(self) -> "Study":
+        named = {name for ablation in self.ablations for name in (ablation.baseline, *ablation.variants)} | set(
+            self.overrides
+        )
+        if unknown := sorted(named - set(self.variants)):
+            raise ValueError(f"ablations and overrides name {unknown[0]!r}, which is not among the variants")
+        if len(set(self.variants)) != len(self.variants):
+            raise ValueError("variants has a name twice")
+        return self

@@ -1,0 +1,81 @@
+"""How a variant is trained."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from transpose.config.base import Settings
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Augmentation(Settings):
+    """Geometric augmentation of a person crop; the defaults are the official recipe's."""
+
+    half_body_probability: Probability = Field(
+        default=0.3,
+        description="Chance to crop to the upper or the lower body, for persons with enough labelled joints.",
+    )
+    half_body_joints: NonNegativeInt = Field(
+        default=8, description="Half-body crops need more labelled joints than this."
+    )
+    scale_factor: NonNegativeFloat = Field(
+        default=0.35, lt=1, description="Standard deviation and bound of the random scale around 1."
+    )
+    rotation_probability: Probability = 0.6
+    rotation_factor: NonNegativeFloat = Field(
+        default=45.0, description="Standard deviation of the rotation in degrees; twice this is its bound."
+    )
+    flip_probability: Probability = 0.5
+
+
+class CosineSchedule(Settings):
+    """Per-epoch cosine from `start` to `end`, the official schedule."""
+
+    kind: Literal["cosine"] = "cosine"
+    start: PositiveFloat = 1e-4
+    end: NonNegativeFloat = 1e-5
+
+
+class OneCycleSchedule(Settings):
+    """Per-step linear warm-up to `peak`, then a cosine to zero (Smith and Topin, 2017): for short runs."""
+
+    kind: Literal["one_cycle"]
+    peak: PositiveFloat = 2e-3
+    warmup: Probability = Field(default=0.2, description="Share of the steps spent warming up.")
+
+
+class Training(Settings):
+    """The training recipe; the defaults are the official one (paper, section 4.1)."""
+
+    epochs: PositiveInt = 230
+    batch_size: PositiveInt = 20
+    schedule: Annotated[CosineSchedule | OneCycleSchedule, Field(discriminator="kind")] = CosineSchedule()
+    sigma: PositiveFloat = Field(
+        default=2.0, description="Standard deviation of the target Gaussian in heatmap pixels."
+    )
+    dropout: Probability = Field(default=0.1, description="After attention and in the feed-forward block.")
+    attention_dropout: Probability = Field(
+        default=0.1, description="Inside attention; anything but 0 forbids the fused kernel on the CPU."
+    )
+    augmentation: Augmentation = Augmentation()
+    initialisation: Literal["official", "kaiming"] = Field(
+        default="official",
+        description="Of layers without pretrained weights: N(0, 0.001) convolutions, or Kaiming-normal ones for training from scratch.",
+    )
+    backbone_weights: str | None = Field(
+        default=None, description="Path of pretrained backbone weights; none trains from scratch."
+    )
+    validation_interval: PositiveInt = Field(
+        default=1, description="Epochs between validations; the last epoch is always validated."
+    )
+    precision: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16 runs the network under autocast.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        default="auto", description="auto takes CUDA, then MPS, then the CPU."
+    )
+    threads: PositiveInt = Field(
+        default=1, description="CPU threads of a training process; the bytes of the weights depend on it."
+    )
+    workers: NonNegativeInt = Field(
+        default=1, description="Processes that load samples; the samples do not depend on it."
+    )

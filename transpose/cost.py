@@ -1,0 +1,235 @@
+"""What a model costs: parameters, multiply-accumulates in two conventions, time and memory of a forward pass."""
+
+import math
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import psutil
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from transpose.compute import Compute, describe_machine
+from transpose.config.base import Settings
+from transpose.config.study import Cost
+from transpose.config.variant import Variant
+
+WARM_UP_PASSES = 2
+
+
+class Parameters(Settings):
+    """Numbers of parameters; the published counts are `total`, fixed sine embedding included."""
+
+    total: int
+    trainable: int
+    fixed_position_embedding: int
+
+
+class Operations(Settings):
+    """Multiply-accumulates of one person crop, forward, without the mirrored pass of the flip test.
+
+    `macs` counts convolutions and matrix products, each where it is computed. `macs_as_published` follows the tool
+    behind the paper's "GFLOPs": a transposed convolution is counted on its output grid (stride^2 times too much), and
+    elementwise work is added (batch norm 4 per element, softmax 5 and its dropout 1, sums and scalings 1).
+    """
+
+    macs: int
+    macs_as_published: int
+
+
+class Timing(Settings):
+    """Seconds of forward passes of one batch; images/s follow from the median."""
+
+    batch_size: int
+    repeats: int
+    median_seconds: float
+    fastest_seconds: float
+    slowest_seconds: float
+    images_per_second: float
+    peak_memory_bytes: int
+
+
+class CostReport(Settings):
+    """Everything measured, and the machine that times and memory belong to."""
+
+    input_size: tuple[int, int]
+    parameters: Parameters
+    operations: Operations
+    dtype: Literal["float32"]
+    threads: int
+    memory_kind: Literal["cuda_allocated", "process_resident"]
+    timings: tuple[Timing, ...]
+    machine: dict[str, str]
+
+
+def measure_cost(model: nn.Module, variant: Variant, settings: Cost, device: torch.device) -> CostReport:
+    """Count and time a model's forward pass in fp32 at the variant's input size.
+
+    The model is put in evaluation mode and moved to the device. Times are medians of `settings.repeats` passes after a
+    warm-up; they hold for this machine and whatever else ran on it (its load is in the report), and are no test's
+    business.
+    """
+    compute = Compute(device, "fp32", settings.threads)
+    model = compute.place(model).eval()
+    with _threads(settings.threads):
+        timings = tuple(
+            _time_batch(model, variant.input_size, size, settings.repeats, device) for size in settings.batch_sizes
+        )
+    return CostReport(
+        input_size=variant.input_size,
+        parameters=count_parameters(model, variant),
+        operations=count_operations(model, variant.input_size),
+        dtype="float32",
+        threads=settings.threads,
+        memory_kind="cuda_allocated" if device.type == "cuda" else "process_resident",
+        timings=timings,
+        machine=describe_machine(device) | {"load_average_1_min": f"{psutil.getloadavg()[0]:.2f}"},
+    )
+
+
+def count_parameters(model: nn.Module, variant: Variant) -> Parameters:
+    """Parameters of the model; a fixed sine embedding, which is no parameter of ours, is counted as the paper does."""
+    fixed = 0
+    if variant.encoder is not None and variant.encoder.position_embedding == "sine":
+        fixed = math.prod(variant.grid_size) * (variant.dim or 0)
+    trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    own = sum(parameter.numel() for parameter in model.parameters())
+    return Parameters(total=own + fixed, trainable=trainable, fixed_position_embedding=fixed)
+
+
+@torch.no_grad()  # not inference mode, which would hand composite operators to the counters whole
+def count_operations(model: nn.Module, input_size: tuple[int, int]) -> Operations:
+    """Multiply-accumulates of one crop of `input_size`; nothing is computed, so any size costs nothing."""
+    state = {name: torch.empty_like(value, device="meta") for name, value in _state(model)}
+    images = torch.empty(1, 3, *input_size, device="meta")
+    surplus = _PublishedSurplus()
+    training = model.training
+    model.eval()
+    try:
+        # The fused attention kernels of some devices are unknown to the counter: the plain form has the same products.
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, surplus:
+            torch.func.functional_call(model, state, (images,))
+    finally:
+        model.train(training)
+    macs = counter.get_total_flops() // 2
+    return Operations(macs=macs, macs_as_published=macs + surplus.total)
+
+
+def _state(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from model.named_parameters()
+    yield from model.named_buffers()
+
+
+_WORK_PER_ELEMENT = {
+    "native_batch_norm": 4,
+    "_softmax": 6,
+    "_safe_softmax": 6,
+    "add": 1,
+    "add_": 1,
+    "mul": 1,
+    "div": 1,
+}
+
+
+class _PublishedSurplus(TorchDispatchMode):
+    """Adds up what the published convention counts beyond multiply-accumulates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = func._overloadpacket.__name__
+        if name == "convolution" and args[6]:
+            images, weight = args[:2]
+            self.total += weight.numel() * images.shape[0] * (_cells(result) - _cells(images))
+        elif name in _WORK_PER_ELEMENT:
+            first = result[0] if isinstance(result, tuple) else result
+            self.total += _WORK_PER_ELEMENT[name] * first.numel()
+        return result
+
+
+def _cells(maps: torch.Tensor) -> int:
+    return math.prod(maps.shape[2:])
+
+
+@torch.inference_mode()
+def _time_batch(
+    model: nn.Module, input_size: tuple[int, int], batch_size: int, repeats: int, device: torch.device
+) -> Timing:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(batch_size, 3, *input_size, generator=generator).to(device, memory_format=torch.channels_last)
+
+    def forward() -> None:
+        model(images)
+        _synchronise(device)
+
+    # Memory is watched in a pass of its own: the watcher would disturb the times.
+    peak = _peak_memory(forward, device)
+    for _ in range(WARM_UP_PASSES):
+        forward()
+    seconds = [_seconds_of(forward) for _ in range(repeats)]
+    median = statistics.median(seconds)
+    return Timing(
+        batch_size=batch_size,
+        repeats=repeats,
+        median_seconds=median,
+        fastest_seconds=min(seconds),
+        slowest_seconds=max(seconds),
+        images_per_second=batch_size / median,
+        peak_memory_bytes=peak,
+    )
+
+
+def _seconds_of(action: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def _peak_memory(action: Callable[[], None], device: torch.device) -> int:
+    """Bytes: the largest allocation on CUDA, elsewhere the whole process's resident memory, sampled each ms."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        action()
+        return torch.cuda.max_memory_allocated(device)
+    process = psutil.Process()
+    sizes = [process.memory_info().rss]
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.001):
+            sizes.append(process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        action()
+    finally:
+        done.set()
+        watcher.join()
+    return max(sizes)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,193 @@
+"""COCO keypoint annotations as packed arrays."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from transpose.data.fields import (
+    as_areas,
+    as_boxes,
+    as_flags,
+    as_integers,
+    as_keypoints,
+    as_sides,
+    as_texts,
+    column,
+    read_records,
+    unique_ids,
+)
+from transpose.errors import InputError
+from transpose.files import read_json
+from transpose.skeleton import Skeleton
+
+Values = TypeVar("Values")
+
+PERSON_CATEGORY = 1
+"""COCO's category id of persons, the only category with keypoints."""
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """The pictures of an annotation file, in its order."""
+
+    ids: np.ndarray
+    """[M] int64."""
+    file_names: list[str]
+    sizes_hw: np.ndarray
+    """[M, 2] int32: (height, width)."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        return np.argsort(self.ids, kind="stable")
+
+    def find(self, image_ids: np.ndarray) -> np.ndarray:
+        """[N] int64: positions of picture ids in this table, -1 where an id is unknown."""
+        if not len(self):
+            return np.full(len(image_ids), -1)
+        slots = np.searchsorted(self.ids, image_ids, sorter=self._order)
+        positions = self._order[np.minimum(slots, len(self) - 1)]
+        return np.where(self.ids[positions] == image_ids, positions, -1)
+
+
+@dataclass(frozen=True)
+class PersonInstances:
+    """N annotated persons with K keypoints each."""
+
+    image_ids: np.ndarray
+    """[N] int64."""
+    annotation_ids: np.ndarray
+    """[N] int64."""
+    boxes_xywh: np.ndarray
+    """[N, 4] float64, image pixels."""
+    keypoints: np.ndarray
+    """[N, K, 3] float64: x, y in image pixels and v, which is 0 (not labelled), 1 (occluded) or 2 (visible)."""
+    areas: np.ndarray
+    """[N] float64, square image pixels of the person's mask."""
+    is_crowd: np.ndarray
+    """[N] bool."""
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def select(self, chosen: np.ndarray) -> "PersonInstances":
+        """The persons of a mask [N] or of positions [n], in that order."""
+        return PersonInstances(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class CocoAnnotations:
+    """A whole annotation file."""
+
+    source: Path
+    """The file, for messages."""
+    images: ImageTable
+    persons: PersonInstances
+
+    def image_index(self, image_id: int) -> int:
+        """Position of a picture in `images`.
+
+        Raises:
+            KeyError: there is no such picture.
+        """
+        position = int(self.images.find(np.array([image_id]))[0])
+        if position < 0:
+            raise KeyError(image_id)
+        return position
+
+
+def load_annotations(path: Path, skeleton: Skeleton) -> CocoAnnotations:
+    """Read and check a COCO keypoint annotation file.
+
+    Raises:
+        InputError: the file is missing or not JSON, a field is missing or ill-typed, an id comes twice, a person lies
+            in an unknown picture, or the person category lists other keypoints than `skeleton`. File, id and field
+            are named.
+    """
+    content = read_json(path)
+    _check_category(path, read_records(path, content, "categories"), skeleton)
+    images = _images(path, read_records(path, content, "images"))
+    persons = _persons(path, read_records(path, content, "annotations"), len(skeleton))
+    unknown = np.flatnonzero(images.find(persons.image_ids) < 0)
+    if len(unknown):
+        record = f"annotation {persons.annotation_ids[unknown[0]]}"
+        raise InputError(path, record, "image_id", f"no picture has the id {persons.image_ids[unknown[0]]}")
+    return CocoAnnotations(path, images, persons)
+
+
+def clip_boxes(boxes_xywh: np.ndarray, sizes_hw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Clip boxes to their pictures, counting whole pixels; matches the official evaluation (its `clean_bbox`).
+
+    Args:
+        boxes_xywh: [N, 4] image pixels.
+        sizes_hw: [N, 2] (height, width) of each box's picture.
+
+    Returns:
+        Clipped boxes [N, 4], and [N] bool: something of the box lies inside.
+    """
+    start = np.maximum(boxes_xywh[:, :2], 0)
+    end = np.minimum(start + np.maximum(boxes_xywh[:, 2:] - 1, 0), sizes_hw[:, ::-1] - 1)
+    return np.concatenate([start, end - start + 1], axis=1), np.all(end >= start, axis=1)
+
+
+def training_instances(annotations: CocoAnnotations) -> PersonInstances:
+    """Persons to train on, and to evaluate with ground-truth boxes (matches the official evaluation's selection).
+
+    They have keypoints and an area, are no crowd, and their boxes are clipped to the picture.
+    """
+    persons = annotations.persons
+    sizes_hw = annotations.images.sizes_hw[annotations.images.find(persons.image_ids)]
+    boxes, inside = clip_boxes(persons.boxes_xywh, sizes_hw)
+    annotated = (persons.keypoints != 0).any(axis=(1, 2))
+    keep = inside & annotated & (persons.areas > 0) & ~persons.is_crowd
+    return replace(persons, boxes_xywh=boxes).select(keep)
+
+
+def _check_category(path: Path, categories: list[dict[str, Any]], skeleton: Skeleton) -> None:
+    person = np.flatnonzero(unique_ids(path, categories, "category") == PERSON_CATEGORY)
+    if not len(person):
+        raise InputError(path, None, "categories", f"none has the id {PERSON_CATEGORY}, which persons have")
+    # COCO's evaluator accepts a category that lists no keypoints.
+    listed = categories[person[0]].get("keypoints") or list(skeleton.keypoints)
+    if listed != list(skeleton.keypoints):
+        problem = f"must be those of the skeleton {skeleton.name!r}: {', '.join(skeleton.keypoints)}"
+        raise InputError(path, f"category {PERSON_CATEGORY}", "keypoints", problem)
+
+
+def _images(path: Path, records: list[dict[str, Any]]) -> ImageTable:
+    ids = unique_ids(path, records, "image")
+
+    def values(field: str, convert: Callable[[list[Any]], Values]) -> Values:
+        return column(path, records, field, convert, lambda position: f"image {ids[position]}")
+
+    sizes_hw = np.stack([values("height", as_sides), values("width", as_sides)], axis=1)
+    return ImageTable(ids, values("file_name", as_texts), sizes_hw.astype(np.int32))
+
+
+def _persons(path: Path, records: list[dict[str, Any]], keypoints: int) -> PersonInstances:
+    ids = unique_ids(path, records, "annotation")
+
+    def values(field: str, convert: Callable[[list[Any]], Values]) -> Values:
+        return column(path, records, field, convert, lambda position: f"annotation {ids[position]}")
+
+    values("category_id", _as_person_category)
+    values("num_keypoints", as_integers)  # the evaluator cannot do without it
+    return PersonInstances(
+        image_ids=values("image_id", as_integers),
+        annotation_ids=ids,
+        boxes_xywh=values("bbox", as_boxes),
+        keypoints=values("keypoints", partial(as_keypoints, keypoints=keypoints)),
+        areas=values("area", as_areas),
+        is_crowd=values("iscrowd", as_flags),
+    )
+
+
+def _as_person_category(values: list[Any]) -> None:
+    if (as_integers(values) != PERSON_CATEGORY).any():
+        raise ValueError(f"must be {PERSON_CATEGORY}, the category of persons")

@@ -1,0 +1,37 @@
+"""Crops of persons, and how they enter the network."""
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def crop_image(image: np.ndarray, affine: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """Warp a person out of a picture: bilinear, zeros outside of the picture (matches the official evaluation).
+
+    Args:
+        image: [H, W, 3] uint8.
+        affine: [2, 3] from image to crop pixels.
+        size_hw: (height, width) of the crop.
+
+    Returns:
+        [h, w, 3] uint8.
+    """
+    height, width = size_hw
+    return cv2.warpAffine(image, affine, (width, height), flags=cv2.INTER_LINEAR)
+
+
+def normalise(crops: Tensor) -> Tensor:
+    """Network input from uint8 RGB crops: scaled to 0..1, then by the mean and deviation of ImageNet.
+
+    Args:
+        crops: [B, h, w, 3] uint8 on any device.
+
+    Returns:
+        [B, 3, h, w] float32 on the same device, channels last in memory.
+    """
+    mean, std = (torch.tensor(values, device=crops.device) * 255 for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return crops.to(torch.float32).sub_(mean).div_(std).permute(0, 3, 1, 2)

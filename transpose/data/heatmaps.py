@@ -1,0 +1,36 @@
+"""Target heatmaps."""
+
+import torch
+from torch import Tensor
+
+
+def gaussian_heatmaps(points: Tensor, visible: Tensor, size_hw: tuple[int, int], sigma: float) -> tuple[Tensor, Tensor]:
+    """Unbiased Gaussian targets: centred at the sub-pixel position, over the whole map, 1 at the centre.
+
+    Matches the official targets: a keypoint whose box of three standard deviations lies wholly outside of the map has
+    weight 0, and maps of weight 0 are zero.
+
+    Args:
+        points: [B, K, 2] heatmap pixels, (x, y).
+        visible: [B, K], not zero where the keypoint is labelled.
+        size_hw: (height, width) of the heatmaps.
+        sigma: standard deviation in heatmap pixels.
+
+    Returns:
+        heatmaps [B, K, h, w] and weights [B, K], both float32 on the device of `points`.
+    """
+    height, width = size_hw
+    reach = 3 * sigma
+    limits = torch.tensor([width, height], device=points.device)
+    # The official box is made of integers, truncated toward zero.
+    overlaps = ((points - reach).trunc() < limits) & ((points + reach + 1).trunc() >= 0)
+    weights = ((visible > 0) & overlaps.all(dim=-1)).to(torch.float32)
+    columns = _gaussian(points[..., 0], width, sigma)
+    rows = _gaussian(points[..., 1], height, sigma) * weights[..., None]
+    return rows[..., :, None] * columns[..., None, :], weights
+
+
+def _gaussian(centres: Tensor, length: int, sigma: float) -> Tensor:
+    """[..., length] float32 profiles around centres [...]."""
+    offsets = torch.arange(length, device=centres.device) - centres[..., None]
+    return torch.exp(offsets.square() * (-0.5 / sigma**2)).to(torch.float32)

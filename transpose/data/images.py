@@ -1,0 +1,99 @@
+"""Pictures from files."""
+
+import mmap
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from transpose.data.coco import ImageTable
+from transpose.errors import InputError
+
+_DECODE = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Decode a picture; its EXIF orientation is ignored, as the official evaluation does.
+
+    Returns:
+        [H, W, 3] uint8 RGB.
+
+    Raises:
+        InputError: the file is missing, empty, cut short or no picture.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(path, None, None, "no such picture") from None
+    except OSError as error:
+        raise InputError(path, None, None, f"cannot be read: {error}") from None
+    if not data:
+        raise InputError(path, None, None, "the picture is empty")
+    if _is_cut_short(data):
+        raise InputError(path, None, None, "the picture is cut short: its end is missing")
+    image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), _DECODE)
+    if image is None:
+        raise InputError(path, None, None, "not a picture that can be decoded")
+    return image
+
+
+def _is_cut_short(data: bytes) -> bool:
+    """A JPEG without its end marker, which the decoder would fill with grey; it refuses other cut formats itself."""
+    # Neither marker can occur within scan data, and a thumbnail's lie before the picture's own start of scan.
+    return data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+
+
+class PictureStore:
+    """The pictures of an annotation file, the first ones kept decoded in memory.
+
+    The memory is shared with processes that are forked later, whichever of them decodes a picture first; pages that
+    nobody has written take none.
+    """
+
+    def __init__(self, folder: Path, images: ImageTable, cache_bytes: int) -> None:
+        """Read from `folder`; keep as many of the table's first pictures as fit into `cache_bytes`."""
+        self.folder = folder
+        self.images = images
+        sizes = images.sizes_hw.astype(np.int64).prod(axis=1) * 3
+        self._ends = np.cumsum(sizes)
+        self._cached = int(np.searchsorted(self._ends, cache_bytes, side="right"))
+        self._allocate()
+
+    def read(self, position: int) -> np.ndarray:
+        """[H, W, 3] uint8 RGB of the picture at a position of the table; not to be written to.
+
+        Raises:
+            InputError: the file is missing or broken, or has another size than its annotation says.
+        """
+        if position >= self._cached:
+            return self._decode(position)
+        height, width = self.images.sizes_hw[position]
+        end = self._ends[position]
+        pixels = self._pixels[end - int(height) * int(width) * 3 : end].reshape(height, width, 3)
+        if not self._decoded[position]:
+            pixels[:] = self._decode(position)
+            self._decoded[position] = 1
+        return pixels
+
+    def _decode(self, position: int) -> np.ndarray:
+        path = self.folder / self.images.file_names[position]
+        image = read_image(path)
+        height, width = self.images.sizes_hw[position]
+        if image.shape[:2] != (height, width):
+            actual = f"{image.shape[1]}x{image.shape[0]}"
+            raise InputError(path, None, None, f"is {actual} pixels large, but annotated as {width}x{height}")
+        return image
+
+    def _allocate(self) -> None:
+        size = int(self._ends[self._cached - 1]) if self._cached else 0
+        memory = np.frombuffer(mmap.mmap(-1, size + self._cached + 1), dtype=np.uint8)
+        self._pixels, self._decoded = memory[:size], memory[size:]
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the memory: a process that was not forked has its own."""
+        return {key: value for key, value in vars(self).items() if key not in ("_pixels", "_decoded")}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Restore with nothing decoded."""
+        vars(self).update(state)
+        self._allocate()

@@ -1,0 +1,192 @@
+"""Batches of crops: augmented ones to train on, plain ones to predict on.
+
+A batch is a function of its persons (and seed and epoch) alone, so that no number of workers changes a byte.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from transpose.config.training import Augmentation
+from transpose.data.augment import sample_augmentation
+from transpose.data.boxes import PersonBoxes
+from transpose.data.coco import CocoAnnotations, training_instances
+from transpose.data.crops import crop_image
+from transpose.data.images import PictureStore
+from transpose.data.workers import load_batches, slices
+from transpose.errors import InputError
+from transpose.geometry import box_to_center_scale, crop_affines
+from transpose.skeleton import Skeleton
+
+CACHE_BYTES = 2**30
+"""Decoded pictures that training keeps in memory."""
+
+_ORDER, _AUGMENTATION = 0, 1
+"""Streams of random numbers under one seed."""
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """B augmented crops with their K keypoints."""
+
+    crops: Tensor
+    """[B, h, w, 3] uint8 RGB."""
+    joints: Tensor
+    """[B, K, 2] float32, heatmap pixels; zero where not visible."""
+    visible: Tensor
+    """[B, K] bool: the keypoint is labelled."""
+    index: np.ndarray
+    """[B] int64: persons of the TrainingSamples."""
+
+
+@dataclass(frozen=True)
+class EvaluationBatch:
+    """B crops of one box each."""
+
+    crops: Tensor
+    """[B, h, w, 3] uint8 RGB."""
+    center: np.ndarray
+    """[B, 2] float64, image pixels."""
+    scale: np.ndarray
+    """[B, 2] float64, units of 200 image pixels."""
+    index: np.ndarray
+    """[B] int64: positions in the PersonBoxes."""
+
+
+class TrainingSamples:
+    """Augmented crops of all persons to train on, keyed by (seed, epoch, person)."""
+
+    def __init__(
+        self,
+        annotations: CocoAnnotations,
+        image_dir: Path,
+        skeleton: Skeleton,
+        input_size: tuple[int, int],
+        heatmap_size: tuple[int, int],
+        augmentation: Augmentation,
+        seed: int,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        """Select the persons.
+
+        Raises:
+            InputError: there is nobody to train on.
+        """
+        persons = training_instances(annotations)
+        if not len(persons):
+            raise InputError(annotations.source, None, "annotations", "nobody to train on: no person with keypoints")
+        self.annotation_ids = persons.annotation_ids
+        self.skeleton = skeleton
+        self.input_size = input_size
+        self.heatmap_size = heatmap_size
+        self.augmentation = augmentation
+        self.seed = seed
+        self._keypoints = persons.keypoints
+        self._pictures = PictureStore(image_dir, annotations.images, cache_bytes)
+        self._positions = annotations.images.find(persons.image_ids)
+        self._center, self._scale = box_to_center_scale(persons.boxes_xywh, input_size)
+
+    def __len__(self) -> int:
+        return len(self.annotation_ids)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """[N] int64: the persons in the order of an epoch."""
+        return self._random(_ORDER, epoch).permutation(len(self))
+
+    def sample(self, epoch: int, person: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One augmented crop.
+
+        Returns:
+            crop [h, w, 3] uint8, joints [K, 2] float64 in heatmap pixels, visible [K] bool.
+
+        Raises:
+            InputError: the picture is missing or broken.
+        """
+        keypoints = self._keypoints[person]
+        frame = sample_augmentation(
+            keypoints,
+            self._center[person],
+            self._scale[person],
+            self.skeleton,
+            self.input_size,
+            self.augmentation,
+            self._random(_AUGMENTATION, epoch, person),
+        )
+        image = self._pictures.read(self._positions[person])
+        crop = crop_image(image, frame.affine(self.input_size), self.input_size)
+        return crop, *frame.place_keypoints(keypoints, self.heatmap_size, self.skeleton)
+
+    def batch(self, epoch: int, persons: np.ndarray) -> TrainingBatch:
+        """The samples of persons [B]."""
+        crops, joints, visible = zip(*(self.sample(epoch, person) for person in persons.tolist()), strict=True)
+        return TrainingBatch(
+            torch.from_numpy(np.stack(crops)),
+            torch.from_numpy(np.stack(joints).astype(np.float32)),
+            torch.from_numpy(np.stack(visible)),
+            persons,
+        )
+
+    def _random(self, *key: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+
+
+class EvaluationCrops:
+    """Crops of boxes, in the order of their pictures, so that each picture is decoded once."""
+
+    def __init__(
+        self, boxes: PersonBoxes, annotations: CocoAnnotations, image_dir: Path, input_size: tuple[int, int]
+    ) -> None:
+        """Frame the boxes.
+
+        Raises:
+            InputError: a box lies in a picture that the annotations do not know.
+        """
+        self.input_size = input_size
+        self._positions = annotations.images.find(boxes.image_ids)
+        if (self._positions < 0).any():
+            unknown = boxes.image_ids[self._positions < 0][0]
+            raise InputError(annotations.source, f"image {unknown}", None, "a box lies in this unknown picture")
+        self.order = np.argsort(self._positions, kind="stable")
+        self._pictures = PictureStore(image_dir, annotations.images, cache_bytes=0)
+        self._center, self._scale = box_to_center_scale(boxes.boxes_xywh, input_size)
+        self._affines = crop_affines(self._center, self._scale, np.zeros(len(boxes)), input_size)
+        self._latest: tuple[int, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def batches(self, batch_size: int, workers: int = 0) -> Iterator[EvaluationBatch]:
+        """All crops, the last batch possibly smaller.
+
+        Raises:
+            InputError: a picture is missing or broken.
+        """
+        return load_batches(self.batch, slices(self.order, batch_size), workers)
+
+    def batch(self, index: np.ndarray) -> EvaluationBatch:
+        """The crops of boxes [B]."""
+        crops = [crop_image(self._picture(box), self._affines[box], self.input_size) for box in index.tolist()]
+        return EvaluationBatch(torch.from_numpy(np.stack(crops)), self._center[index], self._scale[index], index)
+
+    def _picture(self, box: int) -> np.ndarray:
+        position = int(self._positions[box])
+        if self._latest is None or self._latest[0] != position:
+            self._latest = position, self._pictures.read(position)
+        return self._latest[1]
+
+
+def training_batches(
+    samples: TrainingSamples, epoch: int, batch_size: int, workers: int, start_step: int = 0
+) -> Iterator[TrainingBatch]:
+    """The batches of an epoch from `start_step` on; the last one is possibly smaller.
+
+    Raises:
+        InputError: a picture is missing or broken.
+    """
+    persons = slices(samples.order(epoch), batch_size)[start_step:]
+    return load_batches(partial(samples.batch, epoch), persons, workers)

@@ -1,0 +1,115 @@
+"""From joint angles to a posed mesh: bone rotations, curled fingers, linear blend skinning."""
+
+import math
+
+import numpy as np
+
+from transpose.data.synthetic.body import Body
+from transpose.data.synthetic.pose import Arm, Leg, Pose
+from transpose.data.synthetic.rotation import about_axis, about_x, about_y, about_z, between, fraction
+from transpose.data.synthetic.surface import Mark
+
+_SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
+_NECK = ("neck01", "neck02", "neck03", "head")
+
+
+def posed(body: Body, vertices: np.ndarray, joints: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
+    """Pose a shaped person.
+
+    Args:
+        body: the body model.
+        vertices: [V, 3] float32 rest-pose vertices of the person, clothes included.
+        joints: [B, 3] rest-pose joints of the person.
+        pose: joint angles.
+
+    Returns:
+        Vertices [V, 3] and unit normals [V, 3], float32, in metres.
+    """
+    rotations = _bone_rotations(body, joints, pose)
+    vertices = _with_curled_fingers(body, vertices, joints, pose)
+    # A thin product: every row is summed over the bones in order, whatever the number of threads.
+    blended = (body.weights @ _bone_transforms(body, joints, rotations).reshape(-1, 12)).reshape(-1, 3, 4)
+    moved = np.einsum("vij,vj->vi", blended[:, :, :3], vertices) + blended[:, :, 3]
+    normals = np.einsum("vij,vj->vi", blended[:, :, :3], body.normals)
+    return moved, normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
+
+
+def _bone_rotations(body: Body, joints: np.ndarray, pose: Pose) -> dict[str, np.ndarray]:
+    torso, head = pose.torso, pose.head
+    spine = fraction(about_z(torso.yaw) @ about_y(torso.roll) @ about_x(torso.pitch), 1 / len(_SPINE))
+    neck = fraction(about_z(head.yaw) @ about_x(head.pitch) @ about_y(head.roll), 1 / len(_NECK))
+    rotations = {"root": pose.root, **dict.fromkeys(_SPINE, spine), **dict.fromkeys(_NECK, neck)}
+    for side, sign, arm, leg in zip("LR", (1, -1), pose.arms, pose.legs, strict=True):
+        rotations |= _arm_rotations(body, joints, side, sign, arm) | _leg_rotations(side, sign, leg)
+    return rotations
+
+
+def _arm_rotations(body: Body, joints: np.ndarray, side: str, sign: int, arm: Arm) -> dict[str, np.ndarray]:
+    shoulder, elbow, wrist = (joints[body.bone(f"{name}.{side}")] for name in ("upperarm01", "lowerarm01", "wrist"))
+    upper, lower = (elbow - shoulder).astype(float), (wrist - elbow).astype(float)
+    elevation, azimuth = math.radians(arm.elevation), math.radians(arm.azimuth)
+    direction = np.array(
+        [
+            sign * (math.sin(elevation) * math.cos(azimuth) + 0.05),
+            -math.sin(elevation) * math.sin(azimuth),
+            -math.cos(elevation),
+        ]
+    )
+    lift = between(upper, direction)
+    # The shoulder girdle takes its part in a lifted arm.
+    girdle = fraction(lift, 0.11 if arm.elevation > 60 else 0.05)
+    twist = about_axis(upper, sign * arm.twist / 2)
+    rest_bend = math.degrees(math.acos(upper @ lower / (np.linalg.norm(upper) * np.linalg.norm(lower))))
+    hinge = np.cross(upper, lower)
+    return {
+        f"clavicle.{side}": girdle,
+        f"shoulder01.{side}": girdle,
+        f"upperarm01.{side}": (girdle @ girdle).T @ lift @ twist,
+        f"upperarm02.{side}": twist,
+        f"lowerarm01.{side}": about_axis(hinge, arm.elbow - rest_bend),
+        f"lowerarm02.{side}": about_axis(lower, sign * arm.forearm_twist),
+        f"wrist.{side}": about_axis(hinge, arm.wrist_bend),
+    }
+
+
+def _leg_rotations(side: str, sign: int, leg: Leg) -> dict[str, np.ndarray]:
+    # The rest pose already stands with its legs 4 degrees apart.
+    hip = about_z(sign * leg.twist) @ about_y(-sign * (leg.abduction - 4)) @ about_x(-leg.flexion)
+    return {
+        f"upperleg01.{side}": hip,
+        f"lowerleg01.{side}": about_x(leg.knee),
+        f"foot.{side}": about_x(leg.ankle),
+    }
+
+
+def _bone_transforms(body: Body, joints: np.ndarray, rotations: dict[str, np.ndarray]) -> np.ndarray:
+    """World transforms [B, 3, 4] float32 of the bones, parents first."""
+    transforms = np.empty((len(body.bones), 3, 4))
+    for bone, (name, parent) in enumerate(zip(body.bones, body.parents, strict=True)):
+        local = np.empty((3, 4))
+        local[:, :3] = rotations.get(name, np.eye(3))
+        local[:, 3] = joints[bone] - local[:, :3] @ joints[bone]
+        if parent >= 0:
+            above = transforms[parent]
+            local[:, 3] = above[:, :3] @ local[:, 3] + above[:, 3]
+            local[:, :3] = above[:, :3] @ local[:, :3]
+        transforms[bone] = local
+    return transforms.astype(np.float32)
+
+
+def _with_curled_fingers(body: Body, vertices: np.ndarray, joints: np.ndarray, pose: Pose) -> np.ndarray:
+    """Bend the fingers, which have no bones of their own, round two knuckle lines towards the palm."""
+    vertices = vertices.copy()
+    lateral = body.surface[:, Mark.X]
+    for side, sign, arm in zip("LR", (1, -1), pose.arms, strict=True):
+        hand = np.flatnonzero((body.surface[:, Mark.HAND] > 0.5) & (sign * lateral > 0))
+        elbow, wrist = joints[body.bone(f"lowerarm01.{side}")], joints[body.bone(f"wrist.{side}")]
+        forearm = (wrist - elbow) / np.linalg.norm(wrist - elbow)
+        size = float(((vertices[hand] - wrist) @ forearm).max())
+        for knuckles in (0.52, 0.72):
+            pivot = wrist + forearm * size * knuckles
+            beyond = hand[(vertices[hand] - pivot) @ forearm > 0]
+            # In the rest pose the palms look down and in; the hinge lies along the body's y axis.
+            turn = about_axis(np.array([0.0, 1.0, 0.0]), sign * arm.finger_curl / 2).astype(np.float32)
+            vertices[beyond] = (vertices[beyond] - pivot) @ turn.T + pivot
+    return vertices

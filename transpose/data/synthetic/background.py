@@ -1,0 +1,139 @@
+"""Places without people: sky or wall, clutter, and a floor in true perspective."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from transpose.data.synthetic.camera import Camera
+from transpose.data.synthetic.colours import any_colour, any_skin
+
+
+def sample_background(camera: Camera, rng: np.random.Generator) -> np.ndarray:
+    """Draw the picture behind the people, [H, W, 3] float32 RGB in 0..1."""
+    height, width = camera.size_hw
+    # Half size and enlarged: four times cheaper, and free of edges sharper than a lens draws.
+    half = (max(2, height // 2), max(2, width // 2))
+    picture = _wall(half, rng)
+    for _ in range(int(rng.integers(2, 16))):
+        _add_clutter(picture, rng)
+    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+    picture = _with_floor(picture, camera, rng)
+    if rng.random() < 0.5:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 3))
+    return np.clip(picture, 0, 1)
+
+
+def noise(size_hw: tuple[int, int], rng: np.random.Generator, coarsest: int = 3, octaves: int = 4) -> np.ndarray:
+    """Cloudy texture [H, W] float32 in 0..1: value noise summed over octaves, `coarsest` cells across the picture."""
+    height, width = size_hw
+    total, amplitude = np.zeros(size_hw, np.float32), 1.0
+    for octave in range(octaves):
+        cells = coarsest * 2**octave
+        grid = rng.random((max(2, cells * height // width + 2), cells + 2), np.float32)
+        total += np.float32(amplitude) * cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR)
+        amplitude *= 0.6
+    lowest, highest = float(total.min()), float(total.max())
+    return (total - lowest) / (highest - lowest + 1e-6)
+
+
+def _wall(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    top = any_colour(rng, (0, 0.55), (0.2, 1))
+    bottom = np.clip(top * rng.uniform(0.75, 1.2) + rng.uniform(-0.12, 0.12, 3), 0, 1)
+    blend = np.linspace(0, 1, size_hw[0], dtype=np.float32)[:, None, None]
+    wall = (top * (1 - blend) + bottom.astype(np.float32) * blend) * np.ones((1, size_hw[1], 1), np.float32)
+    return wall * (0.8 + 0.4 * noise(size_hw, rng, int(rng.integers(2, 8))))[..., None]
+
+
+def _add_clutter(picture: np.ndarray, rng: np.random.Generator) -> None:
+    height, width = picture.shape[:2]
+    shapes, shares = zip(*_CLUTTER, strict=True)
+    w, h = int(rng.uniform(0.03, 0.4) * width), int(rng.uniform(0.05, 0.6) * height)
+    x, y = int(rng.integers(-w // 2, width)), int(rng.integers(-h // 2, height))
+    # Some clutter has the colour of skin, so that colour alone does not give people away.
+    colour = any_skin(rng) if rng.random() < 0.15 else any_colour(rng, (0, 0.7))
+    mask = np.zeros((height, width), np.uint8)
+    shapes[rng.choice(len(shapes), p=shares)](mask, x, y, w, h, rng)
+    region = mask > 0
+    paint = colour * rng.uniform(0.6, 1.1) if rng.random() < 0.3 else colour
+    texture = np.float32(1)
+    if rng.random() < 0.3:
+        texture = (0.7 + 0.6 * noise((height, width), rng, int(rng.integers(3, 20)), 3))[region][:, None]
+    opacity = (mask[region] * np.float32(rng.uniform(0.6, 1) / 255))[:, None]
+    picture[region] = picture[region] * (1 - opacity) + opacity * paint.astype(np.float32) * texture
+
+
+def _rectangle(mask: np.ndarray, x: int, y: int, w: int, h: int, rng: np.random.Generator) -> None:
+    cv2.rectangle(mask, (x, y), (x + w, y + h), 255, -1)
+
+
+def _ellipse(mask: np.ndarray, x: int, y: int, w: int, h: int, rng: np.random.Generator) -> None:
+    cv2.ellipse(mask, (x + w // 2, y + h // 2), (w // 2, h // 2), rng.uniform(0, 180), 0, 360, 255, -1, cv2.LINE_AA)
+
+
+def _pole(mask: np.ndarray, x: int, y: int, w: int, h: int, rng: np.random.Generator) -> None:
+    end = (int(x + rng.normal(0, 0.3) * mask.shape[1]), y + h)
+    cv2.line(mask, (x, y), end, 255, int(rng.integers(1, max(2, mask.shape[1] // 22))), cv2.LINE_AA)
+
+
+def _windows(mask: np.ndarray, x: int, y: int, w: int, h: int, rng: np.random.Generator) -> None:
+    across, down = int(rng.integers(2, 7)), int(rng.integers(2, 7))
+    for i in range(across):
+        for j in range(down):
+            start = (int(x + (i + 0.2) * w / across), int(y + (j + 0.2) * h / down))
+            end = (int(x + (i + 0.8) * w / across), int(y + (j + 0.8) * h / down))
+            cv2.rectangle(mask, start, end, 255, -1)
+
+
+def _polygon(mask: np.ndarray, x: int, y: int, w: int, h: int, rng: np.random.Generator) -> None:
+    corners = rng.random((int(rng.integers(3, 8)), 2)) * (w, h) + (x, y)
+    cv2.fillPoly(mask, [corners.astype(np.int32)], 255, cv2.LINE_AA)
+
+
+def _foliage(mask: np.ndarray, x: int, y: int, w: int, h: int, rng: np.random.Generator) -> None:
+    for _ in range(int(rng.integers(8, 30))):
+        centre = (int(x + rng.normal(0.5, 0.25) * w), int(y + rng.normal(0.5, 0.25) * h))
+        cv2.circle(mask, centre, int(rng.integers(1, 2 + max(w, h) // 8)), 255, -1, cv2.LINE_AA)
+
+
+_Shape = Callable[[np.ndarray, int, int, int, int, np.random.Generator], None]
+_CLUTTER: tuple[tuple[_Shape, float], ...] = (
+    (_rectangle, 0.3),
+    (_ellipse, 0.15),
+    (_pole, 0.2),
+    (_windows, 0.12),
+    (_polygon, 0.13),
+    (_foliage, 0.1),
+)
+
+
+def _with_floor(picture: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:
+    height, width = camera.size_hw
+    position, distance = camera.ground_of_pixels(np.arange(width)[None], np.arange(height)[:, None])
+    on_floor = np.isfinite(distance) & (distance < 200)
+    brightness = _floor_pattern(position.astype(np.float32), distance, camera, rng)
+    brightness *= 0.8 + 0.4 * noise((height, width), rng, 6)
+    # Air takes the contrast of far ground.
+    haze = np.clip(np.where(on_floor, distance, 0) / 60, 0, 1).astype(np.float32)[..., None] * np.float32(0.6)
+    floor = any_colour(rng, (0, 0.5), (0.15, 0.85)) * brightness[..., None]
+    floor = floor * (1 - haze) + picture * haze
+    return np.where(on_floor[..., None], floor, picture)
+
+
+def _floor_pattern(position: np.ndarray, distance: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:
+    """Brightness [H, W] of a checked, planked or plain floor, fading out where a pixel spans half a tile: no moire."""
+    kind = rng.random()
+    if kind > 0.65:
+        return np.ones(position.shape[:2], np.float32)
+    tile = rng.uniform(0.25, 1.4)
+    turn = rng.uniform(0, np.pi)
+    axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]], np.float32)
+    cells = position @ axes / np.float32(tile)
+    if kind < 0.35:
+        pattern = (np.floor(cells).astype(np.int64).sum(axis=-1) % 2).astype(np.float32)
+    else:
+        pattern = ((cells % 1) > 0.07).all(axis=-1).astype(np.float32)
+    reach = np.where(np.isfinite(distance), distance, 1e6)
+    pixel_span = reach**2 / (camera.focal * max(camera.height, 0.1))
+    contrast = rng.uniform(0.1, 0.35) * np.clip(1.5 - 3 * pixel_span / tile, 0, 1)
+    return (1 + contrast * (pattern - 0.5)).astype(np.float32)

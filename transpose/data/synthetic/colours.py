@@ -1,0 +1,47 @@
+"""Random colours, RGB float32 in 0..1."""
+
+import cv2
+import numpy as np
+
+SKINS = (
+    np.array(
+        [[232, 190, 164], [222, 172, 140], [208, 152, 118], [184, 124, 92], [152, 98, 70], [112, 68, 48], [84, 50, 36]],
+        np.float32,
+    )
+    / 255
+)
+HAIRS = (
+    np.array(
+        [
+            [22, 18, 18],
+            [50, 36, 28],
+            [68, 60, 40],
+            [150, 110, 70],
+            [205, 165, 110],
+            [125, 120, 120],
+            [205, 200, 200],
+            [110, 45, 30],
+        ],
+        np.float32,
+    )
+    / 255
+)
+DENIM = np.array([0.18, 0.3, 0.45], np.float32)
+
+
+def any_colour(
+    rng: np.random.Generator, saturation: tuple[float, float] = (0, 0.8), value: tuple[float, float] = (0.08, 0.95)
+) -> np.ndarray:
+    """One colour [3] of any hue within the given ranges of saturation and value."""
+    hsv = np.array([[[rng.uniform(0, 360), rng.uniform(*saturation), rng.uniform(*value)]]], np.float32)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
+
+
+def any_skin(rng: np.random.Generator) -> np.ndarray:
+    """One colour [3] of human skin."""
+    return (SKINS[rng.integers(len(SKINS))] * rng.uniform(0.9, 1.1, 3) * rng.uniform(0.92, 1.05)).astype(np.float32)
+
+
+def any_hair(rng: np.random.Generator) -> np.ndarray:
+    """One colour [3] of human hair."""
+    return (HAIRS[rng.integers(len(HAIRS))] * rng.uniform(0.8, 1.2)).astype(np.float32)

@@ -1,0 +1,168 @@
+"""Writes a split of the rendered data set as COCO does: `annotations.json` and `images/`."""
+
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from transpose.config.dataset import SyntheticSource
+from transpose.data.synthetic.annotate import PERSON_CATEGORY, annotations
+from transpose.data.synthetic.render import Rendering, render
+from transpose.data.synthetic.scene import Bodies, Scene, load_bodies, sample_scene
+from transpose.errors import InputError
+from transpose.files import atomic_folder, write_json
+from transpose.skeleton import COCO
+
+# Room for the people of one picture in the annotation ids.
+_IDS_PER_IMAGE = 100
+_LICENCE = {"id": 1, "name": "CC0 1.0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"}
+
+
+Picture = tuple[bytes, dict[str, Any], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Renders any picture of one split, each from its own random stream, so that order and company do not matter."""
+
+    settings: SyntheticSource
+    split: str
+    bodies: Bodies
+
+    def scene(self, index: int) -> tuple[Scene, Rendering]:
+        """Scene and rendering of picture `index`, counted from 0."""
+        return self._scene(self._stream(index))
+
+    def paint(self, index: int) -> Picture:
+        """JPEG bytes, COCO image record and COCO annotations of picture `index`, counted from 0."""
+        rng = self._stream(index)
+        scene, rendering = self._scene(rng)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(75, 96))]
+        image_id, (height, width) = index + 1, self.settings.image_size
+        image = {
+            "id": image_id,
+            "file_name": f"{image_id:012d}.jpg",
+            "height": height,
+            "width": width,
+            "license": _LICENCE["id"],
+            "framing": scene.framing.value,
+        }
+        found = annotations(scene, rendering, self.settings.smallest_labelled_area)
+        for number, annotation in enumerate(found):
+            annotation.update(id=image_id * _IDS_PER_IMAGE + number, image_id=image_id)
+        return cv2.imencode(".jpg", rendering.image[..., ::-1], quality)[1].tobytes(), image, found
+
+    def _scene(self, rng: np.random.Generator) -> tuple[Scene, Rendering]:
+        scene = sample_scene(self.bodies, self.settings, rng)
+        return scene, render(scene, self.settings.antialias, rng)
+
+    def _stream(self, index: int) -> np.random.Generator:
+        key = (zlib.crc32(self.split.encode()), index)
+        return np.random.default_rng(np.random.SeedSequence(self.settings.seed, spawn_key=key))
+
+
+def painter(settings: SyntheticSource, split: str) -> Painter:
+    """The painter of a split.
+
+    Raises:
+        InputError: the settings have no such split.
+    """
+    if split not in settings.pictures:
+        raise InputError(
+            "synthetic settings", "pictures", split, f"no such split; there are {', '.join(settings.pictures)}"
+        )
+    return Painter(settings, split, load_bodies())
+
+
+def synthesise(settings: SyntheticSource, split: str, out_dir: Path, jobs: int) -> None:
+    """Render a split into `out_dir`, which appears whole or not at all; the bytes do not depend on `jobs`.
+
+    Raises:
+        InputError: the settings have no such split.
+    """
+    artist = painter(settings, split)
+    count = settings.pictures[split]
+    images, found = [], []
+    with atomic_folder(out_dir) as folder, _painted(artist, count, jobs) as pictures:
+        (folder / "images").mkdir()
+        for jpeg, image, annotated in tqdm(pictures, f"synthesise {split}", count, unit="img"):
+            (folder / "images" / image["file_name"]).write_bytes(jpeg)
+            images.append(image)
+            found.extend(annotated)
+        write_json(folder / "annotations.json", _coco_file(split, images, found), indent=None)
+
+
+def part_labels(settings: SyntheticSource, split: str, index: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Who and which body part is seen in each pixel of picture `index` (from 0), rendered again.
+
+    Returns:
+        Figures [H, W] int16 (-1 nobody), bones [H, W] int16 (-1 none) and the names of the bones.
+    """
+    artist = painter(settings, split)
+    _, rendering = artist.scene(index)
+    return rendering.owners, rendering.bones, artist.bodies.fine.bones
+
+
+@contextmanager
+def _painted(artist: Painter, count: int, jobs: int) -> Iterator[Iterable[Picture]]:
+    """The first `count` pictures in order, painted by `jobs` processes."""
+    if jobs > 1:
+        with _single_threaded_children(), ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+            yield pool.map(partial(_paint, artist.settings, artist.split), range(count), chunksize=8)
+        return
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield map(artist.paint, range(count))
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _paint(settings: SyntheticSource, split: str, index: int) -> Picture:
+    cv2.setNumThreads(1)
+    return painter(settings, split).paint(index)
+
+
+@contextmanager
+def _single_threaded_children() -> Iterator[None]:
+    """Processes started inside do their linear algebra on one thread each: the pool already fills the cores."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _coco_file(split: str, images: list[dict[str, Any]], found: list[dict[str, Any]]) -> dict[str, Any]:
+    limbs = (COCO.limb_indices + 1).tolist()
+    return {
+        "info": {"description": f"Rendered people, {split}", "version": "1"},
+        "licenses": [_LICENCE],
+        "images": images,
+        "annotations": found,
+        "categories": [
+            {
+                "id": PERSON_CATEGORY,
+                "name": "person",
+                "supercategory": "person",
+                "keypoints": list(COCO.keypoints),
+                "skeleton": limbs,
+            }
+        ],
+    }

@@ -1,0 +1,81 @@
+"""How a picture frames people: whole, head and shoulders, cut by the border, far away, or a crowd."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from transpose.config.dataset import SyntheticSource
+
+
+class Framing(Enum):
+    """The kinds of picture."""
+
+    WHOLE = "whole"
+    BUST = "bust"
+    TRUNCATED = "truncated"
+    SMALL = "small"
+    CROWD = "crowd"
+
+
+class Aim(Enum):
+    """The part of the first person that the camera is aimed at."""
+
+    MIDDLE = "middle"
+    FACE = "face"
+    HIPS = "hips"
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Where and how large the first person appears.
+
+    `person_height` is that of somebody standing, as a share of the picture's height; `x`, `y` the place of what the
+    camera aims at, as shares of the picture's width and height.
+    """
+
+    person_height: float
+    aim: Aim
+    x: float
+    y: float
+
+
+def framing_shares(settings: SyntheticSource) -> dict[Framing, float]:
+    """Probability of each framing; whole bodies take what the others leave."""
+    shares = {
+        Framing.BUST: settings.bust_share,
+        Framing.TRUNCATED: settings.truncated_share,
+        Framing.SMALL: settings.small_share,
+        Framing.CROWD: settings.crowd_share,
+    }
+    return {Framing.WHOLE: max(0.0, 1 - sum(shares.values())), **shares}
+
+
+def sample_shot(framing: Framing, people: int, rng: np.random.Generator) -> Shot:
+    """Draw the view of the first of `people` persons."""
+    if framing is Framing.BUST:
+        return Shot(_log_uniform(rng, 1.2, 3.0), Aim.FACE, rng.uniform(0.25, 0.75), rng.uniform(0.15, 0.42))
+    if framing is Framing.TRUNCATED:
+        return _truncated_shot(rng)
+    if framing is Framing.SMALL:
+        return Shot(_log_uniform(rng, 0.08, 0.28), Aim.MIDDLE, rng.uniform(0.1, 0.9), rng.uniform(0.3, 0.8))
+    if framing is Framing.CROWD:
+        return Shot(_log_uniform(rng, 0.12, 0.3), Aim.MIDDLE, rng.uniform(0.3, 0.7), rng.uniform(0.25, 0.5))
+    height = _log_uniform(rng, 0.45, 0.98) if people <= 2 else _log_uniform(rng, 0.38, 0.8)
+    room = 0.5 * max(0.0, 1 - height) + 0.02
+    return Shot(height, Aim.MIDDLE, rng.uniform(0.2, 0.8), 0.5 + rng.uniform(-room, room))
+
+
+def _truncated_shot(rng: np.random.Generator) -> Shot:
+    border = rng.random()
+    if border < 0.4:
+        x = rng.uniform(-0.06, 0.06)
+        height = _log_uniform(rng, 0.5, 1.2)
+        return Shot(height, Aim.MIDDLE, x if rng.random() < 0.5 else 1 - x, rng.uniform(0.4, 0.6))
+    if border < 0.85:
+        return Shot(_log_uniform(rng, 1.0, 1.6), Aim.FACE, rng.uniform(0.15, 0.85), rng.uniform(0.12, 0.38))
+    return Shot(_log_uniform(rng, 0.9, 1.8), Aim.HIPS, rng.uniform(0.2, 0.8), rng.uniform(0.1, 0.4))
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

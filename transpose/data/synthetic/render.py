@@ -1,0 +1,198 @@
+"""Draws a scene: depth buffer, shading per point, shadows, and the flaws of a real photograph."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from transpose.data.synthetic.background import sample_background
+from transpose.data.synthetic.body import Layer
+from transpose.data.synthetic.camera import Camera
+from transpose.data.synthetic.clothing import colours
+from transpose.data.synthetic.figure import Figure
+from transpose.data.synthetic.props import Prop
+from transpose.data.synthetic.rasterise import DepthBuffer, barycentric
+from transpose.data.synthetic.scene import Scene
+from transpose.data.synthetic.surface import Mark
+
+NOBODY = -1
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A picture and what is seen in each of its pixels.
+
+    `image` [H, W, 3] uint8 RGB. `owners` [H, W] int16: index of the figure seen at the pixel's centre, or NOBODY.
+    `depths` [H, W] float32 metres, inf where neither figure nor prop is. `bones` [H, W] int16: the bone of the figure's
+    body that moves the seen surface, -1 elsewhere.
+    """
+
+    image: np.ndarray
+    owners: np.ndarray
+    depths: np.ndarray
+    bones: np.ndarray
+
+
+@dataclass(frozen=True)
+class Light:
+    """One distant lamp and the sky: unit direction [3] towards the lamp, strengths, tint [3]."""
+
+    direction: np.ndarray
+    ambient: float
+    key: float
+    tint: np.ndarray
+
+    def on(self, normals: np.ndarray) -> np.ndarray:
+        """Light [N, 3] on surfaces with unit normals [N, 3]."""
+        lamp = self.key * np.clip(normals @ self.direction, 0, 1)
+        sky = self.ambient * (0.8 + 0.2 * normals[:, 2])
+        return (lamp + sky)[:, None] * self.tint
+
+
+def render(scene: Scene, antialias: int, rng: np.random.Generator) -> Rendering:
+    """Draw a scene with `antialias` x `antialias` samples per pixel."""
+    height, width = scene.camera.size_hw
+    background = sample_background(scene.camera, rng)
+    light = _sample_light(float(background.mean()), rng)
+    background = background * _shadow(scene, light, rng)[..., None]
+    fine = _FineGrid(scene, antialias)
+    layer = np.zeros((height * antialias * width * antialias, 4), np.float32)
+    for drawn in fine.drawn:
+        layer[fine.fragments.pixels[drawn.where], :3] = drawn.lit(fine, light)
+    layer[fine.fragments.pixels, 3] = 1
+    layer = layer.reshape(height * antialias, width * antialias, 4)
+    layer = cv2.resize(layer, (width, height), interpolation=cv2.INTER_AREA)
+    image = background * (1 - layer[..., 3:]) + layer[..., :3]
+    return Rendering(_photographed(image, rng), *fine.maps())
+
+
+class _FineGrid:
+    """The front surfaces of all figures and props on the antialiased grid."""
+
+    def __init__(self, scene: Scene, antialias: int) -> None:
+        self.antialias = antialias
+        height, width = scene.camera.size_hw
+        self.size_hw = (height * antialias, width * antialias)
+        buffer, meshes = DepthBuffer(self.size_hw), []
+        for index, figure in enumerate(scene.figures):
+            projected = self._projected(scene.camera, figure.vertices)
+            # Skirt and hair are open sheets: their insides show.
+            sheets = figure.body.face_layers[figure.shown] >= Layer.SKIRT
+            first = buffer.add(projected, figure.body.faces[figure.shown], sheets)
+            meshes.append((first, len(figure.shown), projected, figure, index))
+        for prop in scene.props:
+            projected = self._projected(scene.camera, prop.vertices)
+            first = buffer.add(projected, prop.faces, two_sided=False)
+            meshes.append((first, len(prop.faces), projected, prop, NOBODY))
+        self.fragments = buffer.resolve()
+        self.drawn = [_Drawn(self, *mesh) for mesh in meshes]
+
+    def maps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Owners, depths and bones [H, W] of the samples nearest to the pixel centres."""
+        owners = np.full(self.size_hw, NOBODY, np.int16)
+        bones = np.full(self.size_hw, -1, np.int16)
+        depths = np.full(self.size_hw, np.inf, np.float32)
+        depths.ravel()[self.fragments.pixels] = self.fragments.depths
+        for drawn in self.drawn:
+            pixels = self.fragments.pixels[drawn.where]
+            owners.ravel()[pixels] = drawn.owner
+            bones.ravel()[pixels] = drawn.bones()
+        start, step = self.antialias // 2, self.antialias
+        centres = np.s_[start::step, start::step]
+        return owners[centres].copy(), depths[centres].copy(), bones[centres].copy()
+
+    def _projected(self, camera: Camera, vertices: np.ndarray) -> np.ndarray:
+        """Vertices [V, 3] in grid pixels (centres at integers) and depth."""
+        projected = camera.project(vertices)
+        projected[:, :2] = (projected[:, :2] + 0.5) * self.antialias - 0.5
+        return projected
+
+
+class _Drawn:
+    """The fragments of one mesh."""
+
+    def __init__(
+        self, grid: _FineGrid, first: int, count: int, projected: np.ndarray, thing: Figure | Prop, owner: int
+    ) -> None:
+        faces = grid.fragments.faces
+        self.where = np.flatnonzero((faces >= first) & (faces < first + count))
+        self.faces = faces[self.where] - first
+        self.projected, self.thing, self.owner = projected, thing, owner
+
+    def bones(self) -> np.ndarray | int:
+        if isinstance(self.thing, Prop):
+            return -1
+        return self.thing.body.face_bones[self.thing.shown[self.faces]]
+
+    def lit(self, grid: _FineGrid, light: Light) -> np.ndarray:
+        """Colours [P, 3] of the fragments."""
+        thing = self.thing
+        mesh_faces = thing.faces if isinstance(thing, Prop) else thing.body.faces[thing.shown]
+        corners = mesh_faces[self.faces]
+        row, column = np.divmod(grid.fragments.pixels[self.where], grid.size_hw[1])
+        weights = barycentric(self.projected, corners, column, row)
+        if isinstance(thing, Prop):
+            position = _interpolated(thing.vertices.astype(np.float32), corners, weights)
+            grain = 1 + 0.1 * np.sin(position @ np.array([40, 30, 25], np.float32))[:, None]
+            return np.clip(thing.colour * grain * light.on(thing.normals[self.faces]), 0, 1)
+        attributes = np.concatenate([thing.body.surface, thing.normals], axis=1)
+        attributes = _interpolated(attributes, corners, weights)
+        marks, normals = attributes[:, : len(Mark)], attributes[:, len(Mark) :]
+        layers = thing.body.face_layers[thing.shown[self.faces]]
+        normals = _folded(normals, marks, layers, thing)
+        return np.clip(colours(thing.outfit, marks, layers) * light.on(normals), 0, 1)
+
+
+def _interpolated(values: np.ndarray, corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Values [V, A] of vertices at points given by corners [P, 3] and their weights [P, 3]: [P, A]."""
+    total = values[corners[:, 0]] * weights[:, :1]
+    for corner in (1, 2):
+        total += values[corners[:, corner]] * weights[:, corner : corner + 1]
+    return total
+
+
+def _folded(normals: np.ndarray, marks: np.ndarray, layers: np.ndarray, figure: Figure) -> np.ndarray:
+    """Unit normals [P, 3], disturbed by the folds of cloth."""
+    cloth = (layers == Layer.TIGHTS) | (layers == Layer.SKIRT)
+    outfit = figure.outfit
+    waves = np.sin(marks[cloth, :3] @ (1.8 * outfit.wrinkle_waves[:3].T) + outfit.wrinkle_phases[:3])
+    normals[cloth] += np.float32(0.22 * outfit.wrinkle_depth) * waves
+    return normals / np.maximum(np.sqrt(np.einsum("pi,pi->p", normals, normals))[:, None], 1e-6)
+
+
+def _sample_light(surroundings: float, rng: np.random.Generator) -> Light:
+    direction = rng.normal(size=3)
+    direction[2] = abs(direction[2]) + 0.5
+    # People in a dark place are dark.
+    exposure = np.clip(0.6 + 0.9 * surroundings, 0.7, 1.3) * rng.uniform(0.85, 1.1)
+    tint = exposure * (1 + rng.normal(0, 0.06, 3))
+    unit = direction / np.linalg.norm(direction)
+    return Light(unit.astype(np.float32), rng.uniform(0.45, 0.8), rng.uniform(0.4, 0.9), tint.astype(np.float32))
+
+
+def _shadow(scene: Scene, light: Light, rng: np.random.Generator) -> np.ndarray:
+    """Share [H, W] of the light that the shadows on the ground leave."""
+    coarse = 4
+    height, width = (-(-side // coarse) for side in scene.camera.size_hw)
+    mask = np.zeros((height, width), np.float32)
+    for figure in scene.figures:
+        points = figure.vertices[::5]
+        ground = points - light.direction * (points[:, 2:] / light.direction[2])
+        projected = scene.camera.project(ground)
+        column, row = ((projected[:, :2].T) / coarse).round()
+        inside = (projected[:, 2] > 0.3) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        mask[row[inside].astype(int), column[inside].astype(int)] = 1
+    mask = cv2.GaussianBlur(cv2.dilate(mask, np.ones((3, 3), np.uint8)), (0, 0), 1.0)
+    mask = cv2.resize(mask, scene.camera.size_hw[::-1], interpolation=cv2.INTER_LINEAR)
+    return 1 - np.float32(rng.uniform(0.25, 0.6)) * mask
+
+
+def _photographed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Lens blur, sensor noise and tone curve of [H, W, 3] float in 0..1; returns uint8."""
+    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 0.9))
+    height, width = image.shape[:2]
+    # One field of noise, shifted for each colour: a third of the cost.
+    noise = rng.standard_normal((height, width + 2), np.float32) * np.float32(rng.uniform(0.003, 0.02))
+    image += np.stack([noise[:, shift : shift + width] for shift in range(3)], axis=-1)
+    tones = (np.linspace(0, 1, 256) ** rng.uniform(0.8, 1.15) * 255).round().astype(np.uint8)
+    return cv2.LUT((np.clip(image, 0, 1) * 255).astype(np.uint8), tones)

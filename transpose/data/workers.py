@@ -1,0 +1,59 @@
+"""Batches made by worker processes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+import cv2
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from transpose.errors import InputError
+
+Batch = TypeVar("Batch")
+
+
+def load_batches(make: Callable[[np.ndarray], Batch], keys: Sequence[np.ndarray], workers: int) -> Iterator[Batch]:
+    """`make(key)` for each key, in order, made ahead by `workers` processes or, with none, on demand in this one.
+
+    Raises:
+        InputError: `make` raised it, in whatever process.
+    """
+    loader = DataLoader(
+        _Batches(make),
+        batch_size=None,
+        sampler=keys,
+        num_workers=workers,
+        collate_fn=_unchanged,
+        worker_init_fn=_use_one_thread,
+    )
+    for batch in loader:
+        if isinstance(batch, InputError):
+            raise batch
+        yield batch
+
+
+def slices(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """`order` cut into batches; the last one is possibly smaller."""
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+class _Batches(Dataset[Batch | InputError], Generic[Batch]):
+    """Hands bad input back as a value, because an error that leaves a worker loses its type and its fields."""
+
+    def __init__(self, make: Callable[[np.ndarray], Batch]) -> None:
+        self.make = make
+
+    def __getitem__(self, key: np.ndarray) -> Batch | InputError:
+        try:
+            return self.make(key)
+        except InputError as error:
+            return error
+
+
+def _unchanged(batch: object) -> object:
+    return batch
+
+
+def _use_one_thread(_: int) -> None:
+    # The pool of threads that a fork inherits is not alive in the child.
+    cv2.setNumThreads(0)

@@ -1,0 +1,1 @@
+"""From a model to its figures: predictions, COCO results, OKS metrics and their intervals."""

@@ -1,0 +1,66 @@
+"""Intervals of average precision by resampling images (Efron's percentile bootstrap)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from transpose.evaluation.matches import MatchTable, average_precisions
+
+_CELLS_AT_ONCE = 4_000_000
+
+
+def bootstrap_interval(table: MatchTable, samples: int, seed: int, level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of AP over resampled images.
+
+    Args:
+        samples: number of resamples; those without any person are left out.
+        seed: of the resamples; equal seeds draw equal images for equal numbers of images.
+        level: probability that the interval covers.
+
+    Returns:
+        (low, high) as fractions; (-1, -1), the evaluator's own answer, where no image has a person.
+    """
+    values = np.concatenate([average_precisions(table, weights) for weights in _resamples(table, samples, seed)])
+    return _interval(values[values >= 0], level)
+
+
+def paired_difference(
+    table_a: MatchTable, table_b: MatchTable, samples: int, seed: int, level: float = 0.95
+) -> tuple[float, float, float]:
+    """AP of `table_a` minus AP of `table_b`, and its percentile interval with the same resampled images for both.
+
+    Returns:
+        (difference, low, high) as fractions; all 0 where no image has a person.
+
+    Raises:
+        ValueError: the tables are not of the same images and persons.
+    """
+    same = np.array_equal(table_a.image_ids, table_b.image_ids) and np.array_equal(table_a.persons, table_b.persons)
+    if not same:
+        raise ValueError("a paired difference needs the same images and persons on both sides")
+    once = np.ones((1, len(table_a.image_ids)), dtype=np.int64)
+    difference = average_precisions(table_a, once)[0] - average_precisions(table_b, once)[0]
+    blocks = [
+        average_precisions(table_a, weights) - average_precisions(table_b, weights)
+        for weights in _resamples(table_a, samples, seed)
+    ]
+    return float(difference), *_interval(np.concatenate(blocks), level)
+
+
+def _resamples(table: MatchTable, samples: int, seed: int) -> Iterator[np.ndarray]:
+    """Blocks [S, I] of image multiplicities; their sizes bound the memory and do not change what is drawn."""
+    images = len(table.image_ids)
+    if not images:
+        yield np.zeros((samples, 0), dtype=np.int64)
+        return
+    rng = np.random.default_rng(seed)
+    at_once = max(1, _CELLS_AT_ONCE // max(len(table.images), images))
+    for start in range(0, samples, at_once):
+        yield rng.multinomial(images, np.full(images, 1 / images), size=min(at_once, samples - start))
+
+
+def _interval(values: np.ndarray, level: float) -> tuple[float, float]:
+    if not len(values):
+        return -1.0, -1.0
+    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
+    return float(low), float(high)

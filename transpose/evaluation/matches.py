@@ -1,0 +1,99 @@
+"""Which predictions found somebody: all that average precision needs, small enough to resample."""
+
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from transpose.errors import InputError
+from transpose.files import write_npz
+
+THRESHOLDS = np.linspace(0.5, 0.95, 10)
+"""OKS thresholds of the COCO evaluation."""
+
+RECALLS = np.linspace(0.0, 1.0, 101)
+"""Recall points at which the COCO evaluation reads the precision."""
+
+
+@dataclass(frozen=True)
+class MatchTable:
+    """D predictions in I images, matched to annotated persons at each of T OKS thresholds, persons of all sizes."""
+
+    image_ids: np.ndarray
+    """[I] int64, sorted: every image of the annotation file, also those without persons or predictions."""
+    persons: np.ndarray
+    """[I] int64 persons that count: with labelled keypoints and no crowd."""
+    images: np.ndarray
+    """[D] int64 position of the prediction's image in `image_ids`; sorted."""
+    scores: np.ndarray
+    """[D] float64; falling within an image."""
+    matched: np.ndarray
+    """[D, T] bool: the prediction found a person."""
+    ignored: np.ndarray
+    """[D, T] bool: the prediction counts neither as right nor as wrong, for example on a crowd."""
+
+
+def average_precisions(table: MatchTable, weights: np.ndarray) -> np.ndarray:
+    """Average precision of each sample of images, mean over thresholds and recall points as the COCO evaluation's.
+
+    An image of weight n counts as n copies of it would. With weights of one the figure is the COCO evaluation's AP.
+
+    Args:
+        weights: [S, I] integers: how often each image is in each of S samples.
+
+    Returns:
+        [S] float64 in [0, 1]; -1 for a sample without persons.
+    """
+    order = np.argsort(-table.scores, kind="stable")
+    counts = weights.take(table.images[order], axis=1)
+    seen = np.cumsum(counts, axis=1)
+    matched, ignored = table.matched[order], table.ignored[order]
+    persons = weights @ table.persons
+    total = np.zeros(len(weights))
+    for threshold in range(matched.shape[1]):
+        total += _precision_sum(counts, seen, matched[:, threshold], ignored[:, threshold], persons)
+    return np.where(persons > 0, total / (matched.shape[1] * len(RECALLS)), -1.0)
+
+
+def write_matches(table: MatchTable, path: Path) -> None:
+    """Write the table as .npz atomically."""
+    write_npz(path, **vars(table))
+
+
+def read_matches(path: Path) -> MatchTable:
+    """Read a table that `write_matches` wrote.
+
+    Raises:
+        InputError: the file is missing or is no such table.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return MatchTable(**{field.name: content[field.name] for field in fields(MatchTable)})
+    except FileNotFoundError:
+        raise InputError(path, None, None, "no such file") from None
+    except KeyError as error:
+        raise InputError(path, None, None, f"no table of matches: {error.args[0]}") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(path, None, None, f"no table of matches: {error}") from None
+
+
+def _precision_sum(
+    counts: np.ndarray, seen: np.ndarray, matched: np.ndarray, ignored: np.ndarray, persons: np.ndarray
+) -> np.ndarray:
+    """[S]: sum over recall points of the interpolated precision; `seen` is the running sum of counts [S, D].
+
+    Precision falls at every wrong prediction, so its running maximum from the right, and the first place that reaches a
+    recall, are found at right ones: only these are looked at.
+    """
+    found, aside = np.flatnonzero(matched & ~ignored), np.flatnonzero(ignored)
+    nothing = np.zeros((len(counts), 1))
+    right = np.cumsum(counts.take(found, axis=1), axis=1)
+    passed_over = np.concatenate((nothing, np.cumsum(counts.take(aside, axis=1), axis=1)), axis=1)
+    counted = seen.take(found, axis=1) - passed_over.take(np.searchsorted(aside, found), axis=1)
+    precision = right / (counted + np.spacing(1))
+    best_onwards = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    best_onwards = np.concatenate((best_onwards, nothing), axis=1)
+    recall = right / np.maximum(persons, 1)[:, None]
+    sums = [best[np.searchsorted(reached, RECALLS)].sum() for best, reached in zip(best_onwards, recall, strict=True)]
+    return np.array(sums)

@@ -1,0 +1,70 @@
+"""From a network and boxes to kept persons: crops, heatmaps, keypoints, rescoring and suppression in one call."""
+
+from pathlib import Path
+
+from torch import nn
+
+from transpose.compute import Compute, choose_compute
+from transpose.config.recipe import Recipe
+from transpose.config.study import Protocol
+from transpose.data.boxes import PersonBoxes, read_boxes
+from transpose.data.coco import CocoAnnotations, load_annotations
+from transpose.data.loader import EvaluationCrops
+from transpose.evaluation.predict import finish_predictions, predict_keypoints
+from transpose.evaluation.results import PoseResults, write_results
+from transpose.models.variants import build_model
+from transpose.models.weights import load_weights
+from transpose.skeleton import Skeleton
+
+
+def images_beside(annotations: Path) -> Path:
+    """Folder of the pictures of an annotation file."""
+    return annotations.parent / "images"
+
+
+def predict_persons(
+    model: nn.Module,
+    boxes: PersonBoxes,
+    annotations: CocoAnnotations,
+    input_size: tuple[int, int],
+    skeleton: Skeleton,
+    protocol: Protocol,
+    compute: Compute,
+) -> PoseResults:
+    """Predict the persons in boxes by the whole protocol (paper, section 4.2).
+
+    Raises:
+        InputError: a picture is missing or broken, or a box lies in an unknown picture.
+    """
+    crops = EvaluationCrops(boxes, annotations, images_beside(annotations.source), input_size)
+    predictions = predict_keypoints(model, crops.batches(protocol.batch_size), skeleton, protocol, compute)
+    return finish_predictions(predictions, boxes, protocol, skeleton)
+
+
+def predict_file(
+    recipe: Recipe,
+    weights: Path,
+    skeleton: Skeleton,
+    annotations: Path,
+    boxes: Path,
+    protocol: Protocol,
+    output: Path,
+) -> None:
+    """Load a variant's weights, predict the persons in a file of boxes and write COCO results.
+
+    Raises:
+        InputError: weights, boxes, annotations or a picture are missing or wrong.
+    """
+    compute = choose_compute(recipe.training.device, recipe.training.precision, protocol.threads)
+    model = build_model(recipe.variant, len(skeleton))
+    load_weights(model, weights)
+    results = predict_persons(
+        compute.place(model).eval(),
+        read_boxes(boxes),
+        load_annotations(annotations, skeleton),
+        recipe.variant.input_size,
+        skeleton,
+        protocol,
+        compute,
+    )
+    write_results(results, output)

@@ -1,0 +1,84 @@
+"""Person boxes, the crops around them, and the affine maps between image, crop and heatmap pixels.
+
+Everything is float64, (x, y) and measured between pixel centres; sizes of crops and heatmaps are (height, width).
+"""
+
+import numpy as np
+
+PIXELS_PER_SCALE_UNIT = 200.0
+"""A person's `scale` counts this many image pixels (matches the official evaluation)."""
+
+_SMALLEST_SPAN = 0.1
+"""Crops span at least this many image pixels, so that the map of a degenerate box can still be inverted."""
+
+
+def box_to_center_scale(
+    boxes_xywh: np.ndarray, input_size: tuple[int, int], padding: float = 1.25
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frame boxes for the network: centred, extended to the input's aspect, padded. Nothing is clipped.
+
+    Matches the official evaluation: the centre lies at x + (w - 1) / 2.
+
+    Args:
+        boxes_xywh: [N, 4] image pixels.
+        input_size: (height, width) of the network's input.
+        padding: factor on both sides.
+
+    Returns:
+        center [N, 2] in image pixels and scale [N, 2] in units of 200 image pixels, both (x, y).
+    """
+    boxes = np.asarray(boxes_xywh, dtype=np.float64).reshape(-1, 4)
+    center = boxes[:, :2] + (boxes[:, 2:] - 1) / 2
+    return center, extend_to_aspect(boxes[:, 2:], input_size) * (padding / PIXELS_PER_SCALE_UNIT)
+
+
+def extend_to_aspect(sides_wh: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """[..., 2] (width, height) with the shorter side extended to the aspect of `size_hw`."""
+    aspect = size_hw[1] / size_hw[0]
+    width, height = sides_wh[..., 0], sides_wh[..., 1]
+    return np.stack([np.maximum(width, height * aspect), np.maximum(height, width / aspect)], axis=-1)
+
+
+def crop_affines(
+    center: np.ndarray, scale: np.ndarray, rotation_deg: np.ndarray, size_hw: tuple[int, int]
+) -> np.ndarray:
+    """Maps from image pixels to crop (or heatmap) pixels, closed form of the official three-point construction.
+
+    One isotropic factor (W - 1) / (200 scale_w - 1) and a rotation about the centre, which lands on the crop's centre.
+    A positive rotation turns the crop's frame clockwise on the screen, so its content turns counter-clockwise.
+
+    Args:
+        center: [N, 2] image pixels.
+        scale: [N, 2] units of 200 image pixels; only the width counts.
+        rotation_deg: [N] degrees.
+        size_hw: (height, width) of the crop or of the heatmap.
+
+    Returns:
+        [N, 2, 3].
+    """
+    height, width = size_hw
+    span = np.maximum(scale[:, 0] * PIXELS_PER_SCALE_UNIT - 1, _SMALLEST_SPAN)
+    factor = (width - 1) / span
+    angle = np.deg2rad(rotation_deg)
+    affines = np.empty((len(center), 2, 3))
+    affines[:, 0, 0] = affines[:, 1, 1] = factor * np.cos(angle)
+    affines[:, 0, 1] = factor * np.sin(angle)
+    affines[:, 1, 0] = -affines[:, 0, 1]
+    affines[:, :, 2] = ((width - 1) / 2, (height - 1) / 2) - np.einsum("nij,nj->ni", affines[..., :2], center)
+    return affines
+
+
+def crop_affine(center: np.ndarray, scale: np.ndarray, rotation_deg: float, size_hw: tuple[int, int]) -> np.ndarray:
+    """[2, 3]: `crop_affines` of one person, whose center and scale are [2]."""
+    return crop_affines(np.asarray(center)[None], np.asarray(scale)[None], np.array([rotation_deg]), size_hw)[0]
+
+
+def invert_affine(affine: np.ndarray) -> np.ndarray:
+    """The inverse maps of [..., 2, 3]."""
+    linear = np.linalg.inv(affine[..., :2])
+    return np.concatenate([linear, -linear @ affine[..., 2:]], axis=-1)
+
+
+def transform_points(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Map points [..., 2] by affines [..., 2, 3]; leading axes broadcast."""
+    return np.einsum("...ij,...j->...i", affine[..., :2], points) + affine[..., 2]

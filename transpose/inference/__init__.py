@@ -1,0 +1,1 @@
+"""From heatmaps to persons: decoding, flip test, rescoring and suppression."""

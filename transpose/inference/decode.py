@@ -1,0 +1,122 @@
+"""Heatmaps become keypoints (paper, section 4.2; Zhang et al., DARK, CVPR 2020)."""
+
+import cv2
+import numpy as np
+
+from transpose.geometry import crop_affines, invert_affine, transform_points
+
+_FLOOR = 1e-10
+_REACH = 2
+"""Heatmap pixels from the maximum to the farthest value that the derivatives use."""
+
+
+def argmax_decode(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cell and height of each heatmap's maximum.
+
+    Args:
+        heatmaps: [N, K, h, w] float32.
+
+    Returns:
+        Points [N, K, 2] (x, y) float64 in heatmap pixels, (0, 0) where no value is positive, and scores [N, K].
+    """
+    persons, joints, height, width = heatmaps.shape
+    flat = heatmaps.reshape(persons, joints, height * width)
+    cells = flat.argmax(axis=2)
+    scores = np.take_along_axis(flat, cells[..., None], axis=2)[..., 0]
+    points = np.stack((cells % width, cells // width), axis=-1).astype(np.float64)
+    points[scores <= 0] = 0
+    return points, scores
+
+
+def dark_decode(heatmaps: np.ndarray, blur_kernel: int = 11) -> tuple[np.ndarray, np.ndarray]:
+    """Maximum of each heatmap, refined by one Newton step on the logarithm of the blurred heatmap.
+
+    Matches the official evaluation: Gaussian blur of the zero-padded map, rescaled to the height of the unblurred one
+    and cut at 1e-10; no refinement within two pixels of the border or where the Hessian is singular; no bound on steps.
+
+    Args:
+        heatmaps: [N, K, h, w] float32.
+        blur_kernel: odd side of the kernel in heatmap pixels; its standard deviation is OpenCV's for that side.
+
+    Returns:
+        Points [N, K, 2] (x, y) float64 in heatmap pixels, and scores [N, K]: the unblurred maxima.
+    """
+    if blur_kernel % 2 == 0:
+        raise ValueError(f"blur_kernel must be odd, not {blur_kernel}")
+    height, width = heatmaps.shape[2:]
+    points, scores = argmax_decode(heatmaps)
+    maps, cells = heatmaps.reshape(-1, height, width), points.reshape(-1, 2).astype(np.int64)
+    inside = np.flatnonzero(((cells >= _REACH) & (cells < (width - _REACH, height - _REACH))).all(axis=1))
+    kernel = cv2.getGaussianKernel(blur_kernel, 0, cv2.CV_64F)[:, 0]
+    patches = _blurred_patches(maps, inside, cells[inside], kernel)
+    # Rescaling multiplies the map by a factor of at least one, which the logarithm's derivatives do not see unless the
+    # cut at 1e-10 does; only then is the whole map blurred to find the factor.
+    cut = np.flatnonzero((patches < _FLOOR).any(axis=(0, 1)))
+    patches[:, :, cut] *= _rescaling(maps[inside[cut]], blur_kernel)
+    points.reshape(-1, 2)[inside] += _newton_step(np.log(np.maximum(patches, _FLOOR)))
+    return points, scores
+
+
+def heatmap_to_image(
+    points: np.ndarray, center: np.ndarray, scale: np.ndarray, heatmap_size: tuple[int, int]
+) -> np.ndarray:
+    """Map points from heatmap pixels to image pixels, by the inverse of the affine that maps the person's box there.
+
+    Args:
+        points: [N, K, 2] (x, y) in heatmap pixels.
+        center: [N, 2] of the box in image pixels.
+        scale: [N, 2] sides of the padded box in units of 200 image pixels.
+        heatmap_size: (height, width).
+
+    Returns:
+        [N, K, 2] float64.
+    """
+    affines = crop_affines(center, scale, np.zeros(len(center)), heatmap_size)
+    return transform_points(invert_affine(affines)[:, None], points)
+
+
+def _blurred_patches(maps: np.ndarray, index: np.ndarray, cells: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """[5, 5, P] (y, x) float64: the blurred maps[index] around cells [P, 2], computed there only; maps [M, h, w]."""
+    height, width = maps.shape[1:]
+    reach = _REACH + len(kernel) // 2
+    columns, rows = np.arange(-reach, reach + 1)[:, None] + cells[:, None].T
+    first = index * height * width
+    places = (first + rows.clip(0, height - 1) * width)[:, None] + columns.clip(0, width - 1)
+    patches = maps.ravel().take(places).astype(np.float64)
+    patches[:, (columns < 0) | (columns >= width)] = 0
+    patches.transpose(1, 0, 2)[:, (rows < 0) | (rows >= height)] = 0
+    return _blurred_middle(_blurred_middle(patches, kernel).swapaxes(0, 1), kernel).swapaxes(0, 1)
+
+
+def _blurred_middle(patches: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """[5, ...]: the middle of patches [5 + the kernel's length - 1, ...], blurred along the first axis.
+
+    A sum of slices, not a matrix product, whose library's threads cost far more than such a small one takes.
+    """
+    taps = 2 * _REACH + 1
+    blurred = kernel[0] * patches[:taps]
+    for tap in range(1, len(kernel)):
+        blurred += kernel[tap] * patches[tap : tap + taps]
+    return blurred
+
+
+def _rescaling(maps: np.ndarray, blur_kernel: int) -> np.ndarray:
+    """[M]: maximum of each map [M, h, w] over the maximum of its blurred form."""
+    blurred = (
+        cv2.GaussianBlur(heatmap, (blur_kernel, blur_kernel), 0, borderType=cv2.BORDER_CONSTANT) for heatmap in maps
+    )
+    return np.array([heatmap.max() / smooth.max() for heatmap, smooth in zip(maps, blurred, strict=True)])
+
+
+def _newton_step(log: np.ndarray) -> np.ndarray:
+    """[P, 2] (x, y): step from the middle of each patch [5, 5, P] to the extremum of its second-order expansion."""
+    dx = 0.5 * (log[2, 3] - log[2, 1])
+    dy = 0.5 * (log[3, 2] - log[1, 2])
+    dxx = 0.25 * (log[2, 4] - 2 * log[2, 2] + log[2, 0])
+    dyy = 0.25 * (log[4, 2] - 2 * log[2, 2] + log[0, 2])
+    dxy = 0.25 * (log[3, 3] - log[1, 3] - log[3, 1] + log[1, 1])
+    determinant = dxx * dyy - dxy**2
+    regular = determinant != 0
+    divisor = np.where(regular, determinant, 1)
+    step = np.stack((dxy * dy - dyy * dx, dxy * dx - dxx * dy), axis=1) / divisor[:, None]
+    return np.where(regular[:, None], step, 0)

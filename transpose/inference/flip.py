@@ -1,0 +1,22 @@
+"""The flip test: heatmaps averaged with those of the mirrored crop (paper, section 4.2)."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from transpose.skeleton import Skeleton
+
+
+def flip_back(heatmaps: Tensor, skeleton: Skeleton) -> Tensor:
+    """Heatmaps [B, K, h, w] of mirrored crops as heatmaps of the crops: mirrored, left and right joints swapped.
+
+    No shift by a pixel: crops and heatmaps are aligned at the centres of their outer pixels.
+    """
+    permutation = torch.as_tensor(skeleton.flip_permutation, device=heatmaps.device)
+    return heatmaps.index_select(1, permutation).flip(-1)
+
+
+def flip_test(model: Callable[[Tensor], Tensor], images: Tensor, skeleton: Skeleton) -> Tensor:
+    """Mean of the heatmaps [B, K, h, w] of images [B, 3, H, W] and of their mirror images."""
+    return 0.5 * (model(images) + flip_back(model(images.flip(-1)), skeleton))

@@ -1,0 +1,105 @@
+"""Scores of persons, and suppression of the same person found twice."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+_PAIRS_AT_ONCE = 500_000
+_FILTER_JOINTS = 3
+_ROUNDING = 1e-9
+
+
+def rescore(box_scores: np.ndarray, keypoint_scores: np.ndarray, threshold: float = 0.2) -> np.ndarray:
+    """Score of each person: box score times the mean of the keypoint scores above the threshold, 0 where none is.
+
+    Args:
+        box_scores: [N].
+        keypoint_scores: [N, K].
+
+    Returns:
+        [N] float64.
+    """
+    scores = keypoint_scores.astype(np.float64)
+    counted = scores > threshold
+    mean = (scores * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+    return box_scores.astype(np.float64) * mean
+
+
+def oks_nms(
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    areas: np.ndarray,
+    image_ids: np.ndarray,
+    sigmas: np.ndarray,
+    threshold: float = 0.9,
+) -> np.ndarray:
+    """Keep, image by image, the best scored of all persons whose OKS with it is above the threshold, and so on down.
+
+    OKS between two persons takes all K joints, variances (2 sigma)^2 and the mean of the two areas.
+
+    Args:
+        keypoints: [N, K, 2 or more] (x, y, ...) in image pixels.
+        scores: [N].
+        areas: [N] of the persons in image pixels squared; the official evaluation takes the padded boxes'.
+        image_ids: [N].
+        sigmas: [K].
+
+    Returns:
+        [kept] int64 indices, by image id and then by falling score; of equal scores the first comes first.
+    """
+    order = np.lexsort((-scores, image_ids))
+    points, sizes, images = (
+        keypoints[order, :, :2].astype(np.float64),
+        areas[order].astype(np.float64),
+        image_ids[order],
+    )
+    keep = np.ones(len(order), dtype=bool)
+    for better, worse in _pairs_of_images(images):
+        similar = _similar_pairs(points, sizes, better, worse, sigmas, threshold)
+        # Pairs come by falling score of the better one, so its own fate is sealed when its turn comes.
+        for first, second in zip(better[similar].tolist(), worse[similar].tolist(), strict=True):
+            if keep[first]:
+                keep[second] = False
+    return order[keep]
+
+
+def _pairs_of_images(images: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """All pairs of positions (a < b) of the same image in sorted images [N], by rising a, in blocks of bounded size."""
+    count = len(images)
+    positions = np.arange(count)
+    followers = np.searchsorted(images, images, side="right") - positions - 1
+    ends = np.cumsum(followers)
+    start = 0
+    while start < count:
+        done = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, done + _PAIRS_AT_ONCE, side="right")))
+        counts = followers[start:stop]
+        first = np.repeat(positions[start:stop], counts)
+        distance = np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+        yield first, first + distance
+        start = stop
+
+
+def _similar_pairs(
+    points: np.ndarray, areas: np.ndarray, a: np.ndarray, b: np.ndarray, sigmas: np.ndarray, threshold: float
+) -> np.ndarray:
+    """Indices of the pairs (a, b) whose OKS is above the threshold.
+
+    OKS is a mean of K terms of at most 1, so a few terms bound it from above: the steepest ones (smallest sigmas)
+    already rule out nearly all pairs.
+    """
+    steepest = np.argsort(sigmas, kind="stable")[:_FILTER_JOINTS]
+    some = _joint_similarities(points, areas, a, b, sigmas, steepest)
+    bound = (some.sum(axis=1) + len(sigmas) - len(steepest)) / len(sigmas)
+    possible = np.flatnonzero(bound > threshold - _ROUNDING)
+    oks = _joint_similarities(points, areas, a[possible], b[possible], sigmas, np.arange(len(sigmas))).mean(axis=1)
+    return possible[oks > threshold]
+
+
+def _joint_similarities(
+    points: np.ndarray, areas: np.ndarray, a: np.ndarray, b: np.ndarray, sigmas: np.ndarray, joints: np.ndarray
+) -> np.ndarray:
+    """[pairs, joints]: exp(-d^2 / (2 area (2 sigma)^2)) of each pair of persons."""
+    squared = np.square(points[a[:, None], joints] - points[b[:, None], joints]).sum(axis=2)
+    area = (areas[a] + areas[b]) / 2 + np.spacing(1)
+    return np.exp(-squared / np.square(2 * sigmas[joints]) / area[:, None] / 2)

@@ -1,0 +1,20 @@
+"""Trained backbones as starting points for other variants."""
+
+from pathlib import Path
+
+from transpose.config.variant import Variant
+from transpose.models.variants import build_model
+from transpose.models.weights import load_official, read_checkpoint, save_backbone
+
+
+def export_backbone(variant: Variant, weights: Path, description: str, output: Path) -> None:
+    """Write the backbone of a trained variant as pretrained weights, with a description that tables will print.
+
+    Raises:
+        InputError: the weights cannot be read or are not the variant's.
+    """
+    state = read_checkpoint(weights)
+    keypoints = len(state["final_layer.bias"]) if "final_layer.bias" in state else 0
+    model = build_model(variant, keypoints)
+    load_official(model, state, weights)
+    save_backbone(model, output, {"description": description})

@@ -1,0 +1,25 @@
+"""From the encoder's grid to the resolution of the heatmaps."""
+
+from typing import Literal
+
+from torch import nn
+
+
+def build_upsampling(
+    kind: Literal["none", "deconvolution", "bilinear"], channels: int, deconvolution_channels: int, factor: int
+) -> tuple[nn.Module, int]:
+    """The module that enlarges a feature map [B, channels, h, w] `factor` times (a power of two), and its channels."""
+    if kind == "deconvolution":
+        return _deconvolutions(channels, deconvolution_channels, factor), deconvolution_channels
+    if kind == "bilinear":
+        return nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=False), channels
+    return nn.Identity(), channels
+
+
+def _deconvolutions(channels: int, width: int, factor: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for _ in range(factor.bit_length() - 1):
+        layers.append(nn.ConvTranspose2d(channels, width, 4, stride=2, padding=1, bias=False))
+        layers += [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+        channels = width
+    return nn.Sequential(*layers)

@@ -1,0 +1,100 @@
+"""The TransPose model (paper, section 3.1): backbone, reduction, encoder, upsampling and a 1x1 prediction."""
+
+from torch import Tensor, nn
+
+from transpose.errors import InputError
+from transpose.models.encoder import TransformerEncoder
+from transpose.models.hrnet import HRNet
+from transpose.models.position import resample_embedding
+from transpose.models.resnet import ResNet
+
+
+class TransPose(nn.Module):
+    """Person crops to keypoint heatmaps; without an encoder it is the convolutional baseline.
+
+    `pos_embedding` [L, 1, dim] belongs to `embedding_grid` (h, w) with h * w = L; for inputs of another size it is
+    resampled. A parameter is trained, a plain tensor is not, none leaves the encoder without positions.
+    """
+
+    def __init__(
+        self,
+        backbone: ResNet | HRNet,
+        reduce: nn.Module,
+        encoder: TransformerEncoder | None,
+        pos_embedding: Tensor | None,
+        embedding_grid: tuple[int, int],
+        upsampling: nn.Module,
+        final_layer: nn.Conv2d,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.reduce = reduce
+        self.global_encoder = encoder
+        if isinstance(pos_embedding, nn.Parameter):
+            self.register_parameter("pos_embedding", pos_embedding)
+        else:
+            self.register_buffer("pos_embedding", pos_embedding)
+        self.pos_embedding: Tensor | None
+        self.embedding_grid = embedding_grid
+        self.upsampling = upsampling
+        self.final_layer = final_layer
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised crops [B, 3, H, W] -> heatmaps [B, K, H / 4, W / 4].
+
+        Raises:
+            InputError: the height or width is not divisible by the backbone's stride.
+        """
+        return self.predict_heatmaps(self.encode(self.features(images)))
+
+    def forward_with_attention(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """As `forward`, and the attention weights [B, heads, L, L] of each layer, without the fused kernel.
+
+        Row i of a map tells where cell i of the grid (row by row) takes its evidence from, and sums to 1.
+        """
+        features = self.features(images)
+        if self.global_encoder is None:
+            return self.predict_heatmaps(features), []
+        encoded, attentions = self.global_encoder.forward_with_attention(_tokens(features), self._position(features))
+        return self.predict_heatmaps(_feature_map(encoded, features)), attentions
+
+    def features(self, images: Tensor) -> Tensor:
+        """Normalised crops [B, 3, H, W] -> what the encoder receives, [B, dim, h, w] with (h, w) the grid."""
+        self.grid_size((images.shape[-2], images.shape[-1]))
+        return self.reduce(self.backbone(images))
+
+    def encode(self, features: Tensor) -> Tensor:
+        """Features [B, dim, h, w] -> encoded features of the same shape, their cells being the encoder's tokens."""
+        if self.global_encoder is None:
+            return features
+        return _feature_map(self.global_encoder(_tokens(features), self._position(features)), features)
+
+    def predict_heatmaps(self, encoded: Tensor) -> Tensor:
+        """Encoded features [B, dim, h, w] -> heatmaps [B, K, H / 4, W / 4]."""
+        return self.final_layer(self.upsampling(encoded))
+
+    def grid_size(self, input_size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of the encoder's grid for an input of (height, width) pixels.
+
+        Raises:
+            InputError: a side is not divisible by the backbone's stride.
+        """
+        height, width = input_size
+        stride = self.backbone.stride
+        if height % stride or width % stride or not height or not width:
+            raise InputError("network input", None, None, f"size {height}x{width} is not divisible by {stride}")
+        return height // stride, width // stride
+
+    def _position(self, features: Tensor) -> Tensor | None:
+        if self.pos_embedding is None:
+            return None
+        grid = (features.shape[-2], features.shape[-1])
+        return resample_embedding(self.pos_embedding, self.embedding_grid, grid)
+
+
+def _tokens(features: Tensor) -> Tensor:
+    return features.flatten(2).transpose(1, 2)
+
+
+def _feature_map(tokens: Tensor, like: Tensor) -> Tensor:
+    return tokens.transpose(1, 2).unflatten(2, like.shape[2:])

@@ -1,0 +1,56 @@
+"""From a variant's configuration to its model."""
+
+from torch import Tensor, nn
+
+from transpose.config.variant import HEATMAP_STRIDE, Encoder, HRNetBackbone, ResNetBackbone, Variant
+from transpose.models.encoder import TransformerEncoder
+from transpose.models.heads import build_upsampling
+from transpose.models.hrnet import HRNet
+from transpose.models.position import learnable_embedding, sine_embedding
+from transpose.models.resnet import ResNet
+from transpose.models.transpose import TransPose
+
+
+def build_model(variant: Variant, keypoints: int, dropout: float = 0.0, attention_dropout: float = 0.0) -> TransPose:
+    """The model of a variant for `keypoints` heatmaps, in training mode; see `initialise` for its weights.
+
+    `dropout` acts after attention and in the feed-forward block, `attention_dropout` on the attention weights.
+    """
+    backbone = build_backbone(variant.backbone)
+    dim = variant.dim or backbone.out_channels
+    reduce = nn.Identity() if variant.dim is None else nn.Conv2d(backbone.out_channels, dim, 1, bias=False)
+    upsampling, channels = build_upsampling(
+        variant.upsampling, dim, variant.deconvolution_channels, backbone.stride // HEATMAP_STRIDE
+    )
+    return TransPose(
+        backbone=backbone,
+        reduce=reduce,
+        encoder=_build_encoder(variant.encoder, dim, dropout, attention_dropout),
+        pos_embedding=_build_embedding(variant.encoder, variant.grid_size, dim),
+        embedding_grid=variant.grid_size,
+        upsampling=upsampling,
+        final_layer=nn.Conv2d(channels, keypoints, 1),
+    )
+
+
+def build_backbone(settings: ResNetBackbone | HRNetBackbone) -> ResNet | HRNet:
+    """The backbone alone."""
+    if isinstance(settings, ResNetBackbone):
+        return ResNet(settings.block, settings.blocks, settings.width)
+    return HRNet(settings.width, settings.stem_width, settings.bottlenecks, settings.modules, settings.blocks)
+
+
+def _build_encoder(
+    settings: Encoder | None, dim: int, dropout: float, attention_dropout: float
+) -> TransformerEncoder | None:
+    if settings is None:
+        return None
+    return TransformerEncoder(settings.layers, dim, settings.heads, settings.feedforward, dropout, attention_dropout)
+
+
+def _build_embedding(settings: Encoder | None, grid: tuple[int, int], dim: int) -> Tensor | None:
+    if settings is None or settings.position_embedding == "none":
+        return None
+    if settings.position_embedding == "learnable":
+        return learnable_embedding(grid, dim)
+    return sine_embedding(grid, dim)

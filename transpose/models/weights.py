@@ -1,0 +1,180 @@
+"""Weights under the official names, read strictly: a checkpoint fits wholly or is refused, naming the key."""
+
+import json
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from transpose.errors import InputError
+from transpose.files import atomic_path
+from transpose.models.resnet import ResNet
+from transpose.models.transpose import TransPose
+
+_OFFICIAL_PREFIXES = {"backbone.": "", "upsampling.": "deconv_layers."}
+_PARTS_BEYOND_BACKBONE = ("pos_embedding", "reduce.", "global_encoder.", "deconv_layers.", "final_layer.")
+_METADATA_ENTRY = "transpose"
+
+
+def official_state_dict(model: TransPose) -> dict[str, Tensor]:
+    """Every tensor of the model under the name that the official checkpoints give it."""
+    return {_official_name(name): tensor for name, tensor in model.state_dict().items()}
+
+
+def load_official(model: TransPose, state: Mapping[str, Tensor], source: object) -> None:
+    """Copy tensors with official names into the model; `source` is named when they do not fit.
+
+    Raises:
+        InputError: a key is missing, left over, of another shape or of another kind of number; the model is unchanged.
+    """
+    own = official_state_dict(model)
+    _check(own, state, source)
+    _copy(own, state)
+
+
+def save_weights(model: TransPose, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write the whole model as safetensors with official names, atomically."""
+    _save(official_state_dict(model), path, metadata)
+
+
+def load_weights(model: TransPose, path: Path) -> None:
+    """Read a whole model's weights: ours or an official checkpoint.
+
+    Raises:
+        InputError: the file cannot be read or does not fit the model; the model is unchanged.
+    """
+    load_official(model, read_checkpoint(path), path)
+
+
+def save_backbone(model: TransPose, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write the backbone alone, as `load_backbone` reads it, atomically."""
+    _save(_backbone_state_dict(model), path, metadata)
+
+
+def load_backbone(model: TransPose, path: Path) -> None:
+    """Read pretrained backbone weights: ours, a whole model's, or the official ImageNet ones.
+
+    Ignored are only parts that this model's backbone does not have: a classifier, stages behind the cut, the branches
+    that the last exchange module drops, and whatever of a TransPose model comes after the backbone. Checkpoints from
+    before PyTorch 0.4.1 lack `num_batches_tracked`, which is then left as it is.
+
+    Raises:
+        InputError: the file cannot be read or does not fit the backbone; the model is unchanged.
+    """
+    is_dropped = _dropped_parts(model)
+    state = {key: tensor for key, tensor in read_checkpoint(path).items() if not is_dropped(key)}
+    own = _backbone_state_dict(model)
+    if not any(key.endswith("num_batches_tracked") for key in state):
+        own = {key: tensor for key, tensor in own.items() if not key.endswith("num_batches_tracked")}
+    _check(own, state, path)
+    _copy(own, state)
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The named tensors of a `.safetensors` file or of a `.pth` file; nothing in the latter is executed.
+
+    Raises:
+        InputError: the file is missing, of another suffix, damaged, or holds anything but named tensors.
+    """
+    if not path.is_file():
+        raise InputError(path, None, None, "no such file")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    if path.suffix == ".pth":
+        return _read_pth(path)
+    raise InputError(path, None, None, f"weights are .safetensors or .pth files, not {path.suffix!r}")
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What `save_weights` was told about a safetensors file.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except FileNotFoundError:
+        raise InputError(path, None, None, "no such file") from None
+    except (OSError, SafetensorError) as error:
+        raise InputError(path, None, None, f"not a safetensors file: {error}") from None
+    return json.loads(metadata.get(_METADATA_ENTRY, "{}"))
+
+
+def _official_name(name: str) -> str:
+    for prefix, official in _OFFICIAL_PREFIXES.items():
+        if name.startswith(prefix):
+            return official + name.removeprefix(prefix)
+    return name
+
+
+def _backbone_state_dict(model: TransPose) -> dict[str, Tensor]:
+    return dict(model.backbone.state_dict())
+
+
+def _dropped_parts(model: TransPose) -> Callable[[str], bool]:
+    """Tells keys of parts that checkpoints of the backbone's family may hold and this backbone lacks."""
+    backbone = model.backbone
+    prefixes = [*_PARTS_BEYOND_BACKBONE, "fc."]
+    if isinstance(backbone, ResNet):
+        prefixes += [f"layer{number}." for number in range(len(backbone.stage_names) + 1, 5)]
+    else:
+        last = backbone.last_stage
+        for stage in range(last + 1, 5):
+            prefixes += [f"transition{stage - 1}.", f"stage{stage}."]
+        *_, last_module = [name for name, _ in backbone.get_submodule(f"stage{last}").named_children()]
+        prefixes += [f"stage{last}.{last_module}.fuse_layers.{branch}." for branch in range(1, last)]
+    return lambda key: key.startswith(tuple(prefixes))
+
+
+def _check(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: object) -> None:
+    for key, tensor in own.items():
+        if key not in state:
+            raise InputError(source, None, key, "missing")
+        if state[key].shape != tensor.shape:
+            raise InputError(source, None, key, f"shape {list(state[key].shape)}, not {list(tensor.shape)}")
+        if state[key].is_floating_point() != tensor.is_floating_point():
+            raise InputError(source, None, key, f"numbers are {state[key].dtype}, not {tensor.dtype}")
+    for key in state:
+        if key not in own:
+            raise InputError(source, None, key, "not part of this model")
+
+
+@torch.no_grad()
+def _copy(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    for key, tensor in own.items():
+        tensor.copy_(state[key])
+
+
+def _save(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+    # One entry, since the library writes several in random order and equal weights must be equal bytes.
+    entry = {_METADATA_ENTRY: json.dumps(dict(metadata), sort_keys=True)}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, entry)
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(path, None, None, f"not a safetensors file: {error}") from None
+
+
+def _read_pth(path: Path) -> dict[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise InputError(path, None, None, "not a PyTorch checkpoint of plain tensors") from None
+    except Exception as error:  # a damaged file can raise nearly anything in the unpickler
+        raise InputError(path, None, None, f"not a PyTorch checkpoint: {error}") from None
+    if not isinstance(state, Mapping):
+        raise InputError(path, None, None, "holds no named tensors")
+    for key, tensor in state.items():
+        if not isinstance(key, str) or not isinstance(tensor, Tensor):
+            raise InputError(path, None, str(key), "not a tensor")
+    return dict(state)

@@ -1,0 +1,54 @@
+"""How training tells a person where it stands."""
+
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class TrainingProgress:
+    """Writes a line every few seconds and at every epoch, with the time that is left at the present speed."""
+
+    def __init__(self, epochs: int, stream: TextIO, on_epoch: Callable[[dict[str, Any]], None]) -> None:
+        """Start the clock.
+
+        Args:
+            on_epoch: is handed each epoch's line of the history after it was written to the stream.
+        """
+        self._epochs = epochs
+        self._stream = stream
+        self._on_epoch = on_epoch
+        self._start = self._latest = time.monotonic()
+        self._done = 0
+
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
+        """A step of an epoch is done."""
+        self._done += 1
+        now = time.monotonic()
+        if now - self._latest < SECONDS_BETWEEN_LINES:
+            return
+        self._latest = now
+        left = (self._epochs * steps - epoch * steps - step) * (now - self._start) / self._done
+        print(
+            f"epoch {epoch + 1}/{self._epochs} step {step}/{steps} loss {loss:.6f} ETA {_clock(left)}",
+            file=self._stream,
+            flush=True,
+        )
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """An epoch is done."""
+        validation = record["validation"]
+        shown = f"validation AP {validation['AP']:.3f}" if validation else "not validated"
+        print(
+            f"epoch {record['epoch'] + 1}/{self._epochs} done: loss {record['loss']:.6f}, {shown}",
+            file=self._stream,
+            flush=True,
+        )
+        self._on_epoch(record)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

@@ -1,0 +1,1 @@
+"""Results beside what was published: tables and figures."""

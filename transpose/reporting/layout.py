@@ -1,0 +1,191 @@
+"""Tables of results as sections of text cells: what readers see, whatever the file format."""
+
+import math
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+
+from transpose.reporting.tables import NOT_RUN
+
+DASH = "–"
+
+_SAME_TABLE = ("dataset", "split", "boxes", "box_source", "protocol")
+_SAME_QUESTION = ("question", "dataset", "split", "boxes", "box_source")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of text cells with a heading and a line of explanation. No markup: names in it come from data."""
+
+    title: str
+    note: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def comparison_sections(comparison: pd.DataFrame) -> list[Section]:
+    """One section a data set, split, box source and protocol, so that no column mixes them."""
+    return [_comparison_section(rows) for rows in _groups(comparison, _SAME_TABLE)]
+
+
+def ablation_sections(ablations: pd.DataFrame) -> list[Section]:
+    """One section a question, data set and box source."""
+    return [_ablation_section(rows) for rows in _groups(ablations, _SAME_QUESTION)]
+
+
+def verdict_section(verdicts: pd.DataFrame) -> Section:
+    """Every published row and what became of it."""
+    return _verdict_section(_rows(verdicts), len(verdicts))
+
+
+def reproduction_sections(verdicts: pd.DataFrame) -> list[Section]:
+    """The verdicts on the published rows that variants of the study reproduce; none if there are no such variants."""
+    rows = [row for row in _rows(verdicts) if row["variant"]]
+    return [_verdict_section(rows, len(verdicts))] if rows else []
+
+
+def _comparison_section(rows: list[Row]) -> Section:
+    first = rows[0]
+    cells = [_comparison_cells(row) for row in rows]
+    note = [first["box_source"], first["protocol"], *_counts([row for row in rows if row["status"] != NOT_RUN])]
+    left_out = []
+    for column in ("Input", "Initialisation", "Seeds"):
+        # What all rows share is said once.
+        values = {cell[column] for cell in cells} - {DASH}
+        if len(values) == 1:
+            left_out.append(column)
+            note.append(f"{column.lower()} {values.pop()}")
+    if not any(row["comparable"] for row in rows):
+        left_out.append("Verdict")
+        reasons = dict.fromkeys(row["verdict"].removeprefix("not comparable: ") for row in rows)
+        note.append(f"published {DASH}: {', '.join(reasons)}")
+    if not any(cell["Notes"] for cell in cells):
+        left_out.append("Notes")
+    boxes = first["boxes"].replace("_", " ")
+    return _section(f"{first['dataset']}, {first['split']}, {boxes} boxes", "; ".join(note), cells, left_out)
+
+
+def _comparison_cells(row: Row) -> dict[str, str]:
+    run = row["status"] != NOT_RUN
+    complete = row["seeds"] == row["seeds_planned"]
+    return {
+        "Model": row["model"],
+        "AP": _with_spread(row["AP"], row["AP_std"]) if run else NOT_RUN,
+        "95 % interval": _interval(row["AP_low"], row["AP_high"]),
+        "Published": _published(row["published_AP"], row["published_confirmed"]),
+        "Difference": _signed(row["difference"]),
+        "Verdict": row["verdict"] if row["comparable"] else DASH,
+        "AP50": _number(row["AP50"]),
+        "AP75": _number(row["AP75"]),
+        "AR": _number(row["AR"]),
+        "Params (M)": _number(row["params_m"], 2),
+        "GMACs": _number(row["gmacs"], 2),
+        "as printed*": _number(row["gmacs_as_published"], 2),
+        "Seeds": str(row["seeds"]) if complete else f"{row['seeds']}/{row['seeds_planned']}",
+        "Input": row["input"],
+        "Initialisation": row["initialisation"] or DASH,
+        "Notes": row["notes"],
+    }
+
+
+def _ablation_section(rows: list[Row]) -> Section:
+    first = rows[0]
+    cells = [
+        {
+            "Variant": row["variant"],
+            "against": row["baseline"],
+            "Difference in AP": NOT_RUN if row["answer"] == NOT_RUN else _signed(row["difference"]),
+            "95 % interval": _interval(row["low"], row["high"], signed=True),
+            "Answer": row["answer"],
+            "Seeds": str(row["seeds"]),
+        }
+        for row in rows
+    ]
+    note = [f"{first['dataset']}, {first['split']}", first["box_source"], *_counts(rows)]
+    note.append("clear: the interval excludes 0, undecided: it does not")
+    return _section(first["question"], "; ".join(note), cells)
+
+
+def _verdict_section(rows: list[Row], published: int) -> Section:
+    cells = [
+        {
+            "Model": row["model"],
+            "Benchmark": row["benchmark"],
+            "Boxes": row["boxes"],
+            "Input": row["input"],
+            "Metric": row["metric"],
+            "Published": _published(row["published"], row["confirmed"]),
+            "Measured": NOT_RUN if row["verdict"] == NOT_RUN else _number(row["measured"]),
+            "Difference": _signed(row["difference"]),
+            "Verdict": row["verdict"],
+            "Source": row["source"],
+        }
+        for row in rows
+    ]
+    not_run = sum(row["verdict"] == NOT_RUN for row in rows) + published - len(rows)
+    note = (
+        f"{published} published rows; {not_run} not run. Tolerance ±{rows[0]['tolerance']:g} points."
+        " ? marks figures recalled from the paper and not confirmed."
+    )
+    return _section("Verdicts on the published figures", note, cells)
+
+
+def _section(title: str, note: str, cells: list[dict[str, str]], left_out: list[str] | None = None) -> Section:
+    columns = tuple(column for column in cells[0] if column not in (left_out or []))
+    return Section(title, note, columns, tuple(tuple(cell[column] for column in columns) for cell in cells))
+
+
+def _rows(table: pd.DataFrame) -> list[Row]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict(orient="records")]
+
+
+def _groups(table: pd.DataFrame, keys: tuple[str, ...]) -> list[list[Row]]:
+    """Rows with equal keys together, groups and rows in order of appearance."""
+    rows = _rows(table)
+    places = {
+        place: index for index, place in enumerate(dict.fromkeys(tuple(row[key] for key in keys) for row in rows))
+    }
+
+    def place(row: Row) -> int:
+        return places[tuple(row[key] for key in keys)]
+
+    return [list(group) for _, group in groupby(sorted(rows, key=place), place)]
+
+
+def _counts(rows: list[Row]) -> list[str]:
+    pairs = sorted({(int(row["images"]), int(row["persons"])) for row in rows})
+    if len(pairs) > 1:
+        raise ValueError(f"rows of one table stand on different pictures or persons: {pairs}")
+    return [f"{images:,} pictures, {persons:,} persons" for images, persons in pairs]
+
+
+def _number(value: float, digits: int = 1) -> str:
+    return DASH if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _signed(value: float) -> str:
+    if math.isnan(value):
+        return DASH
+    # A difference that rounds to nothing has no sign.
+    return f"{value:+.1f}".replace("-", "−") if round(value, 1) else "0.0"
+
+
+def _with_spread(mean: float, deviation: float) -> str:
+    if math.isnan(mean):
+        return "n/a"
+    return _number(mean) if math.isnan(deviation) else f"{mean:.1f} ± {deviation:.1f}"
+
+
+def _interval(low: float, high: float, signed: bool = False) -> str:
+    if math.isnan(low) or math.isnan(high):
+        return DASH
+    show = _signed if signed else _number
+    return f"[{show(low)}, {show(high)}]"
+
+
+def _published(value: float, confirmed: object) -> str:
+    return DASH if math.isnan(value) else f"{value:.1f}{'' if confirmed is True else '?'}"

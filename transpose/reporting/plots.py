@@ -1,0 +1,196 @@
+"""Figures of a study: accuracy against cost, training curves, accuracy by keypoint. PNG, without a display."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from transpose.files import atomic_path
+from transpose.reporting.records import BOX_WORDS, ResultRow
+
+# Okabe and Ito's colours, told apart with any colour vision; markers repeat the distinction. Yellow is too pale for
+# lines.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_DPI = 150
+
+
+@dataclass(frozen=True)
+class TrainingCurve:
+    """One training: a point each epoch, and each validated epoch. AP as a fraction."""
+
+    variant: str
+    seed: int
+    epochs: Sequence[int]
+    losses: Sequence[float]
+    validated_epochs: Sequence[int]
+    aps: Sequence[float]
+
+
+def curve_of_history(variant: str, seed: int, history: Sequence[dict]) -> TrainingCurve:
+    """The curve of the lines of a `history.jsonl`: epoch, loss, and validation (with AP) or null."""
+    validated = [line for line in history if line.get("validation")]
+    return TrainingCurve(
+        variant,
+        seed,
+        [line["epoch"] for line in history],
+        [line["loss"] for line in history],
+        [line["epoch"] for line in validated],
+        [line["validation"]["AP"] for line in validated],
+    )
+
+
+def plot_accuracy_against_cost(rows: Sequence[ResultRow], path: Path) -> None:
+    """AP against multiply-accumulates and against parameters, for the rows of one data set, split and box source.
+
+    Bars are bootstrap intervals over pictures, averaged over seeds. Rows without results or cost are left out and
+    named.
+
+    Raises:
+        ValueError: the rows do not belong in one figure.
+    """
+    heading = _common_heading(rows)
+    shown = [row for row in rows if row.cost is not None and _has_ap(row)]
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for index, row in enumerate(rows):
+        if row not in shown or row.cost is None:
+            continue
+        low, ap, high = _accuracy(row)
+        style = _style(index)
+        for axes, value in ((left, row.cost.operations.macs / 1e9), (right, row.cost.parameters.total / 1e6)):
+            axes.errorbar(
+                value,
+                ap,
+                yerr=[[max(ap - low, 0)], [max(high - ap, 0)]],
+                label=row.title,
+                capsize=3,
+                markersize=8,
+                **style,
+            )
+    left.set(xlabel="GMACs a person crop", ylabel="AP (%)")
+    right.set(xlabel="parameters (millions)")
+    for axes in (left, right):
+        _tidy(axes)
+        axes.margins(x=0.12, y=0.12)
+    if shown:
+        handles, labels = left.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right center", frameon=False)
+    figure.suptitle(heading + _left_out([row.title for row in rows if row not in shown]), fontsize=11)
+    _save(figure, path)
+
+
+def plot_training(curves: Sequence[TrainingCurve], path: Path) -> None:
+    """Loss and validation AP by epoch: one colour a variant, a line a seed."""
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    variants = list(dict.fromkeys(curve.variant for curve in curves))
+    named: set[str] = set()
+    for curve in curves:
+        style = _style(variants.index(curve.variant)) | {"markersize": 4, "linewidth": 1.6}
+        label = None if curve.variant in named else curve.variant
+        named.add(curve.variant)
+        left.plot(np.add(curve.epochs, 1), curve.losses, **(style | {"marker": ""}))
+        right.plot(np.add(curve.validated_epochs, 1), np.multiply(curve.aps, 100), label=label, **style)
+    left.set(xlabel="epoch", ylabel="training loss")
+    if any(loss > 0 for curve in curves for loss in curve.losses):
+        left.set_yscale("log")
+    right.set(xlabel="epoch", ylabel="validation AP (%), ground-truth boxes")
+    for axes in (left, right):
+        _tidy(axes)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    if variants:
+        figure.legend(*right.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    _save(figure, path)
+
+
+def plot_joint_accuracy(rows: Sequence[ResultRow], path: Path) -> None:
+    """AP of each keypoint for the rows of one data set, split and box source, means over seeds.
+
+    Raises:
+        ValueError: the rows do not belong in one figure, or name different keypoints.
+    """
+    heading = _common_heading(rows)
+    shown = [(index, row, _joint_means(row)) for index, row in enumerate(rows) if row.evaluations]
+    keypoints = list(shown[0][2]) if shown else []
+    if any(list(means) != keypoints for _, _, means in shown):
+        raise ValueError("rows of one figure name different keypoints")
+    figure = Figure(figsize=(8.5, 1.6 + 0.34 * max(len(keypoints), 4)), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(keypoints))
+    offsets = np.linspace(-0.24, 0.24, len(shown)) if len(shown) > 1 else np.zeros(len(shown))
+    for (index, row, means), offset in zip(shown, offsets, strict=True):
+        style = _style(index) | {"linestyle": "none", "markersize": 6}
+        axes.plot([means[name] for name in keypoints], places + offset, label=row.title, **style)
+    for place in places[1:]:
+        axes.axhline(place - 0.5, color="#0001", linewidth=0.8)
+    axes.set_yticks(places, [name.replace("_", " ") for name in keypoints])
+    axes.set_ylim(max(len(keypoints), 1) - 0.5, -0.5)
+    axes.set_xlabel("AP of the keypoint alone (%)")
+    _tidy(axes)
+    axes.grid(visible=False, axis="y")
+    if shown:
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    figure.suptitle(heading + _left_out([row.title for row in rows if not row.evaluations]), fontsize=11)
+    _save(figure, path)
+
+
+def _common_heading(rows: Sequence[ResultRow]) -> str:
+    places = {(r.dataset_title, r.key.dataset, r.key.split, r.key.boxes, r.key.box_kind, r.key.protocol) for r in rows}
+    if len(places) != 1:
+        raise ValueError(f"a figure shows one data set, split, box source and protocol, not {len(places)}")
+    sizes = {(record.images, record.persons) for row in rows for record in row.evaluations}
+    if len(sizes) > 1:
+        raise ValueError("rows of one figure stand on different pictures or persons")
+    first = rows[0]
+    counts = "".join(f"; {images:,} pictures, {persons:,} persons" for images, persons in sizes)
+    return f"{_plain(first.dataset_title)}, {first.key.split}; {BOX_WORDS[first.key.box_kind]}{counts}"
+
+
+def _left_out(titles: list[str]) -> str:
+    return f"\nnot run: {_plain(', '.join(titles))}" if titles else ""
+
+
+def _has_ap(row: ResultRow) -> bool:
+    """Whether every seed has an AP: the evaluator answers -1 where there is nobody to find."""
+    return bool(row.evaluations) and min(record.metrics["AP"] for record in row.evaluations) >= 0
+
+
+def _accuracy(row: ResultRow) -> tuple[float, float, float]:
+    """(low, AP, high) in per cent, means over seeds; without an interval all three are equal."""
+    ap = 100 * np.mean([record.metrics["AP"] for record in row.evaluations])
+    intervals = [record.interval for record in row.evaluations if record.interval is not None]
+    low, high = 100 * np.mean(intervals, axis=0) if intervals else (ap, ap)
+    return float(low), float(ap), float(high)
+
+
+def _joint_means(row: ResultRow) -> dict[str, float]:
+    """In per cent; NaN, which is not drawn, where the evaluator has no answer."""
+    names = row.evaluations[0].joint_ap
+    values = {name: [record.joint_ap[name] for record in row.evaluations] for name in names}
+    return {name: 100 * float(np.mean(v)) if min(v) >= 0 else float("nan") for name, v in values.items()}
+
+
+def _style(index: int) -> dict:
+    colour = _COLOURS[index % len(_COLOURS)]
+    line = ("-", "--", ":")[index // len(_COLOURS) % 3]
+    return {"color": colour, "marker": _MARKERS[index % len(_MARKERS)], "linestyle": line}
+
+
+def _tidy(axes: Axes) -> None:
+    axes.grid(visible=True, alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _plain(text: str) -> str:
+    # A dollar sign would start matplotlib's formula language.
+    return text.replace("$", r"\$")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        # No date and version in the file: equal figures have equal bytes.
+        figure.savefig(temporary, dpi=_DPI, metadata={"Software": None})

@@ -1,0 +1,107 @@
+"""The published figures as data, each with its benchmark, its boxes, its source and whether it is confirmed."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+
+from transpose.config.base import Name, Settings, Size, parse, read_yaml
+
+Metric = Literal[
+    "AP",
+    "AP50",
+    "AP75",
+    "APM",
+    "APL",
+    "AR",
+    "AR50",
+    "AR75",
+    "ARM",
+    "ARL",
+    "PCKh50",
+    "PCKh10",
+    "params",
+    "gflops",
+    "fps",
+]
+BoxKind = Literal["ground_truth", "detections"]
+
+
+class Benchmark(Settings):
+    """A data set and split with published results."""
+
+    title: str
+    images: PositiveInt | None = Field(default=None, description="Pictures it has; a part of it is not the benchmark.")
+    metric: Literal["AP", "PCKh50"] = Field(description="The figure that a verdict is about.")
+
+
+class PublishedBoxes(Settings):
+    """Person boxes that published results stand on."""
+
+    title: str
+    kind: BoxKind
+    count: PositiveInt | None = Field(default=None, description="Boxes in the published detection file.")
+
+
+class PublishedRow(Settings):
+    """One model on one benchmark with one source of boxes; AP, AR and PCKh in per cent."""
+
+    name: Name = Field(description="What a variant's `published` key names.")
+    model: str
+    tables: tuple[Name, ...] = Field(min_length=1)
+    benchmark: Name
+    boxes: Name
+    input_size: Size
+    metrics: dict[Metric, NonNegativeFloat] = Field(min_length=1)
+    counted: dict[Literal["params", "gflops"], NonNegativeFloat] = Field(
+        default={}, description="Counted on the official code, not printed in the paper."
+    )
+    status: Literal["confirmed", "unconfirmed"]
+    unconfirmed_metrics: tuple[Metric, ...] = Field(default=(), description="Recalled figures of a confirmed row.")
+    source: str
+    note: str = ""
+
+    def is_confirmed(self, metric: Metric) -> bool:
+        """Whether this figure was read at its source, not recalled."""
+        return self.status == "confirmed" and metric not in self.unconfirmed_metrics
+
+
+class Published(Settings):
+    """All published figures."""
+
+    benchmarks: dict[Name, Benchmark]
+    boxes: dict[Name, PublishedBoxes]
+    rows: tuple[PublishedRow, ...]
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "Published":
+        seen: set[tuple[str, str, str]] = set()
+        for row in self.rows:
+            if row.benchmark not in self.benchmarks:
+                raise ValueError(f"row {row.name}: unknown benchmark {row.benchmark!r}")
+            if row.boxes not in self.boxes:
+                raise ValueError(f"row {row.name}: unknown boxes {row.boxes!r}")
+            if missing := sorted(set(row.unconfirmed_metrics) - set(row.metrics)):
+                raise ValueError(f"row {row.name}: unconfirmed_metrics names {missing[0]}, which the row lacks")
+            key = (row.name, row.benchmark, self.boxes[row.boxes].kind)
+            if key in seen:
+                raise ValueError(f"row {row.name} stands twice for {row.benchmark} with {row.boxes} boxes")
+            seen.add(key)
+        return self
+
+
+def load_published(path: Path) -> Published:
+    """Read the published figures.
+
+    Raises:
+        InputError: the file is missing or wrong.
+    """
+    return parse(Published, read_yaml(path), path)
+
+
+def published_row(published: Published, name: str, benchmark: str, box_kind: BoxKind) -> PublishedRow | None:
+    """The row of a model on a benchmark with boxes of a kind; none if nothing was published."""
+    for row in published.rows:
+        if (row.name, row.benchmark, published.boxes[row.boxes].kind) == (name, benchmark, box_kind):
+            return row
+    return None

@@ -1,0 +1,97 @@
+"""What tables and figures are made of: measured results, each with all that decides what it may stand beside."""
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from transpose.config.base import Name, Settings, Size
+from transpose.config.study import Protocol
+from transpose.cost import CostReport
+
+BoxKind = Literal["ground_truth", "detections", "simulated"]
+
+BOX_WORDS: dict[BoxKind, str] = {
+    "ground_truth": "ground-truth boxes",
+    "detections": "detector boxes",
+    "simulated": "simulated boxes (ground truth with errors, no detector)",
+}
+
+
+class EvaluationKey(Settings):
+    """Results with equal keys may be averaged; those that differ in more than the variant may not be compared."""
+
+    variant: Name
+    dataset: Name
+    split: Name
+    boxes: Name = Field(description="Name of the box source in the data set's configuration.")
+    box_kind: BoxKind
+    protocol: Protocol = Protocol()
+
+
+class EvaluationRecord(Settings):
+    """One trained model (a variant and a seed) evaluated once."""
+
+    key: EvaluationKey
+    seed: NonNegativeInt
+    images: NonNegativeInt = Field(description="Pictures of the annotation file.")
+    persons: NonNegativeInt = Field(description="Annotated persons that count.")
+    box_count: NonNegativeInt | None = Field(default=None, description="Boxes that the model was run on.")
+    initialisation: str = Field(description="Where training started: a pretrained backbone, or from scratch.")
+    metrics: dict[str, float] = Field(description="AP, AP50, ... AR: fractions, -1 where the evaluator has no answer.")
+    interval: tuple[float, float] | None = Field(
+        default=None, description="Bootstrap interval of AP: low, high, as fractions."
+    )
+    joint_ap: dict[str, float] = Field(default={}, description="AP of single keypoints as fractions.")
+    notes: tuple[str, ...] = Field(
+        default=(), description="What a reader must know, such as code that has changed since."
+    )
+
+
+class ResultRow(Settings):
+    """A row of the comparison: a variant on one data set, split and box source, over its seeds."""
+
+    key: EvaluationKey
+    title: str
+    dataset_title: str
+    input_size: Size
+    benchmark: Name | None = Field(default=None, description="Published benchmark that data set and split are.")
+    published: Name | None = Field(default=None, description="Published row that the variant reproduces.")
+    seeds_planned: PositiveInt
+    evaluations: tuple[EvaluationRecord, ...] = Field(
+        default=(), description="Those that are there; none is a row not run."
+    )
+    cost: CostReport | None = None
+
+    @model_validator(mode="after")
+    def _holds_what_belongs_together(self) -> "ResultRow":
+        for record in self.evaluations:
+            for field in EvaluationKey.model_fields:
+                if getattr(record.key, field) != getattr(self.key, field):
+                    raise ValueError(f"{self.key.variant} seed {record.seed} is of another {field} than its row")
+            first = self.evaluations[0]
+            if (record.images, record.persons) != (first.images, first.persons):
+                raise ValueError(
+                    f"{self.key.variant} seed {record.seed} is of other pictures or persons than seed {first.seed}"
+                )
+        if len({record.seed for record in self.evaluations}) != len(self.evaluations):
+            raise ValueError(f"{self.key.variant} has a seed twice")
+        return self
+
+
+class AblationRecord(Settings):
+    """A question asked as the difference in AP of two variants on the same persons."""
+
+    question: str
+    baseline_title: str
+    variant_title: str
+    dataset_title: str
+    split: Name
+    boxes: Name
+    box_kind: BoxKind
+    images: NonNegativeInt
+    persons: NonNegativeInt
+    seeds: NonNegativeInt = Field(description="Pairs of trainings behind the difference.")
+    difference: float | None = Field(default=None, description="AP of the variant minus the baseline's, as a fraction.")
+    interval: tuple[float, float] | None = Field(
+        default=None, description="Paired bootstrap interval of the difference."
+    )

@@ -1,0 +1,226 @@
+"""Measured beside published, as data frames: numbers only, NaN where there is none. AP and AR are in per cent."""
+
+import math
+import statistics
+
+import pandas as pd
+
+from transpose.config.study import Protocol
+from transpose.reporting.published import Published, PublishedRow, published_row
+from transpose.reporting.records import BOX_WORDS, AblationRecord, ResultRow
+
+TOLERANCE = 0.5
+"""Points by which a reproduction may differ from the published figure."""
+
+NOT_RUN = "not run"
+
+_METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR")
+_IRRELEVANT_TO_RESULTS = {"batch_size", "threads"}
+
+
+def comparison_table(rows: list[ResultRow], published: Published, tolerance: float = TOLERANCE) -> pd.DataFrame:
+    """One row a variant, data set, split, box source and protocol, in the order given.
+
+    `AP_std` is the spread over seeds (NaN for one), `AP_low` and `AP_high` the bootstrap interval over pictures,
+    averaged over seeds. `published_AP` and `difference` are NaN where the protocols are not comparable; `verdict` then
+    says why.
+    """
+    return pd.DataFrame(
+        [_identity(row) | _measured(row) | _cost(row) | _beside(row, published, tolerance) for row in rows]
+    )
+
+
+def verdict_table(rows: list[ResultRow], published: Published, tolerance: float = TOLERANCE) -> pd.DataFrame:
+    """One row a published row (or more, where several variants reproduce it) with what became of it."""
+    lines = []
+    for target in published.rows:
+        benchmark, boxes = published.benchmarks[target.benchmark], published.boxes[target.boxes]
+        candidates = [row for row in rows if counterpart(row, published)[0] is target]
+        line: dict[str, object] = {
+            "model": target.model,
+            "benchmark": benchmark.title,
+            "boxes": boxes.title,
+            "input": _size(target.input_size),
+            "metric": benchmark.metric,
+            "published": target.metrics.get(benchmark.metric, float("nan")),
+            "confirmed": target.is_confirmed(benchmark.metric),
+            "source": target.source,
+            "note": target.note,
+        }
+        for row in candidates or [None]:
+            measured = _mean(row, "AP") if row is not None else float("nan")
+            lines.append(
+                line
+                | {
+                    "variant": row.key.variant if row is not None else "",
+                    "measured": measured,
+                    "difference": measured - target.metrics.get("AP", float("nan")),
+                    "tolerance": tolerance,
+                    "verdict": _verdict(row, target, tolerance) if row is not None else NOT_RUN,
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def ablation_table(records: list[AblationRecord]) -> pd.DataFrame:
+    """One row a question, variant, data set and box source; `answer` is clear where the interval excludes 0."""
+    return pd.DataFrame(
+        [
+            {
+                "question": record.question,
+                "baseline": record.baseline_title,
+                "variant": record.variant_title,
+                "dataset": record.dataset_title,
+                "split": record.split,
+                "boxes": record.boxes,
+                "box_source": BOX_WORDS[record.box_kind],
+                "images": record.images,
+                "persons": record.persons,
+                "seeds": record.seeds,
+                "difference": _points(record.difference),
+                "low": _points(record.interval[0] if record.interval else None),
+                "high": _points(record.interval[1] if record.interval else None),
+                "answer": _answer(record),
+            }
+            for record in records
+        ]
+    )
+
+
+def counterpart(row: ResultRow, published: Published) -> tuple[PublishedRow | None, str]:
+    """The published row that this one may stand beside; else none, and the reason.
+
+    Only the whole published benchmark with the published source of boxes, at the published input size and by the
+    official protocol, is comparable: a different picture count means another data set under the same name.
+    """
+    kind = row.key.box_kind
+    if row.published is None:
+        return None, "nothing published"
+    if row.benchmark is None or row.benchmark not in published.benchmarks:
+        return None, "data set without published figures"
+    if kind == "simulated":
+        return None, "simulated boxes"
+    target = published_row(published, row.published, row.benchmark, kind)
+    if target is None or "AP" not in target.metrics:
+        return None, "nothing published for this data set and boxes"
+    if _decisive(row.key.protocol) != _decisive(Protocol()):
+        return None, "another evaluation protocol"
+    if row.input_size != target.input_size:
+        return None, "another input size"
+    images, boxes = published.benchmarks[row.benchmark].images, published.boxes[target.boxes].count
+    for record in row.evaluations:
+        if images is not None and record.images != images:
+            return None, f"{record.images} pictures instead of {images}"
+        if boxes is not None and record.box_count != boxes:
+            return None, f"not the published {boxes} boxes"
+    return target, ""
+
+
+def _identity(row: ResultRow) -> dict[str, object]:
+    first = row.evaluations[0] if row.evaluations else None
+    key = row.key
+    return {
+        "variant": key.variant,
+        "model": row.title,
+        "dataset": row.dataset_title,
+        "split": key.split,
+        "boxes": key.boxes,
+        "box_source": BOX_WORDS[key.box_kind],
+        "protocol": _protocol_words(key.protocol),
+        "input": _size(row.input_size),
+        "initialisation": "; ".join(dict.fromkeys(record.initialisation for record in row.evaluations)),
+        "images": first.images if first else pd.NA,
+        "persons": first.persons if first else pd.NA,
+        "seeds": len(row.evaluations),
+        "seeds_planned": row.seeds_planned,
+    }
+
+
+def _measured(row: ResultRow) -> dict[str, object]:
+    means: dict[str, object] = {metric: _mean(row, metric) for metric in _METRICS}
+    aps = _values(row, "AP")
+    intervals = [
+        record.interval for record in row.evaluations if record.interval is not None and record.interval[0] >= 0
+    ]
+    return means | {
+        "AP_std": statistics.stdev(aps) if len(aps) > 1 else float("nan"),
+        "AP_low": statistics.fmean(100 * low for low, _ in intervals) if intervals else float("nan"),
+        "AP_high": statistics.fmean(100 * high for _, high in intervals) if intervals else float("nan"),
+    }
+
+
+def _cost(row: ResultRow) -> dict[str, object]:
+    if row.cost is None:
+        return dict.fromkeys(("params_m", "trainable_m", "gmacs", "gmacs_as_published"), float("nan"))
+    return {
+        "params_m": row.cost.parameters.total / 1e6,
+        "trainable_m": row.cost.parameters.trainable / 1e6,
+        "gmacs": row.cost.operations.macs / 1e9,
+        "gmacs_as_published": row.cost.operations.macs_as_published / 1e9,
+    }
+
+
+def _beside(row: ResultRow, published: Published, tolerance: float) -> dict[str, object]:
+    target, reason = counterpart(row, published)
+    notes = dict.fromkeys(note for record in row.evaluations for note in record.notes)
+    value = target.metrics["AP"] if target else float("nan")
+    return {
+        "published_AP": value,
+        "published_confirmed": target.is_confirmed("AP") if target else pd.NA,
+        "difference": _mean(row, "AP") - value,
+        "comparable": target is not None,
+        "verdict": _verdict(row, target, tolerance) if target else f"not comparable: {reason}",
+        "status": "measured" if row.evaluations else NOT_RUN,
+        "notes": "; ".join(notes),
+    }
+
+
+def _verdict(row: ResultRow, target: PublishedRow, tolerance: float) -> str:
+    measured = _mean(row, "AP")
+    if not row.evaluations:
+        return NOT_RUN
+    if math.isnan(measured):
+        return "no AP: nobody to find"
+    confirmed = "" if target.is_confirmed("AP") else ", figure unconfirmed"
+    # Both figures are printed to one decimal; what looks like 0.5 apart is 0.5 apart.
+    within = abs(round(measured, 1) - target.metrics["AP"]) <= tolerance + 1e-9
+    return f"{'reproduced' if within else 'not reproduced'} (±{tolerance:g} AP{confirmed})"
+
+
+def _answer(record: AblationRecord) -> str:
+    if record.difference is None:
+        return NOT_RUN
+    if record.interval is None:
+        return "no interval"
+    low, high = record.interval
+    return "clear" if low > 0 or high < 0 else "undecided"
+
+
+def _values(row: ResultRow, metric: str) -> list[float]:
+    values = [record.metrics[metric] for record in row.evaluations if metric in record.metrics]
+    return [100 * value for value in values if value >= 0]
+
+
+def _mean(row: ResultRow, metric: str) -> float:
+    values = _values(row, metric)
+    return statistics.fmean(values) if values else float("nan")
+
+
+def _points(fraction: float | None) -> float:
+    return float("nan") if fraction is None else 100 * fraction
+
+
+def _decisive(protocol: Protocol) -> dict[str, object]:
+    return protocol.model_dump(exclude=_IRRELEVANT_TO_RESULTS)
+
+
+def _protocol_words(protocol: Protocol) -> str:
+    if _decisive(protocol) == _decisive(Protocol()):
+        return "official protocol"
+    official = _decisive(Protocol())
+    changed = (f"{name} {value}" for name, value in _decisive(protocol).items() if value != official[name])
+    return f"protocol with {', '.join(changed)}"
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -1,0 +1,155 @@
+"""Sections of tables as Markdown, HTML, LaTeX and terminal text. Names come from data, so every format escapes them."""
+
+import html
+import shutil
+import textwrap
+import unicodedata
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from transpose.files import write_text
+from transpose.reporting.layout import Section
+
+TERMINAL_WIDTH = 120
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "–": "--",
+    "×": r"$\times$",
+}
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write the numbers, unrounded; an empty cell is a number that does not exist."""
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def write_markdown(path: Path, title: str, sections: list[Section]) -> None:
+    """Write pipe tables."""
+    parts = [f"# {_markdown(title)}"]
+    for section in sections:
+        parts.append(f"## {_markdown(section.title)}")
+        parts.append(_markdown(section.note))
+        parts.append(_pipe_table(section))
+    write_text(path, "\n\n".join(parts) + "\n")
+
+
+def write_html(path: Path, title: str, sections: list[Section], footnotes: list[str]) -> None:
+    """Write one self-contained page."""
+    environment = Environment(loader=PackageLoader("transpose.reporting"), autoescape=True, undefined=StrictUndefined)
+    tables = [
+        {
+            "title": section.title,
+            "note": section.note,
+            "columns": section.columns,
+            "rows": section.rows,
+        }
+        for section in sections
+    ]
+    write_text(path, environment.get_template("tables.html").render(title=title, sections=tables, footnotes=footnotes))
+
+
+def write_tex(path: Path, sections: list[Section]) -> None:
+    """Write tables for LaTeX with the booktabs package."""
+    write_text(path, "\n".join(_tex_table(section) for section in sections))
+
+
+def render_terminal(sections: list[Section], width: int = TERMINAL_WIDTH) -> str:
+    """Sections as text of at most `width` columns: long cells are cut, columns that do not fit follow beneath."""
+    return "\n\n".join(_terminal_section(section, width) for section in sections)
+
+
+def terminal_width() -> int:
+    """Columns of the terminal, at most `TERMINAL_WIDTH`."""
+    return min(TERMINAL_WIDTH, shutil.get_terminal_size((TERMINAL_WIDTH, 24)).columns)
+
+
+def _pipe_table(section: Section) -> str:
+    lines = [[_markdown(cell) for cell in line] for line in (section.columns, *section.rows)]
+    lines.insert(1, ["---"] * len(section.columns))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _markdown(text: str) -> str:
+    escaped = html.escape(" ".join(text.split()), quote=False)
+    for character in ("\\", "|", "`", "*", "_", "[", "]"):
+        escaped = escaped.replace(character, f"\\{character}")
+    return escaped
+
+
+def _tex_table(section: Section) -> str:
+    head, *body = [" & ".join(_tex(cell) for cell in line) + r" \\" for line in (section.columns, *section.rows)]
+    lines = [
+        r"\begin{table}",
+        r"  \centering",
+        f"  \\caption{{\\textbf{{{_tex(section.title)}}} {_tex(section.note)}.}}",
+        f"  \\begin{{tabular}}{{l{'r' * (len(section.columns) - 1)}}}",
+        r"    \toprule",
+        f"    {head}",
+        r"    \midrule",
+        *(f"    {line}" for line in body),
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(character, character) for character in " ".join(text.split()))
+
+
+def _terminal_section(section: Section, width: int) -> str:
+    title, note = _plain(section.title), _plain(section.note)
+    blocks = _blocks(section, width)
+    body = "\n\n".join("\n".join(line.rstrip()[:width] for line in block) for block in blocks)
+    return "\n".join((title, "=" * min(len(title), width), *_wrapped(note, width), "", body))
+
+
+def _blocks(section: Section, width: int) -> list[list[str]]:
+    """Cut the table into blocks of columns that fit; the first column leads every block."""
+    cells = [[_plain(cell) for cell in line] for line in (section.columns, *section.rows)]
+    longest = max(12, width // 3)
+    cells = [[cell if len(cell) <= longest else cell[: longest - 1] + "…" for cell in line] for line in cells]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(section.columns))]
+    groups: list[list[int]] = [[]]
+    used = widths[0]
+    for column in range(1, len(widths)):
+        if used + 2 + widths[column] > width and groups[-1]:
+            groups.append([])
+            used = widths[0]
+        groups[-1].append(column)
+        used += 2 + widths[column]
+    return [[_terminal_line(line, widths, group) for line in _ruled(cells, widths)] for group in groups]
+
+
+def _ruled(cells: list[list[str]], widths: list[int]) -> list[list[str]]:
+    return [cells[0], ["-" * width for width in widths], *cells[1:]]
+
+
+def _terminal_line(line: list[str], widths: list[int], columns: list[int]) -> str:
+    return "  ".join([line[0].ljust(widths[0]), *(line[column].rjust(widths[column]) for column in columns)])
+
+
+def _plain(text: str) -> str:
+    """One line without control characters, which a terminal would obey."""
+    return "".join(c if unicodedata.category(c)[0] != "C" else " " for c in " ".join(text.split()))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width)

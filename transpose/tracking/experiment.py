@@ -1,0 +1,138 @@
+"""A study in MLflow, and the one run in it that stands for a training."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from transpose.errors import InputError
+from transpose.files import digest_of_value
+from transpose.tracking.connection import connect, sqlite_path, tracking_uri, without_password
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment as MlflowExperiment
+    from mlflow.entities import Metric, Run
+
+SUPERSEDED = "superseded"
+KIND = "transpose.kind"
+VARIANT, SEED, RECIPE = "transpose.variant", "transpose.seed", "transpose.recipe_sha256"
+
+# MLflow refuses larger requests.
+_METRICS_PER_BATCH = 1000
+_PARAMS_OR_TAGS_PER_BATCH = 100
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A study's experiment; artifacts of a local database are kept in `results`/mlartifacts."""
+
+    client: "MlflowClient"
+    id: str
+
+    @classmethod
+    def open(cls, uri: str, results: Path, study: str) -> "Experiment":
+        """Find the study's experiment or create it.
+
+        Raises:
+            InputError: the experiment is deleted, or the results folder has been moved since it was created.
+        """
+        client = connect(uri)
+        location = (results.resolve() / "mlartifacts").as_uri() if sqlite_path(uri) is not None else None
+        found = client.get_experiment_by_name(study) or _create_experiment(client, study, location)
+        if found.lifecycle_stage != "active":
+            raise InputError(without_password(uri), study, None, "the experiment is deleted; restore it in MLflow")
+        if uri == tracking_uri(results) and found.artifact_location != location:
+            problem = f"artifacts are kept in {found.artifact_location}; delete this database and track again"
+            raise InputError(uri, study, None, f"the results were moved: {problem}")
+        return cls(client, found.experiment_id)
+
+    def find_run(self, tags: Mapping[str, str]) -> "Run | None":
+        """The newest run with these tags that is not superseded."""
+        conditions = " AND ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        runs = self.client.search_runs([self.id], conditions, order_by=["attributes.start_time DESC"])
+        return next((run for run in runs if run.data.tags.get(SUPERSEDED) != "true"), None)
+
+    def training_run(self, variant: str, seed: int, params: Mapping[str, str], start_time: int | None) -> "Run":
+        """The run of this variant, seed and recipe; a run of another recipe is superseded by a new one.
+
+        Args:
+            start_time: of a run that has to be created, in ms since 1970; now if None.
+        """
+        digest = digest_of_value(dict(params))
+        run = self.find_run({VARIANT: variant, SEED: str(seed)})
+        if run is not None and run.data.tags.get(RECIPE) == digest:
+            return run
+        if run is not None:
+            self.supersede(run)
+        tags = {VARIANT: variant, SEED: str(seed), RECIPE: digest, KIND: "training"}
+        return self.client.create_run(self.id, start_time, tags, f"{variant} seed {seed}")
+
+    def supersede(self, run: "Run") -> None:
+        """Mark a run as no longer standing for its variant and seed; what it holds stays."""
+        self.client.set_tag(run.info.run_id, SUPERSEDED, "true")
+        if run.info.status == "RUNNING":
+            self.set_status(run, "KILLED")
+
+    def set_status(self, run: "Run", status: str, end_time: int | None = None) -> None:
+        """Set the status unless the run has it; `end_time` in ms since 1970, now if None."""
+        held = self.client.get_run(run.info.run_id).info.status
+        if status == held:
+            return
+        if status == "RUNNING":
+            self.client.update_run(run.info.run_id, status)
+        else:
+            self.client.set_terminated(run.info.run_id, status, end_time)
+
+    def add_params(self, run: "Run", params: Mapping[str, str]) -> int:
+        """Log the params that the run lacks; return how many."""
+        from mlflow.entities import Param
+
+        new = [Param(key, value) for key, value in params.items() if key not in run.data.params]
+        for batch in _batches(new, _PARAMS_OR_TAGS_PER_BATCH):
+            self.client.log_batch(run.info.run_id, params=batch)
+        return len(new)
+
+    def add_tags(self, run: "Run", tags: Mapping[str, str]) -> int:
+        """Set the tags that the run lacks or has otherwise; return how many."""
+        from mlflow.entities import RunTag
+
+        new = [RunTag(key, value) for key, value in tags.items() if run.data.tags.get(key) != value]
+        for batch in _batches(new, _PARAMS_OR_TAGS_PER_BATCH):
+            self.client.log_batch(run.info.run_id, tags=batch)
+        return len(new)
+
+    def add_metrics(self, run: "Run", points: Sequence["Metric"]) -> int:
+        """Log these points; return how many."""
+        for batch in _batches(points, _METRICS_PER_BATCH):
+            self.client.log_batch(run.info.run_id, metrics=batch)
+        return len(points)
+
+
+def epoch_point(run: "Run", name: str, value: float, epoch: int) -> "Metric":
+    """One number of an epoch; its time is artificial (a second an epoch), so that a point sent twice is one point.
+
+    MLflow keeps one point per (name, step, time, value); with real times what is sent again would be doubled.
+    """
+    from mlflow.entities import Metric
+
+    return Metric(name, value, run.info.start_time + 1000 * epoch, epoch)
+
+
+def _create_experiment(client: "MlflowClient", study: str, location: str | None) -> "MlflowExperiment":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        identifier = client.create_experiment(study, artifact_location=location)
+    except MlflowException:
+        # Another process may have been first.
+        if (found := client.get_experiment_by_name(study)) is None:
+            raise
+        return found
+    return client.get_experiment(identifier)
+
+
+def _batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

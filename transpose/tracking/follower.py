@@ -1,0 +1,92 @@
+"""The process beside a training that tells MLflow of it: reads `LiveRun`'s messages from standard input."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transpose.errors import InputError
+from transpose.tracking.connection import tracking_errors
+from transpose.tracking.experiment import Experiment, epoch_point
+from transpose.tracking.record import epoch_metrics, flat_params, is_locked
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+
+class Follower:
+    """One training as it goes on in MLflow; failures are warned about once, and made up for with the next message."""
+
+    def __init__(self, uri: str, results: str, study: str, variant: str, seed: int, recipe: dict[str, Any]) -> None:
+        self._uri, self._results, self._study = uri, Path(results), study
+        self._variant, self._seed, self._params = variant, seed, flat_params(recipe)
+        self._pending: list[dict[str, Any]] = []
+        self._opened: tuple[Experiment, Run, set[int]] | None = None
+        self._warned = False
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """Log a line of the history."""
+        self._pending.append(record)
+        self.advance("RUNNING")
+
+    def end(self, status: str) -> None:
+        """Log what is pending and set the final status, unless another process holds the training's folder.
+
+        That is the case when this training was refused because the other one goes on.
+        """
+        held = is_locked(self._results / "train" / self._variant / f"seed{self._seed}")
+        self.advance("RUNNING" if held else status)
+
+    def advance(self, status: str) -> None:
+        """Log what is pending and set the run's status."""
+        try:
+            with tracking_errors(self._uri):
+                self._opened = self._opened or self._open()
+                self._log_pending(*self._opened)
+                self._opened[0].set_status(self._opened[1], status)
+        except InputError as error:
+            if not self._warned:
+                self._warned = True
+                logging.getLogger(__name__).warning("%s; training goes on, `transpose track` will catch up", error)
+
+    def _open(self) -> "tuple[Experiment, Run, set[int]]":
+        """The study's experiment, the run, and the epochs that it holds from before an interruption."""
+        experiment = Experiment.open(self._uri, self._results, self._study)
+        run = experiment.training_run(self._variant, self._seed, self._params, None)
+        experiment.add_params(run, self._params)
+        return experiment, run, {point.step for point in experiment.client.get_metric_history(run.info.run_id, "loss")}
+
+    def _log_pending(self, experiment: Experiment, run: "Run", held: set[int]) -> None:
+        new = [record for record in self._pending if record["epoch"] not in held]
+        numbers = ((record["epoch"], *number) for record in new for number in epoch_metrics(record).items())
+        experiment.add_metrics(run, [epoch_point(run, name, value, epoch) for epoch, name, value in numbers])
+        held.update(record["epoch"] for record in new)
+        self._pending.clear()
+
+
+def follow(lines: Iterable[str]) -> None:
+    """Obey the messages: the run's description, then epochs, then the final status.
+
+    Lines that end without a status come from a training whose process vanished: the run was killed.
+    """
+    follower, status = None, "KILLED"
+    for line in lines:
+        if not line.endswith("\n"):
+            break
+        message = json.loads(line)
+        if follower is None:
+            follower = Follower(**message)
+            follower.advance("RUNNING")
+        elif "epoch" in message:
+            follower.epoch(message["epoch"])
+        else:
+            status = message["status"]
+            break
+    if follower is not None:
+        follower.end(status)
+
+
+if __name__ == "__main__":
+    follow(sys.stdin)

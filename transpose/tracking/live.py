@@ -1,0 +1,127 @@
+"""Show a training in MLflow while it goes on, at no risk to it."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import transpose
+from transpose.config.recipe import Recipe
+from transpose.tracking.connection import tracking_uri
+from transpose.training.interruption import Interrupted
+
+_PATIENCE_SECONDS = 5.0
+"""How long the end of training waits for MLflow."""
+
+
+class LiveRun:
+    """While entered, passes the history's records on to a process of its own, which alone talks to MLflow.
+
+    So nothing that MLflow does can stop, slow or crash the training: what cannot be logged is warned about once, and
+    `track_run` catches up later. The run ends as FINISHED, as KILLED when training was interrupted or its process
+    vanished, and as FAILED on any other exception. A resumed training continues the same run.
+    """
+
+    def __init__(self, results: Path, study: str, recipe: Recipe, seed: int, uri: str | None = None) -> None:
+        """Describe the run; enter it outside of the lock of the training's folder.
+
+        Args:
+            uri: tracking URI; the database in `results` if None.
+        """
+        self._header = {
+            "uri": uri or tracking_uri(results),
+            "results": str(results.resolve()),
+            "study": study,
+            "variant": recipe.name,
+            "seed": seed,
+            "recipe": recipe.model_dump(mode="json"),
+        }
+        self._follower: _Follower | None = None
+        self._warned = False
+
+    def __enter__(self) -> Self:
+        try:
+            self._follower = _Follower()
+        except OSError as error:
+            self._warn(error)
+        self._send(self._header)
+        return self
+
+    def epoch(self, record: Mapping[str, Any]) -> None:
+        """Log a line of the history; call it once the checkpoint with this epoch is on disk."""
+        self._send({"epoch": dict(record)})
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        interrupted = isinstance(error, KeyboardInterrupt | SystemExit | Interrupted)
+        self._send({"status": "FINISHED" if error is None else "KILLED" if interrupted else "FAILED"})
+        if self._follower is not None and not self._follower.ends_within(_PATIENCE_SECONDS):
+            self._warn(TimeoutError(f"no answer within {_PATIENCE_SECONDS:.0f} s"))
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        if self._follower is None:
+            return
+        try:
+            self._follower.send(message)
+        except OSError as error:
+            self._warn(error)
+
+    def _warn(self, error: Exception) -> None:
+        if not self._warned:
+            self._warned = True
+            logging.getLogger(__name__).warning("not all of this training is in MLflow yet: %s", error)
+
+
+class _Follower:
+    """The process that runs `transpose.tracking.follower`, and the pipe to it."""
+
+    def __init__(self) -> None:
+        """Start it.
+
+        Raises:
+            OSError: no process or pipe can be had.
+        """
+        package_root = str(Path(transpose.__file__).parents[1])
+        search_path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
+        reading_end, self._writing_end = os.pipe()
+        # A follower that waits for MLflow must not make the training wait: a full pipe refuses instead.
+        os.set_blocking(self._writing_end, False)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "transpose.tracking.follower"],
+                stdin=reading_end,
+                stdout=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": search_path},
+                # Ctrl-C at the terminal must not end it before it has told MLflow how training ended.
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(self._writing_end)
+            raise
+        finally:
+            os.close(reading_end)
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Write one line; short ones (4 kB on Linux) arrive whole or not at all.
+
+        Raises:
+            OSError: the process is gone or the pipe is full.
+        """
+        os.write(self._writing_end, json.dumps(message).encode() + b"\n")
+
+    def ends_within(self, seconds: float) -> bool:
+        """Close the pipe and wait; a process that takes longer is killed."""
+        os.close(self._writing_end)
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return False
+        return True

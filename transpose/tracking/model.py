@@ -1,0 +1,98 @@
+"""The trained network as an MLflow model: an exported graph with a signature, never a pickle."""
+
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transpose.tracking.experiment import Experiment
+from transpose.tracking.record import RunRecord
+
+if TYPE_CHECKING:
+    import numpy as np
+    from mlflow.entities import LoggedModel, Run
+    from mlflow.models import ModelSignature
+
+    from transpose.models.transpose import TransPose
+
+_DIGEST = "transpose.weights_sha256"
+_EXAMPLE_BATCH = 2
+"""A batch of one would be exported as a constant."""
+
+
+def log_model(experiment: Experiment, run: "Run", record: RunRecord) -> str:
+    """Log the best weights once; return the id under which `models:/{id}` loads them.
+
+    The model takes normalised crops [B, 3, H, W] float32 and gives heatmaps [B, K, H / 4, W / 4].
+    """
+    assert record.weights is not None
+    path, digest = record.weights
+    condition = f"source_run_id = '{run.info.run_id}' AND tags.`{_DIGEST}` = '{digest}'"
+    for held in experiment.client.search_logged_models([experiment.id], condition):
+        if held.status == "READY":
+            return held.model_id
+    model = experiment.client.create_logged_model(
+        experiment.id, record.variant, run.info.run_id, {_DIGEST: digest}, model_type="pose estimation"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow and torch.export speak of their own insides.
+            _save(record, path, model, Path(folder) / "model")
+        experiment.client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
+    _publish(experiment, run, model)
+    return model.model_id
+
+
+def _save(record: RunRecord, weights: Path, logged: "LoggedModel", folder: Path) -> None:
+    import torch
+    from mlflow import __version__, pytorch
+    from mlflow.models import Model
+
+    network, example = _load_network(record, weights)
+    with torch.inference_mode():
+        heatmaps = network(torch.from_numpy(example))
+    pytorch.save_model(
+        network,
+        str(folder),
+        mlflow_model=Model(
+            artifact_path=logged.artifact_location, run_id=logged.source_run_id, model_id=logged.model_id
+        ),
+        signature=_signature(example.shape, tuple(heatmaps.shape)),
+        input_example=example,
+        serialization_format="pt2",
+        pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"mlflow=={__version__}"],
+    )
+
+
+def _load_network(record: RunRecord, weights: Path) -> "tuple[TransPose, np.ndarray]":
+    """The network in evaluation mode and an example of its input."""
+    import numpy as np
+
+    from transpose.config.base import parse
+    from transpose.config.variant import Variant
+    from transpose.models.variants import build_model
+    from transpose.models.weights import load_weights, read_checkpoint
+
+    variant = parse(Variant, record.recipe["variant"], f"recipe of {record.variant}")
+    keypoints = read_checkpoint(weights)["final_layer.weight"].shape[0]
+    network = build_model(variant, keypoints)
+    load_weights(network, weights)
+    return network.eval(), np.zeros((_EXAMPLE_BATCH, 3, *variant.input_size), dtype=np.float32)
+
+
+def _signature(images: tuple[int, ...], heatmaps: tuple[int, ...]) -> "ModelSignature":
+    """Tensors of any batch size."""
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    inputs, outputs = (Schema([TensorSpec(np.dtype(np.float32), (-1, *shape[1:]))]) for shape in (images, heatmaps))
+    return ModelSignature(inputs, outputs)
+
+
+def _publish(experiment: Experiment, run: "Run", model: "LoggedModel") -> None:
+    from mlflow.entities import LoggedModelOutput
+
+    experiment.client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, step=0)])
+    # Last, since a model that is not ready counts as not logged.
+    experiment.client.finalize_logged_model(model.model_id, "READY")

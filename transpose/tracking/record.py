@@ -1,0 +1,223 @@
+"""What the files of one training say, in MLflow's terms: params, tags, metrics, data sets and artifacts."""
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transpose.errors import InputError
+from transpose.files import read_json, sha256_of_file
+
+_SETTINGS = ("seed", "threads")
+"""Numbers of run.json that say how was trained, not what came out."""
+
+
+@dataclass(frozen=True)
+class DatasetUse:
+    """Data that a run was given: `digest` is the SHA-256 of its annotations, `boxes` names the boxes or is None."""
+
+    name: str
+    folder: str
+    digest: str
+    context: str
+    boxes: str | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """Numbers of one metrics file by their MLflow names, `{dataset}_{split}/{boxes}/AP` and so on."""
+
+    use: DatasetUse
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One (variant, seed) as its files tell it.
+
+    Attributes:
+        params: the recipe, flat: `training.schedule.peak`.
+        epochs: metrics of each epoch, by epoch.
+        metrics: numbers of the whole training and of its cost; those of the evaluations are in `evaluations`.
+        artifacts: files by the place they get among the run's artifacts, their own names kept.
+        finished: training has come to its end.
+        running: a process holds the run directory's lock.
+        ended: when the training's record was written, in ms since 1970; None while there is none.
+        seconds: how long training took.
+        weights: the best weights with their SHA-256, once training has finished.
+    """
+
+    variant: str
+    seed: int
+    recipe: dict[str, Any]
+    params: dict[str, str]
+    tags: dict[str, str]
+    epochs: dict[int, dict[str, float]]
+    metrics: dict[str, float]
+    evaluations: tuple[EvaluationRecord, ...]
+    datasets: tuple[DatasetUse, ...]
+    artifacts: dict[str, Path]
+    finished: bool
+    running: bool
+    ended: int | None
+    seconds: float
+    weights: tuple[Path, str] | None
+
+
+def read_run(results: Path, variant: str, seed: int) -> RunRecord:
+    """Read everything under `results` that belongs to one variant and seed; missing later stages are left out.
+
+    Raises:
+        InputError: nothing has been trained, a file is broken, or an evaluation is of other weights than the present.
+    """
+    place = f"{variant}/seed{seed}"
+    folder = results / "train" / place
+    if not folder.is_dir():
+        raise InputError(folder, None, None, "nothing has been trained here")
+    run_file, weights_file = folder / "run.json", folder / "weights.safetensors"
+    run = read_json(run_file) if run_file.is_file() else {}
+    history = list(_read_lines(folder / "history.jsonl"))
+    # A finished training names the recipe that it had, whatever the study says today.
+    recipe = run["recipe"] if run else read_json(results / "records" / "recipes" / f"{variant}.json")
+    weights = (weights_file, _digest_of(weights_file)) if run else None
+    evaluations = tuple(_read_evaluations(results / "metrics" / place, weights))
+    cost_file = results / "cost" / f"{variant}.json"
+    cost = read_json(cost_file) if cost_file.is_file() else {}
+    outcome = {key: value for key, value in run.items() if isinstance(value, int | float) and key not in _SETTINGS}
+    return RunRecord(
+        variant=variant,
+        seed=seed,
+        recipe=recipe,
+        params=flat_params(recipe),
+        tags=_tags(run, weights),
+        epochs={record["epoch"]: epoch_metrics(record) for record in history},
+        metrics=dict(_numbers(outcome, "training")) | dict(_numbers(cost, "cost")),
+        evaluations=evaluations,
+        datasets=(*_training_data(run), *(evaluation.use for evaluation in evaluations)),
+        artifacts=dict(_artifacts(results, place, variant)),
+        finished=bool(run),
+        running=not run and is_locked(folder),
+        ended=int(run_file.stat().st_mtime * 1000) if run else None,
+        seconds=float(run.get("seconds") or 0.0),
+        weights=weights,
+    )
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds `transpose.files.folder_lock` of a training's folder."""
+    try:
+        with (folder / ".lock").open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False
+
+
+def flat_params(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """Nested settings as `a.b.c`: text as it is, everything else as JSON."""
+    return dict(_leaves(recipe, ""))
+
+
+def epoch_metrics(record: Mapping[str, Any]) -> dict[str, float]:
+    """Numbers of a line of the history: `loss`, `learning_rate`, `validation/AP` ..."""
+    return {name: value for name, value in _numbers(record, "") if name != "epoch"}
+
+
+def _leaves(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            yield from _leaves(item, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", item if isinstance(item, str) else json.dumps(item)
+
+
+def _numbers(value: object, name: str) -> Iterator[tuple[str, float]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _numbers(item, f"{name}/{key}" if name else str(key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _numbers(item, f"{name}/{index}")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield name, float(value)
+
+
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(path, f"line {number}", None, f"not JSON: {error.msg}") from None
+
+
+def _read_evaluations(folder: Path, weights: tuple[Path, str] | None) -> Iterator[EvaluationRecord]:
+    for path in sorted(folder.rglob("*.json")):
+        record = read_json(path)
+        if weights is not None and record.get("weights_sha256", weights[1]) != weights[1]:
+            raise InputError(path, None, "weights_sha256", f"the evaluation is not of {weights[0]}; evaluate again")
+        name = f"{record['dataset']}_{record['split']}/{record['boxes']}"
+        low, high = record.get("interval") or (None, None)
+        numbers = record["metrics"] | {"AP_low": low, "AP_high": high, "per_joint": record.get("per_joint")}
+        numbers |= {key: record.get(key) for key in ("persons", "images", "second_opinion")}
+        use = DatasetUse(
+            f"{record['dataset']}/{record['split']}/{record['boxes']}",
+            f"{record['dataset']}/{record['split']}",
+            record["annotations_sha256"],
+            "evaluation",
+            record["boxes_kind"],
+        )
+        yield EvaluationRecord(use, dict(_numbers(numbers, name)))
+
+
+def _training_data(run: Mapping[str, Any]) -> Iterator[DatasetUse]:
+    for context, data in run.get("data", {}).items():
+        folder = Path(data["annotations"]).parent
+        yield DatasetUse(f"{'/'.join(folder.parts[-2:])} ({context})", str(folder), data["sha256"], context)
+
+
+def _tags(run: Mapping[str, Any], weights: tuple[Path, str] | None) -> dict[str, str]:
+    code, machine = run.get("code", {}), run.get("environment", {})
+    values = {
+        "title": run.get("title"),
+        "initialisation": run.get("initialisation"),
+        "git": code.get("git"),
+        "git_dirty": code.get("dirty"),
+        "code_fingerprint": code.get("fingerprint"),
+        "precision": run.get("precision"),
+        "threads": run.get("threads"),
+        "weights_sha256": weights and weights[1],
+        **machine,
+    }
+    tags = {f"transpose.{key}": _text(value) for key, value in values.items() if value is not None}
+    # MLflow's own name for the commit, which its pages show.
+    return tags | ({"mlflow.source.git.commit": code["git"]} if code.get("git") else {})
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _artifacts(results: Path, place: str, variant: str) -> Iterator[tuple[str, Path]]:
+    single_files = {
+        "recipe": [results / "records" / "recipes" / f"{variant}.json"],
+        "cost": [results / "cost" / f"{variant}.json"],
+        "training": [results / "train" / place / name for name in ("run.json", "history.jsonl")],
+    }
+    for stage, paths in single_files.items():
+        yield from ((f"{stage}/{path.name}", path) for path in paths if path.is_file())
+    for stage, suffixes in (("metrics", {".json"}), ("attention", {".json", ".png"})):
+        folder = results / stage / place
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in suffixes and not path.name.startswith("."):
+                yield f"{stage}/{path.relative_to(folder).as_posix()}", path
+
+
+def _digest_of(path: Path) -> str:
+    if not path.is_file():
+        raise InputError(path, None, None, "no such file, although the training has finished")
+    return sha256_of_file(path)

@@ -1,0 +1,147 @@
+"""Bring one run in MLflow level with the files of its training."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transpose.tracking.connection import tracking_errors, tracking_uri
+from transpose.tracking.experiment import Experiment, epoch_point
+from transpose.tracking.model import log_model
+from transpose.tracking.record import DatasetUse, RunRecord, read_run
+
+if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput, Metric, Run
+
+_DIGEST_LENGTH = 36
+"""The longest digest of a data set that MLflow takes."""
+
+
+def track_run(results: Path, study: str, variant: str, seed: int, uri: str | None = None) -> dict[str, Any]:
+    """Log what MLflow does not hold yet of one training, its evaluations, figures and weights.
+
+    A run that contradicts the files (another recipe, or other numbers for an epoch) is tagged `superseded` and a new
+    one takes its place. A second call with unchanged files logs nothing.
+
+    Args:
+        uri: tracking URI; the database in `results` if None.
+
+    Returns:
+        `run_id`, `experiment_id`, `status`, `model_id` and how many of each kind the run holds by these files; `added`
+        counts params, tags and metric points that were new.
+
+    Raises:
+        InputError: a file is missing or wrong, or the tracking server cannot be reached.
+    """
+    record = read_run(results, variant, seed)
+    uri = uri or tracking_uri(results)
+    with tracking_errors(uri):
+        experiment = Experiment.open(uri, results, study)
+        run, added = _level_run(experiment, record)
+        added += experiment.add_tags(run, record.tags)
+        _log_datasets(experiment, run, record)
+        model_id = log_model(experiment, run, record) if record.weights is not None else None
+        added += experiment.add_metrics(run, list(_changed_metrics(experiment, run, record, model_id)))
+        for name, path in record.artifacts.items():
+            folder = name.rpartition("/")[0]
+            experiment.client.log_artifact(run.info.run_id, str(path), folder or None)
+        status = _settle_status(experiment, run, record)
+    return {
+        "run_id": run.info.run_id,
+        "experiment_id": experiment.id,
+        "status": status,
+        "model_id": model_id,
+        "params": len(record.params),
+        "epochs": len(record.epochs),
+        "metrics": len(record.metrics) + sum(len(evaluation.metrics) for evaluation in record.evaluations),
+        "datasets": len(record.datasets),
+        "artifacts": len(record.artifacts),
+        "added": added,
+    }
+
+
+def _level_run(experiment: Experiment, record: RunRecord) -> tuple["Run", int]:
+    """The training's run with its params and epochs logged, and how much of that was new."""
+    start = record.ended - int(record.seconds * 1000) if record.ended is not None else None
+    run = experiment.training_run(record.variant, record.seed, record.params, start)
+    points = _missing_points(experiment, run, record)
+    if points is None:
+        experiment.supersede(run)
+        run = experiment.training_run(record.variant, record.seed, record.params, start)
+        points = _missing_points(experiment, run, record) or []
+    return run, experiment.add_params(run, record.params) + experiment.add_metrics(run, points)
+
+
+def _missing_points(experiment: Experiment, run: "Run", record: RunRecord) -> list["Metric"] | None:
+    """Epoch metrics that the run lacks, or None if it holds numbers of epochs that the files contradict.
+
+    While training goes on its own process logs them.
+    """
+    if record.running:
+        return []
+    points = []
+    for name in sorted({name for metrics in record.epochs.values() for name in metrics}):
+        held = {point.step: point.value for point in experiment.client.get_metric_history(run.info.run_id, name)}
+        told = {epoch: metrics[name] for epoch, metrics in record.epochs.items() if name in metrics}
+        # The history of an unfinished training may lag behind what MLflow was told live.
+        known = held.keys() if record.finished else held.keys() & told.keys()
+        if any(held[epoch] != told.get(epoch) for epoch in known):
+            return None
+        points += [epoch_point(run, name, value, epoch) for epoch, value in told.items() if epoch not in held]
+    return points
+
+
+def _changed_metrics(experiment: Experiment, run: "Run", record: RunRecord, model_id: str | None) -> Iterator["Metric"]:
+    """Numbers of the whole run that are new or differ from those held; those of evaluations belong to the model."""
+    from mlflow.entities import Metric
+
+    held = experiment.client.get_run(run.info.run_id).data.metrics
+
+    def stamp(name: str) -> int:
+        # MLflow shows the latest point: a new value has to be later than the old one, whatever the clock says.
+        points = experiment.client.get_metric_history(run.info.run_id, name) if name in held else []
+        return max([int(time.time() * 1000), *(point.timestamp + 1 for point in points)])
+
+    for name, value in record.metrics.items():
+        if held.get(name) != value:
+            yield Metric(name, value, stamp(name), 0)
+    for evaluation in record.evaluations:
+        data = {"dataset_name": evaluation.use.name, "dataset_digest": evaluation.use.digest[:_DIGEST_LENGTH]}
+        for name, value in evaluation.metrics.items():
+            if held.get(name) != value:
+                yield Metric(name, value, stamp(name), 0, model_id=model_id, **data)
+
+
+def _log_datasets(experiment: Experiment, run: "Run", record: RunRecord) -> None:
+    """MLflow itself keeps a data set that it holds already for this run."""
+    from mlflow.exceptions import MlflowException
+
+    for use in record.datasets:
+        data = _dataset_input(use)
+        try:
+            experiment.client.log_inputs(run.info.run_id, [data])
+        except MlflowException:
+            # Of two jobs that bring the study a new data set at once MLflow fails one, which then finds the other's.
+            experiment.client.log_inputs(run.info.run_id, [data])
+
+
+def _dataset_input(use: DatasetUse) -> "DatasetInput":
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = json.dumps({"uri": use.folder})
+    data = Dataset(use.name, use.digest[:_DIGEST_LENGTH], source_type="local", source=source)
+    tags = {"mlflow.data.context": use.context, "sha256": use.digest} | ({"boxes": use.boxes} if use.boxes else {})
+    return DatasetInput(data, [InputTag(key, value) for key, value in tags.items()])
+
+
+def _settle_status(experiment: Experiment, run: "Run", record: RunRecord) -> str:
+    """Set the status that the files speak of: a training that is neither finished nor running was killed."""
+    if record.finished:
+        status = "FINISHED"
+    elif record.running:
+        status = "RUNNING"
+    else:
+        status = "FAILED" if run.info.status == "FAILED" else "KILLED"
+    experiment.set_status(run, status, record.ended)
+    return status

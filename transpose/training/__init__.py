@@ -1,0 +1,1 @@
+"""From samples to weights: the loss, the learning rate, the resumable loop and its checkpoints."""

@@ -1,0 +1,38 @@
+"""Leave training in good order when asked to."""
+
+import signal
+from types import FrameType, TracebackType
+from typing import Self
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the run was asked to stop
+    """Training stopped at a signal, its checkpoint written."""
+
+    def __init__(self, signal_number: int) -> None:
+        self.signal_number = signal_number
+        super().__init__(signal_number)
+
+    def __str__(self) -> str:
+        return f"stopped by {signal.Signals(self.signal_number).name}; the same command continues where it left off"
+
+
+class StopRequest:
+    """While entered, SIGTERM and SIGINT are noted instead of ending the process at once."""
+
+    _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self) -> None:
+        self.signal_number: int | None = None
+
+    def __enter__(self) -> Self:
+        self._previous = {number: signal.signal(number, self._note) for number in self._SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.signal_number = number

@@ -1,0 +1,205 @@
+"""The training loop: resumable at any step, with the same bytes as if it had never stopped."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from transpose.compute import Compute
+from transpose.config.training import Training
+from transpose.data.crops import normalise
+from transpose.data.heatmaps import gaussian_heatmaps
+from transpose.data.loader import TrainingBatch, TrainingSamples, training_batches
+from transpose.training.checkpoint import CheckpointStore
+from transpose.training.interruption import Interrupted, StopRequest
+from transpose.training.loss import heatmap_loss
+from transpose.training.schedule import learning_rate
+
+CHECKPOINT_SECONDS = 300.0
+"""Longest stretch of work that a kill can cost within an epoch."""
+
+
+class DivergedError(Exception):
+    """The loss of a batch is not finite."""
+
+    def __init__(self, epoch: int, step: int, annotation_ids: list[int]) -> None:
+        self.epoch, self.step, self.annotation_ids = epoch, step, annotation_ids
+        super().__init__(epoch, step, annotation_ids)
+
+    def __str__(self) -> str:
+        persons = ", ".join(map(str, self.annotation_ids))
+        return f"the loss is not finite at epoch {self.epoch} step {self.step}; annotation ids of the batch: {persons}"
+
+
+class Observer(Protocol):
+    """Is told how training goes on."""
+
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
+        """A step is done; `steps` is the number in an epoch."""
+        ...
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """An epoch is done; `record` is its line of the history."""
+        ...
+
+
+@dataclass
+class Progress:
+    """Where a run stands; with the states of model and optimiser all that a resumed run needs."""
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    seen: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = -1
+    best_ap: float = -math.inf
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+
+class TrainingRun:
+    """One model in training.
+
+    Every random number is keyed by (seed, epoch, step) or by (seed, epoch, sample), never by what ran before; a run
+    resumed from any checkpoint therefore repeats the undisturbed run exactly, for a fixed device and thread count.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        samples: TrainingSamples,
+        training: Training,
+        seed: int,
+        compute: Compute,
+        store: CheckpointStore,
+        fingerprint: str,
+        validate: Callable[[nn.Module], dict[str, float]],
+    ) -> None:
+        """Place the model on its device and continue from the store's checkpoint if it is of the same `fingerprint`.
+
+        Args:
+            fingerprint: digest of all that decides the weights; a checkpoint with another one is not continued.
+            validate: metrics of the model on the validation set; `AP` chooses the best weights.
+        """
+        self.model = compute.place(model)
+        self.samples = samples
+        self.training = training
+        self.seed = seed
+        self.compute = compute
+        self.store = store
+        self.fingerprint = fingerprint
+        self.validate = validate
+        self.steps = math.ceil(len(samples) / training.batch_size)
+        fused = compute.device.type in ("cpu", "cuda")
+        self.optimiser = torch.optim.Adam(self.model.parameters(), fused=fused)
+        self.progress = Progress()
+        self._resume()
+
+    def run(self, observer: Observer) -> Progress:
+        """Train to the last epoch.
+
+        Raises:
+            Interrupted: SIGTERM or SIGINT arrived; the checkpoint is written.
+            DivergedError: the loss is not finite; the last checkpoint is from before.
+        """
+        with StopRequest() as stop:
+            while self.progress.epoch < self.training.epochs:
+                self._train_epoch(observer, stop)
+                self._finish_epoch(observer)
+        return self.progress
+
+    def _train_epoch(self, observer: Observer, stop: StopRequest) -> None:
+        progress = self.progress
+        self.model.train()
+        saved = time.monotonic()
+        batches = training_batches(
+            self.samples, progress.epoch, self.training.batch_size, self.training.workers, start_step=progress.step
+        )
+        for batch in batches:
+            loss = self._train_step(batch)
+            if not math.isfinite(loss):
+                raise DivergedError(progress.epoch, progress.step, self.samples.annotation_ids[batch.index].tolist())
+            progress.step += 1
+            progress.seen += len(batch.crops)
+            progress.loss_sum += loss * len(batch.crops)
+            observer.step(progress.epoch, progress.step, self.steps, loss)
+            if stop.signal_number is not None:
+                self._save()
+                raise Interrupted(stop.signal_number)
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                self._save()
+                saved = time.monotonic()
+
+    def _train_step(self, batch: TrainingBatch) -> float:
+        progress, device = self.progress, self.compute.device
+        torch.manual_seed(_step_seed(self.seed, progress.epoch, progress.step))
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        images = normalise(batch.crops.to(device, non_blocking=True))
+        targets, weights = gaussian_heatmaps(
+            batch.joints.to(device), batch.visible.to(device), self.samples.heatmap_size, self.training.sigma
+        )
+        with self.compute.autocast():
+            heatmaps = self.model(images)
+        loss = heatmap_loss(heatmaps.float(), targets, weights)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        return loss.item()
+
+    def _learning_rate(self) -> float:
+        step = self.progress.epoch * self.steps + self.progress.step
+        return learning_rate(self.training.schedule, self.training.epochs, self.steps, step)
+
+    def _finish_epoch(self, observer: Observer) -> None:
+        progress = self.progress
+        last = progress.epoch + 1 == self.training.epochs
+        validation = None
+        if last or (progress.epoch + 1) % self.training.validation_interval == 0:
+            self.model.eval()
+            validation = self.validate(self.model)
+            if validation["AP"] > progress.best_ap:
+                progress.best_epoch, progress.best_ap = progress.epoch, validation["AP"]
+                progress.best_weights = _copy_of_weights(self.model)
+        progress.step = 0
+        record = {
+            "epoch": progress.epoch,
+            "learning_rate": self._learning_rate(),
+            "loss": progress.loss_sum / progress.seen,
+            "validation": validation,
+        }
+        progress.history.append(record)
+        progress.epoch, progress.loss_sum, progress.seen = progress.epoch + 1, 0.0, 0
+        self._save()
+        observer.epoch(record)
+
+    def _save(self) -> None:
+        self.store.save(
+            {
+                "fingerprint": self.fingerprint,
+                "progress": vars(self.progress),
+                "model": self.model.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+            }
+        )
+
+    def _resume(self) -> None:
+        state = self.store.load()
+        if state is None or state["fingerprint"] != self.fingerprint:
+            return
+        self.progress = Progress(**state["progress"])
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def _step_seed(seed: int, epoch: int, step: int) -> int:
+    return int(np.random.SeedSequence((seed, epoch, step)).generate_state(1)[0])
+
+
+def _copy_of_weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}

@@ -1,0 +1,168 @@
+"""One training from a recipe to files: weights, history and the record of how they came about."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from transpose.compute import Compute, choose_compute, describe_machine
+from transpose.config.recipe import Recipe
+from transpose.config.study import Protocol
+from transpose.data.boxes import ground_truth_boxes
+from transpose.data.coco import load_annotations
+from transpose.data.loader import TrainingSamples
+from transpose.evaluation.oks import evaluate_keypoints
+from transpose.evaluation.pipeline import images_beside, predict_persons
+from transpose.files import digest_of_value, folder_lock, sha256_of_file, write_json, write_text
+from transpose.models.initialise import initialise
+from transpose.models.transpose import TransPose
+from transpose.models.variants import build_model
+from transpose.models.weights import load_backbone, read_metadata, save_weights
+from transpose.provenance import code_fingerprint, git_state
+from transpose.skeleton import Skeleton
+from transpose.training.checkpoint import CheckpointStore
+from transpose.training.loop import Observer, Progress, TrainingRun
+
+TRAINING_CODE = ("compute.py", "geometry.py", "data", "models", "inference", "evaluation", "training")
+"""Parts of the package that decide the weights."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Annotation files, each with its pictures in `images/` beside it."""
+
+    train: Path
+    validation: Path
+    skeleton: Skeleton
+
+
+def train_variant(
+    recipe: Recipe, seed: int, data: TrainingData, protocol: Protocol, folder: Path, observer: Observer
+) -> dict[str, Any]:
+    """Train one variant and write `weights.safetensors` (best), `last.safetensors`, `history.jsonl` and `run.json`.
+
+    Interrupted at any moment, the same call continues and ends with the same bytes (fixed device and threads).
+
+    Args:
+        folder: of this run; a lock keeps a second trainer out.
+
+    Returns:
+        The content of `run.json`.
+
+    Raises:
+        InputError: data, weights or another process in the folder forbid it.
+        Interrupted: a signal asked to stop.
+        DivergedError: the loss is not finite.
+    """
+    with folder_lock(folder):
+        training = recipe.training
+        compute = choose_compute(training.device, training.precision, training.threads)
+        digests = {"train": sha256_of_file(data.train), "validation": sha256_of_file(data.validation)}
+        torch.manual_seed(seed)
+        model, initialisation = _first_model(recipe, data.skeleton)
+        store = CheckpointStore(folder)
+        run = TrainingRun(
+            model,
+            _samples(recipe, seed, data),
+            training,
+            seed,
+            compute,
+            store,
+            _fingerprint(recipe, seed, digests, initialisation),
+            _validator(recipe, data, protocol, compute),
+        )
+        start = time.monotonic()
+        first_epoch = run.progress.epoch
+        progress = run.run(observer)
+        record = {
+            "variant": recipe.name,
+            "title": recipe.variant.title,
+            "seed": seed,
+            "recipe": recipe.model_dump(mode="json"),
+            "initialisation": initialisation,
+            "precision": compute.precision,
+            "threads": compute.threads,
+            **count_parameters(model),
+            "best_epoch": progress.best_epoch,
+            "best_AP": progress.best_ap,
+            "epochs": training.epochs,
+            "persons": len(run.samples),
+            "seconds": round(time.monotonic() - start, 1),
+            "resumed_at_epoch": first_epoch,
+            "data": {
+                "train": {"annotations": str(data.train), "sha256": digests["train"]},
+                "validation": {"annotations": str(data.validation), "sha256": digests["validation"]},
+            },
+            "code": {**git_state(), "fingerprint": code_fingerprint(*TRAINING_CODE)},
+            "environment": describe_machine(compute.device),
+        }
+        _write_outputs(model, progress, record, folder)
+        store.clear()
+        return record
+
+
+def count_parameters(model: nn.Module) -> dict[str, int]:
+    """Parameters in all, with a fixed position embedding as the paper counts it, and those that are trained."""
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    embedding = getattr(model, "pos_embedding", None)
+    fixed = embedding.numel() if embedding is not None and not isinstance(embedding, nn.Parameter) else 0
+    return {"parameters": trainable + fixed, "trainable_parameters": trainable}
+
+
+def _first_model(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, str]:
+    training = recipe.training
+    model = build_model(recipe.variant, len(skeleton), training.dropout, training.attention_dropout)
+    initialise(model, training.initialisation, pretrained_backbone=training.backbone_weights is not None)
+    if training.backbone_weights is None:
+        return model, "from scratch"
+    path = Path(training.backbone_weights)
+    load_backbone(model, path)
+    described = read_metadata(path).get("description", path.name) if path.suffix == ".safetensors" else path.name
+    return model, f"backbone: {described} (sha256 {sha256_of_file(path)[:12]})"
+
+
+def _samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingSamples:
+    return TrainingSamples(
+        load_annotations(data.train, data.skeleton),
+        images_beside(data.train),
+        data.skeleton,
+        recipe.variant.input_size,
+        recipe.variant.heatmap_size,
+        recipe.training.augmentation,
+        seed,
+    )
+
+
+def _validator(
+    recipe: Recipe, data: TrainingData, protocol: Protocol, compute: Compute
+) -> Callable[[nn.Module], dict[str, float]]:
+    annotations = load_annotations(data.validation, data.skeleton)
+    boxes = ground_truth_boxes(annotations)
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        results = predict_persons(
+            model, boxes, annotations, recipe.variant.input_size, data.skeleton, protocol, compute
+        )
+        return evaluate_keypoints(data.validation, results, data.skeleton).statistics
+
+    return validate
+
+
+def _fingerprint(recipe: Recipe, seed: int, digests: dict[str, str], initialisation: str) -> str:
+    return digest_of_value(
+        {"recipe": recipe.model_dump(mode="json"), "seed": seed, "data": digests, "initialisation": initialisation}
+    )
+
+
+def _write_outputs(model: TransPose, progress: Progress, record: dict[str, Any], folder: Path) -> None:
+    metadata = {"variant": record["variant"], "seed": str(record["seed"]), "initialisation": record["initialisation"]}
+    save_weights(model, folder / "last.safetensors", metadata | {"epoch": str(record["epochs"] - 1)})
+    model.load_state_dict(progress.best_weights)
+    save_weights(model, folder / "weights.safetensors", metadata | {"epoch": str(progress.best_epoch)})
+    write_text(folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in progress.history))
+    write_json(folder / "run.json", record)

@@ -1,0 +1,140 @@
+"""A study laid out as files: what the workflow's rules ask, so that they hold no logic of their own."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, Protocol
+
+from transpose.config.base import Settings, parse
+from transpose.config.dataset import Dataset, DetectionBoxes, FolderSource, PhotographsSource
+from transpose.config.load import load_dataset, load_variant, training_of
+from transpose.config.recipe import Recipe
+from transpose.config.study import Evaluation, Split, Study
+from transpose.errors import InputError
+from transpose.provenance import PACKAGE
+
+PHOTOGRAPHS = PACKAGE / "data" / "photographs"
+
+
+class Wildcards(Protocol):
+    """The wildcards of a rule that handles boxes of a split."""
+
+    dataset: str
+    split: str
+    boxes: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A validated study with its variants' recipes and its data sets."""
+
+    study: Study
+    recipes: Mapping[str, Recipe]
+    datasets: Mapping[str, Dataset]
+
+    @classmethod
+    def of_config(cls, values: Mapping[str, Any], folder: Path) -> "Plan":
+        """Validate a study's values and read what it names from `folder`/variants and `folder`/datasets.
+
+        Raises:
+            InputError: a key is unknown or wrong, or a variant, data set, split or box source does not exist.
+        """
+        source = "study"
+        study = parse(Study, dict(values), source)
+        recipes = {
+            name: Recipe(
+                name=name,
+                variant=load_variant(name, folder / "variants"),
+                training=training_of(study, name, source),
+            )
+            for name in study.variants
+        }
+        used = (study.train, study.validation, *study.evaluations)
+        datasets = {split.dataset: load_dataset(split.dataset, folder / "datasets") for split in used}
+        plan = cls(study, recipes, datasets)
+        plan._check_splits()
+        return plan
+
+    def record(self, kind: str, name: str) -> str:
+        """Canonical JSON of a resolved block of configuration: the same text for the same values."""
+        blocks: Mapping[str, Mapping[str, Settings]] = {
+            "recipes": self.recipes,
+            "datasets": self.datasets,
+            "protocols": {"study": self.study.protocol},
+            "costs": {"study": self.study.cost},
+            "explanations": {"study": self.study.explanation},
+            "studies": {self.study.name: self.study},
+        }
+        return json.dumps(blocks[kind][name].model_dump(mode="json"), sort_keys=True)
+
+    def annotations(self, wildcards: Wildcards) -> str:
+        """Annotation file of the data set and split that the wildcards name."""
+        return self.split_annotations(Split(dataset=wildcards.dataset, split=wildcards.split))
+
+    def split_annotations(self, split: Split) -> str:
+        """Annotation file of a split; its pictures are in `images/` beside it."""
+        source = self.datasets[split.dataset].source
+        if isinstance(source, PhotographsSource):
+            return str(PHOTOGRAPHS / "annotations.json")
+        if isinstance(source, FolderSource):
+            return f"{source.folders[split.split]}/annotations.json"
+        return f"{self.study.resources}/{split.dataset}/{split.split}/annotations.json"
+
+    def detections(self, wildcards: Wildcards) -> list[str]:
+        """Detection file behind a box source, if it has one."""
+        source = self.datasets[wildcards.dataset].boxes[wildcards.boxes]
+        return [source.files[wildcards.split]] if isinstance(source, DetectionBoxes) else []
+
+    def backbone_weights(self, variant: str) -> list[str]:
+        """Pretrained backbone that a variant starts from, if any."""
+        path = self.recipes[variant].training.backbone_weights
+        return [path] if path else []
+
+    def runs(self) -> Iterator[tuple[str, int]]:
+        """(variant, seed) of every training."""
+        return product(self.study.variants, range(self.study.seeds))
+
+    def metrics(self) -> list[str]:
+        """Metrics file of every run on every evaluation."""
+        return [path for variant, seed in self.runs() for path in self.metrics_of(variant, seed)]
+
+    def metrics_of(self, variant: str, seed: int | str) -> list[str]:
+        """Metrics files of one run."""
+        return [
+            f"{self.study.results}/metrics/{variant}/seed{seed}/{e.dataset}/{e.split}/{boxes}.json"
+            for e in self.study.evaluations
+            for boxes in e.boxes
+        ]
+
+    def explanations_of(self, variant: str, seed: int | str) -> list[str]:
+        """Attention maps of one run on every evaluated split; none without an encoder."""
+        if self.recipes[variant].variant.encoder is None:
+            return []
+        return [
+            f"{self.study.results}/attention/{variant}/seed{seed}/{e.dataset}/{e.split}/maps.npz"
+            for e in self.study.evaluations
+        ]
+
+    def first_boxes(self, split: Split) -> str:
+        """Box source whose persons are explained: the first of the split's evaluation."""
+        return next(e.boxes[0] for e in self.study.evaluations if (e.dataset, e.split) == (split.dataset, split.split))
+
+    def _check_splits(self) -> None:
+        for split in (self.study.train, self.study.validation, *self.study.evaluations):
+            dataset = self.datasets[split.dataset]
+            known = _splits(dataset)
+            if split.split not in known:
+                known_text = ", ".join(known)
+                raise InputError("study", split.dataset, "split", f"no split {split.split!r}; known are {known_text}")
+            for boxes in split.boxes if isinstance(split, Evaluation) else ():
+                if boxes not in dataset.boxes:
+                    known_text = ", ".join(dataset.boxes)
+                    raise InputError("study", split.dataset, "boxes", f"no source {boxes!r}; known are {known_text}")
+
+
+def _splits(dataset: Dataset) -> list[str]:
+    if isinstance(dataset.source, PhotographsSource):
+        return ["val"]
+    return list(dataset.source.folders if isinstance(dataset.source, FolderSource) else dataset.source.pictures)

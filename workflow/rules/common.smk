@@ -1,0 +1,35 @@
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from transpose.errors import InputError
+from transpose.provenance import code_fingerprint
+from transpose.workflow import Plan
+
+# Commands run in the interpreter that runs the workflow, whether or not its environment was activated.
+os.environ["PATH"] = os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ["PATH"]]
+)
+
+try:
+    PLAN = Plan.of_config(config, Path("config"))
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = PLAN.study.results
+GPUS = (
+    1
+    if PLAN.study.training.device in ("auto", "cuda") and shutil.which("nvidia-smi")
+    else 0
+)
+
+
+wildcard_constraints:
+    variant="[a-z0-9_]+",
+    dataset="[a-z0-9_]+",
+    split="[a-z0-9_]+",
+    boxes="[a-z0-9_]+",
+    seed="[0-9]+",

@@ -1,0 +1,20 @@
+rule cost:
+    input:
+        recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
+        settings=f"{RESULTS}/records/costs/study.json",
+    output:
+        f"{RESULTS}/cost/{{variant}}.json",
+    log:
+        f"{RESULTS}/logs/cost/{{variant}}.log",
+    conda:
+        "../../environment.yml"
+    # A clock needs the machine for itself.
+    threads: workflow.cores
+    resources:
+        gpu=GPUS,
+    params:
+        code=code_fingerprint("cost.py", "models"),
+    message:
+        "Measure what {wildcards.variant} costs"
+    shell:
+        "python -m transpose cost --recipe {input.recipe} --settings {input.settings} --output {output} 2> {log}"

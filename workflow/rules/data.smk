@@ -1,0 +1,19 @@
+rule synthesise:
+    input:
+        dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
+    output:
+        f"{PLAN.study.resources}/{{dataset}}/{{split}}/annotations.json",
+    log:
+        f"{RESULTS}/logs/synthesise/{{dataset}}/{{split}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/synthesise/{{dataset}}/{{split}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
+    params:
+        code=code_fingerprint("data/synthetic"),
+    message:
+        "Render split {wildcards.split} of {wildcards.dataset}"
+    shell:
+        "python -m transpose synthesise --dataset {input.dataset} --split {wildcards.split}"
+        " --jobs {threads} --output {output} 2> {log}"

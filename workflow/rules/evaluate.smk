@@ -1,0 +1,60 @@
+rule predict:
+    input:
+        recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
+        protocol=f"{RESULTS}/records/protocols/study.json",
+        dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
+        annotations=PLAN.annotations,
+        weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
+        boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
+    output:
+        f"{RESULTS}/predictions/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.json",
+    log:
+        f"{RESULTS}/logs/predict/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/predict/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: PLAN.study.protocol.threads
+    resources:
+        gpu=GPUS,
+    params:
+        code=code_fingerprint(
+            "geometry.py",
+            "models",
+            "inference",
+            "data/crops.py",
+            "evaluation/predict.py",
+        ),
+    message:
+        "Predict {wildcards.dataset} {wildcards.split} on {wildcards.boxes} boxes with {wildcards.variant}, seed {wildcards.seed}"
+    shell:
+        "python -m transpose predict --recipe {input.recipe} --protocol {input.protocol} --dataset {input.dataset}"
+        " --annotations {input.annotations} --weights {input.weights} --boxes {input.boxes} --output {output} 2> {log}"
+
+
+rule evaluate:
+    input:
+        protocol=f"{RESULTS}/records/protocols/study.json",
+        dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
+        annotations=PLAN.annotations,
+        run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
+        predictions=rules.predict.output,
+    output:
+        metrics=f"{RESULTS}/metrics/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.json",
+        matches=f"{RESULTS}/metrics/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.npz",
+    log:
+        f"{RESULTS}/logs/evaluate/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_fingerprint(
+            "evaluation/oks.py", "evaluation/bootstrap.py", "evaluation/report.py"
+        ),
+        samples=PLAN.study.bootstrap_samples,
+        seed=PLAN.study.bootstrap_seed,
+    message:
+        "Evaluate {wildcards.variant}, seed {wildcards.seed}, on {wildcards.dataset} {wildcards.split}, {wildcards.boxes} boxes"
+    shell:
+        "python -m transpose evaluate --protocol {input.protocol} --dataset {input.dataset}"
+        " --annotations {input.annotations} --run {input.run} --predictions {input.predictions}"
+        " --bootstrap {params.samples} --bootstrap-seed {params.seed} --output {output.metrics} 2> {log}"

@@ -1,0 +1,46 @@
+rule track_run:
+    input:
+        database=rules.track_database.output,
+        recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
+        run=rules.train.output.run,
+        history=rules.train.output.history,
+        weights=rules.train.output.weights,
+        cost=rules.cost.output,
+        metrics=lambda wildcards: PLAN.metrics_of(wildcards.variant, wildcards.seed),
+        explanations=lambda wildcards: PLAN.explanations_of(
+            wildcards.variant, wildcards.seed
+        ),
+    output:
+        f"{RESULTS}/tracking/{{variant}}/seed{{seed}}.json",
+    log:
+        f"{RESULTS}/logs/track/{{variant}}/seed{{seed}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_fingerprint("tracking.py"),
+    message:
+        "Bring MLflow level with {wildcards.variant}, seed {wildcards.seed}"
+    shell:
+        "python -m transpose track --results {RESULTS} --study {PLAN.study.name} --variant {wildcards.variant}"
+        " --seed {wildcards.seed} --output {output} 2> {log}"
+
+
+rule track_study:
+    input:
+        comparison=rules.compare.output,
+        runs=[
+            f"{RESULTS}/tracking/{variant}/seed{seed}.json"
+            for variant, seed in PLAN.runs()
+        ],
+    output:
+        f"{RESULTS}/tracking/study.json",
+    log:
+        f"{RESULTS}/logs/track/study.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_fingerprint("tracking.py"),
+    message:
+        "Store the comparison in MLflow"
+    shell:
+        "python -m transpose track-study --results {RESULTS} --study {PLAN.study.name} --output {output} 2> {log}"

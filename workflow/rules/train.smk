@@ -1,0 +1,33 @@
+# The code is not a trigger here: nobody wants to retrain for a comment. run.json names the code that ran, and the
+# comparison marks rows whose code has changed since. The resumable checkpoint stays undeclared: declared outputs of a
+# killed job are deleted.
+rule train:
+    input:
+        recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
+        protocol=f"{RESULTS}/records/protocols/study.json",
+        dataset=f"{RESULTS}/records/datasets/{PLAN.study.train.dataset}.json",
+        train=PLAN.split_annotations(PLAN.study.train),
+        validation=PLAN.split_annotations(PLAN.study.validation),
+        backbone=lambda wildcards: PLAN.backbone_weights(wildcards.variant),
+        database=rules.track_database.output,
+    output:
+        weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
+        last=f"{RESULTS}/train/{{variant}}/seed{{seed}}/last.safetensors",
+        history=f"{RESULTS}/train/{{variant}}/seed{{seed}}/history.jsonl",
+        run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
+    log:
+        f"{RESULTS}/logs/train/{{variant}}/seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{variant}}/seed{{seed}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: PLAN.study.training.threads
+    resources:
+        gpu=GPUS,
+        mem_mb=PLAN.study.training.memory_mb,
+    message:
+        "Train {wildcards.variant}, seed {wildcards.seed}"
+    shell:
+        "python -m transpose train --recipe {input.recipe} --seed {wildcards.seed} --dataset {input.dataset}"
+        " --train {input.train} --validation {input.validation} --protocol {input.protocol}"
+        " --results {RESULTS} --study {PLAN.study.name} 2> {log}"
