@@ -188,21 +188,24 @@ def explain(
 
 @app.command()
 def cost(
-    recipe: RecipeFile,
+    variant: Annotated[Path, typer.Argument(help="config/variants/NAME.yaml, or a resolved recipe.")],
     settings: Annotated[Path | None, typer.Option(help="Resolved cost settings.")] = None,
+    keypoints: Annotated[int, typer.Option(min=1)] = 17,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     output: Annotated[Path | None, typer.Option("--output", help="JSON file to write.")] = None,
 ) -> None:
     """Measure parameters, multiply-accumulates, latency and images per second of a variant."""
-    from transpose.config.load import read_recipe, read_record
+    from transpose.config.load import load_any_variant, read_record
     from transpose.config.study import Cost
     from transpose.cost import measure_variant
     from transpose.files import write_json
-    from transpose.reporting.tables import render_cost
+    from transpose.reporting.cost_text import render_cost
 
-    report = measure_variant(read_recipe(recipe), read_record(Cost, settings) if settings else Cost())
+    chosen = load_any_variant(variant)
+    report = measure_variant(chosen, read_record(Cost, settings) if settings else Cost(), keypoints, device)
     if output is not None:
-        write_json(output, report)
-    print(render_cost(report))
+        write_json(output, report.model_dump(mode="json"))
+    print(render_cost(chosen.title, report))
 
 
 @app.command()
@@ -213,9 +216,9 @@ def compare(
     """Write the comparison and ablation tables and the figures of a study."""
     from transpose.config.load import read_record
     from transpose.config.study import Study
-    from transpose.reporting.compare import write_comparison
+    from transpose.reporting.study import write_study
 
-    write_comparison(read_record(Study, study), published)
+    write_study(read_record(Study, study), published)
 
 
 @app.command()

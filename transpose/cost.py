@@ -15,10 +15,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from transpose.compute import Compute, describe_machine
+from transpose.compute import Compute, choose_compute, describe_machine
 from transpose.config.base import Settings
 from transpose.config.study import Cost
 from transpose.config.variant import Variant
+from transpose.models.variants import build_model
 
 WARM_UP_PASSES = 2
 
@@ -91,6 +92,12 @@ def measure_cost(model: nn.Module, variant: Variant, settings: Cost, device: tor
         timings=timings,
         machine=describe_machine(device) | {"load_average_1_min": f"{psutil.getloadavg()[0]:.2f}"},
     )
+
+
+def measure_variant(variant: Variant, settings: Cost, keypoints: int, device: str) -> CostReport:
+    """Cost of a variant with random weights, which take as long as trained ones."""
+    compute = choose_compute(device, "fp32", settings.threads)
+    return measure_cost(build_model(variant, keypoints), variant, settings, compute.device)
 
 
 def count_parameters(model: nn.Module, variant: Variant) -> Parameters:

@@ -82,3 +82,20 @@ def invert_affine(affine: np.ndarray) -> np.ndarray:
 def transform_points(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Map points [..., 2] by affines [..., 2, 3]; leading axes broadcast."""
     return np.einsum("...ij,...j->...i", affine[..., :2], points) + affine[..., 2]
+
+
+def rescale_points(points: np.ndarray, from_size: tuple[int, int], to_size: tuple[int, int]) -> np.ndarray:
+    """Points of a heatmap in its crop's pixels, or the other way round.
+
+    Both frames share their centre, and one factor (W_to - 1) / (W_from - 1) holds for both axes (matches the official
+    evaluation's alignment of the outer pixels' centres).
+
+    Args:
+        points: [..., 2] pixels of the frame of `from_size`.
+        from_size: (height, width).
+        to_size: (height, width).
+    """
+    factor = (to_size[1] - 1) / (from_size[1] - 1)
+    centres = ((np.array(size[::-1]) - 1) / 2 for size in (from_size, to_size))
+    from_centre, to_centre = centres
+    return to_centre + (np.asarray(points, dtype=np.float64) - from_centre) * factor

@@ -7,6 +7,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 
+TRAINING_CODE = ("compute.py", "geometry.py", "data", "models", "inference", "evaluation", "training")
+"""Parts of the package that decide trained weights."""
+
 
 @cache
 def code_fingerprint(*parts: str) -> str:

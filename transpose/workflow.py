@@ -117,9 +117,11 @@ class Plan:
             for e in self.study.evaluations
         ]
 
-    def first_boxes(self, split: Split) -> str:
-        """Box source whose persons are explained: the first of the split's evaluation."""
-        return next(e.boxes[0] for e in self.study.evaluations if (e.dataset, e.split) == (split.dataset, split.split))
+    def figures(self) -> list[str]:
+        """Files of the comparison's figures: one pair for each evaluated split, on its first box source."""
+        places = [f"{e.dataset}_{e.split}_{e.boxes[0]}" for e in self.study.evaluations]
+        names = ["training", *(f"{kind}_{place}" for place in places for kind in ("accuracy", "joints"))]
+        return [f"{self.study.results}/figures/{name}.png" for name in names]
 
     def _check_splits(self) -> None:
         for split in (self.study.train, self.study.validation, *self.study.evaluations):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from transpose.config.base import Model, parse, read_yaml
 from transpose.config.dataset import Dataset
+from transpose.config.recipe import Recipe
 from transpose.config.study import Study
 from transpose.config.training import Training
 from transpose.config.variant import Variant
@@ -55,6 +56,17 @@ def read_record(model: type[Model], path: Path) -> Model:
         InputError: the file is missing, not JSON or does not fit the model.
     """
     return parse(model, read_json(path), path)
+
+
+def load_any_variant(path: Path) -> Variant:
+    """A variant from its own YAML file or from a resolved recipe.
+
+    Raises:
+        InputError: the file is missing or wrong.
+    """
+    if path.suffix == ".json":
+        return read_record(Recipe, path).variant
+    return parse(Variant, read_yaml(path), path)
 
 
 def _named_file(name: str, folder: Path, kind: str) -> Path:

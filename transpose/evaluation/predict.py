@@ -49,6 +49,13 @@ def predict_heatmaps(
     return heatmaps
 
 
+def decode_heatmaps(heatmaps: np.ndarray, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
+    """Points [N, K, 2] in heatmap pixels and scores [N, K] of heatmaps [N, K, h, w], as the protocol says."""
+    if protocol.decoder == "argmax":
+        return argmax_decode(heatmaps)
+    return dark_decode(heatmaps, protocol.blur_kernel)
+
+
 def predict_keypoints(
     model: Callable[[Tensor], Tensor],
     batches: Iterable[EvaluationBatch],
@@ -68,7 +75,7 @@ def predict_keypoints(
     index, points, scores, areas = [np.zeros(0, dtype=np.int64)], [], [], []
     for batch in batches:
         heatmaps = predict_heatmaps(model, batch.crops, skeleton, protocol, compute).numpy()
-        decoded, heights = _decode(heatmaps, protocol)
+        decoded, heights = decode_heatmaps(heatmaps, protocol)
         size = heatmaps.shape[2], heatmaps.shape[3]
         index.append(batch.index)
         points.append(heatmap_to_image(decoded, batch.center, batch.scale, size))
@@ -104,9 +111,3 @@ def finish_predictions(
     )
     keypoints = np.concatenate((predictions.keypoints_xy, predictions.keypoint_scores[..., None]), axis=2)
     return PoseResults(image_ids=boxes.image_ids[keep], keypoints=keypoints[keep], scores=scores[keep])
-
-
-def _decode(heatmaps: np.ndarray, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
-    if protocol.decoder == "argmax":
-        return argmax_decode(heatmaps)
-    return dark_decode(heatmaps, protocol.blur_kernel)

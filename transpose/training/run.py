@@ -23,13 +23,10 @@ from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import load_backbone, read_metadata, save_weights
-from transpose.provenance import code_fingerprint, git_state
+from transpose.provenance import TRAINING_CODE, code_fingerprint, git_state
 from transpose.skeleton import Skeleton
 from transpose.training.checkpoint import CheckpointStore
 from transpose.training.loop import Observer, Progress, TrainingRun
-
-TRAINING_CODE = ("compute.py", "geometry.py", "data", "models", "inference", "evaluation", "training")
-"""Parts of the package that decide the weights."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from transpose.errors import InputError
-from transpose.provenance import code_fingerprint
+from transpose.provenance import TRAINING_CODE, code_fingerprint
 from transpose.workflow import Plan
 
 # Commands run in the interpreter that runs the workflow, whether or not its environment was activated.

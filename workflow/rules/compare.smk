@@ -5,6 +5,7 @@ rule compare:
             f"{RESULTS}/records/recipes/{variant}.json"
             for variant in PLAN.study.variants
         ],
+        datasets=[f"{RESULTS}/records/datasets/{dataset}.json" for dataset in PLAN.datasets],
         published="config/published.yaml",
         metrics=PLAN.metrics(),
         runs=[
@@ -19,7 +20,7 @@ rule compare:
             category="Comparison",
             labels={"table": "all variants"},
         ),
-        multiext(f"{RESULTS}/comparison", ".csv", ".md", ".tex"),
+        multiext(f"{RESULTS}/comparison", ".csv", ".md", ".tex", ".txt"),
         report(
             f"{RESULTS}/ablations.html",
             caption="../report/ablations.rst",
@@ -28,7 +29,14 @@ rule compare:
         ),
         multiext(f"{RESULTS}/ablations", ".csv", ".md", ".tex"),
         report(
-            expand(f"{RESULTS}/figures/{{figure}}.png", figure=PLAN.figures),
+            f"{RESULTS}/verdicts.html",
+            caption="../report/verdicts.rst",
+            category="Comparison",
+            labels={"table": "published figures"},
+        ),
+        multiext(f"{RESULTS}/verdicts", ".csv", ".md", ".tex"),
+        report(
+            PLAN.figures(),
             caption="../report/figures.rst",
             category="Figures",
         ),
@@ -38,7 +46,7 @@ rule compare:
         "../../environment.yml"
     params:
         code=code_fingerprint("reporting", "evaluation/bootstrap.py"),
-        present_code=code_fingerprint(*PLAN.training_code),
+        present_code=code_fingerprint(*TRAINING_CODE),
     message:
         "Compare all variants"
     shell:

@@ -17,4 +17,4 @@ rule cost:
     message:
         "Measure what {wildcards.variant} costs"
     shell:
-        "python -m transpose cost --recipe {input.recipe} --settings {input.settings} --output {output} 2> {log}"
+        "python -m transpose cost {input.recipe} --settings {input.settings} --output {output} > {log} 2>&1"

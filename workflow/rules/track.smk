@@ -17,7 +17,7 @@ rule track_run:
     conda:
         "../../environment.yml"
     params:
-        code=code_fingerprint("tracking.py"),
+        code=code_fingerprint("tracking"),
     message:
         "Bring MLflow level with {wildcards.variant}, seed {wildcards.seed}"
     shell:
@@ -39,7 +39,7 @@ rule track_study:
     conda:
         "../../environment.yml"
     params:
-        code=code_fingerprint("tracking.py"),
+        code=code_fingerprint("tracking"),
     message:
         "Store the comparison in MLflow"
     shell:

@@ -24,7 +24,6 @@ rule train:
     threads: PLAN.study.training.threads
     resources:
         gpu=GPUS,
-        mem_mb=PLAN.study.training.memory_mb,
     message:
         "Train {wildcards.variant}, seed {wildcards.seed}"
     shell:

@@ -1,0 +1,103 @@
+"""Attention maps of chosen persons as files: arrays, a list of the persons, and a figure for each."""
+
+from pathlib import Path
+
+import numpy as np
+
+from transpose.attention.dependency import explain_persons
+from transpose.compute import choose_compute
+from transpose.config.recipe import Recipe
+from transpose.config.study import Explanation, Protocol
+from transpose.config.variant import HEATMAP_STRIDE
+from transpose.data.boxes import PersonBoxes, ground_truth_boxes
+from transpose.data.coco import CocoAnnotations, load_annotations
+from transpose.data.crops import normalise
+from transpose.data.loader import EvaluationCrops
+from transpose.evaluation.pipeline import images_beside
+from transpose.evaluation.predict import decode_heatmaps, predict_heatmaps
+from transpose.files import atomic_folder, write_json, write_npz
+from transpose.geometry import rescale_points
+from transpose.models.variants import build_model
+from transpose.models.weights import load_weights
+from transpose.reporting.attention_figure import AreaKind, ExplainedPerson, draw_attention
+from transpose.skeleton import Skeleton
+
+
+def write_explanation(
+    recipe: Recipe,
+    weights: Path,
+    skeleton: Skeleton,
+    annotations: Path,
+    protocol: Protocol,
+    settings: Explanation,
+    folder: Path,
+) -> None:
+    """Write `maps.npz`, `persons.json` and `figures/` of the persons that `choose_persons` picks.
+
+    The keypoints whose areas are shown come from the protocol's prediction (flip test included); the attention is that
+    of the unflipped pass.
+
+    Raises:
+        InputError: a file is missing or wrong, nobody is annotated, or the variant has no encoder.
+    """
+    truth = load_annotations(annotations, skeleton)
+    boxes = choose_persons(truth, settings.persons)
+    compute = choose_compute(recipe.training.device, "fp32", protocol.threads)
+    model = build_model(recipe.variant, len(skeleton))
+    load_weights(model, weights)
+    model = compute.place(model).eval()
+    crops = EvaluationCrops(boxes, truth, images_beside(annotations), recipe.variant.input_size)
+    pictures = crops.batch(np.arange(len(boxes))).crops
+    heatmaps = predict_heatmaps(model, pictures, skeleton, protocol, compute)
+    points, scores = decode_heatmaps(heatmaps.numpy(), protocol)
+    keypoints = rescale_points(points, recipe.variant.heatmap_size, recipe.variant.input_size)
+    explanation = explain_persons(model, recipe.variant, normalise(pictures).to(compute.device), keypoints)
+    write_npz(
+        folder / "maps.npz",
+        dependency=explanation.dependency,
+        affected=explanation.affected,
+        cells_xy=explanation.cells_xy,
+        keypoints_xy=keypoints,
+        keypoint_scores=scores,
+        crops=pictures.numpy(),
+    )
+    records = _person_records(boxes, truth)
+    of_kind: dict[AreaKind, np.ndarray] = {"dependency": explanation.dependency, "affected": explanation.affected}
+    with atomic_folder(folder / "figures") as figures:
+        for person, record in enumerate(records):
+            title = f"{recipe.variant.title} on {record['picture']}, person {record['annotation_id']}"
+            for kind, areas in of_kind.items():
+                shown = ExplainedPerson(pictures[person].numpy(), keypoints[person], scores[person], areas[person])
+                draw_attention(shown, kind, skeleton, title, figures / f"{person}_{kind}.png", settings.threshold)
+    write_json(folder / "persons.json", {"pass": "unflipped", "stride": HEATMAP_STRIDE, "persons": records})
+
+
+def choose_persons(annotations: CocoAnnotations, count: int) -> PersonBoxes:
+    """Annotated boxes of the persons with most labelled keypoints, the larger first among equals, one a picture.
+
+    Raises:
+        InputError: nobody is annotated with keypoints.
+    """
+    boxes = ground_truth_boxes(annotations)
+    by_id = {annotation_id: row for row, annotation_id in enumerate(annotations.persons.annotation_ids.tolist())}
+    rows = np.array([by_id[annotation_id] for annotation_id in boxes.annotation_ids.tolist()], dtype=np.int64)
+    persons = annotations.persons.select(rows)
+    labelled = (persons.keypoints[:, :, 2] > 0).sum(axis=1)
+    order = np.lexsort((boxes.annotation_ids, -persons.areas, -labelled))
+    _, first = np.unique(boxes.image_ids[order], return_index=True)
+    return boxes.select(order[np.sort(first)[:count]])
+
+
+def _person_records(boxes: PersonBoxes, annotations: CocoAnnotations) -> list[dict[str, object]]:
+    names = annotations.images.file_names
+    return [
+        {
+            "image_id": image_id,
+            "picture": names[annotations.image_index(image_id)],
+            "annotation_id": annotation_id,
+            "box_xywh": box,
+        }
+        for image_id, annotation_id, box in zip(
+            boxes.image_ids.tolist(), boxes.annotation_ids.tolist(), boxes.boxes_xywh.tolist(), strict=True
+        )
+    ]
