@@ -85,8 +85,9 @@ class TestFinishedRun:
             "cost/timings/0/batch": 1,
         }
         for boxes, ap in (("gt", 0.1 + 0.7), ("detector", 0.5)):
-            numbers = {"AP": ap, "AP50": 0.9, "APL": -1.0, "AP_low": 0.25, "AP_high": 1 / 7, "per_joint/nose": 0.7}
-            numbers |= {"persons": 31, "images": 12, "second_opinion/max_difference": 0.0}
+            numbers = {"AP": ap, "AP50": 0.9, "APL": -1.0, "AP_low": 0.25, "AP_high": 1 / 7}
+            numbers |= {"images": 12, "persons": 31, "predictions": 40, "second_opinion/largest_disagreement": 0.0}
+            numbers |= {"joints/nose/ap": 0.7, "joints/nose/labelled": 9, "joints/left_eye/labelled": 0}
             expected |= {f"dots_val/{boxes}/{name}": value for name, value in numbers.items()}
         of_epochs = {"loss", "learning_rate", "validation/AP", "validation/AP50"}
         assert {name: value for name, value in run.data.metrics.items() if name not in of_epochs} == expected

@@ -1,11 +1,20 @@
 """A study: which variants are trained on which data, evaluated how, and compared with what."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from transpose.config.base import Name, Settings
 from transpose.config.training import Probability, Training
+
+
+def _odd(side: int) -> int:
+    if side % 2 == 0:
+        raise ValueError("is even, and has no middle")
+    return side
+
+
+OddSide = Annotated[int, Field(gt=0), AfterValidator(_odd)]
 
 
 class Protocol(Settings):
@@ -15,7 +24,7 @@ class Protocol(Settings):
     decoder: Literal["dark", "argmax"] = Field(
         default="dark", description="DARK refines the maximum to sub-pixel accuracy."
     )
-    blur_kernel: PositiveInt = Field(default=11, description="Side of DARK's Gaussian kernel in heatmap pixels; odd.")
+    blur_kernel: OddSide = Field(default=11, description="Side of DARK's Gaussian kernel in heatmap pixels; odd.")
     keypoint_threshold: Probability = Field(
         default=0.2, description="Keypoints scored higher count in a person's score."
     )

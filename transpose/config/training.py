@@ -61,7 +61,8 @@ class Training(Settings):
     augmentation: Augmentation = Augmentation()
     initialisation: Literal["official", "kaiming"] = Field(
         default="official",
-        description="Of layers without pretrained weights: N(0, 0.001) convolutions, or Kaiming-normal ones for training from scratch.",
+        description="Of layers without pretrained weights: N(0, 0.001) convolutions, or Kaiming-normal ones, which"
+        " learn from scratch.",
     )
     backbone_weights: str | None = Field(
         default=None, description="Path of pretrained backbone weights; none trains from scratch."

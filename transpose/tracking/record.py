@@ -156,14 +156,15 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _read_evaluations(folder: Path, weights: tuple[Path, str] | None) -> Iterator[EvaluationRecord]:
-    for path in sorted(folder.rglob("*.json")):
+    for path in sorted(folder.rglob("[!.]*.json")):
         record = read_json(path)
         if weights is not None and record.get("weights_sha256", weights[1]) != weights[1]:
             raise InputError(path, None, "weights_sha256", f"the evaluation is not of {weights[0]}; evaluate again")
         name = f"{record['dataset']}_{record['split']}/{record['boxes']}"
-        low, high = record.get("interval") or (None, None)
-        numbers = record["metrics"] | {"AP_low": low, "AP_high": high, "per_joint": record.get("per_joint")}
-        numbers |= {key: record.get(key) for key in ("persons", "images", "second_opinion")}
+        low, high = record["interval"] or (None, None)
+        numbers = record["metrics"] | {"AP_low": low, "AP_high": high}
+        numbers |= {key: record[key] for key in ("images", "persons", "predictions", "second_opinion")}
+        numbers["joints"] = {joint["keypoint"]: joint for joint in record["joints"]}
         use = DatasetUse(
             f"{record['dataset']}/{record['split']}/{record['boxes']}",
             f"{record['dataset']}/{record['split']}",
@@ -212,8 +213,8 @@ def _artifacts(results: Path, place: str, variant: str) -> Iterator[tuple[str, P
         yield from ((f"{stage}/{path.name}", path) for path in paths if path.is_file())
     for stage, suffixes in (("metrics", {".json"}), ("attention", {".json", ".png"})):
         folder = results / stage / place
-        for path in sorted(folder.rglob("*")):
-            if path.suffix in suffixes and not path.name.startswith("."):
+        for path in sorted(folder.rglob("[!.]*")):
+            if path.suffix in suffixes:
                 yield f"{stage}/{path.relative_to(folder).as_posix()}", path
 
 

@@ -1,0 +1,141 @@
+"""Configuration files: read, refused in one clear line, and kept in step with their schema."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from transpose.config.base import parse, read_yaml
+from transpose.config.load import load_any_variant, load_dataset, load_study, load_variant, read_record, training_of
+from transpose.config.records import RECORD_MODELS, write_record
+from transpose.config.study import Study
+from transpose.config.training import Training
+from transpose.config.variant import Variant
+from transpose.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "config"
+STUDY = {
+    "name": "s",
+    "variants": ["a", "b"],
+    "train": {"dataset": "d", "split": "train"},
+    "validation": {"dataset": "d", "split": "val"},
+    "evaluations": [{"dataset": "d", "split": "val", "boxes": ["ground_truth"]}],
+}
+
+
+@pytest.mark.parametrize("path", sorted((CONFIG / "variants").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_variant_that_ships_is_valid(path: Path) -> None:
+    assert load_variant(path.stem, path.parent) == load_any_variant(path)
+
+
+@pytest.mark.parametrize("path", sorted((CONFIG / "datasets").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_data_set_that_ships_is_valid(path: Path) -> None:
+    assert load_dataset(path.stem, path.parent).boxes
+
+
+@pytest.mark.parametrize("name", ["config", "pretrain"])
+def test_every_study_that_ships_is_valid(name: str) -> None:
+    assert load_study(CONFIG / f"{name}.yaml").variants
+
+
+def test_the_published_schema_is_the_models() -> None:
+    written = json.loads((ROOT / "workflow" / "schemas" / "study.schema.json").read_text())
+    assert written == Study.model_json_schema()
+
+
+def test_the_defaults_of_training_are_the_official_recipe() -> None:
+    training = Training()
+    assert (training.schedule.kind, training.sigma, training.dropout, training.attention_dropout) == (
+        "cosine",
+        2,
+        0.1,
+        0.1,
+    )
+    assert training.augmentation.scale_factor == 0.35
+    assert training.augmentation.rotation_factor == 45
+
+
+def test_an_unknown_key_names_the_nearest_known_one() -> None:
+    with pytest.raises(InputError, match=r"^file: variantz: unknown key; did you mean 'variants'\?$"):
+        parse(Study, {**STUDY, "variantz": []}, "file")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"seeds": 0}, "seeds"),
+        ({"seeds": "many"}, "seeds"),
+        ({"variants": ["../escape"]}, "variants.0"),
+        ({"variants": []}, "variants"),
+        ({"training": {"schedule": {"kind": "steps"}}}, "training.schedule"),
+        ({"evaluations": [{"dataset": "d", "split": "val", "boxes": []}]}, "evaluations.0.boxes"),
+        ({"protocol": {"blur_kernel": 4}}, "protocol.blur_kernel"),
+    ],
+)
+def test_a_wrong_value_names_its_key(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(Study, {**STUDY, **changes}, "file")
+    assert str(caught.value).startswith(f"file: {field}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_ablations_of_unknown_variants_are_refused() -> None:
+    ablation = {"question": "?", "baseline": "a", "variants": ["c"]}
+    with pytest.raises(InputError, match="'c'"):
+        parse(Study, {**STUDY, "ablations": [ablation]}, "file")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"input_size": [250, 192]}, "not divisible"),
+        ({"upsampling": "none"}, "does not lead"),
+        ({"dim": 90}, "not divisible by 8 heads"),
+        ({"dim": None}, "an encoder needs dim"),
+    ],
+)
+def test_an_impossible_variant_says_why(changes: dict[str, Any], words: str) -> None:
+    values = load_variant("tp_r_a4", CONFIG / "variants").model_dump()
+    with pytest.raises(InputError, match=words):
+        parse(Variant, {**values, **changes}, "file")
+
+
+def test_an_unknown_variant_lists_the_known_ones() -> None:
+    with pytest.raises(InputError, match="tp_r_a4"):
+        load_variant("tp_r_a5", CONFIG / "variants")
+
+
+@pytest.mark.parametrize("content", [b"a: [", b"\xff\xfe\x00", b"a: b: c"])
+def test_a_file_that_is_no_yaml_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"broken\.yaml"):
+        read_yaml(path)
+
+
+def test_overrides_change_one_variants_training_only() -> None:
+    study = parse(Study, {**STUDY, "overrides": {"b": {"epochs": 7}}}, "file")
+    assert training_of(study, "a", "file").epochs == 230
+    assert training_of(study, "b", "file").epochs == 7
+
+
+def test_a_wrong_override_names_its_variant() -> None:
+    study = parse(Study, {**STUDY, "overrides": {"b": {"epoch": 7}}}, "file")
+    with pytest.raises(InputError, match="overrides: b: epoch: unknown key; did you mean 'epochs'"):
+        training_of(study, "b", "file")
+
+
+def test_records_come_back_as_they_were(tmp_path: Path) -> None:
+    study = parse(Study, STUDY, "file")
+    write_record("studies", study.model_dump_json(), tmp_path / "s.json")
+    assert read_record(Study, tmp_path / "s.json") == study
+
+
+@pytest.mark.parametrize(("kind", "text"), [("studies", "{"), ("studies", "{}"), ("unknown", "{}")])
+def test_a_wrong_record_is_refused_and_not_written(tmp_path: Path, kind: str, text: str) -> None:
+    with pytest.raises(InputError):
+        write_record(kind, text, tmp_path / "s.json")
+    assert not list(tmp_path.iterdir())
+    assert "studies" in RECORD_MODELS

@@ -1,0 +1,139 @@
+"""The command: every step by hand at toy size, and one clear line for every wrong input."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.small_variants import small_variant
+from transpose.config.dataset import Dataset
+from transpose.config.recipe import Recipe
+from transpose.config.study import Protocol
+from transpose.config.training import Training
+from transpose.files import write_json
+
+BOXES = {"ground_truth": {"kind": "ground_truth"}, "simulated": {"kind": "simulated"}}
+
+
+def transpose(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "transpose", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 1, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("transpose: ")]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.fixture
+def dataset(tiny_dataset: Path, tmp_path: Path) -> Path:
+    folder = {"kind": "folder", "folders": {"val": str(tiny_dataset)}}
+    record = Dataset.model_validate({"title": "tiny", "source": folder, "boxes": BOXES})
+    write_json(tmp_path / "dataset.json", record.model_dump(mode="json"))
+    return tmp_path / "dataset.json"
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    training = Training(epochs=1, batch_size=4, initialisation="kaiming", workers=0, device="cpu")
+    record = Recipe(name="small", variant=small_variant("resnet"), training=training)
+    write_json(tmp_path / "recipe.json", record.model_dump(mode="json"))
+    write_json(tmp_path / "protocol.json", Protocol(batch_size=4).model_dump(mode="json"))
+    return tmp_path / "recipe.json"
+
+
+def boxes(dataset: Path, annotations: Path, output: Path) -> subprocess.CompletedProcess[str]:
+    return transpose(
+        *("boxes", "--dataset", dataset, "--split", "val", "--source", "ground_truth"),
+        *("--annotations", annotations, "--output", output),
+    )
+
+
+def train(recipe: Path, dataset: Path, annotations: Path, results: Path) -> subprocess.CompletedProcess[str]:
+    return transpose(
+        *("train", "--recipe", recipe, "--seed", 0, "--dataset", dataset, "--train", annotations),
+        *("--validation", annotations, "--protocol", recipe.parent / "protocol.json"),
+        *("--results", results, "--study", "toy"),
+    )
+
+
+def test_every_step_can_be_taken_by_hand(recipe: Path, dataset: Path, tiny_dataset: Path, tmp_path: Path) -> None:
+    annotations, results = tiny_dataset / "annotations.json", tmp_path / "results"
+    protocol = recipe.parent / "protocol.json"
+    run = results / "train" / "small" / "seed0"
+    predictions = results / "predictions" / "tiny" / "val" / "ground_truth.json"
+    metrics = results / "metrics.json"
+    done = transpose("track-database", "--results", results, "--output", results / "database.json")
+    assert done.returncode == 0, done.stderr
+    done = train(recipe, dataset, annotations, results)
+    assert done.returncode == 0, done.stderr
+    assert "validation AP" in done.stderr
+    assert boxes(dataset, annotations, results / "boxes.json").returncode == 0
+    done = transpose(
+        *("predict", "--recipe", recipe, "--protocol", protocol, "--dataset", dataset, "--annotations", annotations),
+        *("--weights", run / "weights.safetensors", "--boxes", results / "boxes.json", "--output", predictions),
+    )
+    assert done.returncode == 0, done.stderr
+    done = transpose(
+        *("evaluate", "--protocol", protocol, "--dataset", dataset, "--annotations", annotations),
+        *("--run", run / "run.json", "--predictions", predictions, "--bootstrap", 20, "--bootstrap-seed", 0),
+        *("--output", metrics),
+    )
+    assert done.returncode == 0, done.stderr
+    written = json.loads(metrics.read_text())
+    assert written["persons"] == 4
+    assert written["metrics"]["AP"] == json.loads((run / "run.json").read_text())["best_AP"]
+
+
+def test_the_benchmark_prints_images_per_second(recipe: Path) -> None:
+    done = transpose("cost", recipe, "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert "images/s" in done.stdout
+    assert "GMACs" in done.stdout
+
+
+def test_an_unknown_variant_is_one_line() -> None:
+    assert_one_line(transpose("cost", "config/variants/no_such.yaml"), "no_such.yaml", "no such file")
+
+
+def test_a_wrong_key_is_one_line_that_names_file_and_key(recipe: Path) -> None:
+    values = json.loads(recipe.read_text())
+    values["training"]["epoch"] = 3
+    recipe.write_text(json.dumps(values))
+    assert_one_line(transpose("cost", recipe), "recipe.json", "training.epoch", "'epochs'")
+
+
+def test_a_broken_jpeg_is_one_line_and_leaves_nothing(
+    recipe: Path, dataset: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    picture = next((tiny_dataset / "images").glob("*.jpg"))
+    picture.write_bytes(picture.read_bytes()[:200])
+    results = tmp_path / "results"
+    done = train(recipe, dataset, tiny_dataset / "annotations.json", results)
+    assert_one_line(done, picture.name)
+    assert not list((results / "train" / "small" / "seed0").glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("field", ["keypoints", "bbox", "image_id", "iscrowd"])
+def test_a_missing_field_is_one_line_that_names_record_and_field(
+    dataset: Path, tiny_dataset: Path, tmp_path: Path, field: str
+) -> None:
+    annotations = tiny_dataset / "annotations.json"
+    content = json.loads(annotations.read_text())
+    record = content["annotations"][1]
+    del record[field]
+    annotations.write_text(json.dumps(content))
+    done = boxes(dataset, annotations, tmp_path / "boxes.json")
+    assert_one_line(done, "annotations.json", field, str(record["id"]))
+    assert not (tmp_path / "boxes.json").exists()
+
+
+def test_a_missing_file_is_one_line(dataset: Path, tmp_path: Path) -> None:
+    done = boxes(dataset, tmp_path / "nowhere.json", tmp_path / "boxes.json")
+    assert_one_line(done, "nowhere.json", "no such file")

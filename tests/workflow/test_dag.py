@@ -1,0 +1,127 @@
+"""The whole workflow at toy size: it runs, runs nothing twice, and reruns what a change asks for."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+STUDY = {
+    "name": "toy",
+    "variants": ["r_sine", "h_sine", "r_no_encoder"],
+    "train": {"dataset": "toy", "split": "train"},
+    "validation": {"dataset": "toy", "split": "val"},
+    "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["ground_truth", "simulated"]}],
+    "ablations": [{"question": "Does the encoder help?", "baseline": "r_no_encoder", "variants": ["r_sine"]}],
+    "training": {
+        "epochs": 1,
+        "batch_size": 8,
+        "schedule": {"kind": "one_cycle", "peak": 1e-3},
+        "sigma": 1.0,
+        "attention_dropout": 0.0,
+        "initialisation": "kaiming",
+        "device": "cpu",
+        "workers": 0,
+    },
+    "explanation": {"persons": 1},
+    "cost": {"batch_sizes": [1], "repeats": 1},
+    "bootstrap_samples": 20,
+}
+DATASET = {
+    "title": "toy",
+    "source": {
+        "kind": "synthetic",
+        "image_size": [120, 160],
+        "pictures": {"train": 8, "val": 6},
+        "smallest_labelled_area": 200,
+    },
+    "boxes": {"ground_truth": {"kind": "ground_truth"}, "simulated": {"kind": "simulated"}},
+}
+
+
+def snakemake(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    return subprocess.run(
+        command, cwd=checkout, capture_output=True, text=True, check=False, timeout=400, stdin=subprocess.DEVNULL
+    )
+
+
+def output_of(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what a clone holds, with a toy study as its default, run once."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("transpose", "workflow", "config", "profiles"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "config" / "config.yaml").write_text(yaml.safe_dump(STUDY))
+    (folder / "config" / "datasets" / "toy.yaml").write_text(yaml.safe_dump(DATASET))
+    done = snakemake(folder)
+    assert done.returncode == 0, output_of(done)
+    return folder
+
+
+def test_it_makes_tables_figures_maps_and_an_mlflow_database(checkout: Path) -> None:
+    results = checkout / "results"
+    table = (results / "comparison.csv").read_text()
+    assert table.count("\n") == 1 + len(STUDY["variants"]) * 2
+    for path in ("comparison.html", "ablations.md", "verdicts.tex", "figures/training.png", "mlflow.db"):
+        assert (results / path).stat().st_size > 0
+    assert (results / "attention/h_sine/seed0/toy/val/maps.npz").is_file()
+    assert not (results / "attention/r_no_encoder").exists()
+
+
+def test_nothing_is_left_to_do(checkout: Path) -> None:
+    assert "Nothing to be done" in output_of(snakemake(checkout, "-n"))
+
+
+def test_a_comment_in_a_variant_reruns_nothing(checkout: Path) -> None:
+    path = checkout / "config" / "variants" / "r_sine.yaml"
+    path.write_text(path.read_text() + "# a remark\n")
+    assert "Nothing to be done" in output_of(snakemake(checkout, "-n"))
+
+
+def test_another_depth_reruns_only_that_variant(checkout: Path) -> None:
+    path = checkout / "config" / "variants" / "h_sine.yaml"
+    before = path.read_text()
+    assert "layers: 2" in before
+    path.write_text(before.replace("layers: 2", "layers: 1"))
+    plan = output_of(snakemake(checkout, "-n"))
+    path.write_text(before)
+    trained = [line for line in plan.splitlines() if line.startswith("Job ") and "Train " in line]
+    assert [line.split("Train ")[1] for line in trained] == ["h_sine, seed 0"]
+    assert "r_sine" not in "".join(line for line in plan.splitlines() if line.startswith("Job "))
+
+
+def test_one_file_can_be_made_again_by_its_name(checkout: Path) -> None:
+    target = "results/metrics/r_sine/seed0/toy/val/simulated.json"
+    (checkout / target).unlink()
+    done = snakemake(checkout, target)
+    assert done.returncode == 0, output_of(done)
+    assert (checkout / target).is_file()
+
+
+def test_a_wrong_key_is_told_before_anything_runs(checkout: Path) -> None:
+    done = snakemake(checkout, "-n", "--config", "seedz=2")
+    assert done.returncode != 0
+    assert "seedz: unknown key; did you mean 'seeds'?" in output_of(done)
+    assert "Traceback" not in output_of(done)
+
+
+def test_a_failing_step_shows_its_one_line(checkout: Path) -> None:
+    annotations = checkout / "resources" / "toy" / "val" / "annotations.json"
+    before = annotations.read_bytes()
+    annotations.write_bytes(before[:100])
+    target = "results/boxes/toy/val/simulated.json"
+    done = snakemake(checkout, "--forcerun", "boxes", "--", target)
+    annotations.write_bytes(before)
+    assert done.returncode != 0
+    assert "transpose: resources/toy/val/annotations.json: " in output_of(done)
+    assert not (checkout / target).exists()
