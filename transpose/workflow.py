@@ -1,6 +1,8 @@
 """A study laid out as files: what the workflow's rules ask, so that they hold no logic of their own."""
 
 import json
+import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -77,7 +79,7 @@ class Plan:
         """Annotation file of a split; its pictures are in `images/` beside it."""
         source = self.datasets[split.dataset].source
         if isinstance(source, PhotographsSource):
-            return str(PHOTOGRAPHS / "annotations.json")
+            return os.path.relpath(PHOTOGRAPHS / "annotations.json")
         if isinstance(source, FolderSource):
             return f"{source.folders[split.split]}/annotations.json"
         return f"{self.study.resources}/{split.dataset}/{split.split}/annotations.json"
@@ -117,6 +119,10 @@ class Plan:
             for e in self.study.evaluations
         ]
 
+    def training_data(self) -> str:
+        """What the study trains on, in words."""
+        return f"{self.datasets[self.study.train.dataset].title}, split {self.study.train.split}"
+
     def figures(self) -> list[str]:
         """Files of the comparison's figures: one pair for each evaluated split, on its first box source."""
         places = [f"{e.dataset}_{e.split}_{e.boxes[0]}" for e in self.study.evaluations]
@@ -134,6 +140,11 @@ class Plan:
                 if boxes not in dataset.boxes:
                     known_text = ", ".join(dataset.boxes)
                     raise InputError("study", split.dataset, "boxes", f"no source {boxes!r}; known are {known_text}")
+
+
+def use_this_interpreter() -> None:
+    """Let rules' commands run in the interpreter that runs the workflow, even if its environment is not activated."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 def _splits(dataset: Dataset) -> list[str]:

@@ -1,18 +1,13 @@
-import os
 import shutil
-import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from transpose.errors import InputError
 from transpose.provenance import TRAINING_CODE, code_fingerprint
-from transpose.workflow import Plan
+from transpose.workflow import Plan, use_this_interpreter
 
-# Commands run in the interpreter that runs the workflow, whether or not its environment was activated.
-os.environ["PATH"] = os.pathsep.join(
-    [str(Path(sys.executable).parent), os.environ["PATH"]]
-)
+use_this_interpreter()
 
 try:
     PLAN = Plan.of_config(config, Path("config"))

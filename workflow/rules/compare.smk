@@ -5,7 +5,9 @@ rule compare:
             f"{RESULTS}/records/recipes/{variant}.json"
             for variant in PLAN.study.variants
         ],
-        datasets=[f"{RESULTS}/records/datasets/{dataset}.json" for dataset in PLAN.datasets],
+        datasets=[
+            f"{RESULTS}/records/datasets/{dataset}.json" for dataset in PLAN.datasets
+        ],
         published="config/published.yaml",
         metrics=PLAN.metrics(),
         runs=[

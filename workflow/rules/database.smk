@@ -7,7 +7,9 @@ rule track_database:
         f"{RESULTS}/logs/track/database.log",
     conda:
         "../../environment.yml"
+    params:
+        results=subpath(output[0], ancestor=2),
     message:
         "Create the MLflow database"
     shell:
-        "python -m transpose track-database --results {RESULTS} --output {output} 2> {log}"
+        "python -m transpose track-database --results {params.results} --output {output} 2> {log}"

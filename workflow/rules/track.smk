@@ -18,10 +18,12 @@ rule track_run:
         "../../environment.yml"
     params:
         code=code_fingerprint("tracking"),
+        results=subpath(output[0], ancestor=3),
+        study=PLAN.study.name,
     message:
         "Bring MLflow level with {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose track --results {RESULTS} --study {PLAN.study.name} --variant {wildcards.variant}"
+        "python -m transpose track --results {params.results} --study {params.study} --variant {wildcards.variant}"
         " --seed {wildcards.seed} --output {output} 2> {log}"
 
 
@@ -40,7 +42,9 @@ rule track_study:
         "../../environment.yml"
     params:
         code=code_fingerprint("tracking"),
+        results=subpath(output[0], ancestor=2),
+        study=PLAN.study.name,
     message:
         "Store the comparison in MLflow"
     shell:
-        "python -m transpose track-study --results {RESULTS} --study {PLAN.study.name} --output {output} 2> {log}"
+        "python -m transpose track-study --results {params.results} --study {params.study} --output {output} 2> {log}"

@@ -24,9 +24,12 @@ rule train:
     threads: PLAN.study.training.threads
     resources:
         gpu=GPUS,
+    params:
+        results=subpath(output.run, ancestor=4),
+        study=PLAN.study.name,
     message:
         "Train {wildcards.variant}, seed {wildcards.seed}"
     shell:
         "python -m transpose train --recipe {input.recipe} --seed {wildcards.seed} --dataset {input.dataset}"
         " --train {input.train} --validation {input.validation} --protocol {input.protocol}"
-        " --results {RESULTS} --study {PLAN.study.name} 2> {log}"
+        " --results {params.results} --study {params.study} 2> {log}"

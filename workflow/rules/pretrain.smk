@@ -1,0 +1,18 @@
+# Backbones for other variants to start from (config/pretrain.yaml); not part of `rule all`.
+rule export_backbone:
+    input:
+        recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
+        weights=f"{RESULTS}/train/{{variant}}/seed0/weights.safetensors",
+    output:
+        f"{RESULTS}/backbones/{{variant}}.safetensors",
+    log:
+        f"{RESULTS}/logs/backbones/{{variant}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        description=f"pretrained on {PLAN.training_data()}",
+    message:
+        "Take the backbone out of {wildcards.variant}"
+    shell:
+        "python -m transpose export-backbone --recipe {input.recipe} --weights {input.weights}"
+        " --description {params.description:q} --output {output} 2> {log}"
