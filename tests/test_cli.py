@@ -82,12 +82,12 @@ def test_every_step_can_be_taken_by_hand(recipe: Path, dataset: Path, tiny_datas
     assert done.returncode == 0, done.stderr
     done = transpose(
         *("evaluate", "--protocol", protocol, "--dataset", dataset, "--annotations", annotations),
-        *("--run", run / "run.json", "--predictions", predictions, "--bootstrap", 20, "--bootstrap-seed", 0),
-        *("--output", metrics),
+        *("--run", run / "run.json", "--boxes", results / "boxes.json", "--predictions", predictions),
+        *("--bootstrap", 20, "--bootstrap-seed", 0, "--output", metrics),
     )
     assert done.returncode == 0, done.stderr
     written = json.loads(metrics.read_text())
-    assert written["persons"] == 4
+    assert written["persons"] == written["box_count"] == 4
     assert written["metrics"]["AP"] == json.loads((run / "run.json").read_text())["best_AP"]
 
 

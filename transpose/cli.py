@@ -142,7 +142,8 @@ def evaluate(
     protocol: ProtocolFile,
     dataset: DatasetFile,
     annotations: AnnotationFile,
-    run: Annotated[Path, typer.Option(help="run.json of the training.")],
+    run: Annotated[Path, typer.Option(help="run.json of the training; weights.safetensors beside it.")],
+    boxes: Annotated[Path, typer.Option(help="Person boxes that were predicted on.")],
     predictions: Annotated[Path, typer.Option(help="COCO keypoint results.")],
     bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
     bootstrap_seed: Annotated[int, typer.Option(min=0)],
@@ -151,10 +152,18 @@ def evaluate(
     """Evaluate predictions by COCO OKS, with a bootstrap interval and xtcocotools' second opinion."""
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
-    from transpose.evaluation.report import write_metrics
+    from transpose.config.study import Protocol
+    from transpose.evaluation.report import Bootstrap, write_metrics
 
     write_metrics(
-        read_record(Dataset, dataset), annotations, run, protocol, predictions, (bootstrap, bootstrap_seed), output
+        read_record(Dataset, dataset),
+        annotations,
+        run,
+        read_record(Protocol, protocol),
+        boxes,
+        predictions,
+        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
+        output,
     )
 
 

@@ -11,6 +11,8 @@ from typing import Literal, TypeVar
 import torch
 from torch import nn
 
+from transpose.errors import InputError
+
 Model = TypeVar("Model", bound=nn.Module)
 
 
@@ -34,11 +36,16 @@ class Compute:
 
 
 def choose_compute(device: str, precision: Literal["fp32", "bf16"], threads: int) -> Compute:
-    """Resolve `auto` to CUDA, then MPS, then the CPU, and fix the number of CPU threads of this process."""
+    """Resolve `auto` to CUDA, then MPS, then the CPU, and fix the number of CPU threads of this process.
+
+    Raises:
+        InputError: this machine has no such device.
+    """
+    devices = _devices()
+    if device not in ("auto", *devices):
+        raise InputError("device", device, None, f"not available on this machine, which has {', '.join(devices)}")
     torch.set_num_threads(threads)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    return Compute(torch.device(device), precision, threads)
+    return Compute(torch.device(devices[0] if device == "auto" else device), precision, threads)
 
 
 def describe_machine(device: torch.device) -> dict[str, str]:
@@ -57,6 +64,12 @@ def describe_machine(device: torch.device) -> dict[str, str]:
         "numpy": np.__version__,
         "opencv": cv2.__version__,
     }
+
+
+def _devices() -> list[str]:
+    """Kinds of devices of this machine, the fastest first."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return [name for name, is_here in available.items() if is_here]
 
 
 def _cpu_name() -> str:

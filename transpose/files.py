@@ -79,8 +79,9 @@ def write_json(path: Path, value: Any, indent: int | None = 1) -> None:
 
 def write_npz(path: Path, **arrays: np.ndarray) -> None:
     """Write arrays as a compressed .npz atomically."""
-    with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, allow_pickle=False, **arrays)
+    # Given a path, numpy would append the suffix .npz where it is missing.
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
 
 
 def read_json(path: Path) -> Any:
@@ -90,24 +91,62 @@ def read_json(path: Path) -> Any:
         InputError: the file is missing, not UTF-8 or not JSON; the line and column are named.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(path, None, None, "no such file") from None
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(path, None, None, f"cannot be read: {error}") from None
+        return json.loads(_read_text(path))
     except json.JSONDecodeError as error:
         raise InputError(path, f"line {error.lineno} column {error.colno}", None, f"not JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or as many brackets
+        raise InputError(path, None, None, f"cannot be read: {error}") from None
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Parse a file that holds a JSON object on each line.
+
+    Raises:
+        InputError: the file is missing or not UTF-8, or a line is no JSON object; the line is named.
+    """
+    lines = _read_text(path).removesuffix("\n").split("\n")
+    return [_parse_line(path, number, line) for number, line in enumerate(lines, start=1)] if lines != [""] else []
 
 
 def sha256_of_file(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
+    """Hexadecimal SHA-256 of a file's bytes.
+
+    Raises:
+        InputError: the file is missing or cannot be read.
+    """
+    with _readable(path), path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def digest_of_value(value: Any) -> str:
     """Hexadecimal SHA-256 of a JSON value, the same whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(path, None, None, "no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(path, None, None, f"cannot be read: {error}") from None
+
+
+def _read_text(path: Path) -> str:
+    with _readable(path):
+        return path.read_text(encoding="utf-8")
+
+
+def _parse_line(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise InputError(path, f"line {number}", None, f"not JSON: {problem}") from None
+    if not isinstance(value, dict):
+        raise InputError(path, f"line {number}", None, "not a JSON object")
+    return value
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -17,6 +17,9 @@ def code_fingerprint(*parts: str) -> str:
 
     Args:
         parts: files or folders relative to the package, for example `geometry.py` and `models`.
+
+    Raises:
+        ValueError: a part is no file or folder of the package, so that its changes would go unnoticed.
     """
     digest = hashlib.sha256()
     for path in sorted({file for part in parts or (".",) for file in _sources(PACKAGE / part)}):
@@ -32,6 +35,8 @@ def git_state() -> dict[str, str | bool | None]:
 
 
 def _sources(path: Path) -> list[Path]:
+    if not path.exists():
+        raise ValueError(f"no such part of the package: {path}")
     return [path] if path.is_file() else list(path.rglob("*.py"))
 
 

@@ -3,7 +3,7 @@
 from functools import cached_property
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, model_validator
 
 
 class Skeleton(BaseModel):
@@ -15,11 +15,15 @@ class Skeleton(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="Name of the skeleton, for example coco.")
-    keypoints: tuple[str, ...] = Field(description="Keypoint names in the order of the annotation files.")
+    keypoints: tuple[str, ...] = Field(
+        min_length=1, description="Keypoint names in the order of the annotation files."
+    )
     flip_pairs: tuple[tuple[str, str], ...] = Field(description="Pairs that trade places when the picture is mirrored.")
     limbs: tuple[tuple[str, str], ...] = Field(description="Pairs to connect when a skeleton is drawn.")
-    sigmas: tuple[float, ...] = Field(description="OKS standard deviation per keypoint, relative to the person's size.")
-    joint_weights: tuple[float, ...] = Field(description="Weight of each keypoint in the loss.")
+    sigmas: tuple[PositiveFloat, ...] = Field(
+        description="OKS standard deviation per keypoint, relative to the person's size."
+    )
+    joint_weights: tuple[NonNegativeFloat, ...] = Field(description="Weight of each keypoint in the loss.")
     upper_body: tuple[str, ...] = Field(description="Keypoints of the upper body, for half-body augmentation.")
 
     @model_validator(mode="after")

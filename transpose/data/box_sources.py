@@ -22,5 +22,6 @@ def boxes_of_source(
     if isinstance(source, SimulatedBoxes):
         return simulated_boxes(annotations, source)
     if split not in source.files:
-        raise InputError(annotations.source, None, "boxes", f"no detection file is given for split {split!r}")
+        given = ", ".join(source.files) or "none"
+        raise InputError("data set", "boxes", "files", f"no detection file for split {split!r}; given are {given}")
     return detection_boxes(Path(source.files[split]), annotations).boxes

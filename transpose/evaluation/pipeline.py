@@ -10,7 +10,7 @@ from transpose.config.study import Protocol
 from transpose.data.boxes import PersonBoxes, read_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.data.loader import EvaluationCrops
-from transpose.evaluation.predict import finish_predictions, predict_keypoints
+from transpose.evaluation.predict import finish_predictions, finite_heatmaps_of, predict_keypoints
 from transpose.evaluation.results import PoseResults, write_results
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
@@ -35,6 +35,7 @@ def predict_persons(
 
     Raises:
         InputError: a picture is missing or broken, or a box lies in an unknown picture.
+        FloatingPointError: a heatmap is not finite; see `finite_heatmaps_of`.
     """
     crops = EvaluationCrops(boxes, annotations, images_beside(annotations.source), input_size)
     predictions = predict_keypoints(model, crops.batches(protocol.batch_size), skeleton, protocol, compute)
@@ -53,18 +54,20 @@ def predict_file(
     """Load a variant's weights, predict the persons in a file of boxes and write COCO results.
 
     Raises:
-        InputError: weights, boxes, annotations or a picture are missing or wrong.
+        InputError: weights, boxes, annotations or a picture are missing or wrong, or the weights are of a model that
+            has diverged.
     """
     compute = choose_compute(recipe.training.device, recipe.training.precision, protocol.threads)
     model = build_model(recipe.variant, len(skeleton))
     load_weights(model, weights)
-    results = predict_persons(
-        compute.place(model).eval(),
-        read_boxes(boxes),
-        load_annotations(annotations, skeleton),
-        recipe.variant.input_size,
-        skeleton,
-        protocol,
-        compute,
-    )
+    with finite_heatmaps_of(weights):
+        results = predict_persons(
+            compute.place(model).eval(),
+            read_boxes(boxes),
+            load_annotations(annotations, skeleton),
+            recipe.variant.input_size,
+            skeleton,
+            protocol,
+            compute,
+        )
     write_results(results, output)

@@ -1,7 +1,9 @@
 """A model's predictions on person boxes: heatmaps, keypoints, and the persons that stay."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from transpose.config.study import Protocol
 from transpose.data.boxes import PersonBoxes
 from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationBatch
+from transpose.errors import InputError
 from transpose.evaluation.results import PoseResults
 from transpose.geometry import PIXELS_PER_SCALE_UNIT
 from transpose.inference.decode import argmax_decode, dark_decode, heatmap_to_image
@@ -30,6 +33,19 @@ class Predictions:
     """[N, K] float64: maxima of the heatmaps."""
     areas: np.ndarray
     """[N] float64: padded boxes in image pixels squared."""
+
+
+@contextmanager
+def finite_heatmaps_of(source: Path) -> Iterator[None]:
+    """While entered, heatmaps that are not finite are the fault of `source`: the weights, or a training's folder.
+
+    Raises:
+        InputError: a heatmap is not finite.
+    """
+    try:
+        yield
+    except FloatingPointError as error:
+        raise InputError(source, None, None, f"{error}; training has diverged") from None
 
 
 def predict_heatmaps(

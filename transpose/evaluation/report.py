@@ -1,76 +1,152 @@
 """The metrics file of one set of predictions: what the table's numbers are traced back to."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
+
+from transpose.config.base import Name, Settings
 from transpose.config.dataset import Dataset
+from transpose.config.load import read_record
+from transpose.config.study import Protocol
+from transpose.data.boxes import read_boxes
 from transpose.errors import InputError
 from transpose.evaluation.bootstrap import bootstrap_interval
+from transpose.evaluation.joints import JointMetrics
 from transpose.evaluation.matches import write_matches
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints, largest_disagreement, second_opinion
 from transpose.evaluation.results import PoseResults, read_results
-from transpose.files import read_json, sha256_of_file, write_json
+from transpose.files import sha256_of_file, write_json
 
 LARGEST_DISAGREEMENT = 1e-9
 """Two evaluators that differ by more do not compute the same thing."""
+
+
+class TrainedRun(BaseModel):
+    """What evaluations and tables need of a training's run.json, which holds much more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    variant: Name
+    title: str
+    seed: NonNegativeInt
+    initialisation: str
+    code: dict[str, Any]
+
+
+class Bootstrap(Settings):
+    """How the interval of AP is drawn."""
+
+    samples: PositiveInt
+    seed: NonNegativeInt
+    level: float = 0.95
+
+
+class SecondOpinion(Settings):
+    """Whether xtcocotools was there, and how far its figures are from pycocotools'."""
+
+    available: bool
+    largest_disagreement: float | None
+
+
+class EvaluationReport(Settings):
+    """The content of a metrics file: figures, what they were measured on, and digests of all that they come from."""
+
+    variant: Name
+    title: str
+    seed: NonNegativeInt
+    initialisation: str
+    dataset: Name
+    dataset_title: str
+    split: Name
+    boxes: Name
+    boxes_kind: Literal["ground_truth", "detections", "simulated"]
+    box_count: NonNegativeInt
+    """Boxes that the model was run on."""
+    metrics: dict[str, float]
+    """The COCO evaluation's figures as fractions, -1 where it has no answer."""
+    images: NonNegativeInt
+    persons: NonNegativeInt
+    predictions: NonNegativeInt
+    """Persons that were left of the boxes after suppression."""
+    joints: tuple[JointMetrics, ...]
+    interval: tuple[float, float]
+    bootstrap: Bootstrap
+    second_opinion: SecondOpinion
+    weights_sha256: str
+    predictions_sha256: str
+    annotations_sha256: str
+    protocol: Protocol
 
 
 def write_metrics(
     dataset: Dataset,
     annotations: Path,
     run: Path,
-    protocol: Path,
+    protocol: Protocol,
+    boxes: Path,
     predictions: Path,
-    bootstrap: tuple[int, int],
+    bootstrap: Bootstrap,
     output: Path,
 ) -> None:
-    """Evaluate predictions and write metrics beside their match table (`output` with suffix .npz).
+    """Evaluate predictions and write an `EvaluationReport`, with the match table beside it (suffix .npz).
 
     Args:
-        run: run.json of the training that the predictions come from.
+        run: run.json of the training that the predictions come from, its weights.safetensors beside it.
+        boxes: those that were predicted on.
         predictions: COCO results at .../DATASET/SPLIT/BOXES.json; the last three parts name what was evaluated.
-        bootstrap: (samples, seed) of the interval.
 
     Raises:
-        InputError: a file is wrong, or the two evaluators disagree.
+        InputError: a file is missing or wrong, or the two evaluators disagree.
     """
-    name, split, boxes = predictions.parts[-3], predictions.parts[-2], predictions.stem
+    name, split, source = _place(predictions, dataset)
+    trained = read_record(TrainedRun, run)
     results = read_results(predictions, dataset.skeleton)
     metrics = evaluate_keypoints(annotations, results, dataset.skeleton)
-    record = read_json(run)
-    samples, seed = bootstrap
-    write_matches(metrics.matches, output.with_suffix(".npz"))
-    write_json(
-        output,
-        {
-            **{key: record[key] for key in ("variant", "title", "seed", "initialisation")},
-            "dataset": name,
-            "dataset_title": dataset.title,
-            "split": split,
-            "boxes": boxes,
-            "boxes_kind": dataset.boxes[boxes].kind,
-            "metrics": metrics.statistics,
-            "images": metrics.images,
-            "persons": metrics.persons,
-            "predictions": metrics.predictions,
-            "joints": metrics.record()["joints"],
-            "interval": bootstrap_interval(metrics.matches, samples, seed),
-            "bootstrap": {"samples": samples, "seed": seed, "level": 0.95},
-            "second_opinion": _second_opinion(metrics, annotations, results, dataset, predictions),
-            "predictions_sha256": sha256_of_file(predictions),
-            "annotations_sha256": sha256_of_file(annotations),
-            "protocol": read_json(protocol),
-        },
+    report = EvaluationReport(
+        variant=trained.variant,
+        title=trained.title,
+        seed=trained.seed,
+        initialisation=trained.initialisation,
+        dataset=name,
+        dataset_title=dataset.title,
+        split=split,
+        boxes=source,
+        boxes_kind=dataset.boxes[source].kind,
+        box_count=len(read_boxes(boxes)),
+        metrics=metrics.statistics,
+        images=metrics.images,
+        persons=metrics.persons,
+        predictions=metrics.predictions,
+        joints=metrics.joints,
+        interval=bootstrap_interval(metrics.matches, bootstrap.samples, bootstrap.seed, bootstrap.level),
+        bootstrap=bootstrap,
+        second_opinion=_second_opinion(metrics, annotations, results, dataset, predictions),
+        weights_sha256=sha256_of_file(run.parent / "weights.safetensors"),
+        predictions_sha256=sha256_of_file(predictions),
+        annotations_sha256=sha256_of_file(annotations),
+        protocol=protocol,
     )
+    write_matches(metrics.matches, output.with_suffix(".npz"))
+    write_json(output, report.model_dump(mode="json"))
+
+
+def _place(predictions: Path, dataset: Dataset) -> tuple[str, str, str]:
+    """Data set, split and box source that the path of predictions names."""
+    name, split, source = predictions.parent.parent.name, predictions.parent.name, predictions.stem
+    if not name or source not in dataset.boxes:
+        known = ", ".join(dataset.boxes)
+        raise InputError(predictions, None, None, f"must lie at DATASET/SPLIT/BOXES.json, BOXES being one of {known}")
+    return name, split, source
 
 
 def _second_opinion(
     metrics: KeypointMetrics, annotations: Path, results: PoseResults, dataset: Dataset, predictions: Path
-) -> dict[str, Any]:
+) -> SecondOpinion:
     other = second_opinion(annotations, results, dataset.skeleton)
     if other is None:
-        return {"available": False, "largest_disagreement": None}
+        return SecondOpinion(available=False, largest_disagreement=None)
     difference = largest_disagreement(metrics.statistics, other)
     if difference > LARGEST_DISAGREEMENT:
         raise InputError(predictions, None, None, f"pycocotools and xtcocotools disagree by {difference:.3g}")
-    return {"available": True, "largest_disagreement": difference}
+    return SecondOpinion(available=True, largest_disagreement=difference)

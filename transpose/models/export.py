@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from transpose.config.variant import Variant
+from transpose.errors import InputError
 from transpose.models.variants import build_model
 from transpose.models.weights import load_official, read_checkpoint, save_backbone
 
@@ -14,7 +15,8 @@ def export_backbone(variant: Variant, weights: Path, description: str, output: P
         InputError: the weights cannot be read or are not the variant's.
     """
     state = read_checkpoint(weights)
-    keypoints = len(state["final_layer.bias"]) if "final_layer.bias" in state else 0
-    model = build_model(variant, keypoints)
+    if "final_layer.bias" not in state:
+        raise InputError(weights, None, "final_layer.bias", "missing; these are not the weights of a whole model")
+    model = build_model(variant, keypoints=state["final_layer.bias"].numel())
     load_official(model, state, weights)
     save_backbone(model, output, {"description": description})

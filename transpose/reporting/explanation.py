@@ -13,8 +13,9 @@ from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationCrops
+from transpose.errors import InputError
 from transpose.evaluation.pipeline import images_beside
-from transpose.evaluation.predict import decode_heatmaps, predict_heatmaps
+from transpose.evaluation.predict import decode_heatmaps, finite_heatmaps_of, predict_heatmaps
 from transpose.files import atomic_folder, write_json, write_npz
 from transpose.geometry import rescale_points
 from transpose.models.variants import build_model
@@ -38,7 +39,8 @@ def write_explanation(
     of the unflipped pass.
 
     Raises:
-        InputError: a file is missing or wrong, nobody is annotated, or the variant has no encoder.
+        InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
+            model that has diverged.
     """
     truth = load_annotations(annotations, skeleton)
     boxes = choose_persons(truth, settings.persons)
@@ -48,7 +50,8 @@ def write_explanation(
     model = compute.place(model).eval()
     crops = EvaluationCrops(boxes, truth, images_beside(annotations), recipe.variant.input_size)
     pictures = crops.batch(np.arange(len(boxes))).crops
-    heatmaps = predict_heatmaps(model, pictures, skeleton, protocol, compute)
+    with finite_heatmaps_of(weights):
+        heatmaps = predict_heatmaps(model, pictures, skeleton, protocol, compute)
     points, scores = decode_heatmaps(heatmaps.numpy(), protocol)
     keypoints = rescale_points(points, recipe.variant.heatmap_size, recipe.variant.input_size)
     explanation = explain_persons(model, recipe.variant, normalise(pictures).to(compute.device), keypoints)
@@ -79,6 +82,8 @@ def choose_persons(annotations: CocoAnnotations, count: int) -> PersonBoxes:
         InputError: nobody is annotated with keypoints.
     """
     boxes = ground_truth_boxes(annotations)
+    if not len(boxes):
+        raise InputError(annotations.source, None, "annotations", "nobody to explain: no person with keypoints")
     by_id = {annotation_id: row for row, annotation_id in enumerate(annotations.persons.annotation_ids.tolist())}
     rows = np.array([by_id[annotation_id] for annotation_id in boxes.annotation_ids.tolist()], dtype=np.int64)
     persons = annotations.persons.select(rows)

@@ -14,11 +14,12 @@ def render_summary(results: Path) -> str:
     tables = results / "comparison.txt"
     if not tables.is_file():
         raise InputError(results, None, None, "no comparison here; `make demo` or `snakemake --cores all` makes one")
+    report = results / "report.html"
     places = {
         "tables": f"{results}/comparison.{{csv,md,html,tex}}, {results}/ablations.*, {results}/verdicts.*",
         "figures": f"{results}/figures/",
         "attention": f"{results}/attention/",
-        "report": f"{results}/report.html",
+        "report": str(report) if report.is_file() else f"snakemake --report {report} makes it",
         "MLflow": "make ui",
     }
     width = max(map(len, places))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transpose.errors import InputError
-from transpose.files import read_json, sha256_of_file
+from transpose.files import read_json, read_json_lines, sha256_of_file
 
 _SETTINGS = ("seed", "threads")
 """Numbers of run.json that say how was trained, not what came out."""
@@ -78,7 +78,8 @@ def read_run(results: Path, variant: str, seed: int) -> RunRecord:
         raise InputError(folder, None, None, "nothing has been trained here")
     run_file, weights_file = folder / "run.json", folder / "weights.safetensors"
     run = read_json(run_file) if run_file.is_file() else {}
-    history = list(_read_lines(folder / "history.jsonl"))
+    history_file = folder / "history.jsonl"
+    history = read_json_lines(history_file) if history_file.is_file() else []
     # A finished training names the recipe that it had, whatever the study says today.
     recipe = run["recipe"] if run else read_json(results / "records" / "recipes" / f"{variant}.json")
     weights = (weights_file, _digest_of(weights_file)) if run else None
@@ -146,19 +147,10 @@ def _numbers(value: object, name: str) -> Iterator[tuple[str, float]]:
         yield name, float(value)
 
 
-def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(path, f"line {number}", None, f"not JSON: {error.msg}") from None
-
-
 def _read_evaluations(folder: Path, weights: tuple[Path, str] | None) -> Iterator[EvaluationRecord]:
     for path in sorted(folder.rglob("[!.]*.json")):
         record = read_json(path)
-        if weights is not None and record.get("weights_sha256", weights[1]) != weights[1]:
+        if weights is not None and record.get("weights_sha256") != weights[1]:
             raise InputError(path, None, "weights_sha256", f"the evaluation is not of {weights[0]}; evaluate again")
         name = f"{record['dataset']}_{record['split']}/{record['boxes']}"
         low, high = record["interval"] or (None, None)

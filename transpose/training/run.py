@@ -13,11 +13,13 @@ from torch import nn
 from transpose.compute import Compute, choose_compute, describe_machine
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
+from transpose.cost import count_parameters
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
 from transpose.data.loader import TrainingSamples
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.pipeline import images_beside, predict_persons
+from transpose.evaluation.predict import finite_heatmaps_of
 from transpose.files import digest_of_value, folder_lock, sha256_of_file, write_json, write_text
 from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose
@@ -52,7 +54,7 @@ def train_variant(
         The content of `run.json`.
 
     Raises:
-        InputError: data, weights or another process in the folder forbid it.
+        InputError: data, weights or another process in the folder forbid it, or a validation finds the model diverged.
         Interrupted: a signal asked to stop.
         DivergedError: the loss is not finite.
     """
@@ -71,11 +73,12 @@ def train_variant(
             compute,
             store,
             _fingerprint(recipe, seed, digests, initialisation),
-            _validator(recipe, data, protocol, compute),
+            _validator(recipe, data, protocol, compute, folder),
         )
         start = time.monotonic()
         first_epoch = run.progress.epoch
         progress = run.run(observer)
+        parameters = count_parameters(model, recipe.variant)
         record = {
             "variant": recipe.name,
             "title": recipe.variant.title,
@@ -84,7 +87,8 @@ def train_variant(
             "initialisation": initialisation,
             "precision": compute.precision,
             "threads": compute.threads,
-            **count_parameters(model),
+            "parameters": parameters.total,
+            "trainable_parameters": parameters.trainable,
             "best_epoch": progress.best_epoch,
             "best_AP": progress.best_ap,
             "epochs": training.epochs,
@@ -101,14 +105,6 @@ def train_variant(
         _write_outputs(model, progress, record, folder)
         store.clear()
         return record
-
-
-def count_parameters(model: nn.Module) -> dict[str, int]:
-    """Parameters in all, with a fixed position embedding as the paper counts it, and those that are trained."""
-    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    embedding = getattr(model, "pos_embedding", None)
-    fixed = embedding.numel() if embedding is not None and not isinstance(embedding, nn.Parameter) else 0
-    return {"parameters": trainable + fixed, "trainable_parameters": trainable}
 
 
 def _first_model(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, str]:
@@ -136,15 +132,16 @@ def _samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingSamples:
 
 
 def _validator(
-    recipe: Recipe, data: TrainingData, protocol: Protocol, compute: Compute
+    recipe: Recipe, data: TrainingData, protocol: Protocol, compute: Compute, folder: Path
 ) -> Callable[[nn.Module], dict[str, float]]:
     annotations = load_annotations(data.validation, data.skeleton)
     boxes = ground_truth_boxes(annotations)
 
     def validate(model: nn.Module) -> dict[str, float]:
-        results = predict_persons(
-            model, boxes, annotations, recipe.variant.input_size, data.skeleton, protocol, compute
-        )
+        with finite_heatmaps_of(folder):
+            results = predict_persons(
+                model, boxes, annotations, recipe.variant.input_size, data.skeleton, protocol, compute
+            )
         return evaluate_keypoints(data.validation, results, data.skeleton).statistics
 
     return validate

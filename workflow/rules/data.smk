@@ -9,7 +9,8 @@ rule synthesise:
         f"{RESULTS}/benchmarks/synthesise/{{dataset}}/{{split}}.tsv"
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    # As many as `--cores` allows; the pictures do not depend on it.
+    threads: 64
     params:
         code=code_fingerprint("data/synthetic"),
     message:

@@ -38,6 +38,8 @@ rule evaluate:
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
         annotations=PLAN.annotations,
         run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
+        weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
+        boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
         predictions=rules.predict.output,
     output:
         metrics=f"{RESULTS}/metrics/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.json",
@@ -48,7 +50,12 @@ rule evaluate:
         "../../environment.yml"
     params:
         code=code_fingerprint(
-            "evaluation/oks.py", "evaluation/bootstrap.py", "evaluation/report.py"
+            "evaluation/oks.py",
+            "evaluation/joints.py",
+            "evaluation/matching.py",
+            "evaluation/matches.py",
+            "evaluation/bootstrap.py",
+            "evaluation/report.py",
         ),
         samples=PLAN.study.bootstrap_samples,
         seed=PLAN.study.bootstrap_seed,
@@ -56,5 +63,6 @@ rule evaluate:
         "Evaluate {wildcards.variant}, seed {wildcards.seed}, on {wildcards.dataset} {wildcards.split}, {wildcards.boxes} boxes"
     shell:
         "python -m transpose evaluate --protocol {input.protocol} --dataset {input.dataset}"
-        " --annotations {input.annotations} --run {input.run} --predictions {input.predictions}"
-        " --bootstrap {params.samples} --bootstrap-seed {params.seed} --output {output.metrics} 2> {log}"
+        " --annotations {input.annotations} --run {input.run} --boxes {input.boxes}"
+        " --predictions {input.predictions} --bootstrap {params.samples} --bootstrap-seed {params.seed}"
+        " --output {output.metrics} 2> {log}"
