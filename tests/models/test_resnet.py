@@ -6,9 +6,9 @@ import torch
 from transpose.models.resnet import ResNet
 
 
-@pytest.mark.parametrize(("block", "channels"), [("basic", 16), ("bottleneck", 64)])
+@pytest.mark.parametrize(("block", "channels"), [("basic", 32), ("bottleneck", 128)])
 def test_output_shape(block, channels):
-    backbone = ResNet(block, (1, 2, 1), width=4)
+    backbone = ResNet(block, (1, 2, 1), width=8)
     assert (backbone.out_channels, backbone.stride) == (channels, 16)
     assert backbone(torch.zeros(2, 3, 64, 48)).shape == (2, channels, 4, 3)
 
@@ -25,5 +25,5 @@ def test_small_resnet_has_the_published_size():
 
 
 def test_only_blocks_that_change_the_shape_have_a_projection():
-    names = {name for name, _ in ResNet("basic", (2, 2), width=4).named_parameters() if "downsample" in name}
+    names = {name for name, _ in ResNet("basic", (2, 2), width=8).named_parameters() if "downsample" in name}
     assert {name.split(".downsample")[0] for name in names} == {"layer2.0"}

@@ -11,6 +11,7 @@ from transpose.config.load import load_variant
 from transpose.config.variant import Variant
 from transpose.models.variants import build_model
 from transpose.models.weights import official_state_dict
+from transpose.reporting.published import load_published
 
 VARIANTS = Path(__file__).parents[2] / "config" / "variants"
 
@@ -39,6 +40,17 @@ def test_published_parameter_counts(name, total, trainable):
     assert counts(load_variant(name, VARIANTS)) == (total, trainable)
 
 
+PUBLISHED = load_published(VARIANTS.parent / "published.yaml")
+
+
+@pytest.mark.parametrize("path", sorted(VARIANTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_variants_of_published_rows_have_their_parameters(path):
+    variant = load_variant(path.stem, VARIANTS)
+    for row in PUBLISHED.rows:
+        if row.name == variant.published and row.input_size == variant.input_size and "params" in row.metrics:
+            assert counts(variant)[0] / 1e6 == pytest.approx(row.metrics["params"], abs=0.051)
+
+
 @pytest.mark.parametrize("path", sorted(VARIANTS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_variant_builds(path):
     assert counts(load_variant(path.stem, VARIANTS))[1] > 0
@@ -58,7 +70,7 @@ def test_hrnet_whole(width, millions):
 
 
 def test_simple_baseline_names():
-    backbone = {"family": "resnet", "block": "bottleneck", "blocks": (1, 1, 1, 1), "width": 4}
+    backbone = {"family": "resnet", "block": "bottleneck", "blocks": (1, 1, 1, 1), "width": 8}
     changes = {"backbone": backbone, "dim": None, "encoder": None, "input_size": (64, 32)}
     state = official_state_dict(small_model("resnet", changes))
     tops = {key.partition(".")[0] for key in state}

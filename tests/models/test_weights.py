@@ -107,7 +107,7 @@ def test_a_failed_save_leaves_nothing(tmp_path):
         ("final_layer.weight", torch.zeros(17, 6, 1, 1), r"shape \[17, 6, 1, 1\], not \[5, 6, 1, 1\]"),
         ("module.conv1.weight", torch.zeros(1), "not part of this model"),
         ("backbone.conv1.weight", torch.zeros(1), "not part of this model"),
-        ("conv1.weight", torch.zeros(4, 3, 7, 7, dtype=torch.int64), r"numbers are torch.int64, not torch.float32"),
+        ("conv1.weight", torch.zeros(8, 3, 7, 7, dtype=torch.int64), r"numbers are torch.int64, not torch.float32"),
     ],
 )
 def test_whatever_does_not_fit_is_named(key, value, problem):
@@ -136,7 +136,7 @@ def larger(family, modules=(1, 2, 1), blocks=(1, 1, 1)):
     if family == "hrnet":
         backbone = {"family": "hrnet", "width": 4, "stem_width": 4, "bottlenecks": 1, "modules": modules, "blocks": 1}
     else:
-        backbone = {"family": "resnet", "block": "basic", "blocks": blocks, "width": 4}
+        backbone = {"family": "resnet", "block": "basic", "blocks": blocks, "width": 8}
     return changed(small_model(family, {"backbone": backbone, "input_size": (64, 48)}))
 
 
