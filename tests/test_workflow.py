@@ -1,8 +1,8 @@
 """The plan that the workflow's rules ask."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +12,15 @@ from transpose.errors import InputError
 from transpose.workflow import Plan
 
 CONFIG = Path(__file__).parents[1] / "config"
+
+
+@dataclass
+class Wildcards:
+    """As Snakemake hands them to a rule's functions."""
+
+    dataset: str
+    split: str
+    boxes: str
 
 
 @pytest.fixture
@@ -50,7 +59,7 @@ def test_a_changed_training_key_changes_only_recipes(demo: dict[str, Any]) -> No
 
 def test_photographs_are_read_where_they_ship(demo: dict[str, Any]) -> None:
     plan = Plan.of_config(demo, CONFIG)
-    path = plan.annotations(SimpleNamespace(dataset="photographs", split="val", boxes="ground_truth"))
+    path = plan.annotations(Wildcards(dataset="photographs", split="val", boxes="ground_truth"))
     assert Path(path).is_file()
 
 

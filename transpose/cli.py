@@ -290,6 +290,30 @@ def export_backbone(
 
 
 @app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="Name of an archive in the table.")],
+    folder: Annotated[Path, typer.Option(help="Folder that keeps it, as NAME.zip.")],
+    table: Annotated[Path, typer.Option(help="Table of archives.")] = Path("config/downloads.yaml"),
+) -> None:
+    """Download an archive; the same command after an interruption continues."""
+    from transpose.config.download import load_archive
+    from transpose.data.download import fetch
+
+    fetch(load_archive(name, table), folder / f"{name}.zip", report=lambda line: print(line, file=sys.stderr))
+
+
+@app.command()
+def unpack(
+    archive: Annotated[Path, typer.Argument(help="A zip archive.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder to make; OUTPUT.manifest.json appears beside it.")],
+) -> None:
+    """Unpack an archive; what it holds cannot get out of the folder."""
+    from transpose.data.archives import unpack as unpack_archive
+
+    unpack_archive(archive, output)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of a study's configuration."""
     from transpose.config.study import Study

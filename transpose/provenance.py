@@ -7,7 +7,13 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 
-TRAINING_CODE = ("compute.py", "geometry.py", "data", "models", "inference", "evaluation", "training")
+TRAINING_CODE = (
+    "compute.py",
+    "geometry.py",
+    *(f"data/{name}.py" for name in ("coco", "images", "crops", "augment", "heatmaps", "loader", "workers")),
+    "models",
+    "training",
+)
 """Parts of the package that decide trained weights."""
 
 

@@ -15,9 +15,7 @@ class Skeleton(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="Name of the skeleton, for example coco.")
-    keypoints: tuple[str, ...] = Field(
-        min_length=1, description="Keypoint names in the order of the annotation files."
-    )
+    keypoints: tuple[str, ...] = Field(min_length=1, description="Keypoint names in the order of the annotation files.")
     flip_pairs: tuple[tuple[str, str], ...] = Field(description="Pairs that trade places when the picture is mirrored.")
     limbs: tuple[tuple[str, str], ...] = Field(description="Pairs to connect when a skeleton is drawn.")
     sigmas: tuple[PositiveFloat, ...] = Field(

@@ -104,7 +104,7 @@ def test_an_impossible_variant_says_why(changes: dict[str, Any], words: str) -> 
 
 def test_an_unknown_variant_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match="tp_r_a4"):
-        load_variant("tp_r_a5", CONFIG / "variants")
+        load_variant("tp_r_a9", CONFIG / "variants")
 
 
 @pytest.mark.parametrize("content", [b"a: [", b"\xff\xfe\x00", b"a: b: c"])

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,14 @@ from transpose.config.study import Protocol
 from transpose.data.boxes import PersonBoxes
 from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationBatch
-from transpose.evaluation.predict import Predictions, finish_predictions, predict_heatmaps, predict_keypoints
+from transpose.errors import InputError
+from transpose.evaluation.predict import (
+    Predictions,
+    finish_predictions,
+    finite_heatmaps_of,
+    predict_heatmaps,
+    predict_keypoints,
+)
 from transpose.skeleton import COCO
 
 CPU = Compute(torch.device("cpu"), "fp32", 1)
@@ -86,9 +95,19 @@ def test_bf16_is_nearly_fp32():
     torch.testing.assert_close(rough, exact, atol=0.03, rtol=0.03)
 
 
+def predict_with_a_diverged_model():
+    return predict_heatmaps(lambda images: peaks(images) * torch.nan, crops()[0], COCO, Protocol(), CPU)
+
+
 def test_a_diverged_model_is_told():
     with pytest.raises(FloatingPointError, match="not finite"):
-        predict_heatmaps(lambda images: peaks(images) * torch.nan, crops()[0], COCO, Protocol(), CPU)
+        predict_with_a_diverged_model()
+
+
+def test_a_diverged_model_is_the_fault_of_its_weights():
+    words = "run/weights: the model's heatmaps are not finite; training has diverged"
+    with pytest.raises(InputError, match=words), finite_heatmaps_of(Path("run/weights")):
+        predict_with_a_diverged_model()
 
 
 def test_no_boxes_no_predictions():

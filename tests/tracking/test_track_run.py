@@ -271,10 +271,11 @@ class TestErrors:
         write_text(results / "train" / VARIANT / "seed0" / "history.jsonl", history_lines(HISTORY) + '{"epoch": ')
         self.fails(results, "history.jsonl: line 4: not JSON")
 
-    def test_evaluation_of_other_weights(self, results: Path):
+    @pytest.mark.parametrize("digest", ["0", None])
+    def test_evaluation_of_other_or_unknown_weights(self, results: Path, digest: str | None):
         write_training(results)
         path = write_metrics(results)
-        write_text(path, json.dumps(json.loads(path.read_text()) | {"weights_sha256": "0"}))
+        write_text(path, json.dumps(json.loads(path.read_text()) | {"weights_sha256": digest}))
         self.fails(results, "gt.json: weights_sha256: the evaluation is not of")
 
     def test_unreachable_server(self, results: Path):

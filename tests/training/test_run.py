@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,9 @@ def test_a_run_leaves_loadable_weights_a_history_and_its_record(data: TrainingDa
     assert record["initialisation"] == "from scratch"
     assert record["best_epoch"] in (1, 2)
     model = build_model(small_variant("resnet"), len(COCO))
+    # A grid of 4x3 cells and 8 channels: the fixed sine embedding, which the paper counts.
+    assert record["parameters"] - record["trainable_parameters"] == 4 * 3 * 8
+    assert record["trainable_parameters"] == sum(parameter.numel() for parameter in model.parameters())
     for name in OUTPUTS[:2]:
         load_weights(model, tmp_path / "run" / name)
     assert not list((tmp_path / "run").glob("checkpoint*"))
@@ -139,6 +142,22 @@ def test_a_diverged_loss_names_the_persons_and_leaves_no_outputs(data: TrainingD
             Watcher(),
         )
     assert not any((tmp_path / "run" / name).exists() for name in OUTPUTS)
+
+
+def test_weights_that_diverge_in_the_last_step_are_one_line_that_names_the_run(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    training = {"epochs": 1, "batch_size": 8, "schedule": OneCycleSchedule(kind="one_cycle", peak=1e30, warmup=0)}
+    with pytest.raises(InputError, match="run: the model's heatmaps are not finite; training has diverged"):
+        train_variant(recipe(**training), 0, data, PROTOCOL, tmp_path / "run", Watcher())
+    assert not any((tmp_path / "run" / name).exists() for name in OUTPUTS)
+
+
+@pytest.mark.parametrize("missing", ["train", "validation"])
+def test_missing_annotations_are_told(data: TrainingData, tmp_path: Path, missing: str) -> None:
+    without = replace(data, **{missing: tmp_path / "nowhere.json"})
+    with pytest.raises(InputError, match=r"nowhere\.json: no such file"):
+        train_variant(recipe(), 0, without, PROTOCOL, tmp_path / "run", Watcher())
 
 
 def test_bf16_trains_to_finite_weights(data: TrainingData, tmp_path: Path) -> None:

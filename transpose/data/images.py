@@ -1,7 +1,7 @@
 """Pictures from files."""
 
 import mmap
-from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -12,7 +12,23 @@ from transpose.errors import InputError
 _DECODE = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
-def read_image(path: Path) -> np.ndarray:
+class PictureFile(Protocol):
+    """A path, or what stands for one; its text names it in messages."""
+
+    def read_bytes(self) -> bytes:
+        """All bytes of the file; FileNotFoundError if there is none."""
+        ...
+
+
+class PictureFolder(Protocol):
+    """The path of a folder, or what stands for one, such as `zip_pictures.ZipFolder`."""
+
+    def __truediv__(self, name: str, /) -> PictureFile:
+        """The file of that name."""
+        ...
+
+
+def read_image(path: PictureFile) -> np.ndarray:
     """Decode a picture; its EXIF orientation is ignored, as the official evaluation does.
 
     Returns:
@@ -50,7 +66,7 @@ class PictureStore:
     nobody has written take none.
     """
 
-    def __init__(self, folder: Path, images: ImageTable, cache_bytes: int) -> None:
+    def __init__(self, folder: PictureFolder, images: ImageTable, cache_bytes: int) -> None:
         """Read from `folder`; keep as many of the table's first pictures as fit into `cache_bytes`."""
         self.folder = folder
         self.images = images

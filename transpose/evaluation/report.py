@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
-from transpose.config.base import Name, Settings
+from transpose.config.base import Name, Settings, parse
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
 from transpose.config.study import Protocol
@@ -103,30 +103,31 @@ def write_metrics(
     trained = read_record(TrainedRun, run)
     results = read_results(predictions, dataset.skeleton)
     metrics = evaluate_keypoints(annotations, results, dataset.skeleton)
-    report = EvaluationReport(
-        variant=trained.variant,
-        title=trained.title,
-        seed=trained.seed,
-        initialisation=trained.initialisation,
-        dataset=name,
-        dataset_title=dataset.title,
-        split=split,
-        boxes=source,
-        boxes_kind=dataset.boxes[source].kind,
-        box_count=len(read_boxes(boxes)),
-        metrics=metrics.statistics,
-        images=metrics.images,
-        persons=metrics.persons,
-        predictions=metrics.predictions,
-        joints=metrics.joints,
-        interval=bootstrap_interval(metrics.matches, bootstrap.samples, bootstrap.seed, bootstrap.level),
-        bootstrap=bootstrap,
-        second_opinion=_second_opinion(metrics, annotations, results, dataset, predictions),
-        weights_sha256=sha256_of_file(run.parent / "weights.safetensors"),
-        predictions_sha256=sha256_of_file(predictions),
-        annotations_sha256=sha256_of_file(annotations),
-        protocol=protocol,
-    )
+    values = {
+        "variant": trained.variant,
+        "title": trained.title,
+        "seed": trained.seed,
+        "initialisation": trained.initialisation,
+        "dataset": name,
+        "dataset_title": dataset.title,
+        "split": split,
+        "boxes": source,
+        "boxes_kind": dataset.boxes[source].kind,
+        "box_count": len(read_boxes(boxes)),
+        "metrics": metrics.statistics,
+        "images": metrics.images,
+        "persons": metrics.persons,
+        "predictions": metrics.predictions,
+        "joints": metrics.joints,
+        "interval": bootstrap_interval(metrics.matches, bootstrap.samples, bootstrap.seed, bootstrap.level),
+        "bootstrap": bootstrap,
+        "second_opinion": _second_opinion(metrics, annotations, results, dataset, predictions),
+        "weights_sha256": sha256_of_file(run.parent / "weights.safetensors"),
+        "predictions_sha256": sha256_of_file(predictions),
+        "annotations_sha256": sha256_of_file(annotations),
+        "protocol": protocol,
+    }
+    report = parse(EvaluationReport, values, predictions)
     write_matches(metrics.matches, output.with_suffix(".npz"))
     write_json(output, report.model_dump(mode="json"))
 

@@ -1,24 +1,33 @@
 """A study's files gathered into the rows, differences and figures of its comparison."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from transpose.config.base import parse
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import Evaluation, Study
 from transpose.cost import CostReport
+from transpose.errors import InputError
 from transpose.evaluation.bootstrap import paired_difference
 from transpose.evaluation.matches import read_matches
-from transpose.files import read_json, write_text
+from transpose.evaluation.report import EvaluationReport, TrainedRun
+from transpose.files import read_json_lines, write_text
 from transpose.provenance import TRAINING_CODE, code_fingerprint
 from transpose.reporting.compare import compare, summarise, write_comparison
-from transpose.reporting.plots import curve_of_history, plot_accuracy_against_cost, plot_joint_accuracy, plot_training
+from transpose.reporting.plots import (
+    TrainingCurve,
+    curve_of_history,
+    plot_accuracy_against_cost,
+    plot_joint_accuracy,
+    plot_training,
+)
 from transpose.reporting.published import load_published
 from transpose.reporting.records import AblationRecord, EvaluationKey, EvaluationRecord, ResultRow
 from transpose.reporting.writers import TERMINAL_WIDTH
@@ -52,6 +61,15 @@ class StudyFiles:
         place = Path(evaluation.dataset) / evaluation.split / f"{boxes}.json"
         return Path(self.study.results) / "metrics" / variant / f"seed{seed}" / place
 
+    def report(self, variant: str, seed: int, evaluation: Evaluation, boxes: str) -> EvaluationReport | None:
+        """What was measured of one run on one evaluation; None while nothing was.
+
+        Raises:
+            InputError: the metrics file is broken.
+        """
+        path = self.metrics(variant, seed, evaluation, boxes)
+        return read_record(EvaluationReport, path) if path.is_file() else None
+
     def run_folder(self, variant: str, seed: int) -> Path:
         """Folder of one training."""
         return Path(self.study.results) / "train" / variant / f"seed{seed}"
@@ -61,12 +79,15 @@ def write_study(study: Study, published: Path) -> None:
     """Write a study's tables and figures into its results folder. A missing result shows as missing.
 
     Raises:
-        InputError: a file of the study is broken, or results that do not belong together would share a row.
+        InputError: a file of the study is broken, or results that do not belong together would share a table.
     """
     files = StudyFiles.of_study(study)
+    for evaluation in study.evaluations:
+        _check_same_annotations(files, evaluation)
     folder = Path(study.results)
     rows = [row for place in _places(study) for row in _rows(files, *place)]
     ablations = [record for place in _places(study) for record in _ablations(files, *place)]
+    curves = list(_curves(files))
     comparison = compare(rows, ablations, load_published(published))
     write_comparison(folder, study.name, comparison)
     write_text(folder / "comparison.txt", summarise(comparison, TERMINAL_WIDTH))
@@ -75,7 +96,18 @@ def write_study(study: Study, published: Path) -> None:
         name = f"{evaluation.dataset}_{evaluation.split}_{evaluation.boxes[0]}.png"
         plot_accuracy_against_cost(shown, folder / "figures" / f"accuracy_{name}")
         plot_joint_accuracy(shown, folder / "figures" / f"joints_{name}")
-    plot_training(list(_curves(files)), folder / "figures" / "training.png")
+    plot_training(curves, folder / "figures" / "training.png")
+
+
+def _check_same_annotations(files: StudyFiles, evaluation: Evaluation) -> None:
+    places: dict[str, Path] = {}
+    for variant, seed, boxes in product(files.study.variants, range(files.study.seeds), evaluation.boxes):
+        report = files.report(variant, seed, evaluation, boxes)
+        if report is not None:
+            places.setdefault(report.annotations_sha256, files.metrics(variant, seed, evaluation, boxes))
+    if len(places) > 1:
+        first, other, *_ = places.values()
+        raise InputError(other, None, "annotations_sha256", f"not the annotations of {first}; evaluate again")
 
 
 def _places(study: Study) -> Iterator[tuple[Evaluation, str]]:
@@ -98,41 +130,54 @@ def _rows(files: StudyFiles, evaluation: Evaluation, boxes: str) -> Iterator[Res
             protocol=files.study.protocol,
         )
         cost = Path(files.study.results) / "cost" / f"{variant}.json"
-        yield ResultRow(
-            key=key,
-            title=recipe.variant.title,
-            dataset_title=dataset.title,
-            input_size=recipe.variant.input_size,
-            benchmark=dataset.benchmarks.get(evaluation.split),
-            published=recipe.variant.published,
-            seeds_planned=files.study.seeds,
-            evaluations=tuple(_evaluations(files, key, evaluation)),
-            cost=read_record(CostReport, cost) if cost.is_file() else None,
-        )
+        values = {
+            "key": key,
+            "title": recipe.variant.title,
+            "dataset_title": dataset.title,
+            "input_size": recipe.variant.input_size,
+            "benchmark": dataset.benchmarks.get(evaluation.split),
+            "published": recipe.variant.published,
+            "seeds_planned": files.study.seeds,
+            "evaluations": tuple(_evaluations(files, variant, evaluation, boxes)),
+            "cost": read_record(CostReport, cost) if cost.is_file() else None,
+        }
+        yield parse(ResultRow, values, Path(files.study.results) / "metrics" / variant)
 
 
-def _evaluations(files: StudyFiles, key: EvaluationKey, evaluation: Evaluation) -> Iterator[EvaluationRecord]:
+def _evaluations(files: StudyFiles, variant: str, evaluation: Evaluation, boxes: str) -> Iterator[EvaluationRecord]:
     for seed in range(files.study.seeds):
-        path = files.metrics(key.variant, seed, evaluation, key.boxes)
-        if path.is_file():
-            metrics = read_json(path)
-            yield EvaluationRecord(
-                key=key,
-                seed=seed,
-                images=metrics["images"],
-                persons=metrics["persons"],
-                initialisation=metrics["initialisation"],
-                metrics=metrics["metrics"],
-                interval=metrics["interval"],
-                joint_ap={joint["keypoint"]: joint["ap"] for joint in metrics["joints"]},
-                notes=tuple(_notes(metrics, read_json(files.run_folder(key.variant, seed) / "run.json"))),
-            )
+        report = files.report(variant, seed, evaluation, boxes)
+        if report is not None:
+            run = read_record(TrainedRun, files.run_folder(variant, seed) / "run.json")
+            yield _evaluation_record(report, tuple(_notes(report, run)))
 
 
-def _notes(metrics: dict[str, Any], run: dict[str, Any]) -> Iterator[str]:
-    if run["code"]["fingerprint"] != code_fingerprint(*TRAINING_CODE):
+def _evaluation_record(report: EvaluationReport, notes: tuple[str, ...]) -> EvaluationRecord:
+    return EvaluationRecord(
+        key=EvaluationKey(
+            variant=report.variant,
+            dataset=report.dataset,
+            split=report.split,
+            boxes=report.boxes,
+            box_kind=report.boxes_kind,
+            protocol=report.protocol,
+        ),
+        seed=report.seed,
+        images=report.images,
+        persons=report.persons,
+        box_count=report.box_count,
+        initialisation=report.initialisation,
+        metrics=report.metrics,
+        interval=report.interval,
+        joint_ap={joint.keypoint: joint.ap for joint in report.joints},
+        notes=notes,
+    )
+
+
+def _notes(report: EvaluationReport, run: TrainedRun) -> Iterator[str]:
+    if run.code.get("fingerprint") != code_fingerprint(*TRAINING_CODE):
         yield "the training code has changed since"
-    if not metrics["second_opinion"]["available"]:
+    if not report.second_opinion.available:
         yield "without xtcocotools' second opinion"
 
 
@@ -145,7 +190,7 @@ def _ablations(files: StudyFiles, evaluation: Evaluation, boxes: str) -> Iterato
                 for seed in range(files.study.seeds)
             ]
             complete = [(a, b) for a, b in pairs if a.is_file() and b.is_file()]
-            counts = read_json(complete[0][0]) if complete else {"images": 0, "persons": 0}
+            measured = read_record(EvaluationReport, complete[0][0]) if complete else None
             mean = _mean_difference(files.study, complete)
             yield AblationRecord(
                 question=ablation.question,
@@ -155,8 +200,8 @@ def _ablations(files: StudyFiles, evaluation: Evaluation, boxes: str) -> Iterato
                 split=evaluation.split,
                 boxes=boxes,
                 box_kind=dataset.boxes[boxes].kind,
-                images=counts["images"],
-                persons=counts["persons"],
+                images=measured.images if measured else 0,
+                persons=measured.persons if measured else 0,
                 seeds=len(complete),
                 difference=mean[0] if mean else None,
                 interval=(mean[1], mean[2]) if mean else None,
@@ -180,10 +225,18 @@ def _mean_difference(study: Study, pairs: list[tuple[Path, Path]]) -> tuple[floa
     return difference, low, high
 
 
-def _curves(files: StudyFiles) -> Iterator[Any]:
+def _curves(files: StudyFiles) -> Iterator[TrainingCurve]:
     for variant, recipe in files.recipes.items():
         for seed in range(files.study.seeds):
             path = files.run_folder(variant, seed) / "history.jsonl"
             if path.is_file():
-                lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-                yield curve_of_history(recipe.variant.title, seed, lines)
+                yield curve_of_history(recipe.variant.title, seed, _read_history(path))
+
+
+def _read_history(path: Path) -> list[dict[str, Any]]:
+    lines = read_json_lines(path)
+    for number, line in enumerate(lines, start=1):
+        for field in ("epoch", "loss", "validation"):
+            if field not in line:
+                raise InputError(path, f"line {number}", field, "missing")
+    return lines

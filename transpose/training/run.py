@@ -17,6 +17,7 @@ from transpose.cost import count_parameters
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
 from transpose.data.loader import TrainingSamples
+from transpose.errors import InputError
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.pipeline import images_beside, predict_persons
 from transpose.evaluation.predict import finite_heatmaps_of
@@ -61,7 +62,7 @@ def train_variant(
     with folder_lock(folder):
         training = recipe.training
         compute = choose_compute(training.device, training.precision, training.threads)
-        digests = {"train": sha256_of_file(data.train), "validation": sha256_of_file(data.validation)}
+        digests = _input_digests(recipe, data)
         torch.manual_seed(seed)
         model, initialisation = _first_model(recipe, data.skeleton)
         store = CheckpointStore(folder)
@@ -72,7 +73,7 @@ def train_variant(
             seed,
             compute,
             store,
-            _fingerprint(recipe, seed, digests, initialisation),
+            _fingerprint(recipe, seed, digests),
             _validator(recipe, data, protocol, compute, folder),
         )
         start = time.monotonic()
@@ -85,6 +86,7 @@ def train_variant(
             "seed": seed,
             "recipe": recipe.model_dump(mode="json"),
             "initialisation": initialisation,
+            "backbone_sha256": digests.get("backbone"),
             "precision": compute.precision,
             "threads": compute.threads,
             "parameters": parameters.total,
@@ -107,6 +109,16 @@ def train_variant(
         return record
 
 
+def _input_digests(recipe: Recipe, data: TrainingData) -> dict[str, str]:
+    """SHA-256 of every file that decides the weights."""
+    files = {"train": data.train, "validation": data.validation}
+    if recipe.training.backbone_weights is not None:
+        files["backbone"] = Path(recipe.training.backbone_weights)
+    if missing := [path for path in files.values() if not path.is_file()]:
+        raise InputError(missing[0], None, None, "no such file")
+    return {name: sha256_of_file(path) for name, path in files.items()}
+
+
 def _first_model(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, str]:
     training = recipe.training
     model = build_model(recipe.variant, len(skeleton), training.dropout, training.attention_dropout)
@@ -116,7 +128,7 @@ def _first_model(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, str]:
     path = Path(training.backbone_weights)
     load_backbone(model, path)
     described = read_metadata(path).get("description", path.name) if path.suffix == ".safetensors" else path.name
-    return model, f"backbone: {described} (sha256 {sha256_of_file(path)[:12]})"
+    return model, f"backbone {described}"
 
 
 def _samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingSamples:
@@ -147,10 +159,8 @@ def _validator(
     return validate
 
 
-def _fingerprint(recipe: Recipe, seed: int, digests: dict[str, str], initialisation: str) -> str:
-    return digest_of_value(
-        {"recipe": recipe.model_dump(mode="json"), "seed": seed, "data": digests, "initialisation": initialisation}
-    )
+def _fingerprint(recipe: Recipe, seed: int, digests: dict[str, str]) -> str:
+    return digest_of_value({"recipe": recipe.model_dump(mode="json"), "seed": seed, "files": digests})
 
 
 def _write_outputs(model: TransPose, progress: Progress, record: dict[str, Any], folder: Path) -> None:

@@ -34,7 +34,16 @@ rule explain:
     resources:
         gpu=GPUS,
     params:
-        code=code_fingerprint("attention", "models", "reporting/attention_figure.py"),
+        code=code_fingerprint(
+            "geometry.py",
+            "models",
+            "inference",
+            "data/crops.py",
+            "evaluation/predict.py",
+            "attention",
+            "reporting/attention_figure.py",
+            "reporting/explanation.py",
+        ),
     message:
         "Attention maps of {wildcards.variant}, seed {wildcards.seed}, on {wildcards.dataset} {wildcards.split}"
     shell:

@@ -10,7 +10,12 @@ rule boxes:
     conda:
         "../../environment.yml"
     params:
-        code=code_fingerprint("data/boxes.py", "data/coco.py"),
+        code=code_fingerprint(
+            "data/box_sources.py",
+            "data/boxes.py",
+            "data/coco.py",
+            "data/simulated_detector.py",
+        ),
     message:
         "Person boxes {wildcards.boxes} of {wildcards.dataset} {wildcards.split}"
     shell:

@@ -23,6 +23,8 @@ rule predict:
             "models",
             "inference",
             "data/crops.py",
+            "data/loader.py",
+            "evaluation/pipeline.py",
             "evaluation/predict.py",
         ),
     message:

@@ -1,0 +1,211 @@
+"""A metrics file says what was measured, on what, and of which weights."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from transpose.config.dataset import Dataset
+from transpose.config.load import read_record
+from transpose.config.study import Protocol
+from transpose.data.boxes import PersonBoxes, write_boxes
+from transpose.errors import InputError
+from transpose.evaluation import report as module
+from transpose.evaluation.matches import average_precisions, read_matches
+from transpose.evaluation.oks import evaluate_keypoints, second_opinion
+from transpose.evaluation.report import Bootstrap, EvaluationReport, write_metrics
+from transpose.evaluation.results import PoseResults, write_results
+from transpose.files import read_json, sha256_of_file, write_json
+from transpose.skeleton import COCO
+
+DATASET = Dataset.model_validate(
+    {
+        "title": "toys",
+        "source": {"kind": "folder", "folders": {"val": "toy"}},
+        "boxes": {"annotated": {"kind": "ground_truth"}, "found": {"kind": "simulated"}},
+    }
+)
+RUN = {
+    "variant": "tiny",
+    "title": "Tiny",
+    "seed": 3,
+    "initialisation": "from scratch",
+    "code": {"fingerprint": "f1f2", "git": None, "dirty": None},
+    "seconds": 12.5,
+}
+PROTOCOL = Protocol(flip_test=False)
+
+
+@dataclass(frozen=True)
+class Files:
+    """What an evaluation reads and writes."""
+
+    annotations: Path
+    run: Path
+    boxes: Path
+    predictions: Path
+    output: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.run.parent / "weights.safetensors"
+
+    def evaluate(self, **changes: Any) -> EvaluationReport:
+        """Write the metrics and read them back."""
+        arguments = {**vars(self), "dataset": DATASET, "protocol": PROTOCOL, "bootstrap": Bootstrap(samples=30, seed=1)}
+        write_metrics(**{**arguments, **changes})
+        return read_record(EvaluationReport, self.output)
+
+
+@pytest.fixture
+def make_files(make_scene: Callable[..., Any], tmp_path: Path) -> Callable[..., Files]:
+    """Files around a made-up scene, for some results."""
+
+    def make(results: PoseResults | None = None) -> Files:
+        scene = make_scene(seed=3)
+        files = Files(
+            annotations=scene.annotation_path,
+            run=tmp_path / "train" / "run.json",
+            boxes=tmp_path / "boxes.json",
+            predictions=tmp_path / "predictions" / "toy" / "val" / "found.json",
+            output=tmp_path / "metrics" / "found.json",
+        )
+        write_json(files.run, RUN)
+        files.weights.write_bytes(b"weights")
+        write_boxes(_boxes(7), files.boxes)
+        write_results(scene.results if results is None else results, files.predictions)
+        return files
+
+    return make
+
+
+def _boxes(number: int) -> PersonBoxes:
+    ids = np.full(number, 5)
+    return PersonBoxes(ids, np.tile([1.0, 2.0, 30.0, 40.0], (number, 1)), np.ones(number), np.full(number, -1))
+
+
+def test_figures_are_the_evaluations_and_everything_is_named(make_files: Callable[..., Files]) -> None:
+    files = make_files()
+    report = files.evaluate()
+    results = module.read_results(files.predictions, COCO)
+    expected = evaluate_keypoints(files.annotations, results, COCO)
+    assert report.metrics == expected.statistics
+    assert (report.images, report.persons) == (expected.images, expected.persons)
+    assert report.predictions == len(results)
+    assert report.joints == expected.joints
+    assert report.box_count == 7
+    assert (report.variant, report.title, report.seed, report.initialisation) == ("tiny", "Tiny", 3, "from scratch")
+    assert (report.dataset, report.split, report.boxes, report.boxes_kind) == ("toy", "val", "found", "simulated")
+    assert (report.dataset_title, report.protocol) == ("toys", PROTOCOL)
+    assert report.interval[0] <= report.metrics["AP"] <= report.interval[1]
+
+
+def test_digests_are_of_the_files_that_were_read(make_files: Callable[..., Files]) -> None:
+    files = make_files()
+    report = files.evaluate()
+    assert report.weights_sha256 == sha256_of_file(files.weights)
+    assert report.predictions_sha256 == sha256_of_file(files.predictions)
+    assert report.annotations_sha256 == sha256_of_file(files.annotations)
+    files.weights.write_bytes(b"other weights")
+    assert files.evaluate().weights_sha256 != report.weights_sha256
+
+
+def test_the_match_table_beside_it_gives_the_same_ap(make_files: Callable[..., Files]) -> None:
+    files = make_files()
+    report = files.evaluate()
+    table = read_matches(files.output.with_suffix(".npz"))
+    once = np.ones((1, report.images), dtype=np.int64)
+    assert average_precisions(table, once)[0] == pytest.approx(report.metrics["AP"], abs=1e-12)
+
+
+def test_the_same_files_give_the_same_bytes_and_another_seed_another_interval(make_files: Callable[..., Files]) -> None:
+    files = make_files()
+    first = files.evaluate()
+    written = files.output.read_bytes(), files.output.with_suffix(".npz").read_bytes()
+    files.evaluate()
+    assert (files.output.read_bytes(), files.output.with_suffix(".npz").read_bytes()) == written
+    other = files.evaluate(bootstrap=Bootstrap(samples=30, seed=2))
+    assert other.metrics == first.metrics
+    assert other.interval != first.interval
+
+
+def test_nobody_predicted_is_an_ap_of_zero(make_files: Callable[..., Files], no_results: PoseResults) -> None:
+    report = make_files(no_results).evaluate()
+    assert (report.metrics["AP"], report.predictions, report.interval) == (0, 0, (0, 0))
+
+
+def test_nobody_to_find_is_no_ap(make_files: Callable[..., Files], no_results: PoseResults) -> None:
+    files = make_files(no_results)
+    content = read_json(files.annotations)
+    write_json(files.annotations, content | {"annotations": []})
+    report = files.evaluate()
+    assert (report.metrics["AP"], report.persons, report.interval) == (-1, 0, (-1, -1))
+
+
+class TestSecondOpinion:
+    def test_it_is_off_where_xtcocotools_is_missing(
+        self, make_files: Callable[..., Files], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "second_opinion", lambda *_: None)
+        opinion = make_files().evaluate().second_opinion
+        assert (opinion.available, opinion.largest_disagreement) == (False, None)
+
+    def test_it_agrees_where_it_is_installed(self, make_files: Callable[..., Files]) -> None:
+        files = make_files()
+        installed = second_opinion(files.annotations, module.read_results(files.predictions, COCO), COCO) is not None
+        opinion = files.evaluate().second_opinion
+        assert opinion.available == installed
+        assert (opinion.largest_disagreement or 0) <= 1e-9
+
+    def test_disagreement_is_an_error_and_leaves_nothing(
+        self, make_files: Callable[..., Files], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        files = make_files()
+        figures = evaluate_keypoints(files.annotations, module.read_results(files.predictions, COCO), COCO).statistics
+        monkeypatch.setattr(module, "second_opinion", lambda *_: figures | {"AR50": figures["AR50"] + 1e-3})
+        with pytest.raises(InputError, match=r"found.json: pycocotools and xtcocotools disagree by 0.001"):
+            files.evaluate()
+        assert not files.output.parent.exists()
+
+
+class TestFaults:
+    @pytest.fixture(autouse=True)
+    def _one_evaluator(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "second_opinion", lambda *_: None)
+
+    def fails(self, files: Files, words: str) -> None:
+        with pytest.raises(InputError) as caught:
+            files.evaluate()
+        assert words in str(caught.value)
+        assert not files.output.parent.exists()
+
+    @pytest.mark.parametrize("name", ["annotations", "run", "boxes", "predictions", "weights"])
+    def test_a_missing_file(self, make_files: Callable[..., Files], name: str) -> None:
+        files = make_files()
+        path: Path = getattr(files, name)
+        path.unlink()
+        self.fails(files, f"{path.name}: no such file")
+
+    @pytest.mark.parametrize("key", ["variant", "title", "seed", "initialisation", "code"])
+    def test_a_record_of_something_else_than_a_training(self, make_files: Callable[..., Files], key: str) -> None:
+        files = make_files()
+        write_json(files.run, {name: value for name, value in RUN.items() if name != key})
+        self.fails(files, f"run.json: {key}: Field required")
+
+    def test_predictions_on_boxes_that_the_data_set_does_not_know(self, make_files: Callable[..., Files]) -> None:
+        files = make_files()
+        moved = files.predictions.rename(files.predictions.with_name("guessed.json"))
+        self.fails(Files(**vars(files) | {"predictions": moved}), "BOXES being one of annotated, found")
+
+    def test_predictions_whose_place_is_no_name(self, make_files: Callable[..., Files]) -> None:
+        files = make_files()
+        folder = files.predictions.parent.rename(files.predictions.parent.with_name("Val 1"))
+        moved = folder / files.predictions.name
+        self.fails(Files(**vars(files) | {"predictions": moved}), "found.json: split: String should match pattern")
+
+    def test_predictions_in_other_pictures(self, make_files: Callable[..., Files]) -> None:
+        stray = PoseResults(np.array([4]), np.ones((1, 17, 3)), np.ones(1))
+        self.fails(make_files(stray), "which is not there")

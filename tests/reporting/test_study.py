@@ -1,0 +1,275 @@
+"""A results folder becomes tables and figures: every number from its file, and nothing shares a table by accident."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.made_up_results import cost
+from transpose.config.dataset import Dataset
+from transpose.config.load import load_variant
+from transpose.config.recipe import Recipe
+from transpose.config.study import Study
+from transpose.config.training import Training
+from transpose.errors import InputError
+from transpose.evaluation.matches import THRESHOLDS, MatchTable, average_precisions, write_matches
+from transpose.files import read_json, write_json, write_text
+from transpose.provenance import TRAINING_CODE, code_fingerprint
+from transpose.reporting.study import StudyFiles, write_study
+
+CONFIG = Path(__file__).parents[2] / "config"
+VARIANTS = ("tp_r_a3", "tp_r_a4")
+IMAGES, BOXES = 5000, 104_125
+HISTORY = [
+    {"epoch": 0, "learning_rate": 1e-3, "loss": 0.5, "validation": None},
+    {"epoch": 1, "learning_rate": 1e-4, "loss": 0.25, "validation": {"AP": 0.5}},
+]
+DATASET = {
+    "title": "COCO",
+    "source": {"kind": "folder", "folders": {"val": "coco/val"}},
+    "boxes": {"annotated": {"kind": "ground_truth"}, "found": {"kind": "detections", "files": {"val": "d.json"}}},
+    "benchmarks": {"val": "coco_val2017"},
+}
+
+
+class Results:
+    """A results folder with two variants, two seeds and two sources of boxes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.study = Study.model_validate(
+            {
+                "name": "demo",
+                "results": str(folder),
+                "variants": VARIANTS,
+                "seeds": 2,
+                "train": {"dataset": "coco", "split": "train"},
+                "validation": {"dataset": "coco", "split": "val"},
+                "evaluations": [{"dataset": "coco", "split": "val", "boxes": ["annotated", "found"]}],
+                "ablations": [{"question": "Do more layers help?", "baseline": VARIANTS[0], "variants": [VARIANTS[1]]}],
+                "bootstrap_samples": 20,
+            }
+        )
+        dataset = Dataset.model_validate(DATASET)
+        write_json(folder / "records" / "datasets" / "coco.json", dataset.model_dump(mode="json"))
+        for variant in VARIANTS:
+            settings = load_variant(variant, CONFIG / "variants")
+            recipe = Recipe(name=variant, variant=settings, training=Training())
+            write_json(folder / "records" / "recipes" / f"{variant}.json", recipe.model_dump(mode="json"))
+            write_json(folder / "cost" / f"{variant}.json", cost().model_dump(mode="json"))
+            for seed in (0, 1):
+                self._write_training(variant, seed)
+                for boxes in ("annotated", "found"):
+                    self.write_metrics(variant, seed, boxes)
+
+    def metrics(self, variant: str, seed: int, boxes: str) -> Path:
+        return self.folder / "metrics" / variant / f"seed{seed}" / "coco" / "val" / f"{boxes}.json"
+
+    def write_metrics(self, variant: str, seed: int, boxes: str, **changes: Any) -> None:
+        table = matches(wrong=3 * (VARIANTS.index(variant) == 0) + seed)
+        ap = float(average_precisions(table, np.ones((1, len(table.image_ids)), dtype=np.int64))[0])
+        values = {
+            "variant": variant,
+            "title": variant,
+            "seed": seed,
+            "initialisation": "from scratch",
+            "dataset": "coco",
+            "dataset_title": "COCO",
+            "split": "val",
+            "boxes": boxes,
+            "boxes_kind": DATASET["boxes"][boxes]["kind"],
+            "box_count": BOXES,
+            "metrics": {"AP": ap, "AP50": 0.9, "AP75": 0.8, "APM": 0.7, "APL": -1.0, "AR": 0.8},
+            "images": IMAGES,
+            "persons": 6352,
+            "predictions": 20,
+            "joints": [joint("nose", 0.7), joint("left_eye", -1.0)],
+            "interval": [ap - 0.02, ap + 0.03],
+            "bootstrap": {"samples": 20, "seed": 0, "level": 0.95},
+            "second_opinion": {"available": True, "largest_disagreement": 0.0},
+            "weights_sha256": "a" * 64,
+            "predictions_sha256": "b" * 64,
+            "annotations_sha256": "c" * 64,
+            "protocol": self.study.protocol.model_dump(mode="json"),
+        }
+        path = self.metrics(variant, seed, boxes)
+        write_json(path, values | changes)
+        write_matches(table, path.with_suffix(".npz"))
+
+    def _write_training(self, variant: str, seed: int) -> None:
+        folder = self.folder / "train" / variant / f"seed{seed}"
+        write_text(folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in HISTORY))
+        run = {"variant": variant, "title": variant, "seed": seed, "initialisation": "from scratch", "seconds": 1.5}
+        write_json(folder / "run.json", run | {"code": {"fingerprint": code_fingerprint(*TRAINING_CODE)}})
+
+    def write(self) -> list[dict[str, str]]:
+        """Make the comparison; its rows."""
+        write_study(self.study, CONFIG / "published.yaml")
+        with (self.folder / "comparison.csv").open(newline="") as stream:
+            return list(csv.DictReader(stream))
+
+    def fails(self, words: str) -> None:
+        with pytest.raises(InputError) as caught:
+            write_study(self.study, CONFIG / "published.yaml")
+        assert words in str(caught.value)
+        assert not (self.folder / "comparison.csv").exists()
+
+
+def matches(wrong: int) -> MatchTable:
+    """Twenty pictures with a person and a prediction each, of which some are wrong."""
+    found = np.arange(20) >= wrong
+    return MatchTable(
+        image_ids=np.arange(20),
+        persons=np.ones(20, dtype=np.int64),
+        images=np.arange(20),
+        scores=np.linspace(0.9, 0.5, 20),
+        matched=np.tile(found[:, None], (1, len(THRESHOLDS))),
+        ignored=np.zeros((20, len(THRESHOLDS)), dtype=bool),
+    )
+
+
+def joint(name: str, ap: float) -> dict[str, Any]:
+    errors = {"median_error_occluded": None, "median_error_visible": 0.5}
+    return {"keypoint": name, "ap": ap, "occluded": 0, "visible": 9, **errors}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    return Results(tmp_path / "results")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[dict[str, str]]]:
+    """A whole study, compared once."""
+    whole = Results(tmp_path_factory.mktemp("study"))
+    return whole, whole.write()
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("plot_accuracy_against_cost", "plot_joint_accuracy", "plot_training"):
+        monkeypatch.setattr(f"transpose.reporting.study.{name}", lambda *_: None)
+
+
+class TestWholeStudy:
+    def test_every_table_and_figure_is_there(self, finished: tuple[Results, Any]) -> None:
+        folder = finished[0].folder
+        tables = [f"{name}.{suffix}" for name in ("comparison", "ablations", "verdicts") for suffix in ("csv", "html")]
+        figures = [
+            f"figures/{name}.png" for name in ("training", "accuracy_coco_val_annotated", "joints_coco_val_annotated")
+        ]
+        for name in (*tables, *figures, "comparison.txt"):
+            assert (folder / name).stat().st_size > 0
+
+    def test_a_row_is_the_mean_of_its_seeds(self, finished: tuple[Results, list[dict[str, str]]]) -> None:
+        whole, rows = finished
+        assert [(row["variant"], row["boxes"]) for row in rows] == [
+            (variant, boxes) for boxes in ("annotated", "found") for variant in VARIANTS
+        ]
+        for row in rows:
+            files = [read_json(whole.metrics(row["variant"], seed, row["boxes"])) for seed in (0, 1)]
+            assert float(row["AP"]) == pytest.approx(100 * np.mean([file["metrics"]["AP"] for file in files]))
+            assert float(row["AP_low"]) == pytest.approx(100 * np.mean([file["interval"][0] for file in files]))
+            assert (row["seeds"], row["images"], row["persons"]) == ("2", "5000", "6352")
+            assert row["initialisation"] == "from scratch"
+            assert row["APL"] == row["notes"] == ""
+            assert float(row["params_m"]) == 5.2
+
+    def test_the_published_number_of_boxes_makes_rows_comparable(
+        self, finished: tuple[Results, list[dict[str, str]]]
+    ) -> None:
+        by_boxes = {(row["variant"], row["boxes"]): row for row in finished[1]}
+        row = by_boxes["tp_r_a3", "found"]
+        assert row["comparable"] == "True"
+        assert float(row["difference"]) == pytest.approx(float(row["AP"]) - float(row["published_AP"]))
+
+    def test_the_ablation_is_the_mean_of_paired_differences(self, finished: tuple[Results, Any]) -> None:
+        whole, rows = finished
+        with (whole.folder / "ablations.csv").open(newline="") as stream:
+            answers = list(csv.DictReader(stream))
+        assert [answer["boxes"] for answer in answers] == ["annotated", "found"]
+        aps = {row["variant"]: float(row["AP"]) for row in rows if row["boxes"] == "annotated"}
+        answer = answers[0]
+        assert float(answer["difference"]) == pytest.approx(aps["tp_r_a4"] - aps["tp_r_a3"])
+        assert float(answer["low"]) <= float(answer["difference"]) <= float(answer["high"])
+        assert (answer["seeds"], answer["images"]) == ("2", "5000")
+
+
+@pytest.mark.usefixtures("no_figures")
+class TestRows:
+    def test_another_number_of_boxes_is_not_compared(self, results: Results) -> None:
+        results.write_metrics("tp_r_a3", 1, "found", box_count=99)
+        row = next(row for row in results.write() if (row["variant"], row["boxes"]) == ("tp_r_a3", "found"))
+        assert row["verdict"] == f"not comparable: not the published {BOXES} boxes"
+        assert row["published_AP"] == ""
+
+    def test_missing_results_are_rows_not_run(self, results: Results) -> None:
+        for seed in (0, 1):
+            results.metrics("tp_r_a4", seed, "found").unlink()
+        results.metrics("tp_r_a4", 1, "annotated").unlink()
+        seeds = {(row["variant"], row["boxes"]): (row["seeds"], row["status"]) for row in results.write()}
+        assert seeds["tp_r_a4", "found"] == ("0", "not run")
+        assert seeds["tp_r_a4", "annotated"] == ("1", "measured")
+        with (results.folder / "ablations.csv").open(newline="") as stream:
+            assert [row["seeds"] for row in csv.DictReader(stream)] == ["1", "0"]
+
+    def test_changed_code_and_a_missing_second_opinion_are_noted(self, results: Results) -> None:
+        path = results.folder / "train" / "tp_r_a3" / "seed0" / "run.json"
+        write_json(path, read_json(path) | {"code": {"fingerprint": "0" * 16}})
+        opinion = {"available": False, "largest_disagreement": None}
+        results.write_metrics("tp_r_a4", 1, "annotated", second_opinion=opinion)
+        notes = {(row["variant"], row["boxes"]): row["notes"] for row in results.write()}
+        assert notes["tp_r_a3", "annotated"] == notes["tp_r_a3", "found"] == "the training code has changed since"
+        assert notes["tp_r_a4", "annotated"] == "without xtcocotools' second opinion"
+        assert notes["tp_r_a4", "found"] == ""
+
+
+class TestFaults:
+    def test_results_on_other_annotations(self, results: Results) -> None:
+        results.write_metrics("tp_r_a4", 1, "found", annotations_sha256="d" * 64)
+        results.fails("tp_r_a4/seed1/coco/val/found.json: annotations_sha256: not the annotations of ")
+
+    def test_results_by_another_protocol(self, results: Results) -> None:
+        protocol = results.study.protocol.model_dump(mode="json") | {"flip_test": False}
+        results.write_metrics("tp_r_a4", 0, "found", protocol=protocol)
+        results.fails("metrics/tp_r_a4: tp_r_a4 seed 0 is of another protocol than its row")
+
+    @pytest.mark.parametrize("key", ["box_count", "weights_sha256", "metrics", "joints"])
+    def test_a_metrics_file_without_a_field(self, results: Results, key: str) -> None:
+        path = results.metrics("tp_r_a3", 0, "annotated")
+        write_json(path, {name: value for name, value in read_json(path).items() if name != key})
+        results.fails(f"annotated.json: {key}: Field required")
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            (json.dumps(HISTORY[0]) + '\n{"epoch": 1, "lo', "history.jsonl: line 2: not JSON: Unterminated string"),
+            ('{"epoch": 0, "validation": null}\n', "history.jsonl: line 1: loss: missing"),
+            ("[]\n", "history.jsonl: line 1: not a JSON object"),
+        ],
+    )
+    def test_a_broken_line_of_a_history(self, results: Results, text: str, words: str) -> None:
+        write_text(results.folder / "train" / "tp_r_a3" / "seed1" / "history.jsonl", text)
+        results.fails(words)
+
+    @pytest.mark.parametrize(
+        "name", ["records/recipes/tp_r_a3.json", "records/datasets/coco.json", "train/tp_r_a3/seed0/run.json"]
+    )
+    def test_a_missing_record(self, results: Results, name: str) -> None:
+        (results.folder / name).unlink()
+        results.fails(f"{name}: no such file")
+
+    def test_a_missing_match_table(self, results: Results) -> None:
+        path = results.metrics("tp_r_a4", 0, "annotated").with_suffix(".npz")
+        path.unlink()
+        results.fails(f"{path}: no such file")
+
+
+def test_files_are_where_the_workflow_puts_them(results: Results) -> None:
+    files = StudyFiles.of_study(results.study)
+    assert files.metrics("tp_r_a3", 1, results.study.evaluations[0], "found") == results.metrics("tp_r_a3", 1, "found")
+    assert files.report("tp_r_a3", 9, results.study.evaluations[0], "found") is None
+    assert (files.run_folder("tp_r_a3", 1) / "run.json").is_file()

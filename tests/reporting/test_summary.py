@@ -1,0 +1,31 @@
+"""What a terminal shows at the end."""
+
+from pathlib import Path
+
+import pytest
+
+from transpose.errors import InputError
+from transpose.files import write_text
+from transpose.reporting.summary import render_summary
+
+
+def test_the_comparison_comes_first_and_then_every_place(tmp_path: Path) -> None:
+    write_text(tmp_path / "comparison.txt", "AP 56.1 ± 0.8\n")
+    write_text(tmp_path / "report.html", "")
+    first, blank, *places = render_summary(tmp_path).splitlines()
+    assert (first, blank) == ("AP 56.1 ± 0.8", "")
+    named = dict(line.split(maxsplit=1) for line in places)
+    assert list(named) == ["tables", "figures", "attention", "report", "MLflow"]
+    assert named["report"] == f"{tmp_path}/report.html"
+    assert named["MLflow"] == "make ui"
+    assert len({line.index(place) for line, place in zip(places, named.values(), strict=True)}) == 1
+
+
+def test_a_report_that_is_not_there_is_not_promised(tmp_path: Path) -> None:
+    write_text(tmp_path / "comparison.txt", "")
+    assert f"snakemake --report {tmp_path}/report.html makes it" in render_summary(tmp_path)
+
+
+def test_a_folder_without_comparison_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no comparison here; `make demo`"):
+        render_summary(tmp_path)

@@ -1,0 +1,77 @@
+"""What a network runs on."""
+
+import json
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+import torch
+from torch import nn
+
+from transpose.compute import Compute, choose_compute, describe_machine
+from transpose.errors import InputError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[int]:
+    before = torch.get_num_threads()
+    yield before
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """A machine with the accelerators of the parameter."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in request.param)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in request.param)
+
+
+@pytest.mark.parametrize(
+    ("machine", "device"), [((), "cpu"), (("mps",), "mps"), (("cuda", "mps"), "cuda")], indirect=["machine"]
+)
+def test_auto_takes_the_fastest_device(machine: None, device: str) -> None:
+    assert choose_compute("auto", "bf16", 1) == Compute(torch.device(device), "bf16", 1)
+
+
+@pytest.mark.parametrize("machine", [("cuda",)], indirect=True)
+def test_a_named_device_is_taken(machine: None) -> None:
+    assert choose_compute("cpu", "fp32", 1).device == CPU
+
+
+@pytest.mark.parametrize("machine", [()], indirect=True)
+@pytest.mark.parametrize("device", ["cuda", "mps", "abacus"])
+def test_a_device_that_is_not_there_is_told(machine: None, device: str) -> None:
+    with pytest.raises(InputError, match=f"{device}: not available on this machine, which has cpu"):
+        choose_compute(device, "fp32", 1)
+
+
+def test_threads_are_fixed_for_the_process() -> None:
+    for number in (2, 1):
+        choose_compute("cpu", "fp32", number)
+        assert torch.get_num_threads() == number
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])
+def test_products_are_computed_in_the_precision(precision: Literal["fp32", "bf16"], dtype: torch.dtype) -> None:
+    with Compute(CPU, precision, 1).autocast():
+        assert nn.Linear(4, 4)(torch.ones(2, 4)).dtype == dtype
+
+
+def test_convolutions_are_placed_in_channels_last_order() -> None:
+    convolution = nn.Conv2d(4, 6, 3)
+    model = nn.Sequential(convolution, nn.Linear(3, 2))
+    before = [value.clone() for value in model.state_dict().values()]
+    placed = Compute(CPU, "fp32", 1).place(model)
+    assert placed is model
+    assert convolution.weight.is_contiguous(memory_format=torch.channels_last)
+    assert all(torch.equal(old, new) for old, new in zip(before, model.state_dict().values(), strict=True))
+
+
+def test_a_machine_is_described_in_texts() -> None:
+    described = describe_machine(CPU)
+    assert described["device"] == "cpu"
+    assert described["torch"] == torch.__version__
+    assert all(described.values())
+    assert json.loads(json.dumps(described)) == described

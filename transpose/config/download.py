@@ -1,0 +1,39 @@
+"""Archives to download: where they are, how large, and the digest that proves them."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, PositiveInt, StringConstraints
+
+from transpose.config.base import Name, Settings, parse, read_yaml
+from transpose.errors import InputError
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+/\S+$")]
+
+
+class Archive(Settings):
+    """A file on the web that never changes."""
+
+    version: str = Field(description="What it is a version of.")
+    bytes: PositiveInt
+    sha256: Sha256
+    urls: tuple[Url, ...] = Field(min_length=1, description="Mirrors, tried in order.")
+
+
+class Downloads(Settings):
+    """The table of archives by name."""
+
+    archives: dict[Name, Archive]
+
+
+def load_archive(name: str, table: Path) -> Archive:
+    """Read one row of a table of archives.
+
+    Raises:
+        InputError: the table is missing or wrong, or has no such archive (the known ones are listed).
+    """
+    archives = parse(Downloads, read_yaml(table), table).archives
+    if name not in archives:
+        raise InputError(table, "archives", None, f"no archive {name!r}; known are {', '.join(archives) or 'none'}")
+    return archives[name]

@@ -1,0 +1,51 @@
+"""SHA-256 of files too large to read again at every run, remembered beside them."""
+
+from pathlib import Path
+from typing import Any
+
+from transpose.errors import InputError
+from transpose.files import read_json, sha256_of_file, write_json
+
+
+def digest_record(path: Path) -> Path:
+    """Where the digest of a file is remembered."""
+    return path.with_name(f"{path.name}.sha256.json")
+
+
+def remembered_sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, computed only if its size or modification time differs from the record's.
+
+    Raises:
+        InputError: the file is missing or cannot be read.
+    """
+    try:
+        state = _state(path)
+        record = _read_record(digest_record(path))
+        if {key: record.get(key) for key in state} == state and isinstance(record.get("sha256"), str):
+            return record["sha256"]
+        digest = sha256_of_file(path)
+    except FileNotFoundError:
+        raise InputError(path, None, None, "no such file") from None
+    except OSError as error:
+        raise InputError(path, None, None, f"cannot be read: {error.strerror}") from None
+    remember_sha256(path, digest, state)
+    return digest
+
+
+def remember_sha256(path: Path, digest: str, state: dict[str, int] | None = None) -> None:
+    """Record the digest of a file as it is now, or as it was at `state`."""
+    write_json(digest_record(path), (state or _state(path)) | {"sha256": digest})
+
+
+def _state(path: Path) -> dict[str, int]:
+    status = path.stat()
+    return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """What was remembered; nothing if the record is missing or damaged, since hashing again makes a new one."""
+    try:
+        record = read_json(path)
+    except InputError:
+        return {}
+    return record if isinstance(record, dict) else {}
