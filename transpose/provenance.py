@@ -13,6 +13,10 @@ TRAINING_CODE = (
     *(f"data/{name}.py" for name in ("coco", "images", "crops", "augment", "heatmaps", "loader", "workers")),
     "models",
     "training",
+    # The validation's AP chooses the best weights.
+    "data/boxes.py",
+    "inference",
+    *(f"evaluation/{name}.py" for name in ("pipeline", "predict", "oks")),
 )
 """Parts of the package that decide trained weights."""
 

@@ -140,6 +140,9 @@ class Plan:
                 if boxes not in dataset.boxes:
                     known_text = ", ".join(dataset.boxes)
                     raise InputError("study", split.dataset, "boxes", f"no source {boxes!r}; known are {known_text}")
+                source = dataset.boxes[boxes]
+                if isinstance(source, DetectionBoxes) and split.split not in source.files:
+                    raise InputError(split.dataset, boxes, "files", f"no detection file for split {split.split!r}")
 
 
 def use_this_interpreter() -> None:
