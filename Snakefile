@@ -1,5 +1,5 @@
 # The whole reproduction: `snakemake --cores N` makes every target of `rule all`.
-# Another study: `snakemake --cores N --configfile config/paper.yaml`; one file: name it as the target.
+# Another study: `snakemake --cores N --configfile my-study.yaml`; one file: name it as the target.
 from snakemake.utils import min_version
 
 min_version("9.20")

@@ -1,6 +1,7 @@
 """The plan that the workflow's rules ask."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,3 +77,14 @@ def test_a_name_that_does_not_exist_is_refused(demo: dict[str, Any], key: str, v
     values = demo | {key: value, "ablations": [], "overrides": {}}
     with pytest.raises(InputError, match=words):
         Plan.of_config(values, CONFIG)
+
+
+def test_only_rendered_data_sets_may_be_written_by_the_rendering_rule(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo, CONFIG)
+    assert re.fullmatch(plan.names_of_rendered(), "synthetic")
+    assert not re.fullmatch(plan.names_of_rendered(), "photographs")
+
+
+def test_messages_name_the_studys_file(demo: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"^mine\.yaml: seeds: "):
+        Plan.of_config(demo | {"seeds": 0}, CONFIG, source="mine.yaml")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from transpose.config.base import Settings, parse
-from transpose.config.dataset import Dataset, DetectionBoxes, FolderSource, PhotographsSource
+from transpose.config.dataset import Dataset, DetectionBoxes, FolderSource, PhotographsSource, SyntheticSource
 from transpose.config.load import load_dataset, load_variant, training_of
 from transpose.config.recipe import Recipe
 from transpose.config.study import Evaluation, Split, Study
@@ -37,13 +37,15 @@ class Plan:
     datasets: Mapping[str, Dataset]
 
     @classmethod
-    def of_config(cls, values: Mapping[str, Any], folder: Path) -> "Plan":
+    def of_config(cls, values: Mapping[str, Any], folder: Path, source: str = "study") -> "Plan":
         """Validate a study's values and read what it names from `folder`/variants and `folder`/datasets.
+
+        Args:
+            source: the study's file, for messages.
 
         Raises:
             InputError: a key is unknown or wrong, or a variant, data set, split or box source does not exist.
         """
-        source = "study"
         study = parse(Study, dict(values), source)
         recipes = {
             name: Recipe(
@@ -56,7 +58,7 @@ class Plan:
         used = (study.train, study.validation, *study.evaluations)
         datasets = {split.dataset: load_dataset(split.dataset, folder / "datasets") for split in used}
         plan = cls(study, recipes, datasets)
-        plan._check_splits()
+        plan._check_splits(source)
         return plan
 
     def record(self, kind: str, name: str) -> str:
@@ -119,6 +121,15 @@ class Plan:
             for e in self.study.evaluations
         ]
 
+    def names_of_rendered(self) -> str:
+        """Regular expression of the data sets that are rendered; it matches nothing if none is."""
+        names = [name for name, dataset in self.datasets.items() if isinstance(dataset.source, SyntheticSource)]
+        return "|".join(names) or "(?!)"
+
+    def keypoints(self) -> int:
+        """Keypoints of the models: those of the data set that they are trained on."""
+        return len(self.datasets[self.study.train.dataset].skeleton)
+
     def training_data(self) -> str:
         """What the study trains on, in words."""
         return f"{self.datasets[self.study.train.dataset].title}, split {self.study.train.split}"
@@ -129,19 +140,19 @@ class Plan:
         names = ["training", *(f"{kind}_{place}" for place in places for kind in ("accuracy", "joints"))]
         return [f"{self.study.results}/figures/{name}.png" for name in names]
 
-    def _check_splits(self) -> None:
+    def _check_splits(self, source: str) -> None:
         for split in (self.study.train, self.study.validation, *self.study.evaluations):
             dataset = self.datasets[split.dataset]
             known = _splits(dataset)
             if split.split not in known:
                 known_text = ", ".join(known)
-                raise InputError("study", split.dataset, "split", f"no split {split.split!r}; known are {known_text}")
+                raise InputError(source, split.dataset, "split", f"no split {split.split!r}; known are {known_text}")
             for boxes in split.boxes if isinstance(split, Evaluation) else ():
                 if boxes not in dataset.boxes:
                     known_text = ", ".join(dataset.boxes)
-                    raise InputError("study", split.dataset, "boxes", f"no source {boxes!r}; known are {known_text}")
-                source = dataset.boxes[boxes]
-                if isinstance(source, DetectionBoxes) and split.split not in source.files:
+                    raise InputError(source, split.dataset, "boxes", f"no source {boxes!r}; known are {known_text}")
+                detections = dataset.boxes[boxes]
+                if isinstance(detections, DetectionBoxes) and split.split not in detections.files:
                     raise InputError(split.dataset, boxes, "files", f"no detection file for split {split.split!r}")
 
 

@@ -120,6 +120,13 @@ def test_a_checkpoint_of_another_recipe_is_not_continued(data: TrainingData, tmp
     assert other.steps == 6
 
 
+def test_joint_weights_change_the_loss_only_where_asked_for(data: TrainingData, tmp_path: Path) -> None:
+    for name, asked in (("plain", False), ("weighted", True)):
+        train_variant(recipe(epochs=1, joint_weights=asked), 0, data, PROTOCOL, tmp_path / name, Watcher())
+    plain, weighted = (json.loads((tmp_path / name / "history.jsonl").read_text()) for name in ("plain", "weighted"))
+    assert weighted["loss"] > plain["loss"]
+
+
 def test_workers_do_not_change_a_byte(data: TrainingData, tmp_path: Path) -> None:
     train_variant(recipe(epochs=1), 0, data, PROTOCOL, tmp_path / "none", Watcher())
     train_variant(recipe(epochs=1, workers=2), 0, data, PROTOCOL, tmp_path / "two", Watcher())

@@ -54,6 +54,10 @@ class Training(Settings):
     sigma: PositiveFloat = Field(
         default=2.0, description="Standard deviation of the target Gaussian in heatmap pixels."
     )
+    joint_weights: bool = Field(
+        default=False,
+        description="Weigh keypoints in the loss by the skeleton's joint weights; the official recipe does not.",
+    )
     dropout: Probability = Field(default=0.1, description="After attention and in the feed-forward block.")
     attention_dropout: Probability = Field(
         default=0.1, description="Inside attention; anything but 0 forbids the fused kernel on the CPU."

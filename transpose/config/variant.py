@@ -82,9 +82,6 @@ class Variant(Settings):
     published: str | None = Field(
         default=None, description="Name of the row in config/published.yaml that this variant reproduces."
     )
-    weights: str | None = Field(
-        default=None, description="Path of a released checkpoint; the variant is then only evaluated."
-    )
 
     @property
     def heatmap_size(self) -> tuple[int, int]:

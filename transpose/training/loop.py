@@ -144,6 +144,8 @@ class TrainingRun:
         targets, weights = gaussian_heatmaps(
             batch.joints.to(device), batch.visible.to(device), self.samples.heatmap_size, self.training.sigma
         )
+        if self.training.joint_weights:
+            weights = weights * torch.as_tensor(self.samples.skeleton.loss_weights, device=device)
         with self.compute.autocast():
             heatmaps = self.model(images)
         loss = heatmap_loss(heatmaps.float(), targets, weights)

@@ -10,7 +10,9 @@ from transpose.workflow import Plan, use_this_interpreter
 use_this_interpreter()
 
 try:
-    PLAN = Plan.of_config(config, Path("config"))
+    PLAN = Plan.of_config(
+        config, Path("config"), source=", ".join(workflow.configfiles)
+    )
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

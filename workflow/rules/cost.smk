@@ -14,7 +14,9 @@ rule cost:
         gpu=GPUS,
     params:
         code=code_fingerprint("cost.py", "models"),
+        keypoints=PLAN.keypoints(),
     message:
         "Measure what {wildcards.variant} costs"
     shell:
-        "python -m transpose cost {input.recipe} --settings {input.settings} --output {output} > {log} 2>&1"
+        "python -m transpose cost {input.recipe} --settings {input.settings}"
+        " --keypoints {params.keypoints} --output {output} > {log} 2>&1"

@@ -9,7 +9,8 @@ rule train:
         train=PLAN.split_annotations(PLAN.study.train),
         validation=PLAN.split_annotations(PLAN.study.validation),
         backbone=lambda wildcards: PLAN.backbone_weights(wildcards.variant),
-        database=rules.track_database.output,
+        # Its presence matters, not its age: nobody wants to retrain for a new tracking database.
+        database=ancient(f"{RESULTS}/tracking/database.json"),
     output:
         weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
         last=f"{RESULTS}/train/{{variant}}/seed{{seed}}/last.safetensors",
