@@ -1,14 +1,12 @@
 """The whole workflow at toy size: it runs, runs nothing twice, and reruns what a change asks for."""
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.workflow.checkout import copy_checkout, output_of, snakemake
+
 STUDY = {
     "name": "toy",
     "variants": ["r_sine", "h_sine", "r_no_encoder"],
@@ -42,25 +40,11 @@ DATASET = {
 }
 
 
-def snakemake(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-    return subprocess.run(
-        command, cwd=checkout, capture_output=True, text=True, check=False, timeout=400, stdin=subprocess.DEVNULL
-    )
-
-
-def output_of(done: subprocess.CompletedProcess[str]) -> str:
-    return done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what a clone holds, with a toy study as its default, run once."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in ("transpose", "workflow", "config", "profiles"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "environment.yml"):
-        shutil.copy(ROOT / name, folder / name)
+    copy_checkout(folder)
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(STUDY))
     (folder / "config" / "datasets" / "toy.yaml").write_text(yaml.safe_dump(DATASET))
     done = snakemake(folder)

@@ -1,11 +1,10 @@
-from pathlib import Path
-
 from transpose.config.download import load_archive
 
-DOWNLOADS = Path("config/downloads.yaml")
+DOWNLOADS = "config/downloads.yaml"
 RESOURCES = PLAN.study.resources
 
 
+# Archives are not part of `rule all`: resources/unpacked/val2017.manifest.json, for example, fetches and unpacks one.
 # The archive itself stays undeclared: Snakemake would delete what is already there, a user's own file included. What
 # is declared is the record of its proven digest; an edit of the archive's row in the table has it proven again.
 rule download:
@@ -20,10 +19,10 @@ rule download:
     conda:
         "../../environment.yml"
     params:
-        folder=f"{RESOURCES}/downloads",
-        table=str(DOWNLOADS),
+        folder=subpath(output[0], parent=True),
+        table=DOWNLOADS,
         archive=lambda wildcards: load_archive(
-            wildcards.archive, DOWNLOADS
+            wildcards.archive, Path(DOWNLOADS)
         ).model_dump_json(),
     message:
         "Download {wildcards.archive}"
@@ -45,8 +44,8 @@ rule unpack:
     conda:
         "../../environment.yml"
     params:
-        archive=f"{RESOURCES}/downloads/{{archive}}.zip",
-        folder=f"{RESOURCES}/unpacked/{{archive}}",
+        archive=subpath(input[0], strip_suffix=".sha256.json"),
+        folder=subpath(output[0], strip_suffix=".manifest.json"),
     message:
         "Unpack {wildcards.archive}"
     shell:

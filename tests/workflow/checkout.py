@@ -1,0 +1,29 @@
+"""Copies of what a clone holds, and Snakemake runs in them."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def copy_checkout(folder: Path) -> None:
+    """Copy package, workflow, configuration and profile into `folder`."""
+    for name in ("transpose", "workflow", "config", "profiles"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy(ROOT / name, folder / name)
+
+
+def snakemake(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in a checkout with two cores."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    return subprocess.run(
+        command, cwd=checkout, capture_output=True, text=True, check=False, timeout=400, stdin=subprocess.DEVNULL
+    )
+
+
+def output_of(done: subprocess.CompletedProcess[str]) -> str:
+    """Everything that a run printed."""
+    return done.stdout + done.stderr
