@@ -24,7 +24,7 @@ def render_summary(results: Path) -> str:
     }
     width = max(map(len, places))
     return (
-        tables.read_text(encoding="utf-8")
-        + "\n"
+        tables.read_text(encoding="utf-8").rstrip()
+        + "\n\n"
         + "\n".join(f"{name:<{width}}  {place}" for name, place in places.items())
     )
