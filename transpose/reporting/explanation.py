@@ -10,7 +10,7 @@ from transpose.config.recipe import Recipe
 from transpose.config.study import Explanation, Protocol
 from transpose.config.variant import HEATMAP_STRIDE
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
-from transpose.data.coco import CocoAnnotations, load_annotations
+from transpose.data.coco import CocoAnnotations, load_annotations, training_instances
 from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationCrops
 from transpose.errors import InputError
@@ -81,12 +81,9 @@ def choose_persons(annotations: CocoAnnotations, count: int) -> PersonBoxes:
     Raises:
         InputError: nobody is annotated with keypoints.
     """
-    boxes = ground_truth_boxes(annotations)
+    persons, boxes = training_instances(annotations), ground_truth_boxes(annotations)
     if not len(boxes):
         raise InputError(annotations.source, None, "annotations", "nobody to explain: no person with keypoints")
-    by_id = {annotation_id: row for row, annotation_id in enumerate(annotations.persons.annotation_ids.tolist())}
-    rows = np.array([by_id[annotation_id] for annotation_id in boxes.annotation_ids.tolist()], dtype=np.int64)
-    persons = annotations.persons.select(rows)
     labelled = (persons.keypoints[:, :, 2] > 0).sum(axis=1)
     order = np.lexsort((boxes.annotation_ids, -persons.areas, -labelled))
     _, first = np.unique(boxes.image_ids[order], return_index=True)
