@@ -16,7 +16,8 @@ from transpose.config.training import Training
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes, read_boxes, write_boxes
 from transpose.data.coco import load_annotations
 from transpose.errors import InputError
-from transpose.evaluation.pipeline import images_beside, predict_file, predict_persons
+from transpose.data.pictures import pictures_beside
+from transpose.evaluation.pipeline import predict_file, predict_persons
 from transpose.evaluation.results import PoseResults, read_results
 from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose
@@ -136,7 +137,7 @@ def test_a_missing_file_is_told(files: Files, name: str) -> None:
 
 
 def test_a_missing_picture_is_told(files: Files) -> None:
-    picture = images_beside(files.annotations) / "000000000013.jpg"
+    picture = pictures_beside(files.annotations) / "000000000013.jpg"
     picture.unlink()
     files.fails(picture.name)
 
@@ -148,4 +149,4 @@ def test_a_box_in_an_unknown_picture_is_told(files: Files) -> None:
 
 
 def test_pictures_lie_beside_their_annotations(tmp_path: Path) -> None:
-    assert images_beside(tmp_path / "val" / "annotations.json") == tmp_path / "val" / "images"
+    assert pictures_beside(tmp_path / "val" / "annotations.json") == tmp_path / "val" / "images"

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+    model_validator,
+)
 
 from transpose.config.base import Name, Settings
 from transpose.config.training import Probability
@@ -93,11 +101,40 @@ class FolderSource(Settings):
     folders: dict[Name, str] = Field(description="Folder of each split.")
 
 
+ArchiveMember = Annotated[str, StringConstraints(pattern=r"^[^/\\].*$")]
+
+
+class ArchivedSplit(Settings):
+    """Where in downloaded archives a split is; archives are rows of config/downloads.yaml."""
+
+    annotations: Name = Field(description="Archive with the annotation file.")
+    member: ArchiveMember = Field(description="The annotation file in that archive.")
+    pictures: Name = Field(description="Archive with the pictures.")
+    folder: ArchiveMember = Field(description="The pictures' folder in that archive.")
+    test_set: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")] | None = Field(
+        default=None, description="What the evaluation server calls the split, for submissions."
+    )
+
+
+class ArchivesSource(Settings):
+    """Archives from the web, as COCO comes."""
+
+    kind: Literal["archives"]
+    splits: dict[Name, ArchivedSplit]
+    pictures: Literal["unpacked", "zip"] = Field(
+        default="unpacked",
+        description="Unpack the pictures, or read them straight from the archive, for file systems that do not like"
+        " many small files.",
+    )
+
+
 class Dataset(Settings):
     """A data set with keypoint annotations in COCO format."""
 
     title: str
-    source: Annotated[SyntheticSource | PhotographsSource | FolderSource, Field(discriminator="kind")]
+    source: Annotated[
+        SyntheticSource | PhotographsSource | FolderSource | ArchivesSource, Field(discriminator="kind")
+    ]
     boxes: dict[Name, BoxSource] = Field(description="Sources of person boxes by the name that tables give them.")
     benchmarks: dict[Name, Name] = Field(
         default={},

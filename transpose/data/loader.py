@@ -6,7 +6,6 @@ A batch is a function of its persons (and seed and epoch) alone, so that no numb
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from transpose.data.augment import sample_augmentation
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, training_instances
 from transpose.data.crops import crop_image
-from transpose.data.images import PictureStore
+from transpose.data.images import PictureFolder, PictureStore
 from transpose.data.workers import load_batches, slices
 from transpose.errors import InputError
 from transpose.geometry import box_to_center_scale, crop_affines
@@ -64,7 +63,7 @@ class TrainingSamples:
     def __init__(
         self,
         annotations: CocoAnnotations,
-        image_dir: Path,
+        pictures: PictureFolder,
         skeleton: Skeleton,
         input_size: tuple[int, int],
         heatmap_size: tuple[int, int],
@@ -87,7 +86,7 @@ class TrainingSamples:
         self.augmentation = augmentation
         self.seed = seed
         self._keypoints = persons.keypoints
-        self._pictures = PictureStore(image_dir, annotations.images, cache_bytes)
+        self._pictures = PictureStore(pictures, annotations.images, cache_bytes)
         self._positions = annotations.images.find(persons.image_ids)
         self._center, self._scale = box_to_center_scale(persons.boxes_xywh, input_size)
 
@@ -139,7 +138,7 @@ class EvaluationCrops:
     """Crops of boxes, in the order of their pictures, so that each picture is decoded once."""
 
     def __init__(
-        self, boxes: PersonBoxes, annotations: CocoAnnotations, image_dir: Path, input_size: tuple[int, int]
+        self, boxes: PersonBoxes, annotations: CocoAnnotations, pictures: PictureFolder, input_size: tuple[int, int]
     ) -> None:
         """Frame the boxes.
 
@@ -152,7 +151,7 @@ class EvaluationCrops:
             unknown = boxes.image_ids[self._positions < 0][0]
             raise InputError(annotations.source, f"image {unknown}", None, "a box lies in this unknown picture")
         self.order = np.argsort(self._positions, kind="stable")
-        self._pictures = PictureStore(image_dir, annotations.images, cache_bytes=0)
+        self._pictures = PictureStore(pictures, annotations.images, cache_bytes=0)
         self._center, self._scale = box_to_center_scale(boxes.boxes_xywh, input_size)
         self._affines = crop_affines(self._center, self._scale, np.zeros(len(boxes)), input_size)
         self._latest: tuple[int, np.ndarray] | None = None

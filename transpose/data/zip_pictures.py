@@ -49,6 +49,11 @@ class ZipFolder:
         """Number of files, those of its folders included."""
         return len(self._entries)
 
+    @property
+    def names(self) -> set[str]:
+        """Names of the files, those of its folders included, relative to this one."""
+        return set(self._entries)
+
     def __str__(self) -> str:
         return f"{self.archive}/{self.folder}" if self.folder else str(self.archive)
 

@@ -10,16 +10,12 @@ from transpose.config.study import Protocol
 from transpose.data.boxes import PersonBoxes, read_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.data.loader import EvaluationCrops
+from transpose.data.pictures import pictures_beside
 from transpose.evaluation.predict import finish_predictions, finite_heatmaps_of, predict_keypoints
 from transpose.evaluation.results import PoseResults, write_results
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
 from transpose.skeleton import Skeleton
-
-
-def images_beside(annotations: Path) -> Path:
-    """Folder of the pictures of an annotation file."""
-    return annotations.parent / "images"
 
 
 def predict_persons(
@@ -37,7 +33,7 @@ def predict_persons(
         InputError: a picture is missing or broken, or a box lies in an unknown picture.
         FloatingPointError: a heatmap is not finite; see `finite_heatmaps_of`.
     """
-    crops = EvaluationCrops(boxes, annotations, images_beside(annotations.source), input_size)
+    crops = EvaluationCrops(boxes, annotations, pictures_beside(annotations.source), input_size)
     predictions = predict_keypoints(model, crops.batches(protocol.batch_size), skeleton, protocol, compute)
     return finish_predictions(predictions, boxes, protocol, skeleton)
 

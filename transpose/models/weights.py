@@ -19,6 +19,9 @@ _OFFICIAL_PREFIXES = {"backbone.": "", "upsampling.": "deconv_layers."}
 _PARTS_BEYOND_BACKBONE = ("pos_embedding", "reduce.", "global_encoder.", "deconv_layers.", "final_layer.")
 _METADATA_ENTRY = "transpose"
 
+DEEPEST_STAGE = 36
+"""Blocks in the longest stage of the ResNets that are published (layer3 of ResNet-152)."""
+
 
 def official_state_dict(model: TransPose) -> dict[str, Tensor]:
     """Every tensor of the model under the name that the official checkpoints give it."""
@@ -38,7 +41,16 @@ def load_official(model: TransPose, state: Mapping[str, Tensor], source: object)
 
 def save_weights(model: TransPose, path: Path, metadata: Mapping[str, str]) -> None:
     """Write the whole model as safetensors with official names, atomically."""
-    _save(official_state_dict(model), path, metadata)
+    save_tensors(official_state_dict(model), path, metadata)
+
+
+def save_tensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write named tensors as safetensors, atomically; equal tensors and metadata give equal bytes."""
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+    # One entry, since the library writes several in random order and equal weights must be equal bytes.
+    entry = {_METADATA_ENTRY: json.dumps(dict(metadata), sort_keys=True)}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, entry)
 
 
 def load_weights(model: TransPose, path: Path) -> None:
@@ -52,15 +64,16 @@ def load_weights(model: TransPose, path: Path) -> None:
 
 def save_backbone(model: TransPose, path: Path, metadata: Mapping[str, str]) -> None:
     """Write the backbone alone, as `load_backbone` reads it, atomically."""
-    _save(_backbone_state_dict(model), path, metadata)
+    save_tensors(_backbone_state_dict(model), path, metadata)
 
 
 def load_backbone(model: TransPose, path: Path) -> None:
     """Read pretrained backbone weights: ours, a whole model's, or the official ImageNet ones.
 
-    Ignored are only parts that this model's backbone does not have: a classifier, stages behind the cut, the branches
-    that the last exchange module drops, and whatever of a TransPose model comes after the backbone. Checkpoints from
-    before PyTorch 0.4.1 lack `num_batches_tracked`, which is then left as it is.
+    Ignored are only parts that this model's backbone does not have: a classifier, stages behind the cut and blocks
+    behind those of the last stage, the branches that the last exchange module drops, and whatever of a TransPose model
+    comes after the backbone. Checkpoints from before PyTorch 0.4.1 lack `num_batches_tracked`, which is then left as
+    it is.
 
     Raises:
         InputError: the file cannot be read or does not fit the backbone; the model is unchanged.
@@ -122,6 +135,10 @@ def _dropped_parts(model: TransPose) -> Callable[[str], bool]:
     prefixes = [*_PARTS_BEYOND_BACKBONE, "fc."]
     if isinstance(backbone, ResNet):
         prefixes += [f"layer{number}." for number in range(len(backbone.stage_names) + 1, 5)]
+        # Of a deeper network's last stage the first blocks are taken, as of its stages the first ones.
+        last = backbone.stage_names[-1]
+        kept = len(list(backbone.get_submodule(last).children()))
+        prefixes += [f"{last}.{block}." for block in range(kept, DEEPEST_STAGE)]
     else:
         last = backbone.last_stage
         for stage in range(last + 1, 5):
@@ -148,14 +165,6 @@ def _check(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: objec
 def _copy(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
     for key, tensor in own.items():
         tensor.copy_(state[key])
-
-
-def _save(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
-    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
-    # One entry, since the library writes several in random order and equal weights must be equal bytes.
-    entry = {_METADATA_ENTRY: json.dumps(dict(metadata), sort_keys=True)}
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, entry)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -13,8 +13,8 @@ from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations, training_instances
 from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationCrops
+from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
-from transpose.evaluation.pipeline import images_beside
 from transpose.evaluation.predict import decode_heatmaps, finite_heatmaps_of, predict_heatmaps
 from transpose.files import atomic_folder, write_json, write_npz
 from transpose.geometry import rescale_points
@@ -48,7 +48,7 @@ def write_explanation(
     model = build_model(recipe.variant, len(skeleton))
     load_weights(model, weights)
     model = compute.place(model).eval()
-    crops = EvaluationCrops(boxes, truth, images_beside(annotations), recipe.variant.input_size)
+    crops = EvaluationCrops(boxes, truth, pictures_beside(annotations), recipe.variant.input_size)
     pictures = crops.batch(np.arange(len(boxes))).crops
     with finite_heatmaps_of(weights):
         heatmaps = predict_heatmaps(model, pictures, skeleton, protocol, compute)

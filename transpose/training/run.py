@@ -17,8 +17,9 @@ from transpose.cost import count_parameters
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
 from transpose.data.loader import TrainingSamples
+from transpose.data.pictures import pictures_beside
 from transpose.evaluation.oks import evaluate_keypoints
-from transpose.evaluation.pipeline import images_beside, predict_persons
+from transpose.evaluation.pipeline import predict_persons
 from transpose.evaluation.predict import finite_heatmaps_of
 from transpose.files import digest_of_value, folder_lock, sha256_of_file, write_json, write_text
 from transpose.models.initialise import initialise
@@ -131,7 +132,7 @@ def _first_model(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, str]:
 def _samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingSamples:
     return TrainingSamples(
         load_annotations(data.train, data.skeleton),
-        images_beside(data.train),
+        pictures_beside(data.train),
         data.skeleton,
         recipe.variant.input_size,
         recipe.variant.heatmap_size,

@@ -1,0 +1,99 @@
+"""A split out of downloaded archives: its annotation file, and a pointer to its pictures."""
+
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transpose.config.dataset import ArchivedSplit
+from transpose.data.fields import as_texts, column, read_records
+from transpose.data.pictures import point_to_folder, point_to_zip
+from transpose.data.zip_members import checked_members, open_zip
+from transpose.data.zip_pictures import ZipFolder
+from transpose.errors import InputError
+from transpose.files import atomic_path
+
+
+@dataclass(frozen=True)
+class ArrangedSplit:
+    """What a split got."""
+
+    images: int
+    """Pictures that the annotations list; all of them are there."""
+    annotations: int
+    other_pictures: int
+    """Pictures in the folder that the annotations do not list."""
+
+
+def arrange_split(split: ArchivedSplit, downloads: Path, unpacked: Path | None, output: Path) -> ArrangedSplit:
+    """Write the annotation file `output` as the archive holds it, and beside it where the pictures are.
+
+    A file of picture names alone (those of test splits) gets an empty list of annotations.
+
+    Args:
+        downloads: folder of the archives, each as NAME.zip.
+        unpacked: folder of the unpacked archives, each in NAME; None leaves the pictures in their archive.
+
+    Raises:
+        InputError: an archive is damaged or lacks the member or folder, the annotations are not COCO's, or a picture
+            that they list is missing.
+    """
+    source = downloads / f"{split.annotations}.zip"
+    data = _read_member(source, split.member)
+    place = source / split.member
+    content = _as_object(data, place)
+    listed = set(
+        column(place, read_records(place, content, "images"), "file_name", as_texts, lambda at: f"images[{at}]")
+    )
+    archive, folder = downloads / f"{split.pictures}.zip", None
+    if unpacked is None:
+        present = ZipFolder(archive, split.folder).names
+    else:
+        folder = unpacked / split.pictures / split.folder
+        present = _names_in(folder)
+    if missing := sorted(listed - present):
+        problem = f"{len(missing)} of {len(listed)} pictures are not there, the first being {missing[0]}"
+        raise InputError(archive if folder is None else folder, None, None, problem)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if folder is None:
+        point_to_zip(output, archive, split.folder)
+    else:
+        point_to_folder(output, folder)
+    with atomic_path(output) as temporary:
+        temporary.write_bytes(data if "annotations" in content else _with_no_annotations(content))
+    return ArrangedSplit(len(listed), len(content.get("annotations", [])), len(present - listed))
+
+
+def _read_member(archive: Path, name: str) -> bytes:
+    with open_zip(archive) as packed:
+        names = {member.filename for member in checked_members(packed, archive)}
+        if name not in names:
+            files = ", ".join(sorted(member for member in names if member.endswith(".json"))) or "no JSON file"
+            raise InputError(archive, name, None, f"no such member; it has {files}")
+        try:
+            return packed.read(name)
+        except (zipfile.BadZipFile, EOFError) as error:
+            raise InputError(archive, name, None, f"damaged: {error}") from None
+
+
+def _as_object(data: bytes, place: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError(place, None, None, f"not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(place, None, None, "must be an object with images")
+    return content
+
+
+def _with_no_annotations(content: dict[str, Any]) -> bytes:
+    return json.dumps(content | {"annotations": []}).encode()
+
+
+def _names_in(folder: Path) -> set[str]:
+    try:
+        return {entry.name for entry in os.scandir(folder)}
+    except OSError as error:
+        raise InputError(folder, None, None, error.strerror or str(error)) from None
