@@ -67,7 +67,7 @@ def test_suppression_and_threshold_are_the_settings(pictures: Path, tmp_path: Pa
 
 def test_an_end_to_end_model_finds_persons_in_image_pixels(pictures: Path, tmp_path: Path) -> None:
     model = tmp_path / "end2end.onnx"
-    corners = [[10, 20, 30, 50], [10, 20, 30, 49], [-10, 0, 20, 64], [50, 5, 60, 15], [96, 0, 99, 9]]
+    corners: list[list[float]] = [[10, 20, 30, 50], [10, 20, 30, 49], [-10, 0, 20, 64], [50, 5, 60, 15], [96, 0, 99, 9]]
     write_end_to_end_model(model, SIZE, corners, [3.0, 2.9, 6.0, 6.0, 6.0], [0, 0, 0, 2, 0])
     # A sixth of the first picture is red.
     boxes = detect(model, pictures, nms_threshold=0.6)
