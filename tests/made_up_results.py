@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+from transpose.config.dataset import BoxKind
 from transpose.config.study import Protocol
 from transpose.cost import CostReport, Operations, Parameters
+from transpose.data.box_counts import AnnotatedPersons, BoxCounts
+from transpose.evaluation.box_ap import BoxReport
+from transpose.reporting.box_table import BoxRow
 from transpose.reporting.published import Published, load_published
-from transpose.reporting.records import AblationRecord, BoxKind, EvaluationKey, EvaluationRecord, ResultRow
+from transpose.reporting.records import AblationRecord, EvaluationKey, EvaluationRecord, ResultRow
 
 KEYPOINTS = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip", "left_ankle", "right_ankle")
 
@@ -147,3 +151,36 @@ def ablation(difference: float | None, interval: tuple[float, float] | None, **c
         difference=difference,
         interval=interval,
     )
+
+
+def box_row(ap: float | None = 0.5625, *, title: str = "COCO", kind: BoxKind = "detections") -> BoxRow:
+    """A detection file's boxes with an AP, or the annotated ones without."""
+    counts = BoxCounts(
+        dataset_title=title,
+        split="val",
+        boxes="detector" if ap is not None else "annotated",
+        kind=kind if ap is not None else "ground_truth",
+        kept=104_125 if ap is not None else 6352,
+        pictures=5000,
+        pictures_without_boxes=12,
+        other_categories=7 if ap is not None else 0,
+        unknown_pictures=1000 if ap is not None else 0,
+        annotated=None
+        if ap is not None
+        else AnnotatedPersons(persons=11_004, crowd=227, no_keypoints=4424, no_area=0, outside=1),
+    )
+    if ap is None:
+        return counts, None
+    report = BoxReport(
+        dataset="coco",
+        split="val",
+        boxes="detector",
+        boxes_kind=kind,
+        box_count=104_125,
+        metrics={"AP": ap, "AP50": 0.8},
+        images=5000,
+        persons=10_777,
+        boxes_sha256="a" * 64,
+        annotations_sha256="b" * 64,
+    )
+    return counts, report

@@ -74,7 +74,10 @@ def test_every_step_can_be_taken_by_hand(recipe: Path, dataset: Path, tiny_datas
     done = train(recipe, dataset, annotations, results)
     assert done.returncode == 0, done.stderr
     assert "validation AP" in done.stderr
-    assert boxes(dataset, annotations, results / "boxes.json").returncode == 0
+    done = boxes(dataset, annotations, results / "boxes.json")
+    assert done.returncode == 0, done.stderr
+    assert "4 ground truth boxes kept" in done.stderr
+    assert json.loads((results / "boxes.counts.json").read_text())["annotated"]["no_keypoints"] == 1
     done = transpose(
         *("predict", "--recipe", recipe, "--protocol", protocol, "--dataset", dataset, "--annotations", annotations),
         *("--weights", run / "weights.safetensors", "--boxes", results / "boxes.json", "--output", predictions),

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 FILES = ("pyproject.toml", "environment.yml", "requirements/lock.txt", "requirements/xtcocotools.txt")
-LOCKED_EXTRAS = ("test", "lint", "setup")
+LOCKED_EXTRAS = ("detector", "test", "lint", "setup")
 
 
 def pin(text: str) -> tuple[str, str]:
@@ -107,7 +107,8 @@ def test_everything_imported_is_a_direct_dependency() -> None:
     providers = importlib.metadata.packages_distributions()
     undeclared = {
         name
-        for name in imported_packages(ROOT / "transpose") - {"xtcocotools"}  # optional, so perhaps not installed
+        # Optional, so perhaps not installed.
+        for name in imported_packages(ROOT / "transpose") - {"xtcocotools", "onnxruntime"}
         if not declared & {canonicalize_name(provider) for provider in providers.get(name, [])}
     }
     assert undeclared == set()

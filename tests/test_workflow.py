@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from transpose.config.base import read_yaml
 from transpose.errors import InputError
+from transpose.files import write_json
 from transpose.workflow import Plan
 
 CONFIG = Path(__file__).parents[1] / "config"
@@ -88,3 +90,64 @@ def test_only_rendered_data_sets_may_be_written_by_the_rendering_rule(demo: dict
 def test_messages_name_the_studys_file(demo: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"^mine\.yaml: seeds: "):
         Plan.of_config(demo | {"seeds": 0}, CONFIG, source="mine.yaml")
+
+
+DETECTIONS = {"kind": "detections", "files": {"val": "resources/d.json"}}
+REMOTE = {
+    "kind": "detections",
+    "files": {"val": "https://example.org/d.json?download=1"},
+    "sha256": {"val": "a" * 64},
+}
+DETECTOR = {"kind": "detector", "model": "http://example.org/yolox.onnx", "threads": 3}
+
+
+@pytest.fixture
+def with_boxes(demo: dict[str, Any], tmp_path: Path) -> Plan:
+    """The demo, evaluated on photographs with boxes of every kind."""
+    photographs = read_yaml(CONFIG / "datasets" / "photographs.yaml")
+    photographs["boxes"] |= {"found": DETECTIONS, "remote": REMOTE, "detector": DETECTOR}
+    shutil.copytree(CONFIG, tmp_path / "config")
+    write_json(tmp_path / "config" / "datasets" / "photographs.yaml", photographs)
+    evaluations = [{"dataset": "photographs", "split": "val", "boxes": list(photographs["boxes"])}]
+    return Plan.of_config(demo | {"evaluations": evaluations}, tmp_path / "config")
+
+
+def place(boxes: str) -> Wildcards:
+    return Wildcards(dataset="photographs", split="val", boxes=boxes)
+
+
+def test_boxes_from_no_file_need_none(with_boxes: Plan) -> None:
+    assert with_boxes.box_file(place("ground_truth")) == with_boxes.box_file(place("simulated")) == []
+
+
+def test_a_detection_file_that_is_absent_is_told_and_one_that_is_there_is_needed(
+    with_boxes: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"resources/d\.json: no such file; .*another box source: ground_truth"):
+        with_boxes.box_file(place("found"))
+    write_json(Path("resources/d.json"), [])
+    assert with_boxes.box_file(place("found")) == ["resources/d.json"]
+
+
+def test_files_from_urls_are_fetched_to_where_the_boxes_rule_looks(with_boxes: Plan) -> None:
+    for boxes, address, sha256 in (
+        ("remote", "https://example.org/d.json?download=1", "a" * 64),
+        ("detector", "http://example.org/yolox.onnx", None),
+    ):
+        (path,) = with_boxes.box_file(place(boxes))
+        assert re.fullmatch(r"resources/fetched/[0-9a-f]{12}/(d\.json|yolox\.onnx)", path)
+        file = with_boxes.remote_box_file(path)
+        assert (file.address, file.sha256) == (address, sha256)
+    with pytest.raises(InputError, match="no box source of the study"):
+        with_boxes.remote_box_file("resources/fetched/000000000000/d.json")
+
+
+def test_only_a_detector_takes_threads(with_boxes: Plan) -> None:
+    assert [with_boxes.box_threads(place(boxes)) for boxes in ("found", "detector", "simulated")] == [1, 3, 1]
+
+
+def test_all_boxes_are_counted_and_all_but_the_annotated_are_evaluated(with_boxes: Plan) -> None:
+    names = ["ground_truth", "simulated", "found", "remote", "detector"]
+    assert with_boxes.box_counts() == [f"results/boxes/photographs/val/{name}.counts.json" for name in names]
+    assert with_boxes.box_metrics() == [f"results/box_ap/photographs/val/{name}.json" for name in names[1:]]

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-.venv/bin/uv pip compile pyproject.toml --extra test --extra lint --extra setup --constraints requirements/constraints.txt \
+.venv/bin/uv pip compile pyproject.toml --extra detector --extra test --extra lint --extra setup --constraints requirements/constraints.txt \
     --universal --python-version 3.11 --generate-hashes --no-emit-package torch \
     --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet \
     --output-file requirements/lock.txt

@@ -56,21 +56,37 @@ def boxes(
     split: Annotated[str, typer.Option()],
     source: Annotated[str, typer.Option(help="Name of a box source of the data set.")],
     annotations: AnnotationFile,
-    output: Output,
+    output: Annotated[Path, typer.Option("--output", help="File to write; its .counts.json appears beside it.")],
+    file: Annotated[Path | None, typer.Option(help="The source's detection file or model, if it is a URL's.")] = None,
 ) -> None:
-    """Make person boxes in COCO's detection format."""
+    """Make person boxes in COCO's detection format, and a record of what was left out."""
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
-    from transpose.data.box_sources import boxes_of_source
-    from transpose.data.boxes import write_boxes
+    from transpose.data.box_counts import render_counts
+    from transpose.data.box_sources import write_source_boxes
     from transpose.data.coco import load_annotations
+    from transpose.evaluation.pipeline import images_beside
 
     settings = read_record(Dataset, dataset)
-    if source not in settings.boxes:
-        raise InputError(dataset, None, "boxes", f"no source {source!r}; known are {', '.join(settings.boxes)}")
-    write_boxes(
-        boxes_of_source(settings.boxes[source], split, load_annotations(annotations, settings.skeleton)), output
-    )
+    truth, pictures = load_annotations(annotations, settings.skeleton), images_beside(annotations)
+    counts = write_source_boxes(settings, split, source, truth, pictures, file, output)
+    print(render_counts(counts), file=sys.stderr)
+
+
+@app.command()
+def evaluate_boxes(
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    boxes: Annotated[Path, typer.Option(help="Person boxes, at .../DATASET/SPLIT/BOXES.json.")],
+    output: Output,
+) -> None:
+    """Evaluate person boxes as a detector's by COCO's AP; annotated persons without keypoints count too."""
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.evaluation.box_ap import write_box_metrics
+
+    report = write_box_metrics(read_record(Dataset, dataset), annotations, boxes, output)
+    print(f"{report.box_count:,} boxes, person AP {report.metrics['AP']:.3f}", file=sys.stderr)
 
 
 @app.command()
@@ -300,6 +316,18 @@ def download(
     from transpose.data.download import fetch
 
     fetch(load_archive(name, table), folder / f"{name}.zip", report=lambda line: print(line, file=sys.stderr))
+
+
+@app.command()
+def fetch(
+    url: Annotated[str, typer.Argument(help="Address of a single file, such as detections or a detector's model.")],
+    output: Output,
+    sha256: Annotated[str | None, typer.Option(help="Digest that it must have; without one the first is kept.")] = None,
+) -> None:
+    """Download a file of unknown size; what is there already is only checked."""
+    from transpose.data.web_file import fetch_url
+
+    fetch_url(url, output, sha256, report=lambda line: print(line, file=sys.stderr))
 
 
 @app.command()

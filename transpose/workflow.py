@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from transpose.config.base import Settings, parse
-from transpose.config.dataset import Dataset, DetectionBoxes, FolderSource, PhotographsSource, SyntheticSource
+from transpose.config.box_files import BoxFile, absent_box_file, box_file
+from transpose.config.dataset import (
+    Dataset,
+    DetectionBoxes,
+    DetectorBoxes,
+    FolderSource,
+    PhotographsSource,
+    SyntheticSource,
+)
 from transpose.config.load import load_dataset, load_variant, training_of
 from transpose.config.recipe import Recipe
 from transpose.config.study import Evaluation, Split, Study
@@ -86,10 +94,49 @@ class Plan:
             return f"{source.folders[split.split]}/annotations.json"
         return f"{self.study.resources}/{split.dataset}/{split.split}/annotations.json"
 
-    def detections(self, wildcards: Wildcards) -> list[str]:
-        """Detection file behind a box source, if it has one."""
+    def box_file(self, wildcards: Wildcards) -> list[str]:
+        """Detection file or model behind a box source, if it has one; that of a URL where it will be fetched to.
+
+        Raises:
+            InputError: the source names a file that is not there.
+        """
+        dataset = self.datasets[wildcards.dataset]
+        file = box_file(dataset.boxes[wildcards.boxes], wildcards.split)
+        if file is None:
+            return []
+        path = file.local_path(self._fetched())
+        if not file.is_remote and not path.is_file():
+            raise absent_box_file(path, dataset, wildcards.split, wildcards.boxes)
+        return [str(path)]
+
+    def remote_box_file(self, path: str) -> BoxFile:
+        """The file from a URL that is fetched to a path.
+
+        Raises:
+            InputError: no box source of the study needs it.
+        """
+        for dataset, split, boxes in self._box_places():
+            file = box_file(self.datasets[dataset].boxes[boxes], split)
+            if file is not None and file.is_remote and str(file.local_path(self._fetched())) == path:
+                return file
+        raise InputError(path, None, None, "no box source of the study comes from a URL that is kept there")
+
+    def box_threads(self, wildcards: Wildcards) -> int:
+        """CPU threads that making boxes takes."""
         source = self.datasets[wildcards.dataset].boxes[wildcards.boxes]
-        return [source.files[wildcards.split]] if isinstance(source, DetectionBoxes) else []
+        return source.threads if isinstance(source, DetectorBoxes) else 1
+
+    def box_counts(self) -> list[str]:
+        """Records of what became of the person boxes, of all evaluations."""
+        return [f"{self.study.results}/boxes/{'/'.join(place)}.counts.json" for place in self._box_places()]
+
+    def box_metrics(self) -> list[str]:
+        """AP of the person boxes of all evaluations; annotated boxes have none."""
+        return [
+            f"{self.study.results}/box_ap/{dataset}/{split}/{boxes}.json"
+            for dataset, split, boxes in self._box_places()
+            if self.datasets[dataset].boxes[boxes].kind != "ground_truth"
+        ]
 
     def backbone_weights(self, variant: str) -> list[str]:
         """Pretrained backbone that a variant starts from, if any."""
@@ -139,6 +186,13 @@ class Plan:
         places = [f"{e.dataset}_{e.split}_{e.boxes[0]}" for e in self.study.evaluations]
         names = ["training", *(f"{kind}_{place}" for place in places for kind in ("accuracy", "joints"))]
         return [f"{self.study.results}/figures/{name}.png" for name in names]
+
+    def _box_places(self) -> list[tuple[str, str, str]]:
+        """(data set, split, box source) of every evaluation."""
+        return [(e.dataset, e.split, boxes) for e in self.study.evaluations for boxes in e.boxes]
+
+    def _fetched(self) -> Path:
+        return Path(self.study.resources) / "fetched"
 
     def _check_splits(self, source: str) -> None:
         for split in (self.study.train, self.study.validation, *self.study.evaluations):

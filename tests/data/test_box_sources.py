@@ -1,19 +1,25 @@
-"""A configured source of boxes gives the boxes that its name promises."""
+"""A configured source of boxes gives the boxes that its name promises, and tells what it left out."""
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from transpose.config.dataset import DetectionBoxes, GroundTruthBoxes, SimulatedBoxes
-from transpose.data.box_sources import boxes_of_source
-from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxes
+from tests.data.onnx_detectors import write_head_model
+from transpose.config.dataset import Dataset, SimulatedBoxes
+from transpose.config.load import read_record
+from transpose.data.box_counts import AnnotatedPersons, BoxCounts, counts_path
+from transpose.data.box_sources import source_boxes, write_source_boxes
+from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxes, read_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.data.simulated_detector import simulated_boxes
 from transpose.errors import InputError
 from transpose.files import write_json
 from transpose.skeleton import COCO
+
+BOX = {"image_id": 11, "category_id": 1, "bbox": [1.0, 2.0, 30.0, 40.0], "score": 0.75}
 
 
 @pytest.fixture
@@ -21,40 +27,106 @@ def annotations(tiny_dataset: Path) -> CocoAnnotations:
     return load_annotations(tiny_dataset / "annotations.json", COCO)
 
 
+def dataset_of(source: dict[str, Any], **changes: Any) -> Dataset:
+    values = {"title": "tiny", "source": {"kind": "photographs"}, "boxes": {"annotated": {"kind": "ground_truth"}}}
+    return Dataset.model_validate(values | {"boxes": values["boxes"] | {"mine": source}} | changes)
+
+
+def boxes_of(
+    source: dict[str, Any], annotations: CocoAnnotations, file: Path | None = None, **changes: Any
+) -> tuple[PersonBoxes, BoxCounts]:
+    pictures = annotations.source.parent / "images"
+    return source_boxes(dataset_of(source, **changes), "val", "mine", annotations, pictures, file)
+
+
 def assert_equal(boxes: PersonBoxes, expected: PersonBoxes) -> None:
     for field in fields(PersonBoxes):
         np.testing.assert_array_equal(getattr(boxes, field.name), getattr(expected, field.name))
 
 
-def test_annotated_boxes(annotations: CocoAnnotations) -> None:
-    boxes = boxes_of_source(GroundTruthBoxes(kind="ground_truth"), "val", annotations)
+def test_annotated_boxes_and_why_the_others_are_dropped(annotations: CocoAnnotations) -> None:
+    boxes, counts = boxes_of({"kind": "ground_truth"}, annotations)
     assert_equal(boxes, ground_truth_boxes(annotations))
+    # The crowd has no keypoints either: it is counted once.
+    assert counts.annotated == AnnotatedPersons(persons=6, crowd=1, no_keypoints=1, no_area=0, outside=0)
+    assert (counts.kept, counts.dropped, counts.pictures, counts.pictures_without_boxes) == (4, 2, 4, 1)
 
 
 @pytest.mark.parametrize("seed", [0, 5])
 def test_simulated_boxes_obey_their_own_settings(annotations: CocoAnnotations, seed: int) -> None:
     source = SimulatedBoxes(kind="simulated", seed=seed, false_positives=2.0)
-    assert_equal(boxes_of_source(source, "val", annotations), simulated_boxes(annotations, source))
+    boxes, counts = boxes_of(source.model_dump(), annotations)
+    assert_equal(boxes, simulated_boxes(annotations, source))
+    assert (counts.kind, counts.kept, counts.dropped, counts.annotated) == ("simulated", len(boxes), 0, None)
 
 
-def test_detections_are_those_of_the_split(annotations: CocoAnnotations, tmp_path: Path) -> None:
+def test_detections_are_those_of_the_split_and_the_skipped_are_counted(
+    annotations: CocoAnnotations, tmp_path: Path
+) -> None:
     files = {}
     for split, score in (("train", 0.25), ("val", 0.75)):
         files[split] = str(tmp_path / f"{split}.json")
-        box = {"image_id": 11, "category_id": 1, "bbox": [1.0, 2.0, 30.0, 40.0], "score": score}
-        write_json(Path(files[split]), [box, box | {"category_id": 2}, box | {"image_id": 999}])
-    boxes = boxes_of_source(DetectionBoxes(kind="detections", files=files), "val", annotations)
+        box = BOX | {"score": score}
+        write_json(Path(files[split]), [box, *[box | {"category_id": 2}] * 3, *[box | {"image_id": 999}] * 2])
+    boxes, counts = boxes_of({"kind": "detections", "files": files}, annotations)
     assert_equal(boxes, detection_boxes(Path(files["val"]), annotations).boxes)
     assert boxes.scores.tolist() == [0.75]
+    assert (counts.other_categories, counts.unknown_pictures, counts.dropped) == (3, 2, 5)
+    assert (counts.kept, counts.pictures_without_boxes) == (1, 3)
+
+
+def test_a_detector_is_run_on_the_pictures(annotations: CocoAnnotations, tmp_path: Path) -> None:
+    write_head_model(tmp_path / "model.onnx", (160, 160))
+    source = {"kind": "detector", "model": str(tmp_path / "model.onnx"), "input_size": [160, 160]}
+    boxes, counts = boxes_of(source, annotations)
+    assert set(boxes.image_ids.tolist()) <= set(annotations.images.ids.tolist())
+    assert (counts.kind, counts.kept) == ("detector", len(boxes))
+    assert len(boxes)
+
+
+def test_boxes_and_counts_are_written_side_by_side(annotations: CocoAnnotations, tmp_path: Path) -> None:
+    source, output = dataset_of({"kind": "simulated"}), tmp_path / "boxes" / "mine.json"
+    counts = write_source_boxes(source, "val", "mine", annotations, tmp_path, None, output)
+    assert counts_path(output) == tmp_path / "boxes" / "mine.counts.json"
+    assert read_record(BoxCounts, counts_path(output)) == counts
+    assert len(read_boxes(output)) == counts.kept
+
+
+def test_an_unknown_source_is_told(annotations: CocoAnnotations, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no source 'other'; known are annotated, mine"):
+        write_source_boxes(
+            dataset_of({"kind": "simulated"}), "val", "other", annotations, tmp_path, None, tmp_path / "b.json"
+        )
+    assert not list(tmp_path.glob("b*"))
 
 
 def test_a_split_without_detections_is_told(annotations: CocoAnnotations) -> None:
-    source = DetectionBoxes(kind="detections", files={"test": "a.json", "train": "b.json"})
+    source = {"kind": "detections", "files": {"test": "a.json", "train": "b.json"}}
     with pytest.raises(InputError, match="files: no detection file for split 'val'; given are test, train"):
-        boxes_of_source(source, "val", annotations)
+        boxes_of(source, annotations)
 
 
-def test_a_missing_detection_file_is_told(annotations: CocoAnnotations, tmp_path: Path) -> None:
-    source = DetectionBoxes(kind="detections", files={"val": str(tmp_path / "nowhere.json")})
-    with pytest.raises(InputError, match=r"nowhere\.json: no such file"):
-        boxes_of_source(source, "val", annotations)
+def test_a_missing_detection_file_is_told_with_the_papers_and_the_other_sources(
+    annotations: CocoAnnotations, tmp_path: Path
+) -> None:
+    source = {"kind": "detections", "files": {"val": str(tmp_path / "nowhere.json")}}
+    with pytest.raises(InputError, match=r"nowhere\.json: no such file; .* another box source: annotated$") as caught:
+        boxes_of(source, annotations, benchmarks={"val": "coco_val2017"})
+    assert "COCO_val2017_detections_AP_H_56_person.json" in str(caught.value)
+    with pytest.raises(InputError) as caught:
+        boxes_of(source, annotations)
+    assert "COCO_val2017" not in str(caught.value)
+
+
+def test_a_missing_model_is_told(annotations: CocoAnnotations, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.onnx: no such file; a person detector in ONNX format belongs there"):
+        boxes_of({"kind": "detector", "model": str(tmp_path / "none.onnx")}, annotations)
+
+
+def test_the_copy_of_a_url_must_be_named(annotations: CocoAnnotations, tmp_path: Path) -> None:
+    source = {"kind": "detections", "files": {"val": "https://example.org/detections.json"}}
+    with pytest.raises(InputError, match=r"https://example\.org/detections\.json: is a URL"):
+        boxes_of(source, annotations)
+    write_json(tmp_path / "copy.json", [BOX])
+    boxes, _ = boxes_of(source, annotations, tmp_path / "copy.json")
+    assert boxes.scores.tolist() == [0.75]

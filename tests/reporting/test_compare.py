@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.made_up_results import ablation, demo_rows, published, result_row
+from tests.made_up_results import ablation, box_row, demo_rows, published, result_row
 from transpose.reporting.compare import compare, summarise, write_comparison
 
 EVIL = "<script>alert(1)</script> | a_b & 50 % $x$ \\input{/etc/passwd} [l](javascript:x) \x1b[31m"
@@ -31,12 +31,12 @@ def written(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("comparison")
     rows = [result_row("tp_r_a3", (0.7172,), title=EVIL), result_row("tp_h_s", ()), *demo_rows()]
     ablations = [ablation(0.05, (0.02, 0.08), question=EVIL), ablation(0.01, (-0.1, 0.1), variant=EVIL)]
-    write_comparison(folder, EVIL, compare(rows, ablations, published()))
+    write_comparison(folder, EVIL, compare(rows, ablations, published(), [box_row(title=EVIL), box_row(None)]))
     return folder
 
 
-def test_three_tables_in_four_formats(written: Path):
-    assert {path.name for path in written.iterdir()} == {
+def test_three_tables_in_four_formats_and_the_boxes_numbers(written: Path):
+    assert {path.name for path in written.iterdir()} - {"person_boxes.csv"} == {
         f"{table}.{suffix}"
         for table in ("comparison", "verdicts", "ablations")
         for suffix in ("csv", "md", "html", "tex")
@@ -67,7 +67,7 @@ def test_names_from_data_are_no_tex_commands(written: Path, table: str):
     assert "\\textbackslash{}input\\{" in text
     for line in text.splitlines():
         if line.endswith("\\\\"):
-            assert line.replace("\\&", "").count("&") in (5, 11, 12, 13, 14)
+            assert line.replace("\\&", "").count("&") in (5, 7, 11, 12, 13, 14)
 
 
 def test_csv_keeps_the_numbers_whole(written: Path):
@@ -78,9 +78,17 @@ def test_csv_keeps_the_numbers_whole(written: Path):
     assert (missing["status"], missing["AP"], missing["difference"]) == ("not run", "", "")
 
 
+def test_the_boxes_stand_at_the_end_of_the_comparison(written: Path):
+    for suffix in ("md", "html", "tex"):
+        assert "Person boxes" in (written / f"comparison.{suffix}").read_text()
+    detections, annotated = csv.DictReader(io.StringIO((written / "person_boxes.csv").read_text()))
+    assert (detections["dataset"], detections["count"], float(detections["box_AP"])) == (EVIL, "104125", 56.25)
+    assert (annotated["count"], annotated["dropped"], annotated["box_AP"]) == ("6352", "4652", "")
+
+
 def test_the_terminal_shows_everything_in_120_columns_without_control_characters():
     rows = [result_row("tp_r_a3", (0.7172,), title=EVIL), result_row("tp_h_s", (0.6,)), *demo_rows()]
-    text = summarise(compare(rows, [ablation(0.05, (0.02, 0.08))], published()), 120)
+    text = summarise(compare(rows, [ablation(0.05, (0.02, 0.08))], published(), [box_row()]), 120)
     assert max(map(len, text.splitlines())) <= 120
     assert "\x1b" not in text
     for expected in (
@@ -91,6 +99,8 @@ def test_the_terminal_shows_everything_in_120_columns_without_control_characters
         "not run",
         "74.2",
         "47 published rows",
+        "Person boxes",
+        "56.2",
     ):
         assert expected in text
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.made_up_results import cost
+from tests.made_up_results import box_row, cost
 from transpose.config.dataset import Dataset
 from transpose.config.load import load_variant
 from transpose.config.recipe import Recipe
@@ -64,6 +64,7 @@ class Results:
                 self._write_training(variant, seed)
                 for boxes in ("annotated", "found"):
                     self.write_metrics(variant, seed, boxes)
+        self._write_boxes()
 
     def metrics(self, variant: str, seed: int, boxes: str) -> Path:
         return self.folder / "metrics" / variant / f"seed{seed}" / "coco" / "val" / f"{boxes}.json"
@@ -104,6 +105,14 @@ class Results:
         write_text(folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in HISTORY))
         run = {"variant": variant, "title": variant, "seed": seed, "initialisation": "from scratch", "seconds": 1.5}
         write_json(folder / "run.json", run | {"code": {"fingerprint": code_fingerprint(*TRAINING_CODE)}})
+
+    def _write_boxes(self) -> None:
+        for boxes, ap in (("annotated", None), ("found", 0.5)):
+            counts, report = box_row(ap)
+            place = f"coco/val/{boxes}"
+            write_json(self.folder / "boxes" / f"{place}.counts.json", counts.model_dump(mode="json"))
+            if report is not None:
+                write_json(self.folder / "box_ap" / f"{place}.json", report.model_dump(mode="json"))
 
     def write(self) -> list[dict[str, str]]:
         """Make the comparison; its rows."""
@@ -163,6 +172,15 @@ class TestWholeStudy:
         ]
         for name in (*tables, *figures, "comparison.txt"):
             assert (folder / name).stat().st_size > 0
+
+    def test_boxes_are_listed_with_their_counts_and_ap(self, finished: tuple[Results, Any]) -> None:
+        with (finished[0].folder / "person_boxes.csv").open(newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        assert [(row["kind"], row["count"], row["box_AP"]) for row in rows] == [
+            ("ground_truth", "6352", ""),
+            ("detections", "104125", "50.0"),
+        ]
+        assert "Person boxes" in (finished[0].folder / "comparison.txt").read_text()
 
     def test_a_row_is_the_mean_of_its_seeds(self, finished: tuple[Results, list[dict[str, str]]]) -> None:
         whole, rows = finished

@@ -51,6 +51,7 @@ def test_ground_truth_boxes_have_published_figures_of_their_own():
         ({"benchmark": None, "dataset": "synthetic"}, "data set without published figures"),
         ({"benchmark": "coco_val2017", "images": 50}, "50 pictures instead of 5000"),
         ({"box_kind": "simulated", "boxes": "simulated"}, "simulated boxes"),
+        ({"box_kind": "detector", "boxes": "detector"}, "another detector's boxes"),
         ({"box_count": 99_999}, "not the published 104125 boxes"),
         ({"box_count": None}, "not the published 104125 boxes"),
         ({"protocol": Protocol(flip_test=False)}, "another evaluation protocol"),

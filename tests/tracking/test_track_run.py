@@ -21,6 +21,7 @@ from tracked_results import (
     history_points,
     points,
     runs_of,
+    write_boxes_records,
     write_everything,
     write_metrics,
     write_recipe,
@@ -89,6 +90,10 @@ class TestFinishedRun:
             numbers |= {"images": 12, "persons": 31, "predictions": 40, "second_opinion/largest_disagreement": 0.0}
             numbers |= {"joints/nose/ap": 0.7, "joints/nose/labelled": 9, "joints/left_eye/labelled": 0}
             expected |= {f"dots_val/{boxes}/{name}": value for name, value in numbers.items()}
+        told = {"gt": {"annotated/persons": 45, "annotated/crowd": 5}, "detector": {"AP": 0.625}}
+        for boxes, numbers in told.items():
+            numbers |= {"kept": 40, "other_categories": 0}
+            expected |= {f"dots_val/{boxes}/person_boxes/{name}": value for name, value in numbers.items()}
         of_epochs = {"loss", "learning_rate", "validation/AP", "validation/AP50"}
         assert {name: value for name, value in run.data.metrics.items() if name not in of_epochs} == expected
 
@@ -189,6 +194,18 @@ class TestChanges:
         track_run(results, STUDY, VARIANT, 0)
         assert len(runs_of(results)) == 2
         assert points(results, present_run(results), "loss") == history_points("loss", changed)
+
+    def test_boxes_that_are_counted_and_evaluated_later_are_added_once(self, results: Path):
+        write_training(results)
+        write_metrics(results, "detector")
+        track_run(results, STUDY, VARIANT, 0)
+        assert not [name for name in present_run(results).data.metrics if "person_boxes" in name]
+        write_boxes_records(results, "detector", ap=0.5)
+        assert track_run(results, STUDY, VARIANT, 0)["added"] == 3
+        assert track_run(results, STUDY, VARIANT, 0)["added"] == 0
+        write_boxes_records(results, "detector", ap=0.25)
+        assert track_run(results, STUDY, VARIANT, 0)["added"] == 1
+        assert present_run(results).data.metrics["dots_val/detector/person_boxes/AP"] == 0.25
 
     def test_a_new_evaluation_is_the_latest_whatever_the_clock_says(self, results: Path, monkeypatch):
         write_training(results)

@@ -12,7 +12,8 @@ from pydantic import (
     model_validator,
 )
 
-from transpose.config.base import Name, Settings
+from transpose.config.base import Name, Settings, Size
+from transpose.config.download import Sha256
 from transpose.config.training import Probability
 from transpose.skeleton import COCO, Skeleton
 
@@ -27,7 +28,22 @@ class DetectionBoxes(Settings):
     """A detector's boxes, in a COCO-format detection file."""
 
     kind: Literal["detections"]
-    files: dict[Name, str] = Field(description="Path of the detection file for each split.")
+    files: dict[Name, str] = Field(description="Path or URL of the detection file for each split.")
+    sha256: dict[Name, Sha256] = Field(default={}, description="By split, the digest that a file from a URL must have.")
+
+
+class DetectorBoxes(Settings):
+    """Boxes that a person detector finds in the pictures: an ONNX model of the YOLOX family."""
+
+    kind: Literal["detector"]
+    model: str = Field(description="Path or URL of the .onnx file, or of a .zip that holds one.")
+    sha256: Sha256 | None = Field(default=None, description="Digest that a model from a URL must have.")
+    input_size: Size = (640, 640)
+    score_threshold: Probability = Field(default=0.01, description="Boxes scored lower are dropped.")
+    nms_threshold: Probability = Field(
+        default=0.65, description="Of two boxes that overlap more than this (IoU), the lower scored goes."
+    )
+    threads: PositiveInt = Field(default=1, description="CPU threads of the detector.")
 
 
 class SimulatedBoxes(Settings):
@@ -55,7 +71,10 @@ class SimulatedBoxes(Settings):
 
 Side = Annotated[int, Field(ge=32, le=2048)]
 
-BoxSource = Annotated[GroundTruthBoxes | DetectionBoxes | SimulatedBoxes, Field(discriminator="kind")]
+BoxSource = Annotated[GroundTruthBoxes | DetectionBoxes | DetectorBoxes | SimulatedBoxes, Field(discriminator="kind")]
+
+BoxKind = Literal["ground_truth", "detections", "detector", "simulated"]
+"""The kinds of `BoxSource`."""
 
 
 class SyntheticSource(Settings):

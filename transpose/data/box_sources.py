@@ -1,27 +1,83 @@
-"""From a configured box source to boxes."""
+"""From a configured box source to boxes, with a count of what was left out."""
 
 from pathlib import Path
 
-from transpose.config.dataset import DetectionBoxes, GroundTruthBoxes, SimulatedBoxes
-from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxes
+from transpose.config.box_files import absent_box_file, file_of
+from transpose.config.dataset import Dataset, DetectionBoxes, DetectorBoxes, SimulatedBoxes
+from transpose.data.box_counts import BoxCounts, count_annotated, counts_path, pictures_without_boxes
+from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxes, write_boxes
 from transpose.data.coco import CocoAnnotations
+from transpose.data.detector.detect import detector_boxes
+from transpose.data.images import PictureFolder
 from transpose.data.simulated_detector import simulated_boxes
 from transpose.errors import InputError
+from transpose.files import write_json
 
 
-def boxes_of_source(
-    source: GroundTruthBoxes | DetectionBoxes | SimulatedBoxes, split: str, annotations: CocoAnnotations
-) -> PersonBoxes:
-    """Boxes of one split from the source that its data set's configuration names.
+def write_source_boxes(
+    dataset: Dataset,
+    split: str,
+    name: str,
+    annotations: CocoAnnotations,
+    pictures: PictureFolder,
+    file: Path | None,
+    output: Path,
+) -> BoxCounts:
+    """Write a source's boxes, and beside them (suffix .counts.json) what became of them, which is returned as well.
+
+    Args:
+        name: box source of the data set.
+        pictures: where a detector finds the annotations' pictures.
+        file: detection file or model of the source, where configuration names a URL or another path is meant.
 
     Raises:
-        InputError: the source has no detection file for the split, or that file is wrong.
+        InputError: there is no such source, or its file or a picture is missing or wrong.
     """
-    if isinstance(source, GroundTruthBoxes):
-        return ground_truth_boxes(annotations)
-    if isinstance(source, SimulatedBoxes):
-        return simulated_boxes(annotations, source)
-    if split not in source.files:
-        given = ", ".join(source.files) or "none"
-        raise InputError("data set", "boxes", "files", f"no detection file for split {split!r}; given are {given}")
-    return detection_boxes(Path(source.files[split]), annotations).boxes
+    boxes, counts = source_boxes(dataset, split, name, annotations, pictures, file)
+    write_json(counts_path(output), counts.model_dump(mode="json"))
+    write_boxes(boxes, output)
+    return counts
+
+
+def source_boxes(
+    dataset: Dataset, split: str, name: str, annotations: CocoAnnotations, pictures: PictureFolder, file: Path | None
+) -> tuple[PersonBoxes, BoxCounts]:
+    """Boxes of one split from a source of its data set, and what became of them; see `write_source_boxes`."""
+    if name not in dataset.boxes:
+        raise InputError("data set", "boxes", None, f"no source {name!r}; known are {', '.join(dataset.boxes)}")
+    source = dataset.boxes[name]
+    other_categories, unknown_pictures, annotated = 0, 0, None
+    if isinstance(source, DetectionBoxes):
+        found = detection_boxes(_present(source, file, dataset, split, name), annotations)
+        boxes, other_categories, unknown_pictures = found.boxes, found.other_categories, found.unknown_pictures
+    elif isinstance(source, DetectorBoxes):
+        boxes = detector_boxes(source, _present(source, file, dataset, split, name), annotations.images, pictures)
+    elif isinstance(source, SimulatedBoxes):
+        boxes = simulated_boxes(annotations, source)
+    else:
+        boxes, annotated = ground_truth_boxes(annotations), count_annotated(annotations)
+    return boxes, BoxCounts(
+        dataset_title=dataset.title,
+        split=split,
+        boxes=name,
+        kind=source.kind,
+        kept=len(boxes),
+        pictures=len(annotations.images),
+        pictures_without_boxes=pictures_without_boxes(boxes, annotations),
+        other_categories=other_categories,
+        unknown_pictures=unknown_pictures,
+        annotated=annotated,
+    )
+
+
+def _present(
+    source: DetectionBoxes | DetectorBoxes, file: Path | None, dataset: Dataset, split: str, name: str
+) -> Path:
+    """The local file behind a source."""
+    configured = file_of(source, split)
+    if file is None and configured.is_remote:
+        raise InputError(configured.address, None, None, "is a URL: `transpose fetch` it, then name its copy by --file")
+    path = file or Path(configured.address)
+    if not path.is_file():
+        raise absent_box_file(path, dataset, split, name)
+    return path

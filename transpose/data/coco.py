@@ -141,12 +141,31 @@ def training_instances(annotations: CocoAnnotations) -> PersonInstances:
 
     They have keypoints and an area, are no crowd, and their boxes are clipped to the picture.
     """
+    boxes, reasons = _selection(annotations)
+    keep = ~np.logical_or.reduce(list(reasons.values()))
+    return replace(annotations.persons, boxes_xywh=boxes).select(keep)
+
+
+def dropped_instances(annotations: CocoAnnotations) -> dict[str, int]:
+    """How many persons `training_instances` leaves out, each counted under the first reason that holds."""
+    counts, left = {}, np.ones(len(annotations.persons), dtype=bool)
+    for reason, holds in _selection(annotations)[1].items():
+        counts[reason] = int((left & holds).sum())
+        left &= ~holds
+    return counts
+
+
+def _selection(annotations: CocoAnnotations) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Boxes [N, 4] of all persons, clipped; and by reason to leave a person out, [N] bool: it holds."""
     persons = annotations.persons
     sizes_hw = annotations.images.sizes_hw[annotations.images.find(persons.image_ids)]
     boxes, inside = clip_boxes(persons.boxes_xywh, sizes_hw)
-    annotated = (persons.keypoints != 0).any(axis=(1, 2))
-    keep = inside & annotated & (persons.areas > 0) & ~persons.is_crowd
-    return replace(persons, boxes_xywh=boxes).select(keep)
+    return boxes, {
+        "crowd": persons.is_crowd,
+        "no_keypoints": ~(persons.keypoints != 0).any(axis=(1, 2)),
+        "no_area": persons.areas <= 0,
+        "outside": ~inside,
+    }
 
 
 def _check_category(path: Path, categories: list[dict[str, Any]], skeleton: Skeleton) -> None:

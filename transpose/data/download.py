@@ -92,6 +92,39 @@ def fetch(
         raise InputError(target, None, None, f"cannot be written: {error.strerror or error}") from None
 
 
+def transfer(
+    url: str, size: int, stream: BinaryIO, name: str, patience: Patience, report: Callable[[str], None]
+) -> None:
+    """Append to `stream`, which holds the beginning of the `size` bytes at `url`, the rest, however often it is cut.
+
+    Args:
+        name: what the progress bar calls the file.
+        report: is told in a line of text of every cut.
+
+    Raises:
+        MirrorError: the server refuses, or gives nothing new for too long.
+    """
+
+    def held() -> int:
+        return stream.seek(0, os.SEEK_END)
+
+    failures = 0
+    bar = tqdm(desc=name, total=size, initial=held(), unit="B", unit_scale=True, mininterval=1.0)
+    with bar, requests.Session() as session:
+        while True:
+            before = held()
+            try:
+                append_missing(session, url, size, stream, patience.timeouts, bar.update)
+                return
+            except LineError as error:
+                failures = 0 if held() > before else failures + 1
+                if failures == patience.tries:
+                    raise MirrorError(f"{error} ({failures} times in a row)") from None
+                pause = patience.pause(failures, error.wait)
+                report(f"{url}: {error}; trying again in {pause:.0f} s")
+                patience.sleep(pause)
+
+
 def partial_path(target: Path, archive: Archive) -> Path:
     """Where the bytes are collected; bytes of another version are never taken for this one's."""
     return target.with_name(f"{target.name}.{archive.sha256[:8]}.partial")
@@ -142,7 +175,7 @@ class _Download:
             self._refuse_third_download(problems)
             url = urls.popleft()
             try:
-                self._transfer(url)
+                transfer(url, self.archive.bytes, self.stream, self.target.name, self.patience, self.report)
             except MirrorError as error:
                 problems.append(f"{url}: {error}")
                 self.report(problems[-1])
@@ -151,35 +184,6 @@ class _Download:
                 return
             urls = urls or deque([url])
         self._fail(problems)
-
-    def _transfer(self, url: str) -> None:
-        """Complete the partial file from one mirror.
-
-        Raises:
-            MirrorError: it refuses, or gives nothing new for too long.
-        """
-        failures = 0
-        bar = tqdm(
-            desc=self.target.name,
-            total=self.archive.bytes,
-            initial=self._size(),
-            unit="B",
-            unit_scale=True,
-            mininterval=1.0,
-        )
-        with bar, requests.Session() as session:
-            while True:
-                before = self._size()
-                try:
-                    append_missing(session, url, self.archive.bytes, self.stream, self.patience.timeouts, bar.update)
-                    return
-                except LineError as error:
-                    failures = 0 if self._size() > before else failures + 1
-                    if failures == self.patience.tries:
-                        raise MirrorError(f"{error} ({failures} times in a row)") from None
-                    pause = self.patience.pause(failures, error.wait)
-                    self.report(f"{url}: {error}; trying again in {pause:.0f} s")
-                    self.patience.sleep(pause)
 
     def _settle(self, url: str) -> bool:
         """Put the complete file in its place if its bytes are right; throw them away if not."""

@@ -60,9 +60,9 @@ def append_missing(
                 if have == size:
                     return
     except _CUT as error:
-        raise LineError(_root(error)) from None
+        raise LineError(root_cause(error)) from None
     except requests.RequestException as error:
-        raise MirrorError(_root(error)) from None
+        raise MirrorError(root_cause(error)) from None
     raise LineError(f"the server stopped at byte {have} of {size}")
 
 
@@ -102,7 +102,7 @@ def _first_byte(response: requests.Response, have: int, size: int) -> int:
     return start
 
 
-def _root(error: BaseException) -> str:
+def root_cause(error: BaseException) -> str:
     """What was wrong in the first place, without the wrappings of the libraries."""
     while error.__context__ is not None:
         error = error.__context__

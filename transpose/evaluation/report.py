@@ -1,12 +1,12 @@
 """The metrics file of one set of predictions: what the table's numbers are traced back to."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from transpose.config.base import Name, Settings, parse
-from transpose.config.dataset import Dataset
+from transpose.config.dataset import BoxKind, Dataset
 from transpose.config.load import read_record
 from transpose.config.study import Protocol
 from transpose.data.boxes import read_boxes
@@ -60,7 +60,7 @@ class EvaluationReport(Settings):
     dataset_title: str
     split: Name
     boxes: Name
-    boxes_kind: Literal["ground_truth", "detections", "simulated"]
+    boxes_kind: BoxKind
     box_count: NonNegativeInt
     """Boxes that the model was run on."""
     metrics: dict[str, float]

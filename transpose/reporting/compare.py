@@ -1,13 +1,16 @@
 """The comparison's files: tables in four formats, written from records of results."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from transpose.reporting.box_table import BoxRow, box_table
 from transpose.reporting.layout import (
     Section,
     ablation_sections,
+    box_sections,
     comparison_sections,
     reproduction_sections,
     verdict_section,
@@ -35,34 +38,46 @@ class Comparison:
     results: pd.DataFrame
     verdicts: pd.DataFrame
     ablations: pd.DataFrame
+    boxes: pd.DataFrame
 
 
 def compare(
-    rows: list[ResultRow], ablations: list[AblationRecord], published: Published, tolerance: float = TOLERANCE
+    rows: list[ResultRow],
+    ablations: list[AblationRecord],
+    published: Published,
+    boxes: Sequence[BoxRow] = (),
+    tolerance: float = TOLERANCE,
 ) -> Comparison:
-    """Put measured results beside published ones, and answer the ablations' questions."""
+    """Put measured results beside published ones, answer the ablations' questions, tell where the boxes came from."""
     return Comparison(
         comparison_table(rows, published, tolerance),
         verdict_table(rows, published, tolerance),
         ablation_table(ablations),
+        box_table(boxes),
     )
 
 
 def write_comparison(folder: Path, study: str, comparison: Comparison) -> None:
-    """Write `comparison`, `verdicts` and `ablations`, each as .csv, .md, .html and .tex, atomically."""
+    """Write `comparison`, `verdicts` and `ablations`, each as .csv, .md, .html and .tex, atomically.
+
+    The boxes stand at the end of the comparison, and as numbers in `person_boxes.csv`.
+    """
+    results = [*comparison_sections(comparison.results), *box_sections(comparison.boxes)]
     tables = {
-        "comparison": (comparison.results, comparison_sections(comparison.results), "Comparison"),
+        "comparison": (comparison.results, results, "Comparison"),
         "verdicts": (comparison.verdicts, [verdict_section(comparison.verdicts)], "Published figures"),
         "ablations": (comparison.ablations, ablation_sections(comparison.ablations), "Ablations"),
     }
     for name, (table, sections, title) in tables.items():
         _write(folder / name, f"{title}: {study}", table, sections)
+    write_csv(folder / "person_boxes.csv", comparison.boxes)
 
 
 def summarise(comparison: Comparison, width: int) -> str:
-    """What a terminal shows: comparison, ablations, and verdicts on rows that the study set out to reproduce."""
+    """What a terminal shows: comparison, ablations, verdicts on rows that the study set out to reproduce, and boxes."""
     sections = [*comparison_sections(comparison.results), *ablation_sections(comparison.ablations)]
-    return render_terminal([*sections, *reproduction_sections(comparison.verdicts)], width)
+    ends = [*reproduction_sections(comparison.verdicts), *box_sections(comparison.boxes)]
+    return render_terminal([*sections, *ends], width)
 
 
 def _write(path: Path, title: str, table: pd.DataFrame, sections: list[Section]) -> None:

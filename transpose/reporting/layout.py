@@ -48,6 +48,11 @@ def reproduction_sections(verdicts: pd.DataFrame) -> list[Section]:
     return [_verdict_section(rows, len(verdicts))] if rows else []
 
 
+def box_sections(boxes: pd.DataFrame) -> list[Section]:
+    """Where the person boxes came from; nothing if none is known."""
+    return [_box_section(_rows(boxes))] if len(boxes) else []
+
+
 def _comparison_section(rows: list[Row]) -> Section:
     first = rows[0]
     cells = [_comparison_cells(row) for row in rows]
@@ -132,6 +137,24 @@ def _verdict_section(rows: list[Row], published: int) -> Section:
         " ? marks figures recalled from the paper and not confirmed."
     )
     return _section("Verdicts on the published figures", note, cells)
+
+
+def _box_section(rows: list[Row]) -> Section:
+    cells = [
+        {
+            "Data set": f"{row['dataset']}, {row['split']}",
+            "Boxes": row["boxes"],
+            "Source": row["box_source"],
+            "Count": f"{row['count']:,}",
+            "Dropped": f"{row['dropped']:,}",
+            "Reasons": row["reasons"] or DASH,
+            "Pictures without": f"{row['pictures_without_boxes']:,}",
+            "Box AP": _number(row["box_AP"]),
+        }
+        for row in rows
+    ]
+    note = "Box AP is COCO's AP of the boxes as a detector's, over all annotated persons; annotated boxes have none"
+    return _section("Person boxes", note, cells)
 
 
 def _section(title: str, note: str, cells: list[dict[str, str]], left_out: list[str] | None = None) -> Section:

@@ -1,18 +1,16 @@
 """What tables and figures are made of: measured results, each with all that decides what it may stand beside."""
 
-from typing import Literal
-
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from transpose.config.base import Name, Settings, Size
+from transpose.config.dataset import BoxKind
 from transpose.config.study import Protocol
 from transpose.cost import CostReport
-
-BoxKind = Literal["ground_truth", "detections", "simulated"]
 
 BOX_WORDS: dict[BoxKind, str] = {
     "ground_truth": "ground-truth boxes",
     "detections": "detector boxes",
+    "detector": "boxes of a detector that was run here",
     "simulated": "simulated boxes (ground truth with errors, no detector)",
 }
 

@@ -14,12 +14,15 @@ from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import Evaluation, Study
 from transpose.cost import CostReport
+from transpose.data.box_counts import BoxCounts, counts_path
 from transpose.errors import InputError
 from transpose.evaluation.bootstrap import paired_difference
+from transpose.evaluation.box_ap import BoxReport
 from transpose.evaluation.matches import read_matches
 from transpose.evaluation.report import EvaluationReport, TrainedRun
 from transpose.files import read_json_lines, write_text
 from transpose.provenance import TRAINING_CODE, code_fingerprint
+from transpose.reporting.box_table import BoxRow
 from transpose.reporting.compare import compare, summarise, write_comparison
 from transpose.reporting.plots import (
     TrainingCurve,
@@ -88,7 +91,8 @@ def write_study(study: Study, published: Path) -> None:
     rows = [row for place in _places(study) for row in _rows(files, *place)]
     ablations = [record for place in _places(study) for record in _ablations(files, *place)]
     curves = list(_curves(files))
-    comparison = compare(rows, ablations, load_published(published))
+    boxes = [row for place in _places(study) for row in _box_rows(files, *place)]
+    comparison = compare(rows, ablations, load_published(published), boxes)
     write_comparison(folder, study.name, comparison)
     write_text(folder / "comparison.txt", summarise(comparison, TERMINAL_WIDTH))
     for evaluation in study.evaluations:
@@ -179,6 +183,15 @@ def _notes(report: EvaluationReport, run: TrainedRun) -> Iterator[str]:
         yield "the training code has changed since"
     if not report.second_opinion.available:
         yield "without xtcocotools' second opinion"
+
+
+def _box_rows(files: StudyFiles, evaluation: Evaluation, boxes: str) -> Iterator[BoxRow]:
+    """The boxes of an evaluation; nothing while they are not counted."""
+    results, place = Path(files.study.results), Path(evaluation.dataset) / evaluation.split / f"{boxes}.json"
+    counts, metrics = counts_path(results / "boxes" / place), results / "box_ap" / place
+    if counts.is_file():
+        report = read_record(BoxReport, metrics) if metrics.is_file() else None
+        yield read_record(BoxCounts, counts), report
 
 
 def _ablations(files: StudyFiles, evaluation: Evaluation, boxes: str) -> Iterator[AblationRecord]:

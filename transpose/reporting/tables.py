@@ -100,6 +100,8 @@ def counterpart(row: ResultRow, published: Published) -> tuple[PublishedRow | No
         return None, "data set without published figures"
     if kind == "simulated":
         return None, "simulated boxes"
+    if kind == "detector":
+        return None, "another detector's boxes"
     target = published_row(published, row.published, row.benchmark, kind)
     if target is None or "AP" not in target.metrics:
         return None, "nothing published for this data set and boxes"

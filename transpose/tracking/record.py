@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transpose.data.box_counts import counts_path
 from transpose.errors import InputError
 from transpose.files import read_json, read_json_lines, sha256_of_file
 
@@ -83,7 +84,7 @@ def read_run(results: Path, variant: str, seed: int) -> RunRecord:
     # A finished training names the recipe that it had, whatever the study says today.
     recipe = run["recipe"] if run else read_json(results / "records" / "recipes" / f"{variant}.json")
     weights = (weights_file, _digest_of(weights_file)) if run else None
-    evaluations = tuple(_read_evaluations(results / "metrics" / place, weights))
+    evaluations = tuple(_read_evaluations(results, place, weights))
     cost_file = results / "cost" / f"{variant}.json"
     cost = read_json(cost_file) if cost_file.is_file() else {}
     outcome = {key: value for key, value in run.items() if isinstance(value, int | float) and key not in _SETTINGS}
@@ -147,7 +148,8 @@ def _numbers(value: object, name: str) -> Iterator[tuple[str, float]]:
         yield name, float(value)
 
 
-def _read_evaluations(folder: Path, weights: tuple[Path, str] | None) -> Iterator[EvaluationRecord]:
+def _read_evaluations(results: Path, place: str, weights: tuple[Path, str] | None) -> Iterator[EvaluationRecord]:
+    folder = results / "metrics" / place
     for path in sorted(folder.rglob("[!.]*.json")):
         record = read_json(path)
         if weights is not None and record.get("weights_sha256") != weights[1]:
@@ -157,6 +159,7 @@ def _read_evaluations(folder: Path, weights: tuple[Path, str] | None) -> Iterato
         numbers = record["metrics"] | {"AP_low": low, "AP_high": high}
         numbers |= {key: record[key] for key in ("images", "persons", "predictions", "second_opinion")}
         numbers["joints"] = {joint["keypoint"]: joint for joint in record["joints"]}
+        numbers["person_boxes"] = _read_boxes(results, path.relative_to(folder))
         use = DatasetUse(
             f"{record['dataset']}/{record['split']}/{record['boxes']}",
             f"{record['dataset']}/{record['split']}",
@@ -165,6 +168,13 @@ def _read_evaluations(folder: Path, weights: tuple[Path, str] | None) -> Iterato
             record["boxes_kind"],
         )
         yield EvaluationRecord(use, dict(_numbers(numbers, name)))
+
+
+def _read_boxes(results: Path, place: Path) -> dict[str, Any]:
+    """What became of the person boxes of an evaluation, and their AP; what has not been made is left out."""
+    counts, metrics = counts_path(results / "boxes" / place), results / "box_ap" / place
+    told = read_json(counts) if counts.is_file() else {}
+    return told | ({"AP": read_json(metrics)["metrics"]["AP"]} if metrics.is_file() else {})
 
 
 def _training_data(run: Mapping[str, Any]) -> Iterator[DatasetUse]:

@@ -10,6 +10,8 @@ rule compare:
         ],
         published="config/published.yaml",
         metrics=PLAN.metrics(),
+        box_counts=PLAN.box_counts(),
+        box_metrics=PLAN.box_metrics(),
         runs=[
             f"{RESULTS}/train/{variant}/seed{seed}/run.json"
             for variant, seed in PLAN.runs()
@@ -23,6 +25,7 @@ rule compare:
             labels={"table": "all variants"},
         ),
         multiext(f"{RESULTS}/comparison", ".csv", ".md", ".tex", ".txt"),
+        f"{RESULTS}/person_boxes.csv",
         report(
             f"{RESULTS}/ablations.html",
             caption="../report/ablations.rst",

@@ -7,6 +7,8 @@ rule track_run:
         weights=rules.train.output.weights,
         cost=rules.cost.output,
         metrics=lambda wildcards: PLAN.metrics_of(wildcards.variant, wildcards.seed),
+        box_counts=PLAN.box_counts(),
+        box_metrics=PLAN.box_metrics(),
         explanations=lambda wildcards: PLAN.explanations_of(
             wildcards.variant, wildcards.seed
         ),

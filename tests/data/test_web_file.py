@@ -1,0 +1,108 @@
+"""A file from a URL: fetched once, known by its digest from then on."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.data.mirror_server import MirrorServer, cut_after, running, serve, status, without_length
+from transpose.data.digests import digest_record
+from transpose.data.download import Patience
+from transpose.data.web_file import fetch_url
+from transpose.errors import InputError
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+HASTE = Patience(tries=3, sleep=lambda seconds: None)
+
+
+@pytest.fixture
+def server() -> Iterator[MirrorServer]:
+    with running(CONTENT) as running_server:
+        yield running_server
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "fetched" / "file.json"
+
+
+def assert_nothing_is_left(target: Path) -> None:
+    assert not target.parent.exists() or not list(target.parent.iterdir())
+
+
+@pytest.mark.parametrize("sha256", [None, SHA256])
+def test_it_is_fetched_whole_over_cuts_and_only_once(server: MirrorServer, target: Path, sha256: str | None) -> None:
+    # The first request asks for the size.
+    server.replies = [serve(CONTENT), cut_after(100_000), status(503), cut_after(50_000)]
+    fetch_url(server.url(), target, sha256, HASTE)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges[2:]
+    assert all(server.ranges[2:])
+    server.requests.clear()
+    fetch_url(server.url(), target, sha256, HASTE)
+    assert not server.requests
+
+
+def test_without_a_digest_the_first_file_is_kept_in_mind(server: MirrorServer, target: Path) -> None:
+    lines: list[str] = []
+    fetch_url(server.url(), target, None, HASTE, lines.append)
+    assert SHA256 in lines[-1]
+    target.unlink()
+    server.replies = [serve(CONTENT[::-1])] * 5
+    with pytest.raises(InputError, match=f"sha256 is .*, not {SHA256}"):
+        fetch_url(server.url(), target, None, HASTE)
+    assert not target.exists()
+
+
+def test_a_wrong_digest_is_refused(server: MirrorServer, target: Path) -> None:
+    with pytest.raises(InputError, match=f"sha256 is {SHA256}, not 0000"):
+        fetch_url(server.url(), target, "0" * 64, HASTE)
+    assert not target.exists()
+
+
+def test_a_file_that_is_there_is_checked_and_stays(server: MirrorServer, target: Path) -> None:
+    target.parent.mkdir()
+    target.write_bytes(b"mine")
+    with pytest.raises(InputError, match="delete it to have it fetched again"):
+        fetch_url(server.url(), target, SHA256, HASTE)
+    fetch_url(server.url(), target, None, HASTE)
+    assert target.read_bytes() == b"mine"
+    assert digest_record(target).is_file()
+    assert not server.requests
+
+
+def page(handler) -> None:
+    handler.send(200, {"Content-Type": "text/html; charset=utf-8", "Content-Length": 4}, b"page")
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (page, "web page; download it in a browser"),
+        (without_length(b"who knows"), "does not tell its size"),
+        (status(404), "HTTP 404"),
+    ],
+)
+def test_what_is_no_file_is_told_and_leaves_nothing(server: MirrorServer, target: Path, reply, words: str) -> None:
+    server.replies = [reply]
+    with pytest.raises(InputError, match=words):
+        fetch_url(server.url(), target, None, HASTE)
+    assert_nothing_is_left(target)
+
+
+def test_a_line_that_stays_cut_leaves_nothing(server: MirrorServer, target: Path) -> None:
+    server.replies = [serve(CONTENT), cut_after(1000), *[status(503)] * 3]
+    with pytest.raises(InputError, match=r"HTTP 503.*3 times in a row"):
+        fetch_url(server.url(), target, None, HASTE)
+    assert_nothing_is_left(target)
+
+
+def test_a_server_that_is_not_there_is_told(target: Path) -> None:
+    with running(b"") as server:
+        url = server.url()
+    with pytest.raises(InputError, match="cannot be downloaded"):
+        fetch_url(url, target, None, HASTE)
+    assert_nothing_is_left(target)

@@ -1,0 +1,42 @@
+"""From pictures to the person boxes that a detector finds in them."""
+
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from transpose.config.dataset import DetectorBoxes
+from transpose.data.boxes import PersonBoxes
+from transpose.data.coco import ImageTable
+from transpose.data.detector.letterbox import boxes_in_image, letterbox
+from transpose.data.detector.model import DetectorModel
+from transpose.data.detector.suppression import suppress
+from transpose.data.images import PictureFolder, PictureStore
+
+
+def detector_boxes(settings: DetectorBoxes, model: Path, images: ImageTable, pictures: PictureFolder) -> PersonBoxes:
+    """The persons that a model finds in pictures, clipped to them, best first in each picture, in the table's order.
+
+    Suppression by the settings' threshold comes on top of that of a model which suppresses by itself.
+
+    Raises:
+        InputError: onnxruntime is not installed, or the model or a picture is missing or wrong.
+    """
+    detector = DetectorModel(model, settings)
+    store = PictureStore(pictures, images, cache_bytes=0)
+    positions = tqdm(range(len(images)), desc="detect persons", unit="picture", mininterval=5.0)
+    found = [_detect(detector, store.read(position), settings) for position in positions]
+    boxes = np.concatenate([np.empty((0, 4)), *(boxes for boxes, _ in found)])
+    scores = np.concatenate([np.empty(0), *(scores for _, scores in found)])
+    counts = [len(scores) for _, scores in found]
+    return PersonBoxes(np.repeat(images.ids, counts), boxes, scores, np.full(len(scores), -1))
+
+
+def _detect(detector: DetectorModel, image: np.ndarray, settings: DetectorBoxes) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes [n, 4] (x, y, width, height) in image pixels and scores [n] of one picture [H, W, 3]."""
+    canvas, scale = letterbox(image, settings.input_size)
+    corners, scores = detector.find(canvas)
+    best = suppress(corners, scores, settings.nms_threshold)
+    boxes = boxes_in_image(corners[best], scale, np.array(image.shape[:2]))
+    inside = (boxes[:, 2:] > 0).all(axis=1)
+    return boxes[inside], scores[best][inside]

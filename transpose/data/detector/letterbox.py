@@ -1,0 +1,45 @@
+"""Pictures of any size on a canvas of the detector's, and boxes back."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+PADDING = 114
+"""The grey that YOLOX models are trained to see beside a picture."""
+
+
+class Letterbox(NamedTuple):
+    """A picture as the detector takes it."""
+
+    canvas: np.ndarray
+    """[3, H, W] float32 BGR, 0 to 255: the picture at the top left, grey beneath or beside it."""
+    scale: float
+    """Canvas pixels per image pixel."""
+
+
+def letterbox(image: np.ndarray, size_hw: tuple[int, int]) -> Letterbox:
+    """Shrink or enlarge a picture to fit the canvas, its proportions kept; matches YOLOX's own preprocessing.
+
+    Args:
+        image: [h, w, 3] uint8 RGB.
+        size_hw: (height, width) of the canvas.
+    """
+    height, width = image.shape[:2]
+    scale = min(size_hw[0] / height, size_hw[1] / width)
+    inner_hw = max(1, int(height * scale)), max(1, int(width * scale))
+    canvas = np.full((*size_hw, 3), PADDING, dtype=np.uint8)
+    canvas[: inner_hw[0], : inner_hw[1]] = cv2.resize(image, inner_hw[::-1], interpolation=cv2.INTER_LINEAR)
+    return Letterbox(np.ascontiguousarray(canvas[:, :, ::-1].transpose(2, 0, 1), dtype=np.float32), scale)
+
+
+def boxes_in_image(boxes_xyxy: np.ndarray, scale: float, size_hw: np.ndarray) -> np.ndarray:
+    """[N, 4] (x, y, width, height) in image pixels, clipped to the picture, of boxes [N, 4] (two corners) on a canvas.
+
+    Args:
+        scale: of the picture's `Letterbox`.
+        size_hw: (height, width) of the picture.
+    """
+    corners = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 2, 2) / scale
+    corners = np.clip(corners, 0, np.asarray(size_hw)[::-1])
+    return np.concatenate([corners[:, 0], corners[:, 1] - corners[:, 0]], axis=1)

@@ -1,0 +1,23 @@
+"""Of boxes that lie on each other, the best."""
+
+import numpy as np
+
+
+def suppress(boxes_xyxy: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Positions of the boxes [N, 4] to keep, best first: none overlaps a better kept one by more than the threshold.
+
+    The overlap is the intersection over the union. Of equal scores the earlier box is the better.
+    """
+    order = np.argsort(-scores, kind="stable")
+    kept = []
+    while len(order):
+        kept.append(order[0])
+        order = order[1:][_overlaps(boxes_xyxy[order[0]], boxes_xyxy[order[1:]]) <= threshold]
+    return np.array(kept, dtype=np.int64)
+
+
+def _overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    start, end = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+    intersections = np.maximum(end - start, 0).prod(axis=1)
+    unions = (box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(axis=1) - intersections
+    return np.divide(intersections, unions, out=np.zeros(len(others)), where=unions > 0)

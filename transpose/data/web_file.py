@@ -1,0 +1,92 @@
+"""A single file from a URL whose size nobody wrote down, and whose digest perhaps nobody knows yet."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import requests
+
+from transpose.config.download import Archive
+from transpose.data.digests import digest_record, remember_sha256
+from transpose.data.download import Patience, fetch, transfer
+from transpose.data.mirror import MirrorError, root_cause
+from transpose.data.space import require_space
+from transpose.errors import InputError
+from transpose.files import atomic_path, read_json, sha256_of_file
+
+
+def fetch_url(
+    url: str,
+    target: Path,
+    sha256: str | None = None,
+    patience: Patience | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Make `target` the file at `url`; a target that is there already is only checked.
+
+    With a known digest the download can be continued after a kill, as `fetch` does. Without one it begins anew, the
+    first file that arrives is taken, and its digest is remembered beside the target: from then on it is the known one,
+    even if the target is deleted.
+
+    Args:
+        sha256: digest that the file must have; None takes the remembered one, if any.
+        report: is told in a line of text what a waiting person would like to know.
+
+    Raises:
+        InputError: the server does not give the file, or one with another digest.
+    """
+    patience = patience or Patience()
+    expected = sha256 or _remembered(target)
+    if target.is_file():
+        _check(target, expected)
+        return
+    try:
+        size = _size_at(url, patience.timeouts)
+        if expected is not None:
+            fetch(Archive(version=url, bytes=size, sha256=expected, urls=(url,)), target, patience, report)
+            return
+        _fetch_unknown(url, size, target, patience, report)
+    except MirrorError as error:
+        raise InputError(url, None, None, f"cannot be downloaded: {error}") from None
+    except OSError as error:
+        raise InputError(target, None, None, f"cannot be written: {error.strerror or error}") from None
+    report(f"{url}: no digest was given; from now on it must have the sha256 {_remembered(target)}")
+
+
+def _fetch_unknown(url: str, size: int, target: Path, patience: Patience, report: Callable[[str], None]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    require_space(target, size)
+    with atomic_path(target) as temporary, temporary.open("ab") as stream:
+        transfer(url, size, stream, target.name, patience, report)
+    remember_sha256(target, sha256_of_file(target))
+
+
+def _check(target: Path, expected: str | None) -> None:
+    digest = sha256_of_file(target)
+    if expected not in (None, digest):
+        raise InputError(target, None, None, f"sha256 is {digest}, not {expected}: delete it to have it fetched again")
+    remember_sha256(target, digest)
+
+
+def _remembered(target: Path) -> str | None:
+    record = digest_record(target)
+    return read_json(record).get("sha256") if record.is_file() else None
+
+
+def _size_at(url: str, timeouts: tuple[float, float]) -> int:
+    """Bytes of the file at a URL.
+
+    Raises:
+        MirrorError: the server refuses, answers with a page for people, or does not tell the size.
+    """
+    try:
+        with requests.get(url, headers={"Accept-Encoding": "identity"}, stream=True, timeout=timeouts) as response:
+            headers = response.headers
+            if not response.ok:
+                raise MirrorError(f"HTTP {response.status_code} {response.reason}")
+    except requests.RequestException as error:
+        raise MirrorError(root_cause(error)) from None
+    if headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/html":
+        raise MirrorError("the server answers with a web page; download it in a browser and configure its path")
+    if not headers.get("Content-Length", "").isdecimal() or headers["Content-Length"] == "0":
+        raise MirrorError("the server does not tell its size; download it by hand and configure its path")
+    return int(headers["Content-Length"])

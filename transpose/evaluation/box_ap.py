@@ -1,0 +1,124 @@
+"""AP of person boxes as a detector's, by pycocotools: what is published as a detection file's "person AP"."""
+
+import contextlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pycocotools.coco as pycoco
+import pycocotools.cocoeval as pycocoeval
+from pydantic import NonNegativeInt
+
+from transpose.config.base import Name, Settings, parse
+from transpose.config.dataset import BoxKind, Dataset
+from transpose.data.boxes import PersonBoxes, read_boxes
+from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, load_annotations
+from transpose.errors import InputError
+from transpose.files import sha256_of_file, write_json
+
+STATISTICS = ("AP", "AP50", "AP75", "APS", "APM", "APL", "AR1", "AR10", "AR", "ARS", "ARM", "ARL")
+"""The COCO box evaluation's figures, in its order: fractions, and -1 where there is nobody to find. AR is at 100 boxes
+a picture."""
+
+
+@dataclass(frozen=True)
+class BoxMetrics:
+    """Figures of person boxes on one annotation file."""
+
+    statistics: dict[str, float]
+    """`STATISTICS` by name."""
+    persons: int
+    """Annotated persons that count: all but crowds, whether they have keypoints or not."""
+
+
+class BoxReport(Settings):
+    """The content of a file of box metrics."""
+
+    dataset: Name
+    split: Name
+    boxes: Name
+    boxes_kind: BoxKind
+    box_count: NonNegativeInt
+    metrics: dict[str, float]
+    images: NonNegativeInt
+    persons: NonNegativeInt
+    boxes_sha256: str
+    annotations_sha256: str
+
+
+def evaluate_person_boxes(annotations: CocoAnnotations, boxes: PersonBoxes) -> BoxMetrics:
+    """Evaluate boxes with pycocotools: IoU 0.50:0.95, at most 100 boxes a picture, crowds ignored.
+
+    Raises:
+        InputError: a box lies in a picture that the annotations do not have.
+    """
+    unknown = np.flatnonzero(annotations.images.find(boxes.image_ids) < 0)
+    if len(unknown):
+        problem = f"box {unknown[0]} is of the image {boxes.image_ids[unknown[0]]}, which is not there"
+        raise InputError(annotations.source, None, "images", problem)
+    persons = annotations.persons
+    truth = _records(persons.image_ids, persons.boxes_xywh, area=persons.areas, iscrowd=persons.is_crowd.astype(int))
+    sides = boxes.boxes_xywh[:, 2:]
+    found = _records(boxes.image_ids, boxes.boxes_xywh, area=sides.prod(axis=1), score=boxes.scores)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluator = pycocoeval.COCOeval(_indexed(annotations, truth), _indexed(annotations, found), "bbox")
+        evaluator.params.catIds = [PERSON_CATEGORY]
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+    statistics: dict[str, float] = dict(zip(STATISTICS, map(float, evaluator.stats), strict=True))
+    return BoxMetrics(statistics, int((~persons.is_crowd).sum()))
+
+
+def write_box_metrics(dataset: Dataset, annotations: Path, boxes: Path, output: Path) -> BoxReport:
+    """Evaluate a file of person boxes and write a `BoxReport`, which is returned as well.
+
+    Args:
+        boxes: at .../DATASET/SPLIT/BOXES.json; the last three parts name what is evaluated.
+
+    Raises:
+        InputError: a file is missing or wrong, or the data set has no such box source.
+    """
+    name, split, source = boxes.parent.parent.name, boxes.parent.name, boxes.stem
+    if not name or source not in dataset.boxes:
+        known = ", ".join(dataset.boxes)
+        raise InputError(boxes, None, None, f"must lie at DATASET/SPLIT/BOXES.json, BOXES being one of {known}")
+    truth, found = load_annotations(annotations, dataset.skeleton), read_boxes(boxes)
+    metrics = evaluate_person_boxes(truth, found)
+    values = {
+        "dataset": name,
+        "split": split,
+        "boxes": source,
+        "boxes_kind": dataset.boxes[source].kind,
+        "box_count": len(found),
+        "metrics": metrics.statistics,
+        "images": len(truth.images),
+        "persons": metrics.persons,
+        "boxes_sha256": sha256_of_file(boxes),
+        "annotations_sha256": sha256_of_file(annotations),
+    }
+    report = parse(BoxReport, values, boxes)
+    write_json(output, report.model_dump(mode="json"))
+    return report
+
+
+def _records(image_ids: np.ndarray, boxes_xywh: np.ndarray, **columns: np.ndarray) -> list[dict[str, Any]]:
+    """Annotations as the evaluator indexes them, numbered anew from 1: it takes a match with number 0 for no match."""
+    names = ("id", "image_id", "category_id", "bbox", *columns)
+    count = len(image_ids)
+    values = (range(1, count + 1), image_ids.tolist(), [PERSON_CATEGORY] * count, boxes_xywh.tolist())
+    rows = zip(*values, *(column.tolist() for column in columns.values()), strict=True)
+    return [{"iscrowd": 0} | dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _indexed(annotations: CocoAnnotations, records: list[dict[str, Any]]) -> Any:
+    coco: Any = pycoco.COCO()
+    coco.dataset = {
+        "images": [{"id": image_id} for image_id in annotations.images.ids.tolist()],
+        "categories": [{"id": PERSON_CATEGORY, "name": "person"}],
+        "annotations": records,
+    }
+    coco.createIndex()
+    return coco

@@ -1,0 +1,47 @@
+"""The table of person boxes: where they came from, what was left out, how good they are."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from transpose.data.box_counts import BoxCounts
+from transpose.evaluation.box_ap import BoxReport
+from transpose.reporting.records import BOX_WORDS
+
+BoxRow = tuple[BoxCounts, BoxReport | None]
+"""What became of the boxes of a source on a split, and their AP, which annotated boxes have none of."""
+
+
+def box_table(rows: Iterable[BoxRow]) -> pd.DataFrame:
+    """One row a data set, split and box source, in the order given; AP in per cent, NaN where there is none."""
+    return pd.DataFrame([_line(*row) for row in rows])
+
+
+def _line(counts: BoxCounts, report: BoxReport | None) -> dict[str, object]:
+    ap = report.metrics["AP"] if report is not None else -1.0
+    return {
+        "dataset": counts.dataset_title,
+        "split": counts.split,
+        "boxes": counts.boxes,
+        "kind": counts.kind,
+        "box_source": BOX_WORDS[counts.kind],
+        "count": counts.kept,
+        "dropped": counts.dropped,
+        "reasons": _reasons(counts),
+        "pictures": counts.pictures,
+        "pictures_without_boxes": counts.pictures_without_boxes,
+        "box_AP": 100 * ap if ap >= 0 else float("nan"),
+    }
+
+
+def _reasons(counts: BoxCounts) -> str:
+    """Why something gave no box, in words with numbers."""
+    numbers = {"other categories": counts.other_categories, "unknown pictures": counts.unknown_pictures}
+    if counts.annotated is not None:
+        numbers |= {
+            "crowds": counts.annotated.crowd,
+            "without keypoints": counts.annotated.no_keypoints,
+            "without area": counts.annotated.no_area,
+            "outside of the picture": counts.annotated.outside,
+        }
+    return ", ".join(f"{number} {words}" for words, number in numbers.items() if number)
