@@ -18,9 +18,12 @@ include: "workflow/rules/records.smk"
 include: "workflow/rules/database.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/download.smk"
+include: "workflow/rules/archives.smk"
+include: "workflow/rules/weights.smk"
 include: "workflow/rules/boxes.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/submit.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/attention.smk"
 include: "workflow/rules/cost.smk"
@@ -39,3 +42,4 @@ rule all:
     input:
         rules.compare.output,
         rules.track_study.output,
+        PLAN.submissions(),

@@ -65,10 +65,10 @@ def boxes(
     from transpose.data.box_counts import render_counts
     from transpose.data.box_sources import write_source_boxes
     from transpose.data.coco import load_annotations
-    from transpose.evaluation.pipeline import images_beside
+    from transpose.data.pictures import pictures_beside
 
     settings = read_record(Dataset, dataset)
-    truth, pictures = load_annotations(annotations, settings.skeleton), images_beside(annotations)
+    truth, pictures = load_annotations(annotations, settings.skeleton), pictures_beside(annotations)
     counts = write_source_boxes(settings, split, source, truth, pictures, file, output)
     print(render_counts(counts), file=sys.stderr)
 
@@ -339,6 +339,80 @@ def unpack(
     from transpose.data.archives import unpack as unpack_archive
 
     unpack_archive(archive, output)
+
+
+@app.command()
+def arrange(
+    dataset: DatasetFile,
+    split: Annotated[str, typer.Option()],
+    downloads: Annotated[Path, typer.Option(help="Folder of the downloaded archives.")],
+    output: Annotated[Path, typer.Option(help="annotations.json of the split; pictures.json appears beside it.")],
+    unpacked: Annotated[Path | None, typer.Option(help="Folder of the unpacked archives, if they are.")] = None,
+) -> None:
+    """Take one split out of downloaded archives."""
+    from transpose.config.dataset import ArchivesSource, Dataset
+    from transpose.config.load import read_record
+    from transpose.data.archived_split import arrange_split
+
+    source = read_record(Dataset, dataset).source
+    if not isinstance(source, ArchivesSource) or split not in source.splits:
+        raise InputError(dataset, None, "source", f"has no split {split!r} in archives")
+    got = arrange_split(source.splits[split], downloads, unpacked, output)
+    print(
+        f"{split}: {got.images:,} pictures, {got.annotations:,} annotations;"
+        f" {got.other_pictures:,} pictures beside them are not of this split",
+        file=sys.stderr,
+    )
+
+
+@app.command()
+def fetch_weights(
+    name: Annotated[str, typer.Argument(help="Name of weights in the table.")],
+    output: Annotated[Path, typer.Option("--output", help="NAME.safetensors; the checkpoint stays beside it.")],
+    table: Annotated[Path, typer.Option(help="Table of released weights.")] = Path("config/weights.yaml"),
+) -> None:
+    """Download released weights and convert them; the first digest is recorded in pins/ beside the table."""
+    from transpose.config.weights import load_released
+    from transpose.models.released import fetch_released
+
+    fetch_released(
+        load_released(name, table),
+        output.with_name(f"{name}.pth"),
+        table.parent / "pins" / f"{name}.json",
+        output,
+        report=lambda line: print(line, file=sys.stderr),
+    )
+
+
+@app.command()
+def adopt(
+    recipe: RecipeFile,
+    weights: WeightsFile,
+    keypoints: Annotated[int, typer.Option(min=1)],
+    output: Annotated[Path, typer.Option("--output", help="run.json; weights.safetensors appears beside it.")],
+) -> None:
+    """Take a released checkpoint in the place of a training."""
+    from transpose.config.load import read_record
+    from transpose.config.recipe import Recipe
+    from transpose.training.adopt import adopt_released
+
+    adopt_released(read_record(Recipe, recipe), weights, keypoints, output.parent)
+
+
+@app.command()
+def submit(
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    predictions: Annotated[Path, typer.Option(help="COCO keypoint results on a test set.")],
+    output: Annotated[Path, typer.Option("--output", help="Zip archive, named as the server asks.")],
+) -> None:
+    """Pack predictions as COCO's evaluation server takes them."""
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.evaluation.submission import write_submission
+
+    persons = write_submission(predictions, annotations, read_record(Dataset, dataset).skeleton, output)
+    print(f"{output}: {persons:,} persons", file=sys.stderr)
 
 
 @app.command()

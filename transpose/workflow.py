@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from transpose.config.base import Settings, parse
 from transpose.config.box_files import BoxFile, absent_box_file, box_file
 from transpose.config.dataset import (
+    ArchivedSplit,
+    ArchivesSource,
     Dataset,
     DetectionBoxes,
     DetectorBoxes,
@@ -63,10 +65,11 @@ class Plan:
             )
             for name in study.variants
         }
-        used = (study.train, study.validation, *study.evaluations)
+        used = (study.train, study.validation, *study.evaluations, *study.submissions)
         datasets = {split.dataset: load_dataset(split.dataset, folder / "datasets") for split in used}
         plan = cls(study, recipes, datasets)
         plan._check_splits(source)
+        plan._check_released(source)
         return plan
 
     def record(self, kind: str, name: str) -> str:
@@ -86,7 +89,7 @@ class Plan:
         return self.split_annotations(Split(dataset=wildcards.dataset, split=wildcards.split))
 
     def split_annotations(self, split: Split) -> str:
-        """Annotation file of a split; its pictures are in `images/` beside it."""
+        """Annotation file of a split; its pictures are beside it, or where `pictures.json` beside it says."""
         source = self.datasets[split.dataset].source
         if isinstance(source, PhotographsSource):
             return os.path.relpath(PHOTOGRAPHS / "annotations.json")
@@ -94,8 +97,11 @@ class Plan:
             return f"{source.folders[split.split]}/annotations.json"
         return f"{self.study.resources}/{split.dataset}/{split.split}/annotations.json"
 
-    def box_file(self, wildcards: Wildcards) -> list[str]:
+    def box_file(self, wildcards: Wildcards, must_exist: bool = True) -> list[str]:
         """Detection file or model behind a box source, if it has one; that of a URL where it will be fetched to.
+
+        Args:
+            must_exist: refuse a file that is not there; otherwise it is left out, as a dry run wants it.
 
         Raises:
             InputError: the source names a file that is not there.
@@ -106,6 +112,8 @@ class Plan:
             return []
         path = file.local_path(self._fetched())
         if not file.is_remote and not path.is_file():
+            if not must_exist:
+                return []
             raise absent_box_file(path, dataset, wildcards.split, wildcards.boxes)
         return [str(path)]
 
@@ -138,14 +146,77 @@ class Plan:
             if self.datasets[dataset].boxes[boxes].kind != "ground_truth"
         ]
 
+    def archived(self, wildcards: Wildcards) -> ArchivedSplit:
+        """Where in downloaded archives the split is that the wildcards name.
+
+        Raises:
+            KeyError: it does not come from archives.
+        """
+        source = self.datasets[wildcards.dataset].source
+        if not isinstance(source, ArchivesSource):
+            raise KeyError(wildcards.dataset)
+        return source.splits[wildcards.split]
+
+    def archives(self, wildcards: Wildcards) -> list[str]:
+        """What has to be there before a split can be arranged: proven archives, and pictures if they are unpacked."""
+        split, downloads = self.archived(wildcards), f"{self.study.resources}/downloads"
+        pictures = (
+            f"{self.study.resources}/unpacked/{split.pictures}.manifest.json"
+            if self._unpacks(wildcards.dataset)
+            else f"{downloads}/{split.pictures}.zip.sha256.json"
+        )
+        return [f"{downloads}/{split.annotations}.zip.sha256.json", pictures]
+
+    def unpacked_option(self, wildcards: Wildcards) -> str:
+        """Option that names the folder of unpacked archives; empty if pictures stay in theirs."""
+        return f"--unpacked {self.study.resources}/unpacked" if self._unpacks(wildcards.dataset) else ""
+
+    def names_of_archived(self) -> str:
+        """Regular expression of the data sets that come from archives; it matches nothing if none does."""
+        return _alternatives(name for name, dataset in self.datasets.items() if _is_archived(dataset))
+
+    def names_of_trained(self) -> str:
+        """Regular expression of the variants that are trained; it matches nothing if none is."""
+        return _alternatives(name for name, recipe in self.recipes.items() if recipe.training.source == "trained")
+
+    def names_of_official(self) -> str:
+        """Regular expression of the variants whose released checkpoint is evaluated; it matches nothing if none is."""
+        return _alternatives(name for name, recipe in self.recipes.items() if recipe.training.source == "official")
+
+    def released_weights(self, variant: str) -> str:
+        """The released checkpoint of a variant, as safetensors."""
+        return f"{self.study.resources}/weights/{self.recipes[variant].variant.released}.safetensors"
+
+    def histories(self, variant: str, seed: int | str) -> list[str]:
+        """Training history of a run; a released checkpoint has none."""
+        if self.recipes[variant].training.source == "official":
+            return []
+        return [f"{self.study.results}/train/{variant}/seed{seed}/history.jsonl"]
+
+    def submissions(self) -> list[str]:
+        """Archives for the evaluation server, one for each run, split and box source."""
+        return [
+            f"{self.study.results}/submissions/{e.dataset}/{e.split}/{boxes}/{variant}/seed{seed}/"
+            f"person_keypoints_{self._test_set(e)}_{variant}_results.zip"
+            for e in self.study.submissions
+            for boxes in e.boxes
+            for variant, seed in self.runs()
+        ]
+
+    def submissions_of(self, variant: str, seed: int | str) -> list[str]:
+        """Those of one run."""
+        return [path for path in self.submissions() if f"/{variant}/seed{seed}/" in path]
+
     def backbone_weights(self, variant: str) -> list[str]:
         """Pretrained backbone that a variant starts from, if any."""
         path = self.recipes[variant].training.backbone_weights
         return [path] if path else []
 
     def runs(self) -> Iterator[tuple[str, int]]:
-        """(variant, seed) of every training."""
-        return product(self.study.variants, range(self.study.seeds))
+        """(variant, seed) of every training; of a released checkpoint there is one."""
+        for variant, seed in product(self.study.variants, range(self.study.seeds)):
+            if seed == 0 or self.recipes[variant].training.source == "trained":
+                yield variant, seed
 
     def metrics(self) -> list[str]:
         """Metrics file of every run on every evaluation."""
@@ -170,8 +241,9 @@ class Plan:
 
     def names_of_rendered(self) -> str:
         """Regular expression of the data sets that are rendered; it matches nothing if none is."""
-        names = [name for name, dataset in self.datasets.items() if isinstance(dataset.source, SyntheticSource)]
-        return "|".join(names) or "(?!)"
+        return _alternatives(
+            name for name, dataset in self.datasets.items() if isinstance(dataset.source, SyntheticSource)
+        )
 
     def keypoints(self) -> int:
         """Keypoints of the models: those of the data set that they are trained on."""
@@ -195,7 +267,8 @@ class Plan:
         return Path(self.study.resources) / "fetched"
 
     def _check_splits(self, source: str) -> None:
-        for split in (self.study.train, self.study.validation, *self.study.evaluations):
+        study = self.study
+        for split in (study.train, study.validation, *study.evaluations, *study.submissions):
             dataset = self.datasets[split.dataset]
             known = _splits(dataset)
             if split.split not in known:
@@ -209,6 +282,23 @@ class Plan:
                 if isinstance(detections, DetectionBoxes) and split.split not in detections.files:
                     raise InputError(split.dataset, boxes, "files", f"no detection file for split {split.split!r}")
 
+    def _check_released(self, source: str) -> None:
+        for name, recipe in self.recipes.items():
+            if recipe.training.source == "official" and recipe.variant.released is None:
+                problem = "is official, but the variant's file names no released checkpoint"
+                raise InputError(source, name, "source", problem)
+        for split in self.study.submissions:
+            if self._test_set(split) is None:
+                raise InputError(source, split.dataset, "test_set", f"split {split.split!r} is no server's test set")
+
+    def _test_set(self, split: Split) -> str | None:
+        dataset = self.datasets[split.dataset].source
+        return dataset.splits[split.split].test_set if isinstance(dataset, ArchivesSource) else None
+
+    def _unpacks(self, dataset: str) -> bool:
+        source = self.datasets[dataset].source
+        return isinstance(source, ArchivesSource) and source.pictures == "unpacked"
+
 
 def use_this_interpreter() -> None:
     """Let rules' commands run in the interpreter that runs the workflow, even if its environment is not activated."""
@@ -216,6 +306,18 @@ def use_this_interpreter() -> None:
 
 
 def _splits(dataset: Dataset) -> list[str]:
-    if isinstance(dataset.source, PhotographsSource):
+    source = dataset.source
+    if isinstance(source, PhotographsSource):
         return ["val"]
-    return list(dataset.source.folders if isinstance(dataset.source, FolderSource) else dataset.source.pictures)
+    if isinstance(source, FolderSource):
+        return list(source.folders)
+    return list(source.splits if isinstance(source, ArchivesSource) else source.pictures)
+
+
+def _is_archived(dataset: Dataset) -> bool:
+    return isinstance(dataset.source, ArchivesSource)
+
+
+def _alternatives(names: Iterable[str]) -> str:
+    """Regular expression that matches these names; nothing if there is none."""
+    return "|".join(names) or "(?!)"

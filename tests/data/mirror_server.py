@@ -10,13 +10,17 @@ Reply = Callable[["Handler"], None]
 
 
 class MirrorServer(ThreadingHTTPServer):
-    """Serves `content` under every path; each request takes the next of `replies`, and is honest when none is left."""
+    """Serves `content` under every path, but `files` under theirs.
+
+    Each request takes the next of `replies`, and is honest when none is left.
+    """
 
     daemon_threads = True
 
     def __init__(self, content: bytes) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.content = content
+        self.files: dict[str, bytes] = {}
         self.replies: list[Reply] = []
         self.requests: list[tuple[str, str | None]] = []
         """Path and Range of each request."""
@@ -35,6 +39,10 @@ class Handler(BaseHTTPRequestHandler):
     def mirror(self) -> MirrorServer:
         assert isinstance(self.server, MirrorServer)
         return self.server
+
+    @property
+    def content(self) -> bytes:
+        return self.mirror.files.get(self.path.removeprefix("/"), self.mirror.content)
 
     def do_GET(self) -> None:
         self.mirror.requests.append((self.path, self.headers.get("Range")))
@@ -57,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def honest(handler: Handler) -> None:
-    send_file(handler, handler.mirror.content)
+    send_file(handler, handler.content)
 
 
 def send_file(handler: Handler, content: bytes, most: int | None = None) -> None:
@@ -73,7 +81,7 @@ def send_file(handler: Handler, content: bytes, most: int | None = None) -> None
 
 
 def cut_after(count: int) -> Reply:
-    return lambda handler: send_file(handler, handler.mirror.content, count)
+    return lambda handler: send_file(handler, handler.content, count)
 
 
 def serve(content: bytes) -> Reply:
@@ -82,7 +90,7 @@ def serve(content: bytes) -> Reply:
 
 
 def ignore_range(handler: Handler) -> None:
-    handler.send(200, {"Content-Length": len(handler.mirror.content)}, handler.mirror.content)
+    handler.send(200, {"Content-Length": len(handler.content)}, handler.content)
 
 
 def without_length(body: bytes) -> Reply:

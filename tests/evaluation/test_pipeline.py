@@ -15,8 +15,8 @@ from transpose.config.study import Protocol
 from transpose.config.training import Training
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes, read_boxes, write_boxes
 from transpose.data.coco import load_annotations
-from transpose.errors import InputError
 from transpose.data.pictures import pictures_beside
+from transpose.errors import InputError
 from transpose.evaluation.pipeline import predict_file, predict_persons
 from transpose.evaluation.results import PoseResults, read_results
 from transpose.models.initialise import initialise

@@ -151,9 +151,7 @@ class Dataset(Settings):
     """A data set with keypoint annotations in COCO format."""
 
     title: str
-    source: Annotated[
-        SyntheticSource | PhotographsSource | FolderSource | ArchivesSource, Field(discriminator="kind")
-    ]
+    source: Annotated[SyntheticSource | PhotographsSource | FolderSource | ArchivesSource, Field(discriminator="kind")]
     boxes: dict[Name, BoxSource] = Field(description="Sources of person boxes by the name that tables give them.")
     benchmarks: dict[Name, Name] = Field(
         default={},

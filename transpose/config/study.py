@@ -89,6 +89,10 @@ class Study(Settings):
         description="Watched while training; its AP with ground-truth boxes chooses the best weights."
     )
     evaluations: tuple[Evaluation, ...] = Field(min_length=1)
+    submissions: tuple[Evaluation, ...] = Field(
+        default=(),
+        description="Test sets that only an evaluation server has annotations of: predictions as it takes them.",
+    )
     ablations: tuple[Ablation, ...] = ()
     training: Training = Training()
     overrides: dict[Name, dict[str, object]] = Field(

@@ -48,6 +48,10 @@ class OneCycleSchedule(Settings):
 class Training(Settings):
     """The training recipe; the defaults are the official one (paper, section 4.1)."""
 
+    source: Literal["trained", "official"] = Field(
+        default="trained",
+        description="official takes the checkpoint that the authors released: the variant is only evaluated.",
+    )
     epochs: PositiveInt = 230
     batch_size: PositiveInt = 20
     schedule: Annotated[CosineSchedule | OneCycleSchedule, Field(discriminator="kind")] = CosineSchedule()

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from transpose.config.base import Settings, Size
+from transpose.config.base import Name, Settings, Size
 
 HEATMAP_STRIDE = 4
 """Heatmaps have a quarter of the input's height and width (paper, section 3.1)."""
@@ -81,6 +81,9 @@ class Variant(Settings):
     deconvolution_channels: PositiveInt = Field(default=256, description="Channels of each deconvolution.")
     published: str | None = Field(
         default=None, description="Name of the row in config/published.yaml that this variant reproduces."
+    )
+    released: Name | None = Field(
+        default=None, description="Name of the authors' checkpoint of it in config/weights.yaml, if there is one."
     )
 
     @property

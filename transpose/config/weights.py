@@ -18,6 +18,9 @@ class ReleasedWeights(Settings):
     sha256_prefix: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8,64}$")] | None = Field(
         default=None, description="First digits of its SHA-256, where the publisher puts them into the file's name."
     )
+    without: tuple[str, ...] = Field(
+        default=(), description="Beginnings of names of tensors to leave out, where only a part is wanted."
+    )
     urls: tuple[Url, ...] = Field(min_length=1, description="Mirrors, tried in order.")
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from torch import Tensor
+
 from transpose.config.load import read_record
 from transpose.config.weights import Pin, ReleasedWeights
 from transpose.data.download import Patience
@@ -20,7 +22,7 @@ def fetch_released(
     patience: Patience | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Write released weights as safetensors, all tensors under their own names, with their title and digest.
+    """Write released weights as safetensors, its tensors under their own names, with its title and digest.
 
     On first use the digest of the checkpoint is recorded in `pin`; from then on it must be the same. Whether the
     tensors fit is judged strictly by what loads them: `load_weights` a variant, `load_backbone` a backbone.
@@ -39,11 +41,18 @@ def fetch_released(
     if released.sha256_prefix and not sha256.startswith(released.sha256_prefix):
         problem = f"sha256 is {sha256}, but its publisher says {released.sha256_prefix}...; delete it to fetch it anew"
         raise InputError(checkpoint, None, None, problem)
-    tensors = read_checkpoint(checkpoint)
+    tensors = _without(read_checkpoint(checkpoint), released, checkpoint)
     if known is None:
         write_json(pin, Pin(sha256=sha256).model_dump(mode="json"))
         report(f"{checkpoint}: first use; {pin} now says that its sha256 must be {sha256}")
     save_tensors(tensors, output, {"description": f"{released.title} ({sha256[:8]})", "sha256": sha256})
+
+
+def _without(tensors: dict[str, Tensor], released: ReleasedWeights, checkpoint: Path) -> dict[str, Tensor]:
+    for beginning in released.without:
+        if not any(name.startswith(beginning) for name in tensors):
+            raise InputError(checkpoint, None, beginning, "no such tensors to leave out")
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(released.without)}
 
 
 def _fetch(

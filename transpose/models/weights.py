@@ -19,9 +19,6 @@ _OFFICIAL_PREFIXES = {"backbone.": "", "upsampling.": "deconv_layers."}
 _PARTS_BEYOND_BACKBONE = ("pos_embedding", "reduce.", "global_encoder.", "deconv_layers.", "final_layer.")
 _METADATA_ENTRY = "transpose"
 
-DEEPEST_STAGE = 36
-"""Blocks in the longest stage of the ResNets that are published (layer3 of ResNet-152)."""
-
 
 def official_state_dict(model: TransPose) -> dict[str, Tensor]:
     """Every tensor of the model under the name that the official checkpoints give it."""
@@ -70,10 +67,9 @@ def save_backbone(model: TransPose, path: Path, metadata: Mapping[str, str]) -> 
 def load_backbone(model: TransPose, path: Path) -> None:
     """Read pretrained backbone weights: ours, a whole model's, or the official ImageNet ones.
 
-    Ignored are only parts that this model's backbone does not have: a classifier, stages behind the cut and blocks
-    behind those of the last stage, the branches that the last exchange module drops, and whatever of a TransPose model
-    comes after the backbone. Checkpoints from before PyTorch 0.4.1 lack `num_batches_tracked`, which is then left as
-    it is.
+    Ignored are only parts that this model's backbone does not have: a classifier, stages behind the cut, the branches
+    that the last exchange module drops, and whatever of a TransPose model comes after the backbone. Checkpoints from
+    before PyTorch 0.4.1 lack `num_batches_tracked`, which is then left as it is.
 
     Raises:
         InputError: the file cannot be read or does not fit the backbone; the model is unchanged.
@@ -135,10 +131,6 @@ def _dropped_parts(model: TransPose) -> Callable[[str], bool]:
     prefixes = [*_PARTS_BEYOND_BACKBONE, "fc."]
     if isinstance(backbone, ResNet):
         prefixes += [f"layer{number}." for number in range(len(backbone.stage_names) + 1, 5)]
-        # Of a deeper network's last stage the first blocks are taken, as of its stages the first ones.
-        last = backbone.stage_names[-1]
-        kept = len(list(backbone.get_submodule(last).children()))
-        prefixes += [f"{last}.{block}." for block in range(kept, DEEPEST_STAGE)]
     else:
         last = backbone.last_stage
         for stage in range(last + 1, 5):

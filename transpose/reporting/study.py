@@ -141,7 +141,7 @@ def _rows(files: StudyFiles, evaluation: Evaluation, boxes: str) -> Iterator[Res
             "input_size": recipe.variant.input_size,
             "benchmark": dataset.benchmarks.get(evaluation.split),
             "published": recipe.variant.published,
-            "seeds_planned": files.study.seeds,
+            "seeds_planned": files.study.seeds if recipe.training.source == "trained" else 1,
             "evaluations": tuple(_evaluations(files, variant, evaluation, boxes)),
             "cost": read_record(CostReport, cost) if cost.is_file() else None,
         }

@@ -5,7 +5,7 @@ rule explain:
         protocol=f"{RESULTS}/records/protocols/study.json",
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
         annotations=PLAN.annotations,
-        weights=rules.train.output.weights,
+        weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
     output:
         maps=f"{RESULTS}/attention/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/maps.npz",
         persons=f"{RESULTS}/attention/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/persons.json",

@@ -25,7 +25,8 @@ rule boxes:
     input:
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
         annotations=PLAN.annotations,
-        file=PLAN.box_file,
+        # A dry run shows the whole plan, whatever is still to be put in place.
+        file=lambda wildcards: PLAN.box_file(wildcards, must_exist=not workflow.dryrun),
     output:
         boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
         counts=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.counts.json",

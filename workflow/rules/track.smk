@@ -2,9 +2,9 @@ rule track_run:
     input:
         database=rules.track_database.output,
         recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
-        run=rules.train.output.run,
-        history=rules.train.output.history,
-        weights=rules.train.output.weights,
+        run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
+        weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
+        history=lambda wildcards: PLAN.histories(wildcards.variant, wildcards.seed),
         cost=rules.cost.output,
         metrics=lambda wildcards: PLAN.metrics_of(wildcards.variant, wildcards.seed),
         box_counts=PLAN.box_counts(),

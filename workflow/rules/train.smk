@@ -20,6 +20,8 @@ rule train:
         f"{RESULTS}/logs/train/{{variant}}/seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{{variant}}/seed{{seed}}.tsv"
+    wildcard_constraints:
+        variant=PLAN.names_of_trained(),
     conda:
         "../../environment.yml"
     threads: PLAN.study.training.threads

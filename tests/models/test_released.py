@@ -1,0 +1,113 @@
+"""Released weights: hashed on first use, pinned thereafter, converted, and never executed."""
+
+import hashlib
+import io
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.data.mirror_server import running, serve, status
+from transpose.config.weights import ReleasedWeights
+from transpose.data.download import Patience
+from transpose.errors import InputError
+from transpose.models.released import fetch_released
+from transpose.models.weights import read_checkpoint, read_metadata
+
+PATIENCE = Patience(tries=2, sleep=lambda seconds: None)
+
+
+def checkpoint(value: float = 1.0) -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"conv1.weight": torch.full((2, 3), value), "bn1.num_batches_tracked": torch.tensor(5)}, buffer)
+    return buffer.getvalue()
+
+
+class Files:
+    """Where one set of weights is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.checkpoint = folder / "weights" / "net.pth"
+        self.pin = folder / "pins" / "net.json"
+        self.output = folder / "weights" / "net.safetensors"
+
+    def fetch(self, *urls: str, prefix: str | None = None, without: tuple[str, ...] = ()) -> None:
+        released = ReleasedWeights(
+            title="Net, ImageNet", holds="backbone", sha256_prefix=prefix, without=without, urls=urls
+        )
+        fetch_released(released, self.checkpoint, self.pin, self.output, PATIENCE)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+def test_the_first_use_pins_the_digest_and_keeps_every_tensor(files: Files) -> None:
+    content = checkpoint()
+    digest = hashlib.sha256(content).hexdigest()
+    with running(content) as server:
+        files.fetch(server.url("net.pth"), prefix=digest[:8])
+    assert json.loads(files.pin.read_text()) == {"sha256": digest}
+    assert read_metadata(files.output) == {"description": f"Net, ImageNet ({digest[:8]})", "sha256": digest}
+    tensors = read_checkpoint(files.output)
+    assert tensors["conv1.weight"].tolist() == [[1.0] * 3] * 2
+    assert tensors["bn1.num_batches_tracked"].item() == 5
+
+
+def test_other_bytes_than_pinned_are_refused_even_from_an_empty_folder(files: Files) -> None:
+    with running(checkpoint()) as server:
+        files.fetch(server.url("net.pth"))
+        files.checkpoint.unlink()
+        files.output.unlink()
+        server.content = checkpoint(2.0)
+        with pytest.raises(InputError, match="sha256"):
+            files.fetch(server.url("net.pth"))
+    assert not files.output.exists()
+
+
+def test_other_first_digits_than_published_are_refused_and_not_pinned(files: Files) -> None:
+    with running(checkpoint()) as server, pytest.raises(InputError, match=r"its publisher says 00000000\.\.\."):
+        files.fetch(server.url("net.pth"), prefix="0" * 8)
+    assert not files.pin.exists()
+    assert not files.output.exists()
+
+
+def test_the_next_mirror_is_asked_when_one_refuses(files: Files) -> None:
+    with running(checkpoint()) as server:
+        server.replies = [status(404)]
+        files.fetch(server.url("gone.pth"), server.url("net.pth"))
+    assert files.output.is_file()
+
+
+def test_a_file_that_is_there_already_is_taken(files: Files) -> None:
+    files.checkpoint.parent.mkdir()
+    files.checkpoint.write_bytes(checkpoint())
+    with running(b"") as server:
+        files.fetch(server.url("net.pth"))
+        assert server.requests == []
+    assert files.output.is_file()
+
+
+def test_a_part_can_be_left_out_but_not_one_that_is_not_there(files: Files) -> None:
+    with running(checkpoint()) as server:
+        with pytest.raises(InputError, match=r"layer9\.: no such tensors"):
+            files.fetch(server.url("net.pth"), without=("layer9.",))
+        files.fetch(server.url("net.pth"), without=("bn1.",))
+    assert list(read_checkpoint(files.output)) == ["conv1.weight"]
+
+
+class Payload:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, ("raise SystemExit('the pickle was executed')",)
+
+
+def test_a_pickle_with_code_is_refused_unexecuted_and_not_pinned(files: Files) -> None:
+    with running(b"") as server:
+        server.replies = [serve(pickle.dumps(Payload()))] * 2
+        with pytest.raises(InputError, match="not a PyTorch checkpoint"):
+            files.fetch(server.url("net.pth"))
+    assert not files.pin.exists()
+    assert not files.output.exists()

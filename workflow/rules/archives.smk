@@ -1,0 +1,22 @@
+# A split out of downloaded archives: the annotation file as the archive holds it, and beside it where the pictures are.
+rule arrange:
+    input:
+        dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
+        archives=PLAN.archives,
+    output:
+        f"{RESOURCES}/{{dataset}}/{{split}}/annotations.json",
+    log:
+        f"{RESULTS}/logs/arrange/{{dataset}}/{{split}}.log",
+    # A folder of the user's own must never be taken for this rule's output.
+    wildcard_constraints:
+        dataset=PLAN.names_of_archived(),
+    conda:
+        "../../environment.yml"
+    params:
+        downloads=f"{RESOURCES}/downloads",
+        unpacked=PLAN.unpacked_option,
+    message:
+        "Arrange split {wildcards.split} of {wildcards.dataset}"
+    shell:
+        "python -m transpose arrange --dataset {input.dataset} --split {wildcards.split}"
+        " --downloads {params.downloads:q} {params.unpacked} --output {output} 2> {log}"
