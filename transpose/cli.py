@@ -51,6 +51,26 @@ def synthesise(
 
 
 @app.command()
+def convert_mpii(
+    release: Annotated[Path, typer.Argument(help="MPII's mpii_human_pose_v1_u12_1.mat.")],
+    pictures: Annotated[Path, typer.Argument(help="Folder of MPII's pictures.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder that gets train/, val/ and conversion.json.")],
+    validation_list: Annotated[
+        Path | None, typer.Option(help="Validation pictures: a name a line, or the customary valid.json.")
+    ] = None,
+    hold_out: Annotated[
+        float | None, typer.Option(help="Without a list: share of the pictures that is drawn for validation.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the drawing.")] = 0,
+) -> None:
+    """Convert MPII Human Pose to COCO's format, with head sizes for PCKh."""
+    from transpose.data.mpii import convert_mpii as convert
+    from transpose.data.mpii_split import validation_source
+
+    print(json.dumps(convert(release, pictures, validation_source(validation_list, hold_out, seed), output), indent=1))
+
+
+@app.command()
 def boxes(
     dataset: DatasetFile,
     split: Annotated[str, typer.Option()],
