@@ -116,7 +116,8 @@ def train(
     from transpose.training.run import TrainingData, train_variant
 
     chosen = read_record(Recipe, recipe)
-    data = TrainingData(train, validation, read_record(Dataset, dataset).skeleton)
+    settings = read_record(Dataset, dataset)
+    data = TrainingData(train, validation, settings.skeleton, settings.evaluation)
     folder = results / "train" / chosen.name / f"seed{seed}"
     try:
         with LiveRun(results, study, chosen, seed) as live:
@@ -146,14 +147,16 @@ def predict(
     from transpose.config.study import Protocol
     from transpose.evaluation.pipeline import predict_file
 
+    settings = read_record(Dataset, dataset)
     predict_file(
         read_record(Recipe, recipe),
         weights,
-        read_record(Dataset, dataset).skeleton,
+        settings.skeleton,
         annotations,
         boxes,
         read_record(Protocol, protocol),
         output,
+        suppress=settings.evaluation == "oks",
     )
 
 
@@ -169,7 +172,7 @@ def evaluate(
     bootstrap_seed: Annotated[int, typer.Option(min=0)],
     output: Output,
 ) -> None:
-    """Evaluate predictions by COCO OKS, with a bootstrap interval and xtcocotools' second opinion."""
+    """Evaluate predictions by COCO OKS, checked by xtcocotools, or by PCKh, with a bootstrap interval."""
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.config.study import Protocol

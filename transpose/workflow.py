@@ -96,6 +96,11 @@ class Plan:
         path = self.recipes[variant].training.backbone_weights
         return [path] if path else []
 
+    def initial_weights(self, variant: str) -> list[str]:
+        """Whole model that a variant is fine-tuned from, if any."""
+        path = self.recipes[variant].training.initial_weights
+        return [path] if path else []
+
     def runs(self) -> Iterator[tuple[str, int]]:
         """(variant, seed) of every training."""
         return product(self.study.variants, range(self.study.seeds))

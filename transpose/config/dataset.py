@@ -99,6 +99,11 @@ Accuracy = Literal["AP", "PCKh50"]
 """The figure that an evaluation is about."""
 
 
+def accuracy_of(evaluation: EvaluationMethod) -> Accuracy:
+    """The figure that tables compare and that chooses the best weights."""
+    return "PCKh50" if evaluation == "pckh" else "AP"
+
+
 class Dataset(Settings):
     """A data set with keypoint annotations in COCO format."""
 
@@ -116,11 +121,6 @@ class Dataset(Settings):
         " `head_size` in the annotations.",
     )
     skeleton: Skeleton = COCO
-
-    @property
-    def accuracy(self) -> Accuracy:
-        """The figure that tables compare and that chooses the best weights."""
-        return "PCKh50" if self.evaluation == "pckh" else "AP"
 
     @model_validator(mode="after")
     def _has_boxes_to_evaluate(self) -> "Dataset":
