@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.data.made_up_mpii import all_joints, person, write_pictures, write_release
 from tests.small_variants import small_variant
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
@@ -140,3 +141,23 @@ def test_a_missing_field_is_one_line_that_names_record_and_field(
 def test_a_missing_file_is_one_line(dataset: Path, tmp_path: Path) -> None:
     done = boxes(dataset, tmp_path / "nowhere.json", tmp_path / "boxes.json")
     assert_one_line(done, "nowhere.json", "no such file")
+
+
+def test_mpii_is_converted_or_refused_in_one_line(tmp_path: Path) -> None:
+    release = write_release(
+        tmp_path / "release.mat", [(f"{number}.jpg", True, [person(all_joints(9, 9))]) for number in range(4)]
+    )
+    pictures = write_pictures(tmp_path / "pictures", {f"{number}.jpg": (60, 80) for number in range(4)})
+    arguments = ("convert-mpii", release, pictures, "--output", tmp_path / "mpii")
+    assert_one_line(transpose(*arguments), "either a list of the validation pictures")
+    assert not (tmp_path / "mpii").exists()
+    done = transpose(*arguments, "--hold-out", "0.25", "--seed", "3")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["splits"] == {
+        "train": {"pictures": 3, "persons": 3},
+        "val": {"pictures": 1, "persons": 1},
+    }
+    assert json.loads((tmp_path / "mpii" / "conversion.json").read_text())["validation"] == {
+        "hold_out": 0.25,
+        "seed": 3,
+    }

@@ -51,6 +51,26 @@ def synthesise(
 
 
 @app.command()
+def convert_mpii(
+    release: Annotated[Path, typer.Argument(help="MPII's mpii_human_pose_v1_u12_1.mat.")],
+    pictures: Annotated[Path, typer.Argument(help="Folder of MPII's pictures.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder that gets train/, val/ and conversion.json.")],
+    validation_list: Annotated[
+        Path | None, typer.Option(help="Validation pictures: a name a line, or the customary valid.json.")
+    ] = None,
+    hold_out: Annotated[
+        float | None, typer.Option(help="Without a list: share of the pictures that is drawn for validation.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the drawing.")] = 0,
+) -> None:
+    """Convert MPII Human Pose to COCO's format, with head sizes for PCKh."""
+    from transpose.data.mpii import convert_mpii as convert
+    from transpose.data.mpii_split import validation_source
+
+    print(json.dumps(convert(release, pictures, validation_source(validation_list, hold_out, seed), output), indent=1))
+
+
+@app.command()
 def boxes(
     dataset: DatasetFile,
     split: Annotated[str, typer.Option()],
@@ -112,7 +132,8 @@ def train(
     from transpose.training.run import TrainingData, train_variant
 
     chosen = read_record(Recipe, recipe)
-    data = TrainingData(train, validation, read_record(Dataset, dataset).skeleton)
+    settings = read_record(Dataset, dataset)
+    data = TrainingData(train, validation, settings.skeleton, settings.evaluation)
     folder = results / "train" / chosen.name / f"seed{seed}"
     try:
         with LiveRun(results, study, chosen, seed) as live:
@@ -142,14 +163,16 @@ def predict(
     from transpose.config.study import Protocol
     from transpose.evaluation.pipeline import predict_file
 
+    settings = read_record(Dataset, dataset)
     predict_file(
         read_record(Recipe, recipe),
         weights,
-        read_record(Dataset, dataset).skeleton,
+        settings.skeleton,
         annotations,
         boxes,
         read_record(Protocol, protocol),
         output,
+        suppress=settings.evaluation == "oks",
     )
 
 
@@ -165,7 +188,7 @@ def evaluate(
     bootstrap_seed: Annotated[int, typer.Option(min=0)],
     output: Output,
 ) -> None:
-    """Evaluate predictions by COCO OKS, with a bootstrap interval and xtcocotools' second opinion."""
+    """Evaluate predictions by COCO OKS, checked by xtcocotools, or by PCKh, with a bootstrap interval."""
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.config.study import Protocol

@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,26 @@ def write_npz(path: Path, **arrays: np.ndarray) -> None:
     # Given a path, numpy would append the suffix .npz where it is missing.
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
+
+
+def read_npz(path: Path, names: Sequence[str], what: str) -> dict[str, np.ndarray]:
+    """Read the named arrays of an .npz file.
+
+    Args:
+        what: what a message says that the file is not.
+
+    Raises:
+        InputError: the file is missing, damaged, or lacks an array.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return {name: content[name] for name in names}
+    except FileNotFoundError:
+        raise InputError(path, None, None, "no such file") from None
+    except KeyError as error:
+        raise InputError(path, None, None, f"no {what}: {error.args[0]}") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(path, None, None, f"no {what}: {error}") from None
 
 
 def read_json(path: Path) -> Any:

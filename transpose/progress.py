@@ -39,7 +39,8 @@ class TrainingProgress:
     def epoch(self, record: dict[str, Any]) -> None:
         """An epoch is done."""
         validation = record["validation"]
-        shown = f"validation AP {validation['AP']:.3f}" if validation else "not validated"
+        metric = "PCKh50" if validation and "PCKh50" in validation else "AP"
+        shown = f"validation {metric} {validation[metric]:.3f}" if validation else "not validated"
         print(
             f"epoch {record['epoch'] + 1}/{self._epochs} done: loss {record['loss']:.6f}, {shown}",
             file=self._stream,

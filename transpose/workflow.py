@@ -212,6 +212,11 @@ class Plan:
         path = self.recipes[variant].training.backbone_weights
         return [path] if path else []
 
+    def initial_weights(self, variant: str) -> list[str]:
+        """Whole model that a variant is fine-tuned from, if any."""
+        path = self.recipes[variant].training.initial_weights
+        return [path] if path else []
+
     def runs(self) -> Iterator[tuple[str, int]]:
         """(variant, seed) of every training; of a released checkpoint there is one."""
         for variant, seed in product(self.study.variants, range(self.study.seeds)):

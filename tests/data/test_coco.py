@@ -172,3 +172,13 @@ def test_files_that_are_no_annotations_are_refused(tmp_path, text, told):
     path.write_text(text)
     with pytest.raises(InputError, match=told):
         load_annotations(path, COCO)
+
+
+def test_frames_keep_their_place_outside_of_the_picture(tiny_dataset):
+    path = change(tiny_dataset, lambda content: content.update(info={"clip_boxes": False}))
+    selected = training_instances(load_annotations(path, COCO))
+    assert selected.annotation_ids.tolist() == [101, 102, 103, 104]
+    assert selected.boxes_xywh[2].tolist() == [-5, 20, 70, 120]
+    path = change(tiny_dataset, lambda content: content.update(info={"clip_boxes": 0}))
+    with pytest.raises(InputError, match="info: clip_boxes: must be true or false, not 0"):
+        load_annotations(path, COCO)

@@ -25,7 +25,10 @@ def better_table(make_scene):
         scores=np.full(len(persons), 2.0),
     )
     both = PoseResults(
-        *(np.concatenate(values) for values in zip(vars(results).values(), vars(scene.results).values(), strict=True))
+        *(
+            np.concatenate((getattr(results, name), getattr(scene.results, name)))
+            for name in ("image_ids", "keypoints", "scores")
+        )
     )
     return evaluate_keypoints(scene.annotation_path, both, COCO).matches
 

@@ -125,3 +125,12 @@ def test_finished_predictions_are_rescored_and_single():
     assert results.image_ids.tolist() == [1, 2, 2]
     assert results.scores.tolist() == pytest.approx([0.45, 0.5, 0.3])
     assert results.keypoints[:, 0].tolist() == [[10, 10, 0.5], [11, 11, 0.5], [200, 200, 0.5]]
+
+
+def test_without_suppression_every_box_keeps_its_prediction_and_its_person():
+    predictions = Predictions(np.full((3, 17, 2), 10.0), np.full((3, 17), 0.5), np.full(3, 1e4))
+    boxes = PersonBoxes(np.array([2, 2, 1]), np.zeros((3, 4)), np.array([0.8, 1.0, 0.9]), np.array([7, 8, 9]))
+    results = finish_predictions(predictions, boxes, Protocol(), COCO, suppress=False)
+    assert results.image_ids.tolist() == [1, 2, 2]
+    assert results.annotation_ids is not None
+    assert results.annotation_ids.tolist() == [9, 8, 7]

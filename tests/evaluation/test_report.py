@@ -151,12 +151,14 @@ class TestSecondOpinion:
     ) -> None:
         monkeypatch.setattr(module, "second_opinion", lambda *_: None)
         opinion = make_files().evaluate().second_opinion
+        assert opinion is not None
         assert (opinion.available, opinion.largest_disagreement) == (False, None)
 
     def test_it_agrees_where_it_is_installed(self, make_files: Callable[..., Files]) -> None:
         files = make_files()
         installed = second_opinion(files.annotations, module.read_results(files.predictions, COCO), COCO) is not None
         opinion = files.evaluate().second_opinion
+        assert opinion is not None
         assert opinion.available == installed
         assert (opinion.largest_disagreement or 0) <= 1e-9
 

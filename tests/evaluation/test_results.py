@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,4 +68,20 @@ def test_a_file_of_something_else_is_refused(content, tmp_path):
     path = tmp_path / "results.json"
     path.write_text(content)
     with pytest.raises(InputError):
+        read_results(path, COCO)
+
+
+def test_predictions_may_name_their_person(make_scene, tmp_path):
+    results = make_scene(seed=1).results
+    ids = np.arange(len(results)) * 2
+    write_results(replace(results, annotation_ids=ids), tmp_path / "results.json")
+    np.testing.assert_array_equal(read_results(tmp_path / "results.json", COCO).annotation_ids, ids)
+    write_results(results, tmp_path / "results.json")
+    assert read_results(tmp_path / "results.json", COCO).annotation_ids is None
+
+
+def test_either_all_predictions_name_their_person_or_none(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps([RESULT | {"annotation_id": 3}, RESULT]))
+    with pytest.raises(InputError, match=r"record\[1\]: annotation_id: missing"):
         read_results(path, COCO)

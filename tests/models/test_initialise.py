@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tests.small_variants import FAMILIES, KEYPOINTS, small_encoder, small_variant
-from transpose.models.initialise import initialise
+from tests.small_variants import FAMILIES, KEYPOINTS, small_encoder, small_model, small_variant
+from transpose.models.initialise import initialise, renew_final_layer
 from transpose.models.variants import build_model
 
 
@@ -71,3 +71,18 @@ def test_encoder_and_embedding(how):
     assert not state[f"{attention}.in_proj_bias"].any()
     assert not state[f"{attention}.out_proj.bias"].any()
     assert_spread(state["pos_embedding"], 1)
+
+
+def test_a_renewed_last_layer_is_uniform_and_the_rest_unchanged():
+    model = small_model("resnet", {"deconvolution_channels": 400})
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    renew_final_layer(model, torch.Generator().manual_seed(0))
+    bound = 400**-0.5
+    weight = model.final_layer.weight.detach().flatten() / bound
+    assert weight.abs().max() <= 1
+    # Of a uniform distribution on [-1, 1]: mean 0, variance 1/3.
+    assert abs(weight.mean()) < 0.05
+    assert abs(weight.var() - 1 / 3) < 0.03
+    assert 0 < model.state_dict()["final_layer.bias"].abs().max() <= bound
+    same = [name for name, tensor in model.state_dict().items() if torch.equal(tensor, before[name])]
+    assert set(before) - set(same) == {"final_layer.weight", "final_layer.bias"}

@@ -11,6 +11,7 @@ from transpose.errors import InputError
 from transpose.models.weights import (
     load_backbone,
     load_official,
+    load_to_fine_tune,
     load_weights,
     official_state_dict,
     read_checkpoint,
@@ -263,3 +264,62 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
 def test_other_content_is_refused(tmp_path, value, problem):
     torch.save(value, tmp_path / "other.pth")
     refused(problem, read_checkpoint, tmp_path / "other.pth")
+
+
+# --- fine-tuning
+
+
+def whole_model(tmp_path, family, changes=None):
+    """Weights of a whole model with integers everywhere but in the position embedding."""
+    path = tmp_path / "whole.safetensors"
+    model = small_model(family, changes)
+    embedding = model.state_dict()["pos_embedding"].clone()
+    changed(model).state_dict()["pos_embedding"].copy_(embedding)
+    save_weights(model, path, {"variant": "small", "seed": "0"})
+    return path
+
+
+def test_fine_tuning_takes_all_but_the_last_layer_and_the_grid_s_embedding(tmp_path, family):
+    path = whole_model(tmp_path, family)
+    model = small_model(family, {"input_size": (64, 64)}, seed=1)
+    model.final_layer = torch.nn.Conv2d(model.final_layer.in_channels, 16, 1)
+    before = {key: tensor.clone() for key, tensor in official_state_dict(model).items()}
+    new = load_to_fine_tune(model, path)
+    assert new == ["final_layer.bias", "final_layer.weight", "pos_embedding"]
+    file, after = read_checkpoint(path), official_state_dict(model)
+    assert after["pos_embedding"].shape != file["pos_embedding"].shape
+    assert_equal({key: after[key] for key in new}, {key: before[key] for key in new})
+    assert_equal({k: v for k, v in after.items() if k not in new}, {k: v for k, v in file.items() if k not in new})
+    assert model.eval()(torch.zeros(1, 3, 64, 64)).shape == (1, 16, 16, 16)
+
+
+def test_a_learnable_embedding_is_taken_on_its_grid_and_refused_on_another(tmp_path):
+    changes = {"encoder": small_encoder(position_embedding="learnable")}
+    path = whole_model(tmp_path, "resnet", changes)
+    same = small_model("resnet", changes, seed=1)
+    assert load_to_fine_tune(same, path) == ["final_layer.bias", "final_layer.weight"]
+    torch.testing.assert_close(same.pos_embedding, read_checkpoint(path)["pos_embedding"])
+    other = small_model("resnet", {**changes, "input_size": (64, 64)}, seed=1)
+    refused(r"pos_embedding: shape \[12, 1, 8\], not \[64, 1, 8\]", load_to_fine_tune, other, path)
+    refused("pos_embedding: is not the fixed sine", load_to_fine_tune, small_model("resnet"), path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"encoder": small_encoder(layers=1)}, "global_encoder.layers.1.* not part of this model"),
+        ({"encoder": small_encoder(layers=3)}, "global_encoder.layers.2.* missing"),
+        ({"dim": 12}, r"reduce.weight: shape \[8, 16, 1, 1\], not \[12, 16, 1, 1\]"),
+    ],
+)
+def test_fine_tuning_refuses_another_model_and_leaves_it_unchanged(tmp_path, changes, problem):
+    path = whole_model(tmp_path, "resnet")
+    model = small_model("resnet", changes, seed=1)
+    before = {key: tensor.clone() for key, tensor in official_state_dict(model).items()}
+    refused(problem, load_to_fine_tune, model, path)
+    assert_equal(official_state_dict(model), before)
+
+
+def test_fine_tuning_needs_a_whole_model(tmp_path):
+    save_backbone(small_model("resnet"), tmp_path / "backbone.safetensors", {})
+    refused("final_layer.*: missing", load_to_fine_tune, small_model("resnet"), tmp_path / "backbone.safetensors")

@@ -147,6 +147,17 @@ class ArchivesSource(Settings):
     )
 
 
+EvaluationMethod = Literal["oks", "pckh"]
+
+Accuracy = Literal["AP", "PCKh50"]
+"""The figure that an evaluation is about."""
+
+
+def accuracy_of(evaluation: EvaluationMethod) -> Accuracy:
+    """The figure that tables compare and that chooses the best weights."""
+    return "PCKh50" if evaluation == "pckh" else "AP"
+
+
 class Dataset(Settings):
     """A data set with keypoint annotations in COCO format."""
 
@@ -158,4 +169,17 @@ class Dataset(Settings):
         description="Split by split, the benchmark of config/published.yaml that it is; measured figures stand beside"
         " published ones only there.",
     )
+    evaluation: EvaluationMethod = Field(
+        default="oks",
+        description="COCO's average precision, or MPII's share of joints found (PCKh), which needs annotated boxes and"
+        " `head_size` in the annotations.",
+    )
     skeleton: Skeleton = COCO
+
+    @model_validator(mode="after")
+    def _has_boxes_to_evaluate(self) -> "Dataset":
+        if self.evaluation == "pckh":
+            for name, boxes in self.boxes.items():
+                if boxes.kind != "ground_truth":
+                    raise ValueError(f"evaluation pckh takes annotated boxes, and the boxes {name!r} are others")
+        return self

@@ -86,7 +86,7 @@ class Study(Settings):
     seeds: PositiveInt = Field(default=1, description="Trainings per variant; tables show mean and spread.")
     train: Split
     validation: Split = Field(
-        description="Watched while training; its AP with ground-truth boxes chooses the best weights."
+        description="Watched while training; its AP or PCKh50 with ground-truth boxes chooses the best weights."
     )
     evaluations: tuple[Evaluation, ...] = Field(min_length=1)
     submissions: tuple[Evaluation, ...] = Field(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from transpose.config.base import Settings
 
@@ -75,6 +75,14 @@ class Training(Settings):
     backbone_weights: str | None = Field(
         default=None, description="Path of pretrained backbone weights; none trains from scratch."
     )
+    initial_weights: str | None = Field(
+        default=None,
+        description="Path of a whole model's weights to fine-tune, of this variant for any keypoints and input size;"
+        " its last layer is replaced by a new one.",
+    )
+    pretrained_rate_factor: PositiveFloat = Field(
+        default=1.0, description="Of the learning rate, for all that comes from initial_weights."
+    )
     validation_interval: PositiveInt = Field(
         default=1, description="Epochs between validations; the last epoch is always validated."
     )
@@ -88,3 +96,11 @@ class Training(Settings):
     workers: NonNegativeInt = Field(
         default=1, description="Processes that load samples; the samples do not depend on it."
     )
+
+    @model_validator(mode="after")
+    def _starts_from_one_place(self) -> "Training":
+        if self.initial_weights is not None and self.backbone_weights is not None:
+            raise ValueError("initial_weights are a whole model's; backbone_weights must be null beside them")
+        if self.initial_weights is None and self.pretrained_rate_factor != 1:
+            raise ValueError("pretrained_rate_factor has no effect without initial_weights")
+        return self

@@ -45,7 +45,7 @@ class Detections:
 
 
 def ground_truth_boxes(annotations: CocoAnnotations) -> PersonBoxes:
-    """The clipped boxes of all persons with keypoints, score 1; matches the official evaluation's ground-truth mode."""
+    """The boxes of all persons with keypoints, score 1; matches the official evaluation's ground-truth mode."""
     persons = training_instances(annotations)
     return PersonBoxes(persons.image_ids, persons.boxes_xywh, np.ones(len(persons)), persons.annotation_ids)
 

@@ -89,6 +89,9 @@ class CocoAnnotations:
     """The file, for messages."""
     images: ImageTable
     persons: PersonInstances
+    clips_boxes: bool = True
+    """Boxes are cut at the picture's border before use. The file's `info.clip_boxes: false` says no: its boxes are
+    frames to crop, such as MPII's, whose centre and size count though they may leave the picture."""
 
     def image_index(self, image_id: int) -> int:
         """Position of a picture in `images`.
@@ -118,7 +121,7 @@ def load_annotations(path: Path, skeleton: Skeleton) -> CocoAnnotations:
     if len(unknown):
         record = f"annotation {persons.annotation_ids[unknown[0]]}"
         raise InputError(path, record, "image_id", f"no picture has the id {persons.image_ids[unknown[0]]}")
-    return CocoAnnotations(path, images, persons)
+    return CocoAnnotations(path, images, persons, _clips_boxes(path, content.get("info")))
 
 
 def clip_boxes(boxes_xywh: np.ndarray, sizes_hw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +142,8 @@ def clip_boxes(boxes_xywh: np.ndarray, sizes_hw: np.ndarray) -> tuple[np.ndarray
 def training_instances(annotations: CocoAnnotations) -> PersonInstances:
     """Persons to train on, and to evaluate with ground-truth boxes (matches the official evaluation's selection).
 
-    They have keypoints and an area, are no crowd, and their boxes are clipped to the picture.
+    They have keypoints and an area, are no crowd, and their boxes reach into the picture and are clipped to it, unless
+    the file's boxes are frames.
     """
     boxes, reasons = _selection(annotations)
     keep = ~np.logical_or.reduce(list(reasons.values()))
@@ -160,12 +164,21 @@ def _selection(annotations: CocoAnnotations) -> tuple[np.ndarray, dict[str, np.n
     persons = annotations.persons
     sizes_hw = annotations.images.sizes_hw[annotations.images.find(persons.image_ids)]
     boxes, inside = clip_boxes(persons.boxes_xywh, sizes_hw)
+    if not annotations.clips_boxes:
+        boxes = persons.boxes_xywh
     return boxes, {
         "crowd": persons.is_crowd,
         "no_keypoints": ~(persons.keypoints != 0).any(axis=(1, 2)),
         "no_area": persons.areas <= 0,
         "outside": ~inside,
     }
+
+
+def _clips_boxes(path: Path, info: object) -> bool:
+    clips = info.get("clip_boxes", True) if isinstance(info, dict) else True
+    if not isinstance(clips, bool):
+        raise InputError(path, "info", "clip_boxes", f"must be true or false, not {clips!r}")
+    return clips
 
 
 def _check_category(path: Path, categories: list[dict[str, Any]], skeleton: Skeleton) -> None:

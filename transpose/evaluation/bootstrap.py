@@ -1,16 +1,37 @@
-"""Intervals of average precision by resampling images (Efron's percentile bootstrap)."""
+"""Intervals of AP and PCKh by resampling images (Efron's percentile bootstrap)."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
-
-from transpose.evaluation.matches import MatchTable, average_precisions
 
 _CELLS_AT_ONCE = 4_000_000
 
 
-def bootstrap_interval(table: MatchTable, samples: int, seed: int, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of AP over resampled images.
+class ImageTable(Protocol):
+    """What was found in I images, so that a figure of any sample of them can be told."""
+
+    @property
+    def image_ids(self) -> np.ndarray:
+        """[I] int64."""
+        ...
+
+    @property
+    def persons(self) -> np.ndarray:
+        """[I] int64 persons that count."""
+        ...
+
+    def __len__(self) -> int:
+        """Rows that a sample has to look at."""
+        ...
+
+    def accuracy(self, weights: np.ndarray) -> np.ndarray:
+        """[S] figure of samples in which images come weights [S, I] times; -1 for a sample without persons."""
+        ...
+
+
+def bootstrap_interval(table: ImageTable, samples: int, seed: int, level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of a table's figure over resampled images.
 
     Args:
         samples: number of resamples; those without any person are left out.
@@ -20,14 +41,14 @@ def bootstrap_interval(table: MatchTable, samples: int, seed: int, level: float 
     Returns:
         (low, high) as fractions; (-1, -1), the evaluator's own answer, where no image has a person.
     """
-    values = np.concatenate([average_precisions(table, weights) for weights in _resamples(table, samples, seed)])
+    values = np.concatenate([table.accuracy(weights) for weights in _resamples(table, samples, seed)])
     return _interval(values[values >= 0], level)
 
 
 def paired_difference(
-    table_a: MatchTable, table_b: MatchTable, samples: int, seed: int, level: float = 0.95
+    table_a: ImageTable, table_b: ImageTable, samples: int, seed: int, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """AP of `table_a` minus AP of `table_b`, and its percentile interval with the same resampled images for both.
+    """The figure of `table_a` minus that of `table_b`, and its percentile interval with equal resamples for both.
 
     Returns:
         (difference, low, high) as fractions; all 0 where no image has a person.
@@ -39,22 +60,19 @@ def paired_difference(
     if not same:
         raise ValueError("a paired difference needs the same images and persons on both sides")
     once = np.ones((1, len(table_a.image_ids)), dtype=np.int64)
-    difference = average_precisions(table_a, once)[0] - average_precisions(table_b, once)[0]
-    blocks = [
-        average_precisions(table_a, weights) - average_precisions(table_b, weights)
-        for weights in _resamples(table_a, samples, seed)
-    ]
+    difference = table_a.accuracy(once)[0] - table_b.accuracy(once)[0]
+    blocks = [table_a.accuracy(weights) - table_b.accuracy(weights) for weights in _resamples(table_a, samples, seed)]
     return float(difference), *_interval(np.concatenate(blocks), level)
 
 
-def _resamples(table: MatchTable, samples: int, seed: int) -> Iterator[np.ndarray]:
+def _resamples(table: ImageTable, samples: int, seed: int) -> Iterator[np.ndarray]:
     """Blocks [S, I] of image multiplicities; their sizes bound the memory and do not change what is drawn."""
     images = len(table.image_ids)
     if not images:
         yield np.zeros((samples, 0), dtype=np.int64)
         return
     rng = np.random.default_rng(seed)
-    at_once = max(1, _CELLS_AT_ONCE // max(len(table.images), images))
+    at_once = max(1, _CELLS_AT_ONCE // max(len(table), images))
     for start in range(0, samples, at_once):
         yield rng.multinomial(images, np.full(images, 1 / images), size=min(at_once, samples - start))
 

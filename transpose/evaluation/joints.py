@@ -32,6 +32,11 @@ class JointMetrics:
     """None without any error to take the median of."""
     median_error_visible: float | None
 
+    @property
+    def accuracy(self) -> float:
+        """The figure that joints are compared by."""
+        return self.ap
+
 
 def joint_metrics(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> tuple[JointMetrics, ...]:
     """Figures of every joint, in the skeleton's order."""

@@ -1,13 +1,11 @@
 """Which predictions found somebody: all that average precision needs, small enough to resample."""
 
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
-from transpose.errors import InputError
-from transpose.files import write_npz
+from transpose.files import read_npz, write_npz
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """OKS thresholds of the COCO evaluation."""
@@ -32,6 +30,13 @@ class MatchTable:
     """[D, T] bool: the prediction found a person."""
     ignored: np.ndarray
     """[D, T] bool: the prediction counts neither as right nor as wrong, for example on a crowd."""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def accuracy(self, weights: np.ndarray) -> np.ndarray:
+        """[S]: see `average_precisions`."""
+        return average_precisions(self, weights)
 
 
 def average_precisions(table: MatchTable, weights: np.ndarray) -> np.ndarray:
@@ -67,15 +72,7 @@ def read_matches(path: Path) -> MatchTable:
     Raises:
         InputError: the file is missing or is no such table.
     """
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            return MatchTable(**{field.name: content[field.name] for field in fields(MatchTable)})
-    except FileNotFoundError:
-        raise InputError(path, None, None, "no such file") from None
-    except KeyError as error:
-        raise InputError(path, None, None, f"no table of matches: {error.args[0]}") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(path, None, None, f"no table of matches: {error}") from None
+    return MatchTable(**read_npz(path, [field.name for field in fields(MatchTable)], "table of matches"))
 
 
 def _precision_sum(

@@ -26,8 +26,12 @@ def predict_persons(
     skeleton: Skeleton,
     protocol: Protocol,
     compute: Compute,
+    suppress: bool = True,
 ) -> PoseResults:
     """Predict the persons in boxes by the whole protocol (paper, section 4.2).
+
+    Args:
+        suppress: see `finish_predictions`.
 
     Raises:
         InputError: a picture is missing or broken, or a box lies in an unknown picture.
@@ -35,7 +39,7 @@ def predict_persons(
     """
     crops = EvaluationCrops(boxes, annotations, pictures_beside(annotations.source), input_size)
     predictions = predict_keypoints(model, crops.batches(protocol.batch_size), skeleton, protocol, compute)
-    return finish_predictions(predictions, boxes, protocol, skeleton)
+    return finish_predictions(predictions, boxes, protocol, skeleton, suppress)
 
 
 def predict_file(
@@ -46,8 +50,12 @@ def predict_file(
     boxes: Path,
     protocol: Protocol,
     output: Path,
+    suppress: bool = True,
 ) -> None:
     """Load a variant's weights, predict the persons in a file of boxes and write COCO results.
+
+    Args:
+        suppress: see `finish_predictions`.
 
     Raises:
         InputError: weights, boxes, annotations or a picture are missing or wrong, or the weights are of a model that
@@ -65,5 +73,6 @@ def predict_file(
             skeleton,
             protocol,
             compute,
+            suppress,
         )
     write_results(results, output)

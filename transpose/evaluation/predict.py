@@ -106,24 +106,32 @@ def predict_keypoints(
 
 
 def finish_predictions(
-    predictions: Predictions, boxes: PersonBoxes, protocol: Protocol, skeleton: Skeleton
+    predictions: Predictions, boxes: PersonBoxes, protocol: Protocol, skeleton: Skeleton, suppress: bool = True
 ) -> PoseResults:
     """Rescore the persons and drop those found twice (paper, section 4.2).
 
     Args:
         boxes: those that were predicted on; a person's score is the box's times the mean of its keypoints'.
+        suppress: False drops nobody and names the person of each box: PCKh wants one prediction of each.
 
     Returns:
         The persons kept, by image and falling score.
     """
     scores = rescore(boxes.scores, predictions.keypoint_scores, protocol.keypoint_threshold)
-    keep = oks_nms(
-        predictions.keypoints_xy,
-        scores,
-        predictions.areas,
-        boxes.image_ids,
-        skeleton.oks_sigmas,
-        protocol.nms_threshold,
-    )
+    keep = np.lexsort((-scores, boxes.image_ids))
+    if suppress:
+        keep = oks_nms(
+            predictions.keypoints_xy,
+            scores,
+            predictions.areas,
+            boxes.image_ids,
+            skeleton.oks_sigmas,
+            protocol.nms_threshold,
+        )
     keypoints = np.concatenate((predictions.keypoints_xy, predictions.keypoint_scores[..., None]), axis=2)
-    return PoseResults(image_ids=boxes.image_ids[keep], keypoints=keypoints[keep], scores=scores[keep])
+    return PoseResults(
+        image_ids=boxes.image_ids[keep],
+        keypoints=keypoints[keep],
+        scores=scores[keep],
+        annotation_ids=None if suppress else boxes.annotation_ids[keep],
+    )

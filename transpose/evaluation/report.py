@@ -6,15 +6,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from transpose.config.base import Name, Settings, parse
-from transpose.config.dataset import BoxKind, Dataset
+from transpose.config.dataset import Accuracy, BoxKind, Dataset, accuracy_of
 from transpose.config.load import read_record
 from transpose.config.study import Protocol
 from transpose.data.boxes import read_boxes
 from transpose.errors import InputError
 from transpose.evaluation.bootstrap import bootstrap_interval
+from transpose.evaluation.joint_hits import JointHits, write_hits
 from transpose.evaluation.joints import JointMetrics
 from transpose.evaluation.matches import write_matches
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints, largest_disagreement, second_opinion
+from transpose.evaluation.pckh import JointPckh, evaluate_pckh
 from transpose.evaluation.results import PoseResults, read_results
 from transpose.files import sha256_of_file, write_json
 
@@ -35,7 +37,7 @@ class TrainedRun(BaseModel):
 
 
 class Bootstrap(Settings):
-    """How the interval of AP is drawn."""
+    """How the interval is drawn."""
 
     samples: PositiveInt
     seed: NonNegativeInt
@@ -63,16 +65,19 @@ class EvaluationReport(Settings):
     boxes_kind: BoxKind
     box_count: NonNegativeInt
     """Boxes that the model was run on."""
+    metric: Accuracy = "AP"
+    """The figure that the evaluation is about; the interval is its."""
     metrics: dict[str, float]
-    """The COCO evaluation's figures as fractions, -1 where it has no answer."""
+    """The COCO evaluation's figures, or PCKh's, as fractions, -1 where there is no answer."""
     images: NonNegativeInt
     persons: NonNegativeInt
     predictions: NonNegativeInt
     """Persons that were left of the boxes after suppression."""
-    joints: tuple[JointMetrics, ...]
+    joints: tuple[JointMetrics, ...] | tuple[JointPckh, ...]
     interval: tuple[float, float]
     bootstrap: Bootstrap
-    second_opinion: SecondOpinion
+    second_opinion: SecondOpinion | None
+    """None for PCKh, of which there is no second evaluator."""
     weights_sha256: str
     predictions_sha256: str
     annotations_sha256: str
@@ -89,7 +94,9 @@ def write_metrics(
     bootstrap: Bootstrap,
     output: Path,
 ) -> None:
-    """Evaluate predictions and write an `EvaluationReport`, with the match table beside it (suffix .npz).
+    """Evaluate predictions by the data set's evaluation and write an `EvaluationReport`.
+
+    The table that its interval is resampled from is written beside it (suffix .npz).
 
     Args:
         run: run.json of the training that the predictions come from, its weights.safetensors beside it.
@@ -97,12 +104,18 @@ def write_metrics(
         predictions: COCO results at .../DATASET/SPLIT/BOXES.json; the last three parts name what was evaluated.
 
     Raises:
-        InputError: a file is missing or wrong, or the two evaluators disagree.
+        InputError: a file is missing or wrong, or the two evaluators of OKS disagree.
     """
     name, split, source = _place(predictions, dataset)
     trained = read_record(TrainedRun, run)
     results = read_results(predictions, dataset.skeleton)
-    metrics = evaluate_keypoints(annotations, results, dataset.skeleton)
+    if dataset.evaluation == "pckh":
+        metrics, opinion = evaluate_pckh(annotations, results, dataset.skeleton), None
+        table = metrics.hits
+    else:
+        metrics = evaluate_keypoints(annotations, results, dataset.skeleton)
+        opinion = _second_opinion(metrics, annotations, results, dataset, predictions)
+        table = metrics.matches
     values = {
         "variant": trained.variant,
         "title": trained.title,
@@ -114,21 +127,25 @@ def write_metrics(
         "boxes": source,
         "boxes_kind": dataset.boxes[source].kind,
         "box_count": len(read_boxes(boxes)),
+        "metric": accuracy_of(dataset.evaluation),
         "metrics": metrics.statistics,
         "images": metrics.images,
         "persons": metrics.persons,
         "predictions": metrics.predictions,
         "joints": metrics.joints,
-        "interval": bootstrap_interval(metrics.matches, bootstrap.samples, bootstrap.seed, bootstrap.level),
+        "interval": bootstrap_interval(table, bootstrap.samples, bootstrap.seed, bootstrap.level),
         "bootstrap": bootstrap,
-        "second_opinion": _second_opinion(metrics, annotations, results, dataset, predictions),
+        "second_opinion": opinion,
         "weights_sha256": sha256_of_file(run.parent / "weights.safetensors"),
         "predictions_sha256": sha256_of_file(predictions),
         "annotations_sha256": sha256_of_file(annotations),
         "protocol": protocol,
     }
     report = parse(EvaluationReport, values, predictions)
-    write_matches(metrics.matches, output.with_suffix(".npz"))
+    if isinstance(table, JointHits):
+        write_hits(table, output.with_suffix(".npz"))
+    else:
+        write_matches(table, output.with_suffix(".npz"))
     write_json(output, report.model_dump(mode="json"))
 
 

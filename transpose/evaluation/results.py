@@ -22,6 +22,8 @@ class PoseResults:
     """[N, K, 3] float64: x, y in image pixels and the keypoint's score."""
     scores: np.ndarray
     """[N] float64 score of the person."""
+    annotation_ids: np.ndarray | None = None
+    """[N] int64: the person in whose annotated box each was predicted; None where nobody asked for it."""
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -33,7 +35,10 @@ class PoseResults:
 
 
 def write_results(results: PoseResults, path: Path) -> None:
-    """Write the list of COCO results atomically; every number reads back exactly."""
+    """Write the list of COCO results atomically; every number reads back exactly.
+
+    Records also name the person in whose box they were predicted, `annotation_id`, where the results know it.
+    """
     records = [
         {"image_id": image_id, "category_id": PERSON_CATEGORY, "keypoints": keypoints, "score": score}
         for image_id, keypoints, score in zip(
@@ -43,6 +48,9 @@ def write_results(results: PoseResults, path: Path) -> None:
             strict=True,
         )
     ]
+    if results.annotation_ids is not None:
+        for record, annotation_id in zip(records, results.annotation_ids.tolist(), strict=True):
+            record["annotation_id"] = annotation_id
     write_json(path, records, indent=None)
 
 
@@ -58,12 +66,14 @@ def read_results(path: Path, skeleton: Skeleton) -> PoseResults:
         return f"record[{position}]"
 
     column(path, records, "category_id", _require_persons, name)
+    named = any("annotation_id" in record for record in records)
     return PoseResults(
         image_ids=column(path, records, "image_id", as_integers, name),
         keypoints=column(
             path, records, "keypoints", lambda values: as_vectors(values, 3 * len(skeleton)), name
         ).reshape(-1, len(skeleton), 3),
         scores=column(path, records, "score", as_numbers, name),
+        annotation_ids=column(path, records, "annotation_id", as_integers, name) if named else None,
     )
 
 

@@ -38,6 +38,14 @@ def initialise(
         model.pos_embedding.normal_(generator=generator)
 
 
+@torch.no_grad()
+def renew_final_layer(model: TransPose, generator: torch.Generator | None = None) -> None:
+    """Draw the last layer uniformly for fine-tuning: weights and bias from +- 1 / sqrt(channels), PyTorch's default."""
+    bound = model.final_layer.in_channels**-0.5
+    for parameter in model.final_layer.parameters():
+        nn.init.uniform_(parameter, -bound, bound, generator=generator)
+
+
 def _initialise_module(
     module: nn.Module, how: Literal["official", "kaiming", "default"], generator: torch.Generator | None
 ) -> None:

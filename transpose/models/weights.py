@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from transpose.errors import InputError
 from transpose.files import atomic_path
@@ -18,6 +18,7 @@ from transpose.models.transpose import TransPose
 _OFFICIAL_PREFIXES = {"backbone.": "", "upsampling.": "deconv_layers."}
 _PARTS_BEYOND_BACKBONE = ("pos_embedding", "reduce.", "global_encoder.", "deconv_layers.", "final_layer.")
 _METADATA_ENTRY = "transpose"
+_LARGEST_SINE = 1 + 1e-6
 
 
 def official_state_dict(model: TransPose) -> dict[str, Tensor]:
@@ -57,6 +58,34 @@ def load_weights(model: TransPose, path: Path) -> None:
         InputError: the file cannot be read or does not fit the model; the model is unchanged.
     """
     load_official(model, read_checkpoint(path), path)
+
+
+def load_to_fine_tune(model: TransPose, path: Path) -> list[str]:
+    """Read a whole model's weights, ours or an official checkpoint's, for other keypoints and inputs of any size.
+
+    The final layer keeps what it has, and the fixed sine position embedding is the one of the model's own grid, which
+    the formula gives. All else must fit.
+
+    Returns:
+        Official names of the tensors that are not the file's.
+
+    Raises:
+        InputError: the file cannot be read or is of another model, for example of a learnable position embedding on
+            another grid; the model is unchanged.
+    """
+    own, state = official_state_dict(model), read_checkpoint(path)
+    kept = [key for key in own if key.startswith("final_layer.")]
+    if not isinstance(model.pos_embedding, nn.Parameter) and "pos_embedding" in own:
+        kept.append("pos_embedding")
+    for key in kept:
+        if key not in state:
+            raise InputError(path, None, key, "missing; these are not the weights of a whole model of this kind")
+        if key == "pos_embedding" and not state[key].abs().max() <= _LARGEST_SINE:
+            raise InputError(path, None, key, "is not the fixed sine embedding that this model has")
+    taken = {key: tensor for key, tensor in own.items() if key not in kept}
+    _check(taken, {key: tensor for key, tensor in state.items() if key not in kept}, path)
+    _copy(taken, state)
+    return sorted(kept)
 
 
 def save_backbone(model: TransPose, path: Path, metadata: Mapping[str, str]) -> None:

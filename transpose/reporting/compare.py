@@ -21,8 +21,8 @@ from transpose.reporting.tables import TOLERANCE, ablation_table, comparison_tab
 from transpose.reporting.writers import render_terminal, write_csv, write_html, write_markdown, write_tex
 
 FOOTNOTES = [
-    "AP and AR in per cent. ± is the standard deviation over seeds; the 95 % interval is a bootstrap over pictures"
-    " (averaged over seeds) and does not hold the spread of trainings.",
+    "AP, AR and PCKh in per cent. ± is the standard deviation over seeds; the 95 % interval is a bootstrap over"
+    " pictures (averaged over seeds) and does not hold the spread of trainings.",
     "Params count a fixed position embedding, as the paper does. GMACs are multiply-accumulates of one crop, forward;"
     " * 'as printed' follows the tool behind the paper's GFLOPs, which counts a deconvolution on its output grid and"
     " adds elementwise work.",

@@ -70,6 +70,8 @@ def _comparison_section(rows: list[Row]) -> Section:
         note.append(f"published {DASH}: {', '.join(reasons)}")
     if not any(cell["Notes"] for cell in cells):
         left_out.append("Notes")
+    if first["metric"] == "PCKh50":
+        note.append("PCKh at 0.5, exactly 0.1, and 0.11, where the published figures 'at 0.1' are taken")
     boxes = first["boxes"].replace("_", " ")
     return _section(f"{first['dataset']}, {first['split']}, {boxes} boxes", "; ".join(note), cells, left_out)
 
@@ -77,16 +79,15 @@ def _comparison_section(rows: list[Row]) -> Section:
 def _comparison_cells(row: Row) -> dict[str, str]:
     run = row["status"] != NOT_RUN
     complete = row["seeds"] == row["seeds_planned"]
+    metric = row["metric"]
     return {
         "Model": row["model"],
-        "AP": _with_spread(row["AP"], row["AP_std"]) if run else NOT_RUN,
-        "95 % interval": _interval(row["AP_low"], row["AP_high"]),
-        "Published": _published(row["published_AP"], row["published_confirmed"]),
+        metric: _with_spread(row[metric], row[f"{metric}_std"]) if run else NOT_RUN,
+        "95 % interval": _interval(row[f"{metric}_low"], row[f"{metric}_high"]),
+        "Published": _published(row[f"published_{metric}"], row["published_confirmed"]),
         "Difference": _signed(row["difference"]),
         "Verdict": row["verdict"] if row["comparable"] else DASH,
-        "AP50": _number(row["AP50"]),
-        "AP75": _number(row["AP75"]),
-        "AR": _number(row["AR"]),
+        **_further_figures(row),
         "Params (M)": _number(row["params_m"], 2),
         "GMACs": _number(row["gmacs"], 2),
         "as printed*": _number(row["gmacs_as_published"], 2),
@@ -97,13 +98,23 @@ def _comparison_cells(row: Row) -> dict[str, str]:
     }
 
 
+def _further_figures(row: Row) -> dict[str, str]:
+    if row["metric"] == "PCKh50":
+        return {
+            "PCKh10": _number(row["PCKh10"]),
+            "PCKh11": _number(row["PCKh11"]),
+            "Published PCKh11": _published(row["published_PCKh11"], row["published_PCKh11_confirmed"]),
+        }
+    return {name: _number(row[name]) for name in ("AP50", "AP75", "AR")}
+
+
 def _ablation_section(rows: list[Row]) -> Section:
     first = rows[0]
     cells = [
         {
             "Variant": row["variant"],
             "against": row["baseline"],
-            "Difference in AP": NOT_RUN if row["answer"] == NOT_RUN else _signed(row["difference"]),
+            f"Difference in {row['metric']}": NOT_RUN if row["answer"] == NOT_RUN else _signed(row["difference"]),
             "95 % interval": _interval(row["low"], row["high"], signed=True),
             "Answer": row["answer"],
             "Seeds": str(row["seeds"]),

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from transpose.config.dataset import Accuracy
 from transpose.files import atomic_path
 from transpose.reporting.records import BOX_WORDS, ResultRow
 
@@ -20,31 +21,35 @@ _DPI = 150
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """One training: a point each epoch, and each validated epoch. AP as a fraction."""
+    """One training: a point each epoch, and each validated epoch."""
 
     variant: str
     seed: int
     epochs: Sequence[int]
     losses: Sequence[float]
     validated_epochs: Sequence[int]
-    aps: Sequence[float]
+    values: Sequence[float]
+    """Of `metric`, as fractions."""
+    metric: Accuracy = "AP"
 
 
 def curve_of_history(variant: str, seed: int, history: Sequence[dict]) -> TrainingCurve:
-    """The curve of the lines of a `history.jsonl`: epoch, loss, and validation (with AP) or null."""
+    """The curve of the lines of a `history.jsonl`: epoch, loss, and validation (with AP or PCKh50) or null."""
     validated = [line for line in history if line.get("validation")]
+    metric: Accuracy = "PCKh50" if any("PCKh50" in line["validation"] for line in validated) else "AP"
     return TrainingCurve(
         variant,
         seed,
         [line["epoch"] for line in history],
         [line["loss"] for line in history],
         [line["epoch"] for line in validated],
-        [line["validation"]["AP"] for line in validated],
+        [line["validation"][metric] for line in validated],
+        metric,
     )
 
 
 def plot_accuracy_against_cost(rows: Sequence[ResultRow], path: Path) -> None:
-    """AP against multiply-accumulates and against parameters, for the rows of one data set, split and box source.
+    """AP or PCKh50 against multiply-accumulates and against parameters, for rows of one data set, split and box source.
 
     Bars are bootstrap intervals over pictures, averaged over seeds. Rows without results or cost are left out and
     named.
@@ -53,25 +58,25 @@ def plot_accuracy_against_cost(rows: Sequence[ResultRow], path: Path) -> None:
         ValueError: the rows do not belong in one figure.
     """
     heading = _common_heading(rows)
-    shown = [row for row in rows if row.cost is not None and _has_ap(row)]
+    shown = [row for row in rows if row.cost is not None and _has_figure(row)]
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for index, row in enumerate(rows):
         if row not in shown or row.cost is None:
             continue
-        low, ap, high = _accuracy(row)
+        low, value, high = _accuracy(row)
         style = _style(index)
-        for axes, value in ((left, row.cost.operations.macs / 1e9), (right, row.cost.parameters.total / 1e6)):
+        for axes, cost in ((left, row.cost.operations.macs / 1e9), (right, row.cost.parameters.total / 1e6)):
             axes.errorbar(
+                cost,
                 value,
-                ap,
-                yerr=[[max(ap - low, 0)], [max(high - ap, 0)]],
+                yerr=[[max(value - low, 0)], [max(high - value, 0)]],
                 label=row.title,
                 capsize=3,
                 markersize=8,
                 **style,
             )
-    left.set(xlabel="GMACs a person crop", ylabel="AP (%)")
+    left.set(xlabel="GMACs a person crop", ylabel=f"{rows[0].key.metric} (%)")
     right.set(xlabel="parameters (millions)")
     for axes in (left, right):
         _tidy(axes)
@@ -84,7 +89,7 @@ def plot_accuracy_against_cost(rows: Sequence[ResultRow], path: Path) -> None:
 
 
 def plot_training(curves: Sequence[TrainingCurve], path: Path) -> None:
-    """Loss and validation AP by epoch: one colour a variant, a line a seed."""
+    """Loss and the validation's figure by epoch: one colour a variant, a line a seed; all trained on the same data."""
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     variants = list(dict.fromkeys(curve.variant for curve in curves))
@@ -94,11 +99,11 @@ def plot_training(curves: Sequence[TrainingCurve], path: Path) -> None:
         label = None if curve.variant in named else curve.variant
         named.add(curve.variant)
         left.plot(np.add(curve.epochs, 1), curve.losses, **(style | {"marker": ""}))
-        right.plot(np.add(curve.validated_epochs, 1), np.multiply(curve.aps, 100), label=label, **style)
+        right.plot(np.add(curve.validated_epochs, 1), np.multiply(curve.values, 100), label=label, **style)
     left.set(xlabel="epoch", ylabel="training loss")
     if any(loss > 0 for curve in curves for loss in curve.losses):
         left.set_yscale("log")
-    right.set(xlabel="epoch", ylabel="validation AP (%), ground-truth boxes")
+    right.set(xlabel="epoch", ylabel=f"validation {curves[0].metric if curves else 'AP'} (%), ground-truth boxes")
     for axes in (left, right):
         _tidy(axes)
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -108,7 +113,7 @@ def plot_training(curves: Sequence[TrainingCurve], path: Path) -> None:
 
 
 def plot_joint_accuracy(rows: Sequence[ResultRow], path: Path) -> None:
-    """AP of each keypoint for the rows of one data set, split and box source, means over seeds.
+    """AP or PCKh50 of each keypoint for the rows of one data set, split and box source, means over seeds.
 
     Raises:
         ValueError: the rows do not belong in one figure, or name different keypoints.
@@ -129,7 +134,7 @@ def plot_joint_accuracy(rows: Sequence[ResultRow], path: Path) -> None:
         axes.axhline(place - 0.5, color="#0001", linewidth=0.8)
     axes.set_yticks(places, [name.replace("_", " ") for name in keypoints])
     axes.set_ylim(max(len(keypoints), 1) - 0.5, -0.5)
-    axes.set_xlabel("AP of the keypoint alone (%)")
+    axes.set_xlabel(f"{rows[0].key.metric} of the keypoint alone (%)")
     _tidy(axes)
     axes.grid(visible=False, axis="y")
     if shown:
@@ -154,23 +159,23 @@ def _left_out(titles: list[str]) -> str:
     return f"\nnot run: {_plain(', '.join(titles))}" if titles else ""
 
 
-def _has_ap(row: ResultRow) -> bool:
-    """Whether every seed has an AP: the evaluator answers -1 where there is nobody to find."""
-    return bool(row.evaluations) and min(record.metrics["AP"] for record in row.evaluations) >= 0
+def _has_figure(row: ResultRow) -> bool:
+    """Whether every seed has a figure: the evaluator answers -1 where there is nobody to find."""
+    return bool(row.evaluations) and min(record.metrics[row.key.metric] for record in row.evaluations) >= 0
 
 
 def _accuracy(row: ResultRow) -> tuple[float, float, float]:
-    """(low, AP, high) in per cent, means over seeds; without an interval all three are equal."""
-    ap = 100 * np.mean([record.metrics["AP"] for record in row.evaluations])
+    """(low, figure, high) in per cent, means over seeds; without an interval all three are equal."""
+    value = 100 * np.mean([record.metrics[row.key.metric] for record in row.evaluations])
     intervals = [record.interval for record in row.evaluations if record.interval is not None]
-    low, high = 100 * np.mean(intervals, axis=0) if intervals else (ap, ap)
-    return float(low), float(ap), float(high)
+    low, high = 100 * np.mean(intervals, axis=0) if intervals else (value, value)
+    return float(low), float(value), float(high)
 
 
 def _joint_means(row: ResultRow) -> dict[str, float]:
     """In per cent; NaN, which is not drawn, where the evaluator has no answer."""
-    names = row.evaluations[0].joint_ap
-    values = {name: [record.joint_ap[name] for record in row.evaluations] for name in names}
+    names = row.evaluations[0].joint_accuracy
+    values = {name: [record.joint_accuracy[name] for record in row.evaluations] for name in names}
     return {name: 100 * float(np.mean(v)) if min(v) >= 0 else float("nan") for name, v in values.items()}
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from transpose.config.base import Name, Settings, Size, parse, read_yaml
+from transpose.config.dataset import Accuracy
 
 Metric = Literal[
     "AP",
@@ -19,7 +20,7 @@ Metric = Literal[
     "ARM",
     "ARL",
     "PCKh50",
-    "PCKh10",
+    "PCKh11",
     "params",
     "gflops",
     "fps",
@@ -32,7 +33,8 @@ class Benchmark(Settings):
 
     title: str
     images: PositiveInt | None = Field(default=None, description="Pictures it has; a part of it is not the benchmark.")
-    metric: Literal["AP", "PCKh50"] = Field(description="The figure that a verdict is about.")
+    persons: PositiveInt | None = Field(default=None, description="Persons that count; fewer are not the benchmark.")
+    metric: Accuracy = Field(description="The figure that a verdict is about.")
 
 
 class PublishedBoxes(Settings):

@@ -3,7 +3,7 @@
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from transpose.config.base import Name, Settings, Size
-from transpose.config.dataset import BoxKind
+from transpose.config.dataset import Accuracy, BoxKind
 from transpose.config.study import Protocol
 from transpose.cost import CostReport
 
@@ -24,6 +24,7 @@ class EvaluationKey(Settings):
     boxes: Name = Field(description="Name of the box source in the data set's configuration.")
     box_kind: BoxKind
     protocol: Protocol = Protocol()
+    metric: Accuracy = Field(default="AP", description="The figure that the evaluation is about.")
 
 
 class EvaluationRecord(Settings):
@@ -35,11 +36,13 @@ class EvaluationRecord(Settings):
     persons: NonNegativeInt = Field(description="Annotated persons that count.")
     box_count: NonNegativeInt | None = Field(default=None, description="Boxes that the model was run on.")
     initialisation: str = Field(description="Where training started: a pretrained backbone, or from scratch.")
-    metrics: dict[str, float] = Field(description="AP, AP50, ... AR: fractions, -1 where the evaluator has no answer.")
+    metrics: dict[str, float] = Field(description="AP, PCKh50, ...: fractions, -1 where the evaluator has no answer.")
     interval: tuple[float, float] | None = Field(
-        default=None, description="Bootstrap interval of AP: low, high, as fractions."
+        default=None, description="Bootstrap interval of the key's metric: low, high, as fractions."
     )
-    joint_ap: dict[str, float] = Field(default={}, description="AP of single keypoints as fractions.")
+    joint_accuracy: dict[str, float] = Field(
+        default={}, description="The key's metric of single keypoints as fractions."
+    )
     notes: tuple[str, ...] = Field(
         default=(), description="What a reader must know, such as code that has changed since."
     )
@@ -77,7 +80,7 @@ class ResultRow(Settings):
 
 
 class AblationRecord(Settings):
-    """A question asked as the difference in AP of two variants on the same persons."""
+    """A question asked as the difference of two variants on the same persons."""
 
     question: str
     baseline_title: str
@@ -89,7 +92,10 @@ class AblationRecord(Settings):
     images: NonNegativeInt
     persons: NonNegativeInt
     seeds: NonNegativeInt = Field(description="Pairs of trainings behind the difference.")
-    difference: float | None = Field(default=None, description="AP of the variant minus the baseline's, as a fraction.")
+    metric: Accuracy = "AP"
+    difference: float | None = Field(
+        default=None, description="The variant's figure minus the baseline's, as a fraction."
+    )
     interval: tuple[float, float] | None = Field(
         default=None, description="Paired bootstrap interval of the difference."
     )

@@ -1,6 +1,6 @@
 """A study's files gathered into the rows, differences and figures of its comparison."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from transpose.config.base import parse
-from transpose.config.dataset import Dataset
+from transpose.config.dataset import Dataset, accuracy_of
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import Evaluation, Study
 from transpose.cost import CostReport
 from transpose.data.box_counts import BoxCounts, counts_path
 from transpose.errors import InputError
-from transpose.evaluation.bootstrap import paired_difference
+from transpose.evaluation.bootstrap import ImageTable, paired_difference
 from transpose.evaluation.box_ap import BoxReport
+from transpose.evaluation.joint_hits import read_hits
 from transpose.evaluation.matches import read_matches
 from transpose.evaluation.report import EvaluationReport, TrainedRun
 from transpose.files import read_json_lines, write_text
@@ -132,6 +133,7 @@ def _rows(files: StudyFiles, evaluation: Evaluation, boxes: str) -> Iterator[Res
             boxes=boxes,
             box_kind=dataset.boxes[boxes].kind,
             protocol=files.study.protocol,
+            metric=accuracy_of(dataset.evaluation),
         )
         cost = Path(files.study.results) / "cost" / f"{variant}.json"
         values = {
@@ -165,6 +167,7 @@ def _evaluation_record(report: EvaluationReport, notes: tuple[str, ...]) -> Eval
             boxes=report.boxes,
             box_kind=report.boxes_kind,
             protocol=report.protocol,
+            metric=report.metric,
         ),
         seed=report.seed,
         images=report.images,
@@ -173,7 +176,7 @@ def _evaluation_record(report: EvaluationReport, notes: tuple[str, ...]) -> Eval
         initialisation=report.initialisation,
         metrics=report.metrics,
         interval=report.interval,
-        joint_ap={joint.keypoint: joint.ap for joint in report.joints},
+        joint_accuracy={joint.keypoint: joint.accuracy for joint in report.joints},
         notes=notes,
     )
 
@@ -181,7 +184,7 @@ def _evaluation_record(report: EvaluationReport, notes: tuple[str, ...]) -> Eval
 def _notes(report: EvaluationReport, run: TrainedRun) -> Iterator[str]:
     if run.code.get("fingerprint") != code_fingerprint(*TRAINING_CODE):
         yield "the training code has changed since"
-    if not report.second_opinion.available:
+    if report.second_opinion is not None and not report.second_opinion.available:
         yield "without xtcocotools' second opinion"
 
 
@@ -202,9 +205,10 @@ def _ablations(files: StudyFiles, evaluation: Evaluation, boxes: str) -> Iterato
                 tuple(files.metrics(name, seed, evaluation, boxes) for name in (variant, ablation.baseline))
                 for seed in range(files.study.seeds)
             ]
+            read = read_hits if dataset.evaluation == "pckh" else read_matches
             complete = [(a, b) for a, b in pairs if a.is_file() and b.is_file()]
             measured = read_record(EvaluationReport, complete[0][0]) if complete else None
-            mean = _mean_difference(files.study, complete)
+            mean = _mean_difference(files.study, complete, read)
             yield AblationRecord(
                 question=ablation.question,
                 baseline_title=files.recipes[ablation.baseline].variant.title,
@@ -216,19 +220,22 @@ def _ablations(files: StudyFiles, evaluation: Evaluation, boxes: str) -> Iterato
                 images=measured.images if measured else 0,
                 persons=measured.persons if measured else 0,
                 seeds=len(complete),
+                metric=accuracy_of(dataset.evaluation),
                 difference=mean[0] if mean else None,
                 interval=(mean[1], mean[2]) if mean else None,
             )
 
 
-def _mean_difference(study: Study, pairs: list[tuple[Path, Path]]) -> tuple[float, float, float] | None:
+def _mean_difference(
+    study: Study, pairs: list[tuple[Path, Path]], read: Callable[[Path], ImageTable]
+) -> tuple[float, float, float] | None:
     """Difference and its interval, each averaged over the pairs of trainings."""
     if not pairs:
         return None
     differences = [
         paired_difference(
-            read_matches(a.with_suffix(".npz")),
-            read_matches(b.with_suffix(".npz")),
+            read(a.with_suffix(".npz")),
+            read(b.with_suffix(".npz")),
             study.bootstrap_samples,
             study.bootstrap_seed,
         )

@@ -1,10 +1,12 @@
-"""Measured beside published, as data frames: numbers only, NaN where there is none. AP and AR are in per cent."""
+"""Measured beside published, as data frames: numbers only, NaN where there is none. AP, AR, PCKh are in per cent."""
 
 import math
 import statistics
+from collections.abc import Mapping
 
 import pandas as pd
 
+from transpose.config.dataset import Accuracy
 from transpose.config.study import Protocol
 from transpose.reporting.published import Published, PublishedRow, published_row
 from transpose.reporting.records import BOX_WORDS, AblationRecord, ResultRow
@@ -14,16 +16,21 @@ TOLERANCE = 0.5
 
 NOT_RUN = "not run"
 
-_METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR")
+_METRICS: Mapping[Accuracy, tuple[str, ...]] = {
+    "AP": ("AP", "AP50", "AP75", "APM", "APL", "AR"),
+    "PCKh50": ("PCKh50", "PCKh11", "PCKh10"),
+}
+"""Columns of a row, by the figure that its evaluation is about."""
+
 _IRRELEVANT_TO_RESULTS = {"batch_size", "threads"}
 
 
 def comparison_table(rows: list[ResultRow], published: Published, tolerance: float = TOLERANCE) -> pd.DataFrame:
     """One row a variant, data set, split, box source and protocol, in the order given.
 
-    `AP_std` is the spread over seeds (NaN for one), `AP_low` and `AP_high` the bootstrap interval over pictures,
-    averaged over seeds. `published_AP` and `difference` are NaN where the protocols are not comparable; `verdict` then
-    says why.
+    `metric` is the figure that a row is about, here AP. `AP_std` is the spread over seeds (NaN for one), `AP_low` and
+    `AP_high` the bootstrap interval over pictures, averaged over seeds. `published_AP` and `difference` are NaN where
+    the protocols are not comparable; `verdict` then says why.
     """
     return pd.DataFrame(
         [_identity(row) | _measured(row) | _cost(row) | _beside(row, published, tolerance) for row in rows]
@@ -48,13 +55,13 @@ def verdict_table(rows: list[ResultRow], published: Published, tolerance: float 
             "note": target.note,
         }
         for row in candidates or [None]:
-            measured = _mean(row, "AP") if row is not None else float("nan")
+            measured = _mean(row, benchmark.metric) if row is not None else float("nan")
             lines.append(
                 line
                 | {
                     "variant": row.key.variant if row is not None else "",
                     "measured": measured,
-                    "difference": measured - target.metrics.get("AP", float("nan")),
+                    "difference": measured - target.metrics.get(benchmark.metric, float("nan")),
                     "tolerance": tolerance,
                     "verdict": _verdict(row, target, tolerance) if row is not None else NOT_RUN,
                 }
@@ -77,6 +84,7 @@ def ablation_table(records: list[AblationRecord]) -> pd.DataFrame:
                 "images": record.images,
                 "persons": record.persons,
                 "seeds": record.seeds,
+                "metric": record.metric,
                 "difference": _points(record.difference),
                 "low": _points(record.interval[0] if record.interval else None),
                 "high": _points(record.interval[1] if record.interval else None),
@@ -103,16 +111,21 @@ def counterpart(row: ResultRow, published: Published) -> tuple[PublishedRow | No
     if kind == "detector":
         return None, "another detector's boxes"
     target = published_row(published, row.published, row.benchmark, kind)
-    if target is None or "AP" not in target.metrics:
+    benchmark = published.benchmarks[row.benchmark]
+    if row.key.metric != benchmark.metric:
+        return None, f"evaluated by {row.key.metric}, not by {benchmark.metric}"
+    if target is None or benchmark.metric not in target.metrics:
         return None, "nothing published for this data set and boxes"
     if _decisive(row.key.protocol) != _decisive(Protocol()):
         return None, "another evaluation protocol"
     if row.input_size != target.input_size:
         return None, "another input size"
-    images, boxes = published.benchmarks[row.benchmark].images, published.boxes[target.boxes].count
+    boxes = published.boxes[target.boxes].count
     for record in row.evaluations:
-        if images is not None and record.images != images:
-            return None, f"{record.images} pictures instead of {images}"
+        if benchmark.images is not None and record.images != benchmark.images:
+            return None, f"{record.images} pictures instead of {benchmark.images}"
+        if benchmark.persons is not None and record.persons != benchmark.persons:
+            return None, f"{record.persons} persons instead of {benchmark.persons}"
         if boxes is not None and record.box_count != boxes:
             return None, f"not the published {boxes} boxes"
     return target, ""
@@ -129,6 +142,7 @@ def _identity(row: ResultRow) -> dict[str, object]:
         "boxes": key.boxes,
         "box_source": BOX_WORDS[key.box_kind],
         "protocol": _protocol_words(key.protocol),
+        "metric": key.metric,
         "input": _size(row.input_size),
         "initialisation": "; ".join(dict.fromkeys(record.initialisation for record in row.evaluations)),
         "images": first.images if first else pd.NA,
@@ -139,15 +153,16 @@ def _identity(row: ResultRow) -> dict[str, object]:
 
 
 def _measured(row: ResultRow) -> dict[str, object]:
-    means: dict[str, object] = {metric: _mean(row, metric) for metric in _METRICS}
-    aps = _values(row, "AP")
+    metric = row.key.metric
+    means: dict[str, object] = {name: _mean(row, name) for name in _METRICS[metric]}
+    values = _values(row, metric)
     intervals = [
         record.interval for record in row.evaluations if record.interval is not None and record.interval[0] >= 0
     ]
     return means | {
-        "AP_std": statistics.stdev(aps) if len(aps) > 1 else float("nan"),
-        "AP_low": statistics.fmean(100 * low for low, _ in intervals) if intervals else float("nan"),
-        "AP_high": statistics.fmean(100 * high for _, high in intervals) if intervals else float("nan"),
+        f"{metric}_std": statistics.stdev(values) if len(values) > 1 else float("nan"),
+        f"{metric}_low": statistics.fmean(100 * low for low, _ in intervals) if intervals else float("nan"),
+        f"{metric}_high": statistics.fmean(100 * high for _, high in intervals) if intervals else float("nan"),
     }
 
 
@@ -165,11 +180,13 @@ def _cost(row: ResultRow) -> dict[str, object]:
 def _beside(row: ResultRow, published: Published, tolerance: float) -> dict[str, object]:
     target, reason = counterpart(row, published)
     notes = dict.fromkeys(note for record in row.evaluations for note in record.notes)
-    value = target.metrics["AP"] if target else float("nan")
+    metric = row.key.metric
+    value = target.metrics[metric] if target else float("nan")
     return {
-        "published_AP": value,
-        "published_confirmed": target.is_confirmed("AP") if target else pd.NA,
-        "difference": _mean(row, "AP") - value,
+        f"published_{metric}": value,
+        "published_confirmed": target.is_confirmed(metric) if target else pd.NA,
+        **_published_besides(metric, target),
+        "difference": _mean(row, metric) - value,
         "comparable": target is not None,
         "verdict": _verdict(row, target, tolerance) if target else f"not comparable: {reason}",
         "status": "measured" if row.evaluations else NOT_RUN,
@@ -177,16 +194,29 @@ def _beside(row: ResultRow, published: Published, tolerance: float) -> dict[str,
     }
 
 
+def _published_besides(metric: Accuracy, target: PublishedRow | None) -> dict[str, object]:
+    """Published figures without a verdict of their own."""
+    if metric != "PCKh50":
+        return {}
+    if target is None or "PCKh11" not in target.metrics:
+        return {"published_PCKh11": float("nan"), "published_PCKh11_confirmed": pd.NA}
+    return {
+        "published_PCKh11": target.metrics["PCKh11"],
+        "published_PCKh11_confirmed": target.is_confirmed("PCKh11"),
+    }
+
+
 def _verdict(row: ResultRow, target: PublishedRow, tolerance: float) -> str:
-    measured = _mean(row, "AP")
+    metric = row.key.metric
+    measured = _mean(row, metric)
     if not row.evaluations:
         return NOT_RUN
     if math.isnan(measured):
-        return "no AP: nobody to find"
-    confirmed = "" if target.is_confirmed("AP") else ", figure unconfirmed"
+        return f"no {metric}: nobody to find"
+    confirmed = "" if target.is_confirmed(metric) else ", figure unconfirmed"
     # Both figures are printed to one decimal; what looks like 0.5 apart is 0.5 apart.
-    within = abs(round(measured, 1) - target.metrics["AP"]) <= tolerance + 1e-9
-    return f"{'reproduced' if within else 'not reproduced'} (±{tolerance:g} AP{confirmed})"
+    within = abs(round(measured, 1) - target.metrics[metric]) <= tolerance + 1e-9
+    return f"{'reproduced' if within else 'not reproduced'} (±{tolerance:g} {metric}{confirmed})"
 
 
 def _answer(record: AblationRecord) -> str:

@@ -156,7 +156,8 @@ def _read_evaluations(results: Path, place: str, weights: tuple[Path, str] | Non
             raise InputError(path, None, "weights_sha256", f"the evaluation is not of {weights[0]}; evaluate again")
         name = f"{record['dataset']}_{record['split']}/{record['boxes']}"
         low, high = record["interval"] or (None, None)
-        numbers = record["metrics"] | {"AP_low": low, "AP_high": high}
+        metric = record.get("metric", "AP")
+        numbers = record["metrics"] | {f"{metric}_low": low, f"{metric}_high": high}
         numbers |= {key: record[key] for key in ("images", "persons", "predictions", "second_opinion")}
         numbers["joints"] = {joint["keypoint"]: joint for joint in record["joints"]}
         numbers["person_boxes"] = _read_boxes(results, path.relative_to(folder))

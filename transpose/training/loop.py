@@ -18,6 +18,7 @@ from transpose.data.loader import TrainingBatch, TrainingSamples, training_batch
 from transpose.training.checkpoint import CheckpointStore
 from transpose.training.interruption import Interrupted, StopRequest
 from transpose.training.loss import heatmap_loss
+from transpose.training.parameters import parameter_groups
 from transpose.training.schedule import learning_rate
 
 CHECKPOINT_SECONDS = 300.0
@@ -58,7 +59,7 @@ class Progress:
     seen: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = -1
-    best_ap: float = -math.inf
+    best_value: float = -math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -79,12 +80,14 @@ class TrainingRun:
         store: CheckpointStore,
         fingerprint: str,
         validate: Callable[[nn.Module], dict[str, float]],
+        metric: str = "AP",
     ) -> None:
         """Place the model on its device and continue from the store's checkpoint if it is of the same `fingerprint`.
 
         Args:
             fingerprint: digest of all that decides the weights; a checkpoint with another one is not continued.
-            validate: metrics of the model on the validation set; `AP` chooses the best weights.
+            validate: metrics of the model on the validation set.
+            metric: the one of them that chooses the best weights.
         """
         self.model = compute.place(model)
         self.samples = samples
@@ -94,9 +97,10 @@ class TrainingRun:
         self.store = store
         self.fingerprint = fingerprint
         self.validate = validate
+        self.metric = metric
         self.steps = math.ceil(len(samples) / training.batch_size)
         fused = compute.device.type in ("cpu", "cuda")
-        self.optimiser = torch.optim.Adam(self.model.parameters(), fused=fused)
+        self.optimiser = torch.optim.Adam(parameter_groups(self.model, training.pretrained_rate_factor), fused=fused)
         self.progress = Progress()
         self._resume()
 
@@ -139,7 +143,7 @@ class TrainingRun:
         progress, device = self.progress, self.compute.device
         torch.manual_seed(_step_seed(self.seed, progress.epoch, progress.step))
         for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = self._learning_rate() * group["rate_factor"]
         images = normalise(batch.crops.to(device, non_blocking=True))
         targets, weights = gaussian_heatmaps(
             batch.joints.to(device), batch.visible.to(device), self.samples.heatmap_size, self.training.sigma
@@ -165,8 +169,8 @@ class TrainingRun:
         if last or (progress.epoch + 1) % self.training.validation_interval == 0:
             self.model.eval()
             validation = self.validate(self.model)
-            if validation["AP"] > progress.best_ap:
-                progress.best_epoch, progress.best_ap = progress.epoch, validation["AP"]
+            if validation[self.metric] > progress.best_value:
+                progress.best_epoch, progress.best_value = progress.epoch, validation[self.metric]
                 progress.best_weights = _copy_of_weights(self.model)
         progress.step = 0
         record = {

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from transpose.compute import Compute, choose_compute, describe_machine
+from transpose.config.dataset import EvaluationMethod, accuracy_of
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
 from transpose.cost import count_parameters
@@ -19,13 +20,14 @@ from transpose.data.coco import load_annotations
 from transpose.data.loader import TrainingSamples
 from transpose.data.pictures import pictures_beside
 from transpose.evaluation.oks import evaluate_keypoints
+from transpose.evaluation.pckh import evaluate_pckh
 from transpose.evaluation.pipeline import predict_persons
 from transpose.evaluation.predict import finite_heatmaps_of
 from transpose.files import digest_of_value, folder_lock, sha256_of_file, write_json, write_text
-from transpose.models.initialise import initialise
+from transpose.models.initialise import initialise, renew_final_layer
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
-from transpose.models.weights import load_backbone, read_metadata, save_weights
+from transpose.models.weights import load_backbone, load_to_fine_tune, read_metadata, save_weights
 from transpose.provenance import TRAINING_CODE, code_fingerprint, git_state
 from transpose.skeleton import Skeleton
 from transpose.training.checkpoint import CheckpointStore
@@ -39,6 +41,8 @@ class TrainingData:
     train: Path
     validation: Path
     skeleton: Skeleton
+    evaluation: EvaluationMethod = "oks"
+    """How validation judges the model: AP or PCKh50 chooses the best weights."""
 
 
 def train_variant(
@@ -64,7 +68,7 @@ def train_variant(
         compute = choose_compute(training.device, training.precision, training.threads)
         digests = _input_digests(recipe, data)
         torch.manual_seed(seed)
-        model, initialisation = _first_model(recipe, data.skeleton)
+        model, start = _first_model(recipe, data.skeleton)
         store = CheckpointStore(folder)
         run = TrainingRun(
             model,
@@ -75,8 +79,9 @@ def train_variant(
             store,
             _fingerprint(recipe, seed, digests),
             _validator(recipe, data, protocol, compute, folder),
+            accuracy_of(data.evaluation),
         )
-        start = time.monotonic()
+        begin = time.monotonic()
         first_epoch = run.progress.epoch
         progress = run.run(observer)
         parameters = count_parameters(model, recipe.variant)
@@ -85,17 +90,19 @@ def train_variant(
             "title": recipe.variant.title,
             "seed": seed,
             "recipe": recipe.model_dump(mode="json"),
-            "initialisation": initialisation,
+            "initialisation": start.description,
             "backbone_sha256": digests.get("backbone"),
+            "initial_weights_sha256": digests.get("initial"),
+            "not_from_initial_weights": start.new_tensors,
             "precision": compute.precision,
             "threads": compute.threads,
             "parameters": parameters.total,
             "trainable_parameters": parameters.trainable,
             "best_epoch": progress.best_epoch,
-            "best_AP": progress.best_ap,
+            f"best_{run.metric}": progress.best_value,
             "epochs": training.epochs,
             "persons": len(run.samples),
-            "seconds": round(time.monotonic() - start, 1),
+            "seconds": round(time.monotonic() - begin, 1),
             "resumed_at_epoch": first_epoch,
             "data": {
                 "train": {"annotations": str(data.train), "sha256": digests["train"]},
@@ -114,19 +121,42 @@ def _input_digests(recipe: Recipe, data: TrainingData) -> dict[str, str]:
     files = {"train": data.train, "validation": data.validation}
     if recipe.training.backbone_weights is not None:
         files["backbone"] = Path(recipe.training.backbone_weights)
+    if recipe.training.initial_weights is not None:
+        files["initial"] = Path(recipe.training.initial_weights)
     return {name: sha256_of_file(path) for name, path in files.items()}
 
 
-def _first_model(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, str]:
+@dataclass(frozen=True)
+class _Start:
+    """Where a model's first weights come from."""
+
+    description: str
+    """As tables print it."""
+    new_tensors: list[str] | None = None
+    """Official names of what fine-tuning did not take from its file; None without fine-tuning."""
+
+
+def _first_model(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, _Start]:
     training = recipe.training
     model = build_model(recipe.variant, len(skeleton), training.dropout, training.attention_dropout)
     initialise(model, training.initialisation, pretrained_backbone=training.backbone_weights is not None)
-    if training.backbone_weights is None:
-        return model, "from scratch"
-    path = Path(training.backbone_weights)
-    load_backbone(model, path)
-    described = read_metadata(path).get("description", path.name) if path.suffix == ".safetensors" else path.name
-    return model, f"backbone {described}"
+    if training.initial_weights is not None:
+        path = Path(training.initial_weights)
+        renew_final_layer(model)
+        new_tensors = load_to_fine_tune(model, path)
+        return model, _Start(f"fine-tuned from {_described(path)}", new_tensors)
+    if training.backbone_weights is not None:
+        path = Path(training.backbone_weights)
+        load_backbone(model, path)
+        return model, _Start(f"backbone {_described(path)}")
+    return model, _Start("from scratch")
+
+
+def _described(weights: Path) -> str:
+    metadata = read_metadata(weights) if weights.suffix == ".safetensors" else {}
+    # Trainings name all their files alike, and what they hold.
+    trained = f"{metadata['variant']}, seed {metadata['seed']}" if {"variant", "seed"} <= metadata.keys() else None
+    return metadata.get("description") or trained or weights.name
 
 
 def _samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingSamples:
@@ -150,9 +180,17 @@ def _validator(
     def validate(model: nn.Module) -> dict[str, float]:
         with finite_heatmaps_of(folder):
             results = predict_persons(
-                model, boxes, annotations, recipe.variant.input_size, data.skeleton, protocol, compute
+                model,
+                boxes,
+                annotations,
+                recipe.variant.input_size,
+                data.skeleton,
+                protocol,
+                compute,
+                suppress=data.evaluation == "oks",
             )
-        return evaluate_keypoints(data.validation, results, data.skeleton).statistics
+        evaluate = evaluate_keypoints if data.evaluation == "oks" else evaluate_pckh
+        return evaluate(data.validation, results, data.skeleton).statistics
 
     return validate
 

@@ -57,6 +57,8 @@ rule evaluate:
             "evaluation/matching.py",
             "evaluation/matches.py",
             "evaluation/bootstrap.py",
+            "evaluation/pckh.py",
+            "evaluation/joint_hits.py",
             "evaluation/report.py",
         ),
         samples=PLAN.study.bootstrap_samples,

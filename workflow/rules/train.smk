@@ -9,6 +9,7 @@ rule train:
         train=PLAN.split_annotations(PLAN.study.train),
         validation=PLAN.split_annotations(PLAN.study.validation),
         backbone=lambda wildcards: PLAN.backbone_weights(wildcards.variant),
+        initial=lambda wildcards: PLAN.initial_weights(wildcards.variant),
         # Its presence matters, not its age: nobody wants to retrain for a new tracking database.
         database=ancient(f"{RESULTS}/tracking/database.json"),
     output:

@@ -1,0 +1,37 @@
+import cv2
+import numpy as np
+import pytest
+
+from transpose.data.jpeg import jpeg_size
+from transpose.errors import InputError
+
+PICTURE = np.zeros((37, 61, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("options", [[], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 1]])
+def test_the_size_is_the_decoded_picture_s(tmp_path, options):
+    path = tmp_path / "picture.jpg"
+    cv2.imwrite(str(path), PICTURE, options)
+    assert jpeg_size(path) == (37, 61)
+
+
+def test_other_headers_and_padding_before_the_frame_are_passed_over(tmp_path):
+    path = tmp_path / "picture.jpg"
+    data = cv2.imencode(".jpg", PICTURE)[1].tobytes()
+    # A thumbnail inside an application's header has a frame of its own.
+    thumbnail = b"\xff\xe1" + (2 + len(data[:40])).to_bytes(2) + data[:40]
+    path.write_bytes(data[:2] + thumbnail + b"\xff\xff\xff" + data[3:])
+    assert jpeg_size(path) == (37, 61)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"no picture", b"\xff\xd8", b"\xff\xd8\xff\xc0\x00\x11\x08\x00"])
+def test_what_has_no_size_is_refused(tmp_path, data):
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"picture\.jpg: not a JPEG with a size"):
+        jpeg_size(path)
+
+
+def test_a_missing_picture_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"gone\.jpg: no such picture"):
+        jpeg_size(tmp_path / "gone.jpg")

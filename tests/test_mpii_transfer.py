@@ -1,0 +1,144 @@
+"""Transfer to MPII at toy size: from the official file's structure to a table with PCKh."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.data.made_up_mpii import all_joints, person, write_pictures, write_release
+from tests.small_variants import small_variant
+from tests.training.test_run import Watcher
+from transpose.config.base import read_yaml
+from transpose.config.load import load_dataset, read_record
+from transpose.config.recipe import Recipe
+from transpose.config.records import write_record
+from transpose.config.study import Protocol
+from transpose.config.training import Training
+from transpose.data.boxes import ground_truth_boxes, write_boxes
+from transpose.data.coco import load_annotations
+from transpose.data.mpii import convert_mpii
+from transpose.data.mpii_split import ValidationList
+from transpose.evaluation.joint_hits import read_hits
+from transpose.evaluation.pipeline import predict_file
+from transpose.evaluation.report import Bootstrap, EvaluationReport, write_metrics
+from transpose.models.initialise import initialise
+from transpose.models.variants import build_model
+from transpose.models.weights import save_weights
+from transpose.reporting.study import write_study
+from transpose.skeleton import COCO
+from transpose.training.run import TrainingData, train_variant
+from transpose.workflow import Plan
+
+CONFIG = Path(__file__).parents[1] / "config"
+DATASET = load_dataset("mpii", CONFIG / "datasets")
+PROTOCOL = Protocol(batch_size=4, blur_kernel=3)
+STUDY = {
+    "name": "toy_mpii",
+    "variants": ["small"],
+    "train": {"dataset": "mpii", "split": "train"},
+    "validation": {"dataset": "mpii", "split": "val"},
+    "evaluations": [{"dataset": "mpii", "split": "val", "boxes": ["ground_truth"]}],
+    "protocol": {"batch_size": 4, "blur_kernel": 3},
+    "bootstrap_samples": 20,
+}
+
+
+@pytest.fixture
+def converted(tmp_path: Path) -> Path:
+    """MPII of six made-up pictures, two persons each of whom the second is framed far beyond its picture."""
+    names = [f"{number}.jpg" for number in range(6)]
+    write_pictures(tmp_path / "pictures", dict.fromkeys(names, (96, 128)))
+    persons = [
+        person(all_joints(40, 30), head=(40, 20, 60, 50)),
+        # Both predictions nearly coincide, and both must be judged.
+        person(all_joints(42, 31), objpos=(61, 50), scale=0.4, head=(40, 20, 60, 50)),
+    ]
+    write_release(tmp_path / "release.mat", [(name, True, persons) for name in names])
+    (tmp_path / "valid.txt").write_text("4.jpg\n5.jpg\n")
+    convert_mpii(
+        tmp_path / "release.mat", tmp_path / "pictures", ValidationList(tmp_path / "valid.txt"), tmp_path / "mpii"
+    )
+    return tmp_path / "mpii"
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    """Fine-tuning at 64x64 from weights of 17 keypoints at 32x24."""
+    coco = build_model(small_variant("resnet"), len(COCO))
+    initialise(coco, "kaiming", pretrained_backbone=False)
+    save_weights(coco, tmp_path / "coco.safetensors", {"variant": "small", "seed": "0"})
+    training = Training(
+        epochs=2,
+        batch_size=4,
+        sigma=1.0,
+        initial_weights=str(tmp_path / "coco.safetensors"),
+        pretrained_rate_factor=0.1,
+        device="cpu",
+        workers=0,
+    )
+    return Recipe(name="small", variant=small_variant("resnet", {"input_size": (64, 64)}), training=training)
+
+
+def test_from_the_official_file_to_a_table(converted: Path, recipe: Recipe, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    annotations = converted / "val" / "annotations.json"
+    run = results / "train" / "small" / "seed0"
+    data = TrainingData(converted / "train" / "annotations.json", annotations, DATASET.skeleton, DATASET.evaluation)
+    record = train_variant(recipe, 0, data, PROTOCOL, run, Watcher())
+    history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    best = max(line["validation"]["PCKh50"] for line in history)
+    assert record["best_PCKh50"] == best == history[record["best_epoch"]]["validation"]["PCKh50"]
+    assert "best_AP" not in record
+
+    boxes, predictions = tmp_path / "boxes.json", results / "predictions" / "mpii" / "val" / "ground_truth.json"
+    write_boxes(ground_truth_boxes(load_annotations(annotations, DATASET.skeleton)), boxes)
+    weights = run / "weights.safetensors"
+    predict_file(recipe, weights, DATASET.skeleton, annotations, boxes, PROTOCOL, predictions, suppress=False)
+    assert len(json.loads(predictions.read_text())) == 4
+    metrics = results / "metrics" / "small" / "seed0" / "mpii" / "val" / "ground_truth.json"
+    bootstrap = Bootstrap(samples=20, seed=0)
+    write_metrics(DATASET, annotations, run / "run.json", PROTOCOL, boxes, predictions, bootstrap, metrics)
+    report = read_record(EvaluationReport, metrics)
+    assert report.metric == "PCKh50"
+    # The same weights, boxes and protocol as in validation.
+    assert report.metrics["PCKh50"] == best
+    assert report.metrics["PCKh10"] <= report.metrics["PCKh11"] <= report.metrics["PCKh50"]
+    assert (report.persons, report.predictions, report.second_opinion) == (4, 4, None)
+    assert [joint.keypoint for joint in report.joints] == list(DATASET.skeleton.keypoints)
+    assert read_hits(metrics.with_suffix(".npz")).joints.tolist() == [2 * 14, 2 * 14]
+
+    plan = Plan.of_config(STUDY | {"results": str(results)}, write_variant(tmp_path, recipe))
+    write_record("recipes", recipe.model_dump_json(), results / "records" / "recipes" / "small.json")
+    write_record("datasets", plan.record("datasets", "mpii"), results / "records" / "datasets" / "mpii.json")
+    write_study(plan.study, CONFIG / "published.yaml")
+    table = (results / "comparison.md").read_text()
+    assert "| Model | PCKh50 | 95 % interval | Published | Difference | PCKh10 | PCKh11 | Published PCKh11 |" in table
+    assert f"| small | {100 * best:.1f} |" in table
+    assert (results / "figures" / "joints_mpii_val_ground_truth.png").is_file()
+
+
+def write_variant(folder: Path, recipe: Recipe) -> Path:
+    """A configuration folder with the recipe's variant and the MPII data set."""
+    (folder / "config" / "variants").mkdir(parents=True)
+    (folder / "config" / "datasets").mkdir()
+    (folder / "config" / "variants" / "small.yaml").write_text(recipe.variant.model_dump_json())
+    (folder / "config" / "datasets" / "mpii.yaml").write_bytes((CONFIG / "datasets" / "mpii.yaml").read_bytes())
+    return folder / "config"
+
+
+def test_the_study_is_the_published_recipe() -> None:
+    plan = Plan.of_config(read_yaml(CONFIG / "mpii.yaml"), CONFIG)
+    published = {row["name"] for row in read_yaml(CONFIG / "published.yaml")["rows"] if row["benchmark"] == "mpii_val"}
+    for name, recipe in plan.recipes.items():
+        assert recipe.variant.input_size == (256, 256)
+        assert recipe.variant.published == name
+        assert name in published
+        fine_tuned = name.endswith("_finetuned")
+        assert recipe.training.epochs == (100 if fine_tuned else 230)
+        assert recipe.training.pretrained_rate_factor == (0.1 if fine_tuned else 1.0)
+        assert len(plan.initial_weights(name)) == fine_tuned
+        assert len(plan.backbone_weights(name)) == (not fine_tuned)
+        # Only the input size and the names differ from the variant that was trained on COCO.
+        coco = read_yaml(CONFIG / "variants" / f"{name.removesuffix('_finetuned').removesuffix('_mpii')}.yaml")
+        here = read_yaml(CONFIG / "variants" / f"{name}.yaml")
+        assert {key for key in coco if coco[key] != here[key]} == {"title", "published", "input_size"}

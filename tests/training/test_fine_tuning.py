@@ -1,0 +1,115 @@
+"""Fine-tuning: what is new, how fast each part learns, and what a change of the file does."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.small_variants import small_model, small_variant
+from tests.training.test_run import PROTOCOL, Watcher, recipe
+from transpose.config.recipe import Recipe
+from transpose.config.training import CosineSchedule, Training
+from transpose.errors import InputError
+from transpose.files import sha256_of_file
+from transpose.models.weights import read_checkpoint, save_weights
+from transpose.skeleton import COCO
+from transpose.training.interruption import Interrupted
+from transpose.training.run import TrainingData, train_variant
+
+RATE = 1e-3
+
+
+@pytest.fixture
+def data(tiny_dataset: Path) -> TrainingData:
+    return TrainingData(tiny_dataset / "annotations.json", tiny_dataset / "annotations.json", COCO)
+
+
+@pytest.fixture
+def initial(tmp_path: Path) -> Path:
+    """Weights of a small model for five keypoints."""
+    return write_initial(tmp_path / "initial.safetensors", seed=0)
+
+
+def write_initial(path: Path, seed: int) -> Path:
+    save_weights(small_model("resnet", seed=seed), path, {"variant": "small_coco", "seed": "3"})
+    return path
+
+
+def fine_tuning(initial: Path, **training: object) -> Recipe:
+    return recipe(initial_weights=str(initial), pretrained_rate_factor=0.1, **training)
+
+
+def one_step(initial: Path) -> Recipe:
+    """A single step of Adam, which moves every weight that has a gradient by the learning rate."""
+    return fine_tuning(initial, epochs=1, batch_size=8, schedule=CosineSchedule(start=RATE, end=RATE))
+
+
+def test_the_last_layer_learns_at_the_full_rate_and_the_rest_at_a_tenth(
+    data: TrainingData, initial: Path, tmp_path: Path
+) -> None:
+    train_variant(one_step(initial), 0, data, PROTOCOL, tmp_path / "run", Watcher())
+    before, after = read_checkpoint(initial), read_checkpoint(tmp_path / "run" / "last.safetensors")
+    for key in ("conv1.weight", "reduce.weight", "global_encoder.layers.1.linear2.weight", "deconv_layers.0.weight"):
+        assert (after[key] - before[key]).abs().max().item() == pytest.approx(RATE / 10, rel=0.02)
+    assert torch.equal(after["pos_embedding"], before["pos_embedding"])
+    history = json.loads((tmp_path / "run" / "history.jsonl").read_text())
+    assert history["learning_rate"] == RATE
+    # The new layer's first weights are the seed's: a slower run from the same start tells where it began.
+    slow = fine_tuning(initial, epochs=1, batch_size=8, schedule=CosineSchedule(start=1e-9, end=1e-9))
+    train_variant(slow, 0, data, PROTOCOL, tmp_path / "slow", Watcher())
+    start = read_checkpoint(tmp_path / "slow" / "last.safetensors")
+    assert start["final_layer.weight"].shape == (17, 6, 1, 1)
+    moved = (after["final_layer.weight"] - start["final_layer.weight"]).abs().max().item()
+    assert moved == pytest.approx(RATE, rel=0.02)
+    assert start["final_layer.weight"].abs().max() <= 6**-0.5
+
+
+def test_the_record_names_the_file_and_what_is_not_from_it(data: TrainingData, initial: Path, tmp_path: Path) -> None:
+    record = train_variant(fine_tuning(initial, epochs=1), 0, data, PROTOCOL, tmp_path / "run", Watcher())
+    assert record["initialisation"] == "fine-tuned from small_coco, seed 3"
+    assert record["initial_weights_sha256"] == sha256_of_file(initial)
+    assert record["not_from_initial_weights"] == ["final_layer.bias", "final_layer.weight", "pos_embedding"]
+    scratch = train_variant(recipe(epochs=1), 0, data, PROTOCOL, tmp_path / "scratch", Watcher())
+    assert (scratch["initial_weights_sha256"], scratch["not_from_initial_weights"]) == (None, None)
+
+
+def test_an_interrupted_fine_tuning_continues_to_the_same_bytes(
+    data: TrainingData, initial: Path, tmp_path: Path
+) -> None:
+    train_variant(fine_tuning(initial), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
+    with pytest.raises(Interrupted):
+        train_variant(fine_tuning(initial), 0, data, PROTOCOL, tmp_path / "cut", Watcher(signal_at=3))
+    train_variant(fine_tuning(initial), 0, data, PROTOCOL, tmp_path / "cut", Watcher())
+    for name in ("weights.safetensors", "last.safetensors", "history.jsonl"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
+
+
+def test_a_checkpoint_from_other_initial_weights_is_not_continued(
+    data: TrainingData, initial: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Interrupted):
+        train_variant(fine_tuning(initial), 0, data, PROTOCOL, tmp_path / "run", Watcher(signal_at=4))
+    write_initial(initial, seed=1)
+    rest = Watcher()
+    train_variant(fine_tuning(initial), 0, data, PROTOCOL, tmp_path / "run", rest)
+    assert rest.steps == 6
+
+
+def test_weights_of_another_variant_are_refused(data: TrainingData, initial: Path, tmp_path: Path) -> None:
+    other = fine_tuning(initial).model_copy(update={"variant": small_variant("hrnet")})
+    with pytest.raises(InputError, match=r"initial\.safetensors"):
+        train_variant(other, 0, data, PROTOCOL, tmp_path / "run", Watcher())
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"initial_weights": "a", "backbone_weights": "b"}, "backbone_weights must be null"),
+        ({"pretrained_rate_factor": 0.1}, "no effect without initial_weights"),
+    ],
+)
+def test_settings_without_a_meaning_are_refused(settings: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Training.model_validate(settings)

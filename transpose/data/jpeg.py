@@ -1,0 +1,52 @@
+"""The size of a JPEG from its first bytes, for tables of many pictures."""
+
+from pathlib import Path
+from typing import BinaryIO
+
+from transpose.errors import InputError
+
+_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers of all codings; the three left out are tables and an extension."""
+
+_WITHOUT_CONTENT = frozenset({0x01, *range(0xD0, 0xD9)})
+
+
+def jpeg_size(path: Path) -> tuple[int, int]:
+    """(height, width) in pixels as stored, which is how pictures are read here: an EXIF orientation is ignored.
+
+    Raises:
+        InputError: the file is missing or no JPEG with a size in its header.
+    """
+    try:
+        with path.open("rb") as stream:
+            size = _frame_size(stream)
+    except FileNotFoundError:
+        raise InputError(path, None, None, "no such picture") from None
+    except OSError as error:
+        raise InputError(path, None, None, f"cannot be read: {error}") from None
+    if size is None or not all(size):
+        raise InputError(path, None, None, "not a JPEG with a size in its header")
+    return size
+
+
+def _frame_size(stream: BinaryIO) -> tuple[int, int] | None:
+    if stream.read(2) != b"\xff\xd8":
+        return None
+    while (marker := _next_marker(stream)) is not None:
+        if marker in _WITHOUT_CONTENT:
+            continue
+        header = stream.read(7 if marker in _START_OF_FRAME else 2)
+        if marker in _START_OF_FRAME:
+            return (int.from_bytes(header[3:5]), int.from_bytes(header[5:7])) if len(header) == 7 else None
+        stream.seek(max(int.from_bytes(header) - 2, 0), 1)
+    return None
+
+
+def _next_marker(stream: BinaryIO) -> int | None:
+    """The code of the marker that must come next; it may be padded with 0xFF."""
+    byte = stream.read(1)
+    if byte != b"\xff":
+        return None
+    while byte == b"\xff":
+        byte = stream.read(1)
+    return byte[0] if byte else None

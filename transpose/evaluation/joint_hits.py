@@ -1,0 +1,57 @@
+"""Which pictures' joints were found: all that PCKh needs, small enough to resample."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from transpose.files import read_npz, write_npz
+
+
+@dataclass(frozen=True)
+class JointHits:
+    """Labelled joints of I images, and how many of them were found."""
+
+    image_ids: np.ndarray
+    """[I] int64, sorted: every image of the annotation file."""
+    persons: np.ndarray
+    """[I] int64 persons that count."""
+    joints: np.ndarray
+    """[I] int64 labelled joints that count."""
+    found: np.ndarray
+    """[I] int64 of them found within half a head size."""
+
+    @classmethod
+    def of_persons(
+        cls, image_ids: np.ndarray, person_images: np.ndarray, labelled: np.ndarray, found: np.ndarray
+    ) -> "JointHits":
+        """Sum up persons with image ids [N] and joints labelled and found [N, K] over all images [I], in any order."""
+        images = np.sort(image_ids)
+        position = np.searchsorted(images, person_images)
+
+        def total(values: np.ndarray) -> np.ndarray:
+            return np.bincount(position, values, minlength=len(images)).astype(np.int64)
+
+        return cls(images, total(np.ones(len(position))), total(labelled.sum(axis=1)), total(found.sum(axis=1)))
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def accuracy(self, weights: np.ndarray) -> np.ndarray:
+        """[S]: PCKh of samples in which images come weights [S, I] times; -1 for one without labelled joints."""
+        joints = weights @ self.joints
+        return np.where(joints > 0, (weights @ self.found) / np.maximum(joints, 1), -1.0)
+
+
+def write_hits(hits: JointHits, path: Path) -> None:
+    """Write the table as .npz atomically."""
+    write_npz(path, **vars(hits))
+
+
+def read_hits(path: Path) -> JointHits:
+    """Read a table that `write_hits` wrote.
+
+    Raises:
+        InputError: the file is missing or is no such table.
+    """
+    return JointHits(**read_npz(path, [field.name for field in fields(JointHits)], "table of joints"))

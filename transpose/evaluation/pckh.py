@@ -1,0 +1,142 @@
+"""PCKh, MPII's evaluation: the share of labelled joints found within a part of the head's size."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transpose.data.coco import CocoAnnotations, PersonInstances, load_annotations
+from transpose.data.fields import as_areas, column, read_records
+from transpose.errors import InputError
+from transpose.evaluation.joint_hits import JointHits
+from transpose.evaluation.results import PoseResults
+from transpose.files import read_json
+from transpose.skeleton import Skeleton
+
+THRESHOLDS: Mapping[str, float] = {"PCKh50": 0.5, "PCKh11": 0.11, "PCKh10": 0.1}
+"""Largest distances in head sizes. What the official family prints as "Mean@0.1" is taken at 0.11."""
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "head": ("head_top",),
+    **{part: (f"left_{part}", f"right_{part}") for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")},
+}
+"""Joints of each column of the customary tables, whose figure is the plain mean of its joints'."""
+
+NOT_IN_MEAN = ("pelvis", "thorax")
+
+
+@dataclass(frozen=True)
+class JointPckh:
+    """Figures of one joint as fractions, -1 where it is labelled on nobody."""
+
+    keypoint: str
+    pckh50: float
+    pckh10: float
+    labelled: int
+    """Persons with the joint labelled, visible or not."""
+
+    @property
+    def accuracy(self) -> float:
+        """The figure that joints are compared by."""
+        return self.pckh50
+
+
+@dataclass(frozen=True)
+class PckhMetrics:
+    """Figures of one set of results on one annotation file."""
+
+    statistics: dict[str, float]
+    """`THRESHOLDS` by name, means over all labelled joints but pelvis and thorax, and PCKh50 of each group as
+    `PCKh50_head` and so on: fractions, -1 where no joint is labelled."""
+    images: int
+    """Images of the annotation file."""
+    persons: int
+    """Annotated persons that count: with labelled keypoints and no crowd."""
+    predictions: int
+    """Predictions handed in."""
+    joints: tuple[JointPckh, ...]
+    """In the skeleton's order."""
+    hits: JointHits
+    """What the bootstrap resamples; its accuracy is `statistics["PCKh50"]`."""
+
+
+def evaluate_pckh(annotation_path: Path, results: PoseResults, skeleton: Skeleton) -> PckhMetrics:
+    """Evaluate results that hold one prediction of each annotated person (matches the official evaluation but for 0.1).
+
+    Args:
+        annotation_path: COCO annotations that have `head_size`, the unit of distances in image pixels.
+
+    Raises:
+        InputError: the annotations are wrong, a person has no head size, or not exactly one prediction.
+    """
+    annotations = load_annotations(annotation_path, skeleton)
+    counted = (annotations.persons.keypoints[:, :, 2] > 0).any(axis=1) & ~annotations.persons.is_crowd
+    persons = annotations.persons.select(counted)
+    head_sizes = _head_sizes(annotation_path, np.flatnonzero(counted))
+    labelled = persons.keypoints[:, :, 2] > 0
+    predicted = results.keypoints[_prediction_of_each(persons, results, annotations)]
+    distances = np.linalg.norm(predicted[:, :, :2] - persons.keypoints[:, :, :2], axis=2) / head_sizes[:, None]
+    found = {name: (distances <= threshold) & labelled for name, threshold in THRESHOLDS.items()}
+    in_mean = ~np.isin(skeleton.keypoints, NOT_IN_MEAN)
+    shares = {name: _shares(hits.sum(axis=0), labelled.sum(axis=0)) for name, hits in found.items()}
+    means = {name: float(_shares(hits[:, in_mean].sum(), labelled[:, in_mean].sum())) for name, hits in found.items()}
+    return PckhMetrics(
+        statistics=means | _group_statistics(shares["PCKh50"], skeleton),
+        images=len(annotations.images),
+        persons=len(persons),
+        predictions=len(results),
+        joints=tuple(
+            JointPckh(name, float(shares["PCKh50"][k]), float(shares["PCKh10"][k]), int(labelled[:, k].sum()))
+            for k, name in enumerate(skeleton.keypoints)
+        ),
+        hits=JointHits.of_persons(
+            annotations.images.ids, persons.image_ids, labelled[:, in_mean], found["PCKh50"][:, in_mean]
+        ),
+    )
+
+
+def _head_sizes(path: Path, positions: np.ndarray) -> np.ndarray:
+    """[n] float64 of the annotations at positions [n] of the file."""
+    records = read_records(path, read_json(path), "annotations")
+    chosen = [records[position] for position in positions.tolist()]
+    return column(path, chosen, "head_size", _as_head_sizes, lambda position: f"annotation {chosen[position]['id']}")
+
+
+def _as_head_sizes(values: list[Any]) -> np.ndarray:
+    sizes = as_areas(values)
+    if not (sizes > 0).all():
+        raise ValueError("must be positive")
+    return sizes
+
+
+def _prediction_of_each(persons: PersonInstances, results: PoseResults, annotations: CocoAnnotations) -> np.ndarray:
+    """[N] int64: the position of each person's prediction."""
+    source = annotations.source
+    if results.annotation_ids is None:
+        problem = "PCKh needs predictions in annotated boxes, which name their persons; these do not"
+        raise InputError(source, None, "annotation_id", problem)
+    unknown = ~np.isin(results.annotation_ids, annotations.persons.annotation_ids)
+    if unknown.any():
+        problem = "has a prediction, but is not in the file"
+        raise InputError(source, f"annotation {results.annotation_ids[unknown][0]}", None, problem)
+    order = np.argsort(results.annotation_ids, kind="stable")
+    ends = [np.searchsorted(results.annotation_ids[order], persons.annotation_ids, side) for side in ("left", "right")]
+    wrong = np.flatnonzero(ends[1] - ends[0] != 1)
+    if len(wrong):
+        count = ends[1][wrong[0]] - ends[0][wrong[0]]
+        raise InputError(source, f"annotation {persons.annotation_ids[wrong[0]]}", None, f"has {count} predictions")
+    return order[ends[0]]
+
+
+def _shares(found: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    return np.where(labelled > 0, found / np.maximum(labelled, 1), -1.0)
+
+
+def _group_statistics(shares: np.ndarray, skeleton: Skeleton) -> dict[str, float]:
+    statistics = {}
+    for group, names in GROUPS.items():
+        values = [shares[skeleton.index(name)] for name in names if name in skeleton.keypoints]
+        statistics[f"PCKh50_{group}"] = float(np.mean(values)) if values and min(values) >= 0 else -1.0
+    return statistics
