@@ -96,6 +96,11 @@ class Plan:
         path = self.recipes[variant].training.backbone_weights
         return [path] if path else []
 
+    def training_threads(self, variant: str) -> int:
+        """CPU threads of all processes that train a variant."""
+        training = self.recipes[variant].training
+        return training.gpus * training.threads
+
     def runs(self) -> Iterator[tuple[str, int]]:
         """(variant, seed) of every training."""
         return product(self.study.variants, range(self.study.seeds))

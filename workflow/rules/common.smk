@@ -11,7 +11,7 @@ use_this_interpreter()
 
 try:
     PLAN = Plan.of_config(
-        config, Path("config"), source=", ".join(workflow.configfiles)
+        config, Path("config"), source=", ".join(map(str, workflow.configfiles))
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None

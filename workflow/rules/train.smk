@@ -22,9 +22,9 @@ rule train:
         f"{RESULTS}/benchmarks/train/{{variant}}/seed{{seed}}.tsv"
     conda:
         "../../environment.yml"
-    threads: PLAN.study.training.threads
+    threads: lambda wildcards: PLAN.training_threads(wildcards.variant)
     resources:
-        gpu=GPUS,
+        gpu=lambda wildcards: GPUS * PLAN.recipes[wildcards.variant].training.gpus,
     params:
         results=subpath(output.run, ancestor=4),
         study=PLAN.study.name,
