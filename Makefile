@@ -1,6 +1,8 @@
 # From nothing: `make demo` or `make test`. Everything lives in .venv, results/ and resources/.
 SHELL := bash
 BIN := .venv/bin
+# Some images forbid bytecode, and each of the many short processes would compile torch again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo test ui lint lock clean clean-results
 

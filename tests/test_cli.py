@@ -56,12 +56,18 @@ def boxes(dataset: Path, annotations: Path, output: Path) -> subprocess.Complete
     )
 
 
-def train(recipe: Path, dataset: Path, annotations: Path, results: Path) -> subprocess.CompletedProcess[str]:
-    return transpose(
+def train_command(recipe: Path, dataset: Path, annotations: Path, results: Path) -> list[str]:
+    arguments = (
         *("train", "--recipe", recipe, "--seed", 0, "--dataset", dataset, "--train", annotations),
         *("--validation", annotations, "--protocol", recipe.parent / "protocol.json"),
         *("--results", results, "--study", "toy"),
     )
+    return [sys.executable, "-m", "transpose", *map(str, arguments)]
+
+
+def train(recipe: Path, dataset: Path, annotations: Path, results: Path) -> subprocess.CompletedProcess[str]:
+    command = train_command(recipe, dataset, annotations, results)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_every_step_can_be_taken_by_hand(recipe: Path, dataset: Path, tiny_dataset: Path, tmp_path: Path) -> None:
@@ -93,6 +99,28 @@ def test_every_step_can_be_taken_by_hand(recipe: Path, dataset: Path, tiny_datas
     written = json.loads(metrics.read_text())
     assert written["persons"] == written["box_count"] == 4
     assert written["metrics"]["AP"] == json.loads((run / "run.json").read_text())["best_AP"]
+
+
+def test_several_processes_end_in_good_order_at_a_signal(
+    recipe: Path, dataset: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    values = json.loads(recipe.read_text())
+    values["training"] |= {"gpus": 2, "batch_size": 1, "epochs": 2000}
+    recipe.write_text(json.dumps(values))
+    annotations, results = tiny_dataset / "annotations.json", tmp_path / "results"
+    command = train_command(recipe, dataset, annotations, results)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as training:
+        assert training.stderr is not None
+        seen = ""
+        while "done: loss" not in seen:
+            seen = training.stderr.readline()
+            assert seen, "ended before its first epoch"
+        training.terminate()
+        _, rest = training.communicate(timeout=60)
+    assert training.returncode == 143
+    assert rest.count("stopped by SIGTERM; the same command continues where it left off") == 1
+    assert "Traceback" not in rest
+    assert sorted(path.name for path in (results / "train/small/seed0").glob("checkpoint*.pt"))
 
 
 def test_the_benchmark_prints_images_per_second(recipe: Path) -> None:

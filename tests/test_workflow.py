@@ -60,6 +60,12 @@ def test_a_changed_training_key_changes_only_recipes(demo: dict[str, Any]) -> No
     assert first.record("protocols", "study") == second.record("protocols", "study")
 
 
+def test_threads_are_those_of_all_processes_of_a_variants_training(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo | {"overrides": {"r_sine": {"gpus": 4, "threads": 3}}}, CONFIG)
+    assert plan.training_threads("r_sine") == 12
+    assert plan.training_threads("r_none") == demo["training"].get("threads", 1)
+
+
 def test_photographs_are_read_where_they_ship(demo: dict[str, Any]) -> None:
     plan = Plan.of_config(demo, CONFIG)
     path = plan.annotations(Wildcards(dataset="photographs", split="val", boxes="ground_truth"))

@@ -217,6 +217,11 @@ class Plan:
         path = self.recipes[variant].training.initial_weights
         return [path] if path else []
 
+    def training_threads(self, variant: str) -> int:
+        """CPU threads of all processes that train a variant."""
+        training = self.recipes[variant].training
+        return training.gpus * training.threads
+
     def runs(self) -> Iterator[tuple[str, int]]:
         """(variant, seed) of every training; of a released checkpoint there is one."""
         for variant, seed in product(self.study.variants, range(self.study.seeds)):

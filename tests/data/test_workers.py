@@ -1,7 +1,12 @@
+import os
+import signal
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from transpose.data.workers import load_batches, slices
+from transpose.data.workers import load_batches, share, slices
 from transpose.errors import InputError
 
 
@@ -30,3 +35,21 @@ def test_bad_input_is_told_whole_whoever_met_it(workers):
 @pytest.mark.parametrize("workers", [0, 1])
 def test_no_keys_make_no_batches(workers):
     assert list(load_batches(double, [], workers)) == []
+
+
+@given(keys=st.integers(0, 40), processes=st.integers(1, 9))
+def test_shares_hold_each_key_once_and_differ_by_one_at_most(keys, processes):
+    parts = [share(np.arange(keys), rank, processes) for rank in range(processes)]
+    assert np.concatenate(parts).tolist() == list(range(keys))
+    sizes = [len(part) for part in parts]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] - sizes[-1] <= 1
+
+
+def survive(key: np.ndarray) -> list[int]:
+    os.kill(os.getpid(), signal.SIGTERM)
+    return double(key)
+
+
+def test_a_signal_to_every_process_does_not_end_those_that_load():
+    assert list(load_batches(survive, [np.array([1])], workers=1)) == [[2]]

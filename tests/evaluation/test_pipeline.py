@@ -15,7 +15,6 @@ from transpose.config.study import Protocol
 from transpose.config.training import Training
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes, read_boxes, write_boxes
 from transpose.data.coco import load_annotations
-from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
 from transpose.evaluation.pipeline import predict_file, predict_persons
 from transpose.evaluation.results import PoseResults, read_results
@@ -137,7 +136,7 @@ def test_a_missing_file_is_told(files: Files, name: str) -> None:
 
 
 def test_a_missing_picture_is_told(files: Files) -> None:
-    picture = pictures_beside(files.annotations) / "000000000013.jpg"
+    picture = files.annotations.parent / "images" / "000000000013.jpg"
     picture.unlink()
     files.fails(picture.name)
 
@@ -146,7 +145,3 @@ def test_a_box_in_an_unknown_picture_is_told(files: Files) -> None:
     ids = np.array([99])
     write_boxes(PersonBoxes(ids, np.array([[1.0, 2.0, 30.0, 40.0]]), np.ones(1), np.array([-1])), files.boxes)
     files.fails("annotations.json: image 99: a box lies in this unknown picture")
-
-
-def test_pictures_lie_beside_their_annotations(tmp_path: Path) -> None:
-    assert pictures_beside(tmp_path / "val" / "annotations.json") == tmp_path / "val" / "images"

@@ -14,8 +14,9 @@ from transpose.errors import InputError
 from transpose.files import sha256_of_file
 from transpose.models.weights import read_checkpoint, save_weights
 from transpose.skeleton import COCO
+from transpose.training.data import TrainingData
 from transpose.training.interruption import Interrupted
-from transpose.training.run import TrainingData, train_variant
+from transpose.training.run import train_variant
 
 RATE = 1e-3
 

@@ -19,9 +19,10 @@ from transpose.files import folder_lock
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
 from transpose.skeleton import COCO
+from transpose.training.data import TrainingData
 from transpose.training.interruption import Interrupted
 from transpose.training.loop import DivergedError
-from transpose.training.run import TrainingData, train_variant
+from transpose.training.run import train_variant
 
 OUTPUTS = ("weights.safetensors", "last.safetensors", "history.jsonl")
 PROTOCOL = Protocol(batch_size=4)
@@ -165,6 +166,37 @@ def test_missing_annotations_are_told(data: TrainingData, tmp_path: Path, missin
     without = replace(data, **{missing: tmp_path / "nowhere.json"})
     with pytest.raises(InputError, match=r"nowhere\.json: no such file"):
         train_variant(recipe(), 0, without, PROTOCOL, tmp_path / "run", Watcher())
+
+
+def test_linear_scaling_multiplies_every_rate(data: TrainingData, tmp_path: Path) -> None:
+    for name, asked in (("as_stated", False), ("scaled", True)):
+        train_variant(recipe(batch_size=4, linear_scaling=asked), 0, data, PROTOCOL, tmp_path / name, Watcher())
+    stated, scaled = (
+        [json.loads(line)["learning_rate"] for line in (tmp_path / name / "history.jsonl").read_text().splitlines()]
+        for name in ("as_stated", "scaled")
+    )
+    assert scaled == pytest.approx([rate * 4 / 20 for rate in stated])
+    assert json.loads((tmp_path / "scaled" / "run.json").read_text())["learning_rate"]["factor"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [("loop.heatmap_loss", "training.batch_size: 2"), ("validation.predict_keypoints", "protocol.batch_size: 4")],
+)
+def test_a_full_gpu_memory_names_the_batch_size_to_lower(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, key: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate ...")
+
+    monkeypatch.setattr(f"transpose.training.{place}", fail)
+    with pytest.raises(InputError, match=f"^{key}: the GPU's memory is full .*; lower"):
+        train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "run", Watcher())
+
+
+def test_a_recipe_for_more_processes_is_not_trained_in_one(data: TrainingData, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="1 processes cannot train a recipe for 2"):
+        train_variant(recipe(gpus=2), 0, data, PROTOCOL, tmp_path / "run", Watcher())
 
 
 def test_bf16_trains_to_finite_weights(data: TrainingData, tmp_path: Path) -> None:

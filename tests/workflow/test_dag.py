@@ -24,6 +24,7 @@ STUDY = {
         "device": "cpu",
         "workers": 0,
     },
+    "overrides": {"r_no_encoder": {"gpus": 2, "batch_size": 4}},
     "explanation": {"persons": 1},
     "cost": {"batch_sizes": [1], "repeats": 1},
     "bootstrap_samples": 20,
@@ -97,6 +98,13 @@ def test_a_wrong_key_is_told_before_anything_runs(checkout: Path) -> None:
     assert done.returncode != 0
     assert "seedz: unknown key; did you mean 'seeds'?" in output_of(done)
     assert "Traceback" not in output_of(done)
+
+
+def test_another_study_is_taken_and_its_file_named(checkout: Path) -> None:
+    (checkout / "config" / "other.yaml").write_text(yaml.safe_dump(STUDY | {"seedz": 2}))
+    done = snakemake(checkout, "-n", "--configfile", "config/other.yaml")
+    assert done.returncode != 0
+    assert "config/other.yaml: seedz: unknown key" in output_of(done)
 
 
 def test_a_failing_step_shows_its_one_line(checkout: Path) -> None:

@@ -8,6 +8,9 @@ from transpose.config.base import Settings
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
+REFERENCE_BATCH = 20
+"""Persons a step that linear scaling takes the schedule's rates to be for: the official TransPose-R-A4's, at 1e-4."""
+
 
 class Augmentation(Settings):
     """Geometric augmentation of a person crop; the defaults are the official recipe's."""
@@ -53,8 +56,12 @@ class Training(Settings):
         description="official takes the checkpoint that the authors released: the variant is only evaluated.",
     )
     epochs: PositiveInt = 230
-    batch_size: PositiveInt = 20
+    batch_size: PositiveInt = Field(default=20, description="Persons a step of each process; see `gpus`.")
     schedule: Annotated[CosineSchedule | OneCycleSchedule, Field(discriminator="kind")] = CosineSchedule()
+    linear_scaling: bool = Field(
+        default=False,
+        description="Multiply the schedule's rates by the global batch over 20 (Goyal et al., 2017).",
+    )
     sigma: PositiveFloat = Field(
         default=2.0, description="Standard deviation of the target Gaussian in heatmap pixels."
     )
@@ -90,12 +97,27 @@ class Training(Settings):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         default="auto", description="auto takes CUDA, then MPS, then the CPU."
     )
+    gpus: PositiveInt = Field(
+        default=1,
+        description="Processes that train one model together, each on a GPU of its own; on a CPU as many processes.",
+    )
     threads: PositiveInt = Field(
         default=1, description="CPU threads of a training process; the bytes of the weights depend on it."
     )
     workers: NonNegativeInt = Field(
-        default=1, description="Processes that load samples; the samples do not depend on it."
+        default=1,
+        description="Processes that load samples, for each training process; the samples do not depend on it.",
     )
+
+    @property
+    def global_batch(self) -> int:
+        """Persons a step of all processes together."""
+        return self.gpus * self.batch_size
+
+    @property
+    def learning_rate_factor(self) -> float:
+        """What the schedule's rates are multiplied by."""
+        return self.global_batch / REFERENCE_BATCH if self.linear_scaling else 1.0
 
     @model_validator(mode="after")
     def _starts_from_one_place(self) -> "Training":

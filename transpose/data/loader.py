@@ -17,7 +17,7 @@ from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, training_instances
 from transpose.data.crops import crop_image
 from transpose.data.images import PictureFolder, PictureStore
-from transpose.data.workers import load_batches, slices
+from transpose.data.workers import load_batches, share, slices
 from transpose.errors import InputError
 from transpose.geometry import box_to_center_scale, crop_affines
 from transpose.skeleton import Skeleton
@@ -121,14 +121,13 @@ class TrainingSamples:
         return crop, *frame.place_keypoints(keypoints, self.heatmap_size, self.skeleton)
 
     def batch(self, epoch: int, persons: np.ndarray) -> TrainingBatch:
-        """The samples of persons [B]."""
-        crops, joints, visible = zip(*(self.sample(epoch, person) for person in persons.tolist()), strict=True)
-        return TrainingBatch(
-            torch.from_numpy(np.stack(crops)),
-            torch.from_numpy(np.stack(joints).astype(np.float32)),
-            torch.from_numpy(np.stack(visible)),
-            persons,
-        )
+        """The samples of persons [B]; B may be 0."""
+        crops = np.empty((len(persons), *self.input_size, 3), dtype=np.uint8)
+        joints = np.empty((len(persons), len(self.skeleton), 2), dtype=np.float32)
+        visible = np.empty((len(persons), len(self.skeleton)), dtype=bool)
+        for row, person in enumerate(persons.tolist()):
+            crops[row], joints[row], visible[row] = self.sample(epoch, person)
+        return TrainingBatch(torch.from_numpy(crops), torch.from_numpy(joints), torch.from_numpy(visible), persons)
 
     def _random(self, *key: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
@@ -180,12 +179,23 @@ class EvaluationCrops:
 
 
 def training_batches(
-    samples: TrainingSamples, epoch: int, batch_size: int, workers: int, start_step: int = 0
+    samples: TrainingSamples,
+    epoch: int,
+    batch_size: int,
+    workers: int,
+    start_step: int = 0,
+    rank: int = 0,
+    processes: int = 1,
 ) -> Iterator[TrainingBatch]:
     """The batches of an epoch from `start_step` on; the last one is possibly smaller.
+
+    Args:
+        batch_size: persons a step of all processes together; a step's persons do not depend on how many share them.
+        rank: the process whose share of each batch is made; it may be empty.
 
     Raises:
         InputError: a picture is missing or broken.
     """
-    persons = slices(samples.order(epoch), batch_size)[start_step:]
+    steps = slices(samples.order(epoch), batch_size)[start_step:]
+    persons = [share(step, rank, processes) for step in steps]
     return load_batches(partial(samples.batch, epoch), persons, workers)

@@ -1,5 +1,6 @@
 """Batches made by worker processes."""
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
@@ -24,7 +25,7 @@ def load_batches(make: Callable[[np.ndarray], Batch], keys: Sequence[np.ndarray]
         sampler=keys,
         num_workers=workers,
         collate_fn=_unchanged,
-        worker_init_fn=_use_one_thread,
+        worker_init_fn=_begin_worker,
     )
     for batch in loader:
         if isinstance(batch, InputError):
@@ -35,6 +36,14 @@ def load_batches(make: Callable[[np.ndarray], Batch], keys: Sequence[np.ndarray]
 def slices(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
     """`order` cut into batches; the last one is possibly smaller."""
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def share(keys: np.ndarray, rank: int, processes: int) -> np.ndarray:
+    """The contiguous part of `keys` [N] that falls to a process: none is left out, none comes twice, none is made up.
+
+    Parts differ by one key at most, the first ones are the longer ones, and the last ones may be empty.
+    """
+    return np.array_split(keys, processes)[rank]
 
 
 class _Batches(Dataset[Batch | InputError], Generic[Batch]):
@@ -54,6 +63,9 @@ def _unchanged(batch: object) -> object:
     return batch
 
 
-def _use_one_thread(_: int) -> None:
+def _begin_worker(_: int) -> None:
     # The pool of threads that a fork inherits is not alive in the child.
     cv2.setNumThreads(0)
+    # torchrun and batch systems signal every process; whether to stop is for the one that the batches are made for.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)

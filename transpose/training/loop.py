@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,8 +16,10 @@ from transpose.data.crops import normalise
 from transpose.data.heatmaps import gaussian_heatmaps
 from transpose.data.loader import TrainingBatch, TrainingSamples, training_batches
 from transpose.training.checkpoint import CheckpointStore
+from transpose.training.distributed import Group
 from transpose.training.interruption import Interrupted, StopRequest
 from transpose.training.loss import heatmap_loss
+from transpose.training.memory import memory_for
 from transpose.training.parameters import parameter_groups
 from transpose.training.schedule import learning_rate
 
@@ -64,10 +66,11 @@ class Progress:
 
 
 class TrainingRun:
-    """One model in training.
+    """One model in training, in one process or in each of a group.
 
-    Every random number is keyed by (seed, epoch, step) or by (seed, epoch, sample), never by what ran before; a run
-    resumed from any checkpoint therefore repeats the undisturbed run exactly, for a fixed device and thread count.
+    Every random number is keyed by (seed, epoch, step, process) or by (seed, epoch, sample), never by what ran before;
+    a run resumed from any checkpoint therefore repeats the undisturbed run exactly, for a fixed device, thread count
+    and number of processes.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class TrainingRun:
         store: CheckpointStore,
         fingerprint: str,
         validate: Callable[[nn.Module], dict[str, float]],
+        group: Group,
         metric: str = "AP",
     ) -> None:
         """Place the model on its device and continue from the store's checkpoint if it is of the same `fingerprint`.
@@ -87,7 +91,8 @@ class TrainingRun:
         Args:
             fingerprint: digest of all that decides the weights; a checkpoint with another one is not continued.
             validate: metrics of the model on the validation set.
-            metric: the one of them that chooses the best weights.
+            group: its processes share each batch; only the leader writes checkpoints and tells the observer.
+            metric: the one of the metrics that chooses the best weights.
         """
         self.model = compute.place(model)
         self.samples = samples
@@ -98,7 +103,8 @@ class TrainingRun:
         self.fingerprint = fingerprint
         self.validate = validate
         self.metric = metric
-        self.steps = math.ceil(len(samples) / training.batch_size)
+        self.group = group
+        self.steps = math.ceil(len(samples) / training.global_batch)
         fused = compute.device.type in ("cpu", "cuda")
         self.optimiser = torch.optim.Adam(parameter_groups(self.model, training.pretrained_rate_factor), fused=fused)
         self.progress = Progress()
@@ -115,6 +121,8 @@ class TrainingRun:
             while self.progress.epoch < self.training.epochs:
                 self._train_epoch(observer, stop)
                 self._finish_epoch(observer)
+                if (number := self._agreed_signal(stop)) is not None:
+                    raise Interrupted(number)
         return self.progress
 
     def _train_epoch(self, observer: Observer, stop: StopRequest) -> None:
@@ -122,28 +130,57 @@ class TrainingRun:
         self.model.train()
         saved = time.monotonic()
         batches = training_batches(
-            self.samples, progress.epoch, self.training.batch_size, self.training.workers, start_step=progress.step
+            self.samples,
+            progress.epoch,
+            self.training.global_batch,
+            self.training.workers,
+            start_step=progress.step,
+            rank=self.group.rank,
+            processes=self.group.size,
         )
-        for batch in batches:
-            loss = self._train_step(batch)
-            if not math.isfinite(loss):
-                raise DivergedError(progress.epoch, progress.step, self.samples.annotation_ids[batch.index].tolist())
+        while progress.step < self.steps:
+            persons, loss = self._train_step(batches)
             progress.step += 1
-            progress.seen += len(batch.crops)
-            progress.loss_sum += loss * len(batch.crops)
-            observer.step(progress.epoch, progress.step, self.steps, loss)
-            if stop.signal_number is not None:
+            progress.seen += persons
+            progress.loss_sum += loss * persons
+            if self.group.leads:
+                observer.step(progress.epoch, progress.step, self.steps, loss)
+            if (number := self._agreed_signal(stop)) is not None:
                 self._save()
-                raise Interrupted(stop.signal_number)
+                raise Interrupted(number)
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 self._save()
                 saved = time.monotonic()
 
-    def _train_step(self, batch: TrainingBatch) -> float:
-        progress, device = self.progress, self.compute.device
-        torch.manual_seed(_step_seed(self.seed, progress.epoch, progress.step))
+    def _train_step(self, batches: Iterator[TrainingBatch]) -> tuple[int, float]:
+        """One step of all processes; the number of their persons and the mean loss over these."""
+        index, loss = self.group.agree(lambda: self._own_part(batches))
+        shares = self.group.gather_numbers(len(index), loss)
+        persons = int(sum(count for count, _ in shares))
+        mean = sum(loss * (count / persons) for count, loss in shares)
+        if not math.isfinite(mean):
+            everybody = np.concatenate(self.group.gather(index))
+            annotation_ids = self.samples.annotation_ids[everybody].tolist()
+            raise DivergedError(self.progress.epoch, self.progress.step, annotation_ids)
+        self.group.average_gradients(self.model.parameters(), len(index) / persons)
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate() * group["rate_factor"]
+        self.optimiser.step()
+        return persons, mean
+
+    def _own_part(self, batches: Iterator[TrainingBatch]) -> tuple[np.ndarray, float]:
+        """This process's persons [B] of the next step, and their loss."""
+        with memory_for("training.batch_size", self.training.batch_size):
+            batch = next(batches)
+            return batch.index, self._backward(batch)
+
+    def _backward(self, batch: TrainingBatch) -> float:
+        """The mean loss over this process's share of a step's persons, its gradients in the model."""
+        progress, device = self.progress, self.compute.device
+        self.optimiser.zero_grad(set_to_none=True)
+        if not len(batch.index):
+            return 0.0
+        torch.manual_seed(_step_seed(self.seed, progress.epoch, progress.step, self.group.rank))
         images = normalise(batch.crops.to(device, non_blocking=True))
         targets, weights = gaussian_heatmaps(
             batch.joints.to(device), batch.visible.to(device), self.samples.heatmap_size, self.training.sigma
@@ -153,14 +190,17 @@ class TrainingRun:
         with self.compute.autocast():
             heatmaps = self.model(images)
         loss = heatmap_loss(heatmaps.float(), targets, weights)
-        self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        self.optimiser.step()
         return loss.item()
+
+    def _agreed_signal(self, stop: StopRequest) -> int | None:
+        """The signal that any process was stopped by: all of them end after the same step."""
+        return self.group.maximum(stop.signal_number or 0) or None
 
     def _learning_rate(self) -> float:
         step = self.progress.epoch * self.steps + self.progress.step
-        return learning_rate(self.training.schedule, self.training.epochs, self.steps, step)
+        rate = learning_rate(self.training.schedule, self.training.epochs, self.steps, step)
+        return rate * self.training.learning_rate_factor
 
     def _finish_epoch(self, observer: Observer) -> None:
         progress = self.progress
@@ -182,9 +222,12 @@ class TrainingRun:
         progress.history.append(record)
         progress.epoch, progress.loss_sum, progress.seen = progress.epoch + 1, 0.0, 0
         self._save()
-        observer.epoch(record)
+        if self.group.leads:
+            observer.epoch(record)
 
     def _save(self) -> None:
+        if not self.group.leads:
+            return
         self.store.save(
             {
                 "fingerprint": self.fingerprint,
@@ -203,8 +246,9 @@ class TrainingRun:
         self.optimiser.load_state_dict(state["optimiser"])
 
 
-def _step_seed(seed: int, epoch: int, step: int) -> int:
-    return int(np.random.SeedSequence((seed, epoch, step)).generate_state(1)[0])
+def _step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
+    process = (rank,) if rank else ()
+    return int(np.random.SeedSequence((seed, epoch, step, *process)).generate_state(1)[0])
 
 
 def _copy_of_weights(model: nn.Module) -> dict[str, Tensor]:

@@ -2,27 +2,20 @@
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from transpose.compute import Compute, choose_compute, describe_machine
-from transpose.config.dataset import EvaluationMethod, accuracy_of
+from transpose.compute import choose_compute, describe_machine
+from transpose.config.dataset import accuracy_of
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
 from transpose.cost import count_parameters
-from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
 from transpose.data.loader import TrainingSamples
 from transpose.data.pictures import pictures_beside
-from transpose.evaluation.oks import evaluate_keypoints
-from transpose.evaluation.pckh import evaluate_pckh
-from transpose.evaluation.pipeline import predict_persons
-from transpose.evaluation.predict import finite_heatmaps_of
 from transpose.files import digest_of_value, folder_lock, sha256_of_file, write_json, write_text
 from transpose.models.initialise import initialise, renew_final_layer
 from transpose.models.transpose import TransPose
@@ -31,55 +24,64 @@ from transpose.models.weights import load_backbone, load_to_fine_tune, read_meta
 from transpose.provenance import TRAINING_CODE, code_fingerprint, git_state
 from transpose.skeleton import Skeleton
 from transpose.training.checkpoint import CheckpointStore
+from transpose.training.data import TrainingData
+from transpose.training.distributed import ALONE, Group
 from transpose.training.loop import Observer, Progress, TrainingRun
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Annotation files, each with its pictures in `images/` beside it."""
-
-    train: Path
-    validation: Path
-    skeleton: Skeleton
-    evaluation: EvaluationMethod = "oks"
-    """How validation judges the model: AP or PCKh50 chooses the best weights."""
+from transpose.training.schedule import highest_rate
+from transpose.training.validation import validator
 
 
 def train_variant(
-    recipe: Recipe, seed: int, data: TrainingData, protocol: Protocol, folder: Path, observer: Observer
+    recipe: Recipe,
+    seed: int,
+    data: TrainingData,
+    protocol: Protocol,
+    folder: Path,
+    observer: Observer,
+    group: Group = ALONE,
 ) -> dict[str, Any]:
     """Train one variant and write `weights.safetensors` (best), `last.safetensors`, `history.jsonl` and `run.json`.
 
-    Interrupted at any moment, the same call continues and ends with the same bytes (fixed device and threads).
+    Interrupted at any moment, the same call continues and ends with the same bytes (fixed device, threads, processes).
 
     Args:
         folder: of this run; a lock keeps a second trainer out.
+        observer: is told by the leader of the group alone.
+        group: the processes that train together, each of which makes this call; the leader alone writes.
 
     Returns:
         The content of `run.json`.
 
     Raises:
-        InputError: data, weights or another process in the folder forbid it, or a validation finds the model diverged.
+        InputError: data, weights or another process in the folder forbid it, a validation finds the model diverged, or
+            a GPU's memory does not suffice.
         Interrupted: a signal asked to stop.
         DivergedError: the loss is not finite.
+        LostProcessError: another process of the group has ended.
+        ValueError: the group is not of the recipe's size.
     """
-    with folder_lock(folder):
+    if group.size != recipe.training.gpus:
+        raise ValueError(f"{group.size} processes cannot train a recipe for {recipe.training.gpus}")
+    with group.led(folder_lock(folder)):
         training = recipe.training
         compute = choose_compute(training.device, training.precision, training.threads)
-        digests = _input_digests(recipe, data)
+        digests = group.agree(lambda: _input_digests(recipe, data))
         torch.manual_seed(seed)
-        model, start = _first_model(recipe, data.skeleton)
+        model, start = group.agree(lambda: _first_model(recipe, data.skeleton))
         store = CheckpointStore(folder)
-        run = TrainingRun(
-            model,
-            _samples(recipe, seed, data),
-            training,
-            seed,
-            compute,
-            store,
-            _fingerprint(recipe, seed, digests),
-            _validator(recipe, data, protocol, compute, folder),
-            accuracy_of(data.evaluation),
+        run = group.agree(
+            lambda: TrainingRun(
+                model,
+                _samples(recipe, seed, data),
+                training,
+                seed,
+                compute,
+                store,
+                _fingerprint(recipe, seed, digests),
+                validator(recipe, data, protocol, compute, folder, group),
+                group,
+                accuracy_of(data.evaluation),
+            )
         )
         begin = time.monotonic()
         first_epoch = run.progress.epoch
@@ -96,6 +98,15 @@ def train_variant(
             "not_from_initial_weights": start.new_tensors,
             "precision": compute.precision,
             "threads": compute.threads,
+            "batch": {
+                "processes": group.size,
+                "per_process": training.batch_size,
+                "global": training.global_batch,
+            },
+            "learning_rate": {
+                "factor": training.learning_rate_factor,
+                "highest": highest_rate(training.schedule) * training.learning_rate_factor,
+            },
             "parameters": parameters.total,
             "trainable_parameters": parameters.trainable,
             "best_epoch": progress.best_epoch,
@@ -111,8 +122,9 @@ def train_variant(
             "code": {**git_state(), "fingerprint": code_fingerprint(*TRAINING_CODE)},
             "environment": describe_machine(compute.device),
         }
-        _write_outputs(model, progress, record, folder)
-        store.clear()
+        if group.leads:
+            _write_outputs(model, progress, record, folder)
+            store.clear()
         return record
 
 
@@ -169,30 +181,6 @@ def _samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingSamples:
         recipe.training.augmentation,
         seed,
     )
-
-
-def _validator(
-    recipe: Recipe, data: TrainingData, protocol: Protocol, compute: Compute, folder: Path
-) -> Callable[[nn.Module], dict[str, float]]:
-    annotations = load_annotations(data.validation, data.skeleton)
-    boxes = ground_truth_boxes(annotations)
-
-    def validate(model: nn.Module) -> dict[str, float]:
-        with finite_heatmaps_of(folder):
-            results = predict_persons(
-                model,
-                boxes,
-                annotations,
-                recipe.variant.input_size,
-                data.skeleton,
-                protocol,
-                compute,
-                suppress=data.evaluation == "oks",
-            )
-        evaluate = evaluate_keypoints if data.evaluation == "oks" else evaluate_pckh
-        return evaluate(data.validation, results, data.skeleton).statistics
-
-    return validate
 
 
 def _fingerprint(recipe: Recipe, seed: int, digests: dict[str, str]) -> str:

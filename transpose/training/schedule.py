@@ -20,6 +20,11 @@ def learning_rate(schedule: CosineSchedule | OneCycleSchedule, epochs: int, step
     return _cosine(schedule.peak, 0.0, min((step - warmup) / max(steps - warmup, 1), 1.0))
 
 
+def highest_rate(schedule: CosineSchedule | OneCycleSchedule) -> float:
+    """The highest learning rate of a schedule."""
+    return schedule.start if isinstance(schedule, CosineSchedule) else schedule.peak
+
+
 def _cosine(start: float, end: float, progress: float) -> float:
     """Half a cosine from `start` at progress 0 to `end` at progress 1."""
     return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2

@@ -25,9 +25,9 @@ rule train:
         variant=PLAN.names_of_trained(),
     conda:
         "../../environment.yml"
-    threads: PLAN.study.training.threads
+    threads: lambda wildcards: PLAN.training_threads(wildcards.variant)
     resources:
-        gpu=GPUS,
+        gpu=lambda wildcards: GPUS * PLAN.recipes[wildcards.variant].training.gpus,
     params:
         results=subpath(output.run, ancestor=4),
         study=PLAN.study.name,

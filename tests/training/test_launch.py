@@ -1,0 +1,74 @@
+"""What became of several processes, as one exit status; and who of them speaks."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+
+from tests.training.processes import results_of
+from transpose.cli import told_by_leader
+from transpose.errors import InputError
+from transpose.training import launch
+from transpose.training.distributed import Group, LostProcessError
+from transpose.training.interruption import Interrupted
+from transpose.training.loop import DivergedError
+
+
+def launch_that_ends_with(monkeypatch: pytest.MonkeyPatch, *codes: int) -> int:
+    failures = {
+        rank: ProcessFailure(local_rank=rank, pid=1, exitcode=code, error_file="")
+        for rank, code in enumerate(codes)
+        if code
+    }
+
+    def run(*_: object) -> None:
+        raise ChildFailedError("transpose", failures)
+
+    monkeypatch.setattr(launch, "elastic_launch", lambda *_: run)
+    return launch.launch(["train"], len(codes))
+
+
+# The launcher ends the processes that are left by SIGTERM.
+@pytest.mark.parametrize(("codes", "status"), [((0, 1), 1), ((-15, 1), 1), ((143, 143), 143), ((-15, -15), 143)])
+def test_the_status_is_that_of_the_process_that_failed(
+    monkeypatch: pytest.MonkeyPatch, codes: tuple[int, ...], status: int
+) -> None:
+    assert launch_that_ends_with(monkeypatch, *codes) == status
+
+
+def test_a_killed_process_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"^training: process 1: was ended by SIGKILL; the same command continues$"):
+        launch_that_ends_with(monkeypatch, 1, -9)
+
+
+def tell(group: Group, error: Exception) -> tuple[int, str]:
+    sys.stderr = io.StringIO()
+    try:
+        with told_by_leader(group, Path("folder")):
+            raise error
+    except typer.Exit as end:
+        return end.exit_code, sys.stderr.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (InputError("file", 3, None, "is wrong"), 1, "transpose: file: 3: is wrong\n"),
+        (DivergedError(0, 1, [7]), 1, "transpose: folder: the loss is not finite at epoch 0 step 1; annotation ids"),
+        (Interrupted(15), 143, "stopped by SIGTERM"),
+    ],
+)
+def test_the_leader_alone_tells_and_all_end_alike(error: Exception, status: int, line: str) -> None:
+    leader, other = results_of(2, tell, error)
+    assert (leader[0], other) == (status, (status, ""))
+    assert leader[1].startswith(line)
+    assert leader[1].count("\n") == 1
+
+
+def test_of_a_lost_process_the_leader_tells() -> None:
+    with pytest.raises(InputError, match=r"^folder: another process of this training is gone"):
+        tell(Group(0, 2), LostProcessError())
+    assert tell(Group(1, 2), LostProcessError()) == (1, "")

@@ -1,0 +1,78 @@
+"""Validation while training goes on: each person once, however many processes share the work."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from transpose.compute import Compute
+from transpose.config.recipe import Recipe
+from transpose.config.study import Protocol
+from transpose.data.boxes import ground_truth_boxes
+from transpose.data.coco import load_annotations
+from transpose.data.loader import EvaluationCrops
+from transpose.data.pictures import pictures_beside
+from transpose.data.workers import share
+from transpose.evaluation.oks import evaluate_keypoints
+from transpose.evaluation.pckh import evaluate_pckh
+from transpose.evaluation.predict import Predictions, finish_predictions, finite_heatmaps_of, predict_keypoints
+from transpose.training.data import TrainingData
+from transpose.training.distributed import Group
+from transpose.training.memory import memory_for
+
+
+def validator(
+    recipe: Recipe,
+    data: TrainingData,
+    protocol: Protocol,
+    compute: Compute,
+    folder: Path,
+    group: Group,
+) -> Callable[[nn.Module], dict[str, float]]:
+    """A function from a model in evaluation mode to its figures on the annotated boxes, in every process.
+
+    Each process predicts its share of the boxes, with no box repeated to make shares equal; the leader evaluates all,
+    by OKS or by PCKh as the data say.
+    The function raises InputError, in every process, if a picture is broken or the model has diverged.
+
+    Args:
+        folder: of the training, for messages.
+
+    Raises:
+        InputError: the annotations are missing or wrong.
+    """
+    skeleton = data.skeleton
+    annotations = load_annotations(data.validation, skeleton)
+    boxes = ground_truth_boxes(annotations)
+    # Pictures in a row, so that hardly any is decoded by two processes.
+    boxes = boxes.select(np.argsort(boxes.image_ids, kind="stable"))
+    part = boxes.select(share(np.arange(len(boxes)), group.rank, group.size))
+    crops = EvaluationCrops(part, annotations, pictures_beside(data.validation), recipe.variant.input_size)
+
+    def predict(model: nn.Module) -> Predictions:
+        with finite_heatmaps_of(folder), memory_for("protocol.batch_size", protocol.batch_size):
+            return predict_keypoints(model, crops.batches(protocol.batch_size), skeleton, protocol, compute)
+
+    def evaluate(predictions: Predictions) -> dict[str, float]:
+        by_oks = data.evaluation == "oks"
+        results = finish_predictions(predictions, boxes, protocol, skeleton, suppress=by_oks)
+        figures = evaluate_keypoints if by_oks else evaluate_pckh
+        return figures(data.validation, results, skeleton).statistics
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        group.share_buffers(model)
+        predictions = _joined(group.gather(group.agree(lambda: predict(model))))
+        statistics = group.agree(lambda: evaluate(predictions) if group.leads else {})
+        return group.gather(statistics)[0]
+
+    return validate
+
+
+def _joined(parts: list[Predictions]) -> Predictions:
+    """The predictions on shares of the boxes, in the order of the boxes."""
+    return Predictions(
+        keypoints_xy=np.concatenate([part.keypoints_xy for part in parts]),
+        keypoint_scores=np.concatenate([part.keypoint_scores for part in parts]),
+        areas=np.concatenate([part.areas for part in parts]),
+    )
