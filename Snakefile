@@ -25,6 +25,8 @@ include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/attention.smk"
 include: "workflow/rules/cost.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/protocols.smk"
+include: "workflow/rules/resolutions.smk"
 include: "workflow/rules/track.smk"
 
 
@@ -38,4 +40,5 @@ rule all:
     default_target: True
     input:
         rules.compare.output,
+        PLAN.side_tables(),
         rules.track_study.output,

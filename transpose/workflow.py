@@ -13,7 +13,8 @@ from transpose.config.base import Settings, parse
 from transpose.config.dataset import Dataset, DetectionBoxes, FolderSource, PhotographsSource, SyntheticSource
 from transpose.config.load import load_dataset, load_variant, training_of
 from transpose.config.recipe import Recipe
-from transpose.config.study import Evaluation, Split, Study
+from transpose.config.resolution import InputSizes, check_sizes
+from transpose.config.study import Evaluation, SideStudy, Split, Study
 from transpose.errors import InputError
 from transpose.provenance import PACKAGE
 
@@ -59,6 +60,9 @@ class Plan:
         datasets = {split.dataset: load_dataset(split.dataset, folder / "datasets") for split in used}
         plan = cls(study, recipes, datasets)
         plan._check_splits(source)
+        if study.resolutions is not None:
+            for name in study.resolutions.variants:
+                check_sizes(name, recipes[name].variant, study.resolutions, source)
         return plan
 
     def record(self, kind: str, name: str) -> str:
@@ -69,6 +73,7 @@ class Plan:
             "protocols": {"study": self.study.protocol},
             "costs": {"study": self.study.cost},
             "explanations": {"study": self.study.explanation},
+            "resolutions": self._input_sizes(),
             "studies": {self.study.name: self.study},
         }
         return json.dumps(blocks[kind][name].model_dump(mode="json"), sort_keys=True)
@@ -112,6 +117,26 @@ class Plan:
             for boxes in e.boxes
         ]
 
+    def protocol_ablations(self) -> list[str]:
+        """Files of the protocol ablation; none where the study asks for none."""
+        return [f"{place}.json" for place in self._side_places("protocols", self.study.protocol_ablation)]
+
+    def resolutions(self) -> list[str]:
+        """Folders of results at other input sizes; none where the study asks for none."""
+        return self._side_places("resolutions", self.study.resolutions)
+
+    def resolution_figures(self) -> list[str]:
+        """Figures of AP against input size."""
+        if self.study.resolutions is None:
+            return []
+        places = self.study.resolutions.places()
+        return [f"{self.study.results}/figures/resolutions_{'_'.join(place)}.png" for place in places]
+
+    def side_tables(self) -> list[str]:
+        """Tables of the side studies that the study asks for."""
+        chosen = {"protocol_ablation": self.study.protocol_ablation, "resolutions": self.study.resolutions}
+        return [f"{self.study.results}/{name}.html" for name, side in chosen.items() if side is not None]
+
     def explanations_of(self, variant: str, seed: int | str) -> list[str]:
         """Attention maps of one run on every evaluated split; none without an encoder."""
         if self.recipes[variant].variant.encoder is None:
@@ -139,6 +164,19 @@ class Plan:
         places = [f"{e.dataset}_{e.split}_{e.boxes[0]}" for e in self.study.evaluations]
         names = ["training", *(f"{kind}_{place}" for place in places for kind in ("accuracy", "joints"))]
         return [f"{self.study.results}/figures/{name}.png" for name in names]
+
+    def _side_places(self, kind: str, side: SideStudy | None) -> list[str]:
+        if side is None:
+            return []
+        return [
+            f"{self.study.results}/{kind}/{variant}/seed{seed}/{'/'.join(place)}"
+            for variant, seed, place in product(side.variants, range(self.study.seeds), side.places())
+        ]
+
+    def _input_sizes(self) -> Mapping[str, Settings]:
+        """What decides the figures at other sizes; which variants are looked at does not."""
+        chosen = self.study.resolutions
+        return {} if chosen is None else {"study": InputSizes(sizes=chosen.sizes, position=chosen.position)}
 
     def _check_splits(self, source: str) -> None:
         for split in (self.study.train, self.study.validation, *self.study.evaluations):

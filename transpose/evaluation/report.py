@@ -13,7 +13,7 @@ from transpose.data.boxes import read_boxes
 from transpose.errors import InputError
 from transpose.evaluation.bootstrap import bootstrap_interval
 from transpose.evaluation.joints import JointMetrics
-from transpose.evaluation.matches import write_matches
+from transpose.evaluation.matches import MatchTable, write_matches
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints, largest_disagreement, second_opinion
 from transpose.evaluation.results import PoseResults, read_results
 from transpose.files import sha256_of_file, write_json
@@ -49,8 +49,8 @@ class SecondOpinion(Settings):
     largest_disagreement: float | None
 
 
-class EvaluationReport(Settings):
-    """The content of a metrics file: figures, what they were measured on, and digests of all that they come from."""
+class Subject(Settings):
+    """Which trained model was evaluated on what, with the digests that pin both."""
 
     variant: Name
     title: str
@@ -63,6 +63,38 @@ class EvaluationReport(Settings):
     boxes_kind: Literal["ground_truth", "detections", "simulated"]
     box_count: NonNegativeInt
     """Boxes that the model was run on."""
+    weights_sha256: str
+    annotations_sha256: str
+
+    @classmethod
+    def of_files(cls, dataset: Dataset, annotations: Path, run: Path, boxes: Path, place: Path) -> "Subject":
+        """The subject that a training's `run`.json and a path `place` at .../DATASET/SPLIT/BOXES.json name.
+
+        Raises:
+            InputError: a file is missing or wrong, or `place` is none.
+        """
+        name, split, source = _place(place, dataset)
+        trained = read_record(TrainedRun, run)
+        values = {
+            "variant": trained.variant,
+            "title": trained.title,
+            "seed": trained.seed,
+            "initialisation": trained.initialisation,
+            "dataset": name,
+            "dataset_title": dataset.title,
+            "split": split,
+            "boxes": source,
+            "boxes_kind": dataset.boxes[source].kind,
+            "box_count": len(read_boxes(boxes)),
+            "weights_sha256": sha256_of_file(weights_beside(run)),
+            "annotations_sha256": sha256_of_file(annotations),
+        }
+        return parse(cls, values, place)
+
+
+class EvaluationReport(Subject):
+    """The content of a metrics file: figures, what they were measured on, and digests of all that they come from."""
+
     metrics: dict[str, float]
     """The COCO evaluation's figures as fractions, -1 where it has no answer."""
     images: NonNegativeInt
@@ -73,10 +105,13 @@ class EvaluationReport(Settings):
     interval: tuple[float, float]
     bootstrap: Bootstrap
     second_opinion: SecondOpinion
-    weights_sha256: str
     predictions_sha256: str
-    annotations_sha256: str
     protocol: Protocol
+
+
+def weights_beside(run: Path) -> Path:
+    """Weights of the training that a run.json tells of."""
+    return run.parent / "weights.safetensors"
 
 
 def write_metrics(
@@ -99,21 +134,23 @@ def write_metrics(
     Raises:
         InputError: a file is missing or wrong, or the two evaluators disagree.
     """
-    name, split, source = _place(predictions, dataset)
-    trained = read_record(TrainedRun, run)
+    subject = Subject.of_files(dataset, annotations, run, boxes, predictions)
+    values, matches = report_values(subject, dataset, annotations, protocol, predictions, bootstrap)
+    write_matches(matches, output.with_suffix(".npz"))
+    write_json(output, parse(EvaluationReport, values, predictions).model_dump(mode="json"))
+
+
+def report_values(
+    subject: Subject, dataset: Dataset, annotations: Path, protocol: Protocol, predictions: Path, bootstrap: Bootstrap
+) -> tuple[dict[str, Any], MatchTable]:
+    """Evaluate a file of predictions: the values of an `EvaluationReport`, and the matches behind them.
+
+    Raises:
+        InputError: a file is wrong, or the two evaluators disagree.
+    """
     results = read_results(predictions, dataset.skeleton)
     metrics = evaluate_keypoints(annotations, results, dataset.skeleton)
-    values = {
-        "variant": trained.variant,
-        "title": trained.title,
-        "seed": trained.seed,
-        "initialisation": trained.initialisation,
-        "dataset": name,
-        "dataset_title": dataset.title,
-        "split": split,
-        "boxes": source,
-        "boxes_kind": dataset.boxes[source].kind,
-        "box_count": len(read_boxes(boxes)),
+    values = subject.model_dump() | {
         "metrics": metrics.statistics,
         "images": metrics.images,
         "persons": metrics.persons,
@@ -122,22 +159,18 @@ def write_metrics(
         "interval": bootstrap_interval(metrics.matches, bootstrap.samples, bootstrap.seed, bootstrap.level),
         "bootstrap": bootstrap,
         "second_opinion": _second_opinion(metrics, annotations, results, dataset, predictions),
-        "weights_sha256": sha256_of_file(run.parent / "weights.safetensors"),
         "predictions_sha256": sha256_of_file(predictions),
-        "annotations_sha256": sha256_of_file(annotations),
         "protocol": protocol,
     }
-    report = parse(EvaluationReport, values, predictions)
-    write_matches(metrics.matches, output.with_suffix(".npz"))
-    write_json(output, report.model_dump(mode="json"))
+    return values, metrics.matches
 
 
-def _place(predictions: Path, dataset: Dataset) -> tuple[str, str, str]:
-    """Data set, split and box source that the path of predictions names."""
-    name, split, source = predictions.parent.parent.name, predictions.parent.name, predictions.stem
+def _place(path: Path, dataset: Dataset) -> tuple[str, str, str]:
+    """Data set, split and box source that a path names."""
+    name, split, source = path.parent.parent.name, path.parent.name, path.stem
     if not name or source not in dataset.boxes:
         known = ", ".join(dataset.boxes)
-        raise InputError(predictions, None, None, f"must lie at DATASET/SPLIT/BOXES.json, BOXES being one of {known}")
+        raise InputError(path, None, None, f"must lie at DATASET/SPLIT/BOXES.json, BOXES being one of {known}")
     return name, split, source
 
 

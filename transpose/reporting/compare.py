@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 
 from transpose.reporting.layout import (
-    Section,
     ablation_sections,
     comparison_sections,
     reproduction_sections,
@@ -15,7 +14,7 @@ from transpose.reporting.layout import (
 from transpose.reporting.published import Published
 from transpose.reporting.records import AblationRecord, ResultRow
 from transpose.reporting.tables import TOLERANCE, ablation_table, comparison_table, verdict_table
-from transpose.reporting.writers import render_terminal, write_csv, write_html, write_markdown, write_tex
+from transpose.reporting.writers import render_terminal, write_all_formats
 
 FOOTNOTES = [
     "AP and AR in per cent. ± is the standard deviation over seeds; the 95 % interval is a bootstrap over pictures"
@@ -56,17 +55,10 @@ def write_comparison(folder: Path, study: str, comparison: Comparison) -> None:
         "ablations": (comparison.ablations, ablation_sections(comparison.ablations), "Ablations"),
     }
     for name, (table, sections, title) in tables.items():
-        _write(folder / name, f"{title}: {study}", table, sections)
+        write_all_formats(folder / name, f"{title}: {study}", table, sections, FOOTNOTES)
 
 
 def summarise(comparison: Comparison, width: int) -> str:
     """What a terminal shows: comparison, ablations, and verdicts on rows that the study set out to reproduce."""
     sections = [*comparison_sections(comparison.results), *ablation_sections(comparison.ablations)]
     return render_terminal([*sections, *reproduction_sections(comparison.verdicts)], width)
-
-
-def _write(path: Path, title: str, table: pd.DataFrame, sections: list[Section]) -> None:
-    write_csv(path.with_suffix(".csv"), table)
-    write_markdown(path.with_suffix(".md"), title, sections)
-    write_html(path.with_suffix(".html"), title, sections, FOOTNOTES)
-    write_tex(path.with_suffix(".tex"), sections)

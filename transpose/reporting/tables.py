@@ -126,7 +126,7 @@ def _identity(row: ResultRow) -> dict[str, object]:
         "split": key.split,
         "boxes": key.boxes,
         "box_source": BOX_WORDS[key.box_kind],
-        "protocol": _protocol_words(key.protocol),
+        "protocol": protocol_words(key.protocol),
         "input": _size(row.input_size),
         "initialisation": "; ".join(dict.fromkeys(record.initialisation for record in row.evaluations)),
         "images": first.images if first else pd.NA,
@@ -214,12 +214,19 @@ def _decisive(protocol: Protocol) -> dict[str, object]:
     return protocol.model_dump(exclude=_IRRELEVANT_TO_RESULTS)
 
 
-def _protocol_words(protocol: Protocol) -> str:
+def protocol_words(protocol: Protocol) -> str:
+    """What of a protocol is not official, in words."""
     if _decisive(protocol) == _decisive(Protocol()):
         return "official protocol"
     official = _decisive(Protocol())
-    changed = (f"{name} {value}" for name, value in _decisive(protocol).items() if value != official[name])
+    changed = (
+        f"{name} {_value_words(value)}" for name, value in _decisive(protocol).items() if value != official[name]
+    )
     return f"protocol with {', '.join(changed)}"
+
+
+def _value_words(value: object) -> str:
+    return "off" if value is None or value is False else str(value)
 
 
 def _size(size: tuple[int, int]) -> str:
