@@ -28,6 +28,8 @@ include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/attention.smk"
 include: "workflow/rules/cost.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/protocols.smk"
+include: "workflow/rules/resolutions.smk"
 include: "workflow/rules/track.smk"
 
 
@@ -41,5 +43,6 @@ rule all:
     default_target: True
     input:
         rules.compare.output,
+        PLAN.side_tables(),
         rules.track_study.output,
         PLAN.submissions(),

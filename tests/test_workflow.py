@@ -82,7 +82,7 @@ def test_photographs_are_read_where_they_ship(demo: dict[str, Any]) -> None:
     ],
 )
 def test_a_name_that_does_not_exist_is_refused(demo: dict[str, Any], key: str, value: Any, words: str) -> None:
-    values = demo | {key: value, "ablations": [], "overrides": {}}
+    values = demo | {"ablations": [], "overrides": {}, "protocol_ablation": None, "resolutions": None, key: value}
     with pytest.raises(InputError, match=words):
         Plan.of_config(values, CONFIG)
 

@@ -22,8 +22,11 @@ ProtocolFile = Annotated[Path, typer.Option("--protocol", help="Resolved evaluat
 DatasetFile = Annotated[Path, typer.Option("--dataset", help="Resolved data set (records/datasets/NAME.json).")]
 AnnotationFile = Annotated[Path, typer.Option("--annotations", help="COCO annotations; pictures in images/ beside it.")]
 WeightsFile = Annotated[Path, typer.Option("--weights", help="Weights of the recipe's variant.")]
+BoxFile = Annotated[Path, typer.Option("--boxes", help="Person boxes.")]
+RunFile = Annotated[Path, typer.Option("--run", help="run.json of the training; weights.safetensors beside it.")]
 Output = Annotated[Path, typer.Option("--output", help="File to write.")]
 ResultsFolder = Annotated[Path, typer.Option("--results", help="The study's results folder.")]
+StudyFile = Annotated[Path, typer.Option("--study", help="Resolved study.")]
 StudyName = Annotated[str, typer.Option("--study", help="Name of the study.")]
 
 
@@ -191,7 +194,7 @@ def predict(
     dataset: DatasetFile,
     annotations: AnnotationFile,
     weights: WeightsFile,
-    boxes: Annotated[Path, typer.Option(help="Person boxes.")],
+    boxes: BoxFile,
     output: Output,
 ) -> None:
     """Predict the persons in boxes; writes COCO keypoint results."""
@@ -219,7 +222,7 @@ def evaluate(
     protocol: ProtocolFile,
     dataset: DatasetFile,
     annotations: AnnotationFile,
-    run: Annotated[Path, typer.Option(help="run.json of the training; weights.safetensors beside it.")],
+    run: RunFile,
     boxes: Annotated[Path, typer.Option(help="Person boxes that were predicted on.")],
     predictions: Annotated[Path, typer.Option(help="COCO keypoint results.")],
     bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
@@ -239,6 +242,69 @@ def evaluate(
         read_record(Protocol, protocol),
         boxes,
         predictions,
+        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
+        output,
+    )
+
+
+@app.command()
+def ablate_protocol(
+    recipe: RecipeFile,
+    protocol: ProtocolFile,
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    run: RunFile,
+    boxes: BoxFile,
+    output: Output,
+) -> None:
+    """Evaluate a trained variant by every combination of flip test, decoder, suppression and score."""
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.config.recipe import Recipe
+    from transpose.config.study import Protocol
+    from transpose.evaluation.protocol_ablation import write_protocol_ablation
+
+    write_protocol_ablation(
+        read_record(Recipe, recipe),
+        run,
+        read_record(Dataset, dataset),
+        annotations,
+        boxes,
+        read_record(Protocol, protocol),
+        output,
+    )
+
+
+@app.command()
+def generalise(
+    recipe: RecipeFile,
+    protocol: ProtocolFile,
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    run: RunFile,
+    boxes: BoxFile,
+    settings: Annotated[Path, typer.Option(help="Resolved input sizes.")],
+    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
+    bootstrap_seed: Annotated[int, typer.Option(min=0)],
+    output: Annotated[Path, typer.Option("--output", help="Folder to make.")],
+) -> None:
+    """Evaluate a trained variant at input sizes that it was not trained at."""
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.config.recipe import Recipe
+    from transpose.config.resolution import InputSizes
+    from transpose.config.study import Protocol
+    from transpose.evaluation.generalise import write_resolutions
+    from transpose.evaluation.report import Bootstrap
+
+    write_resolutions(
+        read_record(Recipe, recipe),
+        run,
+        read_record(Dataset, dataset),
+        annotations,
+        boxes,
+        read_record(Protocol, protocol),
+        read_record(InputSizes, settings),
         Bootstrap(samples=bootstrap, seed=bootstrap_seed),
         output,
     )
@@ -296,7 +362,7 @@ def cost(
 
 @app.command()
 def compare(
-    study: Annotated[Path, typer.Option(help="Resolved study.")],
+    study: StudyFile,
     published: Annotated[Path, typer.Option(help="The paper's figures.")],
 ) -> None:
     """Write the comparison and ablation tables and the figures of a study."""
@@ -305,6 +371,26 @@ def compare(
     from transpose.reporting.study import write_study
 
     write_study(read_record(Study, study), published)
+
+
+@app.command()
+def compare_protocols(study: StudyFile) -> None:
+    """Write the table of a study's protocol ablation."""
+    from transpose.config.load import read_record
+    from transpose.config.study import Study
+    from transpose.reporting.protocol_ablation import write_protocol_table
+
+    write_protocol_table(read_record(Study, study))
+
+
+@app.command()
+def compare_resolutions(study: StudyFile) -> None:
+    """Write the table and the figures of a study's other input sizes."""
+    from transpose.config.load import read_record
+    from transpose.config.study import Study
+    from transpose.reporting.resolutions import write_resolution_tables
+
+    write_resolution_tables(read_record(Study, study))
 
 
 @app.command()

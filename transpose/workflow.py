@@ -23,7 +23,8 @@ from transpose.config.dataset import (
 )
 from transpose.config.load import load_dataset, load_variant, training_of
 from transpose.config.recipe import Recipe
-from transpose.config.study import Evaluation, Split, Study
+from transpose.config.resolution import InputSizes, check_sizes
+from transpose.config.study import Evaluation, SideStudy, Split, Study
 from transpose.errors import InputError
 from transpose.provenance import PACKAGE
 
@@ -70,6 +71,10 @@ class Plan:
         plan = cls(study, recipes, datasets)
         plan._check_splits(source)
         plan._check_released(source)
+        plan._check_side_studies(source)
+        if study.resolutions is not None:
+            for name in study.resolutions.variants:
+                check_sizes(name, recipes[name].variant, study.resolutions, source)
         return plan
 
     def record(self, kind: str, name: str) -> str:
@@ -80,6 +85,7 @@ class Plan:
             "protocols": {"study": self.study.protocol},
             "costs": {"study": self.study.cost},
             "explanations": {"study": self.study.explanation},
+            "resolutions": self._input_sizes(),
             "studies": {self.study.name: self.study},
         }
         return json.dumps(blocks[kind][name].model_dump(mode="json"), sort_keys=True)
@@ -240,6 +246,26 @@ class Plan:
             for boxes in e.boxes
         ]
 
+    def protocol_ablations(self) -> list[str]:
+        """Files of the protocol ablation; none where the study asks for none."""
+        return [f"{place}.json" for place in self._side_places("protocols", self.study.protocol_ablation)]
+
+    def resolutions(self) -> list[str]:
+        """Folders of results at other input sizes; none where the study asks for none."""
+        return self._side_places("resolutions", self.study.resolutions)
+
+    def resolution_figures(self) -> list[str]:
+        """Figures of AP against input size."""
+        if self.study.resolutions is None:
+            return []
+        places = self.study.resolutions.places()
+        return [f"{self.study.results}/figures/resolutions_{'_'.join(place)}.png" for place in places]
+
+    def side_tables(self) -> list[str]:
+        """Tables of the side studies that the study asks for."""
+        chosen = {"protocol_ablation": self.study.protocol_ablation, "resolutions": self.study.resolutions}
+        return [f"{self.study.results}/{name}.html" for name, side in chosen.items() if side is not None]
+
     def explanations_of(self, variant: str, seed: int | str) -> list[str]:
         """Attention maps of one run on every evaluated split; none without an encoder."""
         if self.recipes[variant].variant.encoder is None:
@@ -276,6 +302,19 @@ class Plan:
     def _fetched(self) -> Path:
         return Path(self.study.resources) / "fetched"
 
+    def _side_places(self, kind: str, side: SideStudy | None) -> list[str]:
+        if side is None:
+            return []
+        return [
+            f"{self.study.results}/{kind}/{variant}/seed{seed}/{'/'.join(place)}"
+            for variant, seed, place in product(side.variants, range(self.study.seeds), side.places())
+        ]
+
+    def _input_sizes(self) -> Mapping[str, Settings]:
+        """What decides the figures at other sizes; which variants are looked at does not."""
+        chosen = self.study.resolutions
+        return {} if chosen is None else {"study": InputSizes(sizes=chosen.sizes, position=chosen.position)}
+
     def _check_splits(self, source: str) -> None:
         study = self.study
         for split in (study.train, study.validation, *study.evaluations, *study.submissions):
@@ -291,6 +330,12 @@ class Plan:
                 detections = dataset.boxes[boxes]
                 if isinstance(detections, DetectionBoxes) and split.split not in detections.files:
                     raise InputError(split.dataset, boxes, "files", f"no detection file for split {split.split!r}")
+
+    def _check_side_studies(self, source: str) -> None:
+        for key, side in (("protocol_ablation", self.study.protocol_ablation), ("resolutions", self.study.resolutions)):
+            for dataset, _, _ in side.places() if side else ():
+                if self.datasets[dataset].evaluation != "oks":
+                    raise InputError(source, key, "evaluations", f"{dataset} is not evaluated by OKS")
 
     def _check_released(self, source: str) -> None:
         for name, recipe in self.recipes.items():

@@ -134,3 +134,16 @@ def test_without_suppression_every_box_keeps_its_prediction_and_its_person():
     assert results.image_ids.tolist() == [1, 2, 2]
     assert results.annotation_ids is not None
     assert results.annotation_ids.tolist() == [9, 8, 7]
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [("box_times_keypoints", [0.45, 0.5, 0.4, 0.3]), ("keypoints", [0.5] * 4), ("box", [0.9, 1.0, 0.8, 0.6])],
+)
+def test_without_suppression_everybody_stays_in_the_order_of_the_chosen_score(score, expected):
+    keypoints = np.repeat(np.array([10.0, 11, 200, 10])[:, None, None], 17, axis=1).repeat(2, axis=2)
+    predictions = Predictions(keypoints, np.full((4, 17), 0.5), np.full(4, 1e4))
+    boxes = PersonBoxes(np.array([2, 2, 2, 1]), np.zeros((4, 4)), np.array([0.8, 1.0, 0.6, 0.9]), np.full(4, -1))
+    results = finish_predictions(predictions, boxes, Protocol(nms_threshold=None, score=score), COCO)
+    assert results.image_ids.tolist() == [1, 2, 2, 2]
+    assert results.scores.tolist() == pytest.approx(expected)

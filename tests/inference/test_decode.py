@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transpose.geometry import crop_affines, transform_points
-from transpose.inference.decode import argmax_decode, dark_decode, heatmap_to_image
+from transpose.inference.decode import argmax_decode, dark_decode, heatmap_to_image, quarter_decode
 
 
 def gaussian(x, y, size=(64, 48), sigma=2.0):
@@ -100,3 +100,28 @@ def test_heatmap_to_image_undoes_the_affine():
     points = rng.uniform(0, 400, (5, 17, 2))
     heatmap_points = transform_points(crop_affines(center, scale, np.zeros(5), (64, 48))[:, None], points)
     np.testing.assert_allclose(heatmap_to_image(heatmap_points, center, scale, (64, 48)), points, atol=1e-9)
+
+
+def quarter_by_the_rule(heatmap: np.ndarray) -> tuple[float, float]:
+    """SimpleBaseline's rule written out for one map."""
+    height, width = heatmap.shape
+    y, x = divmod(int(heatmap.argmax()), width)
+    if heatmap.max() <= 0:
+        return 0, 0
+    if not (1 < x < width - 1 and 1 < y < height - 1):
+        return x, y
+    dx = float(heatmap[y, x + 1]) - float(heatmap[y, x - 1])
+    dy = float(heatmap[y + 1, x]) - float(heatmap[y - 1, x])
+    return x + 0.25 * np.sign(dx), y + 0.25 * np.sign(dy)
+
+
+def test_quarter_steps_by_the_rule_at_every_cell():
+    heatmaps = np.random.default_rng(0).integers(-2, 4, (8 * 6, 3, 8, 6)).astype(np.float32)
+    for cell in range(8 * 6):
+        heatmaps[cell, :, cell // 6, cell % 6] = 5
+    heatmaps[0, 1] = -1
+    points, scores = quarter_decode(heatmaps)
+    expected = [[quarter_by_the_rule(heatmap) for heatmap in maps] for maps in heatmaps]
+    np.testing.assert_array_equal(points, expected)
+    np.testing.assert_array_equal(scores, heatmaps.max(axis=(2, 3)))
+    assert {0.0, 0.25, 0.75} <= set((points % 1).ravel())

@@ -79,3 +79,17 @@ def test_without_encoder_only_the_convolutional_path_remains():
 def test_size_that_the_stride_does_not_divide_is_refused(family, size):
     with pytest.raises(InputError, match=f"size {size[0]}x{size[1]} is not divisible by"):
         small_model(family)(noise(1, 3, *size))
+
+
+def test_a_recomputed_embedding_is_that_of_a_network_built_for_the_grid():
+    model, larger = small_model("resnet"), small_model("resnet", {"input_size": (48, 40)})
+    model.recompute_position((6, 5))
+    images = noise(1, 3, 48, 40)
+    assert torch.equal(model(images), larger(images))
+
+
+@pytest.mark.parametrize("kind", ["learnable", "none"])
+def test_what_no_formula_gives_is_not_recomputed(kind):
+    model = small_model("resnet", {"encoder": small_encoder(position_embedding=kind)})
+    with pytest.raises(ValueError, match="only a sine embedding"):
+        model.recompute_position((6, 5))

@@ -14,6 +14,15 @@ STUDY = {
     "validation": {"dataset": "toy", "split": "val"},
     "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["ground_truth", "simulated"]}],
     "ablations": [{"question": "Does the encoder help?", "baseline": "r_no_encoder", "variants": ["r_sine"]}],
+    "protocol_ablation": {
+        "variants": ["r_sine"],
+        "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["simulated"]}],
+    },
+    "resolutions": {
+        "variants": ["r_sine", "r_no_encoder"],
+        "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["ground_truth"]}],
+        "sizes": [[64, 48], [128, 96]],
+    },
     "training": {
         "epochs": 1,
         "batch_size": 8,
@@ -61,6 +70,15 @@ def test_it_makes_tables_figures_maps_and_an_mlflow_database(checkout: Path) -> 
         assert (results / path).stat().st_size > 0
     assert (results / "attention/h_sine/seed0/toy/val/maps.npz").is_file()
     assert not (results / "attention/r_no_encoder").exists()
+
+
+def test_it_looks_closer_at_protocols_and_input_sizes(checkout: Path) -> None:
+    results = checkout / "results"
+    assert (results / "protocol_ablation.csv").read_text().count("\n") == 1 + 36
+    sizes = {path.name for path in (results / "resolutions/r_sine/seed0/toy/val/ground_truth").glob("*d.json")}
+    assert sizes == {"64x48_resampled.json", "64x48_recomputed.json"}
+    assert (results / "resolutions.csv").read_text().count("\n") == 1 + 3 + 2
+    assert (results / "figures/resolutions_toy_val_ground_truth.png").stat().st_size > 0
 
 
 def test_nothing_is_left_to_do(checkout: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from transpose.config.base import Settings, parse
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
+from transpose.config.resolution import InputSizes
 from transpose.config.study import Cost, Explanation, Protocol, Study
 from transpose.errors import InputError
 from transpose.files import write_json
@@ -17,6 +18,7 @@ RECORD_MODELS: Mapping[str, type[Settings]] = {
     "protocols": Protocol,
     "costs": Cost,
     "explanations": Explanation,
+    "resolutions": InputSizes,
     "studies": Study,
 }
 """Model of each kind of record, by the folder that holds its files."""

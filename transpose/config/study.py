@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from transpose.config.base import Name, Settings
+from transpose.config.resolution import InputSizes
 from transpose.config.training import Probability, Training
 
 
@@ -21,15 +22,20 @@ class Protocol(Settings):
     """How heatmaps become kept and scored persons; the defaults are the official evaluation's (paper, section 4.2)."""
 
     flip_test: bool = Field(default=True, description="Average the heatmaps with those of the mirrored crop.")
-    decoder: Literal["dark", "argmax"] = Field(
-        default="dark", description="DARK refines the maximum to sub-pixel accuracy."
+    decoder: Literal["dark", "quarter", "argmax"] = Field(
+        default="dark",
+        description="DARK refines the maximum to sub-pixel accuracy; quarter moves it a quarter of a pixel towards the"
+        " higher neighbours.",
     )
     blur_kernel: OddSide = Field(default=11, description="Side of DARK's Gaussian kernel in heatmap pixels; odd.")
     keypoint_threshold: Probability = Field(
         default=0.2, description="Keypoints scored higher count in a person's score."
     )
-    nms_threshold: Probability = Field(
-        default=0.9, description="Of two persons with a larger OKS only the better scored stays."
+    nms_threshold: Probability | None = Field(
+        default=0.9, description="Of two persons with a larger OKS only the better scored stays; null keeps all."
+    )
+    score: Literal["box_times_keypoints", "keypoints", "box"] = Field(
+        default="box_times_keypoints", description="What a person's score is made of; it ranks the persons."
     )
     batch_size: PositiveInt = 32
     threads: PositiveInt = Field(default=1, description="CPU threads of a prediction process.")
@@ -48,12 +54,36 @@ class Evaluation(Split):
     boxes: tuple[Name, ...] = Field(min_length=1, description="Box sources of the data set's configuration.")
 
 
+def places_of(evaluations: tuple[Evaluation, ...]) -> tuple[tuple[str, str, str], ...]:
+    """(data set, split, boxes) of each evaluation, once."""
+    return tuple(dict.fromkeys((e.dataset, e.split, boxes) for e in evaluations for boxes in e.boxes))
+
+
 class Ablation(Settings):
     """A question asked as a difference: each variant against the baseline, on the same persons."""
 
     question: str
     baseline: Name
     variants: tuple[Name, ...] = Field(min_length=1)
+
+
+class SideStudy(Settings):
+    """Trained variants that are looked at more closely, and where."""
+
+    variants: tuple[Name, ...] = Field(min_length=1)
+    evaluations: tuple[Evaluation, ...] = Field(min_length=1, description="Some or all of the study's evaluations.")
+
+    def places(self) -> tuple[tuple[str, str, str], ...]:
+        """(data set, split, boxes) of each evaluation."""
+        return places_of(self.evaluations)
+
+
+class ProtocolAblation(SideStudy):
+    """Which variants are evaluated by every protocol, each from one set of heatmaps."""
+
+
+class Resolutions(InputSizes, SideStudy):
+    """Which trained variants are evaluated at inputs of other sizes (paper, study of unseen resolutions)."""
 
 
 class Explanation(Settings):
@@ -94,6 +124,8 @@ class Study(Settings):
         description="Test sets that only an evaluation server has annotations of: predictions as it takes them.",
     )
     ablations: tuple[Ablation, ...] = ()
+    protocol_ablation: ProtocolAblation | None = None
+    resolutions: Resolutions | None = None
     training: Training = Training()
     overrides: dict[Name, dict[str, object]] = Field(
         default={}, description="Training keys that differ for single variants."
@@ -113,4 +145,17 @@ class Study(Settings):
             raise ValueError(f"ablations and overrides name {unknown[0]!r}, which is not among the variants")
         if len(set(self.variants)) != len(self.variants):
             raise ValueError("variants has a name twice")
+        return self
+
+    @model_validator(mode="after")
+    def _looks_closer_at_what_is_there(self) -> "Study":
+        places = places_of(self.evaluations)
+        for key, side in (("protocol_ablation", self.protocol_ablation), ("resolutions", self.resolutions)):
+            if side is None:
+                continue
+            if unknown := sorted(set(side.variants) - set(self.variants)):
+                raise ValueError(f"{key} names {unknown[0]!r}, which is not among the variants")
+            for place in side.places():
+                if place not in places:
+                    raise ValueError(f"{key} names {' '.join(place)}, which is not among the evaluations")
         return self

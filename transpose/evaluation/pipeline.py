@@ -13,6 +13,7 @@ from transpose.data.loader import EvaluationCrops
 from transpose.data.pictures import pictures_beside
 from transpose.evaluation.predict import finish_predictions, finite_heatmaps_of, predict_keypoints
 from transpose.evaluation.results import PoseResults, write_results
+from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
 from transpose.skeleton import Skeleton
@@ -42,6 +43,18 @@ def predict_persons(
     return finish_predictions(predictions, boxes, protocol, skeleton, suppress)
 
 
+def load_model(recipe: Recipe, weights: Path, skeleton: Skeleton, protocol: Protocol) -> tuple[TransPose, Compute]:
+    """A trained variant in evaluation mode on the device that its recipe asks for.
+
+    Raises:
+        InputError: the weights are missing or do not fit.
+    """
+    compute = choose_compute(recipe.training.device, recipe.training.precision, protocol.threads)
+    model = build_model(recipe.variant, len(skeleton))
+    load_weights(model, weights)
+    return compute.place(model).eval(), compute
+
+
 def predict_file(
     recipe: Recipe,
     weights: Path,
@@ -61,12 +74,10 @@ def predict_file(
         InputError: weights, boxes, annotations or a picture are missing or wrong, or the weights are of a model that
             has diverged.
     """
-    compute = choose_compute(recipe.training.device, recipe.training.precision, protocol.threads)
-    model = build_model(recipe.variant, len(skeleton))
-    load_weights(model, weights)
+    model, compute = load_model(recipe, weights, skeleton, protocol)
     with finite_heatmaps_of(weights):
         results = predict_persons(
-            compute.place(model).eval(),
+            model,
             read_boxes(boxes),
             load_annotations(annotations, skeleton),
             recipe.variant.input_size,

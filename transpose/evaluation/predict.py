@@ -17,9 +17,9 @@ from transpose.data.loader import EvaluationBatch
 from transpose.errors import InputError
 from transpose.evaluation.results import PoseResults
 from transpose.geometry import PIXELS_PER_SCALE_UNIT
-from transpose.inference.decode import argmax_decode, dark_decode, heatmap_to_image
-from transpose.inference.flip import flip_test
-from transpose.inference.nms import oks_nms, rescore
+from transpose.inference.decode import argmax_decode, dark_decode, heatmap_to_image, quarter_decode
+from transpose.inference.flip import flip_test, mean_with_mirrored
+from transpose.inference.nms import best_scored_first, mean_keypoint_score, oks_nms, rescore
 from transpose.skeleton import Skeleton
 
 
@@ -33,6 +33,35 @@ class Predictions:
     """[N, K] float64: maxima of the heatmaps."""
     areas: np.ndarray
     """[N] float64: padded boxes in image pixels squared."""
+
+
+class PredictionCollector:
+    """Takes the heatmaps of all boxes batch by batch, in any order, and keeps what a protocol decodes from them."""
+
+    def __init__(self, skeleton: Skeleton, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self._index = [np.zeros(0, dtype=np.int64)]
+        self._points = [np.zeros((0, len(skeleton), 2))]
+        self._scores = [np.zeros((0, len(skeleton)))]
+        self._areas = [np.zeros(0)]
+
+    def add(self, batch: EvaluationBatch, heatmaps: np.ndarray) -> None:
+        """Decode the heatmaps [B, K, h, w] of a batch."""
+        points, heights = decode_heatmaps(heatmaps, self._protocol)
+        size = heatmaps.shape[2], heatmaps.shape[3]
+        self._index.append(batch.index)
+        self._points.append(heatmap_to_image(points, batch.center, batch.scale, size))
+        self._scores.append(heights.astype(np.float64))
+        self._areas.append((batch.scale * PIXELS_PER_SCALE_UNIT).prod(axis=1))
+
+    def predictions(self) -> Predictions:
+        """What was decoded so far, in the order of the boxes."""
+        order = np.argsort(np.concatenate(self._index))
+        return Predictions(
+            keypoints_xy=np.concatenate(self._points)[order],
+            keypoint_scores=np.concatenate(self._scores)[order],
+            areas=np.concatenate(self._areas)[order],
+        )
 
 
 @contextmanager
@@ -59,16 +88,30 @@ def predict_heatmaps(
     images = normalise(crops.to(compute.device, non_blocking=True))
     with torch.inference_mode(), compute.autocast():
         heatmaps = flip_test(model, images, skeleton) if protocol.flip_test else model(images)
-    heatmaps = heatmaps.float().cpu()
-    if not heatmaps.isfinite().all():
-        raise FloatingPointError("the model's heatmaps are not finite")
-    return heatmaps
+    return _finite_on_cpu(heatmaps)
+
+
+def predict_heatmaps_both_ways(
+    model: Callable[[Tensor], Tensor], crops: Tensor, skeleton: Skeleton, compute: Compute
+) -> tuple[Tensor, Tensor]:
+    """What `predict_heatmaps` gives without and with the flip test, from two calls of the model in all.
+
+    Raises:
+        FloatingPointError: as `predict_heatmaps`.
+    """
+    images = normalise(crops.to(compute.device, non_blocking=True))
+    with torch.inference_mode(), compute.autocast():
+        plain, mirrored = model(images), model(images.flip(-1))
+        both = mean_with_mirrored(plain, mirrored, skeleton)
+    return _finite_on_cpu(plain), _finite_on_cpu(both)
 
 
 def decode_heatmaps(heatmaps: np.ndarray, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
     """Points [N, K, 2] in heatmap pixels and scores [N, K] of heatmaps [N, K, h, w], as the protocol says."""
     if protocol.decoder == "argmax":
         return argmax_decode(heatmaps)
+    if protocol.decoder == "quarter":
+        return quarter_decode(heatmaps)
     return dark_decode(heatmaps, protocol.blur_kernel)
 
 
@@ -88,21 +131,10 @@ def predict_keypoints(
     Raises:
         FloatingPointError: as `predict_heatmaps`.
     """
-    index, points, scores, areas = [np.zeros(0, dtype=np.int64)], [], [], []
+    collector = PredictionCollector(skeleton, protocol)
     for batch in batches:
-        heatmaps = predict_heatmaps(model, batch.crops, skeleton, protocol, compute).numpy()
-        decoded, heights = decode_heatmaps(heatmaps, protocol)
-        size = heatmaps.shape[2], heatmaps.shape[3]
-        index.append(batch.index)
-        points.append(heatmap_to_image(decoded, batch.center, batch.scale, size))
-        scores.append(heights.astype(np.float64))
-        areas.append((batch.scale * PIXELS_PER_SCALE_UNIT).prod(axis=1))
-    order = np.argsort(np.concatenate(index))
-    return Predictions(
-        keypoints_xy=np.concatenate([np.zeros((0, len(skeleton), 2)), *points])[order],
-        keypoint_scores=np.concatenate([np.zeros((0, len(skeleton))), *scores])[order],
-        areas=np.concatenate([np.zeros(0), *areas])[order],
-    )
+        collector.add(batch, predict_heatmaps(model, batch.crops, skeleton, protocol, compute).numpy())
+    return collector.predictions()
 
 
 def finish_predictions(
@@ -111,15 +143,16 @@ def finish_predictions(
     """Rescore the persons and drop those found twice (paper, section 4.2).
 
     Args:
-        boxes: those that were predicted on; a person's score is the box's times the mean of its keypoints'.
+        boxes: those that were predicted on; officially, a person's score is the box's times the mean of its keypoints'.
         suppress: False drops nobody and names the person of each box: PCKh wants one prediction of each.
 
     Returns:
         The persons kept, by image and falling score.
     """
-    scores = rescore(boxes.scores, predictions.keypoint_scores, protocol.keypoint_threshold)
-    keep = np.lexsort((-scores, boxes.image_ids))
-    if suppress:
+    scores = _person_scores(predictions, boxes, protocol)
+    if not suppress or protocol.nms_threshold is None:
+        keep = best_scored_first(scores, boxes.image_ids)
+    else:
         keep = oks_nms(
             predictions.keypoints_xy,
             scores,
@@ -135,3 +168,19 @@ def finish_predictions(
         scores=scores[keep],
         annotation_ids=None if suppress else boxes.annotation_ids[keep],
     )
+
+
+def _finite_on_cpu(heatmaps: Tensor) -> Tensor:
+    heatmaps = heatmaps.float().cpu()
+    if not heatmaps.isfinite().all():
+        raise FloatingPointError("the model's heatmaps are not finite")
+    return heatmaps
+
+
+def _person_scores(predictions: Predictions, boxes: PersonBoxes, protocol: Protocol) -> np.ndarray:
+    """[N] float64."""
+    if protocol.score == "box":
+        return boxes.scores.astype(np.float64)
+    if protocol.score == "keypoints":
+        return mean_keypoint_score(predictions.keypoint_scores, protocol.keypoint_threshold)
+    return rescore(boxes.scores, predictions.keypoint_scores, protocol.keypoint_threshold)

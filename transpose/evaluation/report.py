@@ -14,7 +14,7 @@ from transpose.errors import InputError
 from transpose.evaluation.bootstrap import bootstrap_interval
 from transpose.evaluation.joint_hits import JointHits, write_hits
 from transpose.evaluation.joints import JointMetrics
-from transpose.evaluation.matches import write_matches
+from transpose.evaluation.matches import MatchTable, write_matches
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints, largest_disagreement, second_opinion
 from transpose.evaluation.pckh import JointPckh, evaluate_pckh
 from transpose.evaluation.results import PoseResults, read_results
@@ -51,8 +51,8 @@ class SecondOpinion(Settings):
     largest_disagreement: float | None
 
 
-class EvaluationReport(Settings):
-    """The content of a metrics file: figures, what they were measured on, and digests of all that they come from."""
+class Subject(Settings):
+    """Which trained model was evaluated on what, with the digests that pin both."""
 
     variant: Name
     title: str
@@ -65,6 +65,38 @@ class EvaluationReport(Settings):
     boxes_kind: BoxKind
     box_count: NonNegativeInt
     """Boxes that the model was run on."""
+    weights_sha256: str
+    annotations_sha256: str
+
+    @classmethod
+    def of_files(cls, dataset: Dataset, annotations: Path, run: Path, boxes: Path, place: Path) -> "Subject":
+        """The subject that a training's `run`.json and a path `place` at .../DATASET/SPLIT/BOXES.json name.
+
+        Raises:
+            InputError: a file is missing or wrong, or `place` is none.
+        """
+        name, split, source = _place(place, dataset)
+        trained = read_record(TrainedRun, run)
+        values = {
+            "variant": trained.variant,
+            "title": trained.title,
+            "seed": trained.seed,
+            "initialisation": trained.initialisation,
+            "dataset": name,
+            "dataset_title": dataset.title,
+            "split": split,
+            "boxes": source,
+            "boxes_kind": dataset.boxes[source].kind,
+            "box_count": len(read_boxes(boxes)),
+            "weights_sha256": sha256_of_file(weights_beside(run)),
+            "annotations_sha256": sha256_of_file(annotations),
+        }
+        return parse(cls, values, place)
+
+
+class EvaluationReport(Subject):
+    """The content of a metrics file: figures, what they were measured on, and digests of all that they come from."""
+
     metric: Accuracy = "AP"
     """The figure that the evaluation is about; the interval is its."""
     metrics: dict[str, float]
@@ -78,10 +110,13 @@ class EvaluationReport(Settings):
     bootstrap: Bootstrap
     second_opinion: SecondOpinion | None
     """None for PCKh, of which there is no second evaluator."""
-    weights_sha256: str
     predictions_sha256: str
-    annotations_sha256: str
     protocol: Protocol
+
+
+def weights_beside(run: Path) -> Path:
+    """Weights of the training that a run.json tells of."""
+    return run.parent / "weights.safetensors"
 
 
 def write_metrics(
@@ -106,8 +141,23 @@ def write_metrics(
     Raises:
         InputError: a file is missing or wrong, or the two evaluators of OKS disagree.
     """
-    name, split, source = _place(predictions, dataset)
-    trained = read_record(TrainedRun, run)
+    subject = Subject.of_files(dataset, annotations, run, boxes, predictions)
+    values, table = report_values(subject, dataset, annotations, protocol, predictions, bootstrap)
+    if isinstance(table, JointHits):
+        write_hits(table, output.with_suffix(".npz"))
+    else:
+        write_matches(table, output.with_suffix(".npz"))
+    write_json(output, parse(EvaluationReport, values, predictions).model_dump(mode="json"))
+
+
+def report_values(
+    subject: Subject, dataset: Dataset, annotations: Path, protocol: Protocol, predictions: Path, bootstrap: Bootstrap
+) -> tuple[dict[str, Any], MatchTable | JointHits]:
+    """Evaluate a file of predictions: the values of an `EvaluationReport`, and the table behind its interval.
+
+    Raises:
+        InputError: a file is wrong, or the two evaluators disagree.
+    """
     results = read_results(predictions, dataset.skeleton)
     if dataset.evaluation == "pckh":
         metrics, opinion = evaluate_pckh(annotations, results, dataset.skeleton), None
@@ -116,17 +166,7 @@ def write_metrics(
         metrics = evaluate_keypoints(annotations, results, dataset.skeleton)
         opinion = _second_opinion(metrics, annotations, results, dataset, predictions)
         table = metrics.matches
-    values = {
-        "variant": trained.variant,
-        "title": trained.title,
-        "seed": trained.seed,
-        "initialisation": trained.initialisation,
-        "dataset": name,
-        "dataset_title": dataset.title,
-        "split": split,
-        "boxes": source,
-        "boxes_kind": dataset.boxes[source].kind,
-        "box_count": len(read_boxes(boxes)),
+    values = subject.model_dump() | {
         "metric": accuracy_of(dataset.evaluation),
         "metrics": metrics.statistics,
         "images": metrics.images,
@@ -136,25 +176,18 @@ def write_metrics(
         "interval": bootstrap_interval(table, bootstrap.samples, bootstrap.seed, bootstrap.level),
         "bootstrap": bootstrap,
         "second_opinion": opinion,
-        "weights_sha256": sha256_of_file(run.parent / "weights.safetensors"),
         "predictions_sha256": sha256_of_file(predictions),
-        "annotations_sha256": sha256_of_file(annotations),
         "protocol": protocol,
     }
-    report = parse(EvaluationReport, values, predictions)
-    if isinstance(table, JointHits):
-        write_hits(table, output.with_suffix(".npz"))
-    else:
-        write_matches(table, output.with_suffix(".npz"))
-    write_json(output, report.model_dump(mode="json"))
+    return values, table
 
 
-def _place(predictions: Path, dataset: Dataset) -> tuple[str, str, str]:
-    """Data set, split and box source that the path of predictions names."""
-    name, split, source = predictions.parent.parent.name, predictions.parent.name, predictions.stem
+def _place(path: Path, dataset: Dataset) -> tuple[str, str, str]:
+    """Data set, split and box source that a path names."""
+    name, split, source = path.parent.parent.name, path.parent.name, path.stem
     if not name or source not in dataset.boxes:
         known = ", ".join(dataset.boxes)
-        raise InputError(predictions, None, None, f"must lie at DATASET/SPLIT/BOXES.json, BOXES being one of {known}")
+        raise InputError(path, None, None, f"must lie at DATASET/SPLIT/BOXES.json, BOXES being one of {known}")
     return name, split, source
 
 

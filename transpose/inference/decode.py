@@ -57,6 +57,28 @@ def dark_decode(heatmaps: np.ndarray, blur_kernel: int = 11) -> tuple[np.ndarray
     return points, scores
 
 
+def quarter_decode(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Maximum of each heatmap, moved by a quarter of a pixel along each axis towards the higher neighbour.
+
+    Matches the evaluation of SimpleBaseline and HRNet: no move where neighbours are equal, and none in the outermost
+    row and column of the map, nor in the second ones at the left and the top.
+
+    Args:
+        heatmaps: [N, K, h, w] float32.
+
+    Returns:
+        Points [N, K, 2] (x, y) float64 in heatmap pixels, and scores [N, K].
+    """
+    height, width = heatmaps.shape[2:]
+    points, scores = argmax_decode(heatmaps)
+    maps, cells = heatmaps.reshape(-1, height, width), points.reshape(-1, 2).astype(np.int64)
+    inside = np.flatnonzero(((cells > 1) & (cells < (width - 1, height - 1))).all(axis=1))
+    x, y = cells[inside].T
+    slopes = (maps[inside, y, x + 1] - maps[inside, y, x - 1], maps[inside, y + 1, x] - maps[inside, y - 1, x])
+    points.reshape(-1, 2)[inside] += 0.25 * np.sign(np.stack(slopes, axis=1))
+    return points, scores
+
+
 def heatmap_to_image(
     points: np.ndarray, center: np.ndarray, scale: np.ndarray, heatmap_size: tuple[int, int]
 ) -> np.ndarray:

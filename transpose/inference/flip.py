@@ -17,6 +17,11 @@ def flip_back(heatmaps: Tensor, skeleton: Skeleton) -> Tensor:
     return heatmaps.index_select(1, permutation).flip(-1)
 
 
+def mean_with_mirrored(heatmaps: Tensor, mirrored: Tensor, skeleton: Skeleton) -> Tensor:
+    """Mean of the heatmaps [B, K, h, w] of crops and of those of the mirrored crops, which are turned back first."""
+    return 0.5 * (heatmaps + flip_back(mirrored, skeleton))
+
+
 def flip_test(model: Callable[[Tensor], Tensor], images: Tensor, skeleton: Skeleton) -> Tensor:
     """Mean of the heatmaps [B, K, h, w] of images [B, 3, H, W] and of their mirror images."""
-    return 0.5 * (model(images) + flip_back(model(images.flip(-1)), skeleton))
+    return mean_with_mirrored(model(images), model(images.flip(-1)), skeleton)

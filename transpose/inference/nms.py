@@ -19,10 +19,19 @@ def rescore(box_scores: np.ndarray, keypoint_scores: np.ndarray, threshold: floa
     Returns:
         [N] float64.
     """
+    return box_scores.astype(np.float64) * mean_keypoint_score(keypoint_scores, threshold)
+
+
+def mean_keypoint_score(keypoint_scores: np.ndarray, threshold: float = 0.2) -> np.ndarray:
+    """[N] float64: mean of each person's keypoint scores [N, K] above the threshold, 0 where none is."""
     scores = keypoint_scores.astype(np.float64)
     counted = scores > threshold
-    mean = (scores * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
-    return box_scores.astype(np.float64) * mean
+    return (scores * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+
+
+def best_scored_first(scores: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
+    """[N] int64 indices, by image id and then by falling score; of equal scores the first comes first."""
+    return np.lexsort((-scores, image_ids))
 
 
 def oks_nms(
@@ -45,9 +54,9 @@ def oks_nms(
         sigmas: [K].
 
     Returns:
-        [kept] int64 indices, by image id and then by falling score; of equal scores the first comes first.
+        [kept] int64 indices in the order of `best_scored_first`.
     """
-    order = np.lexsort((-scores, image_ids))
+    order = best_scored_first(scores, image_ids)
     points, sizes, images = (
         keypoints[order, :, :2].astype(np.float64),
         areas[order].astype(np.float64),

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from transpose.errors import InputError
 from transpose.models.encoder import TransformerEncoder
 from transpose.models.hrnet import HRNet
-from transpose.models.position import resample_embedding
+from transpose.models.position import resample_embedding, sine_embedding
 from transpose.models.resnet import ResNet
 
 
@@ -84,6 +84,17 @@ class TransPose(nn.Module):
         if height % stride or width % stride or not height or not width:
             raise InputError("network input", None, None, f"size {height}x{width} is not divisible by {stride}")
         return height // stride, width // stride
+
+    def recompute_position(self, grid: tuple[int, int]) -> None:
+        """Replace a sine embedding by that of another grid (h, w), instead of resampling it there.
+
+        Raises:
+            ValueError: there is no embedding, or it is a trained one, which no formula gives.
+        """
+        if self.pos_embedding is None or isinstance(self.pos_embedding, nn.Parameter):
+            raise ValueError("only a sine embedding can be computed anew")
+        self.pos_embedding = sine_embedding(grid, self.pos_embedding.shape[-1]).to(self.pos_embedding)
+        self.embedding_grid = grid
 
     def _position(self, features: Tensor) -> Tensor | None:
         if self.pos_embedding is None:

@@ -8,7 +8,6 @@ import pandas as pd
 
 from transpose.reporting.box_table import BoxRow, box_table
 from transpose.reporting.layout import (
-    Section,
     ablation_sections,
     box_sections,
     comparison_sections,
@@ -18,7 +17,7 @@ from transpose.reporting.layout import (
 from transpose.reporting.published import Published
 from transpose.reporting.records import AblationRecord, ResultRow
 from transpose.reporting.tables import TOLERANCE, ablation_table, comparison_table, verdict_table
-from transpose.reporting.writers import render_terminal, write_csv, write_html, write_markdown, write_tex
+from transpose.reporting.writers import render_terminal, write_all_formats, write_csv
 
 FOOTNOTES = [
     "AP, AR and PCKh in per cent. ± is the standard deviation over seeds; the 95 % interval is a bootstrap over"
@@ -69,7 +68,7 @@ def write_comparison(folder: Path, study: str, comparison: Comparison) -> None:
         "ablations": (comparison.ablations, ablation_sections(comparison.ablations), "Ablations"),
     }
     for name, (table, sections, title) in tables.items():
-        _write(folder / name, f"{title}: {study}", table, sections)
+        write_all_formats(folder / name, f"{title}: {study}", table, sections, FOOTNOTES)
     write_csv(folder / "person_boxes.csv", comparison.boxes)
 
 
@@ -78,10 +77,3 @@ def summarise(comparison: Comparison, width: int) -> str:
     sections = [*comparison_sections(comparison.results), *ablation_sections(comparison.ablations)]
     ends = [*reproduction_sections(comparison.verdicts), *box_sections(comparison.boxes)]
     return render_terminal([*sections, *ends], width)
-
-
-def _write(path: Path, title: str, table: pd.DataFrame, sections: list[Section]) -> None:
-    write_csv(path.with_suffix(".csv"), table)
-    write_markdown(path.with_suffix(".md"), title, sections)
-    write_html(path.with_suffix(".html"), title, sections, FOOTNOTES)
-    write_tex(path.with_suffix(".tex"), sections)

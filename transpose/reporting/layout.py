@@ -85,12 +85,12 @@ def _comparison_cells(row: Row) -> dict[str, str]:
         metric: _with_spread(row[metric], row[f"{metric}_std"]) if run else NOT_RUN,
         "95 % interval": _interval(row[f"{metric}_low"], row[f"{metric}_high"]),
         "Published": _published(row[f"published_{metric}"], row["published_confirmed"]),
-        "Difference": _signed(row["difference"]),
+        "Difference": with_sign(row["difference"]),
         "Verdict": row["verdict"] if row["comparable"] else DASH,
         **_further_figures(row),
-        "Params (M)": _number(row["params_m"], 2),
-        "GMACs": _number(row["gmacs"], 2),
-        "as printed*": _number(row["gmacs_as_published"], 2),
+        "Params (M)": number(row["params_m"], 2),
+        "GMACs": number(row["gmacs"], 2),
+        "as printed*": number(row["gmacs_as_published"], 2),
         "Seeds": str(row["seeds"]) if complete else f"{row['seeds']}/{row['seeds_planned']}",
         "Input": row["input"],
         "Initialisation": row["initialisation"] or DASH,
@@ -101,11 +101,11 @@ def _comparison_cells(row: Row) -> dict[str, str]:
 def _further_figures(row: Row) -> dict[str, str]:
     if row["metric"] == "PCKh50":
         return {
-            "PCKh10": _number(row["PCKh10"]),
-            "PCKh11": _number(row["PCKh11"]),
+            "PCKh10": number(row["PCKh10"]),
+            "PCKh11": number(row["PCKh11"]),
             "Published PCKh11": _published(row["published_PCKh11"], row["published_PCKh11_confirmed"]),
         }
-    return {name: _number(row[name]) for name in ("AP50", "AP75", "AR")}
+    return {name: number(row[name]) for name in ("AP50", "AP75", "AR")}
 
 
 def _ablation_section(rows: list[Row]) -> Section:
@@ -114,7 +114,7 @@ def _ablation_section(rows: list[Row]) -> Section:
         {
             "Variant": row["variant"],
             "against": row["baseline"],
-            f"Difference in {row['metric']}": NOT_RUN if row["answer"] == NOT_RUN else _signed(row["difference"]),
+            f"Difference in {row['metric']}": NOT_RUN if row["answer"] == NOT_RUN else with_sign(row["difference"]),
             "95 % interval": _interval(row["low"], row["high"], signed=True),
             "Answer": row["answer"],
             "Seeds": str(row["seeds"]),
@@ -135,8 +135,8 @@ def _verdict_section(rows: list[Row], published: int) -> Section:
             "Input": row["input"],
             "Metric": row["metric"],
             "Published": _published(row["published"], row["confirmed"]),
-            "Measured": NOT_RUN if row["verdict"] == NOT_RUN else _number(row["measured"]),
-            "Difference": _signed(row["difference"]),
+            "Measured": NOT_RUN if row["verdict"] == NOT_RUN else number(row["measured"]),
+            "Difference": with_sign(row["difference"]),
             "Verdict": row["verdict"],
             "Source": row["source"],
         }
@@ -160,7 +160,7 @@ def _box_section(rows: list[Row]) -> Section:
             "Dropped": f"{row['dropped']:,}",
             "Reasons": row["reasons"] or DASH,
             "Pictures without": f"{row['pictures_without_boxes']:,}",
-            "Box AP": _number(row["box_AP"]),
+            "Box AP": number(row["box_AP"]),
         }
         for row in rows
     ]
@@ -197,11 +197,13 @@ def _counts(rows: list[Row]) -> list[str]:
     return [f"{images:,} pictures, {persons:,} persons" for images, persons in pairs]
 
 
-def _number(value: float, digits: int = 1) -> str:
+def number(value: float, digits: int = 1) -> str:
+    """A figure in fixed digits; a dash where there is none."""
     return DASH if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _signed(value: float) -> str:
+def with_sign(value: float) -> str:
+    """A difference in points with its sign; a dash where there is none."""
     if math.isnan(value):
         return DASH
     # A difference that rounds to nothing has no sign.
@@ -211,13 +213,13 @@ def _signed(value: float) -> str:
 def _with_spread(mean: float, deviation: float) -> str:
     if math.isnan(mean):
         return "n/a"
-    return _number(mean) if math.isnan(deviation) else f"{mean:.1f} ± {deviation:.1f}"
+    return number(mean) if math.isnan(deviation) else f"{mean:.1f} ± {deviation:.1f}"
 
 
 def _interval(low: float, high: float, signed: bool = False) -> str:
     if math.isnan(low) or math.isnan(high):
         return DASH
-    show = _signed if signed else _number
+    show = with_sign if signed else number
     return f"[{show(low)}, {show(high)}]"
 
 

@@ -65,7 +65,7 @@ def plot_accuracy_against_cost(rows: Sequence[ResultRow], path: Path) -> None:
         if row not in shown or row.cost is None:
             continue
         low, value, high = _accuracy(row)
-        style = _style(index)
+        style = style_of(index)
         for axes, cost in ((left, row.cost.operations.macs / 1e9), (right, row.cost.parameters.total / 1e6)):
             axes.errorbar(
                 cost,
@@ -79,13 +79,13 @@ def plot_accuracy_against_cost(rows: Sequence[ResultRow], path: Path) -> None:
     left.set(xlabel="GMACs a person crop", ylabel=f"{rows[0].key.metric} (%)")
     right.set(xlabel="parameters (millions)")
     for axes in (left, right):
-        _tidy(axes)
+        tidy(axes)
         axes.margins(x=0.12, y=0.12)
     if shown:
         handles, labels = left.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right center", frameon=False)
     figure.suptitle(heading + _left_out([row.title for row in rows if row not in shown]), fontsize=11)
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_training(curves: Sequence[TrainingCurve], path: Path) -> None:
@@ -95,7 +95,7 @@ def plot_training(curves: Sequence[TrainingCurve], path: Path) -> None:
     variants = list(dict.fromkeys(curve.variant for curve in curves))
     named: set[str] = set()
     for curve in curves:
-        style = _style(variants.index(curve.variant)) | {"markersize": 4, "linewidth": 1.6}
+        style = style_of(variants.index(curve.variant)) | {"markersize": 4, "linewidth": 1.6}
         label = None if curve.variant in named else curve.variant
         named.add(curve.variant)
         left.plot(np.add(curve.epochs, 1), curve.losses, **(style | {"marker": ""}))
@@ -105,11 +105,11 @@ def plot_training(curves: Sequence[TrainingCurve], path: Path) -> None:
         left.set_yscale("log")
     right.set(xlabel="epoch", ylabel=f"validation {curves[0].metric if curves else 'AP'} (%), ground-truth boxes")
     for axes in (left, right):
-        _tidy(axes)
+        tidy(axes)
         axes.xaxis.get_major_locator().set_params(integer=True)
     if variants:
         figure.legend(*right.get_legend_handles_labels(), loc="outside right center", frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_joint_accuracy(rows: Sequence[ResultRow], path: Path) -> None:
@@ -128,19 +128,19 @@ def plot_joint_accuracy(rows: Sequence[ResultRow], path: Path) -> None:
     places = np.arange(len(keypoints))
     offsets = np.linspace(-0.24, 0.24, len(shown)) if len(shown) > 1 else np.zeros(len(shown))
     for (index, row, means), offset in zip(shown, offsets, strict=True):
-        style = _style(index) | {"linestyle": "none", "markersize": 6}
+        style = style_of(index) | {"linestyle": "none", "markersize": 6}
         axes.plot([means[name] for name in keypoints], places + offset, label=row.title, **style)
     for place in places[1:]:
         axes.axhline(place - 0.5, color="#0001", linewidth=0.8)
     axes.set_yticks(places, [name.replace("_", " ") for name in keypoints])
     axes.set_ylim(max(len(keypoints), 1) - 0.5, -0.5)
     axes.set_xlabel(f"{rows[0].key.metric} of the keypoint alone (%)")
-    _tidy(axes)
+    tidy(axes)
     axes.grid(visible=False, axis="y")
     if shown:
         figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False)
     figure.suptitle(heading + _left_out([row.title for row in rows if not row.evaluations]), fontsize=11)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _common_heading(rows: Sequence[ResultRow]) -> str:
@@ -152,11 +152,11 @@ def _common_heading(rows: Sequence[ResultRow]) -> str:
         raise ValueError("rows of one figure stand on different pictures or persons")
     first = rows[0]
     counts = "".join(f"; {images:,} pictures, {persons:,} persons" for images, persons in sizes)
-    return f"{_plain(first.dataset_title)}, {first.key.split}; {BOX_WORDS[first.key.box_kind]}{counts}"
+    return f"{plain(first.dataset_title)}, {first.key.split}; {BOX_WORDS[first.key.box_kind]}{counts}"
 
 
 def _left_out(titles: list[str]) -> str:
-    return f"\nnot run: {_plain(', '.join(titles))}" if titles else ""
+    return f"\nnot run: {plain(', '.join(titles))}" if titles else ""
 
 
 def _has_figure(row: ResultRow) -> bool:
@@ -179,23 +179,27 @@ def _joint_means(row: ResultRow) -> dict[str, float]:
     return {name: 100 * float(np.mean(v)) if min(v) >= 0 else float("nan") for name, v in values.items()}
 
 
-def _style(index: int) -> dict:
+def style_of(index: int) -> dict:
+    """Colour, marker and line of the variant at a place in the study's list."""
     colour = _COLOURS[index % len(_COLOURS)]
     line = ("-", "--", ":")[index // len(_COLOURS) % 3]
     return {"color": colour, "marker": _MARKERS[index % len(_MARKERS)], "linestyle": line}
 
 
-def _tidy(axes: Axes) -> None:
+def tidy(axes: Axes) -> None:
+    """Grid and frame that all figures share."""
     axes.grid(visible=True, alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Text that matplotlib shows as it is."""
     # A dollar sign would start matplotlib's formula language.
     return text.replace("$", r"\$")
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure atomically; equal figures have equal bytes."""
     with atomic_path(path) as temporary:
         # No date and version in the file: equal figures have equal bytes.
         figure.savefig(temporary, dpi=_DPI, metadata={"Software": None})

@@ -85,9 +85,9 @@ def ablation_table(records: list[AblationRecord]) -> pd.DataFrame:
                 "persons": record.persons,
                 "seeds": record.seeds,
                 "metric": record.metric,
-                "difference": _points(record.difference),
-                "low": _points(record.interval[0] if record.interval else None),
-                "high": _points(record.interval[1] if record.interval else None),
+                "difference": points(record.difference),
+                "low": points(record.interval[0] if record.interval else None),
+                "high": points(record.interval[1] if record.interval else None),
                 "answer": _answer(record),
             }
             for record in records
@@ -141,7 +141,7 @@ def _identity(row: ResultRow) -> dict[str, object]:
         "split": key.split,
         "boxes": key.boxes,
         "box_source": BOX_WORDS[key.box_kind],
-        "protocol": _protocol_words(key.protocol),
+        "protocol": protocol_words(key.protocol),
         "metric": key.metric,
         "input": _size(row.input_size),
         "initialisation": "; ".join(dict.fromkeys(record.initialisation for record in row.evaluations)),
@@ -238,7 +238,7 @@ def _mean(row: ResultRow, metric: str) -> float:
     return statistics.fmean(values) if values else float("nan")
 
 
-def _points(fraction: float | None) -> float:
+def points(fraction: float | None) -> float:
     return float("nan") if fraction is None else 100 * fraction
 
 
@@ -246,12 +246,19 @@ def _decisive(protocol: Protocol) -> dict[str, object]:
     return protocol.model_dump(exclude=_IRRELEVANT_TO_RESULTS)
 
 
-def _protocol_words(protocol: Protocol) -> str:
+def protocol_words(protocol: Protocol) -> str:
+    """What of a protocol is not official, in words."""
     if _decisive(protocol) == _decisive(Protocol()):
         return "official protocol"
     official = _decisive(Protocol())
-    changed = (f"{name} {value}" for name, value in _decisive(protocol).items() if value != official[name])
+    changed = (
+        f"{name} {_value_words(value)}" for name, value in _decisive(protocol).items() if value != official[name]
+    )
     return f"protocol with {', '.join(changed)}"
+
+
+def _value_words(value: object) -> str:
+    return "off" if value is None or value is False else str(value)
 
 
 def _size(size: tuple[int, int]) -> str:

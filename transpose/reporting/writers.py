@@ -34,6 +34,16 @@ _TEX = {
 }
 
 
+def write_all_formats(
+    path: Path, title: str, table: pd.DataFrame, sections: list[Section], footnotes: list[str]
+) -> None:
+    """Write `path` with the suffixes .csv, .md, .html and .tex, atomically each."""
+    write_csv(path.with_suffix(".csv"), table)
+    write_markdown(path.with_suffix(".md"), title, sections)
+    write_html(path.with_suffix(".html"), title, sections, footnotes)
+    write_tex(path.with_suffix(".tex"), sections)
+
+
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write the numbers, unrounded; an empty cell is a number that does not exist."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))

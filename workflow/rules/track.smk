@@ -32,6 +32,7 @@ rule track_run:
 rule track_study:
     input:
         comparison=rules.compare.output,
+        side_tables=PLAN.side_tables(),
         runs=[
             f"{RESULTS}/tracking/{variant}/seed{seed}.json"
             for variant, seed in PLAN.runs()

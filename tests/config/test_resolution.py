@@ -1,0 +1,48 @@
+"""Which input sizes and ways a variant can take."""
+
+import pytest
+
+from tests.small_variants import small_encoder, small_variant
+from transpose.config.resolution import InputSizes, check_sizes
+from transpose.config.study import Study
+from transpose.errors import InputError
+
+STUDY = {
+    "name": "toy",
+    "variants": ["a", "b"],
+    "train": {"dataset": "toy", "split": "train"},
+    "validation": {"dataset": "toy", "split": "val"},
+    "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["annotated"]}],
+}
+
+
+def test_sizes_that_the_stride_divides_are_taken() -> None:
+    check_sizes("small", small_variant("resnet"), InputSizes(sizes=((64, 48), (8, 8))), "study")
+
+
+@pytest.mark.parametrize("size", [(60, 48), (64, 44), (0, 8)])
+def test_other_sizes_are_named(size: tuple[int, int]) -> None:
+    words = f"study: small: resolutions.sizes: {size[0]}x{size[1]} is not divisible by 8"
+    with pytest.raises(InputError, match=words):
+        check_sizes("small", small_variant("resnet"), InputSizes(sizes=(size,)), "study")
+
+
+def test_a_learnable_embedding_cannot_only_be_recomputed() -> None:
+    learnable = small_variant("resnet", {"encoder": small_encoder(position_embedding="learnable")})
+    with pytest.raises(InputError, match="a learnable embedding can only be resampled"):
+        check_sizes("small", learnable, InputSizes(sizes=((64, 48),), position=("recomputed",)), "study")
+
+
+@pytest.mark.parametrize("key", ["protocol_ablation", "resolutions"])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"variants": ["c"]}, "names 'c', which is not among the variants"),
+        ({"evaluations": [{"dataset": "toy", "split": "val", "boxes": ["found"]}]}, "names toy val found, which"),
+    ],
+)
+def test_a_closer_look_is_at_what_the_study_evaluates(key: str, change: dict, words: str) -> None:
+    block = {"variants": ["a"], "evaluations": STUDY["evaluations"]} | change
+    sizes = {"sizes": [[64, 48]]} if key == "resolutions" else {}
+    with pytest.raises(ValueError, match=words):
+        Study.model_validate(STUDY | {key: block | sizes})

@@ -1,0 +1,153 @@
+"""Every protocol from one set of heatmaps: as many network calls as one evaluation, and each one's own figures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.small_variants import small_variant
+from transpose.compute import Compute
+from transpose.config.dataset import Dataset
+from transpose.config.recipe import Recipe
+from transpose.config.study import Protocol
+from transpose.config.training import Training
+from transpose.data.boxes import PersonBoxes, ground_truth_boxes, write_boxes
+from transpose.data.coco import load_annotations
+from transpose.data.loader import EvaluationCrops
+from transpose.data.pictures import pictures_beside
+from transpose.errors import InputError
+from transpose.evaluation.oks import evaluate_keypoints
+from transpose.evaluation.pipeline import predict_persons
+from transpose.evaluation.protocol_ablation import (
+    ProtocolAblationReport,
+    combinations,
+    predict_combinations,
+    write_protocol_ablation,
+)
+from transpose.files import read_json, write_json
+from transpose.models.initialise import initialise
+from transpose.models.transpose import TransPose
+from transpose.models.variants import build_model
+from transpose.models.weights import save_weights
+from transpose.skeleton import COCO
+
+RECIPE = Recipe(name="small", variant=small_variant("resnet"), training=Training(device="cpu"))
+PROTOCOL = Protocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0)
+CPU = Compute(torch.device("cpu"), "fp32", 1)
+
+
+class Counted(nn.Module):
+    """A network that counts the crops that it sees."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.calls, self.crops = 0, 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls += 1
+        self.crops += len(images)
+        return self.network(images)
+
+
+def network() -> TransPose:
+    made = build_model(RECIPE.variant, len(COCO))
+    initialise(made, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
+    return made.eval()
+
+
+@pytest.fixture
+def boxes(tiny_dataset: Path) -> PersonBoxes:
+    """The annotated boxes with unequal scores, each of them twice and slightly apart: suppression has work to do."""
+    once = ground_truth_boxes(load_annotations(tiny_dataset / "annotations.json", COCO))
+    scores = np.linspace(0.3, 0.9, 2 * len(once))
+    return PersonBoxes(
+        np.tile(once.image_ids, 2),
+        np.concatenate([once.boxes_xywh, once.boxes_xywh + 0.01]),
+        scores,
+        np.tile(once.annotation_ids, 2),
+    )
+
+
+def test_all_combinations_once_and_the_official_one_first():
+    everything = combinations(PROTOCOL.model_copy(update={"decoder": "argmax", "nms_threshold": None, "score": "box"}))
+    assert len(everything) == len(set(everything)) == 36
+    assert everything[0] == PROTOCOL
+    assert {one.nms_threshold for one in everything} == {0.9, None}
+
+
+def test_a_studys_own_threshold_is_kept():
+    assert {one.nms_threshold for one in combinations(Protocol(nms_threshold=0.5))} == {0.5, None}
+
+
+def test_the_network_sees_each_crop_twice(tiny_dataset: Path, boxes: PersonBoxes):
+    annotations = load_annotations(tiny_dataset / "annotations.json", COCO)
+    crops = EvaluationCrops(boxes, annotations, pictures_beside(annotations.source), RECIPE.variant.input_size)
+    counted = Counted(network())
+    found = list(predict_combinations(counted, crops.batches(3), boxes, COCO, PROTOCOL, CPU))
+    assert len(found) == 36
+    assert counted.crops == 2 * len(boxes)
+    assert counted.calls == 2 * -(-len(boxes) // 3)
+
+
+def test_each_combination_is_what_its_protocol_gives(tiny_dataset: Path, boxes: PersonBoxes):
+    path = tiny_dataset / "annotations.json"
+    annotations, model, size = load_annotations(path, COCO), network(), RECIPE.variant.input_size
+    crops = EvaluationCrops(boxes, annotations, pictures_beside(path), size)
+    kept = set()
+    for protocol, results in predict_combinations(model, crops.batches(3), boxes, COCO, PROTOCOL, CPU):
+        expected = predict_persons(model, boxes, annotations, size, COCO, protocol, CPU)
+        np.testing.assert_array_equal(results.image_ids, expected.image_ids)
+        np.testing.assert_array_equal(results.keypoints, expected.keypoints)
+        np.testing.assert_array_equal(results.scores, expected.scores)
+        kept.add((protocol.nms_threshold, len(results)))
+    assert (None, len(boxes)) in kept
+    assert all(count < len(boxes) for threshold, count in kept if threshold is not None)
+
+
+@pytest.fixture
+def files(tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path) -> dict[str, Any]:
+    run = tmp_path / "train" / "run.json"
+    save_weights(network(), run.parent / "weights.safetensors", {})
+    write_json(run, {"variant": "small", "title": "Small", "seed": 0, "initialisation": "from scratch", "code": {}})
+    write_boxes(boxes, tmp_path / "boxes.json")
+    source = {"kind": "folder", "folders": {"val": str(tiny_dataset)}}
+    dataset = {"title": "tiny", "source": source, "boxes": {"simulated": {"kind": "simulated"}}}
+    return {
+        "recipe": RECIPE,
+        "run": run,
+        "dataset": Dataset.model_validate(dataset),
+        "annotations": tiny_dataset / "annotations.json",
+        "boxes": tmp_path / "boxes.json",
+        "protocol": PROTOCOL,
+        "output": tmp_path / "protocols" / "tiny" / "val" / "simulated.json",
+    }
+
+
+def test_the_file_holds_the_evaluators_figures_and_names_the_boxes(files: dict[str, Any], boxes: PersonBoxes):
+    write_protocol_ablation(**files)
+    report = ProtocolAblationReport.model_validate(read_json(files["output"]))
+    assert (report.boxes_kind, report.box_count, report.persons) == ("simulated", len(boxes), 4)
+    assert [result.official for result in report.results] == [True] + 35 * [False]
+    annotations = load_annotations(files["annotations"], COCO)
+    for result in (report.results[0], report.results[-1]):
+        size = RECIPE.variant.input_size
+        expected = predict_persons(network(), boxes, annotations, size, COCO, result.protocol, CPU)
+        assert result.metrics == evaluate_keypoints(files["annotations"], expected, COCO).statistics
+        assert result.predictions == len(expected)
+
+
+def test_a_wrong_place_leaves_nothing(files: dict[str, Any], tmp_path: Path):
+    files["output"] = tmp_path / "no_such_source.json"
+    with pytest.raises(InputError, match=r"must lie at DATASET/SPLIT/BOXES\.json"):
+        write_protocol_ablation(**files)
+    assert not (tmp_path / "no_such_source.json").exists()
+
+
+def test_the_weights_digest_ties_figures_to_a_training(files: dict[str, Any]):
+    write_protocol_ablation(**files)
+    assert len(json.loads(files["output"].read_text())["weights_sha256"]) == 64

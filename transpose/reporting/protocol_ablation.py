@@ -1,0 +1,159 @@
+"""What each choice of the evaluation protocol is worth, over all models that it was asked of."""
+
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from transpose.config.load import read_record
+from transpose.config.study import Protocol, Study
+from transpose.errors import InputError
+from transpose.evaluation.protocol_ablation import ProtocolAblationReport, ProtocolResult
+from transpose.reporting.layout import Section, number, with_sign
+from transpose.reporting.records import BOX_WORDS
+from transpose.reporting.tables import protocol_words
+from transpose.reporting.writers import write_all_formats
+
+FOOTNOTES = [
+    "AP and AR in per cent, means over seeds; differences in points to the official combination of the same trainings:"
+    " flip test, DARK, OKS-NMS, box score times mean keypoint score. A model's rows come from one set of heatmaps.",
+    "Where all boxes have one score, as ground-truth boxes do, the box's score ranks nobody.",
+]
+
+_METRICS = ("AP", "AP50", "AP75", "AR")
+_CHOICES = ("flip_test", "decoder", "nms_threshold", "score")
+
+Reports = list[ProtocolAblationReport]
+
+
+def write_protocol_table(study: Study) -> None:
+    """Write `protocol_ablation` as .csv, .md, .html and .tex into the study's results folder.
+
+    Raises:
+        InputError: the study asks for no protocol ablation, or a file of it is missing, broken or of other annotations.
+    """
+    if study.protocol_ablation is None:
+        raise InputError(study.name, None, "protocol_ablation", "the study asks for none")
+    tables, sections = [], []
+    for place in study.protocol_ablation.places():
+        models = [list(_reports(study, variant, place)) for variant in study.protocol_ablation.variants]
+        _check_same_annotations([report for reports in models for report in reports])
+        tables += [protocol_table(reports) for reports in models]
+        sections += [single_choice_section(models), *(combination_section(reports) for reports in models)]
+    path = Path(study.results) / "protocol_ablation"
+    write_all_formats(path, f"Protocol ablation: {study.name}", pd.concat(tables), sections, FOOTNOTES)
+
+
+def protocol_table(reports: Reports) -> pd.DataFrame:
+    """One row a combination for the trainings of one variant on one place, means over seeds."""
+    first = reports[0]
+    return pd.DataFrame(
+        [
+            {
+                "variant": first.variant,
+                "model": first.title,
+                "dataset": first.dataset_title,
+                "split": first.split,
+                "boxes": first.boxes,
+                "box_source": BOX_WORDS[first.boxes_kind],
+                "images": first.images,
+                "persons": first.persons,
+                "seeds": len(reports),
+                **{choice: getattr(result.protocol, choice) for choice in _CHOICES},
+                "nms_threshold": _nms_words(result.protocol),
+                "official": result.official,
+                **{metric: _mean(reports, index, metric) for metric in _METRICS},
+                "difference": _difference(reports, index),
+            }
+            for index, result in enumerate(first.results)
+        ]
+    )
+
+
+def single_choice_section(models: list[Reports]) -> Section:
+    """Each model's official AP, and what it changes by when one choice alone is another."""
+    first = models[0][0]
+    changed = [index for index, result in enumerate(first.results) if _changes(result, first.results[0]) == 1]
+    rows = [("official", *(number(_mean(reports, 0, "AP")) for reports in models))]
+    rows += [
+        (_change_words(first.results[index]), *(with_sign(_difference(reports, index)) for reports in models))
+        for index in changed
+    ]
+    columns = ("Change", *(reports[0].title for reports in models))
+    return Section(f"{_place_words(first)}: one choice changed", _note(first), columns, tuple(rows))
+
+
+def combination_section(reports: Reports) -> Section:
+    """All combinations of one model."""
+    first = reports[0]
+    rows = tuple(
+        (
+            *_choice_words(result.protocol),
+            number(_mean(reports, index, "AP")),
+            "official" if result.official else with_sign(_difference(reports, index)),
+            *(number(_mean(reports, index, metric)) for metric in _METRICS[1:]),
+        )
+        for index, result in enumerate(first.results)
+    )
+    columns = ("Decoder", "Flip test", "OKS-NMS", "Score", "AP", "Difference", *_METRICS[1:])
+    return Section(f"{_place_words(first)}: {first.title}", f"{_note(first)}; seeds {len(reports)}", columns, rows)
+
+
+def _reports(study: Study, variant: str, place: tuple[str, str, str]) -> Iterator[ProtocolAblationReport]:
+    dataset, split, boxes = place
+    for seed in range(study.seeds):
+        folder = Path(study.results) / "protocols" / variant / f"seed{seed}" / dataset / split
+        yield read_record(ProtocolAblationReport, folder / f"{boxes}.json")
+
+
+def _check_same_annotations(reports: Reports) -> None:
+    first = reports[0]
+    for report in reports:
+        if report.annotations_sha256 != first.annotations_sha256:
+            problem = f"not the annotations of {first.variant}, seed {first.seed}; ablate again"
+            raise InputError("protocol ablation", f"{report.variant} seed {report.seed}", "annotations_sha256", problem)
+
+
+def _mean(reports: Reports, index: int, metric: str) -> float:
+    """In per cent; NaN where the evaluator has no answer."""
+    values = [report.results[index].metrics[metric] for report in reports]
+    return 100 * statistics.fmean(values) if min(values) >= 0 else float("nan")
+
+
+def _difference(reports: Reports, index: int) -> float:
+    return _mean(reports, index, "AP") - _mean(reports, 0, "AP")
+
+
+def _changes(result: ProtocolResult, official: ProtocolResult) -> int:
+    return sum(getattr(result.protocol, choice) != getattr(official.protocol, choice) for choice in _CHOICES)
+
+
+def _change_words(result: ProtocolResult) -> str:
+    decoder, _, _, score = _choice_words(result.protocol)
+    if not result.protocol.flip_test:
+        return "no flip test"
+    if result.protocol.nms_threshold is None:
+        return "no OKS-NMS"
+    return f"score: {score}" if result.protocol.decoder == Protocol().decoder else f"decoder: {decoder}"
+
+
+def _choice_words(protocol: Protocol) -> tuple[str, str, str, str]:
+    """(decoder, flip test, suppression, score)."""
+    decoders = {"dark": "DARK", "quarter": "quarter offset", "argmax": "argmax"}
+    scores = {"box_times_keypoints": "box × keypoints", "keypoints": "keypoints", "box": "box"}
+    flip = "on" if protocol.flip_test else "off"
+    return decoders[protocol.decoder], flip, _nms_words(protocol), scores[protocol.score]
+
+
+def _nms_words(protocol: Protocol) -> str:
+    return "off" if protocol.nms_threshold is None else f"{protocol.nms_threshold:g}"
+
+
+def _place_words(report: ProtocolAblationReport) -> str:
+    return f"{report.dataset_title}, {report.split}, {report.boxes.replace('_', ' ')} boxes"
+
+
+def _note(report: ProtocolAblationReport) -> str:
+    counts = f"{report.images:,} pictures, {report.persons:,} persons"
+    return f"{BOX_WORDS[report.boxes_kind]}; official row: {protocol_words(report.results[0].protocol)}; {counts}"

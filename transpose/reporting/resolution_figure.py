@@ -1,0 +1,43 @@
+"""AP against the size of the input, a line a model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from transpose.reporting.plots import plain, save, style_of, tidy
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One model at several sizes."""
+
+    title: str
+    colour: int
+    """Place in the study's list of variants, as in the other figures."""
+    dashed: bool
+    points: tuple[tuple[tuple[int, int], float], ...]
+    """((height, width), AP in per cent) by rising height; AP is NaN where nobody is to be found."""
+
+
+def plot_resolutions(curves: Sequence[Curve], heading: str, path: Path) -> None:
+    """AP against input height; recomputed embeddings are dashed."""
+    figure = Figure(figsize=(8.5, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for curve in curves:
+        dashes = {"linestyle": "--", "markerfacecolor": "white"} if curve.dashed else {}
+        style = {**style_of(curve.colour), "markersize": 7, **dashes}
+        heights = [size[0] for size, _ in curve.points]
+        axes.plot(heights, [ap for _, ap in curve.points], label=plain(curve.title), **style)
+    sizes = sorted({size for curve in curves for size, _ in curve.points})
+    # Sizes of equal height share a place on the axis, and then its label.
+    labels = {height: ", ".join(f"{h}x{w}" for h, w in sizes if h == height) for height, _ in sizes}
+    axes.set_xticks(list(labels), list(labels.values()))
+    axes.set(xlabel="input, height x width in pixels", ylabel="AP (%)")
+    axes.set_ylim(bottom=0)
+    tidy(axes)
+    if curves:
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    figure.suptitle(plain(heading), fontsize=11)
+    save(figure, path)

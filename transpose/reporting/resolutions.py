@@ -1,0 +1,211 @@
+"""AP at input sizes that the variants were not trained at, beside the size that they were."""
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from transpose.config.load import read_record
+from transpose.config.recipe import Recipe
+from transpose.config.resolution import PositionWay, position_ways
+from transpose.config.study import Protocol, Resolutions, Study
+from transpose.errors import InputError
+from transpose.evaluation.generalise import ResolutionReport
+from transpose.evaluation.report import EvaluationReport
+from transpose.reporting.layout import Section, number, with_sign
+from transpose.reporting.records import BOX_WORDS
+from transpose.reporting.resolution_figure import Curve, plot_resolutions
+from transpose.reporting.tables import protocol_words
+from transpose.reporting.writers import write_all_formats
+
+FOOTNOTES = [
+    "AP and AR in per cent, means over seeds; differences in points to the same weights at the size trained at."
+    " Intervals are bootstraps over pictures, averaged over seeds.",
+    "resampled: the embedding is carried over to the new grid bilinearly, corners aligned, as the paper did;"
+    " recomputed: the sine formula is evaluated on the new grid. A learnable embedding can only be resampled, and"
+    " without an embedding there is but one way.",
+]
+
+_METRICS = ("AP", "AP50", "AP75", "AR")
+_WAY_WORDS = {"as_trained": "as trained", "no_embedding": "none", "resampled": "resampled", "recomputed": "recomputed"}
+
+Place = tuple[str, str, str]
+"""Data set, split and boxes."""
+
+
+@dataclass(frozen=True)
+class ResolutionRow:
+    """A variant at one input size by one way, over its seeds."""
+
+    recipe: Recipe
+    size: tuple[int, int]
+    way: PositionWay | Literal["as_trained"]
+    reports: tuple[EvaluationReport, ...]
+    trained: tuple[EvaluationReport, ...]
+    """The same seeds at the size trained at."""
+
+    @property
+    def difference(self) -> float:
+        """AP minus that at the size trained at, in points."""
+        return mean_of(self.reports, "AP") - mean_of(self.trained, "AP")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Bootstrap interval of AP in per cent, averaged over seeds."""
+        low, high = zip(*(report.interval for report in self.reports), strict=True)
+        return 100 * statistics.fmean(low), 100 * statistics.fmean(high)
+
+
+def write_resolution_tables(study: Study) -> None:
+    """Write `resolutions` as .csv, .md, .html and .tex and a figure a place into the study's results folder.
+
+    Raises:
+        InputError: the study asks for no other sizes, or a file of them is missing, broken or of other annotations.
+    """
+    if study.resolutions is None:
+        raise InputError(study.name, None, "resolutions", "the study asks for none")
+    folder = Path(study.results)
+    tables, sections = [], []
+    for place in study.resolutions.places():
+        rows = list(_rows(study, study.resolutions, place))
+        _check_same_annotations(rows)
+        tables.append(resolution_table(rows))
+        sections.append(resolution_section(rows))
+        path = folder / "figures" / f"resolutions_{'_'.join(place)}.png"
+        plot_resolutions(curves_of(rows, study.variants), _caption(rows), path)
+    write_all_formats(
+        folder / "resolutions", f"Other input sizes: {study.name}", pd.concat(tables), sections, FOOTNOTES
+    )
+
+
+def resolution_table(rows: list[ResolutionRow]) -> pd.DataFrame:
+    """One row a variant, size and way."""
+    return pd.DataFrame(
+        [
+            {
+                "variant": row.recipe.name,
+                "model": row.recipe.variant.title,
+                "dataset": row.reports[0].dataset_title,
+                "split": row.reports[0].split,
+                "boxes": row.reports[0].boxes,
+                "box_source": BOX_WORDS[row.reports[0].boxes_kind],
+                "protocol": protocol_words(row.reports[0].protocol),
+                "images": row.reports[0].images,
+                "persons": row.reports[0].persons,
+                "seeds": len(row.reports),
+                "trained_input": _size_words(row.recipe.variant.input_size),
+                "input": _size_words(row.size),
+                "embedding": _embedding(row.recipe),
+                "way": row.way,
+                **{metric: mean_of(row.reports, metric) for metric in _METRICS},
+                "AP_low": row.interval[0],
+                "AP_high": row.interval[1],
+                "difference": row.difference,
+            }
+            for row in rows
+        ]
+    )
+
+
+def resolution_section(rows: list[ResolutionRow]) -> Section:
+    """All variants, sizes and ways of one place."""
+    first = rows[0].reports[0]
+    cells = tuple(
+        (
+            row.recipe.variant.title,
+            _embedding(row.recipe),
+            _size_words(row.size),
+            _WAY_WORDS[row.way],
+            number(mean_of(row.reports, "AP")),
+            f"[{number(row.interval[0])}, {number(row.interval[1])}]",
+            with_sign(row.difference),
+            *(number(mean_of(row.reports, metric)) for metric in _METRICS[1:]),
+        )
+        for row in rows
+    )
+    columns = ("Model", "Embedding", "Input", "Position", "AP", "95 % interval", "Difference", *_METRICS[1:])
+    return Section(_heading(rows[0]), f"{_note(first)}; seeds {len(rows[0].reports)}", columns, cells)
+
+
+def curves_of(rows: list[ResolutionRow], variants: tuple[str, ...]) -> list[Curve]:
+    """One curve a variant, and a second one where its embedding was also recomputed.
+
+    Args:
+        variants: the study's, whose order gives the colours.
+    """
+    curves = []
+    for name in dict.fromkeys(row.recipe.name for row in rows):
+        own = [row for row in rows if row.recipe.name == name]
+        for way in dict.fromkeys(row.way for row in own if row.way != "as_trained"):
+            points = sorted((row.size, mean_of(row.reports, "AP")) for row in own if row.way in ("as_trained", way))
+            title = own[0].recipe.variant.title + (f", {_WAY_WORDS[way]}" if way != "no_embedding" else "")
+            curves.append(Curve(title, variants.index(name), way == "recomputed", tuple(points)))
+    return curves
+
+
+def mean_of(reports: tuple[EvaluationReport, ...], metric: str) -> float:
+    """Mean over seeds in per cent; NaN where the evaluator has no answer."""
+    values = [report.metrics[metric] for report in reports]
+    return 100 * statistics.fmean(values) if min(values) >= 0 else float("nan")
+
+
+def _rows(study: Study, settings: Resolutions, place: Place) -> Iterator[ResolutionRow]:
+    results = Path(study.results)
+    for variant in settings.variants:
+        recipe = read_record(Recipe, results / "records" / "recipes" / f"{variant}.json")
+        runs = [Path(variant) / f"seed{seed}" / Path(*place) for seed in range(study.seeds)]
+        trained = tuple(
+            read_record(EvaluationReport, results / "metrics" / run.parent / f"{run.name}.json") for run in runs
+        )
+        own = recipe.variant.input_size
+        for size in sorted({own, *settings.sizes}):
+            if size == own:
+                yield ResolutionRow(recipe, size, "as_trained", trained, trained)
+            for way in position_ways(recipe.variant, size, settings.position):
+                name = f"{_size_words(size)}_{way}.json"
+                reports = tuple(read_record(ResolutionReport, results / "resolutions" / run / name) for run in runs)
+                yield ResolutionRow(recipe, size, way, reports, trained)
+
+
+def _check_same_annotations(rows: list[ResolutionRow]) -> None:
+    first = rows[0].reports[0]
+    for row in rows:
+        for report in row.reports:
+            if report.annotations_sha256 != first.annotations_sha256:
+                record = f"{report.variant} seed {report.seed} at {_size_words(row.size)}"
+                problem = f"not the annotations of {first.variant}, seed {first.seed}; evaluate again"
+                raise InputError("resolutions", record, "annotations_sha256", problem)
+
+
+def _embedding(recipe: Recipe) -> str:
+    encoder = recipe.variant.encoder
+    return "no encoder" if encoder is None else encoder.position_embedding
+
+
+def _heading(row: ResolutionRow) -> str:
+    report = row.reports[0]
+    return f"{report.dataset_title}, {report.split}, {report.boxes.replace('_', ' ')} boxes"
+
+
+def _caption(rows: list[ResolutionRow]) -> str:
+    report = rows[0].reports[0]
+    trained = ", ".join(dict.fromkeys(_size_words(row.recipe.variant.input_size) for row in rows))
+    counts = f"{report.images:,} pictures, {report.persons:,} persons"
+    return (
+        f"{report.dataset_title}, {report.split}; {BOX_WORDS[report.boxes_kind]}; {counts}\n"
+        f"trained at {trained}; {protocol_words(report.protocol)}"
+    )
+
+
+def _note(report: EvaluationReport) -> str:
+    parts = [BOX_WORDS[report.boxes_kind], protocol_words(report.protocol)]
+    if report.protocol.decoder == Protocol().decoder:
+        parts.append(f"DARK's kernel stays {report.protocol.blur_kernel} heatmap pixels at every size")
+    return "; ".join([*parts, f"{report.images:,} pictures, {report.persons:,} persons"])
+
+
+def _size_words(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -1,0 +1,63 @@
+rule ablate_protocol:
+    input:
+        recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
+        protocol=f"{RESULTS}/records/protocols/study.json",
+        dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
+        annotations=PLAN.annotations,
+        run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
+        weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
+        boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
+    output:
+        f"{RESULTS}/protocols/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.json",
+    log:
+        f"{RESULTS}/logs/protocols/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/protocols/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: PLAN.study.protocol.threads
+    resources:
+        gpu=GPUS,
+    params:
+        code=code_fingerprint(
+            "geometry.py",
+            "models",
+            "inference",
+            "data/crops.py",
+            "data/loader.py",
+            "evaluation/pipeline.py",
+            "evaluation/predict.py",
+            "evaluation/report.py",
+            "evaluation/oks.py",
+            "evaluation/protocol_ablation.py",
+        ),
+    message:
+        "Every protocol on {wildcards.dataset} {wildcards.split}, {wildcards.boxes} boxes, with {wildcards.variant}, seed {wildcards.seed}"
+    shell:
+        "python -m transpose ablate-protocol --recipe {input.recipe} --protocol {input.protocol}"
+        " --dataset {input.dataset} --annotations {input.annotations} --run {input.run} --boxes {input.boxes}"
+        " --output {output} 2> {log}"
+
+
+rule compare_protocols:
+    input:
+        study=f"{RESULTS}/records/studies/{PLAN.study.name}.json",
+        ablations=PLAN.protocol_ablations(),
+    output:
+        report(
+            f"{RESULTS}/protocol_ablation.html",
+            caption="../report/protocols.rst",
+            category="Comparison",
+            labels={"table": "protocol ablation"},
+        ),
+        multiext(f"{RESULTS}/protocol_ablation", ".csv", ".md", ".tex"),
+    log:
+        f"{RESULTS}/logs/compare_protocols.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_fingerprint("reporting"),
+    message:
+        "Compare evaluation protocols"
+    shell:
+        "python -m transpose compare-protocols --study {input.study} 2> {log}"

@@ -1,0 +1,82 @@
+rule generalise:
+    input:
+        recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
+        protocol=f"{RESULTS}/records/protocols/study.json",
+        dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
+        annotations=PLAN.annotations,
+        run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
+        weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
+        boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
+        settings=f"{RESULTS}/records/resolutions/study.json",
+    output:
+        directory(
+            f"{RESULTS}/resolutions/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}"
+        ),
+    log:
+        f"{RESULTS}/logs/resolutions/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/resolutions/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: PLAN.study.protocol.threads
+    resources:
+        gpu=GPUS,
+    params:
+        code=code_fingerprint(
+            "geometry.py",
+            "models",
+            "inference",
+            "data/crops.py",
+            "data/loader.py",
+            "evaluation/pipeline.py",
+            "evaluation/predict.py",
+            "evaluation/report.py",
+            "evaluation/oks.py",
+            "evaluation/joints.py",
+            "evaluation/matching.py",
+            "evaluation/matches.py",
+            "evaluation/bootstrap.py",
+            "evaluation/generalise.py",
+        ),
+        samples=PLAN.study.bootstrap_samples,
+        seed=PLAN.study.bootstrap_seed,
+    message:
+        "Other input sizes on {wildcards.dataset} {wildcards.split}, {wildcards.boxes} boxes, with {wildcards.variant}, seed {wildcards.seed}"
+    shell:
+        "python -m transpose generalise --recipe {input.recipe} --protocol {input.protocol} --dataset {input.dataset}"
+        " --annotations {input.annotations} --run {input.run} --boxes {input.boxes} --settings {input.settings}"
+        " --bootstrap {params.samples} --bootstrap-seed {params.seed} --output {output} 2> {log}"
+
+
+rule compare_resolutions:
+    input:
+        study=f"{RESULTS}/records/studies/{PLAN.study.name}.json",
+        recipes=[
+            f"{RESULTS}/records/recipes/{variant}.json"
+            for variant in PLAN.study.variants
+        ],
+        metrics=PLAN.metrics(),
+        resolutions=PLAN.resolutions(),
+    output:
+        report(
+            f"{RESULTS}/resolutions.html",
+            caption="../report/resolutions.rst",
+            category="Comparison",
+            labels={"table": "other input sizes"},
+        ),
+        multiext(f"{RESULTS}/resolutions", ".csv", ".md", ".tex"),
+        report(
+            PLAN.resolution_figures(),
+            caption="../report/resolutions.rst",
+            category="Figures",
+        ),
+    log:
+        f"{RESULTS}/logs/compare_resolutions.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_fingerprint("reporting"),
+    message:
+        "Compare input sizes"
+    shell:
+        "python -m transpose compare-resolutions --study {input.study} 2> {log}"
