@@ -26,6 +26,7 @@ include: "workflow/rules/attention.smk"
 include: "workflow/rules/cost.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/track.smk"
+include: "workflow/rules/estimate.smk"
 
 
 localrules:
