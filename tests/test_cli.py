@@ -137,3 +137,10 @@ def test_a_missing_field_is_one_line_that_names_record_and_field(
 def test_a_missing_file_is_one_line(dataset: Path, tmp_path: Path) -> None:
     done = boxes(dataset, tmp_path / "nowhere.json", tmp_path / "boxes.json")
     assert_one_line(done, "nowhere.json", "no such file")
+
+
+def test_a_study_is_planned_without_running_it(tmp_path: Path) -> None:
+    done = transpose("plan", "config/config.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "Estimate of the whole study 'demo', 5 trainings" in done.stdout
+    assert_one_line(transpose("plan", tmp_path / "mine.yaml"), "mine.yaml", "no such file")

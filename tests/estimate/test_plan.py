@@ -64,12 +64,12 @@ def test_the_mirrored_pass_doubles_validation_and_prediction() -> None:
 @pytest.mark.parametrize(("interval", "validations"), [(1, 5), (2, 3), (9, 1)])
 def test_the_last_epoch_is_always_validated(interval: int, validations: int) -> None:
     variant = estimate_of(training={"epochs": 5, "validation_interval": interval}).variants[0]
-    assert variant.hours.validate == pytest.approx(validations * 2 * 2 * variant.work.macs * 100 / 2e12 / 3600)
+    assert variant.hours.validate == pytest.approx(validations * 2 * 2 * variant.work.macs * 100 / 1.6e12 / 3600)
 
 
 def test_all_boxes_are_predicted() -> None:
     variant = estimate_of().variants[0]
-    assert variant.hours.predict == pytest.approx(2 * 2 * variant.work.macs * (2 * 100 + 2 * 10) / 2e12 / 3600)
+    assert variant.hours.predict == pytest.approx(2 * 2 * variant.work.macs * (2 * 100 + 2 * 10) / 1.6e12 / 3600)
 
 
 def test_memory_by_hand() -> None:

@@ -14,8 +14,8 @@ class Estimate(Settings):
         " 60 hours on four for 210 epochs of HRNet-W32 on COCO (their repository, issue 3).",
     )
     inference_tflops: PositiveFloat = Field(
-        default=2.0,
-        description="Sustained TFLOP/s of forward passes. The default is an RTX 2080 Ti's at batch 1: the 46 pictures/s"
+        default=1.6,
+        description="Sustained TFLOP/s of forward passes. The default is an RTX 2080 Ti's at batch 1: the 38 pictures/s"
         " that the official TransPose repository states for TransPose-H-A6.",
     )
     backward_passes: PositiveFloat = Field(
