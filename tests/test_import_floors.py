@@ -26,6 +26,7 @@ FLOORS = {
     "attention": 6,
     "evaluation": 6,
     "cost": 6,
+    "estimate": 6,  # over data, whose files it counts; no model and no torch, so that a dry run can afford it
     "training": 7,  # over evaluation, since it validates as it goes
     "reporting": 8,
     "tracking": 8,

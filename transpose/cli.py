@@ -361,6 +361,19 @@ def cost(
 
 
 @app.command()
+def plan(
+    study: Annotated[Path, typer.Argument(help="A study's YAML file.")],
+    config: Annotated[Path, typer.Option(help="Folder of variants, data sets and downloads.")] = Path("config"),
+) -> None:
+    """Estimate GPU hours, GPU memory and disk of a study; nothing is run."""
+    from transpose.config.base import read_yaml
+    from transpose.reporting.plan_text import render_plan
+    from transpose.workflow import Plan
+
+    print(render_plan(Plan.of_config(read_yaml(study), config, str(study)), config / "downloads.yaml"))
+
+
+@app.command()
 def compare(
     study: StudyFile,
     published: Annotated[Path, typer.Option(help="The paper's figures.")],

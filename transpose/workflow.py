@@ -173,6 +173,18 @@ class Plan:
         )
         return [f"{downloads}/{split.annotations}.zip.sha256.json", pictures]
 
+    def archives_of_study(self) -> dict[str, bool]:
+        """Archives that the study's splits come from, and whether each is unpacked."""
+        study, used = self.study, {}
+        # A released checkpoint's training data are named for the record, not fetched.
+        trained = any(recipe.training.source == "trained" for recipe in self.recipes.values())
+        for split in (*((study.train, study.validation) if trained else ()), *study.evaluations, *study.submissions):
+            source = self.datasets[split.dataset].source
+            if isinstance(source, ArchivesSource):
+                used.setdefault(source.splits[split.split].annotations, False)
+                used[source.splits[split.split].pictures] = source.pictures == "unpacked"
+        return used
+
     def unpacked_option(self, wildcards: Wildcards) -> str:
         """Option that names the folder of unpacked archives; empty if pictures stay in theirs."""
         return f"--unpacked {self.study.resources}/unpacked" if self._unpacks(wildcards.dataset) else ""
@@ -307,7 +319,8 @@ class Plan:
             return []
         return [
             f"{self.study.results}/{kind}/{variant}/seed{seed}/{'/'.join(place)}"
-            for variant, seed, place in product(side.variants, range(self.study.seeds), side.places())
+            for (variant, seed), place in product(self.runs(), side.places())
+            if variant in side.variants
         ]
 
     def _input_sizes(self) -> Mapping[str, Settings]:

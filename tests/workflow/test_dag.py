@@ -48,6 +48,7 @@ DATASET = {
     },
     "boxes": {"ground_truth": {"kind": "ground_truth"}, "simulated": {"kind": "simulated"}},
 }
+ESTIMATE = "Estimate of the whole study 'toy'"
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,9 @@ def test_it_looks_closer_at_protocols_and_input_sizes(checkout: Path) -> None:
 
 
 def test_nothing_is_left_to_do(checkout: Path) -> None:
-    assert "Nothing to be done" in output_of(snakemake(checkout, "-n"))
+    plan = output_of(snakemake(checkout, "-n"))
+    assert "Nothing to be done" in plan
+    assert ESTIMATE not in plan
 
 
 def test_a_comment_in_a_variant_reruns_nothing(checkout: Path) -> None:
@@ -98,6 +101,7 @@ def test_another_depth_reruns_only_that_variant(checkout: Path) -> None:
     path.write_text(before.replace("layers: 2", "layers: 1"))
     plan = output_of(snakemake(checkout, "-n"))
     path.write_text(before)
+    assert plan.count(ESTIMATE) == 1
     trained = [line for line in plan.splitlines() if line.startswith("Job ") and "Train " in line]
     assert [line.split("Train ")[1] for line in trained] == ["h_sine, seed 0"]
     assert "r_sine" not in "".join(line for line in plan.splitlines() if line.startswith("Job "))
@@ -109,6 +113,7 @@ def test_one_file_can_be_made_again_by_its_name(checkout: Path) -> None:
     done = snakemake(checkout, target)
     assert done.returncode == 0, output_of(done)
     assert (checkout / target).is_file()
+    assert ESTIMATE not in output_of(done)
 
 
 def test_a_wrong_key_is_told_before_anything_runs(checkout: Path) -> None:

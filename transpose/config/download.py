@@ -27,13 +27,22 @@ class Downloads(Settings):
     archives: dict[Name, Archive]
 
 
+def load_archives(table: Path) -> dict[str, Archive]:
+    """Read a table of archives.
+
+    Raises:
+        InputError: the table is missing or wrong.
+    """
+    return parse(Downloads, read_yaml(table), table).archives
+
+
 def load_archive(name: str, table: Path) -> Archive:
     """Read one row of a table of archives.
 
     Raises:
         InputError: the table is missing or wrong, or has no such archive (the known ones are listed).
     """
-    archives = parse(Downloads, read_yaml(table), table).archives
+    archives = load_archives(table)
     if name not in archives:
         raise InputError(table, "archives", None, f"no archive {name!r}; known are {', '.join(archives) or 'none'}")
     return archives[name]

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from transpose.config.base import Name, Settings
+from transpose.config.estimate import Estimate
 from transpose.config.resolution import InputSizes
 from transpose.config.training import Probability, Training
 
@@ -133,6 +134,8 @@ class Study(Settings):
     protocol: Protocol = Protocol()
     explanation: Explanation = Explanation()
     cost: Cost = Cost()
+    # Left out of the study's record: what is assumed about hours and disk must not make tables anew.
+    estimate: Estimate = Field(default=Estimate(), exclude=True)
     bootstrap_samples: PositiveInt = Field(default=1000, description="Resamples over pictures behind every interval.")
     bootstrap_seed: NonNegativeInt = 0
 

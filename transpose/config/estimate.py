@@ -1,0 +1,62 @@
+"""What the estimate of a study's cost takes for granted; none of it decides a result."""
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from transpose.config.base import Name, Settings
+
+
+class Estimate(Settings):
+    """Assumptions behind hours, memory and disk. Measure your own GPU and put its speed here."""
+
+    training_tflops: PositiveFloat = Field(
+        default=1.8,
+        description="Sustained TFLOP/s while training. The default is a Tesla P100's: the authors of HRNet needed 50 to"
+        " 60 hours on four for 210 epochs of HRNet-W32 on COCO (their repository, issue 3).",
+    )
+    inference_tflops: PositiveFloat = Field(
+        default=1.6,
+        description="Sustained TFLOP/s of forward passes. The default is an RTX 2080 Ti's at batch 1: the 38 pictures/s"
+        " that the official TransPose repository states for TransPose-H-A6.",
+    )
+    backward_passes: PositiveFloat = Field(
+        default=2.0,
+        description="Work of a backward pass in forward passes: each product has two gradients, its inputs' and its"
+        " weights'.",
+    )
+    state_bytes_per_parameter: PositiveInt = Field(
+        default=16, description="Weight, gradient and Adam's two moments while training, in fp32."
+    )
+    overhead_bytes: NonNegativeInt = Field(
+        default=1 << 30,
+        description="GPU memory for CUDA's context, cuDNN's workspaces and the gradients of the layer at work; a round"
+        " figure that nobody measured.",
+    )
+    rendered_persons_per_picture: PositiveFloat = Field(
+        default=1.79,
+        description="Labelled persons in a rendered picture, until its annotations are there: the 8,950 persons in"
+        " 5,000 pictures that the shipped backbones were trained on.",
+    )
+    persons: dict[Name, dict[Name, PositiveInt]] = Field(
+        default={"coco": {"train2017": 149_813, "val2017": 6_352}},
+        description="Labelled persons by data set and split; else they are counted in the annotations, if these are"
+        " there. The defaults are what the official data loader finds (issue 33 of Pose2Seg, issue 16 of TransPose).",
+    )
+    detections: dict[Name, dict[Name, PositiveInt]] = Field(
+        default={"coco": {"val2017": 104_125}},
+        description="Detected boxes by data set and split; else they are counted in the detection file, if it is there."
+        " The default is the number in the published file with person AP 56.4.",
+    )
+    unpacked_ratio: PositiveFloat = Field(
+        default=1.0, description="Size of an unpacked archive over its own; pictures are compressed already."
+    )
+    checkpoint_bytes_per_parameter: PositiveInt = Field(
+        default=32,
+        description="Two checkpoints of weights, best weights and Adam's two moments; they go when a training has"
+        " ended.",
+    )
+    weights_bytes_per_parameter: PositiveInt = Field(
+        default=12, description="Best and last weights, and the model in MLflow, in fp32."
+    )
+    bytes_per_prediction: PositiveInt = Field(
+        default=1_085, description="A person with 17 keypoints in a file of predictions; measured on made-up persons."
+    )

@@ -1,0 +1,101 @@
+"""How many person crops a split gives, and where that number comes from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from transpose.config.dataset import DetectionBoxes, GroundTruthBoxes, SimulatedBoxes, SyntheticSource
+from transpose.config.study import Split
+from transpose.data.coco import load_annotations, training_instances
+from transpose.errors import InputError
+from transpose.files import read_json
+from transpose.workflow import Plan
+
+
+@dataclass(frozen=True)
+class Crops:
+    """A number of person crops, None where nobody knows it, and its origin in words."""
+
+    number: int | None
+    origin: str
+
+
+def labelled_persons(plan: Plan, split: Split) -> Crops:
+    """Persons of a split to train on, or to predict in ground-truth boxes.
+
+    Raises:
+        InputError: the annotations are there and are wrong.
+    """
+    settings, dataset = plan.study.estimate, plan.datasets[split.dataset]
+    number = settings.persons.get(split.dataset, {}).get(split.split)
+    if number is not None:
+        return Crops(number, "estimate.persons")
+    annotations = Path(plan.split_annotations(split))
+    if annotations.is_file():
+        return Crops(len(training_instances(load_annotations(annotations, dataset.skeleton))), "its annotations")
+    if isinstance(dataset.source, SyntheticSource):
+        pictures = dataset.source.pictures[split.split]
+        expected = round(pictures * settings.rendered_persons_per_picture)
+        return Crops(expected, "expected, not rendered yet")
+    return Crops(None, "unknown: no annotations yet, nothing in estimate.persons")
+
+
+def boxes_of(plan: Plan, split: Split, source: str) -> Crops:
+    """Boxes of a box source of the split's data set.
+
+    Raises:
+        InputError: a file that is counted is there and is wrong.
+    """
+    boxes = plan.datasets[split.dataset].boxes[source]
+    if isinstance(boxes, GroundTruthBoxes):
+        return labelled_persons(plan, split)
+    if isinstance(boxes, SimulatedBoxes):
+        persons = labelled_persons(plan, split)
+        return persons if persons.number is None else Crops(persons.number, "taken as many as labelled persons")
+    number = plan.study.estimate.detections.get(split.dataset, {}).get(split.split)
+    if number is not None:
+        return Crops(number, "estimate.detections")
+    if isinstance(boxes, DetectionBoxes) and Path(boxes.files[split.split]).is_file():
+        return Crops(_records(Path(boxes.files[split.split])), "its detection file")
+    return Crops(None, "unknown: no detection file yet, nothing in estimate.detections")
+
+
+@dataclass(frozen=True)
+class StudyCrops:
+    """All numbers of person crops that a study's cost rests on."""
+
+    train: Crops
+    validation: Crops
+    predicted: Mapping[str, Crops]
+    """By evaluation and box source, in words."""
+
+    @property
+    def all_predicted(self) -> int | None:
+        """Boxes of all evaluations together, None where one number is unknown."""
+        numbers = [crops.number for crops in self.predicted.values() if crops.number is not None]
+        return sum(numbers) if len(numbers) == len(self.predicted) else None
+
+
+def count_crops(plan: Plan) -> StudyCrops:
+    """The numbers for a whole study.
+
+    Raises:
+        InputError: a file that is counted is there and is wrong.
+    """
+    study = plan.study
+    return StudyCrops(
+        labelled_persons(plan, study.train),
+        labelled_persons(plan, study.validation),
+        {
+            f"{evaluation.dataset} {evaluation.split}, {boxes} boxes": boxes_of(plan, evaluation, boxes)
+            for evaluation in study.evaluations
+            for boxes in evaluation.boxes
+        },
+    )
+
+
+def _records(path: Path) -> int:
+    records = read_json(path)
+    if not isinstance(records, list):
+        raise InputError(path, None, None, "must be a list of detections")
+    return len(records)

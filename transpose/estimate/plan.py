@@ -1,0 +1,148 @@
+"""Hours, memory and disk of a whole study, before anything of it has run."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from transpose.config.download import Archive
+from transpose.config.estimate import Estimate
+from transpose.config.recipe import Recipe
+from transpose.config.training import Training
+from transpose.errors import InputError
+from transpose.estimate.layers import Work
+from transpose.estimate.network import work_of
+from transpose.estimate.persons import StudyCrops, count_crops
+from transpose.workflow import Plan
+
+
+@dataclass(frozen=True)
+class Hours:
+    """GPU hours of all trainings of a variant; None where a number of persons is unknown."""
+
+    train: float | None
+    validate: float | None
+    predict: float | None
+
+
+@dataclass(frozen=True)
+class VariantEstimate:
+    """What one variant costs; hours are of all its seeds, memory of one training."""
+
+    name: str
+    work: Work
+    training: Training
+    hours: Hours
+    memory_bytes: int
+    """GPU memory at the peak of a training step, attention fused."""
+    memory_unfused_bytes: int
+    """The same where no fused kernel is used and each layer keeps its L x L weights."""
+
+
+@dataclass(frozen=True)
+class DiskItem:
+    """Bytes of one kind of file; None where unknown."""
+
+    what: str
+    bytes: int | None
+    passing: bool = False
+    """It goes again before the study ends."""
+
+
+@dataclass(frozen=True)
+class StudyEstimate:
+    """A study's cost and the numbers it rests on."""
+
+    study: str
+    seeds: int
+    variants: tuple[VariantEstimate, ...]
+    crops: StudyCrops
+    disk: tuple[DiskItem, ...]
+    assumptions: Estimate
+
+
+def estimate_study(plan: Plan, archives: Mapping[str, Archive]) -> StudyEstimate:
+    """The cost of all trainings and predictions of a study, whatever of it exists already.
+
+    Args:
+        archives: the table of downloads.
+
+    Raises:
+        InputError: an archive of the study is in no row of the table, or a file that is counted is wrong.
+    """
+    crops = count_crops(plan)
+    variants = tuple(_variant(plan, recipe, crops) for recipe in plan.recipes.values())
+    disk = (*_downloads(plan, archives), *_results(plan, variants, crops))
+    return StudyEstimate(plan.study.name, plan.study.seeds, variants, crops, disk, plan.study.estimate)
+
+
+def hours(operations: float | None, tflops: float) -> float | None:
+    """GPU hours of floating-point operations at a sustained speed; a multiply-accumulate is two."""
+    return None if operations is None else operations / (tflops * 1e12) / 3600
+
+
+def training_memory(work: Work, training: Training, settings: Estimate, fused: bool) -> int:
+    """Bytes of GPU memory at the end of a step's forward pass, when all that the backward pass needs is there.
+
+    An attention kernel that is not fused keeps the softmax's result and, with dropout inside attention, the dropped
+    weights and the mask too. PyTorch has fused kernels for CUDA that do without, dropout and fp32 included; on a CPU
+    only those without dropout are fused.
+    """
+    number = 2 if training.precision == "bf16" else 4
+    kept = number * work.activations + work.masks + 4 * work.statistics + 8 * work.indices
+    if not fused:
+        kept += work.attention * (2 * number + 1 if training.attention_dropout else number)
+    return settings.state_bytes_per_parameter * work.parameters + kept * training.batch_size + settings.overhead_bytes
+
+
+def _variant(plan: Plan, recipe: Recipe, crops: StudyCrops) -> VariantEstimate:
+    study, settings, training = plan.study, plan.study.estimate, recipe.training
+    work = work_of(recipe.variant, plan.keypoints(), training.dropout > 0)
+    validations = math.ceil(training.epochs / training.validation_interval)
+    mirrored = 2 if study.protocol.flip_test else 1
+
+    def forward(number: int | None, passes: float) -> float | None:
+        return None if number is None else 2 * work.macs * number * passes * study.seeds
+
+    is_trained = training.source == "trained"
+    train = forward(crops.train.number, training.epochs * (1 + settings.backward_passes)) if is_trained else 0.0
+    validate = forward(crops.validation.number, validations * mirrored) if is_trained else 0.0
+    return VariantEstimate(
+        name=recipe.name,
+        work=work,
+        training=training,
+        hours=Hours(
+            hours(train, settings.training_tflops),
+            hours(validate, settings.inference_tflops),
+            hours(forward(crops.all_predicted, mirrored), settings.inference_tflops),
+        ),
+        memory_bytes=training_memory(work, training, settings, fused=True),
+        memory_unfused_bytes=training_memory(work, training, settings, fused=False),
+    )
+
+
+def _downloads(plan: Plan, archives: Mapping[str, Archive]) -> list[DiskItem]:
+    items = []
+    for name, unpacks in plan.archives_of_study().items():
+        if name not in archives:
+            raise InputError("downloads", "archives", None, f"no archive {name!r}; known are {', '.join(archives)}")
+        size = archives[name].bytes
+        items.append(DiskItem(f"download {name}", size))
+        if unpacks:
+            items.append(DiskItem(f"unpack {name}", round(size * plan.study.estimate.unpacked_ratio)))
+    return items
+
+
+def _results(plan: Plan, variants: tuple[VariantEstimate, ...], crops: StudyCrops) -> list[DiskItem]:
+    study, settings = plan.study, plan.study.estimate
+    parameters = [variant.work.parameters for variant in variants]
+    boxes = crops.all_predicted
+    predictions = None if boxes is None else settings.bytes_per_prediction * boxes * len(variants) * study.seeds
+    return [
+        DiskItem("weights", settings.weights_bytes_per_parameter * sum(parameters) * study.seeds),
+        DiskItem("predictions, at most", predictions),
+        DiskItem(
+            "checkpoints of one training, the largest",
+            settings.checkpoint_bytes_per_parameter * max(parameters),
+            passing=True,
+        ),
+    ]
