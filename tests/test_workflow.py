@@ -115,7 +115,9 @@ def with_boxes(demo: dict[str, Any], tmp_path: Path) -> Plan:
     shutil.copytree(CONFIG, tmp_path / "config")
     write_json(tmp_path / "config" / "datasets" / "photographs.yaml", photographs)
     evaluations = [{"dataset": "photographs", "split": "val", "boxes": list(photographs["boxes"])}]
-    return Plan.of_config(demo | {"evaluations": evaluations}, tmp_path / "config")
+    return Plan.of_config(
+        demo | {"evaluations": evaluations, "protocol_ablation": None, "resolutions": None}, tmp_path / "config"
+    )
 
 
 def place(boxes: str) -> Wildcards:

@@ -90,7 +90,13 @@ def test_half_precision_halves_activations_alone() -> None:
 
 
 COCO_VAL = {"dataset": "coco", "split": "val2017"}
-ON_COCO = {"train": COCO_VAL, "validation": COCO_VAL, "evaluations": [COCO_VAL | {"boxes": ["ground_truth"]}]}
+ON_COCO = {
+    "train": COCO_VAL,
+    "validation": COCO_VAL,
+    "evaluations": [COCO_VAL | {"boxes": ["ground_truth"]}],
+    "protocol_ablation": None,
+    "resolutions": None,
+}
 
 
 def test_archives_of_the_study_are_kept_and_those_of_pictures_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:

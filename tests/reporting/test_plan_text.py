@@ -18,29 +18,23 @@ def columns_of(text: str, first: str) -> list[str]:
     return next(line.split() for line in text.splitlines() if line.split()[:1] == [first])
 
 
-def test_a_released_variant_at_the_size_of_coco(tmp_path: Path) -> None:
-    values = DEMO | {
-        "variants": ["tp_h_a6"],
-        "ablations": [],
-        "overrides": {},
-        "training": {},
-        "resources": str(tmp_path),
-    }
-    estimate = {"persons": {"synthetic": {"train": 149_813, "val": 6_352}}, "archives": ["train2017"]}
-    text = render_plan(Plan.of_config(values | {"estimate": estimate}, CONFIG), CONFIG / "downloads.yaml")
+def test_the_papers_study_is_planned_with_all_of_coco() -> None:
+    plan = Plan.of_config(read_yaml(CONFIG / "paper.yaml"), CONFIG)
+    text = render_plan(plan, CONFIG / "downloads.yaml")
     row = columns_of(text, "tp_h_a6")
-    assert row[1:4] == ["17.16", "21.282", "34.5"]
-    # 3 x 2 x 21.282e9 x 149,813 x 230 / 1.8e12 / 3600
-    assert row[4] == "679"
-    assert row[7] == "20"
+    assert row[1:4] == ["17.16", "21.282", "36.0"]
+    # 3 x 2 x 21.282e9 x 149,813 x 240 / 1.8e12 / 3600
+    assert row[4] == "709"
+    assert row[7] == "14"
     assert "149,813" in text
-    assert "download train2017" in text
+    assert all(f"download {name}" in text for name in ("train2017", "val2017", "test2017", "image_info_test2017"))
     assert "1.8 TFLOP/s sustained in training" in text
     assert max(map(len, text.splitlines())) <= 120
 
 
 def test_a_training_beyond_every_card_is_said(tmp_path: Path) -> None:
     values = DEMO | {"variants": ["tp_h_a6_384x288"], "ablations": [], "overrides": {}, "resources": str(tmp_path)}
+    values |= {"protocol_ablation": None, "resolutions": None}
     plan = Plan.of_config(values | {"training": {"batch_size": 200}}, CONFIG)
     assert columns_of(render_plan(plan, CONFIG / "downloads.yaml"), "tp_h_a6_384x288")[-3:] == [">", "80", "GB"]
 

@@ -35,7 +35,8 @@ def plot_resolutions(curves: Sequence[Curve], heading: str, path: Path) -> None:
     labels = {height: ", ".join(f"{h}x{w}" for h, w in sizes if h == height) for height, _ in sizes}
     axes.set_xticks(list(labels), list(labels.values()))
     axes.set(xlabel="input, height x width in pixels", ylabel="AP (%)")
-    axes.set_ylim(bottom=0)
+    # At least one point high, or a hundredth of a point would look like a difference.
+    axes.set_ylim(0, max(1, axes.get_ylim()[1]))
     tidy(axes)
     if curves:
         figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False)
