@@ -1,0 +1,64 @@
+"""Heatmaps of the photographs do not depend on where the pictures are read from, nor on the batch."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.formula_weights import fill_by_formula
+from transpose.compute import Compute
+from transpose.config.load import load_variant
+from transpose.config.study import Protocol
+from transpose.data.boxes import ground_truth_boxes
+from transpose.data.coco import load_annotations
+from transpose.data.loader import EvaluationCrops
+from transpose.data.pictures import pictures_beside, point_to_zip
+from transpose.evaluation.predict import predict_heatmaps
+from transpose.models.transpose import TransPose
+from transpose.models.variants import build_model
+from transpose.skeleton import COCO
+from transpose.workflow import PHOTOGRAPHS
+
+VARIANTS = Path(__file__).parents[2] / "config" / "variants"
+CPU = Compute(torch.device("cpu"), "fp32", 1)
+PERSONS = 16
+
+
+@pytest.fixture(scope="module", params=["tp_r_a4", "tp_h_s"])
+def model(request: pytest.FixtureRequest) -> TransPose:
+    model = build_model(load_variant(request.param, VARIANTS), len(COCO))
+    fill_by_formula(model, request.param)
+    return CPU.place(model).eval()
+
+
+def heatmaps_of(model: TransPose, annotation_file: Path, batch_size: int) -> np.ndarray:
+    annotations = load_annotations(annotation_file, COCO)
+    boxes = ground_truth_boxes(annotations).select(np.arange(PERSONS))
+    crops = EvaluationCrops(boxes, annotations, pictures_beside(annotation_file), (256, 192))
+    protocol = Protocol(flip_test=False)
+    return np.concatenate(
+        [predict_heatmaps(model, batch.crops, COCO, protocol, CPU).numpy() for batch in crops.batches(batch_size)]
+    )
+
+
+@pytest.fixture(scope="module")
+def from_folder(model: TransPose) -> np.ndarray:
+    return heatmaps_of(model, PHOTOGRAPHS / "annotations.json", PERSONS)
+
+
+def test_an_archive_gives_the_same_bytes_as_a_folder(model: TransPose, from_folder: np.ndarray, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "val.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for picture in (PHOTOGRAPHS / "images").iterdir():
+            archive.write(picture, f"val2017/{picture.name}")
+    annotations = tmp_path / "split" / "annotations.json"
+    annotations.parent.mkdir()
+    annotations.write_bytes((PHOTOGRAPHS / "annotations.json").read_bytes())
+    point_to_zip(annotations, tmp_path / "val.zip", "val2017")
+    assert np.array_equal(heatmaps_of(model, annotations, PERSONS), from_folder)
+
+
+def test_one_at_a_time_gives_what_sixteen_do(model: TransPose, from_folder: np.ndarray) -> None:
+    alone = heatmaps_of(model, PHOTOGRAPHS / "annotations.json", 1)
+    assert np.abs(alone - from_folder).max() <= 1e-5 * np.abs(from_folder).max()
