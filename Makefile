@@ -25,7 +25,7 @@ demo: setup
 	@$(BIN)/transpose summary
 
 test: setup
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 ui:
 	@if [ ! -f results/mlflow.db ]; then echo "no results/mlflow.db yet: make demo makes it"; exit 1; fi

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from transpose.config.load import load_variant
-from transpose.models.variants import build_backbone
+from transpose.models.variants import build_backbone, build_model
+from transpose.models.weights import official_state_dict
 from transpose.workflow import PHOTOGRAPHS
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -55,6 +56,15 @@ def backbone_checkpoint(variant: str) -> bytes:
     state = build_backbone(load_variant(variant, CONFIG / "variants").backbone).state_dict()
     buffer = io.BytesIO()
     torch.save(dict(state) | {"fc.weight": torch.zeros(3, 3)}, buffer)
+    return buffer.getvalue()
+
+
+def released_checkpoint(variant: str) -> bytes:
+    """Random weights of a whole variant as the authors release theirs: a `.pth` with the official names."""
+    torch.manual_seed(0)
+    model = build_model(load_variant(variant, CONFIG / "variants"), keypoints=17)
+    buffer = io.BytesIO()
+    torch.save(official_state_dict(model), buffer)
     return buffer.getvalue()
 
 

@@ -36,7 +36,9 @@ def configure(checkout: Path, **sources: dict[str, Any]) -> None:
         (
             "config.yaml",
             lambda values: values.update(
-                evaluations=[{"dataset": "photographs", "split": "val", "boxes": list(sources)}]
+                evaluations=[{"dataset": "photographs", "split": "val", "boxes": list(sources)}],
+                protocol_ablation=None,
+                resolutions=None,
             ),
         ),
     ):
@@ -80,6 +82,9 @@ def test_urls_are_fetched_once_and_their_boxes_are_counted_and_evaluated(tmp_pat
 def test_an_absent_detection_file_is_told_before_anything_runs(tmp_path: Path) -> None:
     configure(tmp_path, found={"kind": "detections", "files": {"val": "resources/nowhere.json"}})
     (tmp_path / "config" / "config.yaml").rename(tmp_path / "mine.yaml")
-    done = snakemake(tmp_path, "-n", "--configfile", "mine.yaml")
+    # The plan is shown all the same.
+    assert snakemake(tmp_path, "-n", "--configfile", "mine.yaml").returncode == 0
+    done = snakemake(tmp_path, "--configfile", "mine.yaml")
     assert done.returncode != 0
+    assert not (tmp_path / "results").exists()
     assert "resources/nowhere.json: no such file; a detection file in COCO's format belongs there" in output_of(done)

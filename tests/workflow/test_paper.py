@@ -28,6 +28,8 @@ def write_study(checkout: Path) -> None:
     study |= {
         "variants": list(VARIANTS),
         "ablations": [],
+        "protocol_ablation": study["protocol_ablation"] | {"variants": ["tp_r_a3"]},
+        "resolutions": study["resolutions"] | {"variants": ["tp_r_a3"], "sizes": [[128, 96]]},
         "explanation": {"persons": 1},
         "cost": {"batch_sizes": [1], "repeats": 1},
         "bootstrap_samples": 20,
@@ -117,6 +119,13 @@ def test_each_published_row_has_a_verdict_line(checkout: Path) -> None:
     assert {row["model"] for row in rows} == {row["model"] for row in published}
     assert all(row["boxes"] and row["tolerance"] and row["source"] for row in rows)
     assert {row["verdict"] for row in rows} == {"not run"}
+
+
+def test_all_protocols_and_another_size_are_evaluated(checkout: Path) -> None:
+    protocols = rows_of(checkout / "results/paper/protocol_ablation.csv")
+    assert len(protocols) == 2 * 36
+    sizes = rows_of(checkout / "results/paper/resolutions.csv")
+    assert {row["input"] for row in sizes} == {"256x192", "128x96"}
 
 
 def test_boxes_are_counted(checkout: Path) -> None:
