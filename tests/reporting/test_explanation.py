@@ -124,7 +124,7 @@ def test_arrays_persons_and_figures_belong_together(explained: Explained) -> Non
     assert [person["annotation_id"] for person in people["persons"]] == chosen.annotation_ids.tolist()
     assert [person["box_xywh"] for person in people["persons"]] == chosen.boxes_xywh.tolist()
     assert all((explained.annotations.parent / "images" / one["picture"]).is_file() for one in people["persons"])
-    assert (people["pass"], people["stride"]) == ("unflipped", 4)
+    assert (people["pass"], people["stride"]) == ("unflipped", 8)
     assert maps["dependency"].shape == maps["affected"].shape == (2, LAYERS, 17, *GRID)
     np.testing.assert_allclose(maps["dependency"].sum(axis=(-1, -2)), 1, rtol=1e-5)
     assert maps["crops"].shape == (2, *INPUT, 3)

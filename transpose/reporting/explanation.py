@@ -8,7 +8,6 @@ from transpose.attention.dependency import explain_persons
 from transpose.compute import choose_compute
 from transpose.config.recipe import Recipe
 from transpose.config.study import Explanation, Protocol
-from transpose.config.variant import HEATMAP_STRIDE
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations, training_instances
 from transpose.data.crops import normalise
@@ -72,7 +71,8 @@ def write_explanation(
             for kind, areas in of_kind.items():
                 shown = ExplainedPerson(pictures[person].numpy(), keypoints[person], scores[person], areas[person])
                 draw_attention(shown, kind, skeleton, title, figures / f"{person}_{kind}.png", settings.threshold)
-    write_json(folder / "persons.json", {"pass": "unflipped", "stride": HEATMAP_STRIDE, "persons": records})
+    stride = recipe.variant.backbone.stride
+    write_json(folder / "persons.json", {"pass": "unflipped", "stride": stride, "persons": records})
 
 
 def choose_persons(annotations: CocoAnnotations, count: int) -> PersonBoxes:
