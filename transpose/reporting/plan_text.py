@@ -39,8 +39,9 @@ def render_plan(plan: Plan, downloads: Path) -> str:
 
 
 def _parts(estimate: StudyEstimate) -> Iterator[list[str]]:
-    trainings = len(estimate.variants) * estimate.seeds
-    yield [f"Estimate of the whole study {estimate.study!r}, {trainings} trainings, whatever of it exists already:"]
+    trained = sum(variant.training.source == "trained" for variant in estimate.variants) * estimate.seeds
+    runs = f"{trained} trainings" if trained else f"{len(estimate.variants)} released checkpoints"
+    yield [f"Estimate of the whole study {estimate.study!r}, {runs}, whatever of it exists already:"]
     rows = [_row(variant, estimate) for variant in estimate.variants]
     yield _columns([_HEADINGS, *rows, _totals(estimate)])
     yield ["persons", *_crop_lines(estimate.crops)]
@@ -104,7 +105,8 @@ def _assumptions(estimate: StudyEstimate) -> list[str]:
         f"  GPU memory: {settings.state_bytes_per_parameter} bytes a parameter, what autograd keeps of a batch,"
         f" {_gib(settings.overhead_bytes):.1f} GiB beside it",
         "  attention is fused, as on CUDA, with dropout too; `unfused` keeps the L x L weights of each layer",
-        "  not counted: rendered pictures, backbones' weights, attention maps, tables and figures",
+        "  not counted: rendered pictures, others' weights, attention maps, tables and figures; predictions for",
+        "    submissions, at other input sizes and for the protocol ablation",
     ]
 
 
