@@ -129,7 +129,8 @@ class Plan:
         Raises:
             InputError: no box source of the study needs it.
         """
-        for dataset, split, boxes in self._box_places():
+        used = (*self.study.evaluations, *self.study.submissions)
+        for dataset, split, boxes in ((e.dataset, e.split, boxes) for e in used for boxes in e.boxes):
             file = box_file(self.datasets[dataset].boxes[boxes], split)
             if file is not None and file.is_remote and str(file.local_path(self._fetched())) == path:
                 return file
@@ -296,6 +297,11 @@ class Plan:
     def keypoints(self) -> int:
         """Keypoints of the models: those of the data set that they are trained on."""
         return len(self.datasets[self.study.train.dataset].skeleton)
+
+    def learnt_from(self) -> str:
+        """What of the training data set's configuration decides the weights, as canonical JSON."""
+        dataset = self.datasets[self.study.train.dataset]
+        return json.dumps(dataset.model_dump(mode="json", include={"skeleton", "evaluation"}), sort_keys=True)
 
     def training_data(self) -> str:
         """What the study trains on, in words."""

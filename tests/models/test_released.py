@@ -75,6 +75,17 @@ def test_other_first_digits_than_published_are_refused_and_not_pinned(files: Fil
     assert not files.output.exists()
 
 
+def test_after_wrong_bytes_are_deleted_the_right_ones_are_taken(files: Files) -> None:
+    prefix = hashlib.sha256(checkpoint()).hexdigest()[:8]
+    with running(checkpoint(2.0)) as server:
+        with pytest.raises(InputError, match="delete it"):
+            files.fetch(server.url("net.pth"), prefix=prefix)
+        files.checkpoint.unlink()
+        server.content = checkpoint()
+        files.fetch(server.url("net.pth"), prefix=prefix)
+    assert files.output.is_file()
+
+
 def test_the_next_mirror_is_asked_when_one_refuses(files: Files) -> None:
     with running(checkpoint()) as server:
         server.replies = [status(404)]

@@ -33,7 +33,7 @@ def write_study(checkout: Path) -> None:
         "explanation": {"persons": 1},
         "cost": {"batch_sizes": [1], "repeats": 1},
         "bootstrap_samples": 20,
-        "overrides": {name: study["overrides"][name] | {"epochs": 1, "batch_size": 4} for name in VARIANTS},
+        "overrides": {name: study["overrides"][name] | {"epochs": 1, "gpus": 1, "batch_size": 4} for name in VARIANTS},
     }
     study["training"] |= {"device": "cpu", "workers": 0, "attention_dropout": 0.0}
     (checkout / "config" / "paper.yaml").write_text(yaml.safe_dump(study))

@@ -104,13 +104,21 @@ def _read_records(path: Path) -> tuple[PersonBoxes, np.ndarray]:
         as_integers,
         lambda position: name(annotated[position]),
     )
+    is_person = categories == PERSON_CATEGORY
+    _check_areas(path, records, np.flatnonzero(is_person))
     boxes = PersonBoxes(
         column(path, records, "image_id", as_integers, name),
-        column(path, records, "bbox", _as_boxes_with_area, name),
+        column(path, records, "bbox", as_boxes, name),
         column(path, records, "score", as_numbers, name),
         annotation_ids,
     )
-    return boxes, categories == PERSON_CATEGORY
+    return boxes, is_person
+
+
+def _check_areas(path: Path, records: list[dict[str, Any]], persons: np.ndarray) -> None:
+    """Boxes of other categories are skipped, so that it does not matter how large they are."""
+    chosen = [records[position] for position in persons]
+    column(path, chosen, "bbox", _as_boxes_with_area, lambda position: f"record[{persons[position]}]")
 
 
 def _as_boxes_with_area(values: list[Any]) -> np.ndarray:

@@ -66,6 +66,37 @@ def append_missing(
     raise LineError(f"the server stopped at byte {have} of {size}")
 
 
+def announced_size(session: requests.Session, url: str, timeouts: tuple[float, float]) -> int:
+    """Bytes of the file at `url`, as the server announces them.
+
+    Raises:
+        MirrorError: the server refuses, answers with a page for people, or does not tell the size.
+        LineError: the server is busy or unreachable.
+    """
+    try:
+        with session.get(url, headers={"Accept-Encoding": "identity"}, stream=True, timeout=timeouts) as response:
+            _refuse_errors(response)
+            headers = response.headers
+    except _CUT as error:
+        raise LineError(root_cause(error)) from None
+    except requests.RequestException as error:
+        raise MirrorError(root_cause(error)) from None
+    if headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/html":
+        raise MirrorError("the server answers with a web page; download it in a browser and configure its path")
+    if not headers.get("Content-Length", "").isdecimal() or headers["Content-Length"] == "0":
+        raise MirrorError("the server does not tell its size; download it by hand and configure its path")
+    return int(headers["Content-Length"])
+
+
+def _refuse_errors(response: requests.Response) -> None:
+    status = response.status_code
+    if status in _TRY_AGAIN:
+        asked = response.headers.get("Retry-After", "")
+        raise LineError(f"HTTP {status} {response.reason}", float(asked) if asked.isdecimal() else 0.0)
+    if status not in (200, 206):
+        raise MirrorError(f"HTTP {status} {response.reason}")
+
+
 def _ask(
     session: requests.Session, url: str, start: int, size: int, timeouts: tuple[float, float]
 ) -> requests.Response:
@@ -84,19 +115,14 @@ def _ask(
 
 def _first_byte(response: requests.Response, have: int, size: int) -> int:
     """Position in the file of the first byte of the response's body."""
-    status = response.status_code
-    if status in _TRY_AGAIN:
-        asked = response.headers.get("Retry-After", "")
-        raise LineError(f"HTTP {status} {response.reason}", float(asked) if asked.isdecimal() else 0.0)
-    if status == 206:
+    _refuse_errors(response)
+    if response.status_code == 206:
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if span is None or int(span[1]) > have:
             raise MirrorError("answers with another range than asked for")
         start, total = int(span[1]), span[2]
-    elif status == 200:
-        start, total = 0, response.headers.get("Content-Length", "")
     else:
-        raise MirrorError(f"HTTP {status} {response.reason}")
+        start, total = 0, response.headers.get("Content-Length", "")
     if total.isdecimal() and int(total) != size:
         raise MirrorError(f"has {total} bytes, not {size}")
     return start

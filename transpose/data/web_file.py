@@ -1,5 +1,6 @@
 """A single file from a URL whose size nobody wrote down, and whose digest perhaps nobody knows yet."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import requests
 from transpose.config.download import Archive
 from transpose.data.digests import digest_record, remember_sha256
 from transpose.data.download import Patience, fetch, transfer
-from transpose.data.mirror import MirrorError, root_cause
+from transpose.data.mirror import LineError, MirrorError, announced_size
 from transpose.data.space import require_space
 from transpose.errors import InputError
 from transpose.files import atomic_path, read_json, sha256_of_file
@@ -40,7 +41,7 @@ def fetch_url(
         _check(target, expected)
         return
     try:
-        size = _size_at(url, patience.timeouts)
+        size = _size_at(url, patience, report)
         if expected is not None:
             fetch(Archive(version=url, bytes=size, sha256=expected, urls=(url,)), target, patience, report)
             return
@@ -69,24 +70,25 @@ def _check(target: Path, expected: str | None) -> None:
 
 def _remembered(target: Path) -> str | None:
     record = digest_record(target)
-    return read_json(record).get("sha256") if record.is_file() else None
+    content = read_json(record) if record.is_file() else None
+    digest = content.get("sha256") if isinstance(content, dict) else None
+    return digest if isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest) else None
 
 
-def _size_at(url: str, timeouts: tuple[float, float]) -> int:
-    """Bytes of the file at a URL.
+def _size_at(url: str, patience: Patience, report: Callable[[str], None]) -> int:
+    """Bytes of the file at a URL, asked for as long as `patience` says.
 
     Raises:
-        MirrorError: the server refuses, answers with a page for people, or does not tell the size.
+        MirrorError: the server refuses, answers with a page for people, does not tell the size, or stays unreachable.
     """
-    try:
-        with requests.get(url, headers={"Accept-Encoding": "identity"}, stream=True, timeout=timeouts) as response:
-            headers = response.headers
-            if not response.ok:
-                raise MirrorError(f"HTTP {response.status_code} {response.reason}")
-    except requests.RequestException as error:
-        raise MirrorError(root_cause(error)) from None
-    if headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/html":
-        raise MirrorError("the server answers with a web page; download it in a browser and configure its path")
-    if not headers.get("Content-Length", "").isdecimal() or headers["Content-Length"] == "0":
-        raise MirrorError("the server does not tell its size; download it by hand and configure its path")
-    return int(headers["Content-Length"])
+    with requests.Session() as session:
+        for failures in range(1, patience.tries + 1):
+            try:
+                return announced_size(session, url, patience.timeouts)
+            except LineError as error:
+                if failures == patience.tries:
+                    raise MirrorError(f"{error} ({failures} times in a row)") from None
+                pause = patience.pause(failures, error.wait)
+                report(f"{url}: {error}; trying again in {pause:.0f} s")
+                patience.sleep(pause)
+    raise AssertionError("patience has at least one try")

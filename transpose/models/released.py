@@ -7,6 +7,7 @@ from torch import Tensor
 
 from transpose.config.load import read_record
 from transpose.config.weights import Pin, ReleasedWeights
+from transpose.data.digests import digest_record
 from transpose.data.download import Patience
 from transpose.data.web_file import fetch_url
 from transpose.errors import InputError
@@ -36,6 +37,9 @@ def fetch_released(
             holds anything but named tensors.
     """
     known = read_record(Pin, pin) if pin.is_file() else None
+    if known is None:
+        # The pin alone remembers: what was refused before it was written must not bind anybody.
+        digest_record(checkpoint).unlink(missing_ok=True)
     _fetch(released, checkpoint, known, patience, report)
     sha256 = sha256_of_file(checkpoint)
     if released.sha256_prefix and not sha256.startswith(released.sha256_prefix):

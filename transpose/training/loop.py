@@ -162,10 +162,11 @@ class TrainingRun:
             everybody = np.concatenate(self.group.gather(index))
             annotation_ids = self.samples.annotation_ids[everybody].tolist()
             raise DivergedError(self.progress.epoch, self.progress.step, annotation_ids)
-        self.group.average_gradients(self.model.parameters(), len(index) / persons)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate() * group["rate_factor"]
-        self.optimiser.step()
+        with memory_for("training.batch_size", self.training.batch_size):
+            self.group.average_gradients(self.model.parameters(), len(index) / persons)
+            for group in self.optimiser.param_groups:
+                group["lr"] = self._learning_rate() * group["rate_factor"]
+            self.optimiser.step()
         return persons, mean
 
     def _own_part(self, batches: Iterator[TrainingBatch]) -> tuple[np.ndarray, float]:

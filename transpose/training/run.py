@@ -77,7 +77,7 @@ def train_variant(
                 seed,
                 compute,
                 store,
-                _fingerprint(recipe, seed, digests),
+                _fingerprint(recipe, seed, data, protocol, digests),
                 validator(recipe, data, protocol, compute, folder, group),
                 group,
                 accuracy_of(data.evaluation),
@@ -183,8 +183,18 @@ def _samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingSamples:
     )
 
 
-def _fingerprint(recipe: Recipe, seed: int, digests: dict[str, str]) -> str:
-    return digest_of_value({"recipe": recipe.model_dump(mode="json"), "seed": seed, "files": digests})
+def _fingerprint(recipe: Recipe, seed: int, data: TrainingData, protocol: Protocol, digests: dict[str, str]) -> str:
+    return digest_of_value(
+        {
+            "recipe": recipe.model_dump(mode="json"),
+            "seed": seed,
+            "files": digests,
+            "skeleton": data.skeleton.model_dump(mode="json"),
+            # They choose the best epoch.
+            "evaluation": data.evaluation,
+            "protocol": protocol.model_dump(mode="json", exclude={"batch_size", "threads"}),
+        }
+    )
 
 
 def _write_outputs(model: TransPose, progress: Progress, record: dict[str, Any], folder: Path) -> None:

@@ -1,7 +1,8 @@
 # A split out of downloaded archives: the annotation file as the archive holds it, and beside it where the pictures are.
 rule arrange:
     input:
-        dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
+        # Of the data set only the params below decide the split; a new date of the annotations would retrain.
+        dataset=ancient(f"{RESULTS}/records/datasets/{{dataset}}.json"),
         archives=PLAN.archives,
     output:
         f"{RESOURCES}/{{dataset}}/{{split}}/annotations.json",
@@ -15,6 +16,7 @@ rule arrange:
     params:
         downloads=f"{RESOURCES}/downloads",
         unpacked=PLAN.unpacked_option,
+        source=lambda wildcards: PLAN.archived(wildcards).model_dump_json(),
     message:
         "Arrange split {wildcards.split} of {wildcards.dataset}"
     shell:

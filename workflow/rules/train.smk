@@ -5,7 +5,8 @@ rule train:
     input:
         recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
         protocol=f"{RESULTS}/records/protocols/study.json",
-        dataset=f"{RESULTS}/records/datasets/{PLAN.study.train.dataset}.json",
+        # Of the data set only `learnt_from` below decides the weights: other boxes or another title must not retrain.
+        dataset=ancient(f"{RESULTS}/records/datasets/{PLAN.study.train.dataset}.json"),
         train=PLAN.split_annotations(PLAN.study.train),
         validation=PLAN.split_annotations(PLAN.study.validation),
         backbone=lambda wildcards: PLAN.backbone_weights(wildcards.variant),
@@ -31,6 +32,7 @@ rule train:
     params:
         results=subpath(output.run, ancestor=4),
         study=PLAN.study.name,
+        learnt_from=PLAN.learnt_from(),
     message:
         "Train {wildcards.variant}, seed {wildcards.seed}"
     shell:
