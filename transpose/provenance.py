@@ -7,16 +7,35 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 
+_PICTURE_CODE = tuple(
+    f"data/{name}.py" for name in ("coco", "boxes", "images", "pictures", "zip_pictures", "crops", "loader", "workers")
+)
+
+PREDICTION_CODE = (
+    "geometry.py",
+    *_PICTURE_CODE,
+    "models",
+    "inference",
+    *(f"evaluation/{name}.py" for name in ("pipeline", "predict", "results")),
+)
+"""Parts of the package that decide predictions of trained weights."""
+
+EVALUATION_CODE = (
+    "data/coco.py",
+    *(
+        f"evaluation/{name}.py"
+        for name in ("results", "oks", "joints", "matching", "matches", "bootstrap", "pckh", "joint_hits", "report")
+    ),
+)
+"""Parts of the package that decide the figures of predictions."""
+
 TRAINING_CODE = (
     "compute.py",
-    "geometry.py",
-    *(f"data/{name}.py" for name in ("coco", "images", "crops", "augment", "heatmaps", "loader", "workers")),
-    "models",
+    *(f"data/{name}.py" for name in ("augment", "heatmaps")),
     "training",
-    # The validation's AP chooses the best weights.
-    "data/boxes.py",
-    "inference",
-    *(f"evaluation/{name}.py" for name in ("pipeline", "predict", "oks")),
+    # The validation's figure chooses the best weights.
+    *PREDICTION_CODE,
+    *(f"evaluation/{name}.py" for name in ("oks", "pckh")),
 )
 """Parts of the package that decide trained weights."""
 

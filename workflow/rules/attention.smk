@@ -35,11 +35,7 @@ rule explain:
         gpu=GPUS,
     params:
         code=code_fingerprint(
-            "geometry.py",
-            "models",
-            "inference",
-            "data/crops.py",
-            "evaluation/predict.py",
+            *PREDICTION_CODE,
             "attention",
             "reporting/attention_figure.py",
             "reporting/explanation.py",

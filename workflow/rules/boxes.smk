@@ -42,6 +42,7 @@ rule boxes:
             "data/boxes.py",
             "data/coco.py",
             "data/detector",
+            "data/images.py",
             "data/simulated_detector.py",
         ),
         file=lambda wildcards, input: [f"--file={path}" for path in input.file],
@@ -65,7 +66,7 @@ rule evaluate_boxes:
     conda:
         "../../environment.yml"
     params:
-        code=code_fingerprint("evaluation/box_ap.py"),
+        code=code_fingerprint("data/boxes.py", "data/coco.py", "evaluation/box_ap.py"),
     message:
         "AP of the person boxes {wildcards.boxes} of {wildcards.dataset} {wildcards.split}"
     shell:

@@ -4,7 +4,12 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from transpose.errors import InputError
-from transpose.provenance import TRAINING_CODE, code_fingerprint
+from transpose.provenance import (
+    EVALUATION_CODE,
+    PREDICTION_CODE,
+    TRAINING_CODE,
+    code_fingerprint,
+)
 from transpose.workflow import Plan, use_this_interpreter
 
 use_this_interpreter()

@@ -18,15 +18,7 @@ rule predict:
     resources:
         gpu=GPUS,
     params:
-        code=code_fingerprint(
-            "geometry.py",
-            "models",
-            "inference",
-            "data/crops.py",
-            "data/loader.py",
-            "evaluation/pipeline.py",
-            "evaluation/predict.py",
-        ),
+        code=code_fingerprint(*PREDICTION_CODE),
     message:
         "Predict {wildcards.dataset} {wildcards.split} on {wildcards.boxes} boxes with {wildcards.variant}, seed {wildcards.seed}"
     shell:
@@ -51,16 +43,7 @@ rule evaluate:
     conda:
         "../../environment.yml"
     params:
-        code=code_fingerprint(
-            "evaluation/oks.py",
-            "evaluation/joints.py",
-            "evaluation/matching.py",
-            "evaluation/matches.py",
-            "evaluation/bootstrap.py",
-            "evaluation/pckh.py",
-            "evaluation/joint_hits.py",
-            "evaluation/report.py",
-        ),
+        code=code_fingerprint(*EVALUATION_CODE),
         samples=PLAN.study.bootstrap_samples,
         seed=PLAN.study.bootstrap_seed,
     message:

@@ -20,16 +20,7 @@ rule ablate_protocol:
         gpu=GPUS,
     params:
         code=code_fingerprint(
-            "geometry.py",
-            "models",
-            "inference",
-            "data/crops.py",
-            "data/loader.py",
-            "evaluation/pipeline.py",
-            "evaluation/predict.py",
-            "evaluation/report.py",
-            "evaluation/oks.py",
-            "evaluation/protocol_ablation.py",
+            *PREDICTION_CODE, *EVALUATION_CODE, "evaluation/protocol_ablation.py"
         ),
     message:
         "Every protocol on {wildcards.dataset} {wildcards.split}, {wildcards.boxes} boxes, with {wildcards.variant}, seed {wildcards.seed}"

@@ -23,20 +23,7 @@ rule generalise:
         gpu=GPUS,
     params:
         code=code_fingerprint(
-            "geometry.py",
-            "models",
-            "inference",
-            "data/crops.py",
-            "data/loader.py",
-            "evaluation/pipeline.py",
-            "evaluation/predict.py",
-            "evaluation/report.py",
-            "evaluation/oks.py",
-            "evaluation/joints.py",
-            "evaluation/matching.py",
-            "evaluation/matches.py",
-            "evaluation/bootstrap.py",
-            "evaluation/generalise.py",
+            *PREDICTION_CODE, *EVALUATION_CODE, "evaluation/generalise.py"
         ),
         samples=PLAN.study.bootstrap_samples,
         seed=PLAN.study.bootstrap_seed,
