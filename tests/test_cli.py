@@ -81,6 +81,7 @@ def test_every_step_can_be_taken_by_hand(recipe: Path, dataset: Path, tiny_datas
     done = train(recipe, dataset, annotations, results)
     assert done.returncode == 0, done.stderr
     assert "validation AP" in done.stderr
+    assert not list(run.glob("checkpoint*"))
     done = boxes(dataset, annotations, results / "boxes.json")
     assert done.returncode == 0, done.stderr
     assert "4 ground truth boxes kept" in done.stderr

@@ -136,6 +136,7 @@ def train(
     from transpose.config.study import Protocol
     from transpose.progress import TrainingProgress
     from transpose.tracking import LiveRun
+    from transpose.training.checkpoint import CheckpointStore
     from transpose.training.data import TrainingData
     from transpose.training.distributed import check_devices, is_launched, joined
     from transpose.training.launch import launch
@@ -157,6 +158,9 @@ def train(
     ):
         progress = TrainingProgress(training.epochs, sys.stderr, live.epoch if live else lambda _: None)
         train_variant(chosen, seed, data, read_record(Protocol, protocol), folder, progress, group)
+    # Not before everything has ended well: Snakemake deletes the outputs of a job that dies in its last second.
+    if group.leads:
+        CheckpointStore(folder).clear()
 
 
 @contextmanager

@@ -82,7 +82,19 @@ def test_a_run_leaves_loadable_weights_a_history_and_its_record(data: TrainingDa
     assert record["trainable_parameters"] == sum(parameter.numel() for parameter in model.parameters())
     for name in OUTPUTS[:2]:
         load_weights(model, tmp_path / "run" / name)
-    assert not list((tmp_path / "run").glob("checkpoint*"))
+
+
+def test_outputs_lost_after_the_last_epoch_are_written_anew_without_training(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "run", Watcher())
+    before = _bytes(tmp_path / "run")
+    for name in (*OUTPUTS, "run.json"):
+        (tmp_path / "run" / name).unlink(missing_ok=True)
+    again = Watcher()
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "run", again)
+    assert _bytes(tmp_path / "run") == before
+    assert (again.steps, again.epochs) == (0, 0)
 
 
 def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not(data: TrainingData, tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ def train_variant(
     """Train one variant and write `weights.safetensors` (best), `last.safetensors`, `history.jsonl` and `run.json`.
 
     Interrupted at any moment, the same call continues and ends with the same bytes (fixed device, threads, processes).
+    The checkpoint of a finished training stays, so that the same call writes lost outputs anew; see
+    `CheckpointStore.clear`.
 
     Args:
         folder: of this run; a lock keeps a second trainer out.
@@ -124,7 +126,6 @@ def train_variant(
         }
         if group.leads:
             _write_outputs(model, progress, record, folder)
-            store.clear()
         return record
 
 
