@@ -1,5 +1,6 @@
 """SHA-256 of files too large to read again at every run, remembered beside them."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,12 @@ def remembered_sha256(path: Path) -> str:
         raise InputError(path, None, None, f"cannot be read: {error.strerror}") from None
     remember_sha256(path, digest, state)
     return digest
+
+
+def recorded_sha256(path: Path) -> str | None:
+    """The digest on record, whatever the file is by now; None where there is no usable record."""
+    digest = _read_record(digest_record(path)).get("sha256")
+    return digest if isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest) else None
 
 
 def remember_sha256(path: Path, digest: str, state: dict[str, int] | None = None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import requests
 from tqdm import tqdm
@@ -21,6 +21,8 @@ from transpose.data.mirror import LineError, MirrorError, append_missing
 from transpose.data.space import require_space
 from transpose.errors import InputError
 from transpose.files import sha256_of_file, write_json
+
+Answer = TypeVar("Answer")
 
 WRONG_DOWNLOADS = 2
 """Downloads with a wrong digest before a person is asked: the first, and one new one."""
@@ -108,21 +110,44 @@ def transfer(
     def held() -> int:
         return stream.seek(0, os.SEEK_END)
 
-    failures = 0
     bar = tqdm(desc=name, total=size, initial=held(), unit="B", unit_scale=True, mininterval=1.0)
     with bar, requests.Session() as session:
-        while True:
-            before = held()
-            try:
-                append_missing(session, url, size, stream, patience.timeouts, bar.update)
-                return
-            except LineError as error:
-                failures = 0 if held() > before else failures + 1
-                if failures == patience.tries:
-                    raise MirrorError(f"{error} ({failures} times in a row)") from None
-                pause = patience.pause(failures, error.wait)
-                report(f"{url}: {error}; trying again in {pause:.0f} s")
-                patience.sleep(pause)
+        ask_patiently(
+            lambda: append_missing(session, url, size, stream, patience.timeouts, bar.update),
+            url,
+            patience,
+            report,
+            held,
+        )
+
+
+def ask_patiently(
+    attempt: Callable[[], Answer],
+    url: str,
+    patience: Patience,
+    report: Callable[[str], None],
+    progress: Callable[[], int] = lambda: 0,
+) -> Answer:
+    """What `attempt` gives, which is made again after each LineError.
+
+    Args:
+        progress: a number that grows when a failed attempt brought something, so that patience begins anew.
+
+    Raises:
+        MirrorError: the server refuses, or the attempts bring nothing for too long.
+    """
+    failures = 0
+    while True:
+        before = progress()
+        try:
+            return attempt()
+        except LineError as error:
+            failures = 0 if progress() > before else failures + 1
+            if failures == patience.tries:
+                raise MirrorError(f"{error} ({failures} times in a row)") from None
+            pause = patience.pause(failures, error.wait)
+            report(f"{url}: {error}; trying again in {pause:.0f} s")
+            patience.sleep(pause)
 
 
 def partial_path(target: Path, archive: Archive) -> Path:

@@ -1,18 +1,17 @@
 """A single file from a URL whose size nobody wrote down, and whose digest perhaps nobody knows yet."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import requests
 
 from transpose.config.download import Archive
-from transpose.data.digests import digest_record, remember_sha256
-from transpose.data.download import Patience, fetch, transfer
-from transpose.data.mirror import LineError, MirrorError, announced_size
+from transpose.data.digests import recorded_sha256, remember_sha256, remembered_sha256
+from transpose.data.download import Patience, ask_patiently, fetch, transfer
+from transpose.data.mirror import MirrorError, announced_size
 from transpose.data.space import require_space
 from transpose.errors import InputError
-from transpose.files import atomic_path, read_json, sha256_of_file
+from transpose.files import atomic_path, sha256_of_file
 
 
 def fetch_url(
@@ -36,12 +35,13 @@ def fetch_url(
         InputError: the server does not give the file, or one with another digest.
     """
     patience = patience or Patience()
-    expected = sha256 or _remembered(target)
+    expected = sha256 or recorded_sha256(target)
     if target.is_file():
         _check(target, expected)
         return
     try:
-        size = _size_at(url, patience, report)
+        with requests.Session() as session:
+            size = ask_patiently(lambda: announced_size(session, url, patience.timeouts), url, patience, report)
         if expected is not None:
             fetch(Archive(version=url, bytes=size, sha256=expected, urls=(url,)), target, patience, report)
             return
@@ -50,7 +50,7 @@ def fetch_url(
         raise InputError(url, None, None, f"cannot be downloaded: {error}") from None
     except OSError as error:
         raise InputError(target, None, None, f"cannot be written: {error.strerror or error}") from None
-    report(f"{url}: no digest was given; from now on it must have the sha256 {_remembered(target)}")
+    report(f"{url}: no digest was given; from now on it must have the sha256 {recorded_sha256(target)}")
 
 
 def _fetch_unknown(url: str, size: int, target: Path, patience: Patience, report: Callable[[str], None]) -> None:
@@ -58,7 +58,7 @@ def _fetch_unknown(url: str, size: int, target: Path, patience: Patience, report
     require_space(target, size)
     with atomic_path(target) as temporary, temporary.open("ab") as stream:
         transfer(url, size, stream, target.name, patience, report)
-    remember_sha256(target, sha256_of_file(target))
+    remembered_sha256(target)
 
 
 def _check(target: Path, expected: str | None) -> None:
@@ -66,29 +66,3 @@ def _check(target: Path, expected: str | None) -> None:
     if expected not in (None, digest):
         raise InputError(target, None, None, f"sha256 is {digest}, not {expected}: delete it to have it fetched again")
     remember_sha256(target, digest)
-
-
-def _remembered(target: Path) -> str | None:
-    record = digest_record(target)
-    content = read_json(record) if record.is_file() else None
-    digest = content.get("sha256") if isinstance(content, dict) else None
-    return digest if isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest) else None
-
-
-def _size_at(url: str, patience: Patience, report: Callable[[str], None]) -> int:
-    """Bytes of the file at a URL, asked for as long as `patience` says.
-
-    Raises:
-        MirrorError: the server refuses, answers with a page for people, does not tell the size, or stays unreachable.
-    """
-    with requests.Session() as session:
-        for failures in range(1, patience.tries + 1):
-            try:
-                return announced_size(session, url, patience.timeouts)
-            except LineError as error:
-                if failures == patience.tries:
-                    raise MirrorError(f"{error} ({failures} times in a row)") from None
-                pause = patience.pause(failures, error.wait)
-                report(f"{url}: {error}; trying again in {pause:.0f} s")
-                patience.sleep(pause)
-    raise AssertionError("patience has at least one try")

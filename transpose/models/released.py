@@ -7,11 +7,11 @@ from torch import Tensor
 
 from transpose.config.load import read_record
 from transpose.config.weights import Pin, ReleasedWeights
-from transpose.data.digests import digest_record
+from transpose.data.digests import digest_record, remembered_sha256
 from transpose.data.download import Patience
 from transpose.data.web_file import fetch_url
 from transpose.errors import InputError
-from transpose.files import sha256_of_file, write_json
+from transpose.files import write_json
 from transpose.models.weights import read_checkpoint, save_tensors
 
 
@@ -41,7 +41,7 @@ def fetch_released(
         # The pin alone remembers: what was refused before it was written must not bind anybody.
         digest_record(checkpoint).unlink(missing_ok=True)
     _fetch(released, checkpoint, known, patience, report)
-    sha256 = sha256_of_file(checkpoint)
+    sha256 = remembered_sha256(checkpoint)
     if released.sha256_prefix and not sha256.startswith(released.sha256_prefix):
         problem = f"sha256 is {sha256}, but its publisher says {released.sha256_prefix}...; delete it to fetch it anew"
         raise InputError(checkpoint, None, None, problem)
