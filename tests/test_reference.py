@@ -15,6 +15,7 @@ from tests.formula_weights import fill_by_formula
 from transpose.config.load import load_variant
 from transpose.config.training import CosineSchedule
 from transpose.data.augment import mirror_keypoints
+from transpose.data.coco import load_annotations
 from transpose.data.crops import crop_image
 from transpose.data.heatmaps import gaussian_heatmaps
 from transpose.evaluation.oks import evaluate_keypoints, second_opinion
@@ -237,6 +238,6 @@ def test_oks_evaluation(suppression, reference_dir):
     _, results = kept_results(suppression)
     path = found(reference_dir, "evaluation_gt.json")
     expected = pytest.approx(suppression[0]["stats"], abs=1e-9)
-    assert evaluate_keypoints(path, results, COCO).statistics == expected
-    opinion = second_opinion(path, results, COCO)
+    assert evaluate_keypoints(load_annotations(path, COCO), results, COCO).statistics == expected
+    opinion = second_opinion(load_annotations(path, COCO), results, COCO)
     assert opinion is None or opinion == expected

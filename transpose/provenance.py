@@ -24,7 +24,18 @@ EVALUATION_CODE = (
     "data/coco.py",
     *(
         f"evaluation/{name}.py"
-        for name in ("results", "oks", "joints", "matching", "matches", "bootstrap", "pckh", "joint_hits", "report")
+        for name in (
+            "results",
+            "oks",
+            "joints",
+            "matching",
+            "matches",
+            "bootstrap",
+            "pckh",
+            "joint_hits",
+            "place",
+            "report",
+        )
     ),
 )
 """Parts of the package that decide the figures of predictions."""

@@ -29,7 +29,7 @@ def whole_person_matches(scene):
 def test_matches_are_the_official_evaluators(seed, cells, make_scene, monkeypatch):
     monkeypatch.setattr(matching, "_CELLS_AT_ONCE", cells)
     scene = make_scene(seed, images=40)
-    official = evaluate_keypoints(scene.annotation_path, scene.results, COCO).matches
+    official = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO).matches
     pairs, matched, on_ignored = whole_person_matches(scene)
     np.testing.assert_array_equal(pairs.image_ids, official.image_ids)
     np.testing.assert_array_equal(pairs.detection_images, official.images)

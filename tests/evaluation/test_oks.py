@@ -5,6 +5,7 @@ import pycocotools.coco as pycoco
 import pycocotools.cocoeval as pycocoeval
 import pytest
 
+from transpose.data.coco import load_annotations
 from transpose.errors import InputError
 from transpose.evaluation import oks
 from transpose.evaluation.oks import STATISTICS, evaluate_keypoints, largest_disagreement, second_opinion
@@ -35,7 +36,7 @@ def official_statistics(scene, tmp_path):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_is_the_official_evaluation(seed, make_scene, tmp_path):
     scene = make_scene(seed)
-    metrics = evaluate_keypoints(scene.annotation_path, scene.results, COCO)
+    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
     assert metrics.statistics == official_statistics(scene, tmp_path)
     assert 0.1 < metrics.statistics["AP"] < 0.9
     counted = [person for person in scene.content["annotations"] if person["num_keypoints"] and not person["iscrowd"]]
@@ -45,8 +46,8 @@ def test_is_the_official_evaluation(seed, make_scene, tmp_path):
 def test_both_evaluators_agree(make_scene):
     pytest.importorskip("xtcocotools", exc_type=ImportError)
     scene = make_scene(seed=2)
-    metrics = evaluate_keypoints(scene.annotation_path, scene.results, COCO)
-    opinion = second_opinion(scene.annotation_path, scene.results, COCO)
+    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
+    opinion = second_opinion(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
     assert opinion is not None
     assert largest_disagreement(metrics.statistics, opinion) < 1e-9
 
@@ -54,7 +55,7 @@ def test_both_evaluators_agree(make_scene):
 def test_without_a_second_evaluator_there_is_no_second_opinion(make_scene, monkeypatch):
     monkeypatch.setattr(oks, "_module", lambda name: None)
     scene = make_scene()
-    assert second_opinion(scene.annotation_path, scene.results, COCO) is None
+    assert second_opinion(load_annotations(scene.annotation_path, COCO), scene.results, COCO) is None
 
 
 def test_perfect_results_are_perfect_and_a_first_annotation_of_number_zero_counts(make_scene):
@@ -65,14 +66,14 @@ def test_perfect_results_are_perfect_and_a_first_annotation_of_number_zero_count
         keypoints=np.array([person["keypoints"] for person in persons]).reshape(-1, 17, 3),
         scores=np.ones(len(persons)),
     )
-    metrics = evaluate_keypoints(scene.annotation_path, results, COCO)
+    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), results, COCO)
     assert metrics.statistics["AP"] == pytest.approx(1)
     assert metrics.statistics["AR"] == 1
     assert {joint.median_error_visible for joint in metrics.joints} == {0}
 
 
 def test_empty_results_have_no_precision(make_scene, no_results):
-    metrics = evaluate_keypoints(make_scene().annotation_path, no_results, COCO)
+    metrics = evaluate_keypoints(load_annotations(make_scene().annotation_path, COCO), no_results, COCO)
     assert set(metrics.statistics.values()) == {0}
     assert {joint.ap for joint in metrics.joints} == {0}
     assert {joint.median_error_visible for joint in metrics.joints} == {None}
@@ -86,7 +87,7 @@ def test_nobody_to_find_is_minus_one(keep_crowds, make_scene):
     content["annotations"] = [person for person in content["annotations"] if person["iscrowd"] and keep_crowds]
     assert bool(content["annotations"]) == keep_crowds
     scene.annotation_path.write_text(json.dumps(content))
-    metrics = evaluate_keypoints(scene.annotation_path, scene.results, COCO)
+    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
     assert set(metrics.statistics.values()) == {-1}
     assert {joint.ap for joint in metrics.joints} == {-1}
     assert metrics.persons == 0
@@ -96,20 +97,22 @@ def test_nobody_to_find_is_minus_one(keep_crowds, make_scene):
 def test_no_image_at_all(make_scene, no_results):
     scene = make_scene()
     scene.annotation_path.write_text(json.dumps(scene.content | {"images": [], "annotations": []}))
-    assert set(evaluate_keypoints(scene.annotation_path, no_results, COCO).statistics.values()) == {-1}
+    assert set(
+        evaluate_keypoints(load_annotations(scene.annotation_path, COCO), no_results, COCO).statistics.values()
+    ) == {-1}
 
 
 def test_a_result_of_an_unknown_image_is_refused(make_scene):
     scene = make_scene()
     scene.results.image_ids[7] = 9999
     with pytest.raises(InputError, match=r"result 7 .* image 9999"):
-        evaluate_keypoints(scene.annotation_path, scene.results, COCO)
+        evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
 
 
 def test_prints_nothing(make_scene, capsys):
     scene = make_scene()
-    evaluate_keypoints(scene.annotation_path, scene.results, COCO)
-    second_opinion(scene.annotation_path, scene.results, COCO)
+    evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
+    second_opinion(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
     assert capsys.readouterr().out == ""
 
 
@@ -130,8 +133,12 @@ def test_another_skeleton_brings_its_own_sigmas(make_scene):
     ]
     scene.annotation_path.write_text(json.dumps(scene.content | {"annotations": annotations}))
     results = PoseResults(scene.results.image_ids, scene.results.keypoints[:, :3], scene.results.scores)
-    metrics = evaluate_keypoints(scene.annotation_path, results, triple)
+    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, triple), results, triple)
     wide = Skeleton.model_validate(triple.model_dump() | {"sigmas": (0.5, 1.0, 2.0)})
-    assert evaluate_keypoints(scene.annotation_path, results, wide).statistics["AP"] > metrics.statistics["AP"] > 0
-    opinion = second_opinion(scene.annotation_path, results, triple)
+    assert (
+        evaluate_keypoints(load_annotations(scene.annotation_path, wide), results, wide).statistics["AP"]
+        > metrics.statistics["AP"]
+        > 0
+    )
+    opinion = second_opinion(load_annotations(scene.annotation_path, triple), results, triple)
     assert opinion is None or largest_disagreement(metrics.statistics, opinion) < 1e-9

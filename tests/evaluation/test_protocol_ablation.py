@@ -137,7 +137,10 @@ def test_the_file_holds_the_evaluators_figures_and_names_the_boxes(files: dict[s
     for result in (report.results[0], report.results[-1]):
         size = RECIPE.variant.input_size
         expected = predict_persons(network(), boxes, annotations, size, COCO, result.protocol, CPU)
-        assert result.metrics == evaluate_keypoints(files["annotations"], expected, COCO).statistics
+        assert (
+            result.metrics
+            == evaluate_keypoints(load_annotations(files["annotations"], COCO), expected, COCO).statistics
+        )
         assert result.predictions == len(expected)
 
 

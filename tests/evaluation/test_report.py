@@ -12,6 +12,7 @@ from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
 from transpose.config.study import Protocol
 from transpose.data.boxes import PersonBoxes, write_boxes
+from transpose.data.coco import load_annotations
 from transpose.errors import InputError
 from transpose.evaluation import report as module
 from transpose.evaluation.matches import average_precisions, read_matches
@@ -91,7 +92,7 @@ def test_figures_are_the_evaluations_and_everything_is_named(make_files: Callabl
     files = make_files()
     report = files.evaluate()
     results = module.read_results(files.predictions, COCO)
-    expected = evaluate_keypoints(files.annotations, results, COCO)
+    expected = evaluate_keypoints(load_annotations(files.annotations, COCO), results, COCO)
     assert report.metrics == expected.statistics
     assert (report.images, report.persons) == (expected.images, expected.persons)
     assert report.predictions == len(results)
@@ -156,7 +157,12 @@ class TestSecondOpinion:
 
     def test_it_agrees_where_it_is_installed(self, make_files: Callable[..., Files]) -> None:
         files = make_files()
-        installed = second_opinion(files.annotations, module.read_results(files.predictions, COCO), COCO) is not None
+        installed = (
+            second_opinion(
+                load_annotations(files.annotations, COCO), module.read_results(files.predictions, COCO), COCO
+            )
+            is not None
+        )
         opinion = files.evaluate().second_opinion
         assert opinion is not None
         assert opinion.available == installed
@@ -166,7 +172,9 @@ class TestSecondOpinion:
         self, make_files: Callable[..., Files], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         files = make_files()
-        figures = evaluate_keypoints(files.annotations, module.read_results(files.predictions, COCO), COCO).statistics
+        figures = evaluate_keypoints(
+            load_annotations(files.annotations, COCO), module.read_results(files.predictions, COCO), COCO
+        ).statistics
         monkeypatch.setattr(module, "second_opinion", lambda *_: figures | {"AR50": figures["AR50"] + 1e-3})
         with pytest.raises(InputError, match=r"found.json: pycocotools and xtcocotools disagree by 0.001"):
             files.evaluate()

@@ -15,8 +15,8 @@ from transpose.config.recipe import Recipe
 from transpose.config.study import Study
 from transpose.config.training import Training
 from transpose.errors import InputError
-from transpose.evaluation.matches import THRESHOLDS, MatchTable, average_precisions, write_matches
-from transpose.files import read_json, write_json, write_text
+from transpose.evaluation.matches import THRESHOLDS, MatchTable, average_precisions
+from transpose.files import read_json, write_json, write_npz, write_text
 from transpose.provenance import TRAINING_CODE, code_fingerprint
 from transpose.reporting.study import StudyFiles, write_study
 
@@ -98,7 +98,7 @@ class Results:
         }
         path = self.metrics(variant, seed, boxes)
         write_json(path, values | changes)
-        write_matches(table, path.with_suffix(".npz"))
+        write_npz(path.with_suffix(".npz"), **vars(table))
 
     def _write_training(self, variant: str, seed: int) -> None:
         folder = self.folder / "train" / variant / f"seed{seed}"

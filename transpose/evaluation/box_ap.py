@@ -16,6 +16,7 @@ from transpose.config.dataset import BoxKind, Dataset
 from transpose.data.boxes import PersonBoxes, read_boxes
 from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, load_annotations
 from transpose.errors import InputError
+from transpose.evaluation.place import place_of
 from transpose.files import sha256_of_file, write_json
 
 STATISTICS = ("AP", "AP50", "AP75", "APS", "APM", "APL", "AR1", "AR10", "AR", "ARS", "ARM", "ARL")
@@ -81,10 +82,7 @@ def write_box_metrics(dataset: Dataset, annotations: Path, boxes: Path, output: 
     Raises:
         InputError: a file is missing or wrong, or the data set has no such box source.
     """
-    name, split, source = boxes.parent.parent.name, boxes.parent.name, boxes.stem
-    if not name or source not in dataset.boxes:
-        known = ", ".join(dataset.boxes)
-        raise InputError(boxes, None, None, f"must lie at DATASET/SPLIT/BOXES.json, BOXES being one of {known}")
+    name, split, source = place_of(boxes, dataset)
     truth, found = load_annotations(annotations, dataset.skeleton), read_boxes(boxes)
     metrics = evaluate_person_boxes(truth, found)
     values = {

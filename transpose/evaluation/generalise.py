@@ -7,13 +7,14 @@ from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import InputSizes, PositionWay, check_sizes, position_ways
 from transpose.config.study import Protocol
-from transpose.data.boxes import read_boxes
-from transpose.data.coco import load_annotations
+from transpose.data.boxes import PersonBoxes, read_boxes
+from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.evaluation.pipeline import load_model, predict_persons
 from transpose.evaluation.predict import finite_heatmaps_of
 from transpose.evaluation.report import Bootstrap, EvaluationReport, Subject, report_values, weights_beside
 from transpose.evaluation.results import PoseResults, write_results
 from transpose.files import atomic_folder, write_json
+from transpose.skeleton import Skeleton
 
 
 class ResolutionReport(EvaluationReport):
@@ -49,10 +50,11 @@ def write_resolutions(
     """
     check_sizes(recipe.name, recipe.variant, settings, "input sizes")
     subject = Subject.of_files(dataset, annotations, run, boxes, output)
+    persons, known = read_boxes(boxes), load_annotations(annotations, dataset.skeleton)
     with atomic_folder(output) as folder:
         for size in dict.fromkeys(settings.sizes):
             for way in position_ways(recipe.variant, size, settings.position):
-                results = _predict(recipe, weights_beside(run), dataset, annotations, boxes, protocol, size, way)
+                results = _predict(recipe, weights_beside(run), known, persons, dataset.skeleton, protocol, size, way)
                 name = f"{size[0]}x{size[1]}_{way}"
                 predictions = folder / f"{name}.predictions.json"
                 write_results(results, predictions)
@@ -72,17 +74,16 @@ def batch_size_at(protocol: Protocol, trained: tuple[int, int], size: tuple[int,
 def _predict(
     recipe: Recipe,
     weights: Path,
-    dataset: Dataset,
-    annotations: Path,
-    boxes: Path,
+    annotations: CocoAnnotations,
+    boxes: PersonBoxes,
+    skeleton: Skeleton,
     protocol: Protocol,
     size: tuple[int, int],
     way: PositionWay,
 ) -> PoseResults:
-    model, compute = load_model(recipe, weights, dataset.skeleton, protocol)
+    model, compute = load_model(recipe, weights, skeleton, protocol)
     if way == "recomputed":
         model.recompute_position(model.grid_size(size))
     batches = protocol.model_copy(update={"batch_size": batch_size_at(protocol, recipe.variant.input_size, size)})
-    known = load_annotations(annotations, dataset.skeleton)
     with finite_heatmaps_of(weights):
-        return predict_persons(model, read_boxes(boxes), known, size, dataset.skeleton, batches, compute)
+        return predict_persons(model, boxes, annotations, size, skeleton, batches, compute)

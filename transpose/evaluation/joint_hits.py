@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from transpose.files import read_npz, write_npz
+from transpose.files import read_npz
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,8 @@ class JointHits:
         return np.where(joints > 0, (weights @ self.found) / np.maximum(joints, 1), -1.0)
 
 
-def write_hits(hits: JointHits, path: Path) -> None:
-    """Write the table as .npz atomically."""
-    write_npz(path, **vars(hits))
-
-
 def read_hits(path: Path) -> JointHits:
-    """Read a table that `write_hits` wrote.
+    """Read a table from .npz, one array a field.
 
     Raises:
         InputError: the file is missing or is no such table.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from transpose.files import read_npz, write_npz
+from transpose.files import read_npz
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """OKS thresholds of the COCO evaluation."""
@@ -61,13 +61,8 @@ def average_precisions(table: MatchTable, weights: np.ndarray) -> np.ndarray:
     return np.where(persons > 0, total / (matched.shape[1] * len(RECALLS)), -1.0)
 
 
-def write_matches(table: MatchTable, path: Path) -> None:
-    """Write the table as .npz atomically."""
-    write_npz(path, **vars(table))
-
-
 def read_matches(path: Path) -> MatchTable:
-    """Read a table that `write_matches` wrote.
+    """Read a table from .npz, one array a field.
 
     Raises:
         InputError: the file is missing or is no such table.

@@ -4,7 +4,6 @@ import contextlib
 import importlib
 import io
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 import pycocotools.coco as pycoco
 import pycocotools.cocoeval as pycocoeval
 
-from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, load_annotations
+from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations
 from transpose.errors import InputError
 from transpose.evaluation.joints import JointMetrics, joint_metrics
 from transpose.evaluation.matches import MatchTable
@@ -51,13 +50,12 @@ class KeypointMetrics:
         }
 
 
-def evaluate_keypoints(annotation_path: Path, results: PoseResults, skeleton: Skeleton) -> KeypointMetrics:
+def evaluate_keypoints(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> KeypointMetrics:
     """Evaluate results with pycocotools: OKS 0.50:0.95, 20 predictions an image, sigmas of the skeleton.
 
     Raises:
-        InputError: the annotations are wrong, or a result is of an image that they do not have.
+        InputError: a result is of an image that the annotations do not have.
     """
-    annotations = load_annotations(annotation_path, skeleton)
     truth, predictions = _coco_datasets(annotations, results)
     with contextlib.redirect_stdout(io.StringIO()):
         ground_truth, detections = _indexed(pycoco.COCO(), truth), _indexed(pycoco.COCO(), predictions)
@@ -75,7 +73,7 @@ def evaluate_keypoints(annotation_path: Path, results: PoseResults, skeleton: Sk
     )
 
 
-def second_opinion(annotation_path: Path, results: PoseResults, skeleton: Skeleton) -> dict[str, float] | None:
+def second_opinion(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> dict[str, float] | None:
     """`STATISTICS` as xtcocotools gives them, or None where it is not installed.
 
     Its mask functions fail with NumPy 2; keypoint evaluation never calls them.
@@ -86,7 +84,7 @@ def second_opinion(annotation_path: Path, results: PoseResults, skeleton: Skelet
     coco, cocoeval = _module("xtcocotools.coco"), _module("xtcocotools.cocoeval")
     if coco is None or cocoeval is None:
         return None
-    truth, predictions = _coco_datasets(load_annotations(annotation_path, skeleton), results)
+    truth, predictions = _coco_datasets(annotations, results)
     with contextlib.redirect_stdout(io.StringIO()):
         ground_truth, detections = _indexed(coco.COCO(), truth), _indexed(coco.COCO(), predictions)
         return _run(cocoeval.COCOeval(ground_truth, detections, "keypoints", sigmas=skeleton.oks_sigmas))

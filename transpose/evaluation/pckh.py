@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from transpose.data.coco import CocoAnnotations, PersonInstances, load_annotations
+from transpose.data.coco import CocoAnnotations, PersonInstances
 from transpose.data.fields import as_areas, column, read_records
 from transpose.errors import InputError
 from transpose.evaluation.joint_hits import JointHits
@@ -62,19 +62,18 @@ class PckhMetrics:
     """What the bootstrap resamples; its accuracy is `statistics["PCKh50"]`."""
 
 
-def evaluate_pckh(annotation_path: Path, results: PoseResults, skeleton: Skeleton) -> PckhMetrics:
+def evaluate_pckh(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> PckhMetrics:
     """Evaluate results that hold one prediction of each annotated person (matches the official evaluation but for 0.1).
 
     Args:
-        annotation_path: COCO annotations that have `head_size`, the unit of distances in image pixels.
+        annotations: of a file whose records have `head_size`, the unit of distances in image pixels.
 
     Raises:
-        InputError: the annotations are wrong, a person has no head size, or not exactly one prediction.
+        InputError: a person has no head size, or not exactly one prediction.
     """
-    annotations = load_annotations(annotation_path, skeleton)
     counted = (annotations.persons.keypoints[:, :, 2] > 0).any(axis=1) & ~annotations.persons.is_crowd
     persons = annotations.persons.select(counted)
-    head_sizes = _head_sizes(annotation_path, np.flatnonzero(counted))
+    head_sizes = _head_sizes(annotations.source, np.flatnonzero(counted))
     labelled = persons.keypoints[:, :, 2] > 0
     predicted = results.keypoints[_prediction_of_each(persons, results, annotations)]
     distances = np.linalg.norm(predicted[:, :, :2] - persons.keypoints[:, :, :2], axis=2) / head_sizes[:, None]

@@ -116,7 +116,7 @@ def write_protocol_ablation(
     results, images, counted = [], 0, 0
     with finite_heatmaps_of(weights):
         for one, found in predict_combinations(model, batches, persons, skeleton, protocol, compute):
-            metrics = evaluate_keypoints(annotations, found, skeleton)
+            metrics = evaluate_keypoints(known, found, skeleton)
             images, counted = metrics.images, metrics.persons
             results.append(
                 {

@@ -10,15 +10,17 @@ from transpose.config.dataset import Accuracy, BoxKind, Dataset, accuracy_of
 from transpose.config.load import read_record
 from transpose.config.study import Protocol
 from transpose.data.boxes import read_boxes
+from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.errors import InputError
 from transpose.evaluation.bootstrap import bootstrap_interval
-from transpose.evaluation.joint_hits import JointHits, write_hits
+from transpose.evaluation.joint_hits import JointHits
 from transpose.evaluation.joints import JointMetrics
-from transpose.evaluation.matches import MatchTable, write_matches
+from transpose.evaluation.matches import MatchTable
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints, largest_disagreement, second_opinion
 from transpose.evaluation.pckh import JointPckh, evaluate_pckh
+from transpose.evaluation.place import place_of
 from transpose.evaluation.results import PoseResults, read_results
-from transpose.files import sha256_of_file, write_json
+from transpose.files import sha256_of_file, write_json, write_npz
 
 LARGEST_DISAGREEMENT = 1e-9
 """Two evaluators that differ by more do not compute the same thing."""
@@ -75,7 +77,7 @@ class Subject(Settings):
         Raises:
             InputError: a file is missing or wrong, or `place` is none.
         """
-        name, split, source = _place(place, dataset)
+        name, split, source = place_of(place, dataset)
         trained = read_record(TrainedRun, run)
         values = {
             "variant": trained.variant,
@@ -143,10 +145,7 @@ def write_metrics(
     """
     subject = Subject.of_files(dataset, annotations, run, boxes, predictions)
     values, table = report_values(subject, dataset, annotations, protocol, predictions, bootstrap)
-    if isinstance(table, JointHits):
-        write_hits(table, output.with_suffix(".npz"))
-    else:
-        write_matches(table, output.with_suffix(".npz"))
+    write_npz(output.with_suffix(".npz"), **vars(table))
     write_json(output, parse(EvaluationReport, values, predictions).model_dump(mode="json"))
 
 
@@ -159,12 +158,13 @@ def report_values(
         InputError: a file is wrong, or the two evaluators disagree.
     """
     results = read_results(predictions, dataset.skeleton)
+    truth = load_annotations(annotations, dataset.skeleton)
     if dataset.evaluation == "pckh":
-        metrics, opinion = evaluate_pckh(annotations, results, dataset.skeleton), None
+        metrics, opinion = evaluate_pckh(truth, results, dataset.skeleton), None
         table = metrics.hits
     else:
-        metrics = evaluate_keypoints(annotations, results, dataset.skeleton)
-        opinion = _second_opinion(metrics, annotations, results, dataset, predictions)
+        metrics = evaluate_keypoints(truth, results, dataset.skeleton)
+        opinion = _second_opinion(metrics, truth, results, dataset, predictions)
         table = metrics.matches
     values = subject.model_dump() | {
         "metric": accuracy_of(dataset.evaluation),
@@ -182,17 +182,8 @@ def report_values(
     return values, table
 
 
-def _place(path: Path, dataset: Dataset) -> tuple[str, str, str]:
-    """Data set, split and box source that a path names."""
-    name, split, source = path.parent.parent.name, path.parent.name, path.stem
-    if not name or source not in dataset.boxes:
-        known = ", ".join(dataset.boxes)
-        raise InputError(path, None, None, f"must lie at DATASET/SPLIT/BOXES.json, BOXES being one of {known}")
-    return name, split, source
-
-
 def _second_opinion(
-    metrics: KeypointMetrics, annotations: Path, results: PoseResults, dataset: Dataset, predictions: Path
+    metrics: KeypointMetrics, annotations: CocoAnnotations, results: PoseResults, dataset: Dataset, predictions: Path
 ) -> SecondOpinion:
     other = second_opinion(annotations, results, dataset.skeleton)
     if other is None:

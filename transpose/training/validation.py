@@ -58,7 +58,7 @@ def validator(
         by_oks = data.evaluation == "oks"
         results = finish_predictions(predictions, boxes, protocol, skeleton, suppress=by_oks)
         figures = evaluate_keypoints if by_oks else evaluate_pckh
-        return figures(data.validation, results, skeleton).statistics
+        return figures(annotations, results, skeleton).statistics
 
     def validate(model: nn.Module) -> dict[str, float]:
         group.share_buffers(model)
