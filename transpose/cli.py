@@ -93,11 +93,10 @@ def boxes(
     from transpose.data.box_counts import render_counts
     from transpose.data.box_sources import write_source_boxes
     from transpose.data.coco import load_annotations
-    from transpose.data.pictures import pictures_beside
 
     settings = read_record(Dataset, dataset)
-    truth, pictures = load_annotations(annotations, settings.skeleton), pictures_beside(annotations)
-    counts = write_source_boxes(settings, split, source, truth, pictures, file, output)
+    truth = load_annotations(annotations, settings.skeleton)
+    counts = write_source_boxes(settings, split, source, truth, file, output)
     print(render_counts(counts), file=sys.stderr)
 
 

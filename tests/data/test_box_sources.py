@@ -35,8 +35,7 @@ def dataset_of(source: dict[str, Any], **changes: Any) -> Dataset:
 def boxes_of(
     source: dict[str, Any], annotations: CocoAnnotations, file: Path | None = None, **changes: Any
 ) -> tuple[PersonBoxes, BoxCounts]:
-    pictures = annotations.source.parent / "images"
-    return source_boxes(dataset_of(source, **changes), "val", "mine", annotations, pictures, file)
+    return source_boxes(dataset_of(source, **changes), "val", "mine", annotations, file)
 
 
 def assert_equal(boxes: PersonBoxes, expected: PersonBoxes) -> None:
@@ -86,7 +85,7 @@ def test_a_detector_is_run_on_the_pictures(annotations: CocoAnnotations, tmp_pat
 
 def test_boxes_and_counts_are_written_side_by_side(annotations: CocoAnnotations, tmp_path: Path) -> None:
     source, output = dataset_of({"kind": "simulated"}), tmp_path / "boxes" / "mine.json"
-    counts = write_source_boxes(source, "val", "mine", annotations, tmp_path, None, output)
+    counts = write_source_boxes(source, "val", "mine", annotations, None, output)
     assert counts_path(output) == tmp_path / "boxes" / "mine.counts.json"
     assert read_record(BoxCounts, counts_path(output)) == counts
     assert len(read_boxes(output)) == counts.kept
@@ -94,9 +93,7 @@ def test_boxes_and_counts_are_written_side_by_side(annotations: CocoAnnotations,
 
 def test_an_unknown_source_is_told(annotations: CocoAnnotations, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no source 'other'; known are annotated, mine"):
-        write_source_boxes(
-            dataset_of({"kind": "simulated"}), "val", "other", annotations, tmp_path, None, tmp_path / "b.json"
-        )
+        write_source_boxes(dataset_of({"kind": "simulated"}), "val", "other", annotations, None, tmp_path / "b.json")
     assert not list(tmp_path.glob("b*"))
 
 

@@ -8,7 +8,7 @@ from transpose.data.box_counts import BoxCounts, count_annotated, counts_path, p
 from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxes, write_boxes
 from transpose.data.coco import CocoAnnotations
 from transpose.data.detector.detect import detector_boxes
-from transpose.data.images import PictureFolder
+from transpose.data.pictures import pictures_beside
 from transpose.data.simulated_detector import simulated_boxes
 from transpose.errors import InputError
 from transpose.files import write_json
@@ -19,7 +19,6 @@ def write_source_boxes(
     split: str,
     name: str,
     annotations: CocoAnnotations,
-    pictures: PictureFolder,
     file: Path | None,
     output: Path,
 ) -> BoxCounts:
@@ -27,20 +26,19 @@ def write_source_boxes(
 
     Args:
         name: box source of the data set.
-        pictures: where a detector finds the annotations' pictures.
         file: detection file or model of the source, where configuration names a URL or another path is meant.
 
     Raises:
         InputError: there is no such source, or its file or a picture is missing or wrong.
     """
-    boxes, counts = source_boxes(dataset, split, name, annotations, pictures, file)
+    boxes, counts = source_boxes(dataset, split, name, annotations, file)
     write_json(counts_path(output), counts.model_dump(mode="json"))
     write_boxes(boxes, output)
     return counts
 
 
 def source_boxes(
-    dataset: Dataset, split: str, name: str, annotations: CocoAnnotations, pictures: PictureFolder, file: Path | None
+    dataset: Dataset, split: str, name: str, annotations: CocoAnnotations, file: Path | None
 ) -> tuple[PersonBoxes, BoxCounts]:
     """Boxes of one split from a source of its data set, and what became of them; see `write_source_boxes`."""
     if name not in dataset.boxes:
@@ -51,7 +49,8 @@ def source_boxes(
         found = detection_boxes(_present(source, file, dataset, split, name), annotations)
         boxes, other_categories, unknown_pictures = found.boxes, found.other_categories, found.unknown_pictures
     elif isinstance(source, DetectorBoxes):
-        boxes = detector_boxes(source, _present(source, file, dataset, split, name), annotations.images, pictures)
+        model, pictures = _present(source, file, dataset, split, name), pictures_beside(annotations.source)
+        boxes = detector_boxes(source, model, annotations.images, pictures)
     elif isinstance(source, SimulatedBoxes):
         boxes = simulated_boxes(annotations, source)
     else:

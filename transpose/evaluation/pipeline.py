@@ -1,6 +1,7 @@
 """From a network and boxes to kept persons: crops, heatmaps, keypoints, rescoring and suppression in one call."""
 
 from pathlib import Path
+from typing import Literal
 
 from torch import nn
 
@@ -43,13 +44,22 @@ def predict_persons(
     return finish_predictions(predictions, boxes, protocol, skeleton, suppress)
 
 
-def load_model(recipe: Recipe, weights: Path, skeleton: Skeleton, protocol: Protocol) -> tuple[TransPose, Compute]:
+def load_model(
+    recipe: Recipe,
+    weights: Path,
+    skeleton: Skeleton,
+    protocol: Protocol,
+    precision: Literal["fp32", "bf16"] | None = None,
+) -> tuple[TransPose, Compute]:
     """A trained variant in evaluation mode on the device that its recipe asks for.
+
+    Args:
+        precision: None takes the recipe's.
 
     Raises:
         InputError: the weights are missing or do not fit.
     """
-    compute = choose_compute(recipe.training.device, recipe.training.precision, protocol.threads)
+    compute = choose_compute(recipe.training.device, precision or recipe.training.precision, protocol.threads)
     model = build_model(recipe.variant, len(skeleton))
     load_weights(model, weights)
     return compute.place(model).eval(), compute

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from transpose.attention.dependency import explain_persons
-from transpose.compute import choose_compute
 from transpose.config.recipe import Recipe
 from transpose.config.study import Explanation, Protocol
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
@@ -14,11 +13,10 @@ from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationCrops
 from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
+from transpose.evaluation.pipeline import load_model
 from transpose.evaluation.predict import decode_heatmaps, finite_heatmaps_of, predict_heatmaps
 from transpose.files import atomic_folder, write_json, write_npz
 from transpose.geometry import rescale_points
-from transpose.models.variants import build_model
-from transpose.models.weights import load_weights
 from transpose.reporting.attention_figure import AreaKind, ExplainedPerson, draw_attention
 from transpose.skeleton import Skeleton
 
@@ -43,10 +41,7 @@ def write_explanation(
     """
     truth = load_annotations(annotations, skeleton)
     boxes = choose_persons(truth, settings.persons)
-    compute = choose_compute(recipe.training.device, "fp32", protocol.threads)
-    model = build_model(recipe.variant, len(skeleton))
-    load_weights(model, weights)
-    model = compute.place(model).eval()
+    model, compute = load_model(recipe, weights, skeleton, protocol, precision="fp32")
     crops = EvaluationCrops(boxes, truth, pictures_beside(annotations), recipe.variant.input_size)
     pictures = crops.batch(np.arange(len(boxes))).crops
     with finite_heatmaps_of(weights):

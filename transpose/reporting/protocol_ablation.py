@@ -1,6 +1,5 @@
 """What each choice of the evaluation protocol is worth, over all models that it was asked of."""
 
-import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from transpose.errors import InputError
 from transpose.evaluation.protocol_ablation import ProtocolAblationReport, ProtocolResult
 from transpose.reporting.layout import Section, number, with_sign
 from transpose.reporting.records import BOX_WORDS
+from transpose.reporting.subjects import check_same_annotations, mean_percent, place_words
 from transpose.reporting.tables import protocol_words
 from transpose.reporting.writers import write_all_formats
 
@@ -38,7 +38,8 @@ def write_protocol_table(study: Study) -> None:
     tables, sections = [], []
     for place in study.protocol_ablation.places():
         models = [list(_reports(study, variant, place)) for variant in study.protocol_ablation.variants]
-        _check_same_annotations([report for reports in models for report in reports])
+        named = [(f"{report.variant} seed {report.seed}", report) for reports in models for report in reports]
+        check_same_annotations("protocol ablation", named, "ablate")
         tables += [protocol_table(reports) for reports in models]
         sections += [single_choice_section(models), *(combination_section(reports) for reports in models)]
     path = Path(study.results) / "protocol_ablation"
@@ -81,7 +82,7 @@ def single_choice_section(models: list[Reports]) -> Section:
         for index in changed
     ]
     columns = ("Change", *(reports[0].title for reports in models))
-    return Section(f"{_place_words(first)}: one choice changed", _note(first), columns, tuple(rows))
+    return Section(f"{place_words(first)}: one choice changed", _note(first), columns, tuple(rows))
 
 
 def combination_section(reports: Reports) -> Section:
@@ -97,7 +98,7 @@ def combination_section(reports: Reports) -> Section:
         for index, result in enumerate(first.results)
     )
     columns = ("Decoder", "Flip test", "OKS-NMS", "Score", "AP", "Difference", *_METRICS[1:])
-    return Section(f"{_place_words(first)}: {first.title}", f"{_note(first)}; seeds {len(reports)}", columns, rows)
+    return Section(f"{place_words(first)}: {first.title}", f"{_note(first)}; seeds {len(reports)}", columns, rows)
 
 
 def _reports(study: Study, variant: str, place: tuple[str, str, str]) -> Iterator[ProtocolAblationReport]:
@@ -107,18 +108,8 @@ def _reports(study: Study, variant: str, place: tuple[str, str, str]) -> Iterato
         yield read_record(ProtocolAblationReport, folder / f"{boxes}.json")
 
 
-def _check_same_annotations(reports: Reports) -> None:
-    first = reports[0]
-    for report in reports:
-        if report.annotations_sha256 != first.annotations_sha256:
-            problem = f"not the annotations of {first.variant}, seed {first.seed}; ablate again"
-            raise InputError("protocol ablation", f"{report.variant} seed {report.seed}", "annotations_sha256", problem)
-
-
 def _mean(reports: Reports, index: int, metric: str) -> float:
-    """In per cent; NaN where the evaluator has no answer."""
-    values = [report.results[index].metrics[metric] for report in reports]
-    return 100 * statistics.fmean(values) if min(values) >= 0 else float("nan")
+    return mean_percent([report.results[index].metrics[metric] for report in reports])
 
 
 def _difference(reports: Reports, index: int) -> float:
@@ -148,10 +139,6 @@ def _choice_words(protocol: Protocol) -> tuple[str, str, str, str]:
 
 def _nms_words(protocol: Protocol) -> str:
     return "off" if protocol.nms_threshold is None else f"{protocol.nms_threshold:g}"
-
-
-def _place_words(report: ProtocolAblationReport) -> str:
-    return f"{report.dataset_title}, {report.split}, {report.boxes.replace('_', ' ')} boxes"
 
 
 def _note(report: ProtocolAblationReport) -> str:

@@ -18,7 +18,8 @@ from transpose.evaluation.report import EvaluationReport
 from transpose.reporting.layout import Section, number, with_sign
 from transpose.reporting.records import BOX_WORDS
 from transpose.reporting.resolution_figure import Curve, plot_resolutions
-from transpose.reporting.tables import protocol_words
+from transpose.reporting.subjects import check_same_annotations, mean_percent, place_words
+from transpose.reporting.tables import protocol_words, size_words
 from transpose.reporting.writers import write_all_formats
 
 FOOTNOTES = [
@@ -48,6 +49,12 @@ class ResolutionRow:
     """The same seeds at the size trained at."""
 
     @property
+    def named_reports(self) -> list[tuple[str, EvaluationReport]]:
+        """Each report with what messages call it."""
+        size = size_words(self.size)
+        return [(f"{report.variant} seed {report.seed} at {size}", report) for report in self.reports]
+
+    @property
     def difference(self) -> float:
         """AP minus that at the size trained at, in points."""
         return mean_of(self.reports, "AP") - mean_of(self.trained, "AP")
@@ -71,7 +78,7 @@ def write_resolution_tables(study: Study) -> None:
     tables, sections = [], []
     for place in study.resolutions.places():
         rows = list(_rows(study, study.resolutions, place))
-        _check_same_annotations(rows)
+        check_same_annotations("resolutions", [named for row in rows for named in row.named_reports], "evaluate")
         tables.append(resolution_table(rows))
         sections.append(resolution_section(rows))
         path = folder / "figures" / f"resolutions_{'_'.join(place)}.png"
@@ -96,8 +103,8 @@ def resolution_table(rows: list[ResolutionRow]) -> pd.DataFrame:
                 "images": row.reports[0].images,
                 "persons": row.reports[0].persons,
                 "seeds": len(row.reports),
-                "trained_input": _size_words(row.recipe.variant.input_size),
-                "input": _size_words(row.size),
+                "trained_input": size_words(row.recipe.variant.input_size),
+                "input": size_words(row.size),
                 "embedding": _embedding(row.recipe),
                 "way": row.way,
                 **{metric: mean_of(row.reports, metric) for metric in _METRICS},
@@ -117,7 +124,7 @@ def resolution_section(rows: list[ResolutionRow]) -> Section:
         (
             row.recipe.variant.title,
             _embedding(row.recipe),
-            _size_words(row.size),
+            size_words(row.size),
             _WAY_WORDS[row.way],
             number(mean_of(row.reports, "AP")),
             f"[{number(row.interval[0])}, {number(row.interval[1])}]",
@@ -127,7 +134,7 @@ def resolution_section(rows: list[ResolutionRow]) -> Section:
         for row in rows
     )
     columns = ("Model", "Embedding", "Input", "Position", "AP", "95 % interval", "Difference", *_METRICS[1:])
-    return Section(_heading(rows[0]), f"{_note(first)}; seeds {len(rows[0].reports)}", columns, cells)
+    return Section(place_words(first), f"{_note(first)}; seeds {len(rows[0].reports)}", columns, cells)
 
 
 def curves_of(rows: list[ResolutionRow], variants: tuple[str, ...]) -> list[Curve]:
@@ -147,9 +154,8 @@ def curves_of(rows: list[ResolutionRow], variants: tuple[str, ...]) -> list[Curv
 
 
 def mean_of(reports: tuple[EvaluationReport, ...], metric: str) -> float:
-    """Mean over seeds in per cent; NaN where the evaluator has no answer."""
-    values = [report.metrics[metric] for report in reports]
-    return 100 * statistics.fmean(values) if min(values) >= 0 else float("nan")
+    """Mean over seeds in per cent; see `mean_percent`."""
+    return mean_percent([report.metrics[metric] for report in reports])
 
 
 def _rows(study: Study, settings: Resolutions, place: Place) -> Iterator[ResolutionRow]:
@@ -165,19 +171,9 @@ def _rows(study: Study, settings: Resolutions, place: Place) -> Iterator[Resolut
             if size == own:
                 yield ResolutionRow(recipe, size, "as_trained", trained, trained)
             for way in position_ways(recipe.variant, size, settings.position):
-                name = f"{_size_words(size)}_{way}.json"
+                name = f"{size_words(size)}_{way}.json"
                 reports = tuple(read_record(ResolutionReport, results / "resolutions" / run / name) for run in runs)
                 yield ResolutionRow(recipe, size, way, reports, trained)
-
-
-def _check_same_annotations(rows: list[ResolutionRow]) -> None:
-    first = rows[0].reports[0]
-    for row in rows:
-        for report in row.reports:
-            if report.annotations_sha256 != first.annotations_sha256:
-                record = f"{report.variant} seed {report.seed} at {_size_words(row.size)}"
-                problem = f"not the annotations of {first.variant}, seed {first.seed}; evaluate again"
-                raise InputError("resolutions", record, "annotations_sha256", problem)
 
 
 def _embedding(recipe: Recipe) -> str:
@@ -185,14 +181,9 @@ def _embedding(recipe: Recipe) -> str:
     return "no encoder" if encoder is None else encoder.position_embedding
 
 
-def _heading(row: ResolutionRow) -> str:
-    report = row.reports[0]
-    return f"{report.dataset_title}, {report.split}, {report.boxes.replace('_', ' ')} boxes"
-
-
 def _caption(rows: list[ResolutionRow]) -> str:
     report = rows[0].reports[0]
-    trained = ", ".join(dict.fromkeys(_size_words(row.recipe.variant.input_size) for row in rows))
+    trained = ", ".join(dict.fromkeys(size_words(row.recipe.variant.input_size) for row in rows))
     counts = f"{report.images:,} pictures, {report.persons:,} persons"
     return (
         f"{report.dataset_title}, {report.split}; {BOX_WORDS[report.boxes_kind]}; {counts}\n"
@@ -205,7 +196,3 @@ def _note(report: EvaluationReport) -> str:
     if report.protocol.decoder == Protocol().decoder:
         parts.append(f"DARK's kernel stays {report.protocol.blur_kernel} heatmap pixels at every size")
     return "; ".join([*parts, f"{report.images:,} pictures, {report.persons:,} persons"])
-
-
-def _size_words(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"

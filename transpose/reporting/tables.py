@@ -47,7 +47,7 @@ def verdict_table(rows: list[ResultRow], published: Published, tolerance: float 
             "model": target.model,
             "benchmark": benchmark.title,
             "boxes": boxes.title,
-            "input": _size(target.input_size),
+            "input": size_words(target.input_size),
             "metric": benchmark.metric,
             "published": target.metrics.get(benchmark.metric, float("nan")),
             "confirmed": target.is_confirmed(benchmark.metric),
@@ -143,7 +143,7 @@ def _identity(row: ResultRow) -> dict[str, object]:
         "box_source": BOX_WORDS[key.box_kind],
         "protocol": protocol_words(key.protocol),
         "metric": key.metric,
-        "input": _size(row.input_size),
+        "input": size_words(row.input_size),
         "initialisation": "; ".join(dict.fromkeys(record.initialisation for record in row.evaluations)),
         "images": first.images if first else pd.NA,
         "persons": first.persons if first else pd.NA,
@@ -261,5 +261,6 @@ def _value_words(value: object) -> str:
     return "off" if value is None or value is False else str(value)
 
 
-def _size(size: tuple[int, int]) -> str:
+def size_words(size: tuple[int, int]) -> str:
+    """An input size (height, width) as tables write it."""
     return f"{size[0]}x{size[1]}"

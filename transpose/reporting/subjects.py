@@ -1,0 +1,34 @@
+"""What the tables of a study's closer looks share: what they are about, and means over seeds."""
+
+import statistics
+from collections.abc import Sequence
+
+from transpose.errors import InputError
+from transpose.evaluation.report import Subject
+
+
+def place_words(subject: Subject) -> str:
+    """Data set, split and boxes, as headings name them."""
+    return f"{subject.dataset_title}, {subject.split}, {subject.boxes.replace('_', ' ')} boxes"
+
+
+def mean_percent(fractions: Sequence[float]) -> float:
+    """Mean over seeds in per cent; NaN where the evaluator has no answer, which it tells by -1."""
+    return 100 * statistics.fmean(fractions) if min(fractions) >= 0 else float("nan")
+
+
+def check_same_annotations(table: str, named: Sequence[tuple[str, Subject]], again: str) -> None:
+    """See that all of a table stands on the same annotations.
+
+    Args:
+        named: what messages call each report, and the report.
+        again: what has to be done with one that does not.
+
+    Raises:
+        InputError: a report has other annotations than the first.
+    """
+    _, first = named[0]
+    for name, subject in named:
+        if subject.annotations_sha256 != first.annotations_sha256:
+            problem = f"not the annotations of {first.variant}, seed {first.seed}; {again} again"
+            raise InputError(table, name, "annotations_sha256", problem)
