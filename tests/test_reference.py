@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.formula_weights import fill_by_formula
+from transpose.attention.capture import capture
 from transpose.config.load import load_variant
 from transpose.config.training import CosineSchedule
 from transpose.data.augment import mirror_keypoints
@@ -135,6 +136,7 @@ def test_checkpoint_keys_and_shapes(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", names_of("forward_", ".npz"))
+@torch.inference_mode()
 def test_heatmaps_and_attention(variant: str) -> None:
     golden = np.load(REFERENCE / f"forward_{variant}.npz")
     model = fill_by_formula(model_of(variant), variant)
@@ -142,20 +144,18 @@ def test_heatmaps_and_attention(variant: str) -> None:
     noise = np.random.default_rng(int(golden["input_seed"])).standard_normal((1, 3, *input_size))
     images = torch.from_numpy(noise.astype(np.float32))
 
-    with torch.inference_mode():
-        fused = model(images)
-        heatmaps, attentions = model.forward_with_attention(images)
-    assert_close(fused.numpy(), golden["heatmaps"], 1e-5)
+    heatmaps = model(images)
+    encoded, layers = capture(model, model.features(images))
     assert_close(heatmaps.numpy(), golden["heatmaps"], 1e-5)
+    assert torch.equal(model.predict_heatmaps(encoded), heatmaps)
 
     height, width = model.grid_size(input_size)
     columns, rows = golden["locations_xy"][: golden["dependency"].shape[1]].T
-    cells = torch.from_numpy(rows * width + columns)
-    averaged = torch.stack([attention[0].mean(dim=0) for attention in attentions])
-    dependency = averaged[:, cells].unflatten(-1, (height, width))
-    affected = averaged[:, :, cells].transpose(1, 2).unflatten(-1, (height, width))
-    assert_close(dependency.numpy(), golden["dependency"], 1e-4)
-    assert_close(affected.numpy(), golden["affected"], 1e-4)
+    tokens = torch.from_numpy(rows * width + columns)[None]
+    dependency = torch.stack([layer.rows(tokens)[0].mean(dim=0) for layer in layers])
+    affected = torch.stack([layer.columns(tokens)[0].mean(dim=0) for layer in layers])
+    assert_close(dependency.unflatten(-1, (height, width)).numpy(), golden["dependency"], 1e-4)
+    assert_close(affected.unflatten(-1, (height, width)).numpy(), golden["affected"], 1e-4)
 
 
 ILL_CONDITIONED = 3.0

@@ -1,4 +1,4 @@
-"""The encoder against PyTorch's own attention, and what attention weights promise."""
+"""The encoder against PyTorch's own attention, and attention other than its own."""
 
 import pytest
 import torch
@@ -24,10 +24,8 @@ def test_attention_equals_pytorchs():
     tokens, position = noise(3, TOKENS, DIM), noise(TOKENS, 1, DIM, seed=1)
     placed = tokens + position.transpose(0, 1)
     expected, weights = theirs(placed, placed, tokens, average_attn_weights=False)
-    output, attention = ours.forward_with_attention(tokens, position)
-    torch.testing.assert_close(output, expected)
-    torch.testing.assert_close(attention, weights)
     torch.testing.assert_close(ours(tokens, position), expected)
+    torch.testing.assert_close(ours(tokens, position, attend=lambda query, key, value: weights @ value), expected)
 
 
 def test_layer_equals_pytorchs_without_positions():
@@ -39,11 +37,13 @@ def test_layer_equals_pytorchs_without_positions():
     torch.testing.assert_close(ours(tokens, None), theirs(tokens))
 
 
-def test_rows_of_attention_sum_to_one(encoder):
-    _, attentions = encoder.forward_with_attention(noise(2, TOKENS, DIM), noise(TOKENS, 1, DIM, seed=1))
-    assert [attention.shape for attention in attentions] == [(2, HEADS, TOKENS, TOKENS)] * 2
-    for attention in attentions:
-        torch.testing.assert_close(attention.sum(dim=-1), torch.ones(2, HEADS, TOKENS))
+def test_a_layer_attends_as_it_is_told_and_the_others_as_always(encoder):
+    tokens, position = noise(2, TOKENS, DIM), noise(TOKENS, 1, DIM, seed=1)
+    first, second = encoder.layers
+    told = encoder(tokens, position, {1: lambda query, key, value: value})
+    once = first(tokens, position)
+    _, _, value = second.self_attn.project(once, position)
+    torch.testing.assert_close(told, second.transform(once, second.self_attn.merge(value)))
 
 
 def test_values_get_no_position():
@@ -74,12 +74,16 @@ def test_dropout_acts_only_while_training(encoder):
     assert not torch.equal(encoder(tokens, None), encoder(tokens, None))
 
 
-def test_gradients_of_both_paths_agree(encoder):
+def test_gradients_of_the_fused_kernel_and_of_the_formula_agree(encoder):
     encoder = encoder.double()
     position = noise(TOKENS, 1, DIM, seed=1).double()
     gradients = []
-    for path in (encoder, lambda *inputs: encoder.forward_with_attention(*inputs)[0]):
+    for attends in (None, {0: by_formula, 1: by_formula}):
         encoder.zero_grad()
-        path(noise(2, TOKENS, DIM).double(), position).square().sum().backward()
+        encoder(noise(2, TOKENS, DIM).double(), position, attends).square().sum().backward()
         gradients.append([parameter.grad.clone() for parameter in encoder.parameters()])
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-10, atol=1e-12)
+
+
+def by_formula(query, key, value):
+    return (query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5).softmax(dim=-1) @ value

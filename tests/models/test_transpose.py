@@ -1,4 +1,4 @@
-"""The whole model: shapes, both attention paths, other input sizes."""
+"""The whole model: shapes, other input sizes."""
 
 import pytest
 import torch
@@ -16,14 +16,6 @@ def model(request):
 @pytest.mark.parametrize("size", [(32, 24), (24, 40), (72, 8), (8, 56)])
 def test_heatmaps_have_a_quarter_of_the_input(model, size):
     assert model(noise(2, 3, *size)).shape == (2, KEYPOINTS, size[0] // 4, size[1] // 4)
-
-
-def test_attention_path_gives_the_same_heatmaps(model):
-    images = noise(2, 3, 32, 24)
-    heatmaps, attentions = model.forward_with_attention(images)
-    tokens = torch.tensor(model.grid_size((32, 24))).prod()
-    torch.testing.assert_close(heatmaps, model(images))
-    assert [attention.shape for attention in attentions] == [(2, 2, tokens, tokens)] * 2
 
 
 def test_forward_is_its_three_steps(model):
@@ -70,9 +62,8 @@ def test_gradient_reaches_a_learnable_embedding_through_resampling():
 def test_without_encoder_only_the_convolutional_path_remains():
     model = small_model("resnet", {"encoder": None})
     images = noise(1, 3, 32, 24)
-    heatmaps, attentions = model.forward_with_attention(images)
-    assert attentions == []
-    assert torch.equal(heatmaps, model(images))
+    expected = model.predict_heatmaps(model.features(images))
+    assert torch.equal(model(images), expected)
 
 
 @pytest.mark.parametrize(("family", "size"), [("resnet", (32, 20)), ("hrnet", (30, 24)), ("hrnet", (0, 24))])

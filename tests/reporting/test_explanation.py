@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.small_variants import small_variant
+from transpose.attention.grid import Grid
 from transpose.config.recipe import Recipe
 from transpose.config.study import Explanation, Protocol
 from transpose.config.training import Training
@@ -109,7 +110,7 @@ def sketches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures that take no time: the numbers that they would show."""
 
     def sketch(person: ExplainedPerson, kind: str, _: Skeleton, title: str, path: Path, threshold: float) -> None:
-        path.write_text(f"{title} {kind} {threshold} {person.areas.sum(axis=(0, 2, 3))} {person.scores}")
+        path.write_text(f"{title} {kind} {threshold} {person.areas.sum(axis=(0, 2))} {person.scores}")
 
     monkeypatch.setattr(module, "draw_attention", sketch)
 
@@ -124,19 +125,18 @@ def test_arrays_persons_and_figures_belong_together(explained: Explained) -> Non
     assert [person["annotation_id"] for person in people["persons"]] == chosen.annotation_ids.tolist()
     assert [person["box_xywh"] for person in people["persons"]] == chosen.boxes_xywh.tolist()
     assert all((explained.annotations.parent / "images" / one["picture"]).is_file() for one in people["persons"])
-    assert (people["pass"], people["stride"]) == ("unflipped", 8)
-    assert maps["dependency"].shape == maps["affected"].shape == (2, LAYERS, 17, *GRID)
-    np.testing.assert_allclose(maps["dependency"].sum(axis=(-1, -2)), 1, rtol=1e-5)
+    assert (people["pass"], people["grid"]) == ("unflipped", [*GRID])
+    assert maps["dependency"].shape == maps["affected"].shape == (2, LAYERS, 17, GRID[0] * GRID[1])
+    np.testing.assert_allclose(maps["dependency"].sum(axis=-1), 1, rtol=1e-5)
     assert maps["crops"].shape == (2, *INPUT, 3)
     assert maps["keypoint_scores"].shape == (2, 17)
-    # Cells have 8 pixels of the input to a side; keypoints outside take the nearest cell.
-    nearest = np.clip(np.trunc(maps["keypoints_xy"] / 8), 0, np.array(GRID[::-1]) - 1)
-    np.testing.assert_array_equal(maps["cells_xy"], nearest)
+    tokens = Grid.of(explained.recipe.variant).tokens_at(maps["keypoints_xy"])
+    np.testing.assert_array_equal(maps["queries"], tokens)
     names = {f"{person}_{kind}.png" for person in (0, 1) for kind in ("dependency", "affected")}
     assert {path.name for path in (explained.folder / "figures").iterdir()} == names
     picture, person = people["persons"][1]["picture"], people["persons"][1]["annotation_id"]
     sketch = (explained.folder / "figures" / "1_affected.png").read_text()
-    shown = f"{maps['affected'][1].sum(axis=(0, 2, 3))} {maps['keypoint_scores'][1]}"
+    shown = f"{maps['affected'][1].sum(axis=(0, 2))} {maps['keypoint_scores'][1]}"
     assert sketch == f"small on {picture}, person {person} affected 1.0 {shown}"
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.made_up_results import demo_rows, result_row
+from transpose.attention.grid import Grid
 from transpose.reporting.attention_figure import ExplainedPerson, draw_attention
 from transpose.reporting.plots import (
     curve_of_history,
@@ -19,6 +20,8 @@ HISTORY = [
     {"epoch": 1, "loss": 0.002, "validation": {"AP": 0.3}},
     {"epoch": 2, "loss": 0.001, "validation": {"AP": 0.4}},
 ]
+
+GRID = Grid((16, 12), (32, 24), (128, 96))
 
 
 def one_evaluation():
@@ -65,11 +68,11 @@ def test_training_curves(tmp_path: Path):
     drawn(tmp_path / "t.png")
 
 
-def person(rng: np.random.Generator, layers: int = 2, grid: tuple[int, int] = (16, 12)) -> ExplainedPerson:
+def person(rng: np.random.Generator, layers: int = 2) -> ExplainedPerson:
     crop = rng.integers(0, 255, (128, 96, 3), dtype=np.uint8)
-    areas = rng.dirichlet(np.full(grid[0] * grid[1], 0.5), (layers, len(COCO))).astype(np.float32)
+    areas = rng.dirichlet(np.full(GRID.tokens, 0.5), (layers, len(COCO))).astype(np.float32)
     points = rng.uniform((0, 0), (95, 127), (len(COCO), 2))
-    return ExplainedPerson(crop, points, np.linspace(0, 1, len(COCO)), areas.reshape(layers, len(COCO), *grid))
+    return ExplainedPerson(crop, points, np.linspace(0, 1, len(COCO)), areas, GRID)
 
 
 @pytest.mark.parametrize("kind", ["dependency", "affected"])
@@ -87,8 +90,8 @@ def test_attention_panels_share_one_scale(tmp_path: Path):
     explained = person(rng, layers=2)
     explained.areas[0] = 1 / 192
     explained.areas[1] = 1 / 192
-    explained.areas[1, 3, 8, 6] = 0.5
-    explained.areas[0, 5, 8, 6] = 0.5
+    explained.areas[1, 3, 8 * 12 + 6] = 0.5
+    explained.areas[0, 5, 8 * 12 + 6] = 0.5
     draw_attention(explained, "dependency", COCO, "planted", tmp_path / "p.png", threshold=1.5)
     image = drawn(tmp_path / "p.png").astype(int)
     colourful = np.ptp(image, axis=2) > 60

@@ -1,7 +1,15 @@
 """Transformer encoder over the cells of a feature map (paper, section 3.2)."""
 
+from collections.abc import Callable, Mapping
+
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Queries, keys and values, [B, heads, L, dim / heads] each, to what each token gathers, of the same shape.
+
+In the place of the fused kernel it lets a caller look at a layer's attention or change it.
+"""
 
 
 class SelfAttention(nn.Module):
@@ -17,20 +25,16 @@ class SelfAttention(nn.Module):
         self.in_proj_bias = projection.bias
         self.out_proj = nn.Linear(dim, dim)
 
-    def forward(self, tokens: Tensor, position: Tensor | None) -> Tensor:
-        """Tokens [B, L, dim], position [L, 1, dim] -> [B, L, dim], by the fused kernel."""
-        query, key, value = self._project(tokens, position)
+    def forward(self, tokens: Tensor, position: Tensor | None, attend: Attend | None = None) -> Tensor:
+        """Tokens [B, L, dim], position [L, 1, dim] -> [B, L, dim], by the fused kernel or by `attend`."""
+        query, key, value = self.project(tokens, position)
+        if attend is not None:
+            return self.merge(attend(query, key, value))
         dropout = self.dropout if self.training else 0.0
-        return self._merge(F.scaled_dot_product_attention(query, key, value, dropout_p=dropout))
+        return self.merge(F.scaled_dot_product_attention(query, key, value, dropout_p=dropout))
 
-    def forward_with_attention(self, tokens: Tensor, position: Tensor | None) -> tuple[Tensor, Tensor]:
-        """As `forward`, and the attention weights [B, heads, L, L] before dropout; each row sums to 1."""
-        query, key, value = self._project(tokens, position)
-        scores = query @ key.transpose(-2, -1) / (self.dim // self.heads) ** 0.5
-        attention = scores.softmax(dim=-1)
-        return self._merge(F.dropout(attention, self.dropout, self.training) @ value), attention
-
-    def _project(self, tokens: Tensor, position: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def project(self, tokens: Tensor, position: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens [B, L, dim] -> queries, keys and values, [B, heads, L, dim / heads] each."""
         placed = tokens if position is None else tokens + position.transpose(0, 1)
         sizes = [2 * self.dim, self.dim]
         weights, biases = self.in_proj_weight.split(sizes), self.in_proj_bias.split(sizes)
@@ -38,11 +42,12 @@ class SelfAttention(nn.Module):
         value = F.linear(tokens, weights[1], biases[1])
         return self._split(query), self._split(key), self._split(value)
 
+    def merge(self, gathered: Tensor) -> Tensor:
+        """What each head has gathered, [B, heads, L, dim / heads] -> [B, L, dim]."""
+        return self.out_proj(gathered.transpose(1, 2).flatten(2))
+
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-    def _merge(self, x: Tensor) -> Tensor:
-        return self.out_proj(x.transpose(1, 2).flatten(2))
 
 
 class EncoderLayer(nn.Module):
@@ -57,16 +62,12 @@ class EncoderLayer(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.dropout = dropout
 
-    def forward(self, tokens: Tensor, position: Tensor | None) -> Tensor:
-        """Tokens [B, L, dim], position [L, 1, dim] -> [B, L, dim]."""
-        return self._transform(tokens, self.self_attn(tokens, position))
+    def forward(self, tokens: Tensor, position: Tensor | None, attend: Attend | None = None) -> Tensor:
+        """Tokens [B, L, dim], position [L, 1, dim] -> [B, L, dim]; see `SelfAttention` for `attend`."""
+        return self.transform(tokens, self.self_attn(tokens, position, attend))
 
-    def forward_with_attention(self, tokens: Tensor, position: Tensor | None) -> tuple[Tensor, Tensor]:
-        """As `forward`, and the attention weights [B, heads, L, L]."""
-        attended, attention = self.self_attn.forward_with_attention(tokens, position)
-        return self._transform(tokens, attended), attention
-
-    def _transform(self, tokens: Tensor, attended: Tensor) -> Tensor:
+    def transform(self, tokens: Tensor, attended: Tensor) -> Tensor:
+        """What follows the attention: tokens and what they attended to, [B, L, dim] each -> [B, L, dim]."""
         tokens = self.norm1(tokens + self._drop(attended))
         hidden = self._drop(F.relu(self.linear1(tokens)))
         return self.norm2(tokens + self._drop(self.linear2(hidden)))
@@ -86,17 +87,12 @@ class TransformerEncoder(nn.Module):
             EncoderLayer(dim, heads, feedforward, dropout, attention_dropout) for _ in range(layers)
         )
 
-    def forward(self, tokens: Tensor, position: Tensor | None) -> Tensor:
-        """Tokens [B, L, dim], position [L, 1, dim] or none -> [B, L, dim]."""
-        for layer in self.layers:
-            tokens = layer(tokens, position)
-        return tokens
+    def forward(self, tokens: Tensor, position: Tensor | None, attends: Mapping[int, Attend] | None = None) -> Tensor:
+        """Tokens [B, L, dim], position [L, 1, dim] or none -> [B, L, dim].
 
-    def forward_with_attention(self, tokens: Tensor, position: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        """As `forward`, and the attention weights [B, heads, L, L] of each layer, first layer first."""
-        attentions = []
-        for layer in self.layers:
-            assert isinstance(layer, EncoderLayer)
-            tokens, attention = layer.forward_with_attention(tokens, position)
-            attentions.append(attention)
-        return tokens, attentions
+        Args:
+            attends: what attends in the place of the fused kernel, by layer (0 is the first); the others keep theirs.
+        """
+        for index, layer in enumerate(self.layers):
+            tokens = layer(tokens, position, attends.get(index) if attends else None)
+        return tokens

@@ -1,9 +1,11 @@
 """The TransPose model (paper, section 3.1): backbone, reduction, encoder, upsampling and a 1x1 prediction."""
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from transpose.errors import InputError
-from transpose.models.encoder import TransformerEncoder
+from transpose.models.encoder import Attend, TransformerEncoder
 from transpose.models.hrnet import HRNet
 from transpose.models.position import resample_embedding, sine_embedding
 from transpose.models.resnet import ResNet
@@ -47,27 +49,20 @@ class TransPose(nn.Module):
         """
         return self.predict_heatmaps(self.encode(self.features(images)))
 
-    def forward_with_attention(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """As `forward`, and the attention weights [B, heads, L, L] of each layer, without the fused kernel.
-
-        Row i of a map tells where cell i of the grid (row by row) takes its evidence from, and sums to 1.
-        """
-        features = self.features(images)
-        if self.global_encoder is None:
-            return self.predict_heatmaps(features), []
-        encoded, attentions = self.global_encoder.forward_with_attention(_tokens(features), self._position(features))
-        return self.predict_heatmaps(_feature_map(encoded, features)), attentions
-
     def features(self, images: Tensor) -> Tensor:
         """Normalised crops [B, 3, H, W] -> what the encoder receives, [B, dim, h, w] with (h, w) the grid."""
         self.grid_size((images.shape[-2], images.shape[-1]))
         return self.reduce(self.backbone(images))
 
-    def encode(self, features: Tensor) -> Tensor:
-        """Features [B, dim, h, w] -> encoded features of the same shape, their cells being the encoder's tokens."""
+    def encode(self, features: Tensor, attends: Mapping[int, Attend] | None = None) -> Tensor:
+        """Features [B, dim, h, w] -> encoded features of the same shape, their cells being the encoder's tokens.
+
+        Args:
+            attends: see `TransformerEncoder`.
+        """
         if self.global_encoder is None:
             return features
-        return _feature_map(self.global_encoder(_tokens(features), self._position(features)), features)
+        return feature_map(self.global_encoder(tokens_of(features), self.position(features), attends), features)
 
     def predict_heatmaps(self, encoded: Tensor) -> Tensor:
         """Encoded features [B, dim, h, w] -> heatmaps [B, K, H / 4, W / 4]."""
@@ -96,16 +91,19 @@ class TransPose(nn.Module):
         self.pos_embedding = sine_embedding(grid, self.pos_embedding.shape[-1]).to(self.pos_embedding)
         self.embedding_grid = grid
 
-    def _position(self, features: Tensor) -> Tensor | None:
+    def position(self, features: Tensor) -> Tensor | None:
+        """What is added to the queries and keys of features [B, dim, h, w]: [h * w, 1, dim], or nothing."""
         if self.pos_embedding is None:
             return None
         grid = (features.shape[-2], features.shape[-1])
         return resample_embedding(self.pos_embedding, self.embedding_grid, grid)
 
 
-def _tokens(features: Tensor) -> Tensor:
+def tokens_of(features: Tensor) -> Tensor:
+    """Features [B, dim, h, w] -> tokens [B, h * w, dim], row by row."""
     return features.flatten(2).transpose(1, 2)
 
 
-def _feature_map(tokens: Tensor, like: Tensor) -> Tensor:
-    return tokens.transpose(1, 2).unflatten(2, like.shape[2:])
+def feature_map(tokens: Tensor, like: Tensor) -> Tensor:
+    """Tokens [B, h * w, dim] -> features [B, dim, h, w], the grid being that of `like` [..., h, w]."""
+    return tokens.transpose(1, 2).unflatten(2, like.shape[-2:])

@@ -15,6 +15,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from transpose.attention.dependency import area_on_crop
+from transpose.attention.grid import Grid
 from transpose.files import atomic_path
 from transpose.skeleton import Skeleton
 
@@ -37,14 +38,15 @@ _DPI = 100
 class ExplainedPerson:
     """A crop, its predicted pose, and attention areas.
 
-    `crop` uint8 RGB [H, W, 3]; `keypoints_xy` [K, 2] in crop pixels; `scores` [K]; `areas` [layers, K, h, w] attention
-    on the grid, averaged over heads, of the unflipped pass.
+    `crop` uint8 RGB [H, W, 3]; `keypoints_xy` [K, 2] in crop pixels; `scores` [K]; `areas` [layers, K, L] attention on
+    the grid, averaged over heads, of the unflipped pass.
     """
 
     crop: np.ndarray
     keypoints_xy: np.ndarray
     scores: np.ndarray
     areas: np.ndarray
+    grid: Grid
 
 
 def draw_attention(
@@ -62,7 +64,7 @@ def draw_attention(
     layers, keypoints = person.areas.shape[:2]
     scale = _PANEL_WIDTH / person.crop.shape[1]
     panel = (round(person.crop.shape[0] * scale), _PANEL_WIDTH)
-    maps = area_on_crop(torch.from_numpy(person.areas), panel).numpy()
+    maps = area_on_crop(torch.from_numpy(person.areas), person.grid, size=panel).numpy()
     norm = LogNorm(vmin=threshold, vmax=max(float(maps.max(initial=0)), 2 * threshold))
     mosaic = _mosaic(person.crop, maps, norm)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from transpose.attention.dependency import explain_persons
+from transpose.attention.grid import Grid
 from transpose.config.recipe import Recipe
 from transpose.config.study import Explanation, Protocol
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
@@ -49,11 +50,12 @@ def write_explanation(
     points, scores = decode_heatmaps(heatmaps.numpy(), protocol)
     keypoints = rescale_points(points, recipe.variant.heatmap_size, recipe.variant.input_size)
     explanation = explain_persons(model, recipe.variant, normalise(pictures).to(compute.device), keypoints)
+    grid = Grid.of(recipe.variant)
     write_npz(
         folder / "maps.npz",
         dependency=explanation.dependency,
         affected=explanation.affected,
-        cells_xy=explanation.cells_xy,
+        queries=explanation.queries,
         keypoints_xy=keypoints,
         keypoint_scores=scores,
         crops=pictures.numpy(),
@@ -64,10 +66,11 @@ def write_explanation(
         for person, record in enumerate(records):
             title = f"{recipe.variant.title} on {record['picture']}, person {record['annotation_id']}"
             for kind, areas in of_kind.items():
-                shown = ExplainedPerson(pictures[person].numpy(), keypoints[person], scores[person], areas[person])
+                shown = ExplainedPerson(
+                    pictures[person].numpy(), keypoints[person], scores[person], areas[person], grid
+                )
                 draw_attention(shown, kind, skeleton, title, figures / f"{person}_{kind}.png", settings.threshold)
-    stride = recipe.variant.backbone.stride
-    write_json(folder / "persons.json", {"pass": "unflipped", "stride": stride, "persons": records})
+    write_json(folder / "persons.json", {"pass": "unflipped", "grid": grid.size, "persons": records})
 
 
 def choose_persons(annotations: CocoAnnotations, count: int) -> PersonBoxes:

@@ -1,0 +1,163 @@
+"""The persons whose attention is measured: their crops, where a model finds their joints, and where these truly are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from transpose.attention.grid import Grid
+from transpose.config.study import Protocol
+from transpose.config.variant import Variant
+from transpose.data.boxes import ground_truth_boxes
+from transpose.data.coco import CocoAnnotations, training_instances
+from transpose.data.crops import normalise
+from transpose.data.loader import EvaluationCrops
+from transpose.data.pictures import pictures_beside
+from transpose.errors import InputError
+from transpose.evaluation.predict import decode_heatmaps
+from transpose.geometry import box_to_center_scale, crop_affines, rescale_points, transform_points
+from transpose.models.transpose import TransPose
+from transpose.skeleton import Skeleton
+
+WELL_FOUND = 0.5
+"""Keypoint similarity from which a joint counts as found: the OKS threshold of AP50, for a single joint."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """P annotated persons, in the pixels of their crops."""
+
+    image_ids: np.ndarray
+    """[P] int64."""
+    annotation_ids: np.ndarray
+    """[P] int64."""
+    affines: np.ndarray
+    """[P, 2, 3] from image to crop pixels."""
+    joints_xy: np.ndarray
+    """[P, K, 2] float64, crop pixels; meaningless where not labelled."""
+    visibility: np.ndarray
+    """[P, K] int64: 0 not labelled, 1 occluded, 2 visible."""
+    areas: np.ndarray
+    """[P] float64: the person's mask in square crop pixels, the scale of OKS."""
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def select(self, chosen: np.ndarray) -> "Truth":
+        """The persons at positions [n], in that order."""
+        return Truth(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
+    def similarity(self, points_xy: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+        """Keypoint similarity of points [P, ..., K, 2] in crop pixels: [P, ..., K], the terms whose mean is OKS.
+
+        exp(-d^2 / (2 area (2 sigma)^2)), as COCO's evaluation; 0 where the joint is not labelled.
+        """
+        between = (1,) * (points_xy.ndim - 3)
+        truth = self.joints_xy.reshape(len(self), *between, *self.joints_xy.shape[1:])
+        labelled = self.visibility.reshape(len(self), *between, -1) > 0
+        areas = self.areas.reshape(len(self), *between, 1)
+        squared = ((points_xy - truth) ** 2).sum(axis=-1)
+        exponents = squared / (2 * (areas + np.spacing(1)) * (2 * skeleton.oks_sigmas) ** 2)
+        return np.where(labelled, np.exp(-exponents), 0.0)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a model's unflipped pass finds the joints of B persons."""
+
+    points_xy: np.ndarray
+    """[B, K, 2] float64, crop pixels."""
+    peaks: np.ndarray
+    """[B, K] float32: the heatmaps' maxima."""
+    peak_cells: np.ndarray
+    """[B, K] int64: the heatmap's cell of each maximum, y * width + x."""
+
+
+@dataclass(frozen=True)
+class PersonBatch:
+    """B persons of a `Truth`."""
+
+    index: np.ndarray
+    """[B] int64: positions in the truth."""
+    crops: Tensor
+    """[B, H, W, 3] uint8 RGB."""
+
+    def images(self, device: torch.device) -> Tensor:
+        """[B, 3, H, W] normalised, for the model."""
+        return normalise(self.crops.to(device))
+
+
+class ExplainedPersons:
+    """Annotated persons in annotated boxes; no flip test, since the mirrored pass has attention of its own."""
+
+    def __init__(self, annotations: CocoAnnotations, variant: Variant, limit: int | None = None, seed: int = 0) -> None:
+        """Choose the persons.
+
+        Args:
+            limit: so many at most, drawn by `seed`; all by default.
+
+        Raises:
+            InputError: nobody is annotated with keypoints.
+        """
+        boxes = ground_truth_boxes(annotations)
+        if not len(boxes):
+            raise InputError(annotations.source, None, "annotations", "nobody to explain: no person with keypoints")
+        chosen = _drawn(len(boxes), limit, seed)
+        boxes = boxes.select(chosen)
+        self.truth = crop_truth(annotations, variant).select(chosen)
+        self._crops = EvaluationCrops(boxes, annotations, pictures_beside(annotations.source), variant.input_size)
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def batches(self, batch_size: int) -> Iterator[PersonBatch]:
+        """All persons, the last batch possibly smaller.
+
+        Raises:
+            InputError: a picture is missing or broken.
+        """
+        for batch in self._crops.batches(batch_size):
+            yield PersonBatch(batch.index, batch.crops)
+
+
+def crop_truth(annotations: CocoAnnotations, variant: Variant) -> Truth:
+    """The truth of all persons that `ground_truth_boxes` has, in its order."""
+    persons, boxes = training_instances(annotations), ground_truth_boxes(annotations)
+    center, scale = box_to_center_scale(boxes.boxes_xywh, variant.input_size)
+    affines = crop_affines(center, scale, np.zeros(len(boxes)), variant.input_size)
+    return Truth(
+        image_ids=boxes.image_ids,
+        annotation_ids=boxes.annotation_ids,
+        affines=affines,
+        joints_xy=transform_points(affines[:, None], persons.keypoints[:, :, :2]),
+        visibility=persons.keypoints[:, :, 2].astype(np.int64),
+        areas=persons.areas * affines[:, 0, 0] ** 2,
+    )
+
+
+def find_joints(heatmaps: Tensor, grid: Grid, protocol: Protocol) -> Found:
+    """Decode heatmaps [B, K, h, w] of one pass as the protocol does, into crop pixels."""
+    maps = heatmaps.float().cpu().numpy()
+    points, peaks = decode_heatmaps(maps, protocol)
+    cells = maps.reshape(*maps.shape[:2], -1).argmax(axis=2)
+    return Found(rescale_points(points, grid.heatmap_size, grid.input_size), peaks, cells)
+
+
+def heatmaps_of(model: TransPose, encoded: Tensor) -> Tensor:
+    """Heatmaps [B, K, h, w] float32 of encoded features [B, dim, h, w].
+
+    Raises:
+        FloatingPointError: they are not finite, as those of a diverged model.
+    """
+    heatmaps = model.predict_heatmaps(encoded).float()
+    if not heatmaps.isfinite().all():
+        raise FloatingPointError("the model's heatmaps are not finite")
+    return heatmaps
+
+
+def _drawn(count: int, limit: int | None, seed: int) -> np.ndarray:
+    if limit is None or limit >= count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))

@@ -1,0 +1,117 @@
+"""What a model predicts when cells of the attention grid are taken away from it.
+
+Three depths of one question. As keys of the last layer: nobody gathers from the cell in the layer whose rows the paper
+reads as dependency areas. As keys of all layers: nobody ever gathers from it. In the picture: what the cell shows is
+replaced, so that the backbone does not see it either. Attention is normalised anew over the cells that are left; where
+none is, a token gathers nothing, and the layer adds the bias of its output projection alone.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from transpose.attention.grid import Grid
+from transpose.attention.persons import heatmaps_of
+from transpose.data.crops import normalise
+from transpose.models.encoder import Attend, EncoderLayer, TransformerEncoder
+from transpose.models.transpose import TransPose, feature_map, tokens_of
+
+Depth = Literal["last_layer", "all_layers", "picture"]
+"""How deep a cell is taken away."""
+
+Removal = Callable[[np.ndarray], Tensor]
+"""For one person: cells kept [N, L] bool, N times -> heatmaps [N, K, h, w] float32 on the CPU."""
+
+_TOKENS_AT_ONCE = 2**15
+
+
+def last_layer_removal(model: TransPose, features: Tensor) -> Removal:
+    """Take cells away as keys of the last layer; all that comes before is computed once.
+
+    Args:
+        features: [dim, h, w] of one person, see `TransPose.features`.
+    """
+    encoder, features = _encoder(model), features[None]
+    last = encoder.layers[-1]
+    assert isinstance(last, EncoderLayer)
+    with torch.inference_mode():
+        tokens, position = tokens_of(features), model.position(features)
+        for layer in encoder.layers[:-1]:
+            tokens = layer(tokens, position)
+        query, key, value = last.self_attn.project(tokens, position)
+
+    def predict(kept: Tensor) -> Tensor:
+        sizes = (len(kept), -1, -1, -1)
+        gathered = attend_to(kept)(query.expand(sizes), key.expand(sizes), value.expand(sizes))
+        encoded = last.transform(tokens, last.self_attn.merge(gathered))
+        return heatmaps_of(model, feature_map(encoded, features))
+
+    return _in_chunks(predict, features.device)
+
+
+def all_layers_removal(model: TransPose, features: Tensor) -> Removal:
+    """Take cells away as keys of every layer; the backbone's features [dim, h, w] are computed once."""
+    layers = range(len(_encoder(model).layers))
+
+    def predict(kept: Tensor) -> Tensor:
+        several = features[None].expand(len(kept), -1, -1, -1)
+        return heatmaps_of(model, model.encode(several, dict.fromkeys(layers, attend_to(kept))))
+
+    return _in_chunks(predict, features.device)
+
+
+def picture_removal(model: TransPose, crop: np.ndarray, grid: Grid) -> Removal:
+    """Replace what cells show by what a strong blur leaves of it, before the backbone.
+
+    Args:
+        crop: [H, W, 3] uint8 RGB of one person.
+    """
+    device = next(model.parameters()).device
+    blurred = cv2.GaussianBlur(crop, (0, 0), sigmaX=grid.input_size[1] / 8, borderType=cv2.BORDER_REPLICATE)
+    columns, rows = np.meshgrid(np.arange(grid.input_size[1]), np.arange(grid.input_size[0]))
+    cell_of_pixel = grid.tokens_at(np.stack((columns, rows), axis=-1))
+
+    def predict(kept: Tensor) -> Tensor:
+        shown = kept.cpu().numpy()[:, cell_of_pixel][..., None]
+        images = normalise(torch.from_numpy(np.where(shown, crop, blurred)).to(device))
+        return heatmaps_of(model, model.encode(model.features(images)))
+
+    return _in_chunks(predict, device)
+
+
+def attend_to(kept: Tensor) -> Attend:
+    """Attention to some tokens only: kept [B, L] bool, for each person of the batch."""
+
+    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        # The kernel gives zero to a query that may attend to nobody.
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=kept[:, None, None, :])
+
+    return attend
+
+
+def _encoder(model: TransPose) -> TransformerEncoder:
+    if model.global_encoder is None:
+        raise ValueError("a model without encoder has no attention to take cells from")
+    return model.global_encoder
+
+
+def _in_chunks(predict: Callable[[Tensor], Tensor], device: torch.device) -> Removal:
+    @torch.inference_mode()
+    def removal(kept: np.ndarray) -> Tensor:
+        heatmaps = torch.cat([predict(part.to(device)).cpu() for part in _chunks(kept)])
+        # Convolutions differ in the last bits with the batch's size, and where nothing goes nothing may change.
+        whole = kept.all(axis=1)
+        if whole.any():
+            heatmaps[torch.from_numpy(whole)] = predict(torch.from_numpy(kept[whole][:1]).to(device)).cpu()
+        return heatmaps
+
+    return removal
+
+
+def _chunks(kept: np.ndarray) -> Iterator[Tensor]:
+    yield from torch.from_numpy(kept).split(max(1, _TOKENS_AT_ONCE // kept.shape[1]))
