@@ -9,7 +9,7 @@ import typer
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from tests.training.processes import results_of
-from transpose.cli import told_by_leader
+from transpose.cli.training import told_by_leader
 from transpose.errors import InputError
 from transpose.training import launch
 from transpose.training.distributed import Group, LostProcessError

@@ -1,0 +1,15 @@
+"""The `transpose` command: each verb is a thin shell over one public function."""
+
+import sys
+
+from transpose.cli import attention, data, evaluation, reporting, training  # noqa: F401 -- each registers its verbs
+from transpose.cli.app import app
+from transpose.errors import InputError
+
+
+def main() -> None:
+    """Run the command; bad input ends it with one line on standard error and status 1."""
+    try:
+        app()
+    except InputError as error:
+        sys.exit(f"transpose: {error}")

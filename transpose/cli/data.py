@@ -1,0 +1,186 @@
+"""Verbs that make data: records, pictures, boxes, downloads."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transpose.cli.app import app
+from transpose.cli.options import AnnotationFile, DatasetFile, Output
+from transpose.errors import InputError
+
+
+@app.command()
+def record(kind: str, values: str, output: Output) -> None:
+    """Write a resolved block of configuration, given as JSON, after checking it against its model."""
+    from transpose.config.records import write_record
+
+    write_record(kind, values, output)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a study's configuration."""
+    from transpose.config.study import Study
+
+    print(json.dumps(Study.model_json_schema(), indent=2))
+
+
+@app.command()
+def synthesise(
+    dataset: DatasetFile,
+    split: Annotated[str, typer.Option()],
+    output: Annotated[Path, typer.Option(help="annotations.json of the split; images/ appears beside it.")],
+    jobs: Annotated[int, typer.Option(min=1)] = 1,
+) -> None:
+    """Render one split of a synthetic data set."""
+    # Rendering runs in processes of its own; more threads than cores only make them wait for each other.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    from transpose.config.dataset import Dataset, SyntheticSource
+    from transpose.config.load import read_record
+    from transpose.data.synthetic.dataset import synthesise as render
+
+    source = read_record(Dataset, dataset).source
+    if not isinstance(source, SyntheticSource):
+        raise InputError(dataset, None, "source", f"is {source.kind}, not synthetic")
+    render(source, split, output.parent, jobs)
+
+
+@app.command()
+def convert_mpii(
+    release: Annotated[Path, typer.Argument(help="MPII's mpii_human_pose_v1_u12_1.mat.")],
+    pictures: Annotated[Path, typer.Argument(help="Folder of MPII's pictures.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder that gets train/, val/ and conversion.json.")],
+    validation_list: Annotated[
+        Path | None, typer.Option(help="Validation pictures: a name a line, or the customary valid.json.")
+    ] = None,
+    hold_out: Annotated[
+        float | None, typer.Option(help="Without a list: share of the pictures that is drawn for validation.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the drawing.")] = 0,
+) -> None:
+    """Convert MPII Human Pose to COCO's format, with head sizes for PCKh."""
+    from transpose.data.mpii import convert_mpii as convert
+    from transpose.data.mpii_split import validation_source
+
+    print(json.dumps(convert(release, pictures, validation_source(validation_list, hold_out, seed), output), indent=1))
+
+
+@app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="Name of an archive in the table.")],
+    folder: Annotated[Path, typer.Option(help="Folder that keeps it, as NAME.zip.")],
+    table: Annotated[Path, typer.Option(help="Table of archives.")] = Path("config/downloads.yaml"),
+) -> None:
+    """Download an archive; the same command after an interruption continues."""
+    from transpose.config.download import load_archive
+    from transpose.data.download import fetch
+
+    fetch(load_archive(name, table), folder / f"{name}.zip", report=lambda line: print(line, file=sys.stderr))
+
+
+@app.command()
+def fetch(
+    url: Annotated[str, typer.Argument(help="Address of a single file, such as detections or a detector's model.")],
+    output: Output,
+    sha256: Annotated[str | None, typer.Option(help="Digest that it must have; without one the first is kept.")] = None,
+) -> None:
+    """Download a file of unknown size; what is there already is only checked."""
+    from transpose.data.web_file import fetch_url
+
+    fetch_url(url, output, sha256, report=lambda line: print(line, file=sys.stderr))
+
+
+@app.command()
+def unpack(
+    archive: Annotated[Path, typer.Argument(help="A zip archive.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder to make; OUTPUT.manifest.json appears beside it.")],
+) -> None:
+    """Unpack an archive; what it holds cannot get out of the folder."""
+    from transpose.data.archives import unpack as unpack_archive
+
+    unpack_archive(archive, output)
+
+
+@app.command()
+def arrange(
+    dataset: DatasetFile,
+    split: Annotated[str, typer.Option()],
+    downloads: Annotated[Path, typer.Option(help="Folder of the downloaded archives.")],
+    output: Annotated[Path, typer.Option(help="annotations.json of the split; pictures.json appears beside it.")],
+    unpacked: Annotated[Path | None, typer.Option(help="Folder of the unpacked archives, if they are.")] = None,
+) -> None:
+    """Take one split out of downloaded archives."""
+    from transpose.config.dataset import ArchivesSource, Dataset
+    from transpose.config.load import read_record
+    from transpose.data.archived_split import arrange_split
+
+    source = read_record(Dataset, dataset).source
+    if not isinstance(source, ArchivesSource) or split not in source.splits:
+        raise InputError(dataset, None, "source", f"has no split {split!r} in archives")
+    got = arrange_split(source.splits[split], downloads, unpacked, output)
+    print(
+        f"{split}: {got.images:,} pictures, {got.annotations:,} annotations;"
+        f" {got.other_pictures:,} pictures beside them are not of this split",
+        file=sys.stderr,
+    )
+
+
+@app.command()
+def boxes(
+    dataset: DatasetFile,
+    split: Annotated[str, typer.Option()],
+    source: Annotated[str, typer.Option(help="Name of a box source of the data set.")],
+    annotations: AnnotationFile,
+    output: Annotated[Path, typer.Option("--output", help="File to write; its .counts.json appears beside it.")],
+    file: Annotated[Path | None, typer.Option(help="The source's detection file or model, if it is a URL's.")] = None,
+) -> None:
+    """Make person boxes in COCO's detection format, and a record of what was left out."""
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.data.box_counts import render_counts
+    from transpose.data.box_sources import write_source_boxes
+    from transpose.data.coco import load_annotations
+
+    settings = read_record(Dataset, dataset)
+    truth = load_annotations(annotations, settings.skeleton)
+    counts = write_source_boxes(settings, split, source, truth, file, output)
+    print(render_counts(counts), file=sys.stderr)
+
+
+@app.command()
+def evaluate_boxes(
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    boxes: Annotated[Path, typer.Option(help="Person boxes, at .../DATASET/SPLIT/BOXES.json.")],
+    output: Output,
+) -> None:
+    """Evaluate person boxes as a detector's by COCO's AP; annotated persons without keypoints count too."""
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.evaluation.box_ap import write_box_metrics
+
+    report = write_box_metrics(read_record(Dataset, dataset), annotations, boxes, output)
+    print(f"{report.box_count:,} boxes, person AP {report.metrics['AP']:.3f}", file=sys.stderr)
+
+
+@app.command()
+def fetch_weights(
+    name: Annotated[str, typer.Argument(help="Name of weights in the table.")],
+    output: Annotated[Path, typer.Option("--output", help="NAME.safetensors; the checkpoint stays beside it.")],
+    table: Annotated[Path, typer.Option(help="Table of released weights.")] = Path("config/weights.yaml"),
+) -> None:
+    """Download released weights and convert them; the first digest is recorded in pins/ beside the table."""
+    from transpose.config.weights import load_released
+    from transpose.models.released import fetch_released
+
+    fetch_released(
+        load_released(name, table),
+        output.with_name(f"{name}.pth"),
+        table.parent / "pins" / f"{name}.json",
+        output,
+        report=lambda line: print(line, file=sys.stderr),
+    )

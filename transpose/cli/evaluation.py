@@ -1,0 +1,180 @@
+"""Verbs that evaluate trained variants."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transpose.cli.app import app
+from transpose.cli.options import (
+    AnnotationFile,
+    BoxFile,
+    DatasetFile,
+    Output,
+    ProtocolFile,
+    RecipeFile,
+    RunFile,
+    WeightsFile,
+)
+
+
+@app.command()
+def predict(
+    recipe: RecipeFile,
+    protocol: ProtocolFile,
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    weights: WeightsFile,
+    boxes: BoxFile,
+    output: Output,
+) -> None:
+    """Predict the persons in boxes; writes COCO keypoint results."""
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.config.recipe import Recipe
+    from transpose.config.study import Protocol
+    from transpose.evaluation.pipeline import predict_file
+
+    settings = read_record(Dataset, dataset)
+    predict_file(
+        read_record(Recipe, recipe),
+        weights,
+        settings.skeleton,
+        annotations,
+        boxes,
+        read_record(Protocol, protocol),
+        output,
+        suppress=settings.evaluation == "oks",
+    )
+
+
+@app.command()
+def evaluate(
+    protocol: ProtocolFile,
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    run: RunFile,
+    boxes: Annotated[Path, typer.Option(help="Person boxes that were predicted on.")],
+    predictions: Annotated[Path, typer.Option(help="COCO keypoint results.")],
+    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
+    bootstrap_seed: Annotated[int, typer.Option(min=0)],
+    output: Output,
+) -> None:
+    """Evaluate predictions by COCO OKS, checked by xtcocotools, or by PCKh, with a bootstrap interval."""
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.config.study import Protocol
+    from transpose.evaluation.report import Bootstrap, write_metrics
+
+    write_metrics(
+        read_record(Dataset, dataset),
+        annotations,
+        run,
+        read_record(Protocol, protocol),
+        boxes,
+        predictions,
+        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
+        output,
+    )
+
+
+@app.command()
+def ablate_protocol(
+    recipe: RecipeFile,
+    protocol: ProtocolFile,
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    run: RunFile,
+    boxes: BoxFile,
+    output: Output,
+) -> None:
+    """Evaluate a trained variant by every combination of flip test, decoder, suppression and score."""
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.config.recipe import Recipe
+    from transpose.config.study import Protocol
+    from transpose.evaluation.protocol_ablation import write_protocol_ablation
+
+    write_protocol_ablation(
+        read_record(Recipe, recipe),
+        run,
+        read_record(Dataset, dataset),
+        annotations,
+        boxes,
+        read_record(Protocol, protocol),
+        output,
+    )
+
+
+@app.command()
+def generalise(
+    recipe: RecipeFile,
+    protocol: ProtocolFile,
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    run: RunFile,
+    boxes: BoxFile,
+    settings: Annotated[Path, typer.Option(help="Resolved input sizes.")],
+    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
+    bootstrap_seed: Annotated[int, typer.Option(min=0)],
+    output: Annotated[Path, typer.Option("--output", help="Folder to make.")],
+) -> None:
+    """Evaluate a trained variant at input sizes that it was not trained at."""
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.config.recipe import Recipe
+    from transpose.config.resolution import InputSizes
+    from transpose.config.study import Protocol
+    from transpose.evaluation.generalise import write_resolutions
+    from transpose.evaluation.report import Bootstrap
+
+    write_resolutions(
+        read_record(Recipe, recipe),
+        run,
+        read_record(Dataset, dataset),
+        annotations,
+        boxes,
+        read_record(Protocol, protocol),
+        read_record(InputSizes, settings),
+        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
+        output,
+    )
+
+
+@app.command()
+def submit(
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    predictions: Annotated[Path, typer.Option(help="COCO keypoint results on a test set.")],
+    output: Annotated[Path, typer.Option("--output", help="Zip archive, named as the server asks.")],
+) -> None:
+    """Pack predictions as COCO's evaluation server takes them."""
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.evaluation.submission import write_submission
+
+    persons = write_submission(predictions, annotations, read_record(Dataset, dataset).skeleton, output)
+    print(f"{output}: {persons:,} persons", file=sys.stderr)
+
+
+@app.command()
+def cost(
+    variant: Annotated[Path, typer.Argument(help="config/variants/NAME.yaml, or a resolved recipe.")],
+    settings: Annotated[Path | None, typer.Option(help="Resolved cost settings.")] = None,
+    keypoints: Annotated[int, typer.Option(min=1)] = 17,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    output: Annotated[Path | None, typer.Option("--output", help="JSON file to write.")] = None,
+) -> None:
+    """Measure parameters, multiply-accumulates, latency and images per second of a variant."""
+    from transpose.config.load import load_any_variant, read_record
+    from transpose.config.study import Cost
+    from transpose.cost import measure_variant
+    from transpose.files import write_json
+    from transpose.reporting.cost_text import render_cost
+
+    chosen = load_any_variant(variant)
+    report = measure_variant(chosen, read_record(Cost, settings) if settings else Cost(), keypoints, device)
+    if output is not None:
+        write_json(output, report.model_dump(mode="json"))
+    print(render_cost(chosen.title, report))
