@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
+from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings, parse
 from transpose.config.box_files import BoxFile, absent_box_file, box_file
 from transpose.config.dataset import (
@@ -24,9 +25,12 @@ from transpose.config.dataset import (
 from transpose.config.load import load_dataset, load_variant, training_of
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import InputSizes, check_sizes
-from transpose.config.study import Evaluation, SideStudy, Split, Study
+from transpose.config.study import AttentionStudy, Evaluation, SideStudy, Split, Study
 from transpose.errors import InputError
 from transpose.provenance import PACKAGE
+
+ATTENTION_TABLES: list[str] = []
+"""Tables of measured explanations."""
 
 PHOTOGRAPHS = PACKAGE / "data" / "photographs"
 
@@ -85,6 +89,7 @@ class Plan:
             "protocols": {"study": self.study.protocol},
             "costs": {"study": self.study.cost},
             "explanations": {"study": self.study.explanation},
+            "attention": self._attention_measures(),
             "resolutions": self._input_sizes(),
             "studies": {self.study.name: self.study},
         }
@@ -276,8 +281,20 @@ class Plan:
 
     def side_tables(self) -> list[str]:
         """Tables of the side studies that the study asks for."""
-        chosen = {"protocol_ablation": self.study.protocol_ablation, "resolutions": self.study.resolutions}
-        return [f"{self.study.results}/{name}.html" for name, side in chosen.items() if side is not None]
+        names = {
+            "protocol_ablation": ["protocol_ablation"],
+            "resolutions": ["resolutions"],
+            "attention": ATTENTION_TABLES,
+        }
+        return [f"{self.study.results}/{table}.html" for key in self.study.side_studies() for table in names[key]]
+
+    def attention(self, kind: str) -> list[str]:
+        """Files of one kind of measures of attention; none where the study asks for none.
+
+        Args:
+            kind: the folder, such as `attention_statistics`.
+        """
+        return [f"{place}.json" for place in self._side_places(kind, self.study.attention)]
 
     def explanations_of(self, variant: str, seed: int | str) -> list[str]:
         """Attention maps of one run on every evaluated split; none without an encoder."""
@@ -329,6 +346,13 @@ class Plan:
             if variant in side.variants
         ]
 
+    def _attention_measures(self) -> Mapping[str, Settings]:
+        """What decides the measures of attention; which variants are looked at does not."""
+        chosen = self.study.attention
+        if chosen is None:
+            return {}
+        return {"study": AttentionMeasures(**chosen.model_dump(include=set(AttentionMeasures.model_fields)))}
+
     def _input_sizes(self) -> Mapping[str, Settings]:
         """What decides the figures at other sizes; which variants are looked at does not."""
         chosen = self.study.resolutions
@@ -351,10 +375,25 @@ class Plan:
                     raise InputError(split.dataset, boxes, "files", f"no detection file for split {split.split!r}")
 
     def _check_side_studies(self, source: str) -> None:
-        for key, side in (("protocol_ablation", self.study.protocol_ablation), ("resolutions", self.study.resolutions)):
-            for dataset, _, _ in side.places() if side else ():
+        for key, side in self.study.side_studies().items():
+            for dataset, _, _ in side.places():
                 if self.datasets[dataset].evaluation != "oks":
                     raise InputError(source, key, "evaluations", f"{dataset} is not evaluated by OKS")
+        if self.study.attention is not None:
+            self._check_attention(self.study.attention, source)
+
+    def _check_attention(self, study: AttentionStudy, source: str) -> None:
+        for dataset, _, boxes in study.places():
+            if self.datasets[dataset].boxes[boxes].kind != "ground_truth":
+                problem = f"explanations are measured on annotated boxes, and {boxes!r} of {dataset} are others"
+                raise InputError(source, "attention", "evaluations", problem)
+        for name in study.variants:
+            variant = self.recipes[name].variant
+            if variant.encoder is None:
+                raise InputError(source, "attention", "variants", f"{name} has no encoder, hence no attention")
+            if study.patch % variant.backbone.stride:
+                problem = f"{study.patch} is no multiple of {variant.backbone.stride}, the stride of {name}"
+                raise InputError(source, "attention", "patch", problem)
 
     def _check_released(self, source: str) -> None:
         for name, recipe in self.recipes.items():

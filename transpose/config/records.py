@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings, parse
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
@@ -18,6 +19,7 @@ RECORD_MODELS: Mapping[str, type[Settings]] = {
     "protocols": Protocol,
     "costs": Cost,
     "explanations": Explanation,
+    "attention": AttentionMeasures,
     "resolutions": InputSizes,
     "studies": Study,
 }

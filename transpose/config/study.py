@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Name, Settings
 from transpose.config.estimate import Estimate
 from transpose.config.resolution import InputSizes
@@ -87,6 +88,10 @@ class Resolutions(InputSizes, SideStudy):
     """Which trained variants are evaluated at inputs of other sizes (paper, study of unseen resolutions)."""
 
 
+class AttentionStudy(AttentionMeasures, SideStudy):
+    """Which trained variants' explanations are measured, on annotated boxes."""
+
+
 class Explanation(Settings):
     """Which persons get attention maps."""
 
@@ -127,6 +132,7 @@ class Study(Settings):
     ablations: tuple[Ablation, ...] = ()
     protocol_ablation: ProtocolAblation | None = None
     resolutions: Resolutions | None = None
+    attention: AttentionStudy | None = None
     training: Training = Training()
     overrides: dict[Name, dict[str, object]] = Field(
         default={}, description="Training keys that differ for single variants."
@@ -150,12 +156,19 @@ class Study(Settings):
             raise ValueError("variants has a name twice")
         return self
 
+    def side_studies(self) -> dict[str, SideStudy]:
+        """The closer looks that the study asks for, by key."""
+        looks = {
+            "protocol_ablation": self.protocol_ablation,
+            "resolutions": self.resolutions,
+            "attention": self.attention,
+        }
+        return {key: side for key, side in looks.items() if side is not None}
+
     @model_validator(mode="after")
     def _looks_closer_at_what_is_there(self) -> "Study":
         places = places_of(self.evaluations)
-        for key, side in (("protocol_ablation", self.protocol_ablation), ("resolutions", self.resolutions)):
-            if side is None:
-                continue
+        for key, side in self.side_studies().items():
             if unknown := sorted(set(side.variants) - set(self.variants)):
                 raise ValueError(f"{key} names {unknown[0]!r}, which is not among the variants")
             for place in side.places():
