@@ -29,7 +29,7 @@ from transpose.config.study import AttentionStudy, Evaluation, SideStudy, Split,
 from transpose.errors import InputError
 from transpose.provenance import PACKAGE
 
-ATTENTION_TABLES: list[str] = []
+ATTENTION_TABLES = ["faithfulness"]
 """Tables of measured explanations."""
 
 PHOTOGRAPHS = PACKAGE / "data" / "photographs"
@@ -345,6 +345,11 @@ class Plan:
             for (variant, seed), place in product(self.runs(), side.places())
             if variant in side.variants
         ]
+
+    def faithfulness_figures(self) -> list[str]:
+        """Figures of deletion and insertion."""
+        places = self.study.attention.places() if self.study.attention else ()
+        return [f"{self.study.results}/figures/faithfulness_{'_'.join(place)}.png" for place in places]
 
     def _attention_measures(self) -> Mapping[str, Settings]:
         """What decides the measures of attention; which variants are looked at does not."""

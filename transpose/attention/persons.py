@@ -104,7 +104,10 @@ class ExplainedPersons:
         boxes = ground_truth_boxes(annotations)
         if not len(boxes):
             raise InputError(annotations.source, None, "annotations", "nobody to explain: no person with keypoints")
-        chosen = _drawn(len(boxes), limit, seed)
+        drawn = _drawn(len(boxes), limit, seed)
+        chosen = np.sort(drawn)
+        self.turns = np.argsort(drawn)
+        """[P] int64: when each person was drawn; those with a turn below n are who a limit of n draws."""
         boxes = boxes.select(chosen)
         self.truth = crop_truth(annotations, variant).select(chosen)
         self._crops = EvaluationCrops(boxes, annotations, pictures_beside(annotations.source), variant.input_size)
@@ -158,6 +161,5 @@ def heatmaps_of(model: TransPose, encoded: Tensor) -> Tensor:
 
 
 def _drawn(count: int, limit: int | None, seed: int) -> np.ndarray:
-    if limit is None or limit >= count:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
+    """[n] int64: persons in the order in which they are drawn; the first of many are the same as of few."""
+    return np.random.default_rng(seed).permutation(count)[:limit]

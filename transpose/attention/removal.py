@@ -72,7 +72,7 @@ def picture_removal(model: TransPose, crop: np.ndarray, grid: Grid) -> Removal:
         crop: [H, W, 3] uint8 RGB of one person.
     """
     device = next(model.parameters()).device
-    blurred = cv2.GaussianBlur(crop, (0, 0), sigmaX=grid.input_size[1] / 8, borderType=cv2.BORDER_REPLICATE)
+    blurred = cv2.GaussianBlur(crop, (0, 0), sigmaX=grid.input_size[1] / 4, borderType=cv2.BORDER_REPLICATE)
     columns, rows = np.meshgrid(np.arange(grid.input_size[1]), np.arange(grid.input_size[0]))
     cell_of_pixel = grid.tokens_at(np.stack((columns, rows), axis=-1))
 

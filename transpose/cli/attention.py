@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from transpose.cli.app import app
-from transpose.cli.options import AnnotationFile, DatasetFile, ProtocolFile, RecipeFile, WeightsFile
+from transpose.cli.options import (
+    AnnotationFile,
+    BoxFile,
+    DatasetFile,
+    Output,
+    ProtocolFile,
+    RecipeFile,
+    RunFile,
+    StudyFile,
+    WeightsFile,
+)
 
 
 @app.command()
@@ -35,3 +45,48 @@ def explain(
         read_record(Explanation, settings),
         output.parent,
     )
+
+
+@app.command()
+def measure_faithfulness(
+    recipe: RecipeFile,
+    protocol: ProtocolFile,
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    run: RunFile,
+    boxes: BoxFile,
+    settings: Annotated[Path, typer.Option(help="Resolved measures of attention.")],
+    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
+    bootstrap_seed: Annotated[int, typer.Option(min=0)],
+    output: Output,
+) -> None:
+    """Take away the cells that keypoints are said to depend on, and measure what becomes of them."""
+    from transpose.attention.faithfulness_report import write_faithfulness
+    from transpose.config.attention import AttentionMeasures
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.config.recipe import Recipe
+    from transpose.config.study import Protocol
+    from transpose.evaluation.report import Bootstrap
+
+    write_faithfulness(
+        read_record(Recipe, recipe),
+        run,
+        read_record(Dataset, dataset),
+        annotations,
+        boxes,
+        read_record(Protocol, protocol),
+        read_record(AttentionMeasures, settings),
+        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
+        output,
+    )
+
+
+@app.command()
+def compare_faithfulness(study: StudyFile) -> None:
+    """Write the table and the figures of a study's faithfulness tests."""
+    from transpose.config.load import read_record
+    from transpose.config.study import Study
+    from transpose.reporting.faithfulness import write_faithfulness_tables
+
+    write_faithfulness_tables(read_record(Study, study))

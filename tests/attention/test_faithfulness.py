@@ -1,0 +1,194 @@
+"""Every measure finds the cells that a hand-made model is known to need, and chance does not."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.attention.planted import (
+    DECOY,
+    GRID,
+    SEEKER,
+    SEEKER_CELL,
+    SKELETON,
+    SOURCE,
+    SOURCE_CELLS,
+    PlantedPersons,
+    planted_crop,
+    planted_model,
+    planted_truth,
+)
+from transpose.attention.attribution import ExplainedPerson, attributions, look_at
+from transpose.attention.faithfulness import FaithfulnessTest, Trials
+from transpose.attention.faithfulness_report import joint_matrices, summarise
+from transpose.attention.knockout import knock_out, most_important
+from transpose.attention.occlusion import patch_effects, patches
+from transpose.attention.removal import last_layer_removal, picture_removal
+from transpose.compute import Compute
+from transpose.config.attention import AttentionMeasures
+from transpose.config.study import Protocol
+from transpose.data.crops import normalise
+from transpose.evaluation.report import Bootstrap
+
+PROTOCOL = Protocol(decoder="argmax")
+BOOTSTRAP = Bootstrap(samples=50, seed=0)
+SETTINGS = AttentionMeasures(
+    fractions=(0.05, 0.12, 0.3), knockout_fraction=0.12, knockout_persons=4, curve_persons=3, picture_persons=2, patch=8
+)
+CPU = Compute(torch.device("cpu"), "fp32", 1)
+
+
+@pytest.fixture
+def person() -> ExplainedPerson:
+    crop = torch.from_numpy(planted_crop())
+    truth = planted_truth()
+    return look_at(
+        planted_model(),
+        crop,
+        normalise(crop[None])[0],
+        lambda points: truth.similarity(points, SKELETON) > 0.5,
+        GRID,
+        PROTOCOL,
+    )
+
+
+@pytest.fixture(scope="module")
+def trials() -> Trials:
+    persons: Any = PlantedPersons(4)
+    return FaithfulnessTest(planted_model(), GRID, SKELETON, PROTOCOL, SETTINGS, CPU).run(persons)
+
+
+def of_joint(trials: Trials, joint: int, *beginning: str) -> dict[tuple[str, ...], float]:
+    return {key: float(np.nanmean(values[:, joint])) for key, values in trials.of(*beginning).items()}
+
+
+def test_the_model_finds_all_three_joints(person: ExplainedPerson):
+    assert person.joints.tolist() == [SEEKER, SOURCE, DECOY]
+    assert person.queries[SEEKER] == SEEKER_CELL
+
+
+@pytest.mark.parametrize("method", ["attention", "rollout", "gradient_x_input"])
+def test_explanations_rank_the_needed_cells_first(person: ExplainedPerson, method: str):
+    importance = attributions(planted_model(), person, GRID, np.random.default_rng(0))[method][SEEKER]
+    # Half of rollout and a part of the gradient belong to the cell itself.
+    others = np.where(np.arange(GRID.tokens) == SEEKER_CELL, -np.inf, importance)
+    assert set(np.argsort(-others)[:4]) == set(SOURCE_CELLS)
+
+
+def test_locality_and_the_least_attended_rank_them_last(person: ExplainedPerson):
+    importance = attributions(planted_model(), person, GRID, np.random.default_rng(0))
+    assert np.argmax(importance["locality"][SEEKER]) == SEEKER_CELL
+    assert set(np.argsort(importance["least_attended"][SEEKER])[:4]) == set(SOURCE_CELLS)
+
+
+@pytest.mark.parametrize("depth", ["last_layer", "all_layers", "picture"])
+def test_without_what_is_attended_the_joint_is_lost(trials: Trials, depth: str):
+    lost = of_joint(trials, SEEKER, "knockout", depth)
+    for method in ("attention", "rollout", "gradient_x_input"):
+        assert lost[method, "similarity_drop"] > 0.9
+        assert lost[method, "peak_drop"] > 0.5
+        assert lost[method, "shift"] > 15
+    for method in ("random", "locality", "least_attended"):
+        if (depth, method) != ("picture", "locality"):  # the green cell itself is nearest to the joint
+            assert abs(lost[method, "similarity_drop"]) < 0.1
+
+
+def test_a_joint_that_needs_nobody_loses_nothing(trials: Trials):
+    for joint in (SOURCE, DECOY):
+        for (depth, _, measure), value in of_joint(trials, joint, "knockout").items():
+            if depth != "picture" and measure == "similarity_drop":
+                assert value == 0
+
+
+def test_curves_fall_and_rise_early_for_what_is_attended(trials: Trials):
+    deletion, insertion = (trials.of("curve", direction) for direction in ("deletion", "insertion"))
+    attended, by_chance = deletion["attention",][0, SEEKER], deletion["random",][0, SEEKER]
+    assert attended[0] == by_chance[0] > 0.9
+    assert attended[-1] == by_chance[-1] < 0.1
+    assert (attended[2:] < 0.1).all()
+    assert (by_chance[:3] > 0.9).all()
+    # With two cells left everybody, not the seeker alone, attends to them.
+    assert (insertion["attention",][0, SEEKER, 2:] > 0.9).all()
+    assert insertion["least_attended",][0, SEEKER, 1:-1].max() < 0.1
+
+
+def test_only_the_first_persons_are_tried_in_dear_ways(trials: Trials):
+    assert np.isfinite(trials.of("knockout")["last_layer", "attention", "shift"]).all(axis=1).tolist() == [True] * 4
+    assert np.isfinite(trials.of("curve")["deletion", "attention"]).all(axis=(1, 2)).tolist() == [True] * 3 + [False]
+    assert np.isfinite(trials.of("knockout")["picture", "attention", "shift"]).any(axis=1).tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_the_occlusion_test_finds_the_patch_and_attention_foretells_it(person: ExplainedPerson, trials: Trials):
+    hidden = patches(GRID, 8)
+    assert hidden.shape == (12, GRID.tokens)
+    assert (hidden.sum(axis=0) == 1).all()
+    effects = patch_effects(picture_removal(planted_model(), person.crop, GRID), person, hidden, GRID, PROTOCOL)
+    # The seeker's own patch and the one that it needs.
+    two_worst = {frozenset(np.flatnonzero(hidden[patch]).tolist()) for patch in np.argsort(-effects[SEEKER])[:2]}
+    assert frozenset(SOURCE_CELLS) in two_worst
+    said = of_joint(trials, SEEKER, "foretold")
+    assert said["attention",] > said["random",]
+    assert said["least_attended",] == pytest.approx(-said["attention",])
+
+
+def test_hiding_a_joint_moves_the_one_that_needs_it(trials: Trials):
+    matrices = joint_matrices(trials)
+    for depth in ("all_layers", "picture"):
+        moved = matrices[f"{depth}_shift"]
+        assert moved[SEEKER, SOURCE] > 15
+        assert moved[SEEKER, DECOY] == 0
+        attention = matrices[f"{depth}_attention"]
+        assert attention[SEEKER, SOURCE] > 3
+        assert attention[DECOY, SOURCE] == pytest.approx(1, rel=1e-4)
+
+
+def test_a_map_of_a_randomised_model_is_another(trials: Trials):
+    assert of_joint(trials, SEEKER, "randomised")["1",] < 0.9
+
+
+def test_knocking_out_nothing_changes_nothing_to_the_bit(person: ExplainedPerson):
+    model = planted_model()
+    with torch.inference_mode():
+        removal = last_layer_removal(model, person.features)
+    kept = np.ones((3, GRID.tokens), dtype=bool)
+    assert np.array_equal(removal(kept[:1])[0].numpy(), person.heatmaps)
+    same = knock_out(removal, person, kept, GRID, PROTOCOL)
+    np.testing.assert_array_equal(same.points_xy, person.points_xy)
+    assert not same.shift.any()
+    assert not same.peak_drop.any()
+
+
+def test_at_least_one_cell_and_equals_in_grid_order():
+    chosen = most_important(np.zeros((2, 48)), 0.001)
+    assert np.flatnonzero(chosen[1]).tolist() == [0]
+    assert most_important(np.zeros(48), 1.0).all()
+    assert np.flatnonzero(most_important(np.arange(48), 0.1)).tolist() == [43, 44, 45, 46, 47]
+
+
+def test_the_summary_says_who_wins_and_by_how_much(trials: Trials):
+    report: Any = summarise(trials, SETTINGS, BOOTSTRAP)
+    assert report["joints"] == 12
+    knockouts = {(one.depth, one.ranking, one.measure): one for one in report["knockouts"]}
+    chance = knockouts["last_layer", "random", "similarity_drop"]
+    # One joint of three depends on anything.
+    assert chance.margin.value == pytest.approx(1 / 3, abs=0.05)
+    assert chance.margin.low > 0.2
+    assert knockouts["last_layer", "attention", "similarity_drop"].margin is None
+    areas = {(one.direction, one.ranking): one for one in report["curves"]}
+    assert areas["deletion", "random"].margin.value < 0 < areas["insertion", "least_attended"].margin.value
+    assert len(areas["deletion", "attention"].similarities) == 5
+
+
+def test_nobody_found_well_gives_no_numbers():
+    persons: Any = PlantedPersons(2)
+    persons.truth.joints_xy[:] += 1000
+    trials = FaithfulnessTest(planted_model(), GRID, SKELETON, PROTOCOL, SETTINGS, CPU).run(persons)
+    report: Any = summarise(trials, SETTINGS, BOOTSTRAP)
+    assert report["joints"] == 0
+    assert report["knockouts"] == report["curves"] == report["agreements"] == []

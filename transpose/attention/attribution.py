@@ -1,0 +1,131 @@
+"""What a keypoint's prediction is said to depend on: cells of the grid ranked by attention, and by its rivals."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from transpose.attention.capture import LayerAttention, capture
+from transpose.attention.grid import Grid
+from transpose.attention.persons import Found, find_joints, heatmaps_of
+from transpose.config.study import Protocol
+from transpose.models.transpose import TransPose
+
+
+@dataclass(frozen=True)
+class ExplainedPerson:
+    """One person, what the model makes of it in its unflipped pass, and J of its joints that are to be explained."""
+
+    crop: np.ndarray
+    """[H, W, 3] uint8 RGB."""
+    features: Tensor
+    """[dim, h, w]: what the encoder receives."""
+    layers: Sequence[LayerAttention]
+    """Of a batch of one, first layer first."""
+    heatmaps: np.ndarray
+    """[K, h, w] float32."""
+    found: Found
+    """Of a batch of one."""
+    joints: np.ndarray
+    """[J] int64: the keypoints to explain."""
+    queries: np.ndarray
+    """[J] int64: the tokens of the cells that hold them as found."""
+
+    @property
+    def points_xy(self) -> np.ndarray:
+        """[J, 2] float64: the joints as found, crop pixels."""
+        return self.found.points_xy[0, self.joints]
+
+    @property
+    def peak_cells(self) -> np.ndarray:
+        """[J] int64: cells of the heatmaps' maxima."""
+        return self.found.peak_cells[0, self.joints]
+
+
+@torch.inference_mode()
+def look_at(
+    model: TransPose,
+    crop: Tensor,
+    image: Tensor,
+    well_found: Callable[[np.ndarray], np.ndarray],
+    grid: Grid,
+    protocol: Protocol,
+) -> ExplainedPerson:
+    """Run a person through the model and keep what explanations need.
+
+    Args:
+        crop: [H, W, 3] uint8.
+        image: [3, H, W], the crop normalised, on the model's device.
+        well_found: from points [1, K, 2] in crop pixels to [1, K] bool: the joints to explain.
+
+    Raises:
+        FloatingPointError: a heatmap is not finite.
+    """
+    features = model.features(image[None])
+    encoded, layers = capture(model, features)
+    heatmaps = heatmaps_of(model, encoded).cpu()
+    found = find_joints(heatmaps, grid, protocol)
+    joints = np.flatnonzero(well_found(found.points_xy)[0])
+    queries = grid.tokens_at(found.points_xy[0, joints])
+    return ExplainedPerson(crop.numpy(), features[0], layers, heatmaps[0].numpy(), found, joints, queries)
+
+
+def attributions(
+    model: TransPose, person: ExplainedPerson, grid: Grid, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Importance of every cell for each joint's prediction, by each method: [J, L], more important being larger.
+
+    `attention` is the last layer's row of the joint's cell, averaged over heads: the paper's dependency area.
+    """
+    attention = attention_rows(person)
+    return {
+        "attention": attention,
+        "rollout": rollout(person),
+        "gradient_x_input": gradient_x_input(model, person),
+        "locality": locality(person, grid),
+        "random": rng.random(attention.shape),
+        "least_attended": -attention,
+    }
+
+
+def attention_rows(person: ExplainedPerson, layer: int = -1) -> np.ndarray:
+    """[J, L] float64: a layer's attention of the joints' cells, averaged over heads."""
+    chosen = person.layers[layer]
+    rows = chosen.rows(torch.as_tensor(person.queries, device=chosen.query.device)[None])
+    return rows[0].mean(dim=0).double().cpu().numpy()
+
+
+def rollout(person: ExplainedPerson) -> np.ndarray:
+    """Attention rollout (Abnar and Zuidema 2020): layers multiplied, each half attention and half residual. [J, L]."""
+    device = person.features.device
+    reached = torch.nn.functional.one_hot(torch.as_tensor(person.queries, device=device), _tokens(person)).float()
+    for layer in reversed(person.layers):
+        reached = 0.5 * reached + 0.5 * reached @ layer.matrix()[0].mean(dim=0)
+    return reached.double().cpu().numpy()
+
+
+def gradient_x_input(model: TransPose, person: ExplainedPerson) -> np.ndarray:
+    """Gradient of each joint's heatmap at its maximum, times the encoder's input, summed over channels. [J, L].
+
+    Signed: cells that would lower the maximum rank last.
+    """
+    joints = torch.as_tensor(person.joints)
+    # Inference tensors take no part in autograd; a clone does.
+    inputs = person.features.clone()[None].repeat(len(joints), 1, 1, 1).requires_grad_()
+    with torch.enable_grad():
+        heatmaps = model.predict_heatmaps(model.encode(inputs)).flatten(2)
+        peaks = heatmaps[torch.arange(len(joints)), joints, torch.as_tensor(person.peak_cells)]
+        (gradient,) = torch.autograd.grad(peaks.sum(), inputs)
+    return (gradient * inputs).detach().sum(dim=1).flatten(1).double().cpu().numpy()
+
+
+def locality(person: ExplainedPerson, grid: Grid) -> np.ndarray:
+    """Nearness to the joint as found: what a Gaussian around it ranks, whatever the picture shows. [J, L]."""
+    offsets = grid.centres() - person.points_xy[:, None]
+    return -np.hypot(offsets[..., 0], offsets[..., 1])
+
+
+def _tokens(person: ExplainedPerson) -> int:
+    return person.layers[0].tokens

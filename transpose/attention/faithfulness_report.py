@@ -1,0 +1,235 @@
+"""The faithfulness file of one trained model: every trial as a mean over joints with an interval over images."""
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import NonNegativeInt
+
+from transpose.attention.dependency import encoder_of
+from transpose.attention.estimates import Estimate, estimate
+from transpose.attention.faithfulness import DIRECTIONS, FaithfulnessTest, Trials
+from transpose.attention.grid import Grid
+from transpose.attention.influence import agreement
+from transpose.attention.persons import ExplainedPersons
+from transpose.config.attention import AttentionMeasures
+from transpose.config.base import Settings, parse
+from transpose.config.dataset import Dataset
+from transpose.config.recipe import Recipe
+from transpose.config.study import Protocol
+from transpose.data.coco import load_annotations
+from transpose.evaluation.pipeline import load_model
+from transpose.evaluation.predict import finite_heatmaps_of
+from transpose.evaluation.report import Bootstrap, Subject, weights_beside
+from transpose.files import write_json, write_npz
+
+ATTENTION = "attention"
+"""The ranking that is on trial; the others are its rivals."""
+
+
+class Knockout(Settings):
+    """What taking away a ranking's first cells does."""
+
+    depth: str
+    ranking: str
+    measure: str
+    mean: Estimate
+    margin: Estimate | None
+    """The mean of attention's figure minus this ranking's, joint by joint; None for attention itself."""
+
+
+class Curve(Settings):
+    """Keypoint similarity as cells are taken away or put back, the most important first, in the last layer."""
+
+    direction: str
+    ranking: str
+    similarities: tuple[Estimate, ...]
+    """At the report's `shares`."""
+    area: Estimate
+    """Under the curve; a faithful ranking has little under deletion and much under insertion."""
+    margin: Estimate | None
+    """Attention's area minus this one's, joint by joint; None for attention itself."""
+
+
+class Foretelling(Settings):
+    """Rank correlation, joint by joint, of a ranking with what hiding patches of the picture does to the peak."""
+
+    ranking: str
+    correlation: Estimate
+    margin: Estimate | None
+    """As a knock-out's."""
+
+
+class Agreement(Settings):
+    """Rank correlation, over pairs of joints, of what a matrix says with what hiding one joint does to another."""
+
+    depth: str
+    said_by: str
+    """`attention`, or `nearness`: what locality alone would foretell."""
+    effect: str
+    correlation: Estimate
+
+
+class Randomised(Settings):
+    """Rank correlation of dependency areas with those of the model with layers drawn anew, from the last on."""
+
+    layers: int
+    correlation: Estimate
+
+
+class FaithfulnessReport(Subject):
+    """The content of a faithfulness file."""
+
+    settings: AttentionMeasures
+    protocol: Protocol
+    bootstrap: Bootstrap
+    persons: NonNegativeInt
+    """Persons tried."""
+    joints: NonNegativeInt
+    """Their joints that are labelled and found well by the unflipped pass: those that are explained."""
+    shares: tuple[float, ...]
+    knockouts: tuple[Knockout, ...]
+    curves: tuple[Curve, ...]
+    foretelling: tuple[Foretelling, ...]
+    agreements: tuple[Agreement, ...]
+    randomised: tuple[Randomised, ...]
+
+
+def write_faithfulness(
+    recipe: Recipe,
+    run: Path,
+    dataset: Dataset,
+    annotations: Path,
+    boxes: Path,
+    protocol: Protocol,
+    settings: AttentionMeasures,
+    bootstrap: Bootstrap,
+    output: Path,
+) -> None:
+    """Put a trained variant's explanations to the test and write a `FaithfulnessReport`.
+
+    The mean joint-to-joint matrices [K, K] are written beside it (suffix .npz), named DEPTH_FIELD as in `Influence`.
+
+    Args:
+        run: run.json of the training, its weights.safetensors beside it.
+        output: at .../DATASET/SPLIT/BOXES.json; the last three parts name what is evaluated.
+
+    Raises:
+        InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
+            model that has diverged.
+    """
+    encoder_of(recipe.variant)
+    subject = Subject.of_files(dataset, annotations, run, boxes, output)
+    limit = max(settings.knockout_persons, settings.curve_persons, settings.picture_persons)
+    truth = load_annotations(annotations, dataset.skeleton)
+    persons = ExplainedPersons(truth, recipe.variant, limit, settings.seed)
+    weights = weights_beside(run)
+    model, compute = load_model(recipe, weights, dataset.skeleton, protocol, precision="fp32")
+    test = FaithfulnessTest(model, Grid.of(recipe.variant), dataset.skeleton, protocol, settings, compute)
+    with finite_heatmaps_of(weights):
+        trials = test.run(persons)
+    values = subject.model_dump() | {
+        "settings": settings,
+        "protocol": protocol,
+        "bootstrap": bootstrap,
+        "persons": len(persons),
+        **summarise(trials, settings, bootstrap),
+    }
+    write_npz(output.with_suffix(".npz"), **joint_matrices(trials))
+    write_json(output, parse(FaithfulnessReport, values, output).model_dump(mode="json"))
+
+
+def summarise(trials: Trials, settings: AttentionMeasures, bootstrap: Bootstrap) -> dict[str, object]:
+    """The measured fields of a `FaithfulnessReport`."""
+    shares = (0.0, *settings.fractions, 1.0)
+    explained = [values for (depth, *_), values in trials.of("knockout").items() if depth == "last_layer"]
+    return {
+        "joints": int(np.isfinite(explained[0]).sum()) if explained else 0,
+        "shares": shares,
+        "knockouts": _knockouts(trials, bootstrap),
+        "curves": _curves(trials, shares, bootstrap),
+        "foretelling": _foretelling(trials, bootstrap),
+        "agreements": _agreements(trials, bootstrap),
+        "randomised": [
+            Randomised(layers=int(layers), correlation=estimate(values, trials.image_ids, bootstrap))
+            for (layers,), values in trials.of("randomised").items()
+        ],
+    }
+
+
+def joint_matrices(trials: Trials) -> dict[str, np.ndarray]:
+    """Means over persons of the joint-to-joint matrices, [K, K] each, NaN where no person has both joints."""
+    matrices = {}
+    for (depth, name), values in trials.of("influence").items():
+        counts = np.isfinite(values).sum(axis=0)
+        sums = np.nansum(values, axis=0)
+        matrices[f"{depth}_{name}"] = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    return matrices
+
+
+def _knockouts(trials: Trials, bootstrap: Bootstrap) -> list[Knockout]:
+    tried = trials.of("knockout")
+    return [
+        Knockout(
+            depth=depth,
+            ranking=ranking,
+            measure=measure,
+            mean=estimate(values, trials.image_ids, bootstrap),
+            margin=_margin(trials, tried[depth, ATTENTION, measure], values, ranking, bootstrap),
+        )
+        for (depth, ranking, measure), values in tried.items()
+    ]
+
+
+def _curves(trials: Trials, shares: tuple[float, ...], bootstrap: Bootstrap) -> list[Curve]:
+    curves = []
+    for direction in DIRECTIONS:
+        areas = {
+            ranking: np.trapezoid(values, shares, axis=-1)
+            for (ranking,), values in trials.of("curve", direction).items()
+        }
+        for (ranking,), values in trials.of("curve", direction).items():
+            curves.append(
+                Curve(
+                    direction=direction,
+                    ranking=ranking,
+                    similarities=tuple(
+                        estimate(values[..., share], trials.image_ids, bootstrap) for share in range(len(shares))
+                    ),
+                    area=estimate(areas[ranking], trials.image_ids, bootstrap),
+                    margin=_margin(trials, areas[ATTENTION], areas[ranking], ranking, bootstrap),
+                )
+            )
+    return curves
+
+
+def _foretelling(trials: Trials, bootstrap: Bootstrap) -> list[Foretelling]:
+    tried = trials.of("foretold")
+    return [
+        Foretelling(
+            ranking=ranking,
+            correlation=estimate(values, trials.image_ids, bootstrap),
+            margin=_margin(trials, tried[ATTENTION,], values, ranking, bootstrap),
+        )
+        for (ranking,), values in tried.items()
+    ]
+
+
+def _agreements(trials: Trials, bootstrap: Bootstrap) -> list[Agreement]:
+    tried = trials.of("influence")
+    return [
+        Agreement(
+            depth=depth,
+            said_by=said_by,
+            effect=effect,
+            correlation=agreement(tried[depth, said_by], tried[depth, effect], trials.image_ids, bootstrap),
+        )
+        for depth in dict.fromkeys(depth for depth, _ in tried)
+        for said_by in ("attention", "nearness")
+        for effect in ("peak_drop", "shift")
+    ]
+
+
+def _margin(
+    trials: Trials, attention: np.ndarray, rival: np.ndarray, ranking: str, bootstrap: Bootstrap
+) -> Estimate | None:
+    return None if ranking == ATTENTION else estimate(attention - rival, trials.image_ids, bootstrap)

@@ -1,0 +1,88 @@
+"""Which joint needs which: attention between joints beside what hiding one joint does to another."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from transpose.attention.attribution import ExplainedPerson, attention_rows
+from transpose.attention.estimates import Estimate, image_totals, resampled_means
+from transpose.attention.grid import Grid
+from transpose.attention.knockout import outcome
+from transpose.attention.ranks import rank_correlation
+from transpose.attention.removal import Removal
+from transpose.config.study import Protocol
+from transpose.evaluation.report import Bootstrap
+
+
+class Influence(NamedTuple):
+    """Of one person, [K, K] each; row i is the joint that is predicted, column j the one whose neighbourhood is meant.
+
+    NaN where joint i is not explained, or joint j is not labelled or lies outside of the crop.
+    """
+
+    attention: np.ndarray
+    """Attention of the cell of joint i to the neighbourhood of j, in multiples of uniform attention."""
+    nearness: np.ndarray
+    """Minus the distance from joint i as found to j, crop pixels: what locality alone would foretell."""
+    peak_drop: np.ndarray
+    """Share of the height of joint i's peak that is lost without the neighbourhood of j."""
+    shift: np.ndarray
+    """How far joint i moves without the neighbourhood of j, crop pixels."""
+
+
+def influence(
+    removal: Removal,
+    person: ExplainedPerson,
+    joints_xy: np.ndarray,
+    near: np.ndarray,
+    grid: Grid,
+    protocol: Protocol,
+) -> Influence:
+    """Hide the neighbourhood of each joint in turn and see what becomes of the others.
+
+    Args:
+        joints_xy: where the joints truly are, [K, 2] crop pixels.
+        near: their neighbourhoods, [K, L] bool; empty for joints that are to be left out.
+    """
+    count = len(near)
+    present = np.flatnonzero(near.any(axis=1))
+    attention, nearness, peak_drop, shift = (np.full((count, count), np.nan) for _ in range(4))
+    here = np.ix_(person.joints, present)
+    shares = near[present].T / near[present].sum(axis=1)
+    attention[here] = attention_rows(person) @ shares / grid.uniform
+    offsets = joints_xy[present] - person.points_xy[:, None]
+    nearness[here] = -np.hypot(offsets[..., 0], offsets[..., 1])
+    if len(present):
+        heatmaps = removal(~near[present]).numpy()[:, person.joints]
+        hidden = outcome(heatmaps, person, grid, protocol)
+        peak_drop[here], shift[here] = hidden.peak_drop.T, hidden.shift.T
+    return Influence(attention, nearness, peak_drop, shift)
+
+
+def agreement(first: np.ndarray, second: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap) -> Estimate:
+    """Rank correlation of two mean joint-to-joint matrices without their diagonals, with images [P] resampled.
+
+    Args:
+        first: [P, K, K], NaN where there is no value; so is `second`.
+    """
+    pairs = ~np.eye(first.shape[1], dtype=bool)
+    both = np.isfinite(first) & np.isfinite(second)
+    values = [np.where(both, matrices, np.nan)[:, pairs] for matrices in (first, second)]
+    totals = [image_totals(one, image_ids) for one in values]
+    known = np.flatnonzero(totals[0][1].sum(axis=0) > 0) if len(image_ids) else np.zeros(0, dtype=np.int64)
+    images, count = len(np.unique(image_ids)), int(both[:, pairs].sum())
+    if len(known) < 3:
+        return Estimate(value=None, low=None, high=None, count=count, images=images)
+    means = [sums[:, known].sum(axis=0) / counts[:, known].sum(axis=0) for sums, counts in totals]
+    drawn = [resampled_means(sums[:, known], counts[:, known], bootstrap) for sums, counts in totals]
+    whole = np.isfinite(drawn[0]).all(axis=1)
+    correlations = rank_correlation(drawn[0][whole], drawn[1][whole])
+    tail = (1 - bootstrap.level) / 2
+    # Where nothing has any effect there is no order of effects to agree with.
+    known_ends = np.quantile(correlations, (tail, 1 - tail)) if np.isfinite(correlations).all() else (np.nan, np.nan)
+    value, low, high = (_or_none(one) for one in (float(rank_correlation(*means)), *known_ends))
+    return Estimate(value=value, low=low, high=high, count=count, images=images)
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

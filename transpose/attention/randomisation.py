@@ -1,0 +1,55 @@
+"""The sanity check of Adebayo et al. (2018): an explanation of a model must change when the model's weights do."""
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from transpose.attention.attribution import ExplainedPerson, attention_rows
+from transpose.attention.capture import capture
+from transpose.attention.ranks import rank_correlation
+from transpose.models.transpose import TransPose
+
+
+def randomised_models(model: TransPose, seed: int) -> list[TransPose]:
+    """Copies whose last encoder layer, last two, ... and at length all have weights drawn anew, as before training."""
+    models: list[TransPose] = []
+    generator = torch.Generator().manual_seed(seed)
+    latest = model
+    for layer in reversed(range(len(_layers(model)))):
+        latest = copy.deepcopy(latest)
+        for parameter in _layers(latest)[layer].parameters():
+            _draw(parameter, generator)
+        models.append(latest)
+    return models
+
+
+@torch.inference_mode()
+def similarity_of_maps(models: Sequence[TransPose], person: ExplainedPerson) -> np.ndarray:
+    """[models, J]: rank correlation of each joint's dependency area with that which another model has at its cell."""
+    original = attention_rows(person)
+    correlations = []
+    for other in models:
+        _, layers = capture(other, person.features[None])
+        rows = layers[-1].rows(torch.as_tensor(person.queries, device=person.features.device)[None])
+        correlations.append(rank_correlation(original, rows[0].mean(dim=0).double().cpu().numpy()))
+    return np.stack(correlations)
+
+
+def _layers(model: TransPose) -> nn.ModuleList:
+    if model.global_encoder is None:
+        raise ValueError("a model without encoder has no layers to randomise")
+    return model.global_encoder.layers
+
+
+@torch.no_grad()
+def _draw(parameter: nn.Parameter, generator: torch.Generator) -> None:
+    """Matrices by Xavier's rule as in the recipe; vectors keep their values, in another order."""
+    if parameter.dim() > 1:
+        drawn = torch.empty(parameter.shape)
+        nn.init.xavier_uniform_(drawn, generator=generator)
+        parameter.copy_(drawn)
+    else:
+        parameter.copy_(parameter[torch.randperm(len(parameter), generator=generator).to(parameter.device)])

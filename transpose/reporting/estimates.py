@@ -1,0 +1,68 @@
+"""Estimates with intervals as text, and their means over seeds."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from transpose.attention.estimates import Estimate
+from transpose.config.base import Settings
+from transpose.reporting.layout import DASH
+
+Block = TypeVar("Block", bound=Settings)
+
+
+def mean_over_seeds(blocks: Sequence[Block]) -> Block:
+    """Equal blocks but for their estimates, such as the reports of several seeds, as one with the estimates' means.
+
+    All else is the first one's.
+    """
+    first = blocks[0]
+    fields = {name: [getattr(block, name) for block in blocks] for name in type(first).model_fields}
+    return first.model_copy(update={name: _mean_of(values) for name, values in fields.items()})
+
+
+def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
+    """Mean over seeds of values and of the ends of intervals; None where a seed has no answer.
+
+    The spread of trainings is not in the interval, as in the other tables.
+    """
+    values, lows, highs = ([getattr(one, name) for one in estimates] for name in ("value", "low", "high"))
+    return Estimate(
+        value=_mean(values),
+        low=_mean(lows),
+        high=_mean(highs),
+        count=sum(one.count for one in estimates),
+        images=max(one.images for one in estimates),
+    )
+
+
+def words_of(estimate: Estimate, digits: int = 1, factor: float = 1.0, signed: bool = False) -> str:
+    """`12.3 [10.1, 14.5]`, each number times `factor`; a dash where there is no answer."""
+    if estimate.value is None:
+        return DASH
+    value = _number(estimate.value * factor, digits, signed)
+    if estimate.low is None or estimate.high is None:
+        return value
+    low, high = (_number(end * factor, digits, signed) for end in (estimate.low, estimate.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _mean_of(values: list[Any]) -> Any:
+    if isinstance(values[0], Estimate):
+        return mean_estimate(values)
+    if isinstance(values[0], Settings):
+        return mean_over_seeds(values)
+    if isinstance(values[0], tuple):
+        return tuple(_mean_of(list(items)) for items in zip(*values, strict=True))
+    return values[0]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if len(known) == len(values) else None
+
+
+def _number(value: float, digits: int, signed: bool) -> str:
+    rounded = round(value, digits) or 0.0  # a difference that rounds to nothing has no sign
+    sign = "+" if signed and rounded > 0 else ""
+    return f"{sign}{rounded:.{digits}f}".replace("-", "−")

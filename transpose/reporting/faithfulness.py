@@ -1,0 +1,184 @@
+"""The faithfulness of explanations: tables and curves of a study."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from transpose.attention.estimates import Estimate
+from transpose.attention.faithfulness import DIRECTIONS
+from transpose.attention.faithfulness_report import FaithfulnessReport, Knockout
+from transpose.config.study import Study
+from transpose.reporting.attention_reports import places_and_models
+from transpose.reporting.estimates import mean_over_seeds, words_of
+from transpose.reporting.faithfulness_figure import plot_curves
+from transpose.reporting.layout import Section
+from transpose.reporting.subjects import place_words
+from transpose.reporting.writers import write_all_formats
+
+RANKING_WORDS = {
+    "attention": "attention",
+    "rollout": "attention rollout",
+    "gradient_x_input": "gradient × input",
+    "locality": "nearest to the joint",
+    "random": "random",
+    "least_attended": "least attended",
+}
+DEPTH_WORDS = {
+    "last_layer": "as keys of the last layer",
+    "all_layers": "as keys of all layers",
+    "picture": "in the picture",
+}
+
+FOOTNOTES = [
+    "Unflipped pass; labelled joints with a keypoint similarity (the term of OKS) of 0.5 or more, on annotated boxes."
+    " Intervals are 95 % bootstraps over pictures; with several seeds values and ends are averaged.",
+    "Attention: the last layer's row of the joint's cell, averaged over heads. Attention minus: the paired difference;"
+    " above zero, taking away what is attended does more than taking away what the other ranking puts first.",
+    "Models have not seen pictures or keys with cells missing, which hurts in itself: compare rankings.",
+]
+
+
+def write_faithfulness_tables(study: Study) -> None:
+    """Write `faithfulness` as .csv, .md, .html and .tex and a figure a place into the study's results folder.
+
+    Raises:
+        InputError: the study measures no attention, or a file is missing, broken or of other annotations.
+    """
+    rows: list[dict[str, object]] = []
+    sections: list[Section] = []
+    for place, models in places_and_models(study, "faithfulness", FaithfulnessReport):
+        means = [mean_over_seeds(reports) for reports in models]
+        for mean in means:
+            rows += faithfulness_rows(mean, study.seeds)
+            sections += [knockout_section(mean), curve_section(mean), agreement_section(mean)]
+        figure = Path(study.results) / "figures" / f"faithfulness_{'_'.join(place)}.png"
+        plot_curves(means, RANKING_WORDS, place_words(means[0]), figure)
+    path = Path(study.results) / "faithfulness"
+    write_all_formats(path, f"Faithfulness of explanations: {study.name}", pd.DataFrame(rows), sections, FOOTNOTES)
+
+
+def faithfulness_rows(report: FaithfulnessReport, seeds: int) -> list[dict[str, object]]:
+    """One row a number of one variant on one place."""
+    about = {
+        "variant": report.variant,
+        "model": report.title,
+        "dataset": report.dataset_title,
+        "split": report.split,
+        "boxes": report.boxes,
+        "seeds": seeds,
+    }
+    return [
+        about
+        | dict(zip(("trial", "where", "ranking", "measure"), what, strict=True))
+        | {name: getattr(estimate, name) for name in ("value", "low", "high", "count", "images")}
+        for what, estimate in _numbers(report)
+    ]
+
+
+def knockout_section(report: FaithfulnessReport) -> Section:
+    """A row a depth and ranking."""
+    by_row: dict[tuple[str, str], dict[str, Knockout]] = {}
+    for one in report.knockouts:
+        by_row.setdefault((one.depth, one.ranking), {})[one.measure] = one
+    rows = tuple(
+        (
+            DEPTH_WORDS[depth],
+            RANKING_WORDS[ranking],
+            words_of(measures["peak_change"].mean, 1, 100),
+            words_of(measures["shift"].mean, 2),
+            words_of(measures["similarity_drop"].mean, 1, 100),
+            _margin_words(measures["similarity_drop"].margin, 100),
+            f"{measures['similarity_drop'].mean.count:,}",
+        )
+        for (depth, ranking), measures in by_row.items()
+    )
+    columns = (
+        "Cells taken away",
+        "Chosen by",
+        "Peak changed (%)",
+        "Moved (crop px)",
+        "Similarity lost (points)",
+        "Attention minus this",
+        "Joints",
+    )
+    share = f"{100 * report.settings.knockout_fraction:g} % of the cells are taken away"
+    note = f"{share}; {report.persons:,} persons, {report.joints:,} joints found well"
+    return Section(f"{_heading(report)}: knock-out", note, columns, rows)
+
+
+def curve_section(report: FaithfulnessReport) -> Section:
+    """A row a ranking."""
+    deletion, insertion = ([one for one in report.curves if one.direction == direction] for direction in DIRECTIONS)
+    rows = tuple(
+        (
+            RANKING_WORDS[deleted.ranking],
+            words_of(deleted.area, 1, 100),
+            _margin_words(deleted.margin, 100),
+            words_of(inserted.area, 1, 100),
+            _margin_words(inserted.margin, 100),
+        )
+        for deleted, inserted in zip(deletion, insertion, strict=True)
+    )
+    columns = ("Cells ordered by", "Area, deletion", "Attention minus this", "Area, insertion", "Attention minus this")
+    note = (
+        "area under the keypoint similarity (per cent) as cells are taken away as keys of the last layer, the most"
+        " important first, or are all that is left; small is faithful for deletion, large for insertion"
+    )
+    return Section(f"{_heading(report)}: deletion and insertion", note, columns, rows)
+
+
+def agreement_section(report: FaithfulnessReport) -> Section:
+    """Rank correlations: with the occlusion test, between joints, with randomised models."""
+    effects = {"peak_drop": "peak lost", "shift": "moved"}
+    sayers = {"attention": "attention between joints", "nearness": "nearness of joints"}
+    rows = [
+        *(
+            ("hiding patches of the picture", RANKING_WORDS[one.ranking], words_of(one.correlation, 2))
+            for one in report.foretelling
+        ),
+        *(
+            (
+                f"hiding joints {DEPTH_WORDS[one.depth]}, {effects[one.effect]}",
+                sayers[one.said_by],
+                words_of(one.correlation, 2),
+            )
+            for one in report.agreements
+        ),
+        *(
+            (f"drawing the last {one.layers} encoder layers anew", "attention", words_of(one.correlation, 2))
+            for one in report.randomised
+        ),
+    ]
+    note = (
+        "Spearman's rank correlation; the last rows compare maps before and after and should be low, for a map that"
+        " stays when the weights go explains nothing"
+    )
+    columns = ("With what comes of", "Said by", "Rank correlation")
+    return Section(f"{_heading(report)}: agreement", note, columns, tuple(rows))
+
+
+def _numbers(report: FaithfulnessReport) -> Iterator[tuple[tuple[str, str, str, str], Estimate]]:
+    """Every estimate with its trial, place, ranking and measure."""
+    for one in report.knockouts:
+        yield ("knockout", one.depth, one.ranking, one.measure), one.mean
+        if one.margin is not None:
+            yield ("knockout", one.depth, one.ranking, f"attention_minus_this_{one.measure}"), one.margin
+    for curve in report.curves:
+        yield (curve.direction, "last_layer", curve.ranking, "area"), curve.area
+        if curve.margin is not None:
+            yield (curve.direction, "last_layer", curve.ranking, "attention_minus_this_area"), curve.margin
+    for one in report.foretelling:
+        yield ("occlusion", "picture", one.ranking, "rank_correlation"), one.correlation
+    for one in report.agreements:
+        yield ("joint_influence", one.depth, one.said_by, f"rank_correlation_{one.effect}"), one.correlation
+    for one in report.randomised:
+        yield ("randomisation", f"last_{one.layers}", "attention", "rank_correlation"), one.correlation
+
+
+def _margin_words(margin: Estimate | None, factor: float) -> str:
+    return "" if margin is None else words_of(margin, 1, factor, signed=True)
+
+
+def _heading(report: FaithfulnessReport) -> str:
+    return f"{place_words(report)}: {report.title}"
