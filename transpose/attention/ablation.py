@@ -6,16 +6,15 @@ had always gone without would reach.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
 from transpose.attention.capture import capture
-from transpose.config.base import Settings
 from transpose.models.encoder import Attend, EncoderLayer, TransformerEncoder
 from transpose.models.position import sine_embedding
 from transpose.models.transpose import TransPose
@@ -39,13 +38,14 @@ Encode = Callable[[Tensor], Tensor]
 """Features [B, dim, h, w] to encoded features of the same shape, see `TransPose.encode`."""
 
 
-class Change(Settings):
+@dataclass(frozen=True)
+class Change:
     """One change of a model at test time."""
 
     kind: ChangeKind
-    layer: NonNegativeInt | None = None
+    layer: int | None = None
     """Counted from 0; None where all layers change, or none does."""
-    head: NonNegativeInt | None = None
+    head: int | None = None
 
 
 def ablations(model: TransPose, mean_attention: Sequence[Tensor], seed: int) -> dict[Change, Encode]:
@@ -61,7 +61,7 @@ def ablations(model: TransPose, mean_attention: Sequence[Tensor], seed: int) -> 
         ValueError: the model has no encoder.
     """
     encoder = encoder_of_model(model)
-    changes = {Change(kind="intact"): model.encode}
+    changes: dict[Change, Encode] = {Change(kind="intact"): model.encode}
     for index, layer in enumerate(encoder.layers):
         assert isinstance(layer, EncoderLayer)
         heads = range(layer.self_attn.heads)

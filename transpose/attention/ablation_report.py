@@ -96,9 +96,9 @@ def predict_ablations(
     for batch, views in passes():
         for change, encode in encoders.items():
             with torch.inference_mode(), compute.autocast():
-                heatmaps = [model.predict_heatmaps(encode(view)) for view in views]
-                whole = mean_with_mirrored(*heatmaps, skeleton) if protocol.flip_test else heatmaps[0]
-            decoded[change].add(batch, finite_on_cpu(whole).numpy())
+                plain, *mirrored = [model.predict_heatmaps(encode(view)) for view in views]
+                heatmaps = mean_with_mirrored(plain, mirrored[0], skeleton) if mirrored else plain
+            decoded[change].add(batch, finite_on_cpu(heatmaps).numpy())
     for change, collector in decoded.items():
         yield change, finish_predictions(collector.predictions(), boxes, protocol, skeleton)
 
