@@ -15,6 +15,7 @@ _TABLES = (
     "resolutions",
     "faithfulness",
     "attention_ablation",
+    "body_parts",
     "person_boxes",
 )
 _TABLE_SUFFIXES = ("csv", "md", "html", "tex")
