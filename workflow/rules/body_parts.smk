@@ -47,7 +47,7 @@ rule measure_body_parts:
         gpu=GPUS,
     params:
         code=code_fingerprint(*PREDICTION_CODE, "data/part_labels.py", "attention"),
-        parts=lambda wildcards, input: f"--parts {input.parts}" if input.parts else "",
+        parts=lambda wildcards, input: [f"--parts={path}" for path in input.parts],
         samples=PLAN.study.bootstrap_samples,
         seed=PLAN.study.bootstrap_seed,
     message:
@@ -56,7 +56,7 @@ rule measure_body_parts:
         "python -m transpose measure-body-parts --recipe {input.recipe} --protocol {input.protocol}"
         " --dataset {input.dataset} --annotations {input.annotations} --run {input.run} --boxes {input.boxes}"
         " --settings {input.settings} --bootstrap {params.samples} --bootstrap-seed {params.seed}"
-        " {params.parts} --output {output} 2> {log}"
+        " {params.parts:q} --output {output} 2> {log}"
 
 
 rule compare_body_parts:
