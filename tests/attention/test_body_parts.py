@@ -22,7 +22,7 @@ from transpose.attention.attribution import look_at
 from transpose.attention.body_part_report import summarise
 from transpose.attention.body_parts import BodyPartTest, attention_on, heatmaps_without
 from transpose.attention.faithfulness import Trials
-from transpose.attention.regions import NeighbourhoodRegions
+from transpose.attention.joint_regions import NeighbourhoodRegions
 from transpose.compute import Compute
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import Protocol

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES
-from transpose.attention.regions import NeighbourhoodRegions
+from transpose.attention.joint_regions import NeighbourhoodRegions
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import Protocol, Study
 from transpose.errors import InputError

@@ -13,8 +13,8 @@ from transpose.attention.estimates import Estimate, estimate
 from transpose.attention.faithfulness import Trials
 from transpose.attention.grid import Grid
 from transpose.attention.hidden_joints import HIDDEN, SEEN, hidden_minus_seen
+from transpose.attention.joint_regions import BodyPartRegions, NeighbourhoodRegions, Regions
 from transpose.attention.persons import ExplainedPersons
-from transpose.attention.regions import BodyPartRegions, NeighbourhoodRegions, Regions
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings, parse
 from transpose.config.dataset import Dataset

@@ -10,9 +10,9 @@ from torch import Tensor
 from transpose.attention.attribution import ExplainedPerson, attention_rows, look_at
 from transpose.attention.faithfulness import Trials
 from transpose.attention.grid import Grid
+from transpose.attention.joint_regions import Regions
 from transpose.attention.knockout import Outcome, outcome
 from transpose.attention.persons import WELL_FOUND, ExplainedPersons, Truth
-from transpose.attention.regions import Regions
 from transpose.attention.removal import Removal, all_layers_removal
 from transpose.compute import Compute
 from transpose.config.attention import AttentionMeasures

@@ -5,8 +5,8 @@ import pytest
 
 from tests.attention.planted import DECOY, GRID, SEEKER, SKELETON, SOURCE, planted_truth
 from transpose.attention.grid import Grid
+from transpose.attention.joint_regions import BodyPartRegions, NeighbourhoodRegions, part_membership
 from transpose.attention.persons import Truth
-from transpose.attention.regions import BodyPartRegions, NeighbourhoodRegions, part_membership
 from transpose.data.part_labels import NOBODY, PARTS, PartLabels
 from transpose.skeleton import COCO
 
