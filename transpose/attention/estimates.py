@@ -1,5 +1,7 @@
 """Means over joints with intervals over images: joints of one person, persons of one image, do not count as draws."""
 
+import math
+
 import numpy as np
 
 from transpose.config.base import Settings
@@ -20,7 +22,7 @@ class Estimate(Settings):
 
 def estimate(values: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap) -> Estimate:
     """Mean of values [P, ...] of P persons, NaN being left out, with images [P] resampled."""
-    sums, counts = image_totals(values.reshape(len(values), -1), image_ids)
+    sums, counts = image_totals(values.reshape(len(values), math.prod(values.shape[1:])), image_ids)
     return estimate_of_totals(np.nansum(sums, axis=1), counts.sum(axis=1), bootstrap)
 
 
