@@ -48,6 +48,41 @@ def explain(
 
 
 @app.command()
+def measure_attention(
+    recipe: RecipeFile,
+    protocol: ProtocolFile,
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    run: RunFile,
+    boxes: BoxFile,
+    settings: Annotated[Path, typer.Option(help="Resolved measures of attention.")],
+    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
+    bootstrap_seed: Annotated[int, typer.Option(min=0)],
+    output: Output,
+) -> None:
+    """Measure where joints' cells look: at which joints, at whose body, how far and how sharply."""
+    from transpose.attention.statistics_report import write_statistics
+    from transpose.config.attention import AttentionMeasures
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.config.recipe import Recipe
+    from transpose.config.study import Protocol
+    from transpose.evaluation.report import Bootstrap
+
+    write_statistics(
+        read_record(Recipe, recipe),
+        run,
+        read_record(Dataset, dataset),
+        annotations,
+        boxes,
+        read_record(Protocol, protocol),
+        read_record(AttentionMeasures, settings),
+        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
+        output,
+    )
+
+
+@app.command()
 def measure_faithfulness(
     recipe: RecipeFile,
     protocol: ProtocolFile,
@@ -114,3 +149,13 @@ def benchmark_attention(
     if output is not None:
         write_json(output, speed.model_dump(mode="json"))
     print(render_attention_speed(chosen.title, speed))
+
+
+@app.command()
+def compare_attention(study: StudyFile) -> None:
+    """Write the table and the figures of a study's attention statistics."""
+    from transpose.config.load import read_record
+    from transpose.config.study import Study
+    from transpose.reporting.attention_statistics import write_statistics_tables
+
+    write_statistics_tables(read_record(Study, study))

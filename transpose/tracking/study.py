@@ -8,7 +8,15 @@ from transpose.errors import InputError
 from transpose.tracking.connection import tracking_errors, tracking_uri
 from transpose.tracking.experiment import KIND, Experiment
 
-_TABLES = ("comparison", "ablations", "protocol_ablation", "resolutions", "faithfulness", "person_boxes")
+_TABLES = (
+    "comparison",
+    "ablations",
+    "protocol_ablation",
+    "resolutions",
+    "attention_statistics",
+    "faithfulness",
+    "person_boxes",
+)
 _TABLE_SUFFIXES = ("csv", "md", "html", "tex")
 
 
