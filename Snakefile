@@ -32,6 +32,7 @@ include: "workflow/rules/protocols.smk"
 include: "workflow/rules/resolutions.smk"
 include: "workflow/rules/attention_statistics.smk"
 include: "workflow/rules/faithfulness.smk"
+include: "workflow/rules/attention_ablation.smk"
 include: "workflow/rules/track.smk"
 include: "workflow/rules/estimate.smk"
 

@@ -48,9 +48,9 @@ class Colours(nn.Module):
         return torch.stack((red, green, zeros, 5 * blue, constant, zeros, zeros, zeros), dim=1)
 
 
-def planted_model() -> TransPose:
-    """In evaluation mode; one layer, one head."""
-    encoder = TransformerEncoder(1, _DIM, 1, 1, dropout=0.0, attention_dropout=0.0)
+def planted_model(heads: int = 1) -> TransPose:
+    """In evaluation mode; one layer, of whose heads the first alone gathers anything."""
+    encoder = TransformerEncoder(1, _DIM, heads, 1, dropout=0.0, attention_dropout=0.0)
     layer = encoder.layers[0]
     assert isinstance(layer, EncoderLayer)
     final_layer = nn.Conv2d(_DIM, len(SKELETON), 1)

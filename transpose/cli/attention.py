@@ -159,3 +159,48 @@ def compare_attention(study: StudyFile) -> None:
     from transpose.reporting.attention_statistics import write_statistics_tables
 
     write_statistics_tables(read_record(Study, study))
+
+
+@app.command()
+def ablate_attention(
+    recipe: RecipeFile,
+    protocol: ProtocolFile,
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    run: RunFile,
+    boxes: BoxFile,
+    settings: Annotated[Path, typer.Option(help="Resolved measures of attention.")],
+    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
+    bootstrap_seed: Annotated[int, typer.Option(min=0)],
+    output: Output,
+) -> None:
+    """Evaluate a trained variant with heads and layers off, attention replaced, and positions changed."""
+    from transpose.attention.ablation_report import write_attention_ablation
+    from transpose.config.attention import AttentionMeasures
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.config.recipe import Recipe
+    from transpose.config.study import Protocol
+    from transpose.evaluation.report import Bootstrap
+
+    write_attention_ablation(
+        read_record(Recipe, recipe),
+        run,
+        read_record(Dataset, dataset),
+        annotations,
+        boxes,
+        read_record(Protocol, protocol),
+        read_record(AttentionMeasures, settings),
+        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
+        output,
+    )
+
+
+@app.command()
+def compare_attention_ablations(study: StudyFile) -> None:
+    """Write the table of a study's attention ablations."""
+    from transpose.config.load import read_record
+    from transpose.config.study import Study
+    from transpose.reporting.attention_ablation import write_attention_ablation_table
+
+    write_attention_ablation_table(read_record(Study, study))

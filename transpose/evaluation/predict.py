@@ -88,7 +88,7 @@ def predict_heatmaps(
     images = normalise(crops.to(compute.device, non_blocking=True))
     with torch.inference_mode(), compute.autocast():
         heatmaps = flip_test(model, images, skeleton) if protocol.flip_test else model(images)
-    return _finite_on_cpu(heatmaps)
+    return finite_on_cpu(heatmaps)
 
 
 def predict_heatmaps_both_ways(
@@ -103,7 +103,19 @@ def predict_heatmaps_both_ways(
     with torch.inference_mode(), compute.autocast():
         plain, mirrored = model(images), model(images.flip(-1))
         both = mean_with_mirrored(plain, mirrored, skeleton)
-    return _finite_on_cpu(plain), _finite_on_cpu(both)
+    return finite_on_cpu(plain), finite_on_cpu(both)
+
+
+def finite_on_cpu(heatmaps: Tensor) -> Tensor:
+    """Heatmaps of any shape as float32 on the CPU.
+
+    Raises:
+        FloatingPointError: they are not finite, as those of a diverged model.
+    """
+    heatmaps = heatmaps.float().cpu()
+    if not heatmaps.isfinite().all():
+        raise FloatingPointError("the model's heatmaps are not finite")
+    return heatmaps
 
 
 def decode_heatmaps(heatmaps: np.ndarray, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
@@ -168,13 +180,6 @@ def finish_predictions(
         scores=scores[keep],
         annotation_ids=None if suppress else boxes.annotation_ids[keep],
     )
-
-
-def _finite_on_cpu(heatmaps: Tensor) -> Tensor:
-    heatmaps = heatmaps.float().cpu()
-    if not heatmaps.isfinite().all():
-        raise FloatingPointError("the model's heatmaps are not finite")
-    return heatmaps
 
 
 def _person_scores(predictions: Predictions, boxes: PersonBoxes, protocol: Protocol) -> np.ndarray:

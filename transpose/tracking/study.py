@@ -15,6 +15,7 @@ _TABLES = (
     "resolutions",
     "attention_statistics",
     "faithfulness",
+    "attention_ablation",
     "person_boxes",
 )
 _TABLE_SUFFIXES = ("csv", "md", "html", "tex")

@@ -1,0 +1,219 @@
+"""A trained model changed at test time: heads and layers off, attention replaced, the position embedding changed.
+
+Nothing is trained again. What a change costs tells what the model as trained relies on, not what an architecture that
+had always gone without would reach.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from transpose.attention.capture import capture
+from transpose.models.encoder import Attend, EncoderLayer, TransformerEncoder
+from transpose.models.position import sine_embedding
+from transpose.models.transpose import TransPose
+
+ChangeKind = Literal[
+    "intact",
+    "head_off",
+    "all_heads_off",
+    "layer_off",
+    "uniform_attention",
+    "identity_attention",
+    "mean_attention",
+    "no_position",
+    "mirrored_position",
+    "shuffled_position",
+    "sine_in_place",
+    "sine_added",
+]
+
+Encode = Callable[[Tensor], Tensor]
+"""Features [B, dim, h, w] to encoded features of the same shape, see `TransPose.encode`."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a model at test time."""
+
+    kind: ChangeKind
+    layer: int | None = None
+    """Counted from 0; None where all layers change, or none does."""
+    head: int | None = None
+
+
+def ablations(model: TransPose, mean_attention: Sequence[Tensor], seed: int) -> dict[Change, Encode]:
+    """Every change that a model allows, each as an encoder to call in the place of `model.encode`; `intact` first.
+
+    With a single head, or a single layer, the change of one is that of all and comes once.
+
+    Args:
+        mean_attention: of each layer, [heads, L, L]; see `mean_attention_of`.
+        seed: shuffles the cells of the position embedding.
+
+    Raises:
+        ValueError: the model has no encoder.
+    """
+    encoder = encoder_of_model(model)
+    changes: dict[Change, Encode] = {Change(kind="intact"): model.encode}
+    for index, layer in enumerate(encoder.layers):
+        assert isinstance(layer, EncoderLayer)
+        heads = range(layer.self_attn.heads)
+        for head in heads if len(heads) > 1 else ():
+            changes[Change(kind="head_off", layer=index, head=head)] = _attending(model, {index: heads_off([head])})
+        changes[Change(kind="all_heads_off", layer=index)] = _attending(model, {index: heads_off(heads)})
+        changes[Change(kind="layer_off", layer=index)] = _without_layer(model, index)
+    changes |= _replaced_attention(model, mean_attention)
+    return changes | _changed_positions(model, seed)
+
+
+@torch.inference_mode()
+def mean_attention_of(model: TransPose, features: Iterable[Tensor]) -> list[Tensor]:
+    """Mean over persons of each layer's attention: [heads, L, L] for each layer.
+
+    Args:
+        features: batches [B, dim, h, w] of at least one person.
+    """
+    totals: list[Tensor] = []
+    persons = 0
+    for batch in features:
+        sums = [layer.summed() for layer in capture(model, batch)[1]]
+        totals = [total + more for total, more in zip(totals, sums, strict=True)] if totals else sums
+        persons += len(batch)
+    return [total / persons for total in totals]
+
+
+def heads_off(heads: Collection[int]) -> Attend:
+    """Attention of which some heads gather nothing (Michel et al. 2019)."""
+
+    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        gathered = F.scaled_dot_product_attention(query, key, value)
+        return gathered.index_fill(1, torch.tensor(list(heads), device=gathered.device), 0.0)
+
+    return attend
+
+
+def uniform_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Every token gathers the mean of all tokens; see `Attend`."""
+    return value.mean(dim=2, keepdim=True).expand_as(value)
+
+
+def identity_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Every token gathers from itself alone; see `Attend`."""
+    return value
+
+
+def fixed_attention(attention: Tensor) -> Attend:
+    """The same attention [heads, L, L] whatever the picture."""
+
+    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return attention @ value
+
+    return attend
+
+
+@contextmanager
+def layer_skipped(model: TransPose, layer: int) -> Iterator[None]:
+    """While entered, an encoder layer hands its input on as it is."""
+    layers = encoder_of_model(model).layers
+    original = layers[layer]
+    layers[layer] = _PassThrough()
+    try:
+        yield
+    finally:
+        layers[layer] = original
+
+
+@contextmanager
+def position_embedding_replaced(model: TransPose, embedding: Tensor | None) -> Iterator[None]:
+    """While entered, a model has another position embedding [L, 1, dim] for the same grid, or none."""
+    original = model.pos_embedding
+    if isinstance(original, nn.Parameter) and embedding is not None:
+        # A registered parameter makes room for another parameter only.
+        embedding = nn.Parameter(embedding, requires_grad=False)
+    model.pos_embedding = embedding
+    try:
+        yield
+    finally:
+        model.pos_embedding = original
+
+
+def encoder_of_model(model: TransPose) -> TransformerEncoder:
+    """The encoder whose attention is changed.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if model.global_encoder is None:
+        raise ValueError("a model without encoder has no attention to change")
+    return model.global_encoder
+
+
+class _PassThrough(nn.Module):
+    def forward(self, tokens: Tensor, position: Tensor | None, attend: Attend | None = None) -> Tensor:
+        return tokens
+
+
+def _replaced_attention(model: TransPose, mean_attention: Sequence[Tensor]) -> dict[Change, Encode]:
+    layers = range(len(encoder_of_model(model).layers))
+    replaced: dict[ChangeKind, list[Attend]] = {
+        "uniform_attention": [uniform_attention for _ in layers],
+        "identity_attention": [identity_attention for _ in layers],
+        "mean_attention": [fixed_attention(attention) for attention in mean_attention],
+    }
+    changes = {}
+    for kind, attends in replaced.items():
+        changes[Change(kind=kind)] = _attending(model, dict(enumerate(attends)))
+        if len(layers) > 1:
+            changes[Change(kind=kind, layer=layers[-1])] = _attending(model, {layers[-1]: attends[-1]})
+    return changes
+
+
+def _changed_positions(model: TransPose, seed: int) -> dict[Change, Encode]:
+    return {
+        Change(kind=kind): _with_position(model, embedding) for kind, embedding in _other_positions(model, seed).items()
+    }
+
+
+def _other_positions(model: TransPose, seed: int) -> dict[ChangeKind, Tensor | None]:
+    """What may stand in the place of a model's position embedding."""
+    original, grid = model.pos_embedding, model.embedding_grid
+    if original is None:
+        weights = next(encoder_of_model(model).parameters())
+        return {"sine_added": sine_embedding(grid, weights.shape[-1]).to(weights)}
+    embedding = original.detach()
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(embedding))).to(embedding.device)
+    changed: dict[ChangeKind, Tensor | None] = {
+        "no_position": None,
+        "mirrored_position": embedding.unflatten(0, grid).flip(1).flatten(0, 1),
+        "shuffled_position": embedding[order],
+    }
+    if isinstance(original, nn.Parameter):
+        changed["sine_in_place"] = sine_embedding(grid, embedding.shape[-1]).to(embedding)
+    return changed
+
+
+def _attending(model: TransPose, attends: dict[int, Attend]) -> Encode:
+    return lambda features: model.encode(features, attends)
+
+
+def _without_layer(model: TransPose, layer: int) -> Encode:
+    def encode(features: Tensor) -> Tensor:
+        with layer_skipped(model, layer):
+            return model.encode(features)
+
+    return encode
+
+
+def _with_position(model: TransPose, embedding: Tensor | None) -> Encode:
+    def encode(features: Tensor) -> Tensor:
+        with position_embedding_replaced(model, embedding):
+            return model.encode(features)
+
+    return encode

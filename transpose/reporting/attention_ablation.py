@@ -1,0 +1,181 @@
+"""What trained models lose when their attention or their positions are changed at test time, as tables of a study."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from transpose.attention.ablation import Change
+from transpose.attention.ablation_report import AblationResult, AttentionAblationReport
+from transpose.attention.estimates import Estimate
+from transpose.config.study import Study
+from transpose.reporting.attention_reports import places_and_models
+from transpose.reporting.estimates import mean_estimate, words_of
+from transpose.reporting.layout import DASH, Section, number
+from transpose.reporting.records import BOX_WORDS
+from transpose.reporting.subjects import mean_percent, place_words
+from transpose.reporting.tables import protocol_words
+from transpose.reporting.writers import write_all_formats
+
+KIND_WORDS = {
+    "intact": "intact",
+    "head_off": "head off",
+    "all_heads_off": "all heads off",
+    "layer_off": "layer off",
+    "uniform_attention": "attention uniform",
+    "identity_attention": "attention to oneself alone",
+    "mean_attention": "attention the data set's mean",
+    "no_position": "position embedding removed",
+    "mirrored_position": "position embedding mirrored",
+    "shuffled_position": "position embedding shuffled",
+    "sine_in_place": "sine in place of the learnable embedding",
+    "sine_added": "sine embedding added",
+}
+
+FOOTNOTES = [
+    "AP and differences to the intact model in points, with paired 95 % bootstrap intervals over pictures; with several"
+    " seeds values and ends are averaged. Below zero, the model is worse when changed.",
+    "Head off: what the head gathers is set to zero (Michel et al. 2019). All heads off: the layer still adds the bias"
+    " of its output projection and has its feed-forward block. Layer off: the layer hands its input on.",
+    "Attention uniform: every cell gathers the mean of all. To oneself alone: every cell gathers from itself,"
+    " undiluted, which no trained model has seen. The data set's mean: of that layer and head, over all that the model"
+    " was shown.",
+    "Nothing is trained again: a loss says what the model as trained relies on, not what training without it gives.",
+]
+
+_METRICS = ("AP", "AP50", "AP75", "AR")
+
+Reports = Sequence[AttentionAblationReport]
+
+
+def write_attention_ablation_table(study: Study) -> None:
+    """Write `attention_ablation` as .csv, .md, .html and .tex into the study's results folder.
+
+    Raises:
+        InputError: the study measures no attention, or a file is missing, broken or of other annotations.
+    """
+    rows: list[dict[str, object]] = []
+    sections: list[Section] = []
+    for _, models in places_and_models(study, "attention_ablation", AttentionAblationReport):
+        for reports in models:
+            rows += ablation_rows(reports)
+        sections += [replacement_section(models), *(head_section(reports) for reports in models)]
+    path = Path(study.results) / "attention_ablation"
+    write_all_formats(
+        path, f"Attention changed at test time: {study.name}", _whole_numbers(pd.DataFrame(rows)), sections, FOOTNOTES
+    )
+
+
+def ablation_rows(reports: Reports) -> list[dict[str, object]]:
+    """One row a change of one variant on one place, means over seeds; layers and heads counted from 1."""
+    first = reports[0]
+    about: dict[str, object] = {
+        "variant": first.variant,
+        "model": first.title,
+        "dataset": first.dataset_title,
+        "split": first.split,
+        "boxes": first.boxes,
+        "images": first.images,
+        "persons": first.persons,
+        "seeds": len(reports),
+    }
+    return [
+        about
+        | {"change": change.kind, "layer": _ordinal(change.layer), "head": _ordinal(change.head)}
+        | {metric: _mean(results, metric) for metric in _METRICS}
+        | _difference_columns(_difference(results))
+        for change, results in _by_change(reports).items()
+    ]
+
+
+def replacement_section(models: Sequence[Reports]) -> Section:
+    """All variants of one place: a row a replaced attention or changed position, a column a variant.
+
+    Variants differ in their numbers of layers, so that the last one alone is a row of all.
+    """
+    columns = [_replacements(reports) for reports in models]
+    rows = [(words, *(column.get(words, DASH) for column in columns)) for words in _joined(columns)]
+    first = models[0][0]
+    titles = ("Change at test time", *(reports[0].title for reports in models))
+    return Section(f"{place_words(first)}: attention and positions replaced", _note(first), titles, tuple(rows))
+
+
+def head_section(reports: Reports) -> Section:
+    """One variant: a row a layer, a column what of it is off."""
+    first = reports[0]
+    found = {(change.kind, change.layer, change.head): results for change, results in _by_change(reports).items()}
+    heads = range(first.heads) if first.heads > 1 else ()
+    rows = tuple(
+        (
+            f"layer {layer + 1}",
+            *(_words(found["head_off", layer, head]) for head in heads),
+            _words(found["all_heads_off", layer, None]),
+            _words(found["layer_off", layer, None]),
+        )
+        for layer in range(first.layers)
+    )
+    columns = ("Off", *(f"head {head + 1}" for head in heads), "all heads", "the layer")
+    intact = number(_mean(found["intact", None, None], "AP"))
+    return Section(f"{place_words(first)}: {first.title}", f"intact: AP {intact}; seeds {len(reports)}", columns, rows)
+
+
+def _replacements(reports: Reports) -> dict[str, str]:
+    """By what a row is called, what a variant's cell says."""
+    cells = {}
+    for change, results in _by_change(reports).items():
+        if change.kind == "intact":
+            cells["intact: AP"] = number(_mean(results, "AP"))
+        elif change.kind.endswith("_attention"):
+            where = "all layers" if change.layer is None else "the last layer alone"
+            cells[f"{KIND_WORDS[change.kind]}, {where}"] = _words(results)
+        elif change.layer is None:
+            cells[KIND_WORDS[change.kind]] = _words(results)
+    return cells
+
+
+def _joined(columns: Sequence[dict[str, str]]) -> list[str]:
+    """Rows of all columns in the order of `KIND_WORDS`, each once."""
+    order = list(KIND_WORDS.values())
+    words = list(dict.fromkeys(word for column in columns for word in column))
+    return sorted(words, key=lambda word: order.index(word.split(",")[0].split(":")[0]))
+
+
+def _by_change(reports: Reports) -> dict[Change, list[AblationResult]]:
+    """Each change with its results, one a seed."""
+    return {
+        result.change: [report.results[index] for report in reports] for index, result in enumerate(reports[0].results)
+    }
+
+
+def _difference(results: Sequence[AblationResult]) -> Estimate | None:
+    found = [result.difference for result in results if result.difference is not None]
+    return mean_estimate(found) if found else None
+
+
+def _difference_columns(difference: Estimate | None) -> dict[str, object]:
+    ends = (None,) * 3 if difference is None else (difference.value, difference.low, difference.high)
+    points = (None if end is None else 100 * end for end in ends)
+    return dict(zip(("difference", "difference_low", "difference_high"), points, strict=True))
+
+
+def _words(results: Sequence[AblationResult]) -> str:
+    difference = _difference(results)
+    return DASH if difference is None else words_of(difference, 1, 100, signed=True)
+
+
+def _mean(results: Sequence[AblationResult], metric: str) -> float:
+    return mean_percent([result.metrics[metric] for result in results])
+
+
+def _ordinal(index: int | None) -> int | None:
+    return None if index is None else index + 1
+
+
+def _whole_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Layers and heads stay integers beside empty cells."""
+    return table.astype({"layer": "Int64", "head": "Int64"})
+
+
+def _note(report: AttentionAblationReport) -> str:
+    counts = f"{report.images:,} pictures, {report.persons:,} persons"
+    return f"{BOX_WORDS[report.boxes_kind]}; {protocol_words(report.protocol)}; {counts}"
