@@ -33,6 +33,7 @@ include: "workflow/rules/resolutions.smk"
 include: "workflow/rules/attention_statistics.smk"
 include: "workflow/rules/faithfulness.smk"
 include: "workflow/rules/attention_ablation.smk"
+include: "workflow/rules/findings.smk"
 include: "workflow/rules/track.smk"
 include: "workflow/rules/estimate.smk"
 

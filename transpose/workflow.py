@@ -29,7 +29,7 @@ from transpose.config.study import AttentionStudy, Evaluation, SideStudy, Split,
 from transpose.errors import InputError
 from transpose.provenance import PACKAGE
 
-ATTENTION_TABLES = ["attention_statistics", "faithfulness", "attention_ablation"]
+ATTENTION_TABLES = ["attention_statistics", "faithfulness", "attention_ablation", "findings"]
 """Tables of measured explanations."""
 
 PHOTOGRAPHS = PACKAGE / "data" / "photographs"

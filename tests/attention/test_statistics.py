@@ -43,7 +43,7 @@ def gather(persons: PlantedPersons) -> Tally:
     cpu, protocol = Compute(torch.device("cpu"), "fp32", 1), Protocol(decoder="argmax")
     some: Any = persons
     regions: Any = PlantedRegions()
-    return AttentionStatistics(planted_model(), GRID, SKELETON, protocol, 1.2, cpu).gather(some, regions)
+    return AttentionStatistics(planted_model(), GRID, SKELETON, protocol, 6 / 24, cpu).gather(some, regions)
 
 
 def means(tally: Tally, visibility: str = "visible") -> dict[str, float | None]:
@@ -66,7 +66,7 @@ def test_occluded_and_visible_joints_are_apart(persons: PlantedPersons):
     assert occluded["other_people"] == pytest.approx(1, abs=1e-3)
     assert occluded["own_body"] == pytest.approx(0, abs=1e-3)
     assert occluded["entropy"] == pytest.approx(np.log(4) / np.log(48), abs=1e-2)
-    # A limb ties it to the source, whose neighbourhood of 1.2 cells holds three of the four.
+    # A limb ties it to the source, whose neighbourhood of 6 pixels holds three of the four.
     assert occluded["relatives"] == pytest.approx(0.75, abs=1e-3)
     assert occluded["partner"] is None
     assert occluded["near"] == pytest.approx(0, abs=1e-3)

@@ -204,3 +204,13 @@ def compare_attention_ablations(study: StudyFile) -> None:
     from transpose.reporting.attention_ablation import write_attention_ablation_table
 
     write_attention_ablation_table(read_record(Study, study))
+
+
+@app.command()
+def findings(study: StudyFile) -> None:
+    """Say what a study's measurements make of the paper's claims about attention."""
+    from transpose.config.load import read_record
+    from transpose.config.study import Study
+    from transpose.reporting.findings import write_findings
+
+    write_findings(read_record(Study, study))

@@ -137,6 +137,5 @@ def _heading(report: StatisticsReport) -> str:
 
 def _note(report: StatisticsReport) -> str:
     joints = f"{report.occluded_joints:,} occluded and {report.visible_joints:,} visible joints"
-    return (
-        f"{report.images:,} pictures, {report.persons:,} persons, {joints}; neighbourhoods reach {report.reach:g} cells"
-    )
+    reach = f"neighbourhoods reach {report.reach:g} widths of the crop"
+    return f"{report.images:,} pictures, {report.persons:,} persons, {joints}; {reach}"

@@ -16,6 +16,7 @@ _TABLES = (
     "attention_statistics",
     "faithfulness",
     "attention_ablation",
+    "findings",
     "person_boxes",
 )
 _TABLE_SUFFIXES = ("csv", "md", "html", "tex")
