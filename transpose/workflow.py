@@ -29,7 +29,7 @@ from transpose.config.study import AttentionStudy, Evaluation, SideStudy, Split,
 from transpose.errors import InputError
 from transpose.provenance import PACKAGE
 
-ATTENTION_TABLES = ["faithfulness", "attention_ablation", "body_parts"]
+ATTENTION_TABLES = ["attention_statistics", "faithfulness", "attention_ablation", "body_parts", "findings"]
 """Tables of measured explanations."""
 
 PHOTOGRAPHS = PACKAGE / "data" / "photographs"
@@ -356,6 +356,14 @@ class Plan:
         """Figures of deletion and insertion."""
         places = self.study.attention.places() if self.study.attention else ()
         return [f"{self.study.results}/figures/faithfulness_{'_'.join(place)}.png" for place in places]
+
+    def attention_figures(self) -> list[str]:
+        """Figures of the attention between joints, one for each variant and place."""
+        chosen = self.study.attention
+        places = product(chosen.places(), chosen.variants) if chosen else ()
+        return [
+            f"{self.study.results}/figures/joint_attention_{'_'.join(place)}_{variant}.png" for place, variant in places
+        ]
 
     def _attention_measures(self) -> Mapping[str, Settings]:
         """What decides the measures of attention; which variants are looked at does not."""

@@ -32,8 +32,8 @@ from transpose.evaluation.report import Bootstrap
 PROTOCOL = Protocol(decoder="argmax")
 BOOTSTRAP = Bootstrap(samples=50, seed=0)
 GROUPS = NeighbourhoodRegions.groups
-REACH = 1.6
-"""In cells: from the source's first cell all four are within it."""
+REACH = 0.28
+"""In widths of the crop: from the source's first cell all four are within it."""
 
 
 def run(persons: Any) -> Trials:

@@ -34,7 +34,13 @@ from transpose.evaluation.report import Bootstrap
 PROTOCOL = Protocol(decoder="argmax")
 BOOTSTRAP = Bootstrap(samples=50, seed=0)
 SETTINGS = AttentionMeasures(
-    fractions=(0.05, 0.12, 0.3), knockout_fraction=0.12, knockout_persons=4, curve_persons=3, picture_persons=2, patch=8
+    fractions=(0.05, 0.12, 0.3),
+    knockout_fraction=0.12,
+    knockout_persons=4,
+    curve_persons=3,
+    picture_persons=2,
+    patch=8,
+    reach=0.3,
 )
 CPU = Compute(torch.device("cpu"), "fp32", 1)
 

@@ -101,7 +101,7 @@ def test_a_grid_of_many_cells_is_counted_right(labels: PartLabels):
 
 def test_without_labels_neighbourhoods_of_labelled_joints_stand_for_parts():
     person = planted_truth()
-    shares = NeighbourhoodRegions(GRID, SKELETON, 1.1).of(person)
+    shares = NeighbourhoodRegions(GRID, SKELETON, 0.2).of(person)
     groups = NeighbourhoodRegions.groups
     assert shares.shape == (3, len(groups), GRID.tokens)
     np.testing.assert_array_equal(shares.sum(axis=1), 1)
@@ -111,13 +111,13 @@ def test_without_labels_neighbourhoods_of_labelled_joints_stand_for_parts():
     assert own[SEEKER].sum() == 5
     assert not shares[:, groups.index("symmetric")].any()
     person.visibility[0, SOURCE] = 0
-    assert not NeighbourhoodRegions(GRID, SKELETON, 1.1).of(person)[SEEKER, groups.index("neighbours")].any()
+    assert not NeighbourhoodRegions(GRID, SKELETON, 0.2).of(person)[SEEKER, groups.index("neighbours")].any()
 
 
 def test_joints_at_one_place_share_no_cell_twice():
     person = truth(70)
     person.joints_xy[:] = (10.0, 10.0)
-    shares = NeighbourhoodRegions(GRID, COCO, 1.5).of(person)
+    shares = NeighbourhoodRegions(GRID, COCO, 0.2).of(person)
     np.testing.assert_array_equal(shares.sum(axis=1), 1)
     assert (shares[:, 0].sum(axis=1) > 0).all()
     assert not shares[:, 1:4].any()

@@ -23,6 +23,13 @@ STUDY = {
         "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["ground_truth"]}],
         "sizes": [[64, 48], [128, 96]],
     },
+    "attention": {
+        "variants": ["r_sine", "h_sine"],
+        "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["ground_truth"]}],
+        "knockout_persons": 3,
+        "curve_persons": 2,
+        "picture_persons": 1,
+    },
     "training": {
         "epochs": 1,
         "batch_size": 8,
@@ -80,6 +87,15 @@ def test_it_looks_closer_at_protocols_and_input_sizes(checkout: Path) -> None:
     assert sizes == {"64x48_resampled.json", "64x48_recomputed.json"}
     assert (results / "resolutions.csv").read_text().count("\n") == 1 + 3
     assert (results / "figures/resolutions_toy_val_ground_truth.png").stat().st_size > 0
+
+
+def test_it_measures_explanations_and_says_what_they_show(checkout: Path) -> None:
+    results = checkout / "results"
+    for table in ("attention_statistics", "faithfulness", "attention_ablation", "findings"):
+        for suffix in ("html", "md"):
+            assert (results / f"{table}.{suffix}").stat().st_size > 0
+    assert "Dependency areas matter more than random areas" in (results / "findings.md").read_text()
+    assert not (results / "faithfulness/r_no_encoder").exists()
 
 
 def test_nothing_is_left_to_do(checkout: Path) -> None:

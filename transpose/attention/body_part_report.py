@@ -13,7 +13,7 @@ from transpose.attention.estimates import Estimate, estimate
 from transpose.attention.faithfulness import Trials
 from transpose.attention.grid import Grid
 from transpose.attention.hidden_joints import HIDDEN, SEEN, hidden_minus_seen
-from transpose.attention.joint_regions import BodyPartRegions, NeighbourhoodRegions, Regions
+from transpose.attention.joint_regions import BodyPartRegions, JointRegions, NeighbourhoodRegions
 from transpose.attention.persons import ExplainedPersons
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings, parse
@@ -127,7 +127,7 @@ def summarise(
 
     Args:
         visibility: [P, K] of the persons on trial.
-        groups: of `Regions`.
+        groups: of `JointRegions`.
     """
     nothing = np.full(visibility.shape, np.nan)
     noted = trials.of()
@@ -176,7 +176,7 @@ def _row(
 
 def _regions(
     parts: Path | None, persons: ExplainedPersons, grid: Grid, dataset: Dataset, settings: AttentionMeasures
-) -> Regions:
+) -> JointRegions:
     """How pictures are divided.
 
     Raises:

@@ -10,7 +10,7 @@ from torch import Tensor
 from transpose.attention.attribution import ExplainedPerson, attention_rows, look_at
 from transpose.attention.faithfulness import Trials
 from transpose.attention.grid import Grid
-from transpose.attention.joint_regions import Regions
+from transpose.attention.joint_regions import JointRegions
 from transpose.attention.knockout import Outcome, outcome
 from transpose.attention.persons import WELL_FOUND, ExplainedPersons, Truth
 from transpose.attention.removal import Removal, all_layers_removal
@@ -44,8 +44,8 @@ _BELONGS = 0.5
 class BodyPartTest:
     """Asks of one trained model's well-found joints what they attend to and what they cannot do without.
 
-    What is noted in the trials: group of `Regions`, one of `ATTENTION_MEASURES` or `KNOCKOUT_MEASURES`; NaN where the
-    group is not in the crop.
+    What is noted in the trials: group of `JointRegions`, one of `ATTENTION_MEASURES` or `KNOCKOUT_MEASURES`; NaN where
+    the group is not in the crop.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class BodyPartTest:
         self._settings = settings
         self._compute = compute
 
-    def run(self, persons: ExplainedPersons, regions: Regions) -> Trials:
+    def run(self, persons: ExplainedPersons, regions: JointRegions) -> Trials:
         """Try all persons.
 
         Raises:

@@ -4,15 +4,15 @@ The fused kernel never builds the L x L matrix. A capture keeps the queries and 
 a factor of L / (2 dim), and computes of the attention what it is asked for: rows, columns, or a sum over persons.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from transpose.models.transpose import TransPose
 
-_VALUES_AT_ONCE = 2**22
+_VALUES_AT_ONCE = 2**20
 """Attention weights that are in memory while columns or sums are gathered."""
 
 
@@ -37,19 +37,19 @@ class LayerAttention:
 
     def columns(self, tokens: Tensor) -> Tensor:
         """How much every token attends to tokens [B, Q]: [B, heads, Q, L], entry i being the attention of token i."""
-        index = tokens[:, None, None, :].expand(-1, self.query.shape[1], self.tokens, -1)
-        parts = [
-            self._scores(query).softmax(dim=-1).gather(3, index[:, :, : query.shape[2]])
-            for query in self.query.split(self._tokens_at_once(), dim=2)
-        ]
-        return torch.cat(parts, dim=2).transpose(2, 3)
+        persons, heads, length, _ = self.query.shape
+        columns = self.query.new_empty((persons, heads, length, tokens.shape[1]))
+        for person, rows, attention in self._parts():
+            index = tokens[person].expand(heads, attention.shape[1], -1)
+            columns[person, :, rows] = attention.gather(2, index)
+        return columns.transpose(2, 3)
 
     def summed(self) -> Tensor:
         """Sum of the attention over the B persons: [heads, L, L]."""
-        parts = [
-            self._scores(query).softmax(dim=-1).sum(dim=0) for query in self.query.split(self._tokens_at_once(), dim=2)
-        ]
-        return torch.cat(parts, dim=1)
+        total = self.query.new_zeros((self.query.shape[1], self.tokens, self.tokens))
+        for _, rows, attention in self._parts():
+            total[:, rows] += attention
+        return total
 
     def matrix(self) -> Tensor:
         """All of it, [B, heads, L, L]: 38 MB a person and head at 3,072 tokens."""
@@ -58,8 +58,13 @@ class LayerAttention:
     def _scores(self, query: Tensor) -> Tensor:
         return query @ self.key.transpose(-2, -1) / query.shape[-1] ** 0.5
 
-    def _tokens_at_once(self) -> int:
-        return max(1, _VALUES_AT_ONCE // max(1, self.query.shape[:2].numel() * self.tokens))
+    def _parts(self) -> Iterator[tuple[int, slice, Tensor]]:
+        """All of the attention in parts that fit a processor's cache: person, rows, [heads, rows, L]."""
+        count = max(1, _VALUES_AT_ONCE // (self.query.shape[1] * self.tokens))
+        for person, (query, key) in enumerate(zip(self.query, self.key.transpose(-2, -1), strict=True)):
+            for start in range(0, self.tokens, count):
+                rows = slice(start, min(start + count, self.tokens))
+                yield person, rows, (query[:, rows] @ key / query.shape[-1] ** 0.5).softmax(dim=-1)
 
 
 class Capture:

@@ -1,5 +1,7 @@
 """Means over joints with intervals over images: joints of one person, persons of one image, do not count as draws."""
 
+import math
+
 import numpy as np
 
 from transpose.config.base import Settings
@@ -20,18 +22,27 @@ class Estimate(Settings):
 
 def estimate(values: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap) -> Estimate:
     """Mean of values [P, ...] of P persons, NaN being left out, with images [P] resampled."""
-    sums, counts = image_totals(values.reshape(len(values), -1), image_ids)
-    return estimate_of_totals(np.nansum(sums, axis=1), counts.sum(axis=1), bootstrap)
+    sums, counts = image_totals(values.reshape(len(values), math.prod(values.shape[1:])), image_ids)
+    sums, counts = sums.sum(axis=1), counts.sum(axis=1)
+    return estimate_of_draws(sums, counts, resampled_means(sums, counts, bootstrap), bootstrap)
 
 
-def estimate_of_totals(sums: np.ndarray, counts: np.ndarray, bootstrap: Bootstrap) -> Estimate:
-    """As `estimate`, of the sum and the number of values in each of I images, [I] each."""
-    count, images = int(counts.sum()), int((counts > 0).sum())
-    if not count:
-        return Estimate(value=None, low=None, high=None, count=0, images=0)
-    drawn = resampled_means(sums, counts, bootstrap)
-    low, high = np.nanquantile(drawn, ((1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2))
-    return Estimate(value=float(sums.sum() / count), low=float(low), high=float(high), count=count, images=images)
+def estimate_of_draws(sums: np.ndarray, counts: np.ndarray, drawn: np.ndarray, bootstrap: Bootstrap) -> Estimate:
+    """The mean of sums and counts [I] of images, with the interval of its resamples [S]."""
+    count = int(counts.sum())
+    value = float(sums.sum() / count) if count else None
+    low, high = interval_of(drawn, bootstrap)
+    return Estimate(value=value, low=low, high=high, count=count, images=int((counts > 0).sum()))
+
+
+def interval_of(drawn: np.ndarray, bootstrap: Bootstrap) -> tuple[float | None, float | None]:
+    """Percentile interval of resamples [S], those without a value being left out; None where all are."""
+    finite = drawn[np.isfinite(drawn)]
+    if not len(finite):
+        return None, None
+    tail = (1 - bootstrap.level) / 2
+    low, high = np.quantile(finite, (tail, 1 - tail)).tolist()
+    return low, high
 
 
 def image_totals(values: np.ndarray, image_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,6 +57,8 @@ def image_totals(values: np.ndarray, image_ids: np.ndarray) -> tuple[np.ndarray,
 
 def resampled_means(sums: np.ndarray, counts: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
     """Means [samples, ...] over resampled images of sums and counts [I, ...]; NaN where a sample has no value."""
+    if not len(sums):
+        return np.full((bootstrap.samples, *sums.shape[1:]), np.nan)
     weights = image_resamples(len(sums), bootstrap)
     total, number = np.tensordot(weights, sums, axes=1), np.tensordot(weights, counts, axes=1)
     return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from transpose.attention.estimates import Estimate, image_resamples, image_totals
+from transpose.attention.estimates import Estimate, image_resamples, image_totals, interval_of
 from transpose.evaluation.report import Bootstrap
 
 HIDDEN, SEEN = 1, 2
@@ -32,10 +32,10 @@ def hidden_minus_seen(
     if np.isnan(value):
         return Estimate(value=None, low=None, high=None, count=0, images=0)
     drawn = _difference(image_resamples(len(hidden[0]), bootstrap), hidden, seen)
-    low, high = np.nanquantile(drawn, ((1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2))
+    low, high = interval_of(drawn, bootstrap)
     compared = hidden[1][:, seen[1].sum(axis=0) > 0]
     images = int((compared.sum(axis=1) > 0).sum())
-    return Estimate(value=float(value), low=float(low), high=float(high), count=int(compared.sum()), images=images)
+    return Estimate(value=float(value), low=low, high=high, count=int(compared.sum()), images=images)
 
 
 def _difference(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from transpose.attention.attribution import ExplainedPerson, attention_rows
-from transpose.attention.estimates import Estimate, image_totals, resampled_means
+from transpose.attention.estimates import Estimate, image_totals, interval_of, resampled_means
 from transpose.attention.grid import Grid
 from transpose.attention.knockout import outcome
 from transpose.attention.ranks import rank_correlation
@@ -77,12 +77,7 @@ def agreement(first: np.ndarray, second: np.ndarray, image_ids: np.ndarray, boot
     drawn = [resampled_means(sums[:, known], counts[:, known], bootstrap) for sums, counts in totals]
     whole = np.isfinite(drawn[0]).all(axis=1)
     correlations = rank_correlation(drawn[0][whole], drawn[1][whole])
-    tail = (1 - bootstrap.level) / 2
     # Where nothing has any effect there is no order of effects to agree with.
-    known_ends = np.quantile(correlations, (tail, 1 - tail)) if np.isfinite(correlations).all() else (np.nan, np.nan)
-    value, low, high = (_or_none(one) for one in (float(rank_correlation(*means)), *known_ends))
-    return Estimate(value=value, low=low, high=high, count=count, images=images)
-
-
-def _or_none(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    low, high = interval_of(correlations, bootstrap) if np.isfinite(correlations).all() else (None, None)
+    value = float(rank_correlation(*means))
+    return Estimate(value=value if np.isfinite(value) else None, low=low, high=high, count=count, images=images)

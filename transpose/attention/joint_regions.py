@@ -28,7 +28,7 @@ _PARTS_AT_JOINT = {
 _OTHERS, _BACKGROUND = len(PARTS), len(PARTS) + 1
 
 
-class Regions(Protocol):
+class JointRegions(Protocol):
     """Disjoint groups of places in a person's crop, for each joint its own division."""
 
     @property
@@ -59,7 +59,7 @@ class BodyPartRegions:
     groups = (OWN, SYMMETRIC, NEIGHBOURS, "rest_of_body", "other_people", "background")
 
     def of(self, truth: Truth) -> np.ndarray:
-        """See `Regions`."""
+        """See `JointRegions`."""
         return part_membership(self.skeleton) @ self.shares(truth)
 
     def shares(self, truth: Truth) -> np.ndarray:
@@ -86,12 +86,12 @@ class NeighbourhoodRegions:
     grid: Grid
     skeleton: Skeleton
     reach: float
-    """In cells, see `neighbourhoods`."""
+    """In widths of the crop, see `neighbourhoods`."""
 
     groups = (OWN, SYMMETRIC, NEIGHBOURS, "other_joints", "elsewhere")
 
     def of(self, truth: Truth) -> np.ndarray:
-        """See `Regions`."""
+        """See `JointRegions`."""
         near = neighbourhoods(self.grid, truth.joints_xy, self.reach)[0] & (truth.visibility[0] > 0)[:, None]
         keypoints = np.arange(len(self.skeleton))
         related = [keypoints[:, None] == keypoints, _partners(self.skeleton), _neighbours(self.skeleton)]

@@ -48,6 +48,41 @@ def explain(
 
 
 @app.command()
+def measure_attention(
+    recipe: RecipeFile,
+    protocol: ProtocolFile,
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    run: RunFile,
+    boxes: BoxFile,
+    settings: Annotated[Path, typer.Option(help="Resolved measures of attention.")],
+    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
+    bootstrap_seed: Annotated[int, typer.Option(min=0)],
+    output: Output,
+) -> None:
+    """Measure where joints' cells look: at which joints, at whose body, how far and how sharply."""
+    from transpose.attention.statistics_report import write_statistics
+    from transpose.config.attention import AttentionMeasures
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.config.recipe import Recipe
+    from transpose.config.study import Protocol
+    from transpose.evaluation.report import Bootstrap
+
+    write_statistics(
+        read_record(Recipe, recipe),
+        run,
+        read_record(Dataset, dataset),
+        annotations,
+        boxes,
+        read_record(Protocol, protocol),
+        read_record(AttentionMeasures, settings),
+        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
+        output,
+    )
+
+
+@app.command()
 def measure_faithfulness(
     recipe: RecipeFile,
     protocol: ProtocolFile,
@@ -90,6 +125,40 @@ def compare_faithfulness(study: StudyFile) -> None:
     from transpose.reporting.faithfulness import write_faithfulness_tables
 
     write_faithfulness_tables(read_record(Study, study))
+
+
+@app.command()
+def benchmark_attention(
+    variant: Annotated[Path, typer.Argument(help="config/variants/NAME.yaml, or a resolved recipe.")],
+    keypoints: Annotated[int, typer.Option(min=1)] = 17,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    batch_size: Annotated[int, typer.Option(min=1)] = 16,
+    repeats: Annotated[int, typer.Option(min=1)] = 5,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    output: Annotated[Path | None, typer.Option("--output", help="JSON file to write.")] = None,
+) -> None:
+    """Time what capturing attention costs, and each measure of an explanation in persons a second."""
+    from transpose.attention.benchmark import measure_attention_speed
+    from transpose.config.attention import AttentionMeasures
+    from transpose.config.load import load_any_variant
+    from transpose.files import write_json
+    from transpose.reporting.attention_speed_text import render_attention_speed
+
+    chosen = load_any_variant(variant)
+    speed = measure_attention_speed(chosen, keypoints, AttentionMeasures(), threads, batch_size, repeats, device)
+    if output is not None:
+        write_json(output, speed.model_dump(mode="json"))
+    print(render_attention_speed(chosen.title, speed))
+
+
+@app.command()
+def compare_attention(study: StudyFile) -> None:
+    """Write the table and the figures of a study's attention statistics."""
+    from transpose.config.load import read_record
+    from transpose.config.study import Study
+    from transpose.reporting.attention_statistics import write_statistics_tables
+
+    write_statistics_tables(read_record(Study, study))
 
 
 @app.command()
@@ -182,3 +251,13 @@ def compare_body_parts(study: StudyFile) -> None:
     from transpose.reporting.body_parts import write_body_part_table
 
     write_body_part_table(read_record(Study, study))
+
+
+@app.command()
+def findings(study: StudyFile) -> None:
+    """Say what a study's measurements make of the paper's claims about attention."""
+    from transpose.config.load import read_record
+    from transpose.config.study import Study
+    from transpose.reporting.findings import write_findings
+
+    write_findings(read_record(Study, study))

@@ -11,8 +11,8 @@ class AttentionMeasures(Settings):
 
     seed: NonNegativeInt = Field(default=0, description="Draws persons and random cells.")
     reach: PositiveFloat = Field(
-        default=1.5,
-        description="A joint's neighbourhood: cells whose centre is not farther from it than so many cells.",
+        default=0.1,
+        description="A joint's neighbourhood: its cell, and those whose centre is within so many widths of the crop.",
     )
     fractions: tuple[Probability, ...] = Field(
         default=(0.02, 0.05, 0.1, 0.2, 0.4, 0.7),

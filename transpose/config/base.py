@@ -60,8 +60,10 @@ def parse(model: type[Model], values: object, source: object) -> Model:
 
 def _explain(model: type[BaseModel], details: ErrorDetails) -> str:
     if details["type"] == "extra_forbidden":
-        known = sorted(set(_known_keys(model)))
-        near = difflib.get_close_matches(str(details["loc"][-1]), known, n=1)
+        key, anywhere = str(details["loc"][-1]), sorted(set(_known_keys(model)))
+        # A key of the outermost block is first of all a misspelt one of its own.
+        own = sorted(model.model_fields) if len(details["loc"]) == 1 else []
+        near = difflib.get_close_matches(key, own, n=1) or difflib.get_close_matches(key, anywhere, n=1)
         return "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
     value = details["input"]
     shown = f", not {value!r}" if isinstance(value, str | int | float | bool) else ""

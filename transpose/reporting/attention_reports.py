@@ -40,7 +40,7 @@ def places_and_models(study: Study, kind: str, model: type[Report]) -> Iterator[
     chosen = attention_of(study)
     for place in chosen.places():
         models = [
-            [read_record(model, _path(study, kind, variant, seed, place)) for seed in range(study.seeds)]
+            [read_record(model, report_path(study, kind, variant, seed, place)) for seed in range(study.seeds)]
             for variant in chosen.variants
         ]
         named = [(f"{report.variant} seed {report.seed}", report) for reports in models for report in reports]
@@ -48,6 +48,7 @@ def places_and_models(study: Study, kind: str, model: type[Report]) -> Iterator[
         yield place, models
 
 
-def _path(study: Study, kind: str, variant: str, seed: int, place: Place) -> Path:
+def report_path(study: Study, kind: str, variant: str, seed: int, place: Place) -> Path:
+    """Where the measures of one training on one place are."""
     dataset, split, boxes = place
     return Path(study.results) / kind / variant / f"seed{seed}" / dataset / split / f"{boxes}.json"

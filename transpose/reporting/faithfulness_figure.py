@@ -23,7 +23,7 @@ def plot_curves(reports: Sequence[FaithfulnessReport], words: Mapping[str, str],
         words: what the legend calls each ranking.
     """
     figure = Figure(figsize=(2.6 + 2.7 * len(reports), 6), layout="constrained")
-    panels = figure.subplots(len(DIRECTIONS), len(reports), squeeze=False, sharey=True)
+    panels = figure.subplots(len(DIRECTIONS), len(reports), squeeze=False, sharey="row")
     for column, report in enumerate(reports):
         for row, direction in enumerate(DIRECTIONS):
             axes = panels[row, column]

@@ -74,6 +74,26 @@ class StudyFiles:
         path = self.metrics(variant, seed, evaluation, boxes)
         return read_record(EvaluationReport, path) if path.is_file() else None
 
+    def first_report(self, variant: str, evaluation: Evaluation, boxes: str) -> EvaluationReport | None:
+        """What was measured of the first seed that was."""
+        reports = (self.report(variant, seed, evaluation, boxes) for seed in range(self.study.seeds))
+        return next((report for report in reports if report is not None), None)
+
+    def difference(
+        self, variant: str, baseline: str, evaluation: Evaluation, boxes: str
+    ) -> tuple[int, tuple[float, float, float] | None]:
+        """Pairs of trainings that were measured, and the variant's figure minus the baseline's with its interval.
+
+        Each is averaged over the pairs; images are drawn alike for both sides.
+        """
+        pairs = [
+            tuple(self.metrics(name, seed, evaluation, boxes) for name in (variant, baseline))
+            for seed in range(self.study.seeds)
+        ]
+        read = read_hits if self.datasets[evaluation.dataset].evaluation == "pckh" else read_matches
+        complete = [(a, b) for a, b in pairs if a.is_file() and b.is_file()]
+        return len(complete), _mean_difference(self.study, complete, read)
+
     def run_folder(self, variant: str, seed: int) -> Path:
         """Folder of one training."""
         return Path(self.study.results) / "train" / variant / f"seed{seed}"
@@ -201,14 +221,8 @@ def _ablations(files: StudyFiles, evaluation: Evaluation, boxes: str) -> Iterato
     dataset = files.datasets[evaluation.dataset]
     for ablation in files.study.ablations:
         for variant in ablation.variants:
-            pairs = [
-                tuple(files.metrics(name, seed, evaluation, boxes) for name in (variant, ablation.baseline))
-                for seed in range(files.study.seeds)
-            ]
-            read = read_hits if dataset.evaluation == "pckh" else read_matches
-            complete = [(a, b) for a, b in pairs if a.is_file() and b.is_file()]
-            measured = read_record(EvaluationReport, complete[0][0]) if complete else None
-            mean = _mean_difference(files.study, complete, read)
+            seeds, mean = files.difference(variant, ablation.baseline, evaluation, boxes)
+            measured = files.first_report(variant, evaluation, boxes) if seeds else None
             yield AblationRecord(
                 question=ablation.question,
                 baseline_title=files.recipes[ablation.baseline].variant.title,
@@ -219,7 +233,7 @@ def _ablations(files: StudyFiles, evaluation: Evaluation, boxes: str) -> Iterato
                 box_kind=dataset.boxes[boxes].kind,
                 images=measured.images if measured else 0,
                 persons=measured.persons if measured else 0,
-                seeds=len(complete),
+                seeds=seeds,
                 metric=accuracy_of(dataset.evaluation),
                 difference=mean[0] if mean else None,
                 interval=(mean[1], mean[2]) if mean else None,

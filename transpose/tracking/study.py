@@ -13,9 +13,11 @@ _TABLES = (
     "ablations",
     "protocol_ablation",
     "resolutions",
+    "attention_statistics",
     "faithfulness",
     "attention_ablation",
     "body_parts",
+    "findings",
     "person_boxes",
 )
 _TABLE_SUFFIXES = ("csv", "md", "html", "tex")

@@ -1,0 +1,55 @@
+"""Means over joints with intervals over images."""
+
+import numpy as np
+import pytest
+
+from transpose.attention.estimates import Estimate, estimate, image_totals
+from transpose.evaluation.report import Bootstrap
+
+BOOTSTRAP = Bootstrap(samples=400, seed=0)
+
+
+def width(found: Estimate) -> float:
+    assert found.low is not None
+    assert found.high is not None
+    return found.high - found.low
+
+
+def test_nan_counts_for_nothing():
+    values = np.array([[1.0, np.nan], [3.0, 5.0], [np.nan, np.nan]])
+    found = estimate(values, np.array([4, 4, 9]), BOOTSTRAP)
+    assert (found.value, found.count, found.images) == (3.0, 3, 1)
+    # One image alone is drawn whenever anything is.
+    assert (found.low, found.high) == (3.0, 3.0)
+
+
+def test_nothing_to_average_is_no_zero():
+    found = estimate(np.full((2, 3), np.nan), np.array([1, 2]), BOOTSTRAP)
+    assert (found.value, found.low, found.high, found.count) == (None, None, None, 0)
+    assert estimate(np.zeros((0, 3)), np.zeros(0, dtype=np.int64), BOOTSTRAP).value is None
+
+
+def test_persons_of_an_image_are_drawn_together():
+    rng = np.random.default_rng(0)
+    of_image = rng.normal(size=50)
+    together = estimate(np.repeat(of_image, 20)[:, None], np.repeat(np.arange(50), 20), BOOTSTRAP)
+    apart = estimate(np.repeat(of_image, 20)[:, None], np.arange(1000), BOOTSTRAP)
+    assert together.value == pytest.approx(apart.value)
+    assert width(together) > 3 * width(apart)
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    hits = 0
+    for _ in range(100):
+        found = estimate(rng.normal(2.0, 1.0, (60, 1)), np.arange(60), BOOTSTRAP)
+        assert found.low is not None
+        assert found.high is not None
+        hits += found.low <= 2.0 <= found.high
+    assert 85 <= hits <= 100
+
+
+def test_totals_go_by_image():
+    sums, counts = image_totals(np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 6.0]]), np.array([7, 2, 7]))
+    assert sums.tolist() == [[3.0, 0.0], [6.0, 8.0]]
+    assert counts.tolist() == [[1.0, 0.0], [2.0, 2.0]]

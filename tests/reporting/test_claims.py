@@ -1,0 +1,164 @@
+"""Verdicts on claims: the measurements decide, and they can say no."""
+
+from typing import Any, Literal
+
+import pytest
+
+from tests.small_variants import small_encoder, small_variant
+from transpose.attention.ablation import Change
+from transpose.attention.ablation_report import AblationResult, AttentionAblationReport
+from transpose.attention.estimates import Estimate
+from transpose.attention.faithfulness_report import FaithfulnessReport, Knockout, Randomised
+from transpose.attention.statistics_report import Difference, Statistic, StatisticsReport
+from transpose.reporting.claims import (
+    Claim,
+    Evidence,
+    areas_beat_nearness,
+    areas_matter,
+    deeper_is_more_local,
+    h_is_more_symmetric,
+    independent_difference,
+    maps_follow_weights,
+    occluded_lean_on_relatives,
+    pattern_matters,
+    positions_help,
+)
+
+YES, NO, OPEN = (0.2, 0.1, 0.3), (-0.2, -0.3, -0.1), (0.1, -0.1, 0.3)
+CASES = [(YES, "supported"), (NO, "not supported"), (OPEN, "undecided")]
+
+
+def estimate(numbers: tuple[float, float, float] | None) -> Estimate:
+    value, low, high = numbers or (None, None, None)
+    return Estimate(value=value, low=low, high=high, count=5 if numbers else 0, images=4 if numbers else 0)
+
+
+def flipped(numbers: tuple[float, float, float]) -> tuple[float, float, float]:
+    value, low, high = numbers
+    return -value, -high, -low
+
+
+def faithfulness(margin: tuple[float, float, float] | None, unlike: tuple[float, float, float] = NO) -> Any:
+    knockouts = tuple(
+        Knockout(
+            depth="last_layer",
+            ranking=ranking,
+            measure="similarity_drop",
+            mean=estimate(YES),
+            margin=None if ranking == "attention" else estimate(margin),
+        )
+        for ranking in ("attention", "random", "locality")
+    )
+    randomised = (Randomised(layers=1, correlation=estimate(YES)), Randomised(layers=2, correlation=estimate(unlike)))
+    return FaithfulnessReport.model_construct(title="R", knockouts=knockouts, randomised=randomised)
+
+
+def statistics(
+    contrast: tuple[float, float, float], *, layers: int = 2, partner: tuple[float, float, float] = YES
+) -> Any:
+    measured = tuple(
+        Statistic(layer=layer + 1, head=head, visibility="visible", measure="partner_lift", mean=estimate(partner))
+        for layer in range(layers)
+        for head in (1, None)
+    )
+    # Less is more local, but for the share that is near.
+    differences = (
+        *(
+            Difference(what="occluded_minus_visible", measure=measure, mean=estimate(contrast))
+            for measure in ("partner_lift", "relatives_lift", "distance")
+        ),
+        Difference(what="last_minus_first_layer", measure="near", mean=estimate(contrast)),
+        *(
+            Difference(what="last_minus_first_layer", measure=measure, mean=estimate(flipped(contrast)))
+            for measure in ("distance", "entropy")
+        ),
+    )
+    return StatisticsReport.model_construct(title="R", statistics=measured, differences=differences)
+
+
+def ablations(difference: tuple[float, float, float]) -> Any:
+    results = [
+        AblationResult(
+            change=Change(kind=kind),
+            predictions=3,
+            metrics={"AP": 0.5},
+            difference=estimate(difference) if after else None,
+        )
+        for kind, after in _kinds()
+    ]
+    return AttentionAblationReport.model_construct(title="R", results=tuple(results))
+
+
+def _kinds() -> tuple[tuple[Literal["intact", "uniform_attention"], bool], ...]:
+    return ("intact", False), ("uniform_attention", True)
+
+
+@pytest.mark.parametrize(("margin", "verdict"), CASES)
+def test_areas_against_chance_and_nearness(margin: tuple[float, float, float], verdict: str):
+    for claim in (areas_matter([faithfulness(margin)]), areas_beat_nearness([faithfulness(margin)])):
+        assert [one.verdict for one in claim.evidence] == [verdict]
+        assert claim.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("correlation", "verdict"),
+    [((0.1, 0.0, 0.2), "supported"), ((0.9, 0.8, 0.95), "not supported"), ((0.5, 0.4, 0.6), "undecided")],
+)
+def test_maps_must_change_with_all_weights(correlation: tuple[float, float, float], verdict: str):
+    assert maps_follow_weights([faithfulness(YES, correlation)]).verdict == verdict
+
+
+@pytest.mark.parametrize(("contrast", "verdict"), CASES)
+def test_occluded_joints_and_depth(contrast: tuple[float, float, float], verdict: str):
+    leaning = occluded_lean_on_relatives([statistics(contrast)])
+    assert [one.verdict for one in leaning.evidence] == [verdict] * 2
+    assert deeper_is_more_local([statistics(contrast)]).verdict == verdict
+
+
+@pytest.mark.parametrize(("difference", "verdict"), [(NO, "supported"), (YES, "not supported"), (OPEN, "undecided")])
+def test_the_pattern_matters_where_its_loss_costs_accuracy(difference: tuple[float, float, float], verdict: str):
+    assert pattern_matters([ablations(difference)]).verdict == verdict
+
+
+@pytest.mark.parametrize(("difference", "verdict"), CASES)
+def test_position_embeddings(difference: tuple[float, float, float], verdict: str):
+    assert positions_help([("sine", "none", estimate(difference))]).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("of_h", "verdict"),
+    [((5.0, 4.5, 5.5), "supported"), ((0.5, 0.4, 0.6), "not supported"), ((1.1, 0.9, 1.3), "undecided")],
+)
+def test_h_against_r_with_the_same_embedding(of_h: tuple[float, float, float], verdict: str):
+    r, h = small_variant("resnet"), small_variant("hrnet")
+    other = small_variant("resnet", {"encoder": small_encoder(position_embedding="none")})
+    looks = [
+        (r, statistics(YES, partner=(1.0, 0.9, 1.1))),
+        (h, statistics(YES, partner=of_h)),
+        (other, statistics(YES)),
+    ]
+    claim = h_is_more_symmetric(looks)
+    assert len(claim.evidence) == 1
+    assert claim.verdict == verdict
+
+
+def test_what_was_not_measured_is_no_verdict():
+    assert areas_matter([faithfulness(None)]).verdict == "not measured"
+    assert positions_help([]).verdict == "not measured"
+    assert deeper_is_more_local([statistics(YES, layers=1)]).verdict == "not measured"
+
+
+def test_figures_that_disagree_are_counted():
+    evidence = tuple(Evidence("R", "", estimate(numbers), 1) for numbers in (YES, NO, YES))
+    assert Claim("", "", "", evidence).verdict == "mixed: 2 supported, 1 not supported"
+
+
+def test_an_interval_that_ends_at_zero_decides_nothing():
+    assert Evidence("R", "", estimate((0.1, 0.0, 0.2)), 1).verdict == "undecided"
+    assert Evidence("R", "", estimate((-0.1, -0.2, 0.0)), -1).verdict == "undecided"
+
+
+def test_half_widths_of_independent_estimates_add_in_squares():
+    found = independent_difference(estimate((5.0, 2.0, 9.0)), estimate((1.0, 0.0, 5.0)))
+    assert (found.value, found.low, found.high) == pytest.approx((4.0, 4.0 - 5.0, 4.0 + 17**0.5))
+    assert independent_difference(estimate(None), estimate(YES)).value is None

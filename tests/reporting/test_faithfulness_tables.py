@@ -1,0 +1,126 @@
+"""Tables and curves of faithfulness, from the reports of a model whose needs are known."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import torch
+
+from tests.attention.planted import GRID, SKELETON, PlantedPersons, planted_model
+from transpose.attention.estimates import Estimate
+from transpose.attention.faithfulness import FaithfulnessTest
+from transpose.attention.faithfulness_report import FaithfulnessReport, summarise
+from transpose.compute import Compute
+from transpose.config.attention import AttentionMeasures
+from transpose.config.study import Protocol, Study
+from transpose.errors import InputError
+from transpose.evaluation.report import Bootstrap
+from transpose.files import write_json
+from transpose.reporting.estimates import mean_over_seeds, words_of
+from transpose.reporting.faithfulness import write_faithfulness_tables
+
+PLACE = {"dataset": "synthetic", "split": "val", "boxes": ["ground_truth"]}
+STUDY: dict[str, Any] = {
+    "name": "demo",
+    "variants": ["r_sine"],
+    "seeds": 2,
+    "train": {"dataset": "synthetic", "split": "train"},
+    "validation": {"dataset": "synthetic", "split": "val"},
+    "evaluations": [PLACE],
+    "attention": {"variants": ["r_sine"], "evaluations": [PLACE]},
+}
+SETTINGS = AttentionMeasures(fractions=(0.12, 0.3), knockout_fraction=0.12, patch=8)
+
+
+@pytest.fixture(scope="module")
+def report() -> FaithfulnessReport:
+    persons: Any = PlantedPersons(3)
+    protocol = Protocol(decoder="argmax")
+    cpu = Compute(torch.device("cpu"), "fp32", 1)
+    trials = FaithfulnessTest(planted_model(), GRID, SKELETON, protocol, SETTINGS, cpu).run(persons)
+    bootstrap = Bootstrap(samples=20, seed=0)
+    subject = {
+        "variant": "r_sine",
+        "title": "R <sine>",
+        "seed": 0,
+        "initialisation": "from scratch",
+        "dataset": "synthetic",
+        "dataset_title": "synthetic people",
+        "split": "val",
+        "boxes": "ground_truth",
+        "boxes_kind": "ground_truth",
+        "box_count": 3,
+        "weights_sha256": "a" * 64,
+        "annotations_sha256": "c" * 64,
+    }
+    measured: dict[str, Any] = summarise(trials, SETTINGS, bootstrap)
+    values = {"settings": SETTINGS, "protocol": protocol, "bootstrap": bootstrap, "persons": 3}
+    return FaithfulnessReport.model_validate(subject | values | measured)
+
+
+@pytest.fixture
+def study(report: FaithfulnessReport, tmp_path: Path) -> Study:
+    for seed in range(2):
+        path = tmp_path / f"faithfulness/r_sine/seed{seed}/synthetic/val/ground_truth.json"
+        write_json(path, report.model_copy(update={"seed": seed}).model_dump(mode="json"))
+    return Study.model_validate(STUDY | {"results": str(tmp_path)})
+
+
+def test_every_number_of_the_report_is_a_row(study: Study, report: FaithfulnessReport, tmp_path: Path):
+    write_faithfulness_tables(study)
+    rows = list(csv.DictReader((tmp_path / "faithfulness.csv").read_text().splitlines()))
+    assert {row["trial"] for row in rows} == {
+        "knockout",
+        "deletion",
+        "insertion",
+        "occlusion",
+        "joint_influence",
+        "randomisation",
+    }
+    chosen = [row for row in rows if (row["trial"], row["where"], row["ranking"]) == ("knockout", "picture", "random")]
+    expected = {
+        one.measure: one.mean.value for one in report.knockouts if (one.depth, one.ranking) == ("picture", "random")
+    }
+    for measure, value in expected.items():
+        (row,) = [row for row in chosen if row["measure"] == measure]
+        assert float(row["value"]) == pytest.approx(value)
+        assert row["seeds"] == "2"
+
+
+def test_pages_name_the_trials_and_escape_titles(study: Study, tmp_path: Path):
+    write_faithfulness_tables(study)
+    page = (tmp_path / "faithfulness.html").read_text()
+    assert "R &lt;sine&gt;: knock-out" in page
+    assert "as keys of the last layer" in page
+    assert "12 % of the cells are taken away; 3 persons, 9 joints found well" in page
+    assert cv2.imread(str(tmp_path / "figures/faithfulness_synthetic_val_ground_truth.png")) is not None
+
+
+def test_a_missing_report_is_one_line(study: Study, tmp_path: Path):
+    (tmp_path / "faithfulness/r_sine/seed1/synthetic/val/ground_truth.json").unlink()
+    with pytest.raises(InputError, match=r"seed1.*no such file"):
+        write_faithfulness_tables(study)
+    assert not (tmp_path / "faithfulness.csv").exists()
+
+
+def test_a_study_without_measures_is_told():
+    with pytest.raises(InputError, match="attention: the study measures none"):
+        write_faithfulness_tables(Study.model_validate(STUDY | {"attention": None}))
+
+
+def test_seeds_are_averaged_and_nothing_stays_nothing(report: FaithfulnessReport):
+    one = Estimate(value=1.0, low=0.0, high=2.0, count=5, images=3)
+    other = Estimate(value=3.0, low=2.0, high=6.0, count=5, images=3)
+    empty = Estimate(value=None, low=None, high=None, count=0, images=0)
+    models = [report.randomised[0].model_copy(update={"correlation": correlation}) for correlation in (one, other)]
+    assert words_of(mean_over_seeds(models).correlation, 1) == "2.0 [1.0, 4.0]"
+    models[1] = models[1].model_copy(update={"correlation": empty})
+    assert words_of(mean_over_seeds(models).correlation) == "–"
+
+
+def test_signs_of_differences():
+    assert words_of(Estimate(value=0.004, low=-0.051, high=0.06, count=1, images=1), 1, 1, signed=True) == (
+        "0.0 [−0.1, +0.1]"
+    )

@@ -1,0 +1,91 @@
+"""Whose body each cell of the attention grid shows: masks of the annotations, brought into the crops."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from transpose.attention.grid import Grid
+from transpose.attention.persons import Truth
+from transpose.data.coco import CocoAnnotations
+from transpose.errors import InputError
+from transpose.files import read_json
+
+OWN, OTHER, BACKGROUND = range(3)
+"""The person's own body, other people (crowds too), and everything else, what lies outside of the picture included."""
+
+
+class Regions:
+    """The masks of an annotation file."""
+
+    def __init__(self, annotations: CocoAnnotations) -> None:
+        """Read the file's segmentations.
+
+        Raises:
+            InputError: the file is missing or broken.
+        """
+        self._source = annotations.source
+        self._images = annotations.images
+        self._of_image: dict[int, list[Mapping[str, Any]]] = {}
+        for record in read_json(annotations.source)["annotations"]:
+            self._of_image.setdefault(int(record["image_id"]), []).append(record)
+
+    def shares(self, truth: Truth, grid: Grid) -> np.ndarray:
+        """[P, 3, L] float64: parts of each cell that are `OWN`, `OTHER` and `BACKGROUND`, adding up to 1.
+
+        Where the person covers a pixel it is the person's own. NaN for a person without a mask.
+
+        Raises:
+            InputError: a segmentation is no COCO polygon or run-length code; file and annotation are named.
+        """
+        columns, rows = np.meshgrid(np.arange(grid.input_size[1]), np.arange(grid.input_size[0]))
+        cells = grid.tokens_at(np.stack((columns, rows), axis=-1)).ravel()
+        pixels = np.bincount(cells, minlength=grid.tokens)
+        shares = np.full((len(truth), 3, grid.tokens), np.nan)
+        for person in range(len(truth)):
+            labels = self._labels(truth, person, grid)
+            if labels is not None:
+                shares[person] = [np.bincount(cells, labels.ravel() == one, grid.tokens) / pixels for one in range(3)]
+        return shares
+
+    def _labels(self, truth: Truth, person: int, grid: Grid) -> np.ndarray | None:
+        """[H, W] uint8 region of each pixel of the crop; None for a person without a mask."""
+        image_id, own_id = int(truth.image_ids[person]), int(truth.annotation_ids[person])
+        height, width = self._images.sizes_hw[self._images.find(np.array([image_id]))[0]].tolist()
+        labels = np.full((height, width), BACKGROUND, dtype=np.uint8)
+        own = None
+        for record in self._of_image.get(image_id, []):
+            mask = self._mask(record, height, width)
+            if record["id"] == own_id:
+                own = mask
+            elif mask is not None:
+                labels[mask] = OTHER
+        if own is None:
+            return None
+        labels[own] = OWN
+        affine, size = truth.affines[person], (grid.input_size[1], grid.input_size[0])
+        return cv2.warpAffine(labels, affine, size, flags=cv2.INTER_NEAREST, borderValue=BACKGROUND)
+
+    def _mask(self, record: Mapping[str, Any], height: int, width: int) -> np.ndarray | None:
+        segmentation = record.get("segmentation")
+        if not segmentation:
+            return None
+        try:
+            if isinstance(segmentation, list):
+                code = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+            elif isinstance(segmentation["counts"], list):
+                code = coco_mask.frPyObjects(segmentation, height, width)
+            else:
+                code = segmentation
+            mask = coco_mask.decode(code).astype(bool)
+        # pycocotools raises bare exceptions.
+        except Exception as error:
+            raise self._broken(record, f"neither polygons nor a run-length code: {error}") from None
+        if mask.shape != (height, width):
+            raise self._broken(record, f"is of {mask.shape[0]}x{mask.shape[1]} pixels, its picture {height}x{width}")
+        return mask
+
+    def _broken(self, record: Mapping[str, Any], problem: str) -> InputError:
+        return InputError(self._source, f"annotation {record.get('id')}", "segmentation", problem)

@@ -1,0 +1,201 @@
+"""Where joints' cells look, over a data set: at which joints, at whose body, how far and how sharply.
+
+A joint's query is the cell in which the unflipped pass finds it; where the others are, the annotations say. Joints that
+are annotated as occluded and as visible are kept apart. Means are over joints of all persons, intervals over images.
+"""
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+
+from transpose.attention.capture import LayerAttention, capture
+from transpose.attention.grid import Grid
+from transpose.attention.neighbourhood import neighbourhoods
+from transpose.attention.persons import ExplainedPersons, Found, PersonBatch, Truth, find_joints, heatmaps_of
+from transpose.attention.regions import BACKGROUND, OTHER, OWN, Regions
+from transpose.compute import Compute
+from transpose.config.study import Protocol
+from transpose.models.transpose import TransPose
+from transpose.skeleton import Skeleton
+
+Visibility = Literal["occluded", "visible"]
+VISIBILITIES: tuple[Visibility, ...] = get_args(Visibility)
+"""In the order of the annotations' values, 1 and 2."""
+
+MEASURES = (
+    "near",
+    "partner",
+    "relatives",
+    "near_lift",
+    "partner_lift",
+    "relatives_lift",
+    "own_body",
+    "other_people",
+    "background",
+    "own_body_lift",
+    "distance",
+    "distance_in_heights",
+    "entropy",
+)
+"""Of one joint's attention.
+
+Mass on the neighbourhoods of itself, of its left-right partner, and of its relatives, the joints that a limb connects
+it to; the same as multiples of what uniform attention would put there. Mass on the person, on others and on the rest,
+and the first as a multiple of uniform. Mean distance from the query, in cells and in heights of the crop. Entropy over
+that of uniform attention. NaN where there is nobody or nothing to look at.
+"""
+
+
+class Tally:
+    """Sums and counts in each of I images, by layer, head (the last being their mean) and visibility."""
+
+    def __init__(self, image_ids: np.ndarray, layers: int, heads: int, keypoints: int) -> None:
+        self.images = np.unique(image_ids)
+        """[I] int64."""
+        groups = (len(self.images), layers, heads + 1, len(VISIBILITIES))
+        self.sums = np.zeros((*groups, len(MEASURES)))
+        self.counts = np.zeros((*groups, len(MEASURES)))
+        self.mass = np.zeros((*groups, keypoints, keypoints), dtype=np.float32)
+        """Attention of joint i (row) to the neighbourhood of joint j (column)."""
+        self.lift = np.zeros_like(self.mass)
+        """The same as multiples of uniform attention."""
+        self.pairs = np.zeros((len(self.images), len(VISIBILITIES), keypoints, keypoints), dtype=np.int64)
+
+    def add(self, image: int, layer: int, visibility: np.ndarray, values: np.ndarray) -> None:
+        """Add a person's values [heads + 1, K, M] by the visibility [K] of its joints."""
+        place = np.searchsorted(self.images, image)
+        finite = np.isfinite(values)
+        for group in range(len(VISIBILITIES)):
+            chosen = (visibility == group + 1)[None, :, None] & finite
+            self.sums[place, layer, :, group] += np.where(chosen, values, 0.0).sum(axis=1)
+            self.counts[place, layer, :, group] += chosen.sum(axis=1)
+
+    def add_pairs(
+        self, image: int, layer: int, visibility: np.ndarray, mass: np.ndarray, lift: np.ndarray, known: np.ndarray
+    ) -> None:
+        """Add a person's matrices [heads + 1, K, K]; known [K]: the joints that have a neighbourhood."""
+        place = np.searchsorted(self.images, image)
+        for group in range(len(VISIBILITIES)):
+            pairs = (visibility == group + 1)[:, None] & known
+            self.mass[place, layer, :, group] += np.where(pairs, mass, 0.0)
+            self.lift[place, layer, :, group] += np.where(pairs, lift, 0.0)
+            # Every layer has the same pairs.
+            self.pairs[place, group] += pairs if layer == 0 else 0
+
+
+class AttentionStatistics:
+    """Gathers the statistics of one trained model."""
+
+    def __init__(
+        self,
+        model: TransPose,
+        grid: Grid,
+        skeleton: Skeleton,
+        protocol: Protocol,
+        reach: float,
+        compute: Compute,
+    ) -> None:
+        self._model = model
+        self._grid = grid
+        self._skeleton = skeleton
+        self._protocol = protocol
+        self._reach = reach
+        self._compute = compute
+        self._kin = _kin(skeleton)
+        centres = grid.positions(grid.centres())
+        self._distances = np.linalg.norm(centres[:, None] - centres, axis=-1)
+
+    def gather(self, persons: ExplainedPersons, regions: Regions) -> Tally:
+        """One pass over all persons.
+
+        Raises:
+            InputError: a picture or a mask is missing or broken.
+            FloatingPointError: a heatmap is not finite.
+        """
+        tally = None
+        for batch in persons.batches(self._protocol.batch_size):
+            truth = persons.truth.select(batch.index)
+            found, layers = self._look(batch)
+            if tally is None:
+                heads = layers[0].query.shape[1]
+                tally = Tally(persons.truth.image_ids, len(layers), heads, len(self._skeleton))
+            self._add(tally, truth, found, layers, regions.shares(truth, self._grid))
+        assert tally is not None  # there is somebody: ExplainedPersons refuses nobody
+        return tally
+
+    @torch.inference_mode()
+    def _look(self, batch: PersonBatch) -> tuple[Found, list[LayerAttention]]:
+        encoded, layers = capture(self._model, self._model.features(batch.images(self._compute.device)))
+        return find_joints(heatmaps_of(self._model, encoded), self._grid, self._protocol), layers
+
+    @torch.inference_mode()
+    def _add(
+        self, tally: Tally, truth: Truth, found: Found, layers: Iterable[LayerAttention], shares: np.ndarray
+    ) -> None:
+        queries = self._grid.tokens_at(found.points_xy)
+        near = neighbourhoods(self._grid, truth.joints_xy, self._reach) & (truth.visibility > 0)[..., None]
+        for layer, attention in enumerate(layers):
+            rows = attention.rows(torch.as_tensor(queries, device=attention.query.device)).double().cpu().numpy()
+            rows = np.concatenate((rows, rows.mean(axis=1, keepdims=True)), axis=1)
+            for person, image in enumerate(truth.image_ids.tolist()):
+                visibility = truth.visibility[person]
+                mass, lift = masses(rows[person], near[person])
+                tally.add_pairs(image, layer, visibility, mass, lift, near[person].any(axis=1))
+                values = self._values(rows[person], mass, near[person], queries[person], shares[person])
+                tally.add(image, layer, visibility, values)
+
+    def _values(
+        self, rows: np.ndarray, mass: np.ndarray, near: np.ndarray, queries: np.ndarray, shares: np.ndarray
+    ) -> np.ndarray:
+        """[heads + 1, K, M] of one person's rows [heads + 1, K, L]; see `MEASURES`."""
+        groups = [near, *(_joined(near, kin) for kin in self._kin)]
+        sizes = [group.sum(axis=-1) for group in groups]
+        on_groups = [
+            np.where(size > 0, (rows * group).sum(axis=-1), np.nan) for group, size in zip(groups, sizes, strict=True)
+        ]
+        lifts = [
+            on_group * self._grid.tokens / np.maximum(size, 1) for on_group, size in zip(on_groups, sizes, strict=True)
+        ]
+        on_regions = [rows @ shares[region] for region in (OWN, OTHER, BACKGROUND)]
+        own_share = shares[OWN].mean()
+        distance = (rows * self._distances[queries]).sum(axis=-1)
+        values = [
+            *on_groups,
+            *lifts,
+            *on_regions,
+            on_regions[0] / own_share if own_share > 0 else np.full_like(distance, np.nan),
+            distance,
+            distance / self._grid.size[0],
+            normalised_entropy(rows),
+        ]
+        return np.stack(values, axis=-1)
+
+
+def masses(rows: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Attention [heads, K, L] on neighbourhoods [K, L]: mass [heads, K, K], and as multiples of uniform attention."""
+    mass = rows @ near.T.astype(np.float64)
+    return mass, mass * near.shape[1] / np.maximum(near.sum(axis=1), 1)
+
+
+def normalised_entropy(rows: np.ndarray) -> np.ndarray:
+    """Entropy of distributions [..., L] over the largest possible: 1 for uniform attention, 0 for a single cell."""
+    logarithms = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
+    return -(rows * logarithms).sum(axis=-1) / np.log(rows.shape[-1])
+
+
+def _kin(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
+    """[K, K] bool each: joint j is the left-right partner of joint i; a limb connects them."""
+    count = len(skeleton)
+    partner = np.zeros((count, count), dtype=bool)
+    partner[np.arange(count), skeleton.flip_permutation] = skeleton.flip_permutation != np.arange(count)
+    relatives = np.zeros((count, count), dtype=bool)
+    for a, b in skeleton.limb_indices:
+        relatives[a, b] = relatives[b, a] = True
+    return partner, relatives & ~partner
+
+
+def _joined(near: np.ndarray, kin: np.ndarray) -> np.ndarray:
+    """[K, L] bool: for each joint the neighbourhoods of its kin, less its own neighbourhood."""
+    return (kin.astype(np.int64) @ near > 0) & ~near

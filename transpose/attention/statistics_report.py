@@ -1,0 +1,200 @@
+"""The statistics file of one trained model's attention."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import NonNegativeInt
+
+from transpose.attention.dependency import encoder_of
+from transpose.attention.estimates import Estimate, estimate_of_draws, interval_of, resampled_means
+from transpose.attention.grid import Grid
+from transpose.attention.persons import ExplainedPersons
+from transpose.attention.regions import Regions
+from transpose.attention.statistics import MEASURES, VISIBILITIES, AttentionStatistics, Tally, Visibility
+from transpose.config.attention import AttentionMeasures
+from transpose.config.base import Settings, parse
+from transpose.config.dataset import Dataset
+from transpose.config.recipe import Recipe
+from transpose.config.study import Protocol
+from transpose.data.coco import load_annotations
+from transpose.evaluation.pipeline import load_model
+from transpose.evaluation.predict import finite_heatmaps_of
+from transpose.evaluation.report import Bootstrap, Subject, weights_beside
+from transpose.files import write_json, write_npz
+
+OCCLUSION_MEASURES = ("near_lift", "partner_lift", "relatives_lift", "own_body", "distance", "entropy")
+"""What is compared between occluded and visible joints."""
+
+Totals = tuple[np.ndarray, np.ndarray]
+"""Sums and counts [I, M] of the measures in each image."""
+
+DEPTH_MEASURES = ("near", "distance", "entropy")
+"""What is compared between the last layer and the first."""
+
+
+class Statistic(Settings):
+    """One measure, see `MEASURES`."""
+
+    layer: int
+    """From 1."""
+    head: int | None
+    """From 1; None is the mean over heads."""
+    visibility: Visibility
+    measure: str
+    mean: Estimate
+
+
+Contrast = Literal["occluded_minus_visible", "last_minus_first_layer"]
+"""The first in the last layer; the second over joints of both visibilities."""
+
+
+class Difference(Settings):
+    """A difference of two means on the same images, of attention averaged over heads."""
+
+    what: Contrast
+    measure: str
+    mean: Estimate
+
+
+class StatisticsReport(Subject):
+    """The content of a statistics file."""
+
+    reach: float
+    bootstrap: Bootstrap
+    persons: NonNegativeInt
+    images: NonNegativeInt
+    occluded_joints: NonNegativeInt
+    visible_joints: NonNegativeInt
+    statistics: tuple[Statistic, ...]
+    differences: tuple[Difference, ...]
+
+
+def write_statistics(
+    recipe: Recipe,
+    run: Path,
+    dataset: Dataset,
+    annotations: Path,
+    boxes: Path,
+    protocol: Protocol,
+    settings: AttentionMeasures,
+    bootstrap: Bootstrap,
+    output: Path,
+) -> None:
+    """Gather the statistics of a trained variant's attention and write a `StatisticsReport`.
+
+    The joint-to-joint matrices are written beside it (suffix .npz): `mass` and `lift` (multiples of uniform attention)
+    with `lift_low` and `lift_high`, [layers, heads + 1, 2, K, K] each: the last head is their mean, visibility is
+    occluded and visible, row i is the joint that looks, column j whose neighbourhood is looked at; `pairs` [2, K, K].
+
+    Args:
+        run: run.json of the training, its weights.safetensors beside it.
+        output: at .../DATASET/SPLIT/BOXES.json; the last three parts name what is evaluated.
+
+    Raises:
+        InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
+            model that has diverged.
+    """
+    encoder_of(recipe.variant)
+    subject = Subject.of_files(dataset, annotations, run, boxes, output)
+    truth = load_annotations(annotations, dataset.skeleton)
+    persons, regions = ExplainedPersons(truth, recipe.variant), Regions(truth)
+    weights = weights_beside(run)
+    model, compute = load_model(recipe, weights, dataset.skeleton, protocol, precision="fp32")
+    grid = Grid.of(recipe.variant)
+    gatherer = AttentionStatistics(model, grid, dataset.skeleton, protocol, settings.reach, compute)
+    with finite_heatmaps_of(weights):
+        tally = gatherer.gather(persons, regions)
+    visibility = persons.truth.visibility
+    values = subject.model_dump() | {
+        "reach": settings.reach,
+        "bootstrap": bootstrap,
+        "persons": len(persons),
+        "images": len(tally.images),
+        "occluded_joints": int((visibility == 1).sum()),
+        "visible_joints": int((visibility == 2).sum()),
+        "statistics": statistics(tally, bootstrap),
+        "differences": differences(tally, bootstrap),
+    }
+    write_npz(output.with_suffix(".npz"), **matrices(tally, bootstrap))
+    write_json(output, parse(StatisticsReport, values, output).model_dump(mode="json"))
+
+
+def statistics(tally: Tally, bootstrap: Bootstrap) -> list[Statistic]:
+    """Every measure of every layer, head and visibility."""
+    drawn = resampled_means(tally.sums, tally.counts, bootstrap)
+    _, layers, heads, _, _ = tally.sums.shape
+    return [
+        Statistic(
+            layer=layer + 1,
+            head=head + 1 if head < heads - 1 else None,
+            visibility=visibility,
+            measure=measure,
+            mean=estimate_of_draws(
+                tally.sums[:, layer, head, group, index],
+                tally.counts[:, layer, head, group, index],
+                drawn[:, layer, head, group, index],
+                bootstrap,
+            ),
+        )
+        for layer in range(layers)
+        for head in range(heads)
+        for group, visibility in enumerate(VISIBILITIES)
+        for index, measure in enumerate(MEASURES)
+    ]
+
+
+def differences(tally: Tally, bootstrap: Bootstrap) -> list[Difference]:
+    """Occluded minus visible joints in the last layer, and the last layer minus the first, of the mean over heads."""
+    sums, counts = tally.sums[:, :, -1], tally.counts[:, :, -1]
+    occluded, visible = ((sums[:, -1, group], counts[:, -1, group]) for group in (0, 1))
+    first, last = ((sums[:, layer].sum(axis=1), counts[:, layer].sum(axis=1)) for layer in (0, -1))
+    return [
+        *_contrasts("occluded_minus_visible", occluded, visible, OCCLUSION_MEASURES, bootstrap),
+        *_contrasts("last_minus_first_layer", last, first, DEPTH_MEASURES, bootstrap),
+    ]
+
+
+def matrices(tally: Tally, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
+    """The arrays beside the report; see `write_statistics`. NaN where no person has both joints."""
+    pairs = tally.pairs.sum(axis=0)
+    counts = np.broadcast_to(tally.pairs[:, None, None], tally.lift.shape)
+    known = np.where(pairs > 0, 1.0, np.nan)
+    tail = (1 - bootstrap.level) / 2
+    low, high = np.empty(tally.lift.shape[1:]), np.empty(tally.lift.shape[1:])
+    # Layer by layer and head by head: resamples of all at once would not fit into memory.
+    for layer, head in np.ndindex(*tally.lift.shape[1:3]):
+        drawn = resampled_means(tally.lift[:, layer, head], counts[:, layer, head], bootstrap)
+        drawn = np.where(np.isfinite(drawn).any(axis=0), drawn, 0.0)
+        low[layer, head], high[layer, head] = np.nanquantile(drawn, (tail, 1 - tail), axis=0)
+    return {
+        "mass": tally.mass.sum(axis=0) / np.maximum(pairs, 1) * known,
+        "lift": tally.lift.sum(axis=0) / np.maximum(pairs, 1) * known,
+        "lift_low": low * known,
+        "lift_high": high * known,
+        "pairs": pairs,
+    }
+
+
+def _contrasts(
+    what: Contrast, side: Totals, other: Totals, measures: Sequence[str], bootstrap: Bootstrap
+) -> Iterator[Difference]:
+    for measure in measures:
+        column = MEASURES.index(measure)
+        sums, counts, other_sums, other_counts = (array[:, column] for array in (*side, *other))
+        mean = _difference(sums, counts, other_sums, other_counts, bootstrap)
+        yield Difference(what=what, measure=measure, mean=mean)
+
+
+def _difference(
+    sums: np.ndarray, counts: np.ndarray, other_sums: np.ndarray, other_counts: np.ndarray, bootstrap: Bootstrap
+) -> Estimate:
+    """One mean minus another, with the same images drawn for both; [I] each."""
+    if not counts.sum() or not other_counts.sum():
+        return Estimate(value=None, low=None, high=None, count=0, images=0)
+    drawn = resampled_means(sums, counts, bootstrap) - resampled_means(other_sums, other_counts, bootstrap)
+    low, high = interval_of(drawn, bootstrap)
+    value = sums.sum() / counts.sum() - other_sums.sum() / other_counts.sum()
+    images = int(((counts > 0) | (other_counts > 0)).sum())
+    return Estimate(value=float(value), low=low, high=high, count=int(counts.sum()), images=images)

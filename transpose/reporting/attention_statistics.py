@@ -1,0 +1,141 @@
+"""Where joints' cells look: the table of a study, and a figure of the attention between joints."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from transpose.attention.estimates import Estimate
+from transpose.attention.statistics_report import StatisticsReport
+from transpose.config.dataset import Dataset
+from transpose.config.load import read_record
+from transpose.config.study import Study
+from transpose.files import read_npz
+from transpose.reporting.attention_reports import Place, attention_of, places_and_models, report_path
+from transpose.reporting.estimates import mean_over_seeds, words_of
+from transpose.reporting.joint_attention_figure import plot_joint_attention
+from transpose.reporting.layout import Section
+from transpose.reporting.subjects import place_words
+from transpose.reporting.writers import write_all_formats
+
+FOOTNOTES = [
+    "Unflipped pass; a joint's query is the cell in which it is found, the places of the others are the annotations'."
+    " Means over joints, attention averaged over heads (the .csv has every head). Intervals are 95 % bootstraps over"
+    " pictures; with several seeds values and ends are averaged.",
+    "× is a multiple of what uniform attention would put there. Own: the joint's neighbourhood; partner: its left-right"
+    " partner's; relatives: those of joints that a limb connects it to, less its own.",
+    "Entropy is 1 for uniform attention and 0 for a single cell; distance is from the query to the attended cells.",
+]
+
+_COLUMNS = {
+    "near_lift": ("Own (×)", 1, 1),
+    "partner_lift": ("Partner (×)", 2, 1),
+    "relatives_lift": ("Relatives (×)", 2, 1),
+    "own_body": ("On the person (%)", 1, 100),
+    "other_people": ("On others (%)", 1, 100),
+    "background": ("Background (%)", 1, 100),
+    "distance_in_heights": ("Distance (% of height)", 1, 100),
+    "entropy": ("Entropy", 2, 1),
+}
+"""Measures of the table: heading, digits, factor."""
+
+_WHAT = {
+    "occluded_minus_visible": "occluded minus visible joints, last layer",
+    "last_minus_first_layer": "last layer minus first, all joints",
+}
+
+
+def write_statistics_tables(study: Study) -> None:
+    """Write `attention_statistics` as .csv, .md, .html and .tex and a figure a place and variant.
+
+    Raises:
+        InputError: the study measures no attention, or a file is missing, broken or of other annotations.
+    """
+    rows: list[dict[str, object]] = []
+    sections: list[Section] = []
+    for place, models in places_and_models(study, "attention_statistics", StatisticsReport):
+        for variant, reports in zip(attention_of(study).variants, models, strict=True):
+            mean = mean_over_seeds(reports)
+            rows += statistics_rows(mean, study.seeds)
+            sections += [statistics_section(mean), difference_section(mean)]
+            _draw(study, place, variant, mean)
+    path = Path(study.results) / "attention_statistics"
+    write_all_formats(path, f"Where joints look: {study.name}", pd.DataFrame(rows), sections, FOOTNOTES)
+
+
+def statistics_rows(report: StatisticsReport, seeds: int) -> list[dict[str, object]]:
+    """One row a number of one variant on one place."""
+    about = {
+        "variant": report.variant,
+        "model": report.title,
+        "dataset": report.dataset_title,
+        "split": report.split,
+        "boxes": report.boxes,
+        "seeds": seeds,
+    }
+    fields = ("value", "low", "high", "count", "images")
+    return [
+        about
+        | dict(zip(("layer", "head", "joints", "measure"), what, strict=True))
+        | {name: getattr(mean, name) for name in fields}
+        for what, mean in _numbers(report)
+    ]
+
+
+def statistics_section(report: StatisticsReport) -> Section:
+    """A row a layer and visibility, heads averaged."""
+    means = {(one.layer, one.visibility, one.measure): one.mean for one in report.statistics if one.head is None}
+    rows = tuple(
+        (
+            f"layer {layer}",
+            visibility,
+            *(
+                words_of(means[layer, visibility, name], digits, factor)
+                for name, (_, digits, factor) in _COLUMNS.items()
+            ),
+        )
+        for layer, visibility in dict.fromkeys((layer, visibility) for layer, visibility, _ in means)
+    )
+    columns = ("Layer", "Joints", *(heading for heading, _, _ in _COLUMNS.values()))
+    return Section(_heading(report), _note(report), columns, rows)
+
+
+def difference_section(report: StatisticsReport) -> Section:
+    """Differences on the same pictures."""
+    rows = tuple(
+        (_WHAT[one.what], one.measure.replace("_", " "), words_of(one.mean, 3, signed=True))
+        for one in report.differences
+    )
+    return Section(f"{_heading(report)}: differences", _note(report), ("What", "Measure", "Difference"), rows)
+
+
+def _numbers(report: StatisticsReport) -> Iterator[tuple[tuple[object, object, str, str], Estimate]]:
+    """Every estimate with its layer, head, joints and measure."""
+    for one in report.statistics:
+        head = "mean" if one.head is None else one.head
+        yield (one.layer, head, one.visibility, one.measure), one.mean
+    for difference in report.differences:
+        yield ("", "mean", difference.what, difference.measure), difference.mean
+
+
+def _draw(study: Study, place: Place, variant: str, report: StatisticsReport) -> None:
+    """The last layer's joint-to-joint attention, heads and seeds averaged."""
+    lifts = []
+    for seed in range(study.seeds):
+        path = report_path(study, "attention_statistics", variant, seed, place).with_suffix(".npz")
+        lifts.append(read_npz(path, ["lift"], "matrices of attention statistics")["lift"][-1, -1])
+    dataset = read_record(Dataset, Path(study.results) / "records" / "datasets" / f"{place[0]}.json")
+    figure = Path(study.results) / "figures" / f"joint_attention_{'_'.join(place)}_{variant}.png"
+    names = [name.replace("_", " ") for name in dataset.skeleton.keypoints]
+    plot_joint_attention(np.mean(lifts, axis=0), names, _heading(report), figure)
+
+
+def _heading(report: StatisticsReport) -> str:
+    return f"{place_words(report)}: {report.title}"
+
+
+def _note(report: StatisticsReport) -> str:
+    joints = f"{report.occluded_joints:,} occluded and {report.visible_joints:,} visible joints"
+    reach = f"neighbourhoods reach {report.reach:g} widths of the crop"
+    return f"{report.images:,} pictures, {report.persons:,} persons, {joints}; {reach}"

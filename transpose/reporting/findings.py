@@ -1,0 +1,147 @@
+"""findings.md: what this study's measurements say of the paper's claims about attention."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from transpose.attention.ablation_report import AttentionAblationReport
+from transpose.attention.estimates import Estimate
+from transpose.attention.faithfulness_report import FaithfulnessReport
+from transpose.attention.statistics_report import StatisticsReport
+from transpose.config.recipe import Recipe
+from transpose.config.study import Evaluation, Study
+from transpose.config.variant import Variant
+from transpose.reporting.attention_reports import Place, attention_of, places_and_models
+from transpose.reporting.claims import (
+    Claim,
+    Evidence,
+    areas_beat_nearness,
+    areas_matter,
+    deeper_is_more_local,
+    h_is_more_symmetric,
+    maps_follow_weights,
+    occluded_lean_on_relatives,
+    pattern_matters,
+    positions_help,
+)
+from transpose.reporting.estimates import mean_over_seeds, words_of
+from transpose.reporting.layout import Section
+from transpose.reporting.study import StudyFiles
+from transpose.reporting.subjects import place_words
+from transpose.reporting.writers import write_html, write_markdown
+
+FOOTNOTES = [
+    "Supported: the whole 95 % interval lies on the side of zero that the claim foretells; not supported: on the other"
+    " side; undecided: the interval holds zero. Verdicts hold for these models, trained as here, on these data; a small"
+    " effect that is supported is still a small effect.",
+    "Intervals are bootstraps over pictures; the spread of trainings is not in them. Figures are not corrected for"
+    " their number: of a hundred undecided ones, a few will look decided.",
+]
+
+_EMBEDDINGS = ("sine", "learnable", "none")
+"""As the paper ranks them."""
+
+
+def write_findings(study: Study) -> None:
+    """Write `findings` as .md and .html into the study's results folder.
+
+    Raises:
+        InputError: the study measures no attention, or a file is missing, broken or of other annotations.
+    """
+    files = StudyFiles.of_study(study)
+    variants = [files.recipes[name].variant for name in attention_of(study).variants]
+    statistics = dict(places_and_models(study, "attention_statistics", StatisticsReport))
+    faithfulness = dict(places_and_models(study, "faithfulness", FaithfulnessReport))
+    ablations = dict(places_and_models(study, "attention_ablation", AttentionAblationReport))
+    sections: list[Section] = []
+    for place, models in statistics.items():
+        looks = [mean_over_seeds(reports) for reports in models]
+        tried = [mean_over_seeds(reports) for reports in faithfulness[place]]
+        changed = [mean_over_seeds(reports) for reports in ablations[place]]
+        claims = claims_of(variants, looks, tried, changed, list(embedding_differences(files, place)))
+        where = place_words(looks[0])
+        sections += [overview(claims, where), *(section_of(claim, where) for claim in claims)]
+    path, title = Path(study.results) / "findings", f"Findings: {study.name}"
+    write_markdown(path.with_suffix(".md"), title, sections)
+    write_html(path.with_suffix(".html"), title, sections, FOOTNOTES)
+
+
+def claims_of(
+    variants: Sequence[Variant],
+    looks: Sequence[StatisticsReport],
+    tried: Sequence[FaithfulnessReport],
+    changed: Sequence[AttentionAblationReport],
+    differences: Sequence[tuple[str, str, Estimate]],
+) -> list[Claim]:
+    """Every claim with its evidence on one place; the reports are in the order of the variants."""
+    return [
+        areas_matter(tried),
+        areas_beat_nearness(tried),
+        maps_follow_weights(tried),
+        pattern_matters(changed),
+        occluded_lean_on_relatives(looks),
+        deeper_is_more_local(looks),
+        h_is_more_symmetric(list(zip(variants, looks, strict=True))),
+        positions_help(differences),
+    ]
+
+
+def overview(claims: Sequence[Claim], where: str) -> Section:
+    """A row a claim."""
+    rows = tuple((claim.title, claim.verdict) for claim in claims)
+    return Section(f"{where}: the claims", " ".join(FOOTNOTES), ("Claim", "On these data and models"), rows)
+
+
+def section_of(claim: Claim, where: str) -> Section:
+    """A row a figure."""
+    rows = tuple(
+        (
+            one.model,
+            one.measured,
+            _words(one),
+            f"{one.estimate.count:,} of {one.estimate.images:,} pictures",
+            one.verdict,
+        )
+        for one in claim.evidence
+    )
+    columns = ("Model", "Measured", "Figure", "Values", "Verdict")
+    return Section(f"{where}: {claim.title}", f"{claim.said} {claim.how}", columns, rows)
+
+
+def embedding_differences(files: StudyFiles, place: Place) -> Iterator[tuple[str, str, Estimate]]:
+    """AP of models that differ in the position embedding alone, each minus the one that the paper has behind it."""
+    dataset, split, boxes = place
+    evaluation = Evaluation(dataset=dataset, split=split, boxes=(boxes,))
+    for better, worse in _pairs(list(files.recipes.values())):
+        seeds, difference = files.difference(better.name, worse.name, evaluation, boxes)
+        report = files.first_report(better.name, evaluation, boxes)
+        if difference is None or report is None:
+            continue
+        value, low, high = difference
+        counts = {"count": seeds * report.persons, "images": report.images}
+        yield better.variant.title, worse.variant.title, Estimate(value=value, low=low, high=high, **counts)
+
+
+def _pairs(recipes: Sequence[Recipe]) -> Iterator[tuple[Recipe, Recipe]]:
+    """Recipes that differ in the position embedding alone, the one first that the paper has ahead."""
+    for first in recipes:
+        for second in recipes:
+            same = _without_embedding(first) == _without_embedding(second)
+            if same and first.variant.encoder is not None and _rank(first) < _rank(second):
+                yield first, second
+
+
+def _rank(recipe: Recipe) -> int:
+    encoder = recipe.variant.encoder
+    return _EMBEDDINGS.index(encoder.position_embedding) if encoder else len(_EMBEDDINGS)
+
+
+def _without_embedding(recipe: Recipe) -> object:
+    """What else makes up a model: its training, and its variant but for names and embedding."""
+    encoder = recipe.variant.encoder
+    bare = encoder.model_copy(update={"position_embedding": "none"}) if encoder else None
+    names = {"title": "", "published": None, "released": None}
+    return recipe.training, recipe.variant.model_copy(update={"encoder": bare, **names})
+
+
+def _words(evidence: Evidence) -> str:
+    return words_of(evidence.estimate, 2, evidence.factor, signed=True)

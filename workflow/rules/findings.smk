@@ -1,0 +1,29 @@
+rule findings:
+    input:
+        study=f"{RESULTS}/records/studies/{PLAN.study.name}.json",
+        recipes=[
+            f"{RESULTS}/records/recipes/{variant}.json"
+            for variant in PLAN.study.variants
+        ],
+        metrics=PLAN.metrics(),
+        statistics=PLAN.attention("attention_statistics"),
+        faithfulness=PLAN.attention("faithfulness"),
+        ablations=PLAN.attention("attention_ablation"),
+    output:
+        report(
+            f"{RESULTS}/findings.html",
+            caption="../report/findings.rst",
+            category="Attention",
+            labels={"table": "findings"},
+        ),
+        f"{RESULTS}/findings.md",
+    log:
+        f"{RESULTS}/logs/findings.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_fingerprint("reporting", "evaluation/bootstrap.py"),
+    message:
+        "Hold the paper's claims about attention to what was measured"
+    shell:
+        "python -m transpose findings --study {input.study} 2> {log}"
