@@ -82,7 +82,14 @@ def test_photographs_are_read_where_they_ship(demo: dict[str, Any]) -> None:
     ],
 )
 def test_a_name_that_does_not_exist_is_refused(demo: dict[str, Any], key: str, value: Any, words: str) -> None:
-    values = demo | {"ablations": [], "overrides": {}, "protocol_ablation": None, "resolutions": None, key: value}
+    values = demo | {
+        "ablations": [],
+        "overrides": {},
+        "protocol_ablation": None,
+        "resolutions": None,
+        "attention": None,
+        key: value,
+    }
     with pytest.raises(InputError, match=words):
         Plan.of_config(values, CONFIG)
 
@@ -116,7 +123,8 @@ def with_boxes(demo: dict[str, Any], tmp_path: Path) -> Plan:
     write_json(tmp_path / "config" / "datasets" / "photographs.yaml", photographs)
     evaluations = [{"dataset": "photographs", "split": "val", "boxes": list(photographs["boxes"])}]
     return Plan.of_config(
-        demo | {"evaluations": evaluations, "protocol_ablation": None, "resolutions": None}, tmp_path / "config"
+        demo | {"evaluations": evaluations, "protocol_ablation": None, "resolutions": None, "attention": None},
+        tmp_path / "config",
     )
 
 
@@ -159,3 +167,31 @@ def test_all_boxes_are_counted_and_all_but_the_annotated_are_evaluated(with_boxe
     names = ["ground_truth", "simulated", "found", "remote", "detector"]
     assert with_boxes.box_counts() == [f"results/boxes/photographs/val/{name}.counts.json" for name in names]
     assert with_boxes.box_metrics() == [f"results/box_ap/photographs/val/{name}.json" for name in names[1:]]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"variants": ["r_no_encoder"]}, "r_no_encoder has no encoder, hence no attention"),
+        ({"variants": ["h_sine", "r_sine"], "patch": 12}, "12 is no multiple of 8, the stride of r_sine"),
+        (
+            {"evaluations": [{"dataset": "synthetic", "split": "val", "boxes": ["simulated"]}]},
+            "measured on annotated boxes, and 'simulated' of synthetic are others",
+        ),
+        ({"fractions": [0.2, 0.1]}, "fractions must rise"),
+        ({"knockout_fraction": 0.3}, "knockout_fraction must be one of fractions"),
+    ],
+)
+def test_measures_of_attention_that_cannot_be_made_are_refused(
+    demo: dict[str, Any], change: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=re.escape(words)):
+        Plan.of_config(demo | {"attention": demo["attention"] | change}, CONFIG)
+
+
+def test_every_measure_of_attention_has_a_file_for_each_variant(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo, CONFIG)
+    files = plan.attention("faithfulness")
+    assert len(files) == len(demo["attention"]["variants"])
+    assert "results/faithfulness/h_sine/seed0/synthetic/val/ground_truth.json" in files
+    assert Plan.of_config(demo | {"attention": None}, CONFIG).attention("faithfulness") == []
