@@ -10,6 +10,7 @@ import torch
 from tests.small_variants import small_variant
 from transpose.attention import body_parts as module
 from transpose.attention.body_part_report import BodyPartReport, write_body_parts
+from transpose.attention.joint_regions import BodyPartRegions
 from transpose.config.attention import AttentionMeasures
 from transpose.config.dataset import Dataset, SyntheticSource
 from transpose.config.recipe import Recipe
@@ -75,11 +76,20 @@ def test_rendered_pictures_are_divided_by_parts(rendered: Path, tmp_path: Path):
     write_body_parts(**arguments)
     report = BodyPartReport.model_validate(read_json(arguments["output"]))
     assert (report.divided_by, report.persons) == ("body_parts", 3)
-    assert {row.group for row in report.rows} >= {"own", "symmetric", "neighbours", "other_people", "background"}
-    (own,) = [row for row in report.rows if (row.group, row.joints, row.measure) == ("own", "seen", "attention_mass")]
-    assert own.mean.value is not None
-    assert 0 < own.mean.value < 1
-    assert 0 < own.persons <= 3
+    assert {row.group for row in report.rows} >= {
+        "place",
+        "own_parts",
+        "symmetric",
+        "neighbours",
+        "other_people",
+        "background",
+    }
+    (place,) = [
+        row for row in report.rows if (row.group, row.joints, row.measure) == ("place", "seen", "attention_mass")
+    ]
+    assert place.mean.value is not None
+    assert 0 < place.mean.value < 1
+    assert 0 < place.persons <= 3
 
 
 def test_other_pictures_are_divided_by_neighbourhoods(tiny_dataset: Path, tmp_path: Path):
@@ -87,7 +97,7 @@ def test_other_pictures_are_divided_by_neighbourhoods(tiny_dataset: Path, tmp_pa
     write_body_parts(**arguments)
     report = BodyPartReport.model_validate(read_json(arguments["output"]))
     assert report.divided_by == "joint_neighbourhoods"
-    assert {row.group for row in report.rows} == {"own", "symmetric", "neighbours", "other_joints", "elsewhere"}
+    assert {row.group for row in report.rows} == {"place", "symmetric", "neighbours", "other_joints", "elsewhere"}
     assert all(count.labelled > 0 for count in report.joints)
 
 

@@ -53,7 +53,7 @@ def of(trials: Trials, group: str, measure: str, joint: int) -> float:
 
 
 def test_the_regions_are_what_the_test_takes_them_for():
-    shares = NeighbourhoodRegions(GRID, SKELETON, REACH).of(planted_truth())
+    shares = NeighbourhoodRegions(GRID, SKELETON, REACH).of(planted_truth(), planted_truth().joints_xy[0])
     neighbours = np.flatnonzero(shares[SEEKER, GROUPS.index("neighbours")])
     assert set(SOURCE_CELLS) <= set(neighbours)
     assert len(neighbours) == 9
@@ -79,7 +79,7 @@ def test_without_its_neighbour_the_seeker_is_lost(trials: Trials):
     assert of(trials, "neighbours", "peak_drop", SEEKER) > 0.5
     assert of(trials, "neighbours", "cells_removed", SEEKER) == 9
     assert of(trials, "neighbours", "similarity_drop_beyond_random", SEEKER) > 0.5
-    for group in ("own", "other_joints"):
+    for group in ("place", "other_joints"):
         assert abs(of(trials, group, "similarity_drop", SEEKER)) < 0.1
 
 

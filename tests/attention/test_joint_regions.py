@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.attention.planted import DECOY, GRID, SEEKER, SKELETON, SOURCE, planted_truth
+from tests.attention.planted import DECOY, GRID, SEEKER, SEEKER_CELL, SKELETON, SOURCE, planted_truth
 from transpose.attention.grid import Grid
 from transpose.attention.joint_regions import BodyPartRegions, NeighbourhoodRegions, part_membership
 from transpose.attention.persons import Truth
@@ -12,18 +12,20 @@ from transpose.skeleton import COCO
 
 CELLS = Grid(size=(8, 6), heatmap_size=(32, 24), input_size=(32, 24))
 """Of 4x4 pixels each, exactly."""
+NOWHERE = np.full((17, 2), -100.0)
+"""Joints found outside of the crop have no place in it."""
 
 
 def members(joint: str, group: str) -> set[str]:
-    row = part_membership(COCO)[COCO.index(joint), BodyPartRegions.groups.index(group)]
+    row = part_membership(COCO)[COCO.index(joint), BodyPartRegions.groups.index(group) - 1]
     return {name for name, belongs in zip((*PARTS, "others", "background"), row, strict=True) if belongs}
 
 
 def test_parts_that_meet_in_a_joint_are_its_own_and_nobody_elses():
-    assert members("left_wrist", "own") == {"left_lower_arm"}
+    assert members("left_wrist", "own_parts") == {"left_lower_arm"}
     assert members("left_wrist", "symmetric") == {"right_lower_arm"}
     assert members("left_wrist", "neighbours") == {"left_upper_arm"}
-    assert members("right_knee", "own") == {"right_thigh", "right_lower_leg"}
+    assert members("right_knee", "own_parts") == {"right_thigh", "right_lower_leg"}
     assert members("right_knee", "symmetric") == {"left_thigh", "left_lower_leg"}
     assert members("right_knee", "neighbours") == {"torso"}
     assert members("left_hip", "symmetric") == {"right_thigh"}
@@ -32,7 +34,7 @@ def test_parts_that_meet_in_a_joint_are_its_own_and_nobody_elses():
 
 def test_the_head_has_no_mirror_partner():
     for joint in ("nose", "left_eye", "right_ear"):
-        assert members(joint, "own") == {"head"}
+        assert members(joint, "own_parts") == {"head"}
         assert members(joint, "symmetric") == set()
     assert members("left_ear", "neighbours") == {"torso", "left_upper_arm"}
 
@@ -65,59 +67,78 @@ def truth(annotation_id: int, shift: tuple[float, float] = (0, 0)) -> Truth:
     )
 
 
-def shares_of(regions: BodyPartRegions, person: Truth, joint: str) -> dict[str, np.ndarray]:
-    shares = regions.of(person)[COCO.index(joint)]
+def shares_of(
+    regions: BodyPartRegions, person: Truth, joint: str, found_xy: np.ndarray = NOWHERE
+) -> dict[str, np.ndarray]:
+    shares = regions.of(person, found_xy)[COCO.index(joint)]
     np.testing.assert_allclose(shares.sum(axis=0), 1)
     return {name: share.reshape(CELLS.size) for name, share in zip(regions.groups, shares, strict=True)}
 
 
 def test_cells_are_shared_by_what_their_pixels_show(labels: PartLabels):
-    wrist = shares_of(BodyPartRegions(labels, CELLS, COCO), truth(70), "left_wrist")
-    assert (wrist["own"][0, :3] == 1).all()
-    assert wrist["own"].sum() == 3
+    wrist = shares_of(BodyPartRegions(labels, CELLS, COCO, 0.2), truth(70), "left_wrist")
+    assert (wrist["own_parts"][0, :3] == 1).all()
+    assert wrist["own_parts"].sum() == 3
     assert wrist["symmetric"][1:3, :3].tolist() == [[1] * 3, [0.5] * 3]
     assert wrist["other_people"].sum() == 2
     assert wrist["neighbours"].sum() == 0
     assert wrist["background"].sum() == 48 - 3 - 4.5 - 2
 
 
+def test_the_place_of_a_joint_is_a_group_of_its_own_whatever_is_seen_there(labels: PartLabels):
+    # Found on the other arm, which hides it.
+    found = np.tile((5.5, 5.5), (17, 1))
+    wrist = shares_of(BodyPartRegions(labels, CELLS, COCO, 0.2), truth(70), "left_wrist", found)
+    assert np.argwhere(wrist["place"]).tolist() == [[0, 1], [1, 0], [1, 1], [1, 2], [2, 1]]
+    assert wrist["own_parts"].sum() == 2
+    assert wrist["symmetric"].sum() == 2 * 0.5
+
+
 def test_another_person_sees_the_first_as_somebody_else(labels: PartLabels):
-    nose = shares_of(BodyPartRegions(labels, CELLS, COCO), truth(71), "nose")
-    assert nose["own"].sum() == 2
+    nose = shares_of(BodyPartRegions(labels, CELLS, COCO, 0.2), truth(71), "nose")
+    assert nose["own_parts"].sum() == 2
     assert nose["other_people"].sum() == 3 + 4.5
 
 
 def test_the_crop_moves_the_labels_and_what_is_outside_of_the_picture_is_background(labels: PartLabels):
-    wrist = shares_of(BodyPartRegions(labels, CELLS, COCO), truth(70, (4, 8)), "left_wrist")
-    assert np.argwhere(wrist["own"] == 1).tolist() == [[2, 1], [2, 2], [2, 3]]
+    wrist = shares_of(BodyPartRegions(labels, CELLS, COCO, 0.2), truth(70, (4, 8)), "left_wrist")
+    assert np.argwhere(wrist["own_parts"] == 1).tolist() == [[2, 1], [2, 2], [2, 3]]
     assert (wrist["background"][:2] == 1).all()
 
 
 def test_a_grid_of_many_cells_is_counted_right(labels: PartLabels):
     grid = Grid(size=(32, 24), heatmap_size=(32, 24), input_size=(32, 24))
-    shares = BodyPartRegions(labels, grid, COCO).of(truth(70))
-    assert shares[COCO.index("left_wrist"), 0].sum() == 48
+    shares = BodyPartRegions(labels, grid, COCO, 0.2).of(truth(70), NOWHERE)
+    assert shares[COCO.index("left_wrist"), 1].sum() == 48
 
 
 def test_without_labels_neighbourhoods_of_labelled_joints_stand_for_parts():
-    person = planted_truth()
-    shares = NeighbourhoodRegions(GRID, SKELETON, 0.2).of(person)
-    groups = NeighbourhoodRegions.groups
+    person, regions = planted_truth(), NeighbourhoodRegions(GRID, SKELETON, 0.2)
+    shares = regions.of(person, person.joints_xy[0])
+    groups = regions.groups
     assert shares.shape == (3, len(groups), GRID.tokens)
     np.testing.assert_array_equal(shares.sum(axis=1), 1)
-    own = shares[:, groups.index("own")]
-    np.testing.assert_array_equal(shares[SEEKER, groups.index("neighbours")], own[SOURCE])
-    np.testing.assert_array_equal(shares[SEEKER, groups.index("other_joints")], own[DECOY])
-    assert own[SEEKER].sum() == 5
+    place = shares[:, groups.index("place")]
+    np.testing.assert_array_equal(shares[SEEKER, groups.index("neighbours")], place[SOURCE])
+    np.testing.assert_array_equal(shares[SEEKER, groups.index("other_joints")], place[DECOY])
+    assert place[SEEKER].sum() == 5
     assert not shares[:, groups.index("symmetric")].any()
     person.visibility[0, SOURCE] = 0
-    assert not NeighbourhoodRegions(GRID, SKELETON, 0.2).of(person)[SEEKER, groups.index("neighbours")].any()
+    assert not regions.of(person, person.joints_xy[0])[SEEKER, groups.index("neighbours")].any()
+
+
+def test_a_joint_found_elsewhere_is_no_other_joint():
+    person, regions = planted_truth(), NeighbourhoodRegions(GRID, SKELETON, 0.2)
+    shares = regions.of(person, person.joints_xy[0, [DECOY, SOURCE, DECOY]])
+    assert shares[SEEKER, regions.groups.index("place")].argmax() == shares[DECOY, 0].argmax()
+    assert not shares[SEEKER, regions.groups.index("other_joints")].any()
+    assert shares[SEEKER, regions.groups.index("elsewhere"), SEEKER_CELL] == 1
 
 
 def test_joints_at_one_place_share_no_cell_twice():
     person = truth(70)
     person.joints_xy[:] = (10.0, 10.0)
-    shares = NeighbourhoodRegions(GRID, COCO, 0.2).of(person)
+    shares = NeighbourhoodRegions(GRID, COCO, 0.2).of(person, person.joints_xy[0])
     np.testing.assert_array_equal(shares.sum(axis=1), 1)
     assert (shares[:, 0].sum(axis=1) > 0).all()
     assert not shares[:, 1:4].any()

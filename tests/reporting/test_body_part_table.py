@@ -109,10 +109,10 @@ def test_every_number_has_a_row(study: Study, tmp_path: Path):
     write_body_part_table(study)
     rows = list(csv.DictReader((tmp_path / "body_parts.csv").read_text().splitlines()))
     assert len(rows) == len(NeighbourhoodRegions.groups) * len(MEASURES) * 3
-    of_own = [row for row in rows if row["group"] == "own" and row["measure"] == "shift"]
-    assert [row["joints"] for row in of_own] == ["hidden", "seen", "hidden_minus_seen"]
-    assert [float(row["value"]) for row in of_own] == pytest.approx([0.45, 0.25, 0.15])
-    assert of_own[0]["count"] == "10"
+    of_place = [row for row in rows if row["group"] == "place" and row["measure"] == "shift"]
+    assert [row["joints"] for row in of_place] == ["hidden", "seen", "hidden_minus_seen"]
+    assert [float(row["value"]) for row in of_place] == pytest.approx([0.45, 0.25, 0.15])
+    assert of_place[0]["count"] == "10"
     assert {row["value"] for row in rows if row["group"] == "symmetric"} == {""}
 
 

@@ -188,4 +188,4 @@ def _regions(
     missing = np.setdiff1d(persons.truth.annotation_ids, labels.annotation_ids)
     if len(missing):
         raise InputError(parts, f"annotation {missing[0]}", None, "has no part labels; label the parts again")
-    return BodyPartRegions(labels, grid, dataset.skeleton)
+    return BodyPartRegions(labels, grid, dataset.skeleton, settings.reach)

@@ -78,7 +78,7 @@ class BodyPartTest:
                 truth = persons.truth.select(np.array([index]))
                 person = self._look_at(crop, image, truth)
                 if len(person.joints):
-                    shares = regions.of(truth)[person.joints]
+                    shares = regions.of(truth, person.found.points_xy[0])[person.joints]
                     found = attention_on(attention_rows(person), shares)
                     found |= self._knock_out(person, truth, shares)
                     for measure, values in found.items():

@@ -1,6 +1,8 @@
 """The picture divided by what its parts are to a joint: its own place, its mirror partner, its neighbours, the rest.
 
 Rendered data sets tell the body part in every pixel. Elsewhere neighbourhoods of the labelled joints stand for parts.
+A hidden joint is often hidden by its mirror partner, and attention is strong near the joint whatever is seen there. So
+the cells around the place where the joint was found are a group of their own, and the other groups begin beyond it.
 """
 
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from transpose.attention.persons import Truth
 from transpose.data.part_labels import NOBODY, PARTS, PartLabels
 from transpose.skeleton import Skeleton
 
-OWN, SYMMETRIC, NEIGHBOURS = "own", "symmetric", "neighbours"
+PLACE, SYMMETRIC, NEIGHBOURS = "place", "symmetric", "neighbours"
 
 _PARTS_AT_JOINT = {
     "shoulder": ("torso", "upper_arm"),
@@ -33,13 +35,17 @@ class JointRegions(Protocol):
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Names of G groups, the first of which are `OWN`, `SYMMETRIC` and `NEIGHBOURS`."""
+        """Names of G groups, among them `PLACE`, the first, `SYMMETRIC` and `NEIGHBOURS`."""
         ...
 
-    def of(self, truth: Truth) -> np.ndarray:
-        """[K, G, L] float64: which share of each cell belongs to each group, for a truth of one person.
+    def of(self, truth: Truth, found_xy: np.ndarray) -> np.ndarray:
+        """[K, G, L] float64: which share of each cell belongs to each group.
 
         The groups of a joint share each cell among them; a group that does not exist for a joint has none of any.
+
+        Args:
+            truth: of one person.
+            found_xy: [K, 2] where the joints were found, crop pixels.
         """
         ...
 
@@ -55,12 +61,16 @@ class BodyPartRegions:
     labels: PartLabels
     grid: Grid
     skeleton: Skeleton
+    reach: float
+    """Of a joint's place, in widths of the crop, see `neighbourhoods`."""
 
-    groups = (OWN, SYMMETRIC, NEIGHBOURS, "rest_of_body", "other_people", "background")
+    groups = (PLACE, "own_parts", SYMMETRIC, NEIGHBOURS, "rest_of_body", "other_people", "background")
 
-    def of(self, truth: Truth) -> np.ndarray:
+    def of(self, truth: Truth, found_xy: np.ndarray) -> np.ndarray:
         """See `JointRegions`."""
-        return part_membership(self.skeleton) @ self.shares(truth)
+        place = neighbourhoods(self.grid, found_xy[None], self.reach)[0][:, None]
+        parts = part_membership(self.skeleton) @ self.shares(truth)
+        return np.concatenate((place, np.where(place, 0.0, parts)), axis=1)
 
     def shares(self, truth: Truth) -> np.ndarray:
         """[parts + 2, L] float64: shares of each cell that show each of the person's parts, others, and nobody."""
@@ -88,24 +98,25 @@ class NeighbourhoodRegions:
     reach: float
     """In widths of the crop, see `neighbourhoods`."""
 
-    groups = (OWN, SYMMETRIC, NEIGHBOURS, "other_joints", "elsewhere")
+    groups = (PLACE, SYMMETRIC, NEIGHBOURS, "other_joints", "elsewhere")
 
-    def of(self, truth: Truth) -> np.ndarray:
+    def of(self, truth: Truth, found_xy: np.ndarray) -> np.ndarray:
         """See `JointRegions`."""
+        place = neighbourhoods(self.grid, found_xy[None], self.reach)[0]
         near = neighbourhoods(self.grid, truth.joints_xy, self.reach)[0] & (truth.visibility[0] > 0)[:, None]
-        keypoints = np.arange(len(self.skeleton))
-        related = [keypoints[:, None] == keypoints, _partners(self.skeleton), _neighbours(self.skeleton)]
-        related.append(np.ones_like(related[0]))
-        candidates = [relation @ near for relation in related] + [np.ones_like(near)]
+        # A joint is no other one, however far from its true place it was found.
+        others = ~np.eye(len(self.skeleton), dtype=bool)
+        related = [_partners(self.skeleton), _neighbours(self.skeleton), others]
+        candidates = [place, *(relation @ near for relation in related), np.ones_like(near)]
         return _exclusive(np.stack(candidates, axis=1)).astype(np.float64)
 
 
 def part_membership(skeleton: Skeleton) -> np.ndarray:
-    """[K, 6, parts + 2] float64, 1 where a part belongs to a joint's group of `BodyPartRegions`."""
+    """[K, 6, parts + 2] float64, 1 where a part belongs to a joint's group of `BodyPartRegions`, `PLACE` left out."""
     own = np.array([[part in parts_at(name) for part in PARTS] for name in skeleton.keypoints])
     candidates = [own, _partners(skeleton) @ own, _neighbours(skeleton) @ own, np.ones_like(own)]
     groups = _exclusive(np.stack(candidates, axis=1))
-    membership = np.zeros((len(skeleton), len(BodyPartRegions.groups), len(PARTS) + 2))
+    membership = np.zeros((len(skeleton), len(BodyPartRegions.groups) - 1, len(PARTS) + 2))
     membership[:, : groups.shape[1], : len(PARTS)] = groups
     membership[:, -2, _OTHERS] = membership[:, -1, _BACKGROUND] = 1
     return membership

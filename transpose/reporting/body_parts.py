@@ -15,7 +15,8 @@ from transpose.reporting.subjects import place_words
 from transpose.reporting.writers import write_all_formats
 
 GROUP_WORDS = {
-    "own": "the joint itself",
+    "place": "the joint's place",
+    "own_parts": "its own parts beyond",
     "symmetric": "its mirror partner",
     "neighbours": "its neighbours along limbs",
     "rest_of_body": "the rest of the body",
@@ -37,6 +38,8 @@ FOOTNOTES = [
     " pictures; with several seeds values and ends are averaged.",
     "Hidden minus seen compares like with like: each kind of joint with itself, kinds weighing as often as they are"
     " hidden. So it is not the difference of the two columns before it.",
+    "The joint's place: cells around where it was found, whatever is seen there, since attention is strong nearby and a"
+    " joint is often hidden by its mirror partner. All other groups begin beyond it.",
     "Attention: the last layer's row of the joint's cell, averaged over heads; times uniform: over the place's share of"
     " the crop. Taken away: cells that the place covers at least half, as keys of all layers. Random: as many cells of"
     " the crop, drawn.",
