@@ -29,7 +29,7 @@ from transpose.config.study import AttentionStudy, Evaluation, SideStudy, Split,
 from transpose.errors import InputError
 from transpose.provenance import PACKAGE
 
-ATTENTION_TABLES = ["attention_statistics", "faithfulness", "attention_ablation", "findings"]
+ATTENTION_TABLES = ["attention_statistics", "faithfulness", "attention_ablation", "body_parts", "findings"]
 """Tables of measured explanations."""
 
 PHOTOGRAPHS = PACKAGE / "data" / "photographs"
@@ -304,6 +304,12 @@ class Plan:
             f"{self.study.results}/attention/{variant}/seed{seed}/{e.dataset}/{e.split}/maps.npz"
             for e in self.study.evaluations
         ]
+
+    def part_labels(self, wildcards: Wildcards) -> list[str]:
+        """Body part labels of the split that the wildcards name; none if it is not rendered."""
+        if not isinstance(self.datasets[wildcards.dataset].source, SyntheticSource):
+            return []
+        return [f"{self.study.resources}/{wildcards.dataset}/{wildcards.split}/parts.npz"]
 
     def names_of_rendered(self) -> str:
         """Regular expression of the data sets that are rendered; it matches nothing if none is."""

@@ -59,7 +59,12 @@ def resampled_means(sums: np.ndarray, counts: np.ndarray, bootstrap: Bootstrap) 
     """Means [samples, ...] over resampled images of sums and counts [I, ...]; NaN where a sample has no value."""
     if not len(sums):
         return np.full((bootstrap.samples, *sums.shape[1:]), np.nan)
-    rng = np.random.default_rng(bootstrap.seed)
-    weights = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=bootstrap.samples)
+    weights = image_resamples(len(sums), bootstrap)
     total, number = np.tensordot(weights, sums, axes=1), np.tensordot(weights, counts, axes=1)
     return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+
+
+def image_resamples(images: int, bootstrap: Bootstrap) -> np.ndarray:
+    """[samples, I] int64: how often each of I images is in each resample."""
+    rng = np.random.default_rng(bootstrap.seed)
+    return rng.multinomial(images, np.full(images, 1 / images), size=bootstrap.samples)

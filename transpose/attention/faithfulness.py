@@ -156,9 +156,7 @@ class FaithfulnessTest:
 
     def _similarity(self, trial: "_Trial", points_xy: np.ndarray) -> np.ndarray:
         """[..., J] of the person's joints, [..., J, 2] crop pixels."""
-        everywhere = np.zeros((1, *points_xy.shape[:-2], len(self._skeleton), 2))
-        everywhere[..., trial.person.joints, :] = points_xy
-        return trial.truth.similarity(everywhere, self._skeleton)[0][..., trial.person.joints]
+        return trial.truth.similarity_of(trial.person.joints, points_xy, self._skeleton)
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,12 @@ class Truth:
         exponents = squared / (2 * (areas + np.spacing(1)) * (2 * skeleton.oks_sigmas) ** 2)
         return np.where(labelled, np.exp(-exponents), 0.0)
 
+    def similarity_of(self, joints: np.ndarray, points_xy: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+        """`similarity` of some joints [J] of a truth of one person at points [..., J, 2]: [..., J]."""
+        everywhere = np.zeros((1, *points_xy.shape[:-2], len(skeleton), 2))
+        everywhere[..., joints, :] = points_xy
+        return self.similarity(everywhere, skeleton)[0][..., joints]
+
 
 @dataclass(frozen=True)
 class Found:

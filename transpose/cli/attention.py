@@ -207,6 +207,53 @@ def compare_attention_ablations(study: StudyFile) -> None:
 
 
 @app.command()
+def measure_body_parts(
+    recipe: RecipeFile,
+    protocol: ProtocolFile,
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    run: RunFile,
+    boxes: BoxFile,
+    settings: Annotated[Path, typer.Option(help="Resolved measures of attention.")],
+    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
+    bootstrap_seed: Annotated[int, typer.Option(min=0)],
+    output: Output,
+    parts: Annotated[Path | None, typer.Option(help="Part labels of a rendered split, if there are any.")] = None,
+) -> None:
+    """Measure what hidden and seen keypoints owe to their mirror partners and neighbours."""
+    from transpose.attention.body_part_report import write_body_parts
+    from transpose.config.attention import AttentionMeasures
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.config.recipe import Recipe
+    from transpose.config.study import Protocol
+    from transpose.evaluation.report import Bootstrap
+
+    write_body_parts(
+        read_record(Recipe, recipe),
+        run,
+        read_record(Dataset, dataset),
+        annotations,
+        boxes,
+        parts,
+        read_record(Protocol, protocol),
+        read_record(AttentionMeasures, settings),
+        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
+        output,
+    )
+
+
+@app.command()
+def compare_body_parts(study: StudyFile) -> None:
+    """Write the table of what a study's keypoints owe to other body parts."""
+    from transpose.config.load import read_record
+    from transpose.config.study import Study
+    from transpose.reporting.body_parts import write_body_part_table
+
+    write_body_part_table(read_record(Study, study))
+
+
+@app.command()
 def findings(study: StudyFile) -> None:
     """Say what a study's measurements make of the paper's claims about attention."""
     from transpose.config.load import read_record

@@ -50,6 +50,27 @@ def synthesise(
 
 
 @app.command()
+def label_parts(
+    dataset: DatasetFile,
+    split: Annotated[str, typer.Option()],
+    annotations: AnnotationFile,
+    output: Annotated[Path, typer.Option("--output", help="parts.npz of the split.")],
+    jobs: Annotated[int, typer.Option(min=1)] = 1,
+) -> None:
+    """Label each pixel of a synthetic split with the person and the body part that is seen there."""
+    # See synthesise.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    from transpose.config.dataset import Dataset, SyntheticSource
+    from transpose.config.load import read_record
+    from transpose.data.part_labels import write_part_labels
+
+    source = read_record(Dataset, dataset).source
+    if not isinstance(source, SyntheticSource):
+        raise InputError(dataset, None, "source", f"is {source.kind}, not synthetic")
+    write_part_labels(source, split, annotations, jobs, output)
+
+
+@app.command()
 def convert_mpii(
     release: Annotated[Path, typer.Argument(help="MPII's mpii_human_pose_v1_u12_1.mat.")],
     pictures: Annotated[Path, typer.Argument(help="Folder of MPII's pictures.")],

@@ -16,6 +16,7 @@ _TABLES = (
     "attention_statistics",
     "faithfulness",
     "attention_ablation",
+    "body_parts",
     "findings",
     "person_boxes",
 )

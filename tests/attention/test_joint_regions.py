@@ -1,0 +1,123 @@
+"""The division of a picture by what its places are to a joint."""
+
+import numpy as np
+import pytest
+
+from tests.attention.planted import DECOY, GRID, SEEKER, SKELETON, SOURCE, planted_truth
+from transpose.attention.grid import Grid
+from transpose.attention.joint_regions import BodyPartRegions, NeighbourhoodRegions, part_membership
+from transpose.attention.persons import Truth
+from transpose.data.part_labels import NOBODY, PARTS, PartLabels
+from transpose.skeleton import COCO
+
+CELLS = Grid(size=(8, 6), heatmap_size=(32, 24), input_size=(32, 24))
+"""Of 4x4 pixels each, exactly."""
+
+
+def members(joint: str, group: str) -> set[str]:
+    row = part_membership(COCO)[COCO.index(joint), BodyPartRegions.groups.index(group)]
+    return {name for name, belongs in zip((*PARTS, "others", "background"), row, strict=True) if belongs}
+
+
+def test_parts_that_meet_in_a_joint_are_its_own_and_nobody_elses():
+    assert members("left_wrist", "own") == {"left_lower_arm"}
+    assert members("left_wrist", "symmetric") == {"right_lower_arm"}
+    assert members("left_wrist", "neighbours") == {"left_upper_arm"}
+    assert members("right_knee", "own") == {"right_thigh", "right_lower_leg"}
+    assert members("right_knee", "symmetric") == {"left_thigh", "left_lower_leg"}
+    assert members("right_knee", "neighbours") == {"torso"}
+    assert members("left_hip", "symmetric") == {"right_thigh"}
+    assert members("left_shoulder", "neighbours") == {"head", "left_lower_arm", "left_thigh"}
+
+
+def test_the_head_has_no_mirror_partner():
+    for joint in ("nose", "left_eye", "right_ear"):
+        assert members(joint, "own") == {"head"}
+        assert members(joint, "symmetric") == set()
+    assert members("left_ear", "neighbours") == {"torso", "left_upper_arm"}
+
+
+def test_every_part_belongs_to_one_group_of_a_joint():
+    assert (part_membership(COCO).sum(axis=1) == 1).all()
+    assert members("nose", "other_people") == {"others"}
+    assert members("nose", "background") == {"background"}
+
+
+@pytest.fixture
+def labels() -> PartLabels:
+    """One picture of 32x24 pixels: left arm above, right arm below it, somebody else's head, the rest background."""
+    parts = np.full((1, 32, 24), NOBODY, dtype=np.uint8)
+    owners = np.full((1, 32, 24), NOBODY, dtype=np.uint8)
+    for rows, part, owner in ((slice(0, 4), "left_lower_arm", 0), (slice(4, 10), "right_lower_arm", 0)):
+        parts[0, rows, :12], owners[0, rows, :12] = PARTS.index(part), owner
+    parts[0, 16:20, :8], owners[0, 16:20, :8] = PARTS.index("head"), 1
+    return PartLabels(np.array([7]), parts, owners, np.array([70, 71]), np.array([0, 0]), np.array([0, 1]))
+
+
+def truth(annotation_id: int, shift: tuple[float, float] = (0, 0)) -> Truth:
+    return Truth(
+        image_ids=np.array([7]),
+        annotation_ids=np.array([annotation_id]),
+        affines=np.array([[[1.0, 0, shift[0]], [0, 1, shift[1]]]]),
+        joints_xy=np.zeros((1, 17, 2)),
+        visibility=np.full((1, 17), 2),
+        areas=np.ones(1),
+    )
+
+
+def shares_of(regions: BodyPartRegions, person: Truth, joint: str) -> dict[str, np.ndarray]:
+    shares = regions.of(person)[COCO.index(joint)]
+    np.testing.assert_allclose(shares.sum(axis=0), 1)
+    return {name: share.reshape(CELLS.size) for name, share in zip(regions.groups, shares, strict=True)}
+
+
+def test_cells_are_shared_by_what_their_pixels_show(labels: PartLabels):
+    wrist = shares_of(BodyPartRegions(labels, CELLS, COCO), truth(70), "left_wrist")
+    assert (wrist["own"][0, :3] == 1).all()
+    assert wrist["own"].sum() == 3
+    assert wrist["symmetric"][1:3, :3].tolist() == [[1] * 3, [0.5] * 3]
+    assert wrist["other_people"].sum() == 2
+    assert wrist["neighbours"].sum() == 0
+    assert wrist["background"].sum() == 48 - 3 - 4.5 - 2
+
+
+def test_another_person_sees_the_first_as_somebody_else(labels: PartLabels):
+    nose = shares_of(BodyPartRegions(labels, CELLS, COCO), truth(71), "nose")
+    assert nose["own"].sum() == 2
+    assert nose["other_people"].sum() == 3 + 4.5
+
+
+def test_the_crop_moves_the_labels_and_what_is_outside_of_the_picture_is_background(labels: PartLabels):
+    wrist = shares_of(BodyPartRegions(labels, CELLS, COCO), truth(70, (4, 8)), "left_wrist")
+    assert np.argwhere(wrist["own"] == 1).tolist() == [[2, 1], [2, 2], [2, 3]]
+    assert (wrist["background"][:2] == 1).all()
+
+
+def test_a_grid_of_many_cells_is_counted_right(labels: PartLabels):
+    grid = Grid(size=(32, 24), heatmap_size=(32, 24), input_size=(32, 24))
+    shares = BodyPartRegions(labels, grid, COCO).of(truth(70))
+    assert shares[COCO.index("left_wrist"), 0].sum() == 48
+
+
+def test_without_labels_neighbourhoods_of_labelled_joints_stand_for_parts():
+    person = planted_truth()
+    shares = NeighbourhoodRegions(GRID, SKELETON, 0.2).of(person)
+    groups = NeighbourhoodRegions.groups
+    assert shares.shape == (3, len(groups), GRID.tokens)
+    np.testing.assert_array_equal(shares.sum(axis=1), 1)
+    own = shares[:, groups.index("own")]
+    np.testing.assert_array_equal(shares[SEEKER, groups.index("neighbours")], own[SOURCE])
+    np.testing.assert_array_equal(shares[SEEKER, groups.index("other_joints")], own[DECOY])
+    assert own[SEEKER].sum() == 5
+    assert not shares[:, groups.index("symmetric")].any()
+    person.visibility[0, SOURCE] = 0
+    assert not NeighbourhoodRegions(GRID, SKELETON, 0.2).of(person)[SEEKER, groups.index("neighbours")].any()
+
+
+def test_joints_at_one_place_share_no_cell_twice():
+    person = truth(70)
+    person.joints_xy[:] = (10.0, 10.0)
+    shares = NeighbourhoodRegions(GRID, COCO, 0.2).of(person)
+    np.testing.assert_array_equal(shares.sum(axis=1), 1)
+    assert (shares[:, 0].sum(axis=1) > 0).all()
+    assert not shares[:, 1:4].any()

@@ -1,0 +1,126 @@
+"""The table of mirror partners and neighbours: hidden beside seen, counts, and dashes where nobody was."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES
+from transpose.attention.joint_regions import NeighbourhoodRegions
+from transpose.config.attention import AttentionMeasures
+from transpose.config.study import Protocol, Study
+from transpose.errors import InputError
+from transpose.files import write_json
+from transpose.reporting.body_parts import write_body_part_table
+from transpose.workflow import ATTENTION_TABLES
+
+EVALUATIONS = [{"dataset": "synthetic", "split": "val", "boxes": ["ground_truth"]}]
+MEASURES = (*ATTENTION_MEASURES, *KNOCKOUT_MEASURES)
+NOTHING = {"value": None, "low": None, "high": None, "count": 0, "images": 0}
+
+
+def number(value: float, count: int) -> dict[str, Any]:
+    return {"value": value, "low": value - 0.01, "high": value + 0.01, "count": count, "images": 3}
+
+
+def report(seed: int) -> dict[str, Any]:
+    """Hidden joints have twice what seen ones have; nobody has a mirror partner; the second seed has 0.1 more."""
+    groups = NeighbourhoodRegions.groups
+    values = {"hidden": number(0.4 + 0.1 * seed, 5), "seen": number(0.2 + 0.1 * seed, 20)}
+    return {
+        "variant": "r_sine",
+        "title": "R sine",
+        "seed": seed,
+        "initialisation": "from scratch",
+        "dataset": "synthetic",
+        "dataset_title": "synthetic people",
+        "split": "val",
+        "boxes": "ground_truth",
+        "boxes_kind": "ground_truth",
+        "box_count": 9,
+        "weights_sha256": "a" * 64,
+        "annotations_sha256": "c" * 64,
+        "settings": AttentionMeasures().model_dump(mode="json"),
+        "protocol": Protocol().model_dump(),
+        "bootstrap": {"samples": 10, "seed": 0},
+        "divided_by": "joint_neighbourhoods",
+        "persons": 4,
+        "joints": [
+            {"joints": "hidden", "labelled": 9, "found_well": 5},
+            {"joints": "seen", "labelled": 25, "found_well": 20},
+        ],
+        "rows": [
+            {
+                "group": group,
+                "joints": joints,
+                "measure": measure,
+                "mean": NOTHING if group == "symmetric" else values[joints],
+                "persons": 0 if group == "symmetric" else 4,
+            }
+            for group in groups
+            for measure in MEASURES
+            for joints in ("hidden", "seen")
+        ],
+        "differences": [
+            {
+                "group": group,
+                "measure": measure,
+                "hidden_minus_seen": NOTHING if group == "symmetric" else number(0.15, 5),
+            }
+            for group in groups
+            for measure in MEASURES
+        ],
+    }
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    for seed in (0, 1):
+        place = Path("synthetic") / "val" / "ground_truth.json"
+        write_json(tmp_path / "body_parts" / "r_sine" / f"seed{seed}" / place, report(seed))
+    return Study.model_validate(
+        {
+            "name": "demo",
+            "variants": ["r_sine"],
+            "seeds": 2,
+            "results": str(tmp_path),
+            "train": {"dataset": "synthetic", "split": "train"},
+            "validation": {"dataset": "synthetic", "split": "val"},
+            "evaluations": EVALUATIONS,
+            "attention": {"variants": ["r_sine"], "evaluations": EVALUATIONS},
+        }
+    )
+
+
+def test_hidden_stands_beside_seen_and_what_is_not_there_is_a_dash(study: Study, tmp_path: Path):
+    write_body_part_table(study)
+    text = (tmp_path / "body_parts.md").read_text()
+    assert "by the cells around labelled joints" in text
+    assert "found well 5 of 9 hidden joints, 20 of 25 seen joints" in text
+    mass = r"45.0 \[44.0, 46.0\] | 25.0 \[24.0, 26.0\] | +15.0 \[+14.0, +16.0\]"
+    assert f"| its neighbours along limbs | {mass} |" in text
+    assert "| its mirror partner | – | – | – | – | – | – | 0 / 0 |" in text
+    for suffix in ("html", "tex"):
+        assert "its mirror partner" in (tmp_path / f"body_parts.{suffix}").read_text()
+
+
+def test_every_number_has_a_row(study: Study, tmp_path: Path):
+    write_body_part_table(study)
+    rows = list(csv.DictReader((tmp_path / "body_parts.csv").read_text().splitlines()))
+    assert len(rows) == len(NeighbourhoodRegions.groups) * len(MEASURES) * 3
+    of_own = [row for row in rows if row["group"] == "own" and row["measure"] == "shift"]
+    assert [row["joints"] for row in of_own] == ["hidden", "seen", "hidden_minus_seen"]
+    assert [float(row["value"]) for row in of_own] == pytest.approx([0.45, 0.25, 0.15])
+    assert of_own[0]["count"] == "10"
+    assert {row["value"] for row in rows if row["group"] == "symmetric"} == {""}
+
+
+def test_the_study_promises_the_table():
+    assert "body_parts" in ATTENTION_TABLES
+
+
+def test_a_missing_file_is_named(study: Study, tmp_path: Path):
+    (tmp_path / "body_parts" / "r_sine" / "seed1" / "synthetic" / "val" / "ground_truth.json").unlink()
+    with pytest.raises(InputError, match="no such file"):
+        write_body_part_table(study)

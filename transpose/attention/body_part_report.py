@@ -1,0 +1,191 @@
+"""The body part file of one trained model: what hidden and seen joints attend to, and what they cannot do without."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import NonNegativeInt
+
+from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES, BodyPartTest
+from transpose.attention.dependency import encoder_of
+from transpose.attention.estimates import Estimate, estimate
+from transpose.attention.faithfulness import Trials
+from transpose.attention.grid import Grid
+from transpose.attention.hidden_joints import HIDDEN, SEEN, hidden_minus_seen
+from transpose.attention.joint_regions import BodyPartRegions, JointRegions, NeighbourhoodRegions
+from transpose.attention.persons import ExplainedPersons
+from transpose.config.attention import AttentionMeasures
+from transpose.config.base import Settings, parse
+from transpose.config.dataset import Dataset
+from transpose.config.recipe import Recipe
+from transpose.config.study import Protocol
+from transpose.data.coco import load_annotations
+from transpose.data.part_labels import read_part_labels
+from transpose.errors import InputError
+from transpose.evaluation.pipeline import load_model
+from transpose.evaluation.predict import finite_heatmaps_of
+from transpose.evaluation.report import Bootstrap, Subject, weights_beside
+from transpose.files import write_json
+
+Division = Literal["body_parts", "joint_neighbourhoods"]
+"""What the picture is divided by: parts known in every pixel, or cells around labelled joints."""
+
+JointState = Literal["hidden", "seen"]
+STATES: Mapping[JointState, int] = {"hidden": HIDDEN, "seen": SEEN}
+
+
+class JointCount(Settings):
+    """How many joints of the persons there are, and how many of them are on trial."""
+
+    joints: JointState
+    labelled: NonNegativeInt
+    found_well: NonNegativeInt
+
+
+class PartRow(Settings):
+    """One measure of one group of places, as a mean over hidden or over seen joints."""
+
+    group: str
+    joints: JointState
+    measure: str
+    mean: Estimate
+    persons: NonNegativeInt
+    """With at least one such joint."""
+
+
+class PartDifference(Settings):
+    """One measure of one group: hidden joints minus seen ones of the same kind."""
+
+    group: str
+    measure: str
+    hidden_minus_seen: Estimate
+
+
+class BodyPartReport(Subject):
+    """The content of a body part file."""
+
+    settings: AttentionMeasures
+    protocol: Protocol
+    bootstrap: Bootstrap
+    divided_by: Division
+    persons: NonNegativeInt
+    joints: tuple[JointCount, ...]
+    rows: tuple[PartRow, ...]
+    differences: tuple[PartDifference, ...]
+
+
+def write_body_parts(
+    recipe: Recipe,
+    run: Path,
+    dataset: Dataset,
+    annotations: Path,
+    boxes: Path,
+    parts: Path | None,
+    protocol: Protocol,
+    settings: AttentionMeasures,
+    bootstrap: Bootstrap,
+    output: Path,
+) -> None:
+    """Measure what a trained variant's joints owe to other body parts and write a `BodyPartReport`.
+
+    Args:
+        run: run.json of the training, its weights.safetensors beside it.
+        parts: the split's part labels; without them neighbourhoods of the labelled joints stand for parts.
+        output: at .../DATASET/SPLIT/BOXES.json; the last three parts name what is evaluated.
+
+    Raises:
+        InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
+            model that has diverged.
+    """
+    encoder_of(recipe.variant)
+    subject = Subject.of_files(dataset, annotations, run, boxes, output)
+    known = load_annotations(annotations, dataset.skeleton)
+    persons = ExplainedPersons(known, recipe.variant, settings.knockout_persons, settings.seed)
+    grid = Grid.of(recipe.variant)
+    regions = _regions(parts, persons, grid, dataset, settings)
+    weights = weights_beside(run)
+    model, compute = load_model(recipe, weights, dataset.skeleton, protocol, precision="fp32")
+    test = BodyPartTest(model, grid, dataset.skeleton, protocol, settings, compute)
+    with finite_heatmaps_of(weights):
+        trials = test.run(persons, regions)
+    values = subject.model_dump() | {
+        "settings": settings,
+        "protocol": protocol,
+        "bootstrap": bootstrap,
+        "divided_by": "joint_neighbourhoods" if parts is None else "body_parts",
+        "persons": len(persons),
+        **summarise(trials, persons.truth.visibility, regions.groups, bootstrap),
+    }
+    write_json(output, parse(BodyPartReport, values, output).model_dump(mode="json"))
+
+
+def summarise(
+    trials: Trials, visibility: np.ndarray, groups: tuple[str, ...], bootstrap: Bootstrap
+) -> dict[str, object]:
+    """The measured fields of a `BodyPartReport`.
+
+    Args:
+        visibility: [P, K] of the persons on trial.
+        groups: of `JointRegions`.
+    """
+    nothing = np.full(visibility.shape, np.nan)
+    noted = trials.of()
+    tried = np.isfinite(np.stack([nothing, *noted.values()])).any(axis=0)
+    values = {
+        (group, measure): noted.get((group, measure), nothing)
+        for group in groups
+        for measure in (*ATTENTION_MEASURES, *KNOCKOUT_MEASURES)
+    }
+    return {
+        "joints": [
+            JointCount(
+                joints=state,
+                labelled=int((visibility == code).sum()),
+                found_well=int((tried & (visibility == code)).sum()),
+            )
+            for state, code in STATES.items()
+        ],
+        "rows": [
+            _row(group, state, measure, np.where(visibility == code, of_joints, np.nan), trials.image_ids, bootstrap)
+            for (group, measure), of_joints in values.items()
+            for state, code in STATES.items()
+        ],
+        "differences": [
+            PartDifference(
+                group=group,
+                measure=measure,
+                hidden_minus_seen=hidden_minus_seen(of_joints, visibility, trials.image_ids, bootstrap),
+            )
+            for (group, measure), of_joints in values.items()
+        ],
+    }
+
+
+def _row(
+    group: str, state: JointState, measure: str, values: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap
+) -> PartRow:
+    return PartRow(
+        group=group,
+        joints=state,
+        measure=measure,
+        mean=estimate(values, image_ids, bootstrap),
+        persons=int(np.isfinite(values).any(axis=1).sum()),
+    )
+
+
+def _regions(
+    parts: Path | None, persons: ExplainedPersons, grid: Grid, dataset: Dataset, settings: AttentionMeasures
+) -> JointRegions:
+    """How pictures are divided.
+
+    Raises:
+        InputError: the part labels lack a person.
+    """
+    if parts is None:
+        return NeighbourhoodRegions(grid, dataset.skeleton, settings.reach)
+    labels = read_part_labels(parts)
+    missing = np.setdiff1d(persons.truth.annotation_ids, labels.annotation_ids)
+    if len(missing):
+        raise InputError(parts, f"annotation {missing[0]}", None, "has no part labels; label the parts again")
+    return BodyPartRegions(labels, grid, dataset.skeleton)

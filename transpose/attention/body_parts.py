@@ -1,0 +1,148 @@
+"""Whether a joint is found by its mirror partner or its neighbours: attention on them, and what comes without them.
+
+The joints on trial are those that the unflipped pass finds well, hidden ones and seen ones: a joint found in the wrong
+place, such as on its mirror partner, would count nearness to that place as attention to the partner.
+"""
+
+import numpy as np
+from torch import Tensor
+
+from transpose.attention.attribution import ExplainedPerson, attention_rows, look_at
+from transpose.attention.faithfulness import Trials
+from transpose.attention.grid import Grid
+from transpose.attention.joint_regions import JointRegions
+from transpose.attention.knockout import Outcome, outcome
+from transpose.attention.persons import WELL_FOUND, ExplainedPersons, Truth
+from transpose.attention.removal import Removal, all_layers_removal
+from transpose.compute import Compute
+from transpose.config.attention import AttentionMeasures
+from transpose.config.study import Protocol
+from transpose.models.transpose import TransPose
+from transpose.skeleton import Skeleton
+
+ATTENTION_MEASURES = ("area", "attention_mass", "attention_lift")
+"""Share of the crop, share of the joint's attention in the last layer, and the latter over the former."""
+
+_EFFECTS = ("similarity_drop", "shift", "peak_drop")
+
+KNOCKOUT_MEASURES = (
+    "cells_removed",
+    *_EFFECTS,
+    *(f"random_{effect}" for effect in _EFFECTS),
+    *(f"{effect}_beyond_random" for effect in _EFFECTS),
+)
+"""Cells taken away as keys of all layers, and keypoint similarity lost, crop pixels moved, share of the peak lost:
+without them, without as many random ones, and the difference."""
+
+_LEAST_AREA = 1.0
+"""Cells that a group covers at least, all told, so that it counts as there."""
+
+_BELONGS = 0.5
+"""Share of a cell that a group covers at least, so that the cell is taken away with it."""
+
+
+class BodyPartTest:
+    """Asks of one trained model's well-found joints what they attend to and what they cannot do without.
+
+    What is noted in the trials: group of `JointRegions`, one of `ATTENTION_MEASURES` or `KNOCKOUT_MEASURES`; NaN where
+    the group is not in the crop.
+    """
+
+    def __init__(
+        self,
+        model: TransPose,
+        grid: Grid,
+        skeleton: Skeleton,
+        protocol: Protocol,
+        settings: AttentionMeasures,
+        compute: Compute,
+    ) -> None:
+        self._model = model
+        self._grid = grid
+        self._skeleton = skeleton
+        self._protocol = protocol
+        self._settings = settings
+        self._compute = compute
+
+    def run(self, persons: ExplainedPersons, regions: JointRegions) -> Trials:
+        """Try all persons.
+
+        Raises:
+            InputError: a picture is missing or broken.
+            FloatingPointError: a heatmap is not finite.
+        """
+        trials = Trials(persons.truth.image_ids, len(self._skeleton))
+        for batch in persons.batches(self._protocol.batch_size):
+            images = batch.images(self._compute.device)
+            for index, crop, image in zip(batch.index.tolist(), batch.crops, images, strict=True):
+                truth = persons.truth.select(np.array([index]))
+                person = self._look_at(crop, image, truth)
+                if len(person.joints):
+                    shares = regions.of(truth)[person.joints]
+                    found = attention_on(attention_rows(person), shares)
+                    found |= self._knock_out(person, truth, shares)
+                    for measure, values in found.items():
+                        for group, column in zip(regions.groups, values.T, strict=True):
+                            trials.note((group, measure), index, person.joints, column)
+        return trials
+
+    def _look_at(self, crop: Tensor, image: Tensor, truth: Truth) -> ExplainedPerson:
+        def well_found(points_xy: np.ndarray) -> np.ndarray:
+            return truth.similarity(points_xy, self._skeleton) >= WELL_FOUND
+
+        return look_at(self._model, crop, image, well_found, self._grid, self._protocol)
+
+    def _knock_out(self, person: ExplainedPerson, truth: Truth, shares: np.ndarray) -> dict[str, np.ndarray]:
+        """Values [J, G] of `KNOCKOUT_MEASURES`."""
+        removed = shares >= _BELONGS
+        tried = removed.any(axis=2)
+        # Random cells are a person's own, whoever else is tried.
+        rng = np.random.default_rng((self._settings.seed, int(truth.annotation_ids[0])))
+        removal = all_layers_removal(self._model, person.features)
+        heatmaps = heatmaps_without(removal, person, removed, rng)
+        result = outcome(heatmaps, person, self._grid, self._protocol)
+        effects = dict(zip(_EFFECTS, self._effects(person, truth, result), strict=True))
+        values = {"cells_removed": removed.sum(axis=2).astype(np.float64)}
+        values |= {effect: of_group.T for effect, (of_group, _) in effects.items()}
+        values |= {f"random_{effect}": at_random.T for effect, (_, at_random) in effects.items()}
+        values |= {f"{effect}_beyond_random": (one - other).T for effect, (one, other) in effects.items()}
+        return {measure: np.where(tried, of_joints, np.nan) for measure, of_joints in values.items()}
+
+    def _effects(self, person: ExplainedPerson, truth: Truth, result: Outcome) -> tuple[np.ndarray, ...]:
+        """`_EFFECTS`, [2, G, J] each."""
+        before = truth.similarity_of(person.joints, person.points_xy, self._skeleton)
+        after = truth.similarity_of(person.joints, result.points_xy, self._skeleton)
+        return before - after, result.shift, result.peak_drop
+
+
+def attention_on(rows: np.ndarray, shares: np.ndarray) -> dict[str, np.ndarray]:
+    """Values [J, G] of `ATTENTION_MEASURES`.
+
+    Args:
+        rows: [J, L], summing to 1.
+        shares: [J, G, L] of each cell.
+    """
+    area, mass = shares.mean(axis=2), np.einsum("jl,jgl->jg", rows, shares)
+    there = shares.sum(axis=2) >= _LEAST_AREA
+    lift = np.divide(mass, area, out=np.full(mass.shape, np.nan), where=there)
+    return {
+        "area": np.where(there, area, np.nan),
+        "attention_mass": np.where(there, mass, np.nan),
+        "attention_lift": lift,
+    }
+
+
+def heatmaps_without(
+    removal: Removal, person: ExplainedPerson, removed: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Heatmaps [2, G, J, h, w] of a person's joints without cells [J, G, L], and without as many random ones.
+
+    Joints share most of their groups, and each set of cells is taken away once for all of them.
+    """
+    joints, groups, tokens = removed.shape
+    sets, which = np.unique(removed.reshape(-1, tokens), axis=0, return_inverse=True)
+    ranks = rng.random(sets.shape).argsort(axis=1).argsort(axis=1)
+    at_random = ranks < sets.sum(axis=1, keepdims=True)
+    heatmaps = removal(~np.concatenate((sets, at_random))).numpy()
+    case = which.reshape(joints, groups).T + np.array([0, len(sets)])[:, None, None]
+    return heatmaps[case, person.joints]

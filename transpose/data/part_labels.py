@@ -1,0 +1,194 @@
+"""Which body part of which person is seen in each pixel of a rendered data set: exact, since it is rendered again."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco_mask
+from tqdm import tqdm
+
+from transpose.config.dataset import SyntheticSource
+from transpose.data.fields import as_flags, as_integers, column, read_records, unique_ids
+from transpose.data.synthetic.dataset import part_labels
+from transpose.errors import InputError
+from transpose.files import read_json, read_npz, write_npz
+
+_LIMBS = ("upper_arm", "lower_arm", "thigh", "lower_leg")
+
+PARTS = ("head", "torso", *(f"{side}_{limb}" for side in ("left", "right") for limb in _LIMBS))
+"""Head with neck, torso with hips; hands belong to lower arms, feet to lower legs. Left is the person's own."""
+
+NOBODY = 255
+"""In place of a part or of a person's number."""
+
+_LIMB_OF_BONE = {
+    "shoulder01": "upper_arm",
+    "upperarm01": "upper_arm",
+    "upperarm02": "upper_arm",
+    "lowerarm01": "lower_arm",
+    "lowerarm02": "lower_arm",
+    "wrist": "lower_arm",
+    "upperleg01": "thigh",
+    "upperleg02": "thigh",
+    "lowerleg01": "lower_leg",
+    "lowerleg02": "lower_leg",
+    "foot": "lower_leg",
+}
+_SIDES = {"L": "left", "R": "right"}
+_SAME_MASK = 0.99
+"""Overlap (intersection over union) from which a rendered figure is the annotated person."""
+
+Labels = tuple[np.ndarray, np.ndarray, tuple[str, ...]]
+"""Figures and bones [H, W] of one picture, and the bones' names; see `part_labels`."""
+
+
+@dataclass(frozen=True)
+class PartLabels:
+    """M pictures of one size with N annotated persons."""
+
+    image_ids: np.ndarray
+    """[M] int64."""
+    parts: np.ndarray
+    """[M, H, W] uint8: position in `PARTS`, whoever's part it is; `NOBODY` elsewhere."""
+    owners: np.ndarray
+    """[M, H, W] uint8: number of the person among its picture's; `NOBODY` also where somebody is not annotated."""
+    annotation_ids: np.ndarray
+    """[N] int64."""
+    pictures: np.ndarray
+    """[N] int64: position in `image_ids`."""
+    numbers: np.ndarray
+    """[N] int64: the person's value in `owners`."""
+
+    def of(self, annotation_id: int) -> tuple[np.ndarray, np.ndarray]:
+        """The parts [H, W] uint8 in a person's picture, and [H, W] bool: this is the person.
+
+        Raises:
+            KeyError: there is no such person.
+        """
+        found = np.flatnonzero(self.annotation_ids == annotation_id)
+        if not len(found):
+            raise KeyError(annotation_id)
+        picture = self.pictures[found[0]]
+        return self.parts[picture], self.owners[picture] == self.numbers[found[0]]
+
+
+def write_part_labels(settings: SyntheticSource, split: str, annotations: Path, jobs: int, output: Path) -> None:
+    """Render a split again, as labels, and write them as .npz, one array a field of `PartLabels`.
+
+    Args:
+        annotations: annotations.json of the split as `synthesise` wrote it.
+        jobs: processes; the labels do not depend on it.
+
+    Raises:
+        InputError: the settings have no such split, or the annotations are missing, ill-formed, or of other pictures.
+    """
+    content = read_json(annotations)
+    image_ids = unique_ids(annotations, read_records(annotations, content, "images"), "image")
+    persons = _persons_of_pictures(annotations, read_records(annotations, content, "annotations"), image_ids)
+    label = partial(part_labels, settings, split)
+    parts, owners, numbers = [], [], []
+    with _each(label, image_ids - 1, jobs) as rendered:
+        for labels, own in zip(
+            tqdm(rendered, f"label parts {split}", len(image_ids), unit="img"), persons, strict=True
+        ):
+            parts.append(parts_of_bones(labels[1], labels[2]))
+            owners.append(persons_of_figures(annotations, labels[0], own))
+            numbers += range(len(own))
+    write_npz(
+        output,
+        image_ids=image_ids,
+        parts=np.stack(parts),
+        owners=np.stack(owners),
+        annotation_ids=np.array([person["id"] for own in persons for person in own], dtype=np.int64),
+        pictures=np.repeat(np.arange(len(persons)), [len(own) for own in persons]),
+        numbers=np.array(numbers, dtype=np.int64),
+    )
+
+
+def read_part_labels(path: Path) -> PartLabels:
+    """Read what `write_part_labels` wrote.
+
+    Raises:
+        InputError: the file is missing or is none.
+    """
+    return PartLabels(**read_npz(path, [field.name for field in fields(PartLabels)], "file of part labels"))
+
+
+def part_of_bone(bone: str) -> int:
+    """Position in `PARTS` of a bone of the body model."""
+    name, _, side = bone.partition(".")
+    if name in _LIMB_OF_BONE:
+        return PARTS.index(f"{_SIDES[side]}_{_LIMB_OF_BONE[name]}")
+    return PARTS.index("head" if name.startswith(("neck", "head")) else "torso")
+
+
+def parts_of_bones(bones: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Bones [H, W], -1 being none, as parts [H, W] uint8."""
+    parts = np.array([*(part_of_bone(name) for name in names), NOBODY], dtype=np.uint8)
+    return parts[bones]
+
+
+def persons_of_figures(source: Path, figures: np.ndarray, persons: list[dict[str, Any]]) -> np.ndarray:
+    """Figures [H, W] as numbers [H, W] uint8 of the annotated persons whose masks they fill.
+
+    Args:
+        source: the annotation file, for messages.
+        persons: annotations of this picture.
+
+    Raises:
+        InputError: a person's mask is missing, or no figure fills it.
+    """
+    owners = np.full(figures.shape, NOBODY, dtype=np.uint8)
+    for number, person in enumerate(persons):
+        record, mask = f"annotation {person['id']}", _mask(source, person, figures.shape)
+        inside = figures[mask & (figures >= 0)]
+        drawn = figures == np.bincount(inside).argmax() if len(inside) else np.zeros_like(mask)
+        if (drawn & mask).sum() < _SAME_MASK * (drawn | mask).sum():
+            raise InputError(source, record, "segmentation", "nobody of this shape is in the picture rendered again")
+        owners[drawn] = number
+    return owners
+
+
+def _persons_of_pictures(
+    source: Path, records: list[dict[str, Any]], image_ids: np.ndarray
+) -> list[list[dict[str, Any]]]:
+    """Annotations of each picture, crowds left out."""
+    ids = unique_ids(source, records, "annotation")
+
+    def name(position: int) -> str:
+        return f"annotation {ids[position]}"
+
+    images = column(source, records, "image_id", as_integers, name)
+    crowd = column(source, records, "iscrowd", as_flags, name)
+    return [[records[position] for position in np.flatnonzero((images == image) & ~crowd)] for image in image_ids]
+
+
+def _mask(source: Path, person: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:
+    """[H, W] bool."""
+    encoded = person.get("segmentation")
+    if (
+        not isinstance(encoded, dict)
+        or encoded.get("size") != list(shape)
+        or not isinstance(encoded.get("counts"), str)
+    ):
+        problem = f"must be a run-length encoded mask of {shape[0]}x{shape[1]} pixels"
+        raise InputError(source, f"annotation {person['id']}", "segmentation", problem)
+    mask: Any = coco_mask.decode(encoded)  # pyright: ignore[reportArgumentType]
+    return mask.astype(bool)
+
+
+@contextmanager
+def _each(label: Callable[[int], Labels], pictures: np.ndarray, jobs: int) -> Iterator[Iterable[Labels]]:
+    """Labels of pictures [M] in order, made by `jobs` processes."""
+    if jobs == 1:
+        yield map(label, pictures.tolist())
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        yield pool.map(label, pictures.tolist(), chunksize=8)

@@ -1,0 +1,163 @@
+"""What hidden and seen keypoints owe to their mirror partners and neighbours, as tables of a study."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from transpose.attention.body_part_report import STATES, BodyPartReport
+from transpose.attention.estimates import Estimate
+from transpose.config.study import Study
+from transpose.reporting.attention_reports import places_and_models
+from transpose.reporting.estimates import mean_over_seeds, words_of
+from transpose.reporting.layout import Section
+from transpose.reporting.subjects import place_words
+from transpose.reporting.writers import write_all_formats
+
+GROUP_WORDS = {
+    "own": "the joint itself",
+    "symmetric": "its mirror partner",
+    "neighbours": "its neighbours along limbs",
+    "rest_of_body": "the rest of the body",
+    "other_joints": "the other joints",
+    "other_people": "other people",
+    "background": "background",
+    "elsewhere": "elsewhere",
+}
+_DIVISION_WORDS = {
+    "body_parts": "by the body parts seen in the picture, which rendering tells",
+    "joint_neighbourhoods": "by the cells around labelled joints, for want of known body parts",
+}
+
+HIDDEN_MINUS_SEEN = "hidden_minus_seen"
+
+FOOTNOTES = [
+    "Hidden joints are labelled and occluded (v = 1), seen ones visible (v = 2); only those that the unflipped pass"
+    " finds with a keypoint similarity (the term of OKS) of 0.5 or more, on annotated boxes. 95 % bootstraps over"
+    " pictures; with several seeds values and ends are averaged.",
+    "Hidden minus seen compares like with like: each kind of joint with itself, kinds weighing as often as they are"
+    " hidden. So it is not the difference of the two columns before it.",
+    "Attention: the last layer's row of the joint's cell, averaged over heads; times uniform: over the place's share of"
+    " the crop. Taken away: cells that the place covers at least half, as keys of all layers. Random: as many cells of"
+    " the crop, drawn.",
+]
+
+
+def write_body_part_table(study: Study) -> None:
+    """Write `body_parts` as .csv, .md, .html and .tex into the study's results folder.
+
+    Raises:
+        InputError: the study measures no attention, or a file is missing, broken or of other annotations.
+    """
+    rows: list[dict[str, object]] = []
+    sections: list[Section] = []
+    for _, models in places_and_models(study, "body_parts", BodyPartReport):
+        for mean in map(mean_over_seeds, models):
+            rows += body_part_rows(mean, study.seeds)
+            sections += [attention_section(mean), removal_section(mean)]
+    path = Path(study.results) / "body_parts"
+    title = f"Mirror partners and neighbours: {study.name}"
+    write_all_formats(path, title, pd.DataFrame(rows), sections, FOOTNOTES)
+
+
+def body_part_rows(report: BodyPartReport, seeds: int) -> list[dict[str, object]]:
+    """One row a number of one variant on one place."""
+    about: dict[str, object] = {
+        "variant": report.variant,
+        "model": report.title,
+        "dataset": report.dataset_title,
+        "split": report.split,
+        "boxes": report.boxes,
+        "seeds": seeds,
+        "divided_by": report.divided_by,
+    }
+    return [
+        about
+        | dict(zip(("group", "joints", "measure"), what, strict=True))
+        | {name: getattr(estimate, name) for name in ("value", "low", "high", "count", "images")}
+        for what, estimate in _estimates(report).items()
+    ]
+
+
+def attention_section(report: BodyPartReport) -> Section:
+    """A row a group of places: what share of the joints' attention it has."""
+    found = _estimates(report)
+    rows = tuple(
+        (
+            GROUP_WORDS[group],
+            *(words_of(found[group, state, "attention_mass"], 1, 100) for state in STATES),
+            words_of(found[group, HIDDEN_MINUS_SEEN, "attention_mass"], 1, 100, signed=True),
+            *(words_of(found[group, state, "attention_lift"], 2) for state in STATES),
+            words_of(found[group, HIDDEN_MINUS_SEEN, "attention_lift"], 2, signed=True),
+            _counts(found, group, "attention_mass"),
+        )
+        for group in _groups(report)
+    )
+    columns = (
+        "Attention on",
+        "Mass (%), hidden",
+        "Mass (%), seen",
+        "Mass, hidden minus seen",
+        "Times uniform, hidden",
+        "Times uniform, seen",
+        "Times uniform, hidden minus seen",
+        "Joints, hidden / seen",
+    )
+    return Section(f"{_heading(report)}: attention", _note(report), columns, rows)
+
+
+def removal_section(report: BodyPartReport) -> Section:
+    """A row a group of places: what becomes of the joints without it."""
+    found = _estimates(report)
+    rows = tuple(
+        (
+            GROUP_WORDS[group],
+            *(words_of(found[group, state, "similarity_drop"], 1, 100) for state in STATES),
+            words_of(found[group, HIDDEN_MINUS_SEEN, "similarity_drop"], 1, 100, signed=True),
+            *(words_of(found[group, state, "similarity_drop_beyond_random"], 1, 100, signed=True) for state in STATES),
+            *(words_of(found[group, state, "shift"], 2) for state in STATES),
+            words_of(found[group, HIDDEN_MINUS_SEEN, "shift"], 2, signed=True),
+            *(words_of(found[group, state, "peak_drop"], 1, 100) for state in STATES),
+            _counts(found, group, "similarity_drop"),
+        )
+        for group in _groups(report)
+    )
+    columns = (
+        "Taken away",
+        "Similarity lost (points), hidden",
+        "Similarity lost, seen",
+        "Similarity lost, hidden minus seen",
+        "Lost beyond random cells, hidden",
+        "Lost beyond random cells, seen",
+        "Moved (crop px), hidden",
+        "Moved, seen",
+        "Moved, hidden minus seen",
+        "Peak lost (%), hidden",
+        "Peak lost, seen",
+        "Joints, hidden / seen",
+    )
+    return Section(f"{_heading(report)}: taken away", _note(report), columns, rows)
+
+
+def _estimates(report: BodyPartReport) -> dict[tuple[str, str, str], Estimate]:
+    """By group, kind of joints and measure."""
+    found = {(row.group, str(row.joints), row.measure): row.mean for row in report.rows}
+    differences = {(one.group, HIDDEN_MINUS_SEEN, one.measure): one.hidden_minus_seen for one in report.differences}
+    return found | differences
+
+
+def _groups(report: BodyPartReport) -> Iterator[str]:
+    yield from dict.fromkeys(row.group for row in report.rows)
+
+
+def _counts(found: dict[tuple[str, str, str], Estimate], group: str, measure: str) -> str:
+    return " / ".join(f"{found[group, state, measure].count:,}" for state in STATES)
+
+
+def _note(report: BodyPartReport) -> str:
+    joints = ", ".join(f"{one.found_well:,} of {one.labelled:,} {one.joints} joints" for one in report.joints)
+    return f"divided {_DIVISION_WORDS[report.divided_by]}; {report.persons:,} persons, found well {joints}"
+
+
+def _heading(report: BodyPartReport) -> str:
+    return f"{place_words(report)}: {report.title}"
