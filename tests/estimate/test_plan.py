@@ -95,6 +95,7 @@ ON_COCO = {
     "validation": COCO_VAL,
     "evaluations": [COCO_VAL | {"boxes": ["ground_truth"]}],
     "protocol_ablation": None,
+    "attention": None,
     "resolutions": None,
 }
 
@@ -115,7 +116,12 @@ def test_an_archive_without_a_row_is_refused() -> None:
 
 def test_a_released_checkpoint_costs_no_training() -> None:
     estimate = estimate_of(
-        variants=["tp_r_a3"], ablations=[], protocol_ablation=None, resolutions=None, training={"source": "official"}
+        variants=["tp_r_a3"],
+        ablations=[],
+        protocol_ablation=None,
+        resolutions=None,
+        attention=None,
+        training={"source": "official"},
     )
     assert estimate.variants[0].hours.train == estimate.variants[0].hours.validate == 0
     assert (estimate.variants[0].hours.predict or 0) > 0

@@ -30,6 +30,8 @@ def write_study(checkout: Path) -> None:
         "ablations": [],
         "protocol_ablation": study["protocol_ablation"] | {"variants": ["tp_r_a3"]},
         "resolutions": study["resolutions"] | {"variants": ["tp_r_a3"], "sizes": [[128, 96]]},
+        # Measured at toy size in test_dag.py; at full size it takes minutes a model.
+        "attention": None,
         "explanation": {"persons": 1},
         "cost": {"batch_sizes": [1], "repeats": 1},
         "bootstrap_samples": 20,
