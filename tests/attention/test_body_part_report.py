@@ -10,7 +10,6 @@ import torch
 from tests.small_variants import small_variant
 from transpose.attention import body_parts as module
 from transpose.attention.body_part_report import BodyPartReport, write_body_parts
-from transpose.attention.joint_regions import BodyPartRegions
 from transpose.config.attention import AttentionMeasures
 from transpose.config.dataset import Dataset, SyntheticSource
 from transpose.config.recipe import Recipe
