@@ -7,6 +7,7 @@ import pytest
 from tests.small_variants import small_encoder, small_variant
 from transpose.attention.ablation import Change
 from transpose.attention.ablation_report import AblationResult, AttentionAblationReport
+from transpose.attention.body_part_report import BodyPartReport, PartDifference
 from transpose.attention.estimates import Estimate
 from transpose.attention.faithfulness_report import FaithfulnessReport, Knockout, Randomised
 from transpose.attention.statistics_report import Difference, Statistic, StatisticsReport
@@ -17,9 +18,10 @@ from transpose.reporting.claims import (
     areas_matter,
     deeper_is_more_local,
     h_is_more_symmetric,
+    hidden_look_at_relatives,
+    hidden_need_relatives,
     independent_difference,
     maps_follow_weights,
-    occluded_lean_on_relatives,
     pattern_matters,
     positions_help,
 )
@@ -63,10 +65,6 @@ def statistics(
     )
     # Less is more local, but for the share that is near.
     differences = (
-        *(
-            Difference(what="occluded_minus_visible", measure=measure, mean=estimate(contrast))
-            for measure in ("partner_lift", "relatives_lift", "distance")
-        ),
         Difference(what="last_minus_first_layer", measure="near", mean=estimate(contrast)),
         *(
             Difference(what="last_minus_first_layer", measure=measure, mean=estimate(flipped(contrast)))
@@ -74,6 +72,15 @@ def statistics(
         ),
     )
     return StatisticsReport.model_construct(title="R", statistics=measured, differences=differences)
+
+
+def body_parts(contrast: tuple[float, float, float]) -> Any:
+    differences = tuple(
+        PartDifference(group=group, measure=measure, hidden_minus_seen=estimate(contrast))
+        for group in ("place", "symmetric", "neighbours", "background")
+        for measure in ("attention_lift", "attention_mass", "similarity_drop_beyond_random")
+    )
+    return BodyPartReport.model_construct(title="R", differences=differences)
 
 
 def ablations(difference: tuple[float, float, float]) -> Any:
@@ -109,9 +116,13 @@ def test_maps_must_change_with_all_weights(correlation: tuple[float, float, floa
 
 
 @pytest.mark.parametrize(("contrast", "verdict"), CASES)
-def test_occluded_joints_and_depth(contrast: tuple[float, float, float], verdict: str):
-    leaning = occluded_lean_on_relatives([statistics(contrast)])
-    assert [one.verdict for one in leaning.evidence] == [verdict] * 2
+def test_hidden_joints(contrast: tuple[float, float, float], verdict: str):
+    for claim in (hidden_look_at_relatives([body_parts(contrast)]), hidden_need_relatives([body_parts(contrast)])):
+        assert [one.verdict for one in claim.evidence] == [verdict] * 2
+
+
+@pytest.mark.parametrize(("contrast", "verdict"), CASES)
+def test_depth(contrast: tuple[float, float, float], verdict: str):
     assert deeper_is_more_local([statistics(contrast)]).verdict == verdict
 
 

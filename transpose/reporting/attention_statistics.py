@@ -25,6 +25,7 @@ FOOTNOTES = [
     " pictures; with several seeds values and ends are averaged.",
     "× is a multiple of what uniform attention would put there. Own: the joint's neighbourhood; partner: its left-right"
     " partner's; relatives: those of joints that a limb connects it to, less its own.",
+    "Occluded joints are other joints, more wrists than noses: the table of body parts compares like with like.",
     "Entropy is 1 for uniform attention and 0 for a single cell; distance is from the query to the attended cells.",
 ]
 

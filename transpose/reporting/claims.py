@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from transpose.attention.ablation_report import AttentionAblationReport
+from transpose.attention.body_part_report import BodyPartReport
 from transpose.attention.estimates import Estimate
 from transpose.attention.faithfulness_report import FaithfulnessReport
 from transpose.attention.statistics_report import Contrast, Difference, StatisticsReport
@@ -136,21 +137,49 @@ def maps_follow_weights(reports: Sequence[FaithfulnessReport]) -> Claim:
     )
 
 
-def occluded_lean_on_relatives(reports: Sequence[StatisticsReport]) -> Claim:
-    """Occluded joints lean on their visible relatives."""
-    measures = {"partner_lift": "left-right partner", "relatives_lift": "joints that a limb connects"}
+def hidden_look_at_relatives(reports: Sequence[BodyPartReport]) -> Claim:
+    """Hidden joints lean on their visible relatives: where they look."""
     return Claim(
-        "Occluded joints look more at their relatives than visible joints do",
+        "Hidden joints look more at their mirror partners and neighbours than seen joints do",
         "The paper shows an occluded ankle whose evidence comes from the other ankle, and concludes that a model leans"
         " on other cues where a joint is hidden.",
-        "Last layer, heads averaged: attention to the neighbourhoods of the joint's relatives in multiples of uniform"
-        " attention, occluded minus visible joints.",
-        tuple(
-            Evidence(report.title, f"attention to the {words}, occluded minus visible (×)", one.mean, 1)
-            for report in reports
-            for measure, words in measures.items()
-            for one in _contrasts(report, "occluded_minus_visible", measure)
-        ),
+        f"Last layer, heads averaged, multiples of uniform attention. {_LIKE_WITH_LIKE}",
+        _hidden_minus_seen(reports, "attention_lift", "attention to", "×", 1.0),
+    )
+
+
+def hidden_need_relatives(reports: Sequence[BodyPartReport]) -> Claim:
+    """Hidden joints lean on their visible relatives: what they cannot do without."""
+    return Claim(
+        "Hidden joints need their mirror partners and neighbours more than seen joints do",
+        "The same claim, causally.",
+        "The cells of these places are taken away as keys of all layers, and as many random cells; similarity lost"
+        f" beyond what the random ones cost. {_LIKE_WITH_LIKE}",
+        _hidden_minus_seen(reports, "similarity_drop_beyond_random", "similarity lost without", "points", 100),
+    )
+
+
+_LIKE_WITH_LIKE = (
+    "Each kind of joint is compared with itself, and cells around the joint as found count for neither, since what"
+    " hides a joint is often its mirror partner."
+)
+_RELATIVES = {"symmetric": "the mirror partner", "neighbours": "neighbours along limbs"}
+
+
+def _hidden_minus_seen(
+    reports: Sequence[BodyPartReport], measure: str, words: str, unit: str, factor: float
+) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(
+            report.title,
+            f"{words} {_RELATIVES[one.group]}, hidden minus seen ({unit})",
+            one.hidden_minus_seen,
+            1,
+            factor,
+        )
+        for report in reports
+        for one in report.differences
+        if one.measure == measure and one.group in _RELATIVES
     )
 
 

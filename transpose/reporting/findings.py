@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from transpose.attention.ablation_report import AttentionAblationReport
+from transpose.attention.body_part_report import BodyPartReport
 from transpose.attention.estimates import Estimate
 from transpose.attention.faithfulness_report import FaithfulnessReport
 from transpose.attention.statistics_report import StatisticsReport
@@ -18,8 +19,9 @@ from transpose.reporting.claims import (
     areas_matter,
     deeper_is_more_local,
     h_is_more_symmetric,
+    hidden_look_at_relatives,
+    hidden_need_relatives,
     maps_follow_weights,
-    occluded_lean_on_relatives,
     pattern_matters,
     positions_help,
 )
@@ -52,12 +54,14 @@ def write_findings(study: Study) -> None:
     statistics = dict(places_and_models(study, "attention_statistics", StatisticsReport))
     faithfulness = dict(places_and_models(study, "faithfulness", FaithfulnessReport))
     ablations = dict(places_and_models(study, "attention_ablation", AttentionAblationReport))
+    body_parts = dict(places_and_models(study, "body_parts", BodyPartReport))
     sections: list[Section] = []
     for place, models in statistics.items():
         looks = [mean_over_seeds(reports) for reports in models]
         tried = [mean_over_seeds(reports) for reports in faithfulness[place]]
         changed = [mean_over_seeds(reports) for reports in ablations[place]]
-        claims = claims_of(variants, looks, tried, changed, list(embedding_differences(files, place)))
+        parts = [mean_over_seeds(reports) for reports in body_parts[place]]
+        claims = claims_of(variants, looks, tried, changed, parts, list(embedding_differences(files, place)))
         where = place_words(looks[0])
         sections += [overview(claims, where), *(section_of(claim, where) for claim in claims)]
     path, title = Path(study.results) / "findings", f"Findings: {study.name}"
@@ -70,6 +74,7 @@ def claims_of(
     looks: Sequence[StatisticsReport],
     tried: Sequence[FaithfulnessReport],
     changed: Sequence[AttentionAblationReport],
+    parts: Sequence[BodyPartReport],
     differences: Sequence[tuple[str, str, Estimate]],
 ) -> list[Claim]:
     """Every claim with its evidence on one place; the reports are in the order of the variants."""
@@ -78,7 +83,8 @@ def claims_of(
         areas_beat_nearness(tried),
         maps_follow_weights(tried),
         pattern_matters(changed),
-        occluded_lean_on_relatives(looks),
+        hidden_look_at_relatives(parts),
+        hidden_need_relatives(parts),
         deeper_is_more_local(looks),
         h_is_more_symmetric(list(zip(variants, looks, strict=True))),
         positions_help(differences),

@@ -9,6 +9,7 @@ rule findings:
         statistics=PLAN.attention("attention_statistics"),
         faithfulness=PLAN.attention("faithfulness"),
         ablations=PLAN.attention("attention_ablation"),
+        body_parts=PLAN.attention("body_parts"),
     output:
         report(
             f"{RESULTS}/findings.html",
