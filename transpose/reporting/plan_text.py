@@ -106,7 +106,7 @@ def _assumptions(estimate: StudyEstimate) -> list[str]:
         f" {_gib(settings.overhead_bytes):.1f} GiB beside it",
         "  attention is fused, as on CUDA, with dropout too; `unfused` keeps the L x L weights of each layer",
         "  not counted: rendered pictures, others' weights, attention maps, tables and figures; predictions for",
-        "    submissions, at other input sizes and for the protocol ablation",
+        "    submissions, at other input sizes and for the protocol ablation; all measures of attention",
     ]
 
 
