@@ -10,7 +10,7 @@ from transpose.cli.options import AnnotationFile, DatasetFile, ProtocolFile, Rec
 
 
 @app.command()
-def explain(
+def explain_persons(
     recipe: RecipeFile,
     settings: Annotated[Path, typer.Option(help="Resolved explanation settings.")],
     protocol: ProtocolFile,
@@ -19,7 +19,7 @@ def explain(
     weights: WeightsFile,
     output: Annotated[Path, typer.Option(help="maps.npz; persons.json and figures/ appear beside it.")],
 ) -> None:
-    """Write dependency and affected areas of chosen persons' keypoints, as arrays and as figures."""
+    """Write dependency and affected areas of chosen annotated persons' keypoints, as arrays and as figures."""
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.config.recipe import Recipe
