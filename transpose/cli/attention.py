@@ -35,3 +35,30 @@ def explain_persons(
         read_record(Explanation, settings),
         output.parent,
     )
+
+
+@app.command()
+def explore(
+    run: Annotated[list[Path], typer.Option(help="run.json of a training, weights.safetensors beside it; repeatable.")],
+    settings: Annotated[Path, typer.Option(help="Resolved explanation settings.")],
+    protocol: ProtocolFile,
+    dataset: DatasetFile,
+    split: Annotated[str, typer.Option(help="The split's name, for the page's title.")],
+    annotations: AnnotationFile,
+    output: Annotated[Path, typer.Option("--output", help="HTML file to write.")],
+) -> None:
+    """Write one page without a network on which the attention of trained variants is looked at, side by side."""
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.config.study import Explanation, Protocol
+    from transpose.reporting.explored_models import write_explorer
+
+    write_explorer(
+        run,
+        read_record(Dataset, dataset),
+        split,
+        annotations,
+        read_record(Protocol, protocol),
+        read_record(Explanation, settings),
+        output,
+    )
