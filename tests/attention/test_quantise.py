@@ -30,13 +30,8 @@ def test_larger_attention_has_no_smaller_code() -> None:
     assert (np.diff(SCALES[0].quantise(values).astype(int)) >= 0).all()
 
 
-@given(st.integers(0, 3), st.integers(1, 4), st.integers(1, 5), st.integers(0, 2**32 - 1))
-def test_packed_codes_come_back(matrices: int, lines: int, width: int, seed: int) -> None:
-    codes = np.random.default_rng(seed).integers(0, 256, (matrices, lines, width), dtype=np.uint8)
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=4), st.integers(0, 2**32 - 1))
+def test_packed_codes_come_back(shape: list[int], seed: int) -> None:
+    codes = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     np.testing.assert_array_equal(unpack(pack(codes), codes.shape), codes)
-
-
-def test_lines_that_are_alike_take_less() -> None:
-    line = np.random.default_rng(0).integers(0, 256, 500, dtype=np.uint8)
-    alike = np.broadcast_to(line, (50, 500)).copy()
-    assert len(pack(alike)) < 1000
+    np.testing.assert_array_equal(unpack(pack(codes.T), codes.T.shape), codes.T)

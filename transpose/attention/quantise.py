@@ -43,16 +43,10 @@ class LogScale:
 
 
 def pack(codes: np.ndarray) -> bytes:
-    """Codes [..., lines, width] as a zlib stream of bytes, smaller the more neighbouring lines are alike.
-
-    Every line of a matrix but the first is stored as the difference to the line before it, modulo 256.
-    """
-    differences = codes.copy()
-    differences[..., 1:, :] -= codes[..., :-1, :]
-    return zlib.compress(differences.tobytes(), _DEFLATE_LEVEL)
+    """Codes [...] as a zlib stream of bytes, in the order of their axes."""
+    return zlib.compress(codes.tobytes(), _DEFLATE_LEVEL)
 
 
 def unpack(packed: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """Codes uint8 of `shape` [..., lines, width] that `pack` packed."""
-    differences = np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(shape)
-    return np.cumsum(differences, axis=-2, dtype=np.uint8)
+    """Codes uint8 of `shape` that `pack` packed."""
+    return np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(shape)

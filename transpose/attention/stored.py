@@ -22,6 +22,9 @@ FINE = LogScale(floor=0.25, steps=4)
 COARSE = LogScale(floor=1.0, steps=3)
 """Largest error 12.3 %; what is attended to less than uniformly is not told apart."""
 
+COARSEST = LogScale(floor=1.0, steps=2)
+"""Largest error 19 %."""
+
 _LARGEST_MATRIX = 800
 """Cells or blocks of a matrix; larger grids are pooled to blocks."""
 
@@ -149,6 +152,7 @@ def _storages(person: PersonAreas, grid: Grid) -> Iterator[Storage]:
             yield Storage(pool, False, several, FINE, FINE)
             yield Storage(pool, False, several, COARSE, FINE)
             yield Storage(pool, False, several, COARSE, COARSE)
+            yield Storage(pool, False, several, COARSEST, COARSE)
     for pool in _pools(grid):
         if pool % person.pool == 0:
             yield Storage(pool, False, False, COARSE, COARSE)

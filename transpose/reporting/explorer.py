@@ -24,7 +24,7 @@ from transpose.config.variant import Encoder
 from transpose.files import write_text
 from transpose.skeleton import Skeleton
 
-_JPEG_QUALITY = 92
+_JPEG_QUALITY = 88
 _COLOURS = 64
 
 

@@ -76,6 +76,8 @@ function writeAddress() {
     values.set(`head${suffix}`, view.head || "mean");
   });
   for (const key of ["compare", "pose", "truth", "held"]) values.set(key, state[key] ? "1" : "0");
+  // Some browsers refuse an address that is written too often.
+  if (location.hash === `#${values}`) return;
   try {
     history.replaceState(null, "", `#${values}`);
   } catch {
@@ -158,29 +160,16 @@ function areasOf(model, person) {
   return found;
 }
 
-async function unpackAll(index, person) {
-  const model = data.models[index];
-  const grid = cellLattice(model);
-  const blocks = grid.rows * grid.columns;
-  const tokens = model.grid.size[0] * model.grid.size[1];
-  const joints = data.keypoints.length;
-  const [cells, rows, columns] = await Promise.all([
-    unpack(`cells-${index}-${person}`, blocks, blocks),
-    unpack(`rows-${index}-${person}`, joints, tokens),
-    unpack(`columns-${index}-${person}`, joints, tokens),
-  ]);
-  return { cells, rows, columns };
+async function unpackAll(model, person) {
+  const kinds = ["cells", "rows", "columns"];
+  const codes = await Promise.all(kinds.map((kind) => unpack(`${kind}-${model}-${person}`)));
+  return Object.fromEntries(kinds.map((kind, index) => [kind, codes[index]]));
 }
 
-async function unpack(id, lines, width) {
+async function unpack(id) {
   const packed = Uint8Array.from(atob(element(id).textContent), (character) => character.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const codes = new Uint8Array(await new Response(stream).arrayBuffer());
-  // A line holds its difference to the one before, modulo 256, as bytes have it anyway.
-  for (let start = 0; start < codes.length; start += lines * width) {
-    for (let at = start + width; at < start + lines * width; at++) codes[at] += codes[at - width];
-  }
-  return codes;
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 const scales = new Map();
@@ -259,8 +248,9 @@ function strongestWords(area) {
 }
 
 function personWords(person, index) {
-  const who = person.annotation === null ? `box ${person.box.join(", ")}` : `annotation ${person.annotation}`;
-  return `${index + 1} / ${data.persons.length} · ${person.picture} · ${who}`;
+  const box = `box ${person.box.join(", ")}`;
+  const who = person.annotation === null ? box : `annotation ${person.annotation}`;
+  return `${index + 1} of ${data.persons.length}: ${person.picture}, ${who}`;
 }
 
 /* ---- drawing ---- */
@@ -374,7 +364,7 @@ function drawPose(context, model, unit, joint) {
   const points = model.points[state.person];
   drawLimbs(context, points, unit, "#0072B2");
   drawDots(context, points, unit, "#E69F00", "#fff");
-  if (joint !== null) drawDots(context, [points[joint]], unit * 1.8, "#fff", "#000");
+  if (joint !== null) drawDots(context, [points[joint]], unit * 1.4, "#fff", "#000");
 }
 
 function drawTruth(context, model, unit) {
@@ -440,6 +430,7 @@ async function show() {
 
 function showControls() {
   element("person").value = state.person;
+  element("who").textContent = `Person ${personWords(data.persons[state.person], state.person)}`;
   for (const radio of document.querySelectorAll("[name=area]")) radio.checked = radio.value === state.area;
   element("threshold").value = thresholds.indexOf(state.threshold);
   element("threshold-text").textContent = times(state.threshold);
@@ -480,7 +471,8 @@ function fill(select, texts, chosen) {
 function showJoints() {
   const views = shownViews();
   const query = effectiveQuery();
-  element("joint-heads").textContent = state.compare ? "confidence, left  right" : "confidence";
+  const whose = state.compare ? ", left and right panel" : "";
+  element("joint-heads").textContent = `Predicted keypoints’ confidence${whose}.`;
   [...element("joints").children].forEach((item, joint) => {
     const button = item.firstChild;
     const scores = views.map((view) => modelOf(view).scores[state.person][joint].toFixed(2));
@@ -558,7 +550,10 @@ function listenToPointer(panel) {
     if (event.pointerType === "mouse" || event.buttons) point(event, panel);
   });
   canvas.addEventListener("pointerdown", (event) => point(event, panel));
-  canvas.addEventListener("pointerleave", () => change({ pointed: null, read: null }));
+  canvas.addEventListener("pointerleave", (event) => {
+    // A finger leaves whenever it is lifted; what it read stays.
+    if (event.pointerType === "mouse") change({ pointed: null, read: null });
+  });
   canvas.addEventListener("click", (event) => {
     if (event.pointerType === "mouse") toggleHold();
   });
@@ -602,8 +597,9 @@ const KEYS = {
 };
 
 function onKey(event) {
-  const inField = event.target.matches("input, select");
-  if (event.ctrlKey || event.metaKey || event.altKey || inField) return;
+  // Fields have uses of their own for these keys.
+  const isFields = event.target.matches(event.key in ARROWS ? "input, select" : "select");
+  if (event.ctrlKey || event.metaKey || event.altKey || isFields) return;
   if (event.key in ARROWS) move(ARROWS[event.key]);
   else if (event.key === " " && event.target.tagName === "CANVAS") toggleHold();
   else if (event.key.toLowerCase() in KEYS) KEYS[event.key.toLowerCase()](event);
