@@ -52,7 +52,8 @@ class Explorer:
     def place(self, point: np.ndarray, size: tuple[int, int], panel: int = 0) -> tuple[float, float]:
         """Pixels of the window of a place (x, y) in crop pixels."""
         box = self.canvas(panel)
-        x, y = (point + 0.5) / (size[1], size[0])
+        # Where heatmap and crop are aligned at their outer pixels, an outer cell's centre can lie just outside.
+        x, y = (np.clip(point, 0, (size[1] - 1, size[0] - 1)) + 0.5) / (size[1], size[0])
         return box["left"] + x * box["width"], box["top"] + y * box["height"]
 
     def point(self, point: np.ndarray, size: tuple[int, int], panel: int = 0) -> None:
