@@ -42,6 +42,17 @@ def test_a_variant_without_encoder_has_nothing_to_explain(demo: dict[str, Any]) 
     plan = Plan.of_config(demo, CONFIG)
     assert plan.explanations_of("r_no_encoder", 0) == []
     assert len(plan.explanations_of("r_sine", 0)) == len(demo["evaluations"])
+    assert "results/train/r_sine/seed0/run.json" in plan.explored_runs()
+    assert "results/train/r_no_encoder/seed0/run.json" not in plan.explored_runs()
+
+
+def test_every_evaluated_split_has_one_explorer_of_the_first_seeds(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo | {"seeds": 2, "evaluations": [*demo["evaluations"], demo["evaluations"][0]]}, CONFIG)
+    assert plan.explorers() == ["results/explorer/synthetic_val.html", "results/explorer/photographs_val.html"]
+    assert len(plan.explored_runs()) == len(demo["variants"]) - 1
+    alone = {"variants": ["r_no_encoder"], "ablations": [], "overrides": {}}
+    alone |= {"protocol_ablation": None, "resolutions": None, "attention": None}
+    assert Plan.of_config(demo | alone, CONFIG).explorers() == []
 
 
 def test_records_depend_on_values_and_not_on_the_order_of_keys(demo: dict[str, Any]) -> None:

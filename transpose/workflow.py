@@ -311,6 +311,21 @@ class Plan:
             return []
         return [f"{self.study.resources}/{wildcards.dataset}/{wildcards.split}/parts.npz"]
 
+    def explored_runs(self) -> list[str]:
+        """run.json of the first seed of every variant with an encoder."""
+        return [
+            f"{self.study.results}/train/{variant}/seed0/run.json"
+            for variant in self.study.variants
+            if self.recipes[variant].variant.encoder is not None
+        ]
+
+    def explorers(self) -> list[str]:
+        """Explorer page of every evaluated split; none where no variant has an encoder."""
+        if not self.explored_runs():
+            return []
+        places = dict.fromkeys((e.dataset, e.split) for e in self.study.evaluations)
+        return [f"{self.study.results}/explorer/{dataset}_{split}.html" for dataset, split in places]
+
     def names_of_rendered(self) -> str:
         """Regular expression of the data sets that are rendered; it matches nothing if none is."""
         return _alternatives(

@@ -126,8 +126,11 @@ def test_arrays_persons_and_figures_belong_together(explained: Explained) -> Non
     assert [person["box_xywh"] for person in people["persons"]] == chosen.boxes_xywh.tolist()
     assert all((explained.annotations.parent / "images" / one["picture"]).is_file() for one in people["persons"])
     assert (people["pass"], people["grid"]) == ("unflipped", [*GRID])
-    assert maps["dependency"].shape == maps["affected"].shape == (2, LAYERS, 17, GRID[0] * GRID[1])
-    np.testing.assert_allclose(maps["dependency"].sum(axis=-1), 1, rtol=1e-5)
+    for image_pass in ("unflipped", "mirrored"):
+        dependency, affected = maps[f"dependency_{image_pass}"], maps[f"affected_{image_pass}"]
+        assert dependency.shape == affected.shape == (2, LAYERS, 17, GRID[0] * GRID[1])
+        np.testing.assert_allclose(dependency.sum(axis=-1), 1, rtol=1e-5)
+    assert not np.allclose(maps["dependency_unflipped"], maps["dependency_mirrored"])
     assert maps["crops"].shape == (2, *INPUT, 3)
     assert maps["keypoint_scores"].shape == (2, 17)
     tokens = Grid.of(explained.recipe.variant).tokens_at(maps["keypoints_xy"])
@@ -136,7 +139,7 @@ def test_arrays_persons_and_figures_belong_together(explained: Explained) -> Non
     assert {path.name for path in (explained.folder / "figures").iterdir()} == names
     picture, person = people["persons"][1]["picture"], people["persons"][1]["annotation_id"]
     sketch = (explained.folder / "figures" / "1_affected.png").read_text()
-    shown = f"{maps['affected'][1].sum(axis=(0, 2))} {maps['keypoint_scores'][1]}"
+    shown = f"{maps['affected_unflipped'][1].sum(axis=(0, 2))} {maps['keypoint_scores'][1]}"
     assert sketch == f"small on {picture}, person {person} affected 1.0 {shown}"
 
 

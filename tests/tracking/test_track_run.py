@@ -325,11 +325,12 @@ def test_initialising_twice_keeps_what_is_there(results: Path):
     assert MlflowClient(uri).get_experiment_by_name("kept") is not None
 
 
-def test_study_is_one_run_with_its_tables_and_figures(results: Path):
+def test_study_is_one_run_with_its_tables_figures_and_explorers(results: Path):
     with pytest.raises(InputError, match="nothing has been compared yet"):
         track_study(results, STUDY)
     write_text(results / "comparison.csv", "variant,AP\n")
     write_text(results / "figures" / "curves.png", "not really a picture")
+    write_text(results / "explorer" / "dots_val.html", "<!DOCTYPE html>")
     first = track_study(results, STUDY)
     write_text(results / "comparison.csv", "variant,AP\ntiny_r,0.5\n")
     assert track_study(results, STUDY) == first
@@ -338,3 +339,4 @@ def test_study_is_one_run_with_its_tables_and_figures(results: Path):
     folder = results / "mlartifacts" / run.info.run_id / "artifacts"
     assert folder.joinpath("comparison.csv").read_text() == "variant,AP\ntiny_r,0.5\n"
     assert folder.joinpath("figures", "curves.png").is_file()
+    assert folder.joinpath("explorer", "dots_val.html").read_text() == "<!DOCTYPE html>"

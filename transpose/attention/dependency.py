@@ -6,6 +6,7 @@ predicted keypoint, row `A[cell, :]` is its *dependency area*, where the cell co
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,13 +18,19 @@ from transpose.config.variant import Encoder, Variant
 from transpose.errors import InputError
 from transpose.models.transpose import TransPose
 
+ImagePass = Literal["unflipped", "mirrored"]
+"""The two passes of the flip test; each has attention of its own."""
+
 
 @dataclass(frozen=True)
 class Explanation:
-    """Areas of P persons' K keypoints in all encoder layers, of the unflipped pass, averaged over heads.
+    """Areas of P persons' K keypoints in all encoder layers, of one pass, averaged over heads.
 
     The keypoints themselves may come from the flip test: mirroring only moves the query.
     """
+
+    image_pass: ImagePass
+    """Whose attention it is: that of the crops, or that of the mirrored crops, turned back."""
 
     dependency: np.ndarray
     """[P, layers, K, L] float32."""
@@ -59,16 +66,25 @@ def encoder_of(variant: Variant) -> Encoder:
 
 @torch.inference_mode()
 def explain_persons(
-    model: TransPose, variant: Variant, images: Tensor, keypoints_xy: np.ndarray, batch_size: int = 16
+    model: TransPose,
+    variant: Variant,
+    images: Tensor,
+    keypoints_xy: np.ndarray,
+    batch_size: int = 16,
+    mirrored: bool = False,
 ) -> Explanation:
     """Dependency and affected areas of predicted keypoints in all encoder layers.
 
+    The mirrored pass sees the mirrored crops and is asked for the mirrored cells; its maps are turned back, so that
+    both passes' areas lie on the same crop and belong to the same joints. A joint's name trades sides twice on that
+    way, in the mirrored person and in turning back, and attention asks for cells, not names: no skeleton is needed.
+
     Args:
         model: in evaluation mode.
-        images: normalised person crops `[P, 3, H, W]` on the model's device. They are passed unflipped: the mirrored
-            pass of the flip test has attention of its own.
-        keypoints_xy: predicted keypoints `[P, K, 2]` in crop pixels.
+        images: normalised person crops `[P, 3, H, W]` on the model's device, unflipped.
+        keypoints_xy: predicted keypoints `[P, K, 2]` in crop pixels of the unflipped crops.
         batch_size: persons at a time.
+        mirrored: explain the flip test's second pass instead of its first.
 
     Raises:
         InputError: the variant has no encoder, hence no attention.
@@ -77,12 +93,17 @@ def explain_persons(
     tokens = torch.as_tensor(grid.tokens_at(keypoints_xy), device=images.device)
     dependency: list[Tensor] = []
     affected: list[Tensor] = []
-    for batch, queries in zip(images.split(batch_size), tokens.split(batch_size), strict=True):
-        _, layers = capture(model, model.features(batch))
-        dependency.append(torch.stack([layer.rows(queries).mean(dim=1) for layer in layers], dim=1))
-        affected.append(torch.stack([layer.columns(queries).mean(dim=1) for layer in layers], dim=1))
+    turned = grid.mirrored_tokens().to(images.device)
+    for batch, cells in zip(images.split(batch_size), tokens.split(batch_size), strict=True):
+        _, layers = capture(model, model.features(batch.flip(-1) if mirrored else batch))
+        queries = turned[cells] if mirrored else cells
+        rows = torch.stack([layer.rows(queries).mean(dim=1) for layer in layers], dim=1)
+        columns = torch.stack([layer.columns(queries).mean(dim=1) for layer in layers], dim=1)
+        dependency.append(rows[..., turned] if mirrored else rows)
+        affected.append(columns[..., turned] if mirrored else columns)
     shape = (len(images), encoder.layers, tokens.shape[1], grid.tokens)
-    return Explanation(_joined(dependency, shape), _joined(affected, shape), tokens.cpu().numpy())
+    image_pass = "mirrored" if mirrored else "unflipped"
+    return Explanation(image_pass, _joined(dependency, shape), _joined(affected, shape), tokens.cpu().numpy())
 
 
 def _joined(batches: list[Tensor], shape: tuple[int, ...]) -> np.ndarray:

@@ -61,6 +61,10 @@ class Grid:
         on_heatmap = (np.stack((columns, rows), axis=-1) + 0.5) * self._heatmap_pixels - 0.5
         return rescale_points(on_heatmap, self.heatmap_size, self.input_size)
 
+    def mirrored_tokens(self) -> Tensor:
+        """[L] int64: the token where each token's cell lies in the mirrored crop; turning twice gives the first."""
+        return torch.arange(self.tokens).reshape(self.size).flip(-1).flatten()
+
     def on_crop(self, values: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Values of cells [..., L] between their centres, bilinearly: [..., H, W], all of the crop at `size` pixels.
 

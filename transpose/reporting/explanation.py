@@ -1,24 +1,22 @@
 """Attention maps of chosen persons as files: arrays, a list of the persons, and a figure for each."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
-from transpose.attention.dependency import explain_persons
-from transpose.attention.grid import Grid
+from transpose.attention.dependency import Explanation as PassAreas
 from transpose.config.recipe import Recipe
 from transpose.config.study import Explanation, Protocol
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations, training_instances
-from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationCrops
 from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
-from transpose.evaluation.pipeline import load_model
-from transpose.evaluation.predict import decode_heatmaps, finite_heatmaps_of, predict_heatmaps
 from transpose.files import atomic_folder, write_json, write_npz
-from transpose.geometry import rescale_points
 from transpose.reporting.attention_figure import AreaKind, ExplainedPerson, draw_attention
+from transpose.reporting.trained import Keypoints, TrainedModel
 from transpose.skeleton import Skeleton
 
 
@@ -33,8 +31,8 @@ def write_explanation(
 ) -> None:
     """Write `maps.npz`, `persons.json` and `figures/` of the persons that `choose_persons` picks.
 
-    The keypoints whose areas are shown come from the protocol's prediction (flip test included); the attention is that
-    of the unflipped pass.
+    The keypoints whose areas are shown come from the protocol's prediction (flip test included). The arrays hold the
+    areas of both passes, named by them; the figures show those of the unflipped one.
 
     Raises:
         InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
@@ -42,35 +40,56 @@ def write_explanation(
     """
     truth = load_annotations(annotations, skeleton)
     boxes = choose_persons(truth, settings.persons)
-    model, compute = load_model(recipe, weights, skeleton, protocol, precision="fp32")
+    model = TrainedModel(recipe, weights, skeleton, protocol)
     crops = EvaluationCrops(boxes, truth, pictures_beside(annotations), recipe.variant.input_size)
     pictures = crops.batch(np.arange(len(boxes))).crops
-    with finite_heatmaps_of(weights):
-        heatmaps = predict_heatmaps(model, pictures, skeleton, protocol, compute)
-    points, scores = decode_heatmaps(heatmaps.numpy(), protocol)
-    keypoints = rescale_points(points, recipe.variant.heatmap_size, recipe.variant.input_size)
-    explanation = explain_persons(model, recipe.variant, normalise(pictures).to(compute.device), keypoints)
-    grid = Grid.of(recipe.variant)
+    keypoints = model.keypoints(pictures)
+    passes = [model.explanation(pictures, keypoints, mirrored) for mirrored in (False, True)]
     write_npz(
         folder / "maps.npz",
-        dependency=explanation.dependency,
-        affected=explanation.affected,
-        queries=explanation.queries,
-        keypoints_xy=keypoints,
-        keypoint_scores=scores,
+        **{f"dependency_{areas.image_pass}": areas.dependency for areas in passes},
+        **{f"affected_{areas.image_pass}": areas.affected for areas in passes},
+        queries=passes[0].queries,
+        keypoints_xy=keypoints.points_xy,
+        keypoint_scores=keypoints.scores,
         crops=pictures.numpy(),
     )
     records = _person_records(boxes, truth)
+    names = [f"{record['picture']}, person {record['annotation_id']}" for record in records]
+    draw_persons(model, pictures, keypoints, passes[0], names, skeleton, settings.threshold, folder / "figures")
+    figures = {"pass": passes[0].image_pass, "grid": model.grid.size, "persons": records}
+    write_json(folder / "persons.json", figures)
+
+
+def draw_persons(
+    model: TrainedModel,
+    crops: Tensor,
+    keypoints: Keypoints,
+    explanation: PassAreas,
+    names: Sequence[str],
+    skeleton: Skeleton,
+    threshold: float,
+    folder: Path,
+) -> None:
+    """Write `folder` with the figures `0_dependency.png`, `0_affected.png`, ... of persons.
+
+    Args:
+        crops: [P, H, W, 3] uint8 RGB.
+        names: what each person's figures say that it is.
+    """
     of_kind: dict[AreaKind, np.ndarray] = {"dependency": explanation.dependency, "affected": explanation.affected}
-    with atomic_folder(folder / "figures") as figures:
-        for person, record in enumerate(records):
-            title = f"{recipe.variant.title} on {record['picture']}, person {record['annotation_id']}"
+    with atomic_folder(folder) as figures:
+        for person, name in enumerate(names):
+            title = f"{model.variant.title} on {name}"
             for kind, areas in of_kind.items():
                 shown = ExplainedPerson(
-                    pictures[person].numpy(), keypoints[person], scores[person], areas[person], grid
+                    crops[person].numpy(),
+                    keypoints.points_xy[person],
+                    keypoints.scores[person],
+                    areas[person],
+                    model.grid,
                 )
-                draw_attention(shown, kind, skeleton, title, figures / f"{person}_{kind}.png", settings.threshold)
-    write_json(folder / "persons.json", {"pass": "unflipped", "grid": grid.size, "persons": records})
+                draw_attention(shown, kind, skeleton, title, figures / f"{person}_{kind}.png", threshold)
 
 
 def choose_persons(annotations: CocoAnnotations, count: int) -> PersonBoxes:

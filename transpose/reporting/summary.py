@@ -18,7 +18,7 @@ def render_summary(results: Path) -> str:
     places = {
         "tables": f"{results}/comparison.{{csv,md,html,tex}}, {results}/ablations.*, {results}/verdicts.*",
         "figures": f"{results}/figures/",
-        "attention": f"{results}/attention/",
+        "attention": f"{results}/attention/, {results}/explorer/*.html",
         "report": str(report) if report.is_file() else f"snakemake --report {report} makes it",
         "MLflow": "make ui",
     }

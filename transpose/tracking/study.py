@@ -1,4 +1,4 @@
-"""The study's tables and figures in MLflow."""
+"""The study's tables, figures and explorers in MLflow."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ _TABLE_SUFFIXES = ("csv", "md", "html", "tex")
 
 
 def track_study(results: Path, study: str, uri: str | None = None) -> dict[str, Any]:
-    """Log the comparison's tables and figures as artifacts of one run, named `comparison`; a second call renews them.
+    """Log the comparison's tables, figures and explorers as artifacts of one run, `comparison`; a second call renews them.
 
     Returns:
         `run_id`, `experiment_id` and the number of `artifacts`.
@@ -52,5 +52,6 @@ def _artifacts(results: Path) -> Iterator[tuple[str, Path]]:
         for suffix in _TABLE_SUFFIXES:
             if (path := results / f"{table}.{suffix}").is_file():
                 yield path.name, path
-    for path in sorted((results / "figures").glob("*.png")):
-        yield f"figures/{path.name}", path
+    for folder, pattern in (("figures", "*.png"), ("explorer", "*.html")):
+        for path in sorted((results / folder).glob(f"[!.]{pattern}")):
+            yield f"{folder}/{path.name}", path

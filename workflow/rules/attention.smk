@@ -39,10 +39,11 @@ rule explain:
             "attention",
             "reporting/attention_figure.py",
             "reporting/explanation.py",
+            "reporting/trained.py",
         ),
     message:
         "Attention maps of {wildcards.variant}, seed {wildcards.seed}, on {wildcards.dataset} {wildcards.split}"
     shell:
-        "python -m transpose explain --recipe {input.recipe} --settings {input.settings} --protocol {input.protocol}"
+        "python -m transpose explain-persons --recipe {input.recipe} --settings {input.settings} --protocol {input.protocol}"
         " --dataset {input.dataset} --annotations {input.annotations} --weights {input.weights}"
         " --output {output.maps} 2> {log}"

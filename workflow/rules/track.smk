@@ -33,6 +33,7 @@ rule track_study:
     input:
         comparison=rules.compare.output,
         side_tables=PLAN.side_tables(),
+        explorers=PLAN.explorers(),
         runs=[
             f"{RESULTS}/tracking/{variant}/seed{seed}.json"
             for variant, seed in PLAN.runs()

@@ -1,0 +1,130 @@
+"""Trained models and persons become an explorer page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from transpose.attention.persons import crop_truth
+from transpose.attention.stored import PersonAreas, pack_within
+from transpose.config.dataset import Dataset
+from transpose.config.load import read_run_recipe
+from transpose.config.study import Explanation, Protocol
+from transpose.data.boxes import PersonBoxes
+from transpose.data.coco import CocoAnnotations, load_annotations
+from transpose.data.loader import EvaluationCrops
+from transpose.data.pictures import pictures_beside
+from transpose.errors import InputError
+from transpose.files import sha256_of_file
+from transpose.reporting.explanation import choose_persons
+from transpose.reporting.explorer import ExplorerPage, PageCrops, PageModel, PagePerson, write_page
+from transpose.reporting.trained import Keypoints, TrainedModel
+from transpose.skeleton import Skeleton
+
+LARGEST_MODEL = 7_180_000
+"""Bytes of one model's packed areas: a page with one model stays under 10 MB, crops, base64 and script included."""
+
+LARGEST_AREAS = 30_000_000
+"""Bytes of all models' packed areas on a page, which they share."""
+
+
+def write_explorer(
+    runs: Sequence[Path],
+    dataset: Dataset,
+    split: str,
+    annotations: Path,
+    protocol: Protocol,
+    settings: Explanation,
+    output: Path,
+) -> None:
+    """Write the explorer of trained models on the persons that `choose_persons` picks.
+
+    Args:
+        runs: run.json of each model's training; weights.safetensors beside it.
+
+    Raises:
+        InputError: a file is missing or wrong, nobody is annotated, a variant has no encoder, or a model has diverged.
+    """
+    if not runs:
+        raise InputError(output, None, "run", "no trained model to look at")
+    truth = load_annotations(annotations, dataset.skeleton)
+    boxes = choose_persons(truth, settings.persons)
+    crops: dict[tuple[int, int], PageCrops] = {}
+    models = []
+    for run in runs:
+        model = load_trained(run, dataset.skeleton, protocol)
+        size = model.variant.input_size
+        if size not in crops:
+            crops[size] = annotated_crops(truth, boxes, model)
+        found = model.keypoints(torch.from_numpy(crops[size].crops))
+        models.append(page_model(run, model, crops[size], found, byte_limit(len(runs))))
+    names = truth.images.file_names
+    persons = [
+        PagePerson(names[truth.image_index(image_id)], annotation_id, tuple(box))
+        for image_id, annotation_id, box in zip(
+            boxes.image_ids.tolist(), boxes.annotation_ids.tolist(), boxes.boxes_xywh.tolist(), strict=True
+        )
+    ]
+    flipped = "with" if protocol.flip_test else "without"
+    about = f"Annotated persons in annotated boxes; keypoints are predicted {flipped} the flip test."
+    title = f"Attention: {dataset.title}, {split}"
+    write_page(ExplorerPage(title, about, dataset.skeleton, persons, crops, models), output)
+
+
+def load_trained(run: Path, skeleton: Skeleton, protocol: Protocol) -> TrainedModel:
+    """The model of a training's run.json.
+
+    Raises:
+        InputError: it or the weights beside it are missing or wrong, or its variant has no encoder.
+    """
+    return TrainedModel(read_run_recipe(run), run.parent / "weights.safetensors", skeleton, protocol)
+
+
+def annotated_crops(annotations: CocoAnnotations, boxes: PersonBoxes, model: TrainedModel) -> PageCrops:
+    """Crops of annotated boxes at a model's input size, and the truth in them.
+
+    Raises:
+        InputError: a picture is missing or broken.
+    """
+    truth = crop_truth(annotations, model.variant)
+    order = np.argsort(truth.annotation_ids)
+    truth = truth.select(order[np.searchsorted(truth.annotation_ids[order], boxes.annotation_ids)])
+    crops = EvaluationCrops(boxes, annotations, pictures_beside(annotations.source), model.variant.input_size)
+    pictures = crops.batch(np.arange(len(boxes))).crops.numpy()
+    return PageCrops(pictures, truth.affines, truth.joints_xy, truth.visibility)
+
+
+def page_model(run: Path, model: TrainedModel, crops: PageCrops, found: Keypoints, limit: int) -> PageModel:
+    """A model's areas of all persons, packed into `limit` bytes where that is possible."""
+    areas = [
+        model.areas(torch.from_numpy(crop), points) for crop, points in zip(crops.crops, found.points_xy, strict=True)
+    ]
+    storage, packed = pack_within(areas, model.grid, limit)
+    strong, largest = _strengths(areas)
+    return PageModel(
+        name=model.recipe.name,
+        title=model.variant.title,
+        weights_sha256=sha256_of_file(run.parent / "weights.safetensors"),
+        encoder=model.encoder,
+        grid=model.grid,
+        points_xy=found.points_xy,
+        scores=found.scores,
+        storage=storage,
+        areas=packed,
+        strong=strong,
+        largest=largest,
+    )
+
+
+def byte_limit(models: int) -> int:
+    """Bytes of packed areas for each of so many models on a page."""
+    return min(LARGEST_MODEL, LARGEST_AREAS // models)
+
+
+def _strengths(areas: Sequence[PersonAreas]) -> tuple[float, float]:
+    """(what one in 200 of the keypoints' values above uniform is above, the largest of all), multiples of uniform."""
+    means = np.concatenate([kept[:, 0].ravel() for one in areas for kept in (one.rows, one.columns)])
+    above = means[means > 1]
+    strong = float(np.percentile(above, 99.5)) if len(above) else 1.0
+    return strong, max(float(kept.max()) for one in areas for kept in (one.rows, one.columns, one.cells))

@@ -1,0 +1,247 @@
+"""The explorer: one page, without a network, on which the attention of any cell or keypoint is looked at.
+
+This is the page and what it holds; `explored_models` fills it.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import matplotlib
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from transpose.attention.grid import Grid
+from transpose.attention.quantise import LogScale
+from transpose.attention.stored import PackedAreas, Storage
+from transpose.config.variant import Encoder
+from transpose.files import write_text
+from transpose.skeleton import Skeleton
+
+_JPEG_QUALITY = 88
+_COLOURS = 64
+
+
+@dataclass(frozen=True)
+class PagePerson:
+    """Who is looked at."""
+
+    picture: str
+    """Name of the picture's file."""
+    annotation_id: int | None
+    """None for a box that nobody has annotated."""
+    box_xywh: tuple[float, ...]
+    """Image pixels."""
+
+
+@dataclass(frozen=True)
+class PageCrops:
+    """The P persons at one input size."""
+
+    crops: np.ndarray
+    """[P, H, W, 3] uint8 RGB."""
+    affines: np.ndarray
+    """[P, 2, 3] from image to crop pixels, without rotation."""
+    joints_xy: np.ndarray | None
+    """[P, K, 2] crop pixels: where the joints truly are, as far as anybody has said so."""
+    visibility: np.ndarray | None
+    """[P, K]: 0 not labelled, 1 occluded, 2 visible."""
+
+
+@dataclass(frozen=True)
+class PageModel:
+    """One model's keypoints and attention of the P persons."""
+
+    name: str
+    title: str
+    weights_sha256: str
+    encoder: Encoder
+    grid: Grid
+    points_xy: np.ndarray
+    """[P, K, 2] crop pixels."""
+    scores: np.ndarray
+    """[P, K]."""
+    storage: Storage
+    areas: list[PackedAreas]
+    """One a person."""
+    strong: float
+    """Multiples of uniform attention that few cells of keypoints' areas are above."""
+    largest: float
+    """The largest of all areas, in multiples of uniform attention."""
+
+
+@dataclass(frozen=True)
+class ExplorerPage:
+    """What a page shows; all models belong to crops of their input size."""
+
+    title: str
+    about: str
+    """Where the persons and keypoints come from, in a sentence."""
+    skeleton: Skeleton
+    persons: list[PagePerson]
+    crops: dict[tuple[int, int], PageCrops]
+    """By (height, width) of the input."""
+    models: list[PageModel]
+
+
+def write_page(page: ExplorerPage, path: Path) -> None:
+    """Write a page as one HTML file, atomically. Nothing in it reaches for a network, and its policy forbids it to.
+
+    Names come from data: they are in JSON whose angle brackets are escaped, and the script shows them as plain text.
+    """
+    environment = Environment(loader=PackageLoader("transpose.reporting"), autoescape=True, undefined=StrictUndefined)
+    script, style = (_source(environment, f"explorer.{suffix}") for suffix in ("js", "css"))
+    html = environment.get_template("explorer.html").render(
+        title=page.title,
+        about=page.about,
+        script=Markup(script),
+        style=Markup(style),
+        script_digest=_policy_digest(script),
+        style_digest=_policy_digest(style),
+        data=Markup(_json_in_html(page_data(page))),
+        areas=dict(_packed_texts(page)),
+        notes=list(_notes(page)),
+    )
+    write_text(path, html)
+
+
+def page_data(page: ExplorerPage) -> dict[str, Any]:
+    """What the page's script reads, apart from the areas: plain values."""
+    sizes = list(page.crops)
+    return {
+        "keypoints": [name.replace("_", " ") for name in page.skeleton.keypoints],
+        "limbs": page.skeleton.limb_indices.tolist(),
+        "persons": [
+            {
+                "picture": person.picture,
+                "annotation": person.annotation_id,
+                "box": [round(value, 1) for value in person.box_xywh],
+            }
+            for person in page.persons
+        ],
+        "frames": [_frame(size, page.crops[size]) for size in sizes],
+        "models": [_model(model, sizes.index(model.grid.input_size)) for model in page.models],
+        "colours": _colours(),
+        # From the finest floor to a whole number of doublings.
+        "range": [
+            min(_floors(page)),
+            2.0 ** np.ceil(np.log2(max(2.0, *(model.strong for model in page.models)))),
+        ],
+        "largest": max(model.largest for model in page.models),
+    }
+
+
+def _frame(size: tuple[int, int], crops: PageCrops) -> dict[str, Any]:
+    joints, visibility = crops.joints_xy, crops.visibility
+    return {
+        "size": size,
+        "crops": [_as_jpeg(crop) for crop in crops.crops],
+        "affines": [
+            {"scale": affine[0, 0], "x": affine[0, 2], "y": affine[1, 2]} for affine in crops.affines.astype(float)
+        ],
+        "truth": None
+        if joints is None or visibility is None
+        # JSON has no NaN, which joints that nobody labelled may be.
+        else np.concatenate((np.nan_to_num(joints).round(2), visibility[..., None]), axis=-1).tolist(),
+    }
+
+
+def _model(model: PageModel, frame: int) -> dict[str, Any]:
+    grid, storage, heads = model.grid, model.storage, model.encoder.heads
+    several = heads > 1
+    return {
+        "name": model.name,
+        "title": model.title,
+        "frame": frame,
+        "layers": model.encoder.layers,
+        "heads": heads,
+        "position": model.encoder.position_embedding,
+        "grid": {"size": grid.size, "first": grid.centres()[0].tolist(), "side": grid.cell_side},
+        "pool": storage.pool,
+        "cellSets": 1 + heads if several and storage.cell_heads else 1,
+        "keypointSets": 1 + heads if several and storage.keypoint_heads else 1,
+        "cellScale": _scale(storage.cells),
+        "keypointScale": _scale(storage.keypoints),
+        "points": model.points_xy.round(2).tolist(),
+        "scores": np.asarray(model.scores, dtype=float).round(3).tolist(),
+        "queries": grid.tokens_at(model.points_xy).tolist(),
+    }
+
+
+def _scale(scale: LogScale) -> dict[str, float]:
+    return {"floor": scale.floor, "steps": scale.steps}
+
+
+def _packed_texts(page: ExplorerPage) -> Iterator[tuple[str, str]]:
+    """Base64 by the element's id: kind, model and person."""
+    for index, model in enumerate(page.models):
+        for person, areas in enumerate(model.areas):
+            for kind in ("cells", "rows", "columns"):
+                yield f"{kind}-{index}-{person}", base64.b64encode(getattr(areas, kind)).decode()
+
+
+def _notes(page: ExplorerPage) -> Iterator[tuple[str, str]]:
+    """(model, what of its attention the page holds and how exactly)."""
+    for model in page.models:
+        yield f"{model.title} ({model.name}, weights {model.weights_sha256[:12]})", _note(model)
+
+
+def _note(model: PageModel) -> str:
+    storage, grid = model.storage, model.grid
+    cells = "every cell" if storage.pool == 1 else f"every block of {storage.pool} × {storage.pool} cells"
+    heads = "one head"
+    if model.encoder.heads > 1:
+        heads = "every head" if storage.cell_heads else "the mean over heads"
+    singles = ""
+    if model.encoder.heads > 1 and not storage.cell_heads:
+        kept = "for the keypoints’ cells only" if storage.keypoint_heads else "nowhere in this page"
+        singles = f"; single heads {kept}"
+    return (
+        f"grid of {grid.size[0]} × {grid.size[1]} cells, uniform attention 1/{grid.tokens}. Held: {cells}, {heads},"
+        f" {_scale_words(storage.cells)}; the keypoints’ own cells on the full grid,"
+        f" {_scale_words(storage.keypoints)}{singles}."
+    )
+
+
+def _scale_words(scale: LogScale) -> str:
+    return f"error at most {100 * scale.largest_error:.1f} % from {scale.floor:g}× up"
+
+
+def _floors(page: ExplorerPage) -> list[float]:
+    return [scale.floor for model in page.models for scale in (model.storage.cells, model.storage.keypoints)]
+
+
+def _colours() -> list[str]:
+    """The figures' colours, `#rrggbb` from the least to the most."""
+    colours = matplotlib.colormaps["plasma"](np.linspace(0, 1, _COLOURS), bytes=True)
+    return ["#{:02x}{:02x}{:02x}".format(*colour[:3]) for colour in np.asarray(colours)]
+
+
+def _as_jpeg(crop: np.ndarray) -> str:
+    bgr = cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
+
+
+def _source(environment: Environment, name: str) -> str:
+    """A template folder's file as it stands: the policy names its digest, so nothing is filled in."""
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _policy_digest(source: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+def _json_in_html(values: dict[str, Any]) -> str:
+    """JSON that cannot end the script element that it stands in."""
+    text = json.dumps(values, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
