@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.data.made_up_mpii import all_joints, person, write_pictures, write_release
 from tests.small_variants import small_variant
@@ -14,6 +15,9 @@ from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
 from transpose.config.training import Training
 from transpose.files import write_json
+from transpose.models.initialise import initialise
+from transpose.models.variants import build_model
+from transpose.models.weights import save_weights
 
 BOXES = {"ground_truth": {"kind": "ground_truth"}, "simulated": {"kind": "simulated"}}
 
@@ -197,3 +201,28 @@ def test_a_study_is_planned_without_running_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Estimate of the whole study 'demo', 5 trainings" in done.stdout
     assert_one_line(transpose("plan", tmp_path / "mine.yaml"), "mine.yaml", "no such file")
+
+
+def test_any_picture_is_explained_or_refused_in_one_line(recipe: Path, tiny_dataset: Path, tmp_path: Path) -> None:
+    values = json.loads(recipe.read_text())
+    model = build_model(small_variant("resnet"), 17)
+    initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
+    save_weights(model, tmp_path / "weights.safetensors", {})
+    write_json(tmp_path / "run.json", {"recipe": values})
+    picture = sorted((tiny_dataset / "images").glob("*.jpg"))[0]
+    output = tmp_path / "explained"
+    options = ("--run", tmp_path / "run.json", "--output", output)
+    assert_one_line(transpose("explain", tmp_path / "nowhere.jpg", *options), "nowhere.jpg", "no such picture")
+    assert_one_line(
+        transpose("explain", picture, picture, *options, "--box", "1,2,3,4"), "--box: goes with one picture"
+    )
+    assert_one_line(transpose("explain", picture, *options, "--threshold", "nan"), "--threshold: nan: must be")
+    write_json(tmp_path / "boxes.json", [{"image_id": "somebody", "bbox": [1, 2, 3, 4]}])
+    assert_one_line(
+        transpose("explain", picture, *options, "--boxes", tmp_path / "boxes.json"), "nobody in the picture"
+    )
+    assert not output.exists()
+    done = transpose("explain", picture, *options, "--box", "20,15,50,90", "--box", "90,30,40,70")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("left_wrist") == 2
+    assert {path.name for path in output.iterdir()} == {"explorer.html", "figures", "persons.json"}

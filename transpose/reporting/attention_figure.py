@@ -81,7 +81,7 @@ def draw_attention(
     _label(axes, person, corners, panel, skeleton)
     _add_colour_bar(figure, (width - _RIGHT + 14) / width, norm)
     plain = " ".join(title.split()).replace("$", r"\$")
-    if not maps.any():
+    if maps.max(initial=0) <= threshold:
         plain += f" (nothing is attended to above {threshold:g} times uniform)"
     heading = f"{plain}\n{_TITLES[kind]}; stars: predicted places; numbers: their scores"
     figure.text(_LEFT / width, 1 - 6 / height, heading, fontsize=9, va="top")

@@ -15,7 +15,6 @@ import cv2
 import matplotlib
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from transpose.attention.grid import Grid
 from transpose.attention.quantise import LogScale
@@ -100,11 +99,11 @@ def write_page(page: ExplorerPage, path: Path) -> None:
     html = environment.get_template("explorer.html").render(
         title=page.title,
         about=page.about,
-        script=Markup(script),
-        style=Markup(style),
+        script=script,
+        style=style,
         script_digest=_policy_digest(script),
         style_digest=_policy_digest(style),
-        data=Markup(_json_in_html(page_data(page))),
+        data=_json_in_html(page_data(page)),
         areas=dict(_packed_texts(page)),
         notes=list(_notes(page)),
     )

@@ -24,7 +24,9 @@ _TABLE_SUFFIXES = ("csv", "md", "html", "tex")
 
 
 def track_study(results: Path, study: str, uri: str | None = None) -> dict[str, Any]:
-    """Log tables, figures and explorers as artifacts of one run, named `comparison`; a second call renews them.
+    """Log the study's tables, figures and explorers as artifacts of one run, named `comparison`.
+
+    A second call renews them.
 
     Returns:
         `run_id`, `experiment_id` and the number of `artifacts`.

@@ -1,0 +1,95 @@
+"""Person boxes of single pictures that no annotation file knows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transpose.data.coco import PERSON_CATEGORY
+from transpose.data.fields import as_boxes, as_integers, column, read_records
+from transpose.errors import InputError
+from transpose.files import read_json
+
+
+def parse_boxes(texts: Sequence[str]) -> np.ndarray:
+    """Boxes [N, 4], at least one; see `parse_box`."""
+    return np.stack([parse_box(text) for text in texts])
+
+
+def parse_box(text: str) -> np.ndarray:
+    """A box [4] from `x,y,width,height` in image pixels.
+
+    Raises:
+        InputError: it is not four numbers, or has no width or no height.
+    """
+    try:
+        box = np.array([float(part) for part in text.split(",")])
+    except ValueError:
+        box = np.zeros(0)
+    if box.shape != (4,) or not np.isfinite(box).all():
+        raise InputError("box", text, None, "must be four numbers: x,y,width,height in pixels of the picture")
+    if not (box[2:] > 0).all():
+        raise InputError("box", text, None, "has no width or no height")
+    return box
+
+
+def boxes_of_picture(path: Path, picture: Path) -> np.ndarray:
+    """The persons' boxes [N, 4] of a picture in a file of COCO-format detections, whatever their score.
+
+    A record is the picture's if its `image_id` is the name of the file without suffix, or the number that this is.
+    Records of other categories than persons are skipped; without a category all are persons.
+
+    Raises:
+        InputError: the file is missing or ill-formed, or has nobody in the picture.
+    """
+    records = read_records(path, read_json(path))
+
+    def name(position: int) -> str:
+        return f"record[{position}]"
+
+    of_picture = column(path, records, "image_id", _as_picture_ids, name)
+    categorised = [position for position, record in enumerate(records) if "category_id" in record]
+    categories = np.full(len(records), PERSON_CATEGORY)
+    categories[categorised] = column(
+        path,
+        [records[position] for position in categorised],
+        "category_id",
+        as_integers,
+        lambda position: name(categorised[position]),
+    )
+    stem = picture.stem
+    chosen = [
+        position
+        for position, image_id in enumerate(of_picture)
+        if categories[position] == PERSON_CATEGORY
+        and (image_id == stem or (stem.isascii() and stem.isdecimal() and image_id == int(stem)))
+    ]
+    if not chosen:
+        raise InputError(path, None, "image_id", f"nobody in the picture {picture.name}: no person's is {stem!r}")
+    boxes = column(
+        path, [records[position] for position in chosen], "bbox", as_boxes, lambda position: name(chosen[position])
+    )
+    for position, box in zip(chosen, boxes, strict=True):
+        if not (box[2:] > 0).all():
+            raise InputError(path, name(position), "bbox", "has no width or no height")
+    return boxes
+
+
+def check_boxes_inside(boxes_xywh: np.ndarray, picture: Path, size_hw: tuple[int, int]) -> None:
+    """See that something of every box [N, 4] lies in the picture; what reaches out of it is no fault.
+
+    Raises:
+        InputError: a box does not; it is named.
+    """
+    height, width = size_hw
+    for box in boxes_xywh:
+        if box[0] >= width or box[1] >= height or (box[:2] + box[2:] <= 0).any():
+            shown = ",".join(f"{value:g}" for value in box)
+            raise InputError(picture, f"box {shown}", None, f"lies outside of the picture, which is {width}x{height}")
+
+
+def _as_picture_ids(values: list[Any]) -> list[int | str]:
+    if not {type(value) for value in values} <= {int, str}:
+        raise ValueError("must be a number or a text")
+    return values
