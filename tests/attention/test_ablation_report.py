@@ -17,6 +17,7 @@ from transpose.attention.ablation_report import (
     predict_ablations,
     write_attention_ablation,
 )
+from transpose.attention.examination import Examination, ModelOnTrial
 from transpose.compute import Compute
 from transpose.config.attention import AttentionMeasures
 from transpose.config.dataset import Dataset
@@ -72,7 +73,7 @@ def planted_metrics(model: TransPose) -> dict[Change, KeypointMetrics]:
     crops = torch.from_numpy(np.tile(planted_crop(), (PERSONS, 1, 1, 1)))
     batch = EvaluationBatch(crops, center, scale, np.arange(PERSONS))
     shown: Any = SimpleNamespace(batches=lambda batch_size: iter([batch]))
-    found = predict_ablations(model, shown, boxes, SKELETON, PLAIN, CPU, seed=0)
+    found = predict_ablations(ModelOnTrial(model, GRID, SKELETON, PLAIN, CPU), shown, boxes, seed=0)
     return {change: evaluate_keypoints(annotations, results, SKELETON) for change, results in found}
 
 
@@ -161,7 +162,7 @@ def files(tiny_dataset: Path, tmp_path: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("flip_test", [True, False])
 def test_the_intact_row_is_the_ordinary_evaluation(files: dict[str, Any], flip_test: bool):
     files["protocol"] = protocol = files["protocol"].model_copy(update={"flip_test": flip_test})
-    write_attention_ablation(**files)
+    write_attention_ablation(Examination(**files))
     report = AttentionAblationReport.model_validate(read_json(files["output"]))
     annotations = load_annotations(files["annotations"], COCO)
     boxes = ground_truth_boxes(annotations)
@@ -178,14 +179,14 @@ def test_a_variant_without_encoder_is_refused(files: dict[str, Any]):
         name="small", variant=small_variant("resnet", {"encoder": None}), training=Training(device="cpu")
     )
     with pytest.raises(InputError, match="has no attention"):
-        write_attention_ablation(**files)
+        write_attention_ablation(Examination(**files))
     assert not files["output"].exists()
 
 
 def test_without_boxes_there_is_nobody_to_predict(files: dict[str, Any]):
     write_json(files["boxes"], [])
     with pytest.raises(InputError, match="no box to predict a person in"):
-        write_attention_ablation(**files)
+        write_attention_ablation(Examination(**files))
 
 
 def test_a_diverged_model_is_told(files: dict[str, Any]):
@@ -194,5 +195,5 @@ def test_a_diverged_model_is_told(files: dict[str, Any]):
         model.final_layer.weight.fill_(float("nan"))
     save_weights(model, files["run"].parent / "weights.safetensors", {})
     with pytest.raises(InputError, match="training has diverged"):
-        write_attention_ablation(**files)
+        write_attention_ablation(Examination(**files))
     assert not files["output"].exists()

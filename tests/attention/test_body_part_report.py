@@ -1,7 +1,6 @@
 """The body part file: by rendered parts where there are any, by neighbourhoods elsewhere."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ import torch
 from tests.small_variants import small_variant
 from transpose.attention import body_parts as module
 from transpose.attention.body_part_report import BodyPartReport, write_body_parts
+from transpose.attention.examination import Examination
 from transpose.config.attention import AttentionMeasures
 from transpose.config.dataset import Dataset, SyntheticSource
 from transpose.config.recipe import Recipe
@@ -47,7 +47,7 @@ def every_joint_counts_as_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WELL_FOUND", 1e-300)
 
 
-def files(folder: Path, tmp_path: Path, parts: Path | None) -> dict[str, Any]:
+def examination(folder: Path, tmp_path: Path) -> Examination:
     run = tmp_path / "train" / "run.json"
     model = build_model(RECIPE.variant, len(COCO))
     initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
@@ -56,24 +56,23 @@ def files(folder: Path, tmp_path: Path, parts: Path | None) -> dict[str, Any]:
     write_boxes(ground_truth_boxes(load_annotations(folder / "annotations.json", COCO)), tmp_path / "boxes.json")
     source = {"kind": "folder", "folders": {"val": str(folder)}}
     dataset = {"title": "tiny", "source": source, "boxes": {"ground_truth": {"kind": "ground_truth"}}}
-    return {
-        "recipe": RECIPE,
-        "run": run,
-        "dataset": Dataset.model_validate(dataset),
-        "annotations": folder / "annotations.json",
-        "boxes": tmp_path / "boxes.json",
-        "parts": parts,
-        "protocol": Protocol(batch_size=3, blur_kernel=3),
-        "settings": AttentionMeasures(knockout_persons=3),
-        "bootstrap": Bootstrap(samples=20, seed=0),
-        "output": tmp_path / "body_parts" / "tiny" / "val" / "ground_truth.json",
-    }
+    return Examination(
+        recipe=RECIPE,
+        run=run,
+        dataset=Dataset.model_validate(dataset),
+        annotations=folder / "annotations.json",
+        boxes=tmp_path / "boxes.json",
+        protocol=Protocol(batch_size=3, blur_kernel=3),
+        settings=AttentionMeasures(knockout_persons=3),
+        bootstrap=Bootstrap(samples=20, seed=0),
+        output=tmp_path / "body_parts" / "tiny" / "val" / "ground_truth.json",
+    )
 
 
 def test_rendered_pictures_are_divided_by_parts(rendered: Path, tmp_path: Path):
-    arguments = files(rendered, tmp_path, rendered / "parts.npz")
-    write_body_parts(**arguments)
-    report = BodyPartReport.model_validate(read_json(arguments["output"]))
+    examined, parts = examination(rendered, tmp_path), rendered / "parts.npz"
+    write_body_parts(examined, parts)
+    report = BodyPartReport.model_validate(read_json(examined.output))
     assert (report.divided_by, report.persons) == ("body_parts", 3)
     assert {row.group for row in report.rows} >= {
         "place",
@@ -92,20 +91,20 @@ def test_rendered_pictures_are_divided_by_parts(rendered: Path, tmp_path: Path):
 
 
 def test_other_pictures_are_divided_by_neighbourhoods(tiny_dataset: Path, tmp_path: Path):
-    arguments = files(tiny_dataset, tmp_path, None)
-    write_body_parts(**arguments)
-    report = BodyPartReport.model_validate(read_json(arguments["output"]))
+    examined, parts = examination(tiny_dataset, tmp_path), None
+    write_body_parts(examined, parts)
+    report = BodyPartReport.model_validate(read_json(examined.output))
     assert report.divided_by == "joint_neighbourhoods"
     assert {row.group for row in report.rows} == {"place", "symmetric", "neighbours", "other_joints", "elsewhere"}
     assert all(count.labelled > 0 for count in report.joints)
 
 
 def test_the_same_again_is_the_same(rendered: Path, tmp_path: Path):
-    arguments = files(rendered, tmp_path, rendered / "parts.npz")
-    write_body_parts(**arguments)
-    first = arguments["output"].read_bytes()
-    write_body_parts(**arguments)
-    assert arguments["output"].read_bytes() == first
+    examined, parts = examination(rendered, tmp_path), rendered / "parts.npz"
+    write_body_parts(examined, parts)
+    first = examined.output.read_bytes()
+    write_body_parts(examined, parts)
+    assert examined.output.read_bytes() == first
 
 
 def test_labels_of_other_persons_are_refused(rendered: Path, tmp_path: Path):
@@ -113,7 +112,7 @@ def test_labels_of_other_persons_are_refused(rendered: Path, tmp_path: Path):
     labels = read_npz(rendered / "parts.npz", names, "labels")
     labels["annotation_ids"] = labels["annotation_ids"] + np.int64(1_000_000)
     write_npz(tmp_path / "parts.npz", **labels)
-    arguments = files(rendered, tmp_path, tmp_path / "parts.npz")
+    examined, parts = examination(rendered, tmp_path), tmp_path / "parts.npz"
     with pytest.raises(InputError, match="has no part labels; label the parts again"):
-        write_body_parts(**arguments)
-    assert not arguments["output"].exists()
+        write_body_parts(examined, parts)
+    assert not examined.output.exists()

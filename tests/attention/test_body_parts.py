@@ -21,6 +21,7 @@ from tests.attention.planted import (
 from transpose.attention.attribution import look_at
 from transpose.attention.body_part_report import summarise
 from transpose.attention.body_parts import BodyPartTest, attention_on, heatmaps_without
+from transpose.attention.examination import ModelOnTrial
 from transpose.attention.faithfulness import Trials
 from transpose.attention.joint_regions import NeighbourhoodRegions
 from transpose.compute import Compute
@@ -39,7 +40,7 @@ REACH = 0.28
 def run(persons: Any) -> Trials:
     model, settings = planted_model(), AttentionMeasures()
     compute = Compute(torch.device("cpu"), "fp32", 1)
-    test = BodyPartTest(model, GRID, SKELETON, PROTOCOL, settings, compute)
+    test = BodyPartTest(ModelOnTrial(model, GRID, SKELETON, PROTOCOL, compute), settings)
     return test.run(persons, NeighbourhoodRegions(GRID, SKELETON, REACH))
 
 

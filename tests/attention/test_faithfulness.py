@@ -20,6 +20,7 @@ from tests.attention.planted import (
     planted_truth,
 )
 from transpose.attention.attribution import ExplainedPerson, attributions, look_at
+from transpose.attention.examination import ModelOnTrial
 from transpose.attention.faithfulness import FaithfulnessTest, Trials
 from transpose.attention.faithfulness_report import joint_matrices, summarise
 from transpose.attention.knockout import knock_out, most_important
@@ -42,7 +43,7 @@ SETTINGS = AttentionMeasures(
     patch=8,
     reach=0.3,
 )
-CPU = Compute(torch.device("cpu"), "fp32", 1)
+TRIAL = ModelOnTrial(planted_model(), GRID, SKELETON, PROTOCOL, Compute(torch.device("cpu"), "fp32", 1))
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def person() -> ExplainedPerson:
 @pytest.fixture(scope="module")
 def trials() -> Trials:
     persons: Any = PlantedPersons(4)
-    return FaithfulnessTest(planted_model(), GRID, SKELETON, PROTOCOL, SETTINGS, CPU).run(persons)
+    return FaithfulnessTest(TRIAL, SETTINGS).run(persons)
 
 
 def of_joint(trials: Trials, joint: int, *beginning: str) -> dict[tuple[str, ...], float]:
@@ -194,7 +195,7 @@ def test_the_summary_says_who_wins_and_by_how_much(trials: Trials):
 def test_nobody_found_well_gives_no_numbers():
     persons: Any = PlantedPersons(2)
     persons.truth.joints_xy[:] += 1000
-    trials = FaithfulnessTest(planted_model(), GRID, SKELETON, PROTOCOL, SETTINGS, CPU).run(persons)
+    trials = FaithfulnessTest(TRIAL, SETTINGS).run(persons)
     report: Any = summarise(trials, SETTINGS, BOOTSTRAP)
     assert report["joints"] == 0
     assert report["knockouts"] == report["curves"] == report["agreements"] == []

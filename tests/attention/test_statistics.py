@@ -16,6 +16,7 @@ from tests.attention.planted import (
     PlantedPersons,
     planted_model,
 )
+from transpose.attention.examination import ModelOnTrial
 from transpose.attention.regions import OTHER, OWN
 from transpose.attention.statistics import MEASURES, AttentionStatistics, Tally, masses, normalised_entropy
 from transpose.attention.statistics_report import differences, matrices, statistics
@@ -43,7 +44,9 @@ def gather(persons: PlantedPersons) -> Tally:
     cpu, protocol = Compute(torch.device("cpu"), "fp32", 1), Protocol(decoder="argmax")
     some: Any = persons
     regions: Any = PlantedRegions()
-    return AttentionStatistics(planted_model(), GRID, SKELETON, protocol, 6 / 24, cpu).gather(some, regions)
+    return AttentionStatistics(ModelOnTrial(planted_model(), GRID, SKELETON, protocol, cpu), 6 / 24).gather(
+        some, regions
+    )
 
 
 def means(tally: Tally, visibility: str = "visible") -> dict[str, float | None]:

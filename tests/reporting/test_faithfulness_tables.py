@@ -10,6 +10,7 @@ import torch
 
 from tests.attention.planted import GRID, SKELETON, PlantedPersons, planted_model
 from transpose.attention.estimates import Estimate
+from transpose.attention.examination import ModelOnTrial
 from transpose.attention.faithfulness import FaithfulnessTest
 from transpose.attention.faithfulness_report import FaithfulnessReport, summarise
 from transpose.compute import Compute
@@ -39,7 +40,7 @@ def report() -> FaithfulnessReport:
     persons: Any = PlantedPersons(3)
     protocol = Protocol(decoder="argmax")
     cpu = Compute(torch.device("cpu"), "fp32", 1)
-    trials = FaithfulnessTest(planted_model(), GRID, SKELETON, protocol, SETTINGS, cpu).run(persons)
+    trials = FaithfulnessTest(ModelOnTrial(planted_model(), GRID, SKELETON, protocol, cpu), SETTINGS).run(persons)
     bootstrap = Bootstrap(samples=20, seed=0)
     subject = {
         "variant": "r_sine",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import torch
 from pydantic import NonNegativeInt
@@ -11,33 +10,26 @@ from torch import Tensor
 from transpose.attention.ablation import Change, ablations, mean_attention_of
 from transpose.attention.dependency import encoder_of
 from transpose.attention.estimates import Estimate
-from transpose.compute import Compute
-from transpose.config.attention import AttentionMeasures
+from transpose.attention.examination import Examination, ModelOnTrial
 from transpose.config.base import Settings, parse
-from transpose.config.dataset import Dataset
-from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
 from transpose.data.boxes import PersonBoxes, read_boxes
-from transpose.data.coco import load_annotations
 from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
 from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
 from transpose.evaluation.bootstrap import paired_difference
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints
-from transpose.evaluation.pipeline import load_model
 from transpose.evaluation.predict import (
     PredictionCollector,
     finish_predictions,
     finite_heatmaps_of,
     finite_on_cpu,
 )
-from transpose.evaluation.report import Bootstrap, Subject, weights_beside
+from transpose.evaluation.report import Bootstrap, Subject
 from transpose.evaluation.results import PoseResults
 from transpose.files import write_json
 from transpose.inference.flip import mean_with_mirrored
-from transpose.models.transpose import TransPose
-from transpose.skeleton import Skeleton
 
 
 class AblationResult(Settings):
@@ -68,13 +60,7 @@ class AttentionAblationReport(Subject):
 
 
 def predict_ablations(
-    model: TransPose,
-    crops: EvaluationCrops,
-    boxes: PersonBoxes,
-    skeleton: Skeleton,
-    protocol: Protocol,
-    compute: Compute,
-    seed: int,
+    trial: ModelOnTrial, crops: EvaluationCrops, boxes: PersonBoxes, seed: int
 ) -> Iterator[tuple[Change, PoseResults]]:
     """Each of `ablations` with the persons that the changed model predicts by the whole protocol, flip test included.
 
@@ -88,7 +74,8 @@ def predict_ablations(
         InputError: a picture is missing or broken.
         FloatingPointError: a heatmap is not finite.
     """
-    passes = partial(_features, model, crops, protocol, compute)
+    model, skeleton, protocol, compute = trial.model, trial.skeleton, trial.protocol, trial.compute
+    passes = partial(_features, trial, crops)
     with compute.autocast():
         mean_attention = mean_attention_of(model, (view for _, views in passes() for view in views))
     encoders = ablations(model, mean_attention, seed)
@@ -103,43 +90,27 @@ def predict_ablations(
         yield change, finish_predictions(collector.predictions(), boxes, protocol, skeleton)
 
 
-def write_attention_ablation(
-    recipe: Recipe,
-    run: Path,
-    dataset: Dataset,
-    annotations: Path,
-    boxes: Path,
-    protocol: Protocol,
-    settings: AttentionMeasures,
-    bootstrap: Bootstrap,
-    output: Path,
-) -> None:
+def write_attention_ablation(examination: Examination) -> None:
     """Evaluate a trained variant after each change at test time and write an `AttentionAblationReport`.
-
-    Args:
-        run: run.json of the training, its weights.safetensors beside it.
-        output: at .../DATASET/SPLIT/BOXES.json; the last three parts name what is evaluated.
 
     Raises:
         InputError: a file is missing or wrong, there is no box, the variant has no encoder, or the weights are of a
             model that has diverged.
     """
-    encoder = encoder_of(recipe.variant)
-    subject = Subject.of_files(dataset, annotations, run, boxes, output)
-    skeleton, weights, persons = dataset.skeleton, weights_beside(run), read_boxes(boxes)
+    subject, known, persons = examination.subject(), examination.truth(), read_boxes(examination.boxes)
     if not len(persons):
-        raise InputError(boxes, None, None, "no box to predict a person in")
-    known = load_annotations(annotations, skeleton)
-    model, compute = load_model(recipe, weights, skeleton, protocol)
-    crops = EvaluationCrops(persons, known, pictures_beside(annotations), recipe.variant.input_size)
-    with finite_heatmaps_of(weights):
-        found = predict_ablations(model, crops, persons, skeleton, protocol, compute, settings.seed)
-        measured = [(change, evaluate_keypoints(known, results, skeleton)) for change, results in found]
+        raise InputError(examination.boxes, None, None, "no box to predict a person in")
+    variant, trial = examination.recipe.variant, examination.model(precision=None)
+    crops = EvaluationCrops(persons, known, pictures_beside(examination.annotations), variant.input_size)
+    with finite_heatmaps_of(examination.weights):
+        found = predict_ablations(trial, crops, persons, examination.settings.seed)
+        measured = [(change, evaluate_keypoints(known, results, trial.skeleton)) for change, results in found]
+    encoder, bootstrap, output = encoder_of(variant), examination.bootstrap, examination.output
     _, intact = measured[0]
     values = subject.model_dump() | {
-        "protocol": protocol,
+        "protocol": trial.protocol,
         "bootstrap": bootstrap,
-        "seed_of_shuffling": settings.seed,
+        "seed_of_shuffling": examination.settings.seed,
         "images": intact.images,
         "persons": intact.persons,
         "layers": encoder.layers,
@@ -168,13 +139,11 @@ def difference_in_ap(changed: KeypointMetrics, intact: KeypointMetrics, bootstra
     return Estimate(value=value, low=low, high=high, count=intact.persons, images=images)
 
 
-def _features(
-    model: TransPose, crops: EvaluationCrops, protocol: Protocol, compute: Compute
-) -> Iterator[tuple[EvaluationBatch, list[Tensor]]]:
+def _features(trial: ModelOnTrial, crops: EvaluationCrops) -> Iterator[tuple[EvaluationBatch, list[Tensor]]]:
     """Each batch with features [B, dim, h, w] of its crops and, with the flip test, of their mirror images."""
-    for batch in crops.batches(protocol.batch_size):
-        images = normalise(batch.crops.to(compute.device, non_blocking=True))
-        views = [images, images.flip(-1)] if protocol.flip_test else [images]
-        with torch.inference_mode(), compute.autocast():
-            features = [model.features(view) for view in views]
+    for batch in crops.batches(trial.protocol.batch_size):
+        images = normalise(batch.crops.to(trial.compute.device, non_blocking=True))
+        views = [images, images.flip(-1)] if trial.protocol.flip_test else [images]
+        with torch.inference_mode(), trial.compute.autocast():
+            features = [trial.model.features(view) for view in views]
         yield batch, features

@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import NonNegativeInt
 
 from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES, BodyPartTest
-from transpose.attention.dependency import encoder_of
 from transpose.attention.estimates import Estimate, estimate
+from transpose.attention.examination import Examination
 from transpose.attention.faithfulness import Trials
 from transpose.attention.grid import Grid
 from transpose.attention.hidden_joints import HIDDEN, SEEN, hidden_minus_seen
@@ -17,15 +17,11 @@ from transpose.attention.joint_regions import BodyPartRegions, JointRegions, Nei
 from transpose.attention.persons import ExplainedPersons
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings, parse
-from transpose.config.dataset import Dataset
-from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
-from transpose.data.coco import load_annotations
 from transpose.data.part_labels import read_part_labels
 from transpose.errors import InputError
-from transpose.evaluation.pipeline import load_model
 from transpose.evaluation.predict import finite_heatmaps_of
-from transpose.evaluation.report import Bootstrap, Subject, weights_beside
+from transpose.evaluation.report import Bootstrap, Subject
 from transpose.files import write_json
 
 Division = Literal["body_parts", "joint_neighbourhoods"]
@@ -75,43 +71,28 @@ class BodyPartReport(Subject):
     differences: tuple[PartDifference, ...]
 
 
-def write_body_parts(
-    recipe: Recipe,
-    run: Path,
-    dataset: Dataset,
-    annotations: Path,
-    boxes: Path,
-    parts: Path | None,
-    protocol: Protocol,
-    settings: AttentionMeasures,
-    bootstrap: Bootstrap,
-    output: Path,
-) -> None:
+def write_body_parts(examination: Examination, parts: Path | None) -> None:
     """Measure what a trained variant's joints owe to other body parts and write a `BodyPartReport`.
 
     Args:
-        run: run.json of the training, its weights.safetensors beside it.
         parts: the split's part labels; without them neighbourhoods of the labelled joints stand for parts.
-        output: at .../DATASET/SPLIT/BOXES.json; the last three parts name what is evaluated.
 
     Raises:
         InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
             model that has diverged.
     """
-    encoder_of(recipe.variant)
-    subject = Subject.of_files(dataset, annotations, run, boxes, output)
-    known = load_annotations(annotations, dataset.skeleton)
-    persons = ExplainedPersons(known, recipe.variant, settings.knockout_persons, settings.seed)
-    grid = Grid.of(recipe.variant)
-    regions = _regions(parts, persons, grid, dataset, settings)
-    weights = weights_beside(run)
-    model, compute = load_model(recipe, weights, dataset.skeleton, protocol, precision="fp32")
-    test = BodyPartTest(model, grid, dataset.skeleton, protocol, settings, compute)
-    with finite_heatmaps_of(weights):
+    subject, settings = examination.subject(), examination.settings
+    persons = ExplainedPersons(
+        examination.truth(), examination.recipe.variant, settings.knockout_persons, settings.seed
+    )
+    regions = _regions(parts, persons, examination)
+    test = BodyPartTest(examination.model(), settings)
+    with finite_heatmaps_of(examination.weights):
         trials = test.run(persons, regions)
+    bootstrap, output = examination.bootstrap, examination.output
     values = subject.model_dump() | {
         "settings": settings,
-        "protocol": protocol,
+        "protocol": examination.protocol,
         "bootstrap": bootstrap,
         "divided_by": "joint_neighbourhoods" if parts is None else "body_parts",
         "persons": len(persons),
@@ -174,18 +155,17 @@ def _row(
     )
 
 
-def _regions(
-    parts: Path | None, persons: ExplainedPersons, grid: Grid, dataset: Dataset, settings: AttentionMeasures
-) -> JointRegions:
+def _regions(parts: Path | None, persons: ExplainedPersons, examination: Examination) -> JointRegions:
     """How pictures are divided.
 
     Raises:
         InputError: the part labels lack a person.
     """
+    grid, skeleton = Grid.of(examination.recipe.variant), examination.dataset.skeleton
     if parts is None:
-        return NeighbourhoodRegions(grid, dataset.skeleton, settings.reach)
+        return NeighbourhoodRegions(grid, skeleton, examination.settings.reach)
     labels = read_part_labels(parts)
     missing = np.setdiff1d(persons.truth.annotation_ids, labels.annotation_ids)
     if len(missing):
         raise InputError(parts, f"annotation {missing[0]}", None, "has no part labels; label the parts again")
-    return BodyPartRegions(labels, grid, dataset.skeleton, settings.reach)
+    return BodyPartRegions(labels, grid, skeleton, examination.settings.reach)

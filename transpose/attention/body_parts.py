@@ -8,17 +8,13 @@ import numpy as np
 from torch import Tensor
 
 from transpose.attention.attribution import ExplainedPerson, attention_rows, look_at
+from transpose.attention.examination import ModelOnTrial
 from transpose.attention.faithfulness import Trials
-from transpose.attention.grid import Grid
 from transpose.attention.joint_regions import JointRegions
 from transpose.attention.knockout import Outcome, outcome
 from transpose.attention.persons import WELL_FOUND, ExplainedPersons, Truth
 from transpose.attention.removal import Removal, all_layers_removal
-from transpose.compute import Compute
 from transpose.config.attention import AttentionMeasures
-from transpose.config.study import Protocol
-from transpose.models.transpose import TransPose
-from transpose.skeleton import Skeleton
 
 ATTENTION_MEASURES = ("area", "attention_mass", "attention_lift")
 """Share of the crop, share of the joint's attention in the last layer, and the latter over the former."""
@@ -48,21 +44,13 @@ class BodyPartTest:
     the group is not in the crop.
     """
 
-    def __init__(
-        self,
-        model: TransPose,
-        grid: Grid,
-        skeleton: Skeleton,
-        protocol: Protocol,
-        settings: AttentionMeasures,
-        compute: Compute,
-    ) -> None:
-        self._model = model
-        self._grid = grid
-        self._skeleton = skeleton
-        self._protocol = protocol
+    def __init__(self, trial: ModelOnTrial, settings: AttentionMeasures) -> None:
+        self._model = trial.model
+        self._grid = trial.grid
+        self._skeleton = trial.skeleton
+        self._protocol = trial.protocol
         self._settings = settings
-        self._compute = compute
+        self._compute = trial.compute
 
     def run(self, persons: ExplainedPersons, regions: JointRegions) -> Trials:
         """Try all persons.

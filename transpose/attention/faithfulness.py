@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from transpose.attention.attribution import ExplainedPerson, attributions, look_at
-from transpose.attention.grid import Grid
+from transpose.attention.examination import ModelOnTrial
 from transpose.attention.influence import Influence, influence
 from transpose.attention.knockout import deletion_and_insertion, knock_out, most_important
 from transpose.attention.neighbourhood import neighbourhoods
@@ -20,11 +20,7 @@ from transpose.attention.occlusion import foretold, patch_effects, patches
 from transpose.attention.persons import WELL_FOUND, ExplainedPersons, Truth
 from transpose.attention.randomisation import randomised_models, similarity_of_maps
 from transpose.attention.removal import Depth, Removal, all_layers_removal, last_layer_removal, picture_removal
-from transpose.compute import Compute
 from transpose.config.attention import AttentionMeasures
-from transpose.config.study import Protocol
-from transpose.models.transpose import TransPose
-from transpose.skeleton import Skeleton
 
 Importance = Mapping[str, np.ndarray]
 """By ranking, [J, L]; see `attributions`."""
@@ -64,23 +60,15 @@ class FaithfulnessTest:
     `influence`, depth, field of `Influence`; `randomised`, number of layers: rank correlation with the original map.
     """
 
-    def __init__(
-        self,
-        model: TransPose,
-        grid: Grid,
-        skeleton: Skeleton,
-        protocol: Protocol,
-        settings: AttentionMeasures,
-        compute: Compute,
-    ) -> None:
-        self._model = model
-        self._grid = grid
-        self._skeleton = skeleton
-        self._protocol = protocol
+    def __init__(self, trial: ModelOnTrial, settings: AttentionMeasures) -> None:
+        self._model = trial.model
+        self._grid = trial.grid
+        self._skeleton = trial.skeleton
+        self._protocol = trial.protocol
         self._settings = settings
-        self._compute = compute
-        self._patches = patches(grid, settings.patch)
-        self._randomised = randomised_models(model, settings.seed)
+        self._compute = trial.compute
+        self._patches = patches(trial.grid, settings.patch)
+        self._randomised = randomised_models(trial.model, settings.seed)
 
     def run(self, persons: ExplainedPersons) -> Trials:
         """Try everything, each measure on as many persons as the settings say.

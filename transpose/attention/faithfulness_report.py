@@ -1,25 +1,18 @@
 """The faithfulness file of one trained model: every trial as a mean over joints with an interval over images."""
 
-from pathlib import Path
-
 import numpy as np
 from pydantic import NonNegativeInt
 
-from transpose.attention.dependency import encoder_of
 from transpose.attention.estimates import Estimate, estimate
+from transpose.attention.examination import Examination
 from transpose.attention.faithfulness import DIRECTIONS, FaithfulnessTest, Trials
-from transpose.attention.grid import Grid
 from transpose.attention.influence import agreement
 from transpose.attention.persons import ExplainedPersons
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings, parse
-from transpose.config.dataset import Dataset
-from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
-from transpose.data.coco import load_annotations
-from transpose.evaluation.pipeline import load_model
 from transpose.evaluation.predict import finite_heatmaps_of
-from transpose.evaluation.report import Bootstrap, Subject, weights_beside
+from transpose.evaluation.report import Bootstrap, Subject
 from transpose.files import write_json, write_npz
 
 ATTENTION = "attention"
@@ -94,46 +87,29 @@ class FaithfulnessReport(Subject):
     randomised: tuple[Randomised, ...]
 
 
-def write_faithfulness(
-    recipe: Recipe,
-    run: Path,
-    dataset: Dataset,
-    annotations: Path,
-    boxes: Path,
-    protocol: Protocol,
-    settings: AttentionMeasures,
-    bootstrap: Bootstrap,
-    output: Path,
-) -> None:
+def write_faithfulness(examination: Examination) -> None:
     """Put a trained variant's explanations to the test and write a `FaithfulnessReport`.
 
     The mean joint-to-joint matrices [K, K] are written beside it (suffix .npz), named DEPTH_FIELD as in `Influence`.
-
-    Args:
-        run: run.json of the training, its weights.safetensors beside it.
-        output: at .../DATASET/SPLIT/BOXES.json; the last three parts name what is evaluated.
 
     Raises:
         InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
             model that has diverged.
     """
-    encoder_of(recipe.variant)
-    subject = Subject.of_files(dataset, annotations, run, boxes, output)
+    subject, settings = examination.subject(), examination.settings
     limit = max(settings.knockout_persons, settings.curve_persons, settings.picture_persons)
-    truth = load_annotations(annotations, dataset.skeleton)
-    persons = ExplainedPersons(truth, recipe.variant, limit, settings.seed)
-    weights = weights_beside(run)
-    model, compute = load_model(recipe, weights, dataset.skeleton, protocol, precision="fp32")
-    test = FaithfulnessTest(model, Grid.of(recipe.variant), dataset.skeleton, protocol, settings, compute)
-    with finite_heatmaps_of(weights):
+    persons = ExplainedPersons(examination.truth(), examination.recipe.variant, limit, settings.seed)
+    test = FaithfulnessTest(examination.model(), settings)
+    with finite_heatmaps_of(examination.weights):
         trials = test.run(persons)
     values = subject.model_dump() | {
         "settings": settings,
-        "protocol": protocol,
-        "bootstrap": bootstrap,
+        "protocol": examination.protocol,
+        "bootstrap": examination.bootstrap,
         "persons": len(persons),
-        **summarise(trials, settings, bootstrap),
+        **summarise(trials, settings, examination.bootstrap),
     }
+    output = examination.output
     write_npz(output.with_suffix(".npz"), **joint_matrices(trials))
     write_json(output, parse(FaithfulnessReport, values, output).model_dump(mode="json"))
 

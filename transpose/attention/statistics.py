@@ -11,13 +11,10 @@ import numpy as np
 import torch
 
 from transpose.attention.capture import LayerAttention, capture
-from transpose.attention.grid import Grid
+from transpose.attention.examination import ModelOnTrial
 from transpose.attention.neighbourhood import neighbourhoods
 from transpose.attention.persons import ExplainedPersons, Found, PersonBatch, Truth, find_joints, heatmaps_of
 from transpose.attention.regions import BACKGROUND, OTHER, OWN, Regions
-from transpose.compute import Compute
-from transpose.config.study import Protocol
-from transpose.models.transpose import TransPose
 from transpose.skeleton import Skeleton
 
 Visibility = Literal["occluded", "visible"]
@@ -88,23 +85,15 @@ class Tally:
 class AttentionStatistics:
     """Gathers the statistics of one trained model."""
 
-    def __init__(
-        self,
-        model: TransPose,
-        grid: Grid,
-        skeleton: Skeleton,
-        protocol: Protocol,
-        reach: float,
-        compute: Compute,
-    ) -> None:
-        self._model = model
-        self._grid = grid
-        self._skeleton = skeleton
-        self._protocol = protocol
+    def __init__(self, trial: ModelOnTrial, reach: float) -> None:
+        self._model = trial.model
+        self._grid = trial.grid
+        self._skeleton = trial.skeleton
+        self._protocol = trial.protocol
         self._reach = reach
-        self._compute = compute
-        self._kin = _kin(skeleton)
-        centres = grid.positions(grid.centres())
+        self._compute = trial.compute
+        self._kin = _kin(trial.skeleton)
+        centres = trial.grid.positions(trial.grid.centres())
         self._distances = np.linalg.norm(centres[:, None] - centres, axis=-1)
 
     def gather(self, persons: ExplainedPersons, regions: Regions) -> Tally:

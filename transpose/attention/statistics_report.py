@@ -1,27 +1,19 @@
 """The statistics file of one trained model's attention."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from pydantic import NonNegativeInt
 
-from transpose.attention.dependency import encoder_of
 from transpose.attention.estimates import Estimate, estimate_of_draws, interval_of, resampled_means
-from transpose.attention.grid import Grid
+from transpose.attention.examination import Examination
 from transpose.attention.persons import ExplainedPersons
 from transpose.attention.regions import Regions
 from transpose.attention.statistics import MEASURES, VISIBILITIES, AttentionStatistics, Tally, Visibility
-from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings, parse
-from transpose.config.dataset import Dataset
-from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol
-from transpose.data.coco import load_annotations
-from transpose.evaluation.pipeline import load_model
 from transpose.evaluation.predict import finite_heatmaps_of
-from transpose.evaluation.report import Bootstrap, Subject, weights_beside
+from transpose.evaluation.report import Bootstrap, Subject
 from transpose.files import write_json, write_npz
 
 OCCLUSION_MEASURES = ("near_lift", "partner_lift", "relatives_lift", "own_body", "distance", "entropy")
@@ -71,44 +63,26 @@ class StatisticsReport(Subject):
     differences: tuple[Difference, ...]
 
 
-def write_statistics(
-    recipe: Recipe,
-    run: Path,
-    dataset: Dataset,
-    annotations: Path,
-    boxes: Path,
-    protocol: Protocol,
-    settings: AttentionMeasures,
-    bootstrap: Bootstrap,
-    output: Path,
-) -> None:
+def write_statistics(examination: Examination) -> None:
     """Gather the statistics of a trained variant's attention and write a `StatisticsReport`.
 
     The joint-to-joint matrices are written beside it (suffix .npz): `mass` and `lift` (multiples of uniform attention)
     with `lift_low` and `lift_high`, [layers, heads + 1, 2, K, K] each: the last head is their mean, visibility is
     occluded and visible, row i is the joint that looks, column j whose neighbourhood is looked at; `pairs` [2, K, K].
 
-    Args:
-        run: run.json of the training, its weights.safetensors beside it.
-        output: at .../DATASET/SPLIT/BOXES.json; the last three parts name what is evaluated.
-
     Raises:
         InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
             model that has diverged.
     """
-    encoder_of(recipe.variant)
-    subject = Subject.of_files(dataset, annotations, run, boxes, output)
-    truth = load_annotations(annotations, dataset.skeleton)
-    persons, regions = ExplainedPersons(truth, recipe.variant), Regions(truth)
-    weights = weights_beside(run)
-    model, compute = load_model(recipe, weights, dataset.skeleton, protocol, precision="fp32")
-    grid = Grid.of(recipe.variant)
-    gatherer = AttentionStatistics(model, grid, dataset.skeleton, protocol, settings.reach, compute)
-    with finite_heatmaps_of(weights):
+    subject, truth = examination.subject(), examination.truth()
+    persons, regions = ExplainedPersons(truth, examination.recipe.variant), Regions(truth)
+    gatherer = AttentionStatistics(examination.model(), examination.settings.reach)
+    with finite_heatmaps_of(examination.weights):
         tally = gatherer.gather(persons, regions)
+    bootstrap, output = examination.bootstrap, examination.output
     visibility = persons.truth.visibility
     values = subject.model_dump() | {
-        "reach": settings.reach,
+        "reach": examination.settings.reach,
         "bootstrap": bootstrap,
         "persons": len(persons),
         "images": len(tally.images),

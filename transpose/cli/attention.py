@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,13 @@ from transpose.cli.options import (
     WeightsFile,
 )
 from transpose.errors import InputError
+
+if TYPE_CHECKING:
+    from transpose.attention.examination import Examination
+
+MeasuresFile = Annotated[Path, typer.Option("--settings", help="Resolved measures of attention.")]
+Resamples = Annotated[int, typer.Option("--bootstrap", min=1, help="Resamples over pictures.")]
+BootstrapSeed = Annotated[int, typer.Option("--bootstrap-seed", min=0)]
 
 
 @app.command()
@@ -121,31 +128,18 @@ def measure_attention(
     annotations: AnnotationFile,
     run: RunFile,
     boxes: BoxFile,
-    settings: Annotated[Path, typer.Option(help="Resolved measures of attention.")],
-    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
-    bootstrap_seed: Annotated[int, typer.Option(min=0)],
+    settings: MeasuresFile,
+    bootstrap: Resamples,
+    bootstrap_seed: BootstrapSeed,
     output: Output,
 ) -> None:
     """Measure where joints' cells look: at which joints, at whose body, how far and how sharply."""
     from transpose.attention.statistics_report import write_statistics
-    from transpose.config.attention import AttentionMeasures
-    from transpose.config.dataset import Dataset
-    from transpose.config.load import read_record
-    from transpose.config.recipe import Recipe
-    from transpose.config.study import Protocol
-    from transpose.evaluation.report import Bootstrap
 
-    write_statistics(
-        read_record(Recipe, recipe),
-        run,
-        read_record(Dataset, dataset),
-        annotations,
-        boxes,
-        read_record(Protocol, protocol),
-        read_record(AttentionMeasures, settings),
-        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
-        output,
+    examined = examination(
+        recipe, protocol, dataset, annotations, run, boxes, settings, bootstrap, bootstrap_seed, output
     )
+    write_statistics(examined)
 
 
 @app.command()
@@ -156,31 +150,18 @@ def measure_faithfulness(
     annotations: AnnotationFile,
     run: RunFile,
     boxes: BoxFile,
-    settings: Annotated[Path, typer.Option(help="Resolved measures of attention.")],
-    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
-    bootstrap_seed: Annotated[int, typer.Option(min=0)],
+    settings: MeasuresFile,
+    bootstrap: Resamples,
+    bootstrap_seed: BootstrapSeed,
     output: Output,
 ) -> None:
     """Take away the cells that keypoints are said to depend on, and measure what becomes of them."""
     from transpose.attention.faithfulness_report import write_faithfulness
-    from transpose.config.attention import AttentionMeasures
-    from transpose.config.dataset import Dataset
-    from transpose.config.load import read_record
-    from transpose.config.recipe import Recipe
-    from transpose.config.study import Protocol
-    from transpose.evaluation.report import Bootstrap
 
-    write_faithfulness(
-        read_record(Recipe, recipe),
-        run,
-        read_record(Dataset, dataset),
-        annotations,
-        boxes,
-        read_record(Protocol, protocol),
-        read_record(AttentionMeasures, settings),
-        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
-        output,
+    examined = examination(
+        recipe, protocol, dataset, annotations, run, boxes, settings, bootstrap, bootstrap_seed, output
     )
+    write_faithfulness(examined)
 
 
 @app.command()
@@ -235,31 +216,18 @@ def ablate_attention(
     annotations: AnnotationFile,
     run: RunFile,
     boxes: BoxFile,
-    settings: Annotated[Path, typer.Option(help="Resolved measures of attention.")],
-    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
-    bootstrap_seed: Annotated[int, typer.Option(min=0)],
+    settings: MeasuresFile,
+    bootstrap: Resamples,
+    bootstrap_seed: BootstrapSeed,
     output: Output,
 ) -> None:
     """Evaluate a trained variant with heads and layers off, attention replaced, and positions changed."""
     from transpose.attention.ablation_report import write_attention_ablation
-    from transpose.config.attention import AttentionMeasures
-    from transpose.config.dataset import Dataset
-    from transpose.config.load import read_record
-    from transpose.config.recipe import Recipe
-    from transpose.config.study import Protocol
-    from transpose.evaluation.report import Bootstrap
 
-    write_attention_ablation(
-        read_record(Recipe, recipe),
-        run,
-        read_record(Dataset, dataset),
-        annotations,
-        boxes,
-        read_record(Protocol, protocol),
-        read_record(AttentionMeasures, settings),
-        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
-        output,
+    examined = examination(
+        recipe, protocol, dataset, annotations, run, boxes, settings, bootstrap, bootstrap_seed, output
     )
+    write_attention_ablation(examined)
 
 
 @app.command()
@@ -280,33 +248,19 @@ def measure_body_parts(
     annotations: AnnotationFile,
     run: RunFile,
     boxes: BoxFile,
-    settings: Annotated[Path, typer.Option(help="Resolved measures of attention.")],
-    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
-    bootstrap_seed: Annotated[int, typer.Option(min=0)],
+    settings: MeasuresFile,
+    bootstrap: Resamples,
+    bootstrap_seed: BootstrapSeed,
     output: Output,
     parts: Annotated[Path | None, typer.Option(help="Part labels of a rendered split, if there are any.")] = None,
 ) -> None:
     """Measure what hidden and seen keypoints owe to their mirror partners and neighbours."""
     from transpose.attention.body_part_report import write_body_parts
-    from transpose.config.attention import AttentionMeasures
-    from transpose.config.dataset import Dataset
-    from transpose.config.load import read_record
-    from transpose.config.recipe import Recipe
-    from transpose.config.study import Protocol
-    from transpose.evaluation.report import Bootstrap
 
-    write_body_parts(
-        read_record(Recipe, recipe),
-        run,
-        read_record(Dataset, dataset),
-        annotations,
-        boxes,
-        parts,
-        read_record(Protocol, protocol),
-        read_record(AttentionMeasures, settings),
-        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
-        output,
+    examined = examination(
+        recipe, protocol, dataset, annotations, run, boxes, settings, bootstrap, bootstrap_seed, output
     )
+    write_body_parts(examined, parts)
 
 
 @app.command()
@@ -327,3 +281,37 @@ def findings(study: StudyFile) -> None:
     from transpose.reporting.findings import write_findings
 
     write_findings(read_record(Study, study))
+
+
+def examination(
+    recipe: Path,
+    protocol: Path,
+    dataset: Path,
+    annotations: Path,
+    run: Path,
+    boxes: Path,
+    settings: Path,
+    bootstrap: int,
+    bootstrap_seed: int,
+    output: Path,
+) -> "Examination":
+    """What the options of a verb that measures attention say."""
+    from transpose.attention.examination import Examination
+    from transpose.config.attention import AttentionMeasures
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.config.recipe import Recipe
+    from transpose.config.study import Protocol
+    from transpose.evaluation.report import Bootstrap
+
+    return Examination(
+        read_record(Recipe, recipe),
+        run,
+        read_record(Dataset, dataset),
+        annotations,
+        boxes,
+        read_record(Protocol, protocol),
+        read_record(AttentionMeasures, settings),
+        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
+        output,
+    )
