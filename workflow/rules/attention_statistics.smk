@@ -9,8 +9,8 @@ rule measure_attention:
         weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
         boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
     output:
-        f"{RESULTS}/attention_statistics/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.json",
-        f"{RESULTS}/attention_statistics/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.npz",
+        report=f"{RESULTS}/attention_statistics/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.json",
+        matrices=f"{RESULTS}/attention_statistics/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.npz",
     log:
         f"{RESULTS}/logs/attention_statistics/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.log",
     benchmark:
@@ -30,7 +30,7 @@ rule measure_attention:
         "python -m transpose measure-attention --recipe {input.recipe} --protocol {input.protocol}"
         " --dataset {input.dataset} --annotations {input.annotations} --run {input.run} --boxes {input.boxes}"
         " --settings {input.settings} --bootstrap {params.samples} --bootstrap-seed {params.seed}"
-        " --output {output[0]} 2> {log}"
+        " --output {output.report} 2> {log}"
 
 
 rule compare_attention:

@@ -9,8 +9,8 @@ rule measure_faithfulness:
         weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
         boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
     output:
-        f"{RESULTS}/faithfulness/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.json",
-        f"{RESULTS}/faithfulness/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.npz",
+        report=f"{RESULTS}/faithfulness/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.json",
+        matrices=f"{RESULTS}/faithfulness/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.npz",
     log:
         f"{RESULTS}/logs/faithfulness/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.log",
     benchmark:
@@ -30,7 +30,7 @@ rule measure_faithfulness:
         "python -m transpose measure-faithfulness --recipe {input.recipe} --protocol {input.protocol}"
         " --dataset {input.dataset} --annotations {input.annotations} --run {input.run} --boxes {input.boxes}"
         " --settings {input.settings} --bootstrap {params.samples} --bootstrap-seed {params.seed}"
-        " --output {output[0]} 2> {log}"
+        " --output {output.report} 2> {log}"
 
 
 rule compare_faithfulness:
