@@ -94,7 +94,7 @@ def attention_rows(person: ExplainedPerson, layer: int = -1) -> np.ndarray:
     """[J, L] float64: a layer's attention of the joints' cells, averaged over heads."""
     chosen = person.layers[layer]
     rows = chosen.rows(torch.as_tensor(person.queries, device=chosen.query.device)[None])
-    return rows[0].mean(dim=0).double().cpu().numpy()
+    return rows[0].mean(dim=0).cpu().double().numpy()
 
 
 def rollout(person: ExplainedPerson) -> np.ndarray:
@@ -103,7 +103,7 @@ def rollout(person: ExplainedPerson) -> np.ndarray:
     reached = torch.nn.functional.one_hot(torch.as_tensor(person.queries, device=device), _tokens(person)).float()
     for layer in reversed(person.layers):
         reached = 0.5 * reached + 0.5 * reached @ layer.matrix()[0].mean(dim=0)
-    return reached.double().cpu().numpy()
+    return reached.cpu().double().numpy()
 
 
 def gradient_x_input(model: TransPose, person: ExplainedPerson) -> np.ndarray:
@@ -118,7 +118,7 @@ def gradient_x_input(model: TransPose, person: ExplainedPerson) -> np.ndarray:
         heatmaps = model.predict_heatmaps(model.encode(inputs)).flatten(2)
         peaks = heatmaps[torch.arange(len(joints)), joints, torch.as_tensor(person.peak_cells)]
         (gradient,) = torch.autograd.grad(peaks.sum(), inputs)
-    return (gradient * inputs).detach().sum(dim=1).flatten(1).double().cpu().numpy()
+    return (gradient * inputs).detach().sum(dim=1).flatten(1).cpu().double().numpy()
 
 
 def locality(person: ExplainedPerson, grid: Grid) -> np.ndarray:

@@ -34,7 +34,7 @@ def similarity_of_maps(models: Sequence[TransPose], person: ExplainedPerson) -> 
     for other in models:
         _, layers = capture(other, person.features[None])
         rows = layers[-1].rows(torch.as_tensor(person.queries, device=person.features.device)[None])
-        correlations.append(rank_correlation(original, rows[0].mean(dim=0).double().cpu().numpy()))
+        correlations.append(rank_correlation(original, rows[0].mean(dim=0).cpu().double().numpy()))
     return np.stack(correlations)
 
 

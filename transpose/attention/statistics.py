@@ -126,7 +126,7 @@ class AttentionStatistics:
         queries = self._grid.tokens_at(found.points_xy)
         near = neighbourhoods(self._grid, truth.joints_xy, self._reach) & (truth.visibility > 0)[..., None]
         for layer, attention in enumerate(layers):
-            rows = attention.rows(torch.as_tensor(queries, device=attention.query.device)).double().cpu().numpy()
+            rows = attention.rows(torch.as_tensor(queries, device=attention.query.device)).cpu().double().numpy()
             rows = np.concatenate((rows, rows.mean(axis=1, keepdims=True)), axis=1)
             for person, image in enumerate(truth.image_ids.tolist()):
                 visibility = truth.visibility[person]
