@@ -73,6 +73,7 @@ def test_statistics_of_annotations_without_masks_tell_all_but_bodies(examination
     values = {one.measure: one.mean.value for one in report.statistics if one.visibility == "visible"}
     assert values["distance"] is not None
     assert values["own_body"] is None
+    assert report.persons_without_mask == report.persons > 0
     lift = read_npz(examination.output.with_suffix(".npz"), ["lift"], "matrices")["lift"]
     assert lift.shape == (2, 3, 2, 17, 17)
 

@@ -91,13 +91,16 @@ def test_the_matrix_has_the_joint_that_looks_in_its_rows(persons: PlantedPersons
 
 
 def test_differences_are_of_the_named_sides(persons: PlantedPersons):
-    found = {(one.what, one.measure): one.mean for one in differences(gather(persons), BOOTSTRAP)}
+    contrasts = differences(gather(persons), BOOTSTRAP)
+    found = {(one.what, one.measure): one.mean for one in contrasts}
     # The visible ones: the seeker once, and source and decoy, twice each, which attend uniformly.
     looking = means(gather(persons), "occluded")["relatives_lift"]
     visible = means(gather(persons))["relatives_lift"]
     assert looking is not None
     assert visible is not None
     assert found["occluded_minus_visible", "relatives_lift"].value == pytest.approx(looking - visible)
+    (contrast,) = (one for one in contrasts if (one.what, one.measure) == ("occluded_minus_visible", "distance"))
+    assert (contrast.mean.count, contrast.subtracted) == (1, 5)
     assert found["last_minus_first_layer", "distance"].value == 0  # there is but one layer
 
 

@@ -65,9 +65,9 @@ def statistics(
     )
     # Less is more local, but for the share that is near.
     differences = (
-        Difference(what="last_minus_first_layer", measure="near", mean=estimate(contrast)),
+        Difference(what="last_minus_first_layer", measure="near", mean=estimate(contrast), subtracted=5),
         *(
-            Difference(what="last_minus_first_layer", measure=measure, mean=estimate(flipped(contrast)))
+            Difference(what="last_minus_first_layer", measure=measure, mean=estimate(flipped(contrast)), subtracted=5)
             for measure in ("distance", "entropy")
         ),
     )

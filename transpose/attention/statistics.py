@@ -58,6 +58,8 @@ class Tally:
         """Attention of joint i (row) to the neighbourhood of joint j (column)."""
         self.lift = np.zeros_like(self.mass)
         """The same as multiples of uniform attention."""
+        self.without_mask = 0
+        """Persons of whose body nothing is known."""
         self.pairs = np.zeros((len(self.images), len(VISIBILITIES), keypoints, keypoints), dtype=np.int64)
 
     def add(self, image: int, layer: int, visibility: np.ndarray, values: np.ndarray) -> None:
@@ -110,7 +112,9 @@ class AttentionStatistics:
             if tally is None:
                 heads = layers[0].query.shape[1]
                 tally = Tally(persons.truth.image_ids, len(layers), heads, len(self._skeleton))
-            self._add(tally, truth, found, layers, regions.shares(truth, self._grid))
+            shares = regions.shares(truth, self._grid)
+            tally.without_mask += int(np.isnan(shares).any(axis=(1, 2)).sum())
+            self._add(tally, truth, found, layers, shares)
         assert tally is not None  # there is somebody: ExplainedPersons refuses nobody
         return tally
 

@@ -48,6 +48,9 @@ class Difference(Settings):
     what: Contrast
     measure: str
     mean: Estimate
+    """Counts are those of the side that is named first."""
+    subtracted: NonNegativeInt
+    """Values of the other side."""
 
 
 class StatisticsReport(Subject):
@@ -57,6 +60,8 @@ class StatisticsReport(Subject):
     bootstrap: Bootstrap
     persons: NonNegativeInt
     images: NonNegativeInt
+    persons_without_mask: NonNegativeInt
+    """Nothing is said of the bodies that these look at."""
     occluded_joints: NonNegativeInt
     visible_joints: NonNegativeInt
     statistics: tuple[Statistic, ...]
@@ -86,6 +91,7 @@ def write_statistics(examination: Examination) -> None:
         "bootstrap": bootstrap,
         "persons": len(persons),
         "images": len(tally.images),
+        "persons_without_mask": tally.without_mask,
         "occluded_joints": int((visibility == 1).sum()),
         "visible_joints": int((visibility == 2).sum()),
         "statistics": statistics(tally, bootstrap),
@@ -158,7 +164,7 @@ def _contrasts(
         column = MEASURES.index(measure)
         sums, counts, other_sums, other_counts = (array[:, column] for array in (*side, *other))
         mean = _difference(sums, counts, other_sums, other_counts, bootstrap)
-        yield Difference(what=what, measure=measure, mean=mean)
+        yield Difference(what=what, measure=measure, mean=mean, subtracted=int(other_counts.sum()))
 
 
 def _difference(
@@ -170,5 +176,5 @@ def _difference(
     drawn = resampled_means(sums, counts, bootstrap) - resampled_means(other_sums, other_counts, bootstrap)
     low, high = interval_of(drawn, bootstrap)
     value = sums.sum() / counts.sum() - other_sums.sum() / other_counts.sum()
-    images = int(((counts > 0) | (other_counts > 0)).sum())
+    images = int((counts > 0).sum())
     return Estimate(value=float(value), low=low, high=high, count=int(counts.sum()), images=images)

@@ -24,7 +24,7 @@ FOOTNOTES = [
     " Means over joints, attention averaged over heads (the .csv has every head). Intervals are 95 % bootstraps over"
     " pictures; with several seeds values and ends are averaged.",
     "× is a multiple of what uniform attention would put there. Own: the joint's neighbourhood; partner: its left-right"
-    " partner's; relatives: those of joints that a limb connects it to, less its own.",
+    " partner's; relatives: those of joints that a limb connects it to; both less its own.",
     "Occluded joints are other joints, more wrists than noses: the table of body parts compares like with like.",
     "Entropy is 1 for uniform attention and 0 for a single cell; distance is from the query to the attended cells.",
 ]
@@ -105,10 +105,15 @@ def statistics_section(report: StatisticsReport) -> Section:
 def difference_section(report: StatisticsReport) -> Section:
     """Differences on the same pictures."""
     rows = tuple(
-        (_WHAT[one.what], one.measure.replace("_", " "), words_of(one.mean, 3, signed=True))
+        (
+            _WHAT[one.what],
+            one.measure.replace("_", " "),
+            words_of(one.mean, 3, signed=True),
+            f"{one.mean.count:,} / {one.subtracted:,}",
+        )
         for one in report.differences
     )
-    return Section(f"{_heading(report)}: differences", _note(report), ("What", "Measure", "Difference"), rows)
+    return Section(f"{_heading(report)}: differences", _note(report), ("What", "Measure", "Difference", "Values"), rows)
 
 
 def _numbers(report: StatisticsReport) -> Iterator[tuple[tuple[object, object, str, str], Estimate]]:
@@ -139,4 +144,5 @@ def _heading(report: StatisticsReport) -> str:
 def _note(report: StatisticsReport) -> str:
     joints = f"{report.occluded_joints:,} occluded and {report.visible_joints:,} visible joints"
     reach = f"neighbourhoods reach {report.reach:g} widths of the crop"
-    return f"{report.images:,} pictures, {report.persons:,} persons, {joints}; {reach}"
+    masks = f" ({report.persons_without_mask:,} without a mask)" if report.persons_without_mask else ""
+    return f"{report.images:,} pictures, {report.persons:,} persons{masks}, {joints}; {reach}"

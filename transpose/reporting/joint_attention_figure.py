@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -16,16 +17,18 @@ def plot_joint_attention(lift: np.ndarray, names: Sequence[str], heading: str, p
     """Draw multiples of uniform attention [2, K, K], of occluded and of visible joints, on one logarithmic scale.
 
     Args:
-        lift: row i is the joint that looks, column j the joint at whose neighbourhood it looks; NaN stays white.
+        lift: row i is the joint that looks, column j the joint at whose neighbourhood it looks; NaN is grey.
     """
-    figure = Figure(figsize=(12.5, 7), layout="constrained")
+    figure = Figure(figsize=(12.5, 6.8), layout="constrained")
     panels = figure.subplots(1, len(_PANELS), sharey=True)
     largest = float(np.nanmax(lift, initial=2.0))
     # Blue is less than uniform attention, red more; one is white.
     norm = LogNorm(1 / largest, largest)
+    # White is uniform attention; pairs of joints that nobody has are grey.
+    colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.8")
     image = None
     for axes, matrix, title in zip(panels, lift, _PANELS, strict=True):
-        image = axes.imshow(np.clip(matrix, 1 / largest, largest), cmap="RdBu_r", norm=norm)
+        image = axes.imshow(np.clip(matrix, 1 / largest, largest), cmap=colours, norm=norm)
         axes.set_title(title, fontsize=10)
         axes.set_xticks(range(len(names)), list(names), rotation=90, fontsize=8)
         axes.set_yticks(range(len(names)), list(names), fontsize=8)
