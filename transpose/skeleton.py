@@ -72,7 +72,7 @@ class Skeleton(BaseModel):
     @cached_property
     def limb_indices(self) -> np.ndarray:
         """[limbs, 2] int64."""
-        return np.array([[self.index(a), self.index(b)] for a, b in self.limbs]).reshape(-1, 2)
+        return np.array([[self.index(a), self.index(b)] for a, b in self.limbs], dtype=np.int64).reshape(-1, 2)
 
 
 def _sides(*parts: str) -> tuple[tuple[str, str], ...]:

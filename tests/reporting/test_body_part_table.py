@@ -112,7 +112,7 @@ def test_every_number_has_a_row(study: Study, tmp_path: Path):
     of_place = [row for row in rows if row["group"] == "place" and row["measure"] == "shift"]
     assert [row["joints"] for row in of_place] == ["hidden", "seen", "hidden_minus_seen"]
     assert [float(row["value"]) for row in of_place] == pytest.approx([0.45, 0.25, 0.15])
-    assert of_place[0]["count"] == "10"
+    assert of_place[0]["count"] == "5"
     assert {row["value"] for row in rows if row["group"] == "symmetric"} == {""}
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.small_variants import small_encoder, small_variant
 from transpose.attention.ablation import Change
 from transpose.attention.ablation_report import AblationResult, AttentionAblationReport
-from transpose.attention.body_part_report import BodyPartReport, PartDifference
+from transpose.attention.body_part_report import BodyPartReport, PartDifference, PartRow
 from transpose.attention.estimates import Estimate
 from transpose.attention.faithfulness_report import FaithfulnessReport, Knockout, Randomised
 from transpose.attention.statistics_report import Difference, Statistic, StatisticsReport
@@ -55,11 +55,9 @@ def faithfulness(margin: tuple[float, float, float] | None, unlike: tuple[float,
     return FaithfulnessReport.model_construct(title="R", knockouts=knockouts, randomised=randomised)
 
 
-def statistics(
-    contrast: tuple[float, float, float], *, layers: int = 2, partner: tuple[float, float, float] = YES
-) -> Any:
+def statistics(contrast: tuple[float, float, float], *, layers: int = 2) -> Any:
     measured = tuple(
-        Statistic(layer=layer + 1, head=head, visibility="visible", measure="partner_lift", mean=estimate(partner))
+        Statistic(layer=layer + 1, head=head, visibility="visible", measure="partner_lift", mean=estimate(YES))
         for layer in range(layers)
         for head in (1, None)
     )
@@ -74,13 +72,23 @@ def statistics(
     return StatisticsReport.model_construct(title="R", statistics=measured, differences=differences)
 
 
-def body_parts(contrast: tuple[float, float, float]) -> Any:
+def body_parts(contrast: tuple[float, float, float], *, partner: tuple[float, float, float] = YES) -> Any:
     differences = tuple(
         PartDifference(group=group, measure=measure, hidden_minus_seen=estimate(contrast))
         for group in ("place", "symmetric", "neighbours", "background")
         for measure in ("attention_lift", "attention_mass", "similarity_drop_beyond_random")
     )
-    return BodyPartReport.model_construct(title="R", differences=differences)
+    rows = tuple(
+        PartRow(group="symmetric", joints=state, measure="attention_lift", mean=estimate(numbers), persons=4)
+        for state, numbers in _states(partner)
+    )
+    return BodyPartReport.model_construct(title="R", rows=rows, differences=differences)
+
+
+def _states(
+    of_seen: tuple[float, float, float],
+) -> tuple[tuple[Literal["hidden", "seen"], tuple[float, float, float]], ...]:
+    return ("hidden", NO), ("seen", of_seen)
 
 
 def ablations(difference: tuple[float, float, float]) -> Any:
@@ -143,12 +151,12 @@ def test_position_embeddings(difference: tuple[float, float, float], verdict: st
 def test_h_against_r_with_the_same_embedding(of_h: tuple[float, float, float], verdict: str):
     r, h = small_variant("resnet"), small_variant("hrnet")
     other = small_variant("resnet", {"encoder": small_encoder(position_embedding="none")})
-    looks = [
-        (r, statistics(YES, partner=(1.0, 0.9, 1.1))),
-        (h, statistics(YES, partner=of_h)),
-        (other, statistics(YES)),
+    parts = [
+        (r, body_parts(YES, partner=(1.0, 0.9, 1.1))),
+        (h, body_parts(YES, partner=of_h)),
+        (other, body_parts(YES)),
     ]
-    claim = h_is_more_symmetric(looks)
+    claim = h_is_more_symmetric(parts)
     assert len(claim.evidence) == 1
     assert claim.verdict == verdict
 

@@ -56,7 +56,7 @@ def report() -> FaithfulnessReport:
         "weights_sha256": "a" * 64,
         "annotations_sha256": "c" * 64,
     }
-    measured: dict[str, Any] = summarise(trials, SETTINGS, bootstrap)
+    measured: dict[str, Any] = summarise(trials, SETTINGS, 1, bootstrap)
     values = {"settings": SETTINGS, "protocol": protocol, "bootstrap": bootstrap, "persons": 3}
     return FaithfulnessReport.model_validate(subject | values | measured)
 

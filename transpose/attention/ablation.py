@@ -113,7 +113,7 @@ def fixed_attention(attention: Tensor) -> Attend:
     """The same attention [heads, L, L] whatever the picture."""
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        return attention @ value
+        return attention.to(value.dtype) @ value
 
     return attend
 

@@ -13,6 +13,9 @@ from transpose.attention.persons import Found, find_joints, heatmaps_of
 from transpose.config.study import Protocol
 from transpose.models.transpose import TransPose
 
+RANKINGS = ("attention", "rollout", "gradient_x_input", "locality", "random", "least_attended")
+"""What `attributions` ranks cells by."""
+
 
 @dataclass(frozen=True)
 class ExplainedPerson:

@@ -125,12 +125,17 @@ def heatmaps_without(
 ) -> np.ndarray:
     """Heatmaps [2, G, J, h, w] of a person's joints without cells [J, G, L], and without as many random ones.
 
-    Joints share most of their groups, and each set of cells is taken away once for all of them.
+    The first group is the joint's own place. The others have no cell of it, and neither have their random ones, for a
+    joint that loses its own place loses more than it would to any other. Joints share most of their groups, and each
+    set of cells is taken away once for all of them.
     """
     joints, groups, tokens = removed.shape
     sets, which = np.unique(removed.reshape(-1, tokens), axis=0, return_inverse=True)
-    ranks = rng.random(sets.shape).argsort(axis=1).argsort(axis=1)
-    at_random = ranks < sets.sum(axis=1, keepdims=True)
-    heatmaps = removal(~np.concatenate((sets, at_random))).numpy()
-    case = which.reshape(joints, groups).T + np.array([0, len(sets)])[:, None, None]
+    spared = np.repeat(removed[:, :1], groups, axis=1)
+    spared[:, 0] = False
+    draws = np.where(spared, np.inf, rng.random(removed.shape))
+    at_random = draws.argsort(axis=2).argsort(axis=2) < removed.sum(axis=2, keepdims=True)
+    heatmaps = removal(~np.concatenate((sets, at_random.reshape(-1, tokens)))).numpy()
+    control = len(sets) + np.arange(joints * groups)
+    case = np.stack([cases.reshape(joints, groups).T for cases in (which.ravel(), control)])
     return heatmaps[case, person.joints]

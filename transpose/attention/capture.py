@@ -7,6 +7,7 @@ a factor of L / (2 dim), and computes of the attention what it is asked for: row
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -46,7 +47,9 @@ class LayerAttention:
 
     def summed(self) -> Tensor:
         """Sum of the attention over the B persons: [heads, L, L]."""
-        total = self.query.new_zeros((self.query.shape[1], self.tokens, self.tokens))
+        # Single precision, whatever the pass was in: thousands of persons are added up.
+        shape = (self.query.shape[1], self.tokens, self.tokens)
+        total = torch.zeros(shape, dtype=torch.float32, device=self.query.device)
         for _, rows, attention in self._parts():
             total[:, rows] += attention
         return total

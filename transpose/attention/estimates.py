@@ -59,8 +59,9 @@ def resampled_means(sums: np.ndarray, counts: np.ndarray, bootstrap: Bootstrap) 
     """Means [samples, ...] over resampled images of sums and counts [I, ...]; NaN where a sample has no value."""
     if not len(sums):
         return np.full((bootstrap.samples, *sums.shape[1:]), np.nan)
-    weights = image_resamples(len(sums), bootstrap)
-    total, number = np.tensordot(weights, sums, axes=1), np.tensordot(weights, counts, axes=1)
+    weights = image_resamples(len(sums), bootstrap).astype(np.float64)
+    # In floating point, in which matrix products are fast; counts stay exact.
+    total, number = (np.tensordot(weights, values.astype(np.float64), axes=1) for values in (sums, counts))
     return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
 
 

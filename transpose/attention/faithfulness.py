@@ -37,14 +37,20 @@ class Trials:
     def __init__(self, image_ids: np.ndarray, keypoints: int) -> None:
         self.image_ids = image_ids
         """[P] int64."""
-        self._keypoints = keypoints
+        self.keypoints = keypoints
+        """K."""
         self._values: dict[tuple[str, ...], np.ndarray] = {}
 
     def note(self, key: tuple[str, ...], person: int, joints: np.ndarray, values: np.ndarray) -> None:
         """Write down values [J, ...] of a person's joints [J]."""
         if key not in self._values:
-            self._values[key] = np.full((len(self.image_ids), self._keypoints, *values.shape[1:]), np.nan)
+            self._values[key] = np.full((len(self.image_ids), self.keypoints, *values.shape[1:]), np.nan)
         self._values[key][person, joints] = values
+
+    def at(self, *key: str, shape: tuple[int, ...] = ()) -> np.ndarray:
+        """Values [P, K, *shape] of a key, NaN all over if nothing was noted."""
+        nothing = np.full((len(self.image_ids), self.keypoints, *shape), np.nan)
+        return self._values.get(key, nothing)
 
     def of(self, *beginning: str) -> dict[tuple[str, ...], np.ndarray]:
         """Values [P, K, ...] of all keys that begin so, by what follows, in the order in which they first came."""

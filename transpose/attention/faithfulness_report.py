@@ -3,11 +3,14 @@
 import numpy as np
 from pydantic import NonNegativeInt
 
+from transpose.attention.attribution import RANKINGS
+from transpose.attention.dependency import encoder_of
 from transpose.attention.estimates import Estimate, estimate
 from transpose.attention.examination import Examination
-from transpose.attention.faithfulness import DIRECTIONS, FaithfulnessTest, Trials
+from transpose.attention.faithfulness import DIRECTIONS, MEASURES, FaithfulnessTest, Trials
 from transpose.attention.influence import agreement
 from transpose.attention.persons import ExplainedPersons
+from transpose.attention.removal import DEPTHS
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings, parse
 from transpose.config.study import Protocol
@@ -107,27 +110,34 @@ def write_faithfulness(examination: Examination) -> None:
         "protocol": examination.protocol,
         "bootstrap": examination.bootstrap,
         "persons": len(persons),
-        **summarise(trials, settings, examination.bootstrap),
+        **summarise(trials, settings, encoder_of(examination.recipe.variant).layers, examination.bootstrap),
     }
     output = examination.output
     write_npz(output.with_suffix(".npz"), **joint_matrices(trials))
     write_json(output, parse(FaithfulnessReport, values, output).model_dump(mode="json"))
 
 
-def summarise(trials: Trials, settings: AttentionMeasures, bootstrap: Bootstrap) -> dict[str, object]:
-    """The measured fields of a `FaithfulnessReport`."""
+def summarise(trials: Trials, settings: AttentionMeasures, layers: int, bootstrap: Bootstrap) -> dict[str, object]:
+    """The measured fields of a `FaithfulnessReport`: the same whatever was found, so that seeds can be averaged.
+
+    Args:
+        layers: of the encoder.
+    """
     shares = (0.0, *settings.fractions, 1.0)
-    explained = [values for (depth, *_), values in trials.of("knockout").items() if depth == "last_layer"]
+    explained = trials.at("knockout", "last_layer", ATTENTION, "shift")
     return {
-        "joints": int(np.isfinite(explained[0]).sum()) if explained else 0,
+        "joints": int(np.isfinite(explained).sum()),
         "shares": shares,
         "knockouts": _knockouts(trials, bootstrap),
         "curves": _curves(trials, shares, bootstrap),
         "foretelling": _foretelling(trials, bootstrap),
         "agreements": _agreements(trials, bootstrap),
         "randomised": [
-            Randomised(layers=int(layers), correlation=estimate(values, trials.image_ids, bootstrap))
-            for (layers,), values in trials.of("randomised").items()
+            Randomised(
+                layers=count,
+                correlation=estimate(trials.at("randomised", str(count)), trials.image_ids, bootstrap),
+            )
+            for count in range(1, layers + 1)
         ],
     }
 
@@ -143,63 +153,61 @@ def joint_matrices(trials: Trials) -> dict[str, np.ndarray]:
 
 
 def _knockouts(trials: Trials, bootstrap: Bootstrap) -> list[Knockout]:
-    tried = trials.of("knockout")
     return [
         Knockout(
             depth=depth,
             ranking=ranking,
             measure=measure,
             mean=estimate(values, trials.image_ids, bootstrap),
-            margin=_margin(trials, tried[depth, ATTENTION, measure], values, ranking, bootstrap),
+            margin=_margin(trials, trials.at("knockout", depth, ATTENTION, measure), values, ranking, bootstrap),
         )
-        for (depth, ranking, measure), values in tried.items()
+        for depth in DEPTHS
+        for ranking in RANKINGS
+        for measure in MEASURES
+        for values in [trials.at("knockout", depth, ranking, measure)]
     ]
 
 
 def _curves(trials: Trials, shares: tuple[float, ...], bootstrap: Bootstrap) -> list[Curve]:
-    curves = []
-    for direction in DIRECTIONS:
-        areas = {
-            ranking: np.trapezoid(values, shares, axis=-1)
-            for (ranking,), values in trials.of("curve", direction).items()
-        }
-        for (ranking,), values in trials.of("curve", direction).items():
-            curves.append(
-                Curve(
-                    direction=direction,
-                    ranking=ranking,
-                    similarities=tuple(
-                        estimate(values[..., share], trials.image_ids, bootstrap) for share in range(len(shares))
-                    ),
-                    area=estimate(areas[ranking], trials.image_ids, bootstrap),
-                    margin=_margin(trials, areas[ATTENTION], areas[ranking], ranking, bootstrap),
-                )
-            )
-    return curves
+    return [_curve(trials, direction, ranking, shares, bootstrap) for direction in DIRECTIONS for ranking in RANKINGS]
+
+
+def _curve(trials: Trials, direction: str, ranking: str, shares: tuple[float, ...], bootstrap: Bootstrap) -> Curve:
+    own, attention = (trials.at("curve", direction, one, shape=(len(shares),)) for one in (ranking, ATTENTION))
+    area, area_of_attention = (np.trapezoid(similarity, shares, axis=-1) for similarity in (own, attention))
+    return Curve(
+        direction=direction,
+        ranking=ranking,
+        similarities=tuple(estimate(own[..., share], trials.image_ids, bootstrap) for share in range(len(shares))),
+        area=estimate(area, trials.image_ids, bootstrap),
+        margin=_margin(trials, area_of_attention, area, ranking, bootstrap),
+    )
 
 
 def _foretelling(trials: Trials, bootstrap: Bootstrap) -> list[Foretelling]:
-    tried = trials.of("foretold")
     return [
         Foretelling(
             ranking=ranking,
             correlation=estimate(values, trials.image_ids, bootstrap),
-            margin=_margin(trials, tried[ATTENTION,], values, ranking, bootstrap),
+            margin=_margin(trials, trials.at("foretold", ATTENTION), values, ranking, bootstrap),
         )
-        for (ranking,), values in tried.items()
+        for ranking in RANKINGS
+        for values in [trials.at("foretold", ranking)]
     ]
 
 
 def _agreements(trials: Trials, bootstrap: Bootstrap) -> list[Agreement]:
-    tried = trials.of("influence")
+    def matrices(depth: str, field: str) -> np.ndarray:
+        return trials.at("influence", depth, field, shape=(trials.keypoints,))
+
     return [
         Agreement(
             depth=depth,
             said_by=said_by,
             effect=effect,
-            correlation=agreement(tried[depth, said_by], tried[depth, effect], trials.image_ids, bootstrap),
+            correlation=agreement(matrices(depth, said_by), matrices(depth, effect), trials.image_ids, bootstrap),
         )
-        for depth in dict.fromkeys(depth for depth, _ in tried)
+        for depth in ("all_layers", "picture")
         for said_by in ("attention", "nearness")
         for effect in ("peak_drop", "shift")
     ]

@@ -13,6 +13,9 @@ from transpose.attention.removal import Removal
 from transpose.config.study import Protocol
 from transpose.evaluation.report import Bootstrap
 
+_FEWEST_PAIRS = 3
+"""Fewer pairs of joints have no order to speak of."""
+
 
 class Influence(NamedTuple):
     """Of one person, [K, K] each; row i is the joint that is predicted, column j the one whose neighbourhood is meant.
@@ -69,15 +72,21 @@ def agreement(first: np.ndarray, second: np.ndarray, image_ids: np.ndarray, boot
     both = np.isfinite(first) & np.isfinite(second)
     values = [np.where(both, matrices, np.nan)[:, pairs] for matrices in (first, second)]
     totals = [image_totals(one, image_ids) for one in values]
-    known = np.flatnonzero(totals[0][1].sum(axis=0) > 0) if len(image_ids) else np.zeros(0, dtype=np.int64)
-    images, count = len(np.unique(image_ids)), int(both[:, pairs].sum())
-    if len(known) < 3:
+    count, images = int(both[:, pairs].sum()), int((totals[0][1].sum(axis=1) > 0).sum())
+    counts = totals[0][1].sum(axis=0)
+    known = np.flatnonzero(counts > 0)
+    if len(known) < _FEWEST_PAIRS:
         return Estimate(value=None, low=None, high=None, count=count, images=images)
-    means = [sums[:, known].sum(axis=0) / counts[:, known].sum(axis=0) for sums, counts in totals]
-    drawn = [resampled_means(sums[:, known], counts[:, known], bootstrap) for sums, counts in totals]
-    whole = np.isfinite(drawn[0]).all(axis=1)
-    correlations = rank_correlation(drawn[0][whole], drawn[1][whole])
+    means = [sums[:, known].sum(axis=0) / counts[known] for sums, _ in totals]
+    drawn = [resampled_means(sums[:, known], numbers[:, known], bootstrap) for sums, numbers in totals]
+    correlations = np.array([_correlation_of_known(*sample) for sample in zip(*drawn, strict=True)])
     # Where nothing has any effect there is no order of effects to agree with.
-    low, high = interval_of(correlations, bootstrap) if np.isfinite(correlations).all() else (None, None)
     value = float(rank_correlation(*means))
+    low, high = interval_of(correlations, bootstrap) if np.isfinite(value) else (None, None)
     return Estimate(value=value if np.isfinite(value) else None, low=low, high=high, count=count, images=images)
+
+
+def _correlation_of_known(first: np.ndarray, second: np.ndarray) -> float:
+    """Rank correlation over the pairs of joints that a resample has; NaN if these are too few."""
+    known = np.isfinite(first)
+    return float(rank_correlation(first[known], second[known])) if known.sum() >= _FEWEST_PAIRS else np.nan

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from transpose.attention.grid import Grid
+from transpose.attention.kinship import neighbours, partners
 from transpose.attention.neighbourhood import neighbourhoods
 from transpose.attention.persons import Truth
 from transpose.data.part_labels import NOBODY, PARTS, PartLabels
@@ -106,7 +107,7 @@ class NeighbourhoodRegions:
         near = neighbourhoods(self.grid, truth.joints_xy, self.reach)[0] & (truth.visibility[0] > 0)[:, None]
         # A joint is no other one, however far from its true place it was found.
         others = ~np.eye(len(self.skeleton), dtype=bool)
-        related = [_partners(self.skeleton), _neighbours(self.skeleton), others]
+        related = [partners(self.skeleton), neighbours(self.skeleton), others]
         candidates = [place, *(relation @ near for relation in related), np.ones_like(near)]
         return _exclusive(np.stack(candidates, axis=1)).astype(np.float64)
 
@@ -114,7 +115,7 @@ class NeighbourhoodRegions:
 def part_membership(skeleton: Skeleton) -> np.ndarray:
     """[K, 6, parts + 2] float64, 1 where a part belongs to a joint's group of `BodyPartRegions`, `PLACE` left out."""
     own = np.array([[part in parts_at(name) for part in PARTS] for name in skeleton.keypoints])
-    candidates = [own, _partners(skeleton) @ own, _neighbours(skeleton) @ own, np.ones_like(own)]
+    candidates = [own, partners(skeleton) @ own, neighbours(skeleton) @ own, np.ones_like(own)]
     groups = _exclusive(np.stack(candidates, axis=1))
     membership = np.zeros((len(skeleton), len(BodyPartRegions.groups) - 1, len(PARTS) + 2))
     membership[:, : groups.shape[1], : len(PARTS)] = groups
@@ -128,20 +129,6 @@ def parts_at(keypoint: str) -> tuple[str, ...]:
     if joint not in _PARTS_AT_JOINT:
         return ("head",)
     return tuple(part if part == "torso" else f"{side}_{part}" for part in _PARTS_AT_JOINT[joint])
-
-
-def _partners(skeleton: Skeleton) -> np.ndarray:
-    """[K, K] bool: the joint's mirror partner, if it has one."""
-    keypoints = np.arange(len(skeleton))
-    return (skeleton.flip_permutation[:, None] == keypoints) & (keypoints[:, None] != keypoints)
-
-
-def _neighbours(skeleton: Skeleton) -> np.ndarray:
-    """[K, K] bool: joints at the other ends of the joint's limbs."""
-    related = np.zeros((len(skeleton), len(skeleton)), dtype=bool)
-    first, second = skeleton.limb_indices.T
-    related[first, second] = related[second, first] = True
-    return related
 
 
 def _exclusive(candidates: np.ndarray) -> np.ndarray:

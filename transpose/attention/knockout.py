@@ -56,7 +56,9 @@ def outcome(heatmaps: np.ndarray, person: ExplainedPerson, grid: Grid, protocol:
     after = np.take_along_axis(flat, np.broadcast_to(person.peak_cells[:, None], (*leading, joints, 1)), -1)[..., 0]
     before = person.heatmaps.reshape(len(person.heatmaps), -1)[person.joints, person.peak_cells]
     shift = np.linalg.norm(points - person.points_xy, axis=-1)
-    return Outcome(points, 1 - after / before, shift)
+    # Of a peak that is not above zero no share can be lost.
+    drop = np.divide(before - after, before, out=np.full(after.shape, np.nan), where=before > 0)
+    return Outcome(points, drop, shift)
 
 
 def deletion_and_insertion(

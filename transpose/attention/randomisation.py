@@ -14,7 +14,10 @@ from transpose.models.transpose import TransPose
 
 
 def randomised_models(model: TransPose, seed: int) -> list[TransPose]:
-    """Copies whose last encoder layer, last two, ... and at length all have weights drawn anew, as before training."""
+    """Copies of which the last encoder layer, the last two, ... and at length all are made anew.
+
+    Matrices are drawn as before training, vectors put into another order.
+    """
     models: list[TransPose] = []
     generator = torch.Generator().manual_seed(seed)
     latest = model

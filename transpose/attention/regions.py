@@ -35,7 +35,8 @@ class Regions:
     def shares(self, truth: Truth, grid: Grid) -> np.ndarray:
         """[P, 3, L] float64: parts of each cell that are `OWN`, `OTHER` and `BACKGROUND`, adding up to 1.
 
-        Where the person covers a pixel it is the person's own. NaN for a person without a mask.
+        Where the person covers a pixel it is the person's own. NaN for a person without a mask; others without one are
+        background.
 
         Raises:
             InputError: a segmentation is no COCO polygon or run-length code; file and annotation are named.

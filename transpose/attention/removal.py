@@ -7,7 +7,7 @@ none is, a token gathers nothing, and the layer adds the bias of its output proj
 """
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -23,6 +23,8 @@ from transpose.models.transpose import TransPose, feature_map, tokens_of
 
 Depth = Literal["last_layer", "all_layers", "picture"]
 """How deep a cell is taken away."""
+
+DEPTHS: tuple[Depth, ...] = get_args(Depth)
 
 Removal = Callable[[np.ndarray], Tensor]
 """For one person: cells kept [N, L] bool, N times -> heatmaps [N, K, h, w] float32 on the CPU."""

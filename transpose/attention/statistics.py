@@ -12,10 +12,10 @@ import torch
 
 from transpose.attention.capture import LayerAttention, capture
 from transpose.attention.examination import ModelOnTrial
+from transpose.attention.kinship import neighbours, partners
 from transpose.attention.neighbourhood import neighbourhoods
 from transpose.attention.persons import ExplainedPersons, Found, PersonBatch, Truth, find_joints, heatmaps_of
 from transpose.attention.regions import BACKGROUND, OTHER, OWN, Regions
-from transpose.skeleton import Skeleton
 
 Visibility = Literal["occluded", "visible"]
 VISIBILITIES: tuple[Visibility, ...] = get_args(Visibility)
@@ -94,7 +94,8 @@ class AttentionStatistics:
         self._protocol = trial.protocol
         self._reach = reach
         self._compute = trial.compute
-        self._kin = _kin(trial.skeleton)
+        mirrored = partners(trial.skeleton)
+        self._kin = mirrored, neighbours(trial.skeleton) & ~mirrored
         centres = trial.grid.positions(trial.grid.centres())
         self._distances = np.linalg.norm(centres[:, None] - centres, axis=-1)
 
@@ -176,17 +177,6 @@ def normalised_entropy(rows: np.ndarray) -> np.ndarray:
     """Entropy of distributions [..., L] over the largest possible: 1 for uniform attention, 0 for a single cell."""
     logarithms = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
     return -(rows * logarithms).sum(axis=-1) / np.log(rows.shape[-1])
-
-
-def _kin(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
-    """[K, K] bool each: joint j is the left-right partner of joint i; a limb connects them."""
-    count = len(skeleton)
-    partner = np.zeros((count, count), dtype=bool)
-    partner[np.arange(count), skeleton.flip_permutation] = skeleton.flip_permutation != np.arange(count)
-    relatives = np.zeros((count, count), dtype=bool)
-    for a, b in skeleton.limb_indices:
-        relatives[a, b] = relatives[b, a] = True
-    return partner, relatives & ~partner
 
 
 def _joined(near: np.ndarray, kin: np.ndarray) -> np.ndarray:

@@ -41,6 +41,16 @@ _COLUMNS = {
 }
 """Measures of the table: heading, digits, factor."""
 
+_MEASURED = {
+    "near": "attention near the joint (share)",
+    "near_lift": "attention near the joint (×)",
+    "partner_lift": "attention to the partner (×)",
+    "relatives_lift": "attention to relatives (×)",
+    "own_body": "attention on the person (share)",
+    "distance": "distance (cells)",
+    "entropy": "entropy",
+}
+
 _WHAT = {
     "occluded_minus_visible": "occluded minus visible joints, last layer",
     "last_minus_first_layer": "last layer minus first, all joints",
@@ -107,7 +117,7 @@ def difference_section(report: StatisticsReport) -> Section:
     rows = tuple(
         (
             _WHAT[one.what],
-            one.measure.replace("_", " "),
+            _MEASURED[one.measure],
             words_of(one.mean, 3, signed=True),
             f"{one.mean.count:,} / {one.subtracted:,}",
         )

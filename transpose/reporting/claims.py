@@ -10,6 +10,7 @@ from transpose.attention.estimates import Estimate
 from transpose.attention.faithfulness_report import FaithfulnessReport
 from transpose.attention.statistics_report import Contrast, Difference, StatisticsReport
 from transpose.config.variant import Variant
+from transpose.reporting.words import DEPTH_WORDS
 
 Verdict = Literal["supported", "not supported", "undecided", "not measured"]
 
@@ -66,39 +67,32 @@ class Claim:
 
 def areas_matter(reports: Sequence[FaithfulnessReport]) -> Claim:
     """Dependency areas matter more than random areas."""
-
-    def evidence() -> Iterator[Evidence]:
-        for report in reports:
-            for one in report.knockouts:
-                if (one.ranking, one.measure) == ("random", "similarity_drop") and one.margin is not None:
-                    words = f"similarity lost without attended minus without random cells, {DEPTHS[one.depth]} (points)"
-                    yield Evidence(report.title, words, one.margin, 1, 100)
-
     return Claim(
         "Dependency areas matter more than random areas",
         "The paper reads the last layer's attention of a keypoint's cell as what its prediction depends on.",
         "The most attended cells are taken away, and as many random ones; similarity is the joint's term of OKS.",
-        tuple(evidence()),
+        _ahead_of(reports, "random", "random"),
     )
 
 
 def areas_beat_nearness(reports: Sequence[FaithfulnessReport]) -> Claim:
     """Not in the paper: an explanation should say more than that the joint is near itself."""
-
-    def evidence() -> Iterator[Evidence]:
-        for report in reports:
-            for one in report.knockouts:
-                if (one.ranking, one.measure) == ("locality", "similarity_drop") and one.margin is not None:
-                    words = (
-                        f"similarity lost without attended minus without nearest cells, {DEPTHS[one.depth]} (points)"
-                    )
-                    yield Evidence(report.title, words, one.margin, 1, 100)
-
     return Claim(
         "Dependency areas matter more than the cells nearest to the joint",
         "Not the paper's claim, but what an explanation must beat: cells near a joint matter whatever a map says.",
         "As above, with the nearest cells in the place of random ones.",
-        tuple(evidence()),
+        _ahead_of(reports, "locality", "nearest"),
+    )
+
+
+def _ahead_of(reports: Sequence[FaithfulnessReport], rival: str, words: str) -> tuple[Evidence, ...]:
+    """What taking away attended cells costs beyond what a rival's cells cost."""
+    measured = f"similarity lost without attended minus without {words} cells, {{}} (points)"
+    return tuple(
+        Evidence(report.title, measured.format(DEPTH_WORDS[one.depth]), one.margin, 1, 100)
+        for report in reports
+        for one in report.knockouts
+        if (one.ranking, one.measure) == (rival, "similarity_drop") and one.margin is not None
     )
 
 
@@ -131,8 +125,8 @@ def maps_follow_weights(reports: Sequence[FaithfulnessReport]) -> Claim:
     return Claim(
         "Dependency areas come from what was learnt",
         "Not the paper's claim, but a condition of it: a map that stays when the weights go explains no weights.",
-        "All encoder layers are drawn anew. Maps that keep more than half of their order (rank correlation) count as"
-        " unchanged; the limit is ours.",
+        "All encoder layers get matrices drawn anew and vectors in another order. Maps that keep more than half of"
+        " their order (rank correlation) count as unchanged; the limit is ours.",
         tuple(evidence()),
     )
 
@@ -153,15 +147,17 @@ def hidden_need_relatives(reports: Sequence[BodyPartReport]) -> Claim:
     return Claim(
         "Hidden joints need their mirror partners and neighbours more than seen joints do",
         "The same claim, causally.",
-        "The cells of these places are taken away as keys of all layers, and as many random cells; similarity lost"
-        f" beyond what the random ones cost. {_LIKE_WITH_LIKE}",
+        "The cells of these places are taken away as keys of all layers, and as many random cells that spare the"
+        " joint's own place; similarity lost beyond what"
+        f" the random ones cost. {_LIKE_WITH_LIKE}",
         _hidden_minus_seen(reports, "similarity_drop_beyond_random", "similarity lost without", "points", 100),
     )
 
 
 _LIKE_WITH_LIKE = (
     "Each kind of joint is compared with itself, and cells around the joint as found count for neither, since what"
-    " hides a joint is often its mirror partner."
+    " hides a joint is often its mirror partner. That attention falls with distance, and that a partner which hides a"
+    " joint is nearer than others, is not taken out beyond that."
 )
 _RELATIVES = {"symmetric": "the mirror partner", "neighbours": "neighbours along limbs"}
 
@@ -204,7 +200,7 @@ def deeper_is_more_local(reports: Sequence[StatisticsReport]) -> Claim:
     )
 
 
-def h_is_more_symmetric(reports: Sequence[tuple[Variant, StatisticsReport]]) -> Claim:
+def h_is_more_symmetric(reports: Sequence[tuple[Variant, BodyPartReport]]) -> Claim:
     """TransPose-H uses symmetric joints more than TransPose-R; models are compared with equal position embeddings."""
 
     def evidence() -> Iterator[Evidence]:
@@ -212,16 +208,17 @@ def h_is_more_symmetric(reports: Sequence[tuple[Variant, StatisticsReport]]) -> 
             for r_variant, r_report in reports:
                 families = h_variant.backbone.family, r_variant.backbone.family
                 if families == ("hrnet", "resnet") and _embedding(h_variant) == _embedding(r_variant):
-                    words = "attention of visible joints to the left-right partner, H minus R (×)"
-                    estimate = independent_difference(_partner(h_report), _partner(r_report))
+                    words = "attention of seen joints to the mirror partner, H minus R (×)"
+                    estimate = independent_difference(_to_partner(h_report), _to_partner(r_report))
                     yield Evidence(f"{h_report.title} against {r_report.title}", words, estimate, 1)
 
     return Claim(
         "TransPose-H uses symmetric joints more than TransPose-R",
         "The paper: for limbs, TransPose-R-A4 uses local cues of the same side, TransPose-H-A4 more cues of symmetric"
         " joints.",
-        "Last layer, heads averaged, multiples of uniform attention. The interval of the difference takes both sides as"
-        " independent, which is wider than a paired one.",
+        "Last layer, heads averaged, multiples of uniform attention, without cells around the joint itself. Body parts"
+        " of rendered people have no partner in the head; where neighbourhoods of joints stand for parts, eyes and ears"
+        " count too. The interval takes both sides as independent, which is wider than a paired one.",
         tuple(evidence()),
     )
 
@@ -244,9 +241,6 @@ def positions_help(differences: Sequence[tuple[str, str, Estimate]]) -> Claim:
     )
 
 
-DEPTHS = {"last_layer": "as keys of the last layer", "all_layers": "as keys of all layers", "picture": "in the picture"}
-
-
 def independent_difference(first: Estimate, second: Estimate) -> Estimate:
     """First minus second of two estimates that are taken as independent: half-widths add in squares."""
     if None in (first.value, first.low, first.high, second.value, second.low, second.high):
@@ -264,14 +258,13 @@ def _contrasts(report: StatisticsReport, what: Contrast, measure: str) -> list[D
     return [one for one in report.differences if (one.what, one.measure) == (what, measure)]
 
 
-def _partner(report: StatisticsReport) -> Estimate:
-    last = max(one.layer for one in report.statistics)
-    (found,) = (
-        one.mean
-        for one in report.statistics
-        if (one.layer, one.head, one.visibility, one.measure) == (last, None, "visible", "partner_lift")
-    )
-    return found
+def _to_partner(report: BodyPartReport) -> Estimate:
+    found = [
+        row.mean
+        for row in report.rows
+        if (row.group, row.joints, row.measure) == ("symmetric", "seen", "attention_lift")
+    ]
+    return found[0] if found else Estimate(value=None, low=None, high=None, count=0, images=0)
 
 
 def _embedding(variant: Variant) -> str | None:

@@ -31,7 +31,7 @@ def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
         value=_mean(values),
         low=_mean(lows),
         high=_mean(highs),
-        count=sum(one.count for one in estimates),
+        count=max(one.count for one in estimates),
         images=max(one.images for one in estimates),
     )
 

@@ -14,6 +14,7 @@ from transpose.reporting.estimates import mean_over_seeds, words_of
 from transpose.reporting.faithfulness_figure import plot_curves
 from transpose.reporting.layout import Section
 from transpose.reporting.subjects import place_words
+from transpose.reporting.words import DEPTH_WORDS
 from transpose.reporting.writers import write_all_formats
 
 RANKING_WORDS = {
@@ -24,17 +25,12 @@ RANKING_WORDS = {
     "random": "random",
     "least_attended": "least attended",
 }
-DEPTH_WORDS = {
-    "last_layer": "as keys of the last layer",
-    "all_layers": "as keys of all layers",
-    "picture": "in the picture",
-}
 
 FOOTNOTES = [
     "Unflipped pass; labelled joints with a keypoint similarity (the term of OKS) of 0.5 or more, on annotated boxes."
     " Intervals are 95 % bootstraps over pictures; with several seeds values and ends are averaged.",
     "Attention: the last layer's row of the joint's cell, averaged over heads. Attention minus: the paired difference;"
-    " above zero, taking away what is attended does more than taking away what the other ranking puts first.",
+    " for knock-outs and for areas of insertion attention is ahead above zero, for areas of deletion below.",
     "Models have not seen pictures or keys with cells missing, which hurts in itself: compare rankings.",
 ]
 

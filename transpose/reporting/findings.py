@@ -86,7 +86,7 @@ def claims_of(
         hidden_look_at_relatives(parts),
         hidden_need_relatives(parts),
         deeper_is_more_local(looks),
-        h_is_more_symmetric(list(zip(variants, looks, strict=True))),
+        h_is_more_symmetric(list(zip(variants, parts, strict=True))),
         positions_help(differences),
     ]
 
@@ -118,12 +118,12 @@ def embedding_differences(files: StudyFiles, place: Place) -> Iterator[tuple[str
     dataset, split, boxes = place
     evaluation = Evaluation(dataset=dataset, split=split, boxes=(boxes,))
     for better, worse in _pairs(list(files.recipes.values())):
-        seeds, difference = files.difference(better.name, worse.name, evaluation, boxes)
+        _, difference = files.difference(better.name, worse.name, evaluation, boxes)
         report = files.first_report(better.name, evaluation, boxes)
         if difference is None or report is None:
             continue
         value, low, high = difference
-        counts = {"count": seeds * report.persons, "images": report.images}
+        counts = {"count": report.persons, "images": report.images}
         yield better.variant.title, worse.variant.title, Estimate(value=value, low=low, high=high, **counts)
 
 

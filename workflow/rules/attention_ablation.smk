@@ -23,10 +23,7 @@ rule ablate_attention:
         code=code_fingerprint(
             *PREDICTION_CODE,
             *EVALUATION_CODE,
-            *(
-                f"attention/{name}.py"
-                for name in ("ablation", "ablation_report", "capture", "estimates")
-            ),
+            "attention",
         ),
         samples=PLAN.study.bootstrap_samples,
         seed=PLAN.study.bootstrap_seed,

@@ -36,6 +36,9 @@ rule measure_attention:
 rule compare_attention:
     input:
         study=f"{RESULTS}/records/studies/{PLAN.study.name}.json",
+        datasets=[
+            f"{RESULTS}/records/datasets/{dataset}.json" for dataset in PLAN.datasets
+        ],
         reports=PLAN.attention("attention_statistics"),
     output:
         report(

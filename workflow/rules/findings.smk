@@ -1,6 +1,9 @@
 rule findings:
     input:
         study=f"{RESULTS}/records/studies/{PLAN.study.name}.json",
+        datasets=[
+            f"{RESULTS}/records/datasets/{dataset}.json" for dataset in PLAN.datasets
+        ],
         recipes=[
             f"{RESULTS}/records/recipes/{variant}.json"
             for variant in PLAN.study.variants
@@ -23,7 +26,7 @@ rule findings:
     conda:
         "../../environment.yml"
     params:
-        code=code_fingerprint("reporting", "evaluation/bootstrap.py"),
+        code=code_fingerprint("reporting", *EVALUATION_CODE),
     message:
         "Hold the paper's claims about attention to what was measured"
     shell:
