@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.small_variants import small_variant
-from transpose.attention import body_parts as module
+from transpose.attention import attribution as module
 from transpose.attention.body_part_report import BodyPartReport, write_body_parts
 from transpose.attention.examination import Examination
 from transpose.config.attention import AttentionMeasures

@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from transpose.attention.capture import capture
-from transpose.models.encoder import Attend, EncoderLayer, TransformerEncoder
+from transpose.attention.dependency import encoder_of_model
+from transpose.models.encoder import Attend, EncoderLayer
 from transpose.models.position import sine_embedding
 from transpose.models.transpose import TransPose
 
@@ -142,17 +143,6 @@ def position_embedding_replaced(model: TransPose, embedding: Tensor | None) -> I
         yield
     finally:
         model.pos_embedding = original
-
-
-def encoder_of_model(model: TransPose) -> TransformerEncoder:
-    """The encoder whose attention is changed.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if model.global_encoder is None:
-        raise ValueError("a model without encoder has no attention to change")
-    return model.global_encoder
 
 
 class _PassThrough(nn.Module):

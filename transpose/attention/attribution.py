@@ -1,6 +1,6 @@
 """What a keypoint's prediction is said to depend on: cells of the grid ranked by attention, and by its rivals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +8,16 @@ import torch
 from torch import Tensor
 
 from transpose.attention.capture import LayerAttention, capture
+from transpose.attention.examination import ModelOnTrial
 from transpose.attention.grid import Grid
-from transpose.attention.persons import Found, find_joints, heatmaps_of
+from transpose.attention.persons import (
+    WELL_FOUND,
+    ExplainedPersons,
+    Found,
+    Truth,
+    find_joints,
+    heatmaps_of,
+)
 from transpose.config.study import Protocol
 from transpose.models.transpose import TransPose
 
@@ -75,6 +83,31 @@ def look_at(
     return ExplainedPerson(crop.numpy(), features[0], layers, heatmaps[0].numpy(), found, joints, queries)
 
 
+def persons_on_trial(trial: ModelOnTrial, persons: ExplainedPersons) -> Iterator[tuple[int, ExplainedPerson, Truth]]:
+    """Persons of whom the model finds a joint well, those joints being explained: position, person, its truth alone.
+
+    Raises:
+        InputError: a picture is missing or broken.
+        FloatingPointError: a heatmap is not finite.
+    """
+    for batch in persons.batches(trial.protocol.batch_size):
+        images = batch.images(trial.compute.device)
+        for index, crop, image in zip(batch.index.tolist(), batch.crops, images, strict=True):
+            truth = persons.truth.select(np.array([index]))
+
+            def well_found(points_xy: np.ndarray, truth: Truth = truth) -> np.ndarray:
+                return truth.similarity(points_xy, trial.skeleton) >= WELL_FOUND
+
+            person = look_at(trial.model, crop, image, well_found, trial.grid, trial.protocol)
+            if len(person.joints):
+                yield index, person, truth
+
+
+def random_cells_of(truth: Truth, seed: int) -> np.random.Generator:
+    """What draws random cells for the one person of a truth: the person's own, whoever else is tried."""
+    return np.random.default_rng((seed, int(truth.annotation_ids[0])))
+
+
 def attributions(
     model: TransPose, person: ExplainedPerson, grid: Grid, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
@@ -93,17 +126,19 @@ def attributions(
     }
 
 
-def attention_rows(person: ExplainedPerson, layer: int = -1) -> np.ndarray:
-    """[J, L] float64: a layer's attention of the joints' cells, averaged over heads."""
-    chosen = person.layers[layer]
-    rows = chosen.rows(torch.as_tensor(person.queries, device=chosen.query.device)[None])
+def attention_rows(person: ExplainedPerson) -> np.ndarray:
+    """[J, L] float64: the last layer's attention of the joints' cells, averaged over heads."""
+    last = person.layers[-1]
+    rows = last.rows(torch.as_tensor(person.queries, device=last.query.device)[None])
     return rows[0].mean(dim=0).cpu().double().numpy()
 
 
 def rollout(person: ExplainedPerson) -> np.ndarray:
     """Attention rollout (Abnar and Zuidema 2020): layers multiplied, each half attention and half residual. [J, L]."""
     device = person.features.device
-    reached = torch.nn.functional.one_hot(torch.as_tensor(person.queries, device=device), _tokens(person)).float()
+    reached = torch.nn.functional.one_hot(
+        torch.as_tensor(person.queries, device=device), person.layers[0].tokens
+    ).float()
     for layer in reversed(person.layers):
         reached = 0.5 * reached + 0.5 * reached @ layer.matrix()[0].mean(dim=0)
     return reached.cpu().double().numpy()
@@ -128,7 +163,3 @@ def locality(person: ExplainedPerson, grid: Grid) -> np.ndarray:
     """Nearness to the joint as found: what a Gaussian around it ranks, whatever the picture shows. [J, L]."""
     offsets = grid.centres() - person.points_xy[:, None]
     return -np.hypot(offsets[..., 0], offsets[..., 1])
-
-
-def _tokens(person: ExplainedPerson) -> int:
-    return person.layers[0].tokens

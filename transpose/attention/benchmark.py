@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from transpose.attention.attribution import gradient_x_input, locality, look_at, rollout
+from transpose.attention.attribution import RANKINGS, gradient_x_input, locality, look_at, rollout
 from transpose.attention.capture import capture
 from transpose.attention.dependency import encoder_of
 from transpose.attention.grid import Grid
@@ -25,8 +25,6 @@ from transpose.config.variant import Variant
 from transpose.data.crops import normalise
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
-
-_RANKINGS = 6
 
 
 class Speed(Settings):
@@ -119,7 +117,7 @@ def _measures(
 ) -> dict[str, Callable[[], object]]:
     protocol = Protocol()
     person = look_at(model, crop, image, _all_joints, grid, protocol)
-    count, keypoints = _RANKINGS, len(person.joints)
+    count, keypoints = len(RANKINGS), len(person.joints)
     importance = {
         str(ranking): np.random.default_rng(ranking).random((keypoints, grid.tokens)) for ranking in range(count)
     }

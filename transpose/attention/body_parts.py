@@ -5,14 +5,13 @@ place, such as on its mirror partner, would count nearness to that place as atte
 """
 
 import numpy as np
-from torch import Tensor
 
-from transpose.attention.attribution import ExplainedPerson, attention_rows, look_at
+from transpose.attention.attribution import ExplainedPerson, attention_rows, persons_on_trial, random_cells_of
 from transpose.attention.examination import ModelOnTrial
 from transpose.attention.faithfulness import Trials
 from transpose.attention.joint_regions import JointRegions
 from transpose.attention.knockout import Outcome, outcome
-from transpose.attention.persons import WELL_FOUND, ExplainedPersons, Truth
+from transpose.attention.persons import ExplainedPersons, Truth
 from transpose.attention.removal import Removal, all_layers_removal
 from transpose.config.attention import AttentionMeasures
 
@@ -50,7 +49,7 @@ class BodyPartTest:
         self._skeleton = trial.skeleton
         self._protocol = trial.protocol
         self._settings = settings
-        self._compute = trial.compute
+        self._trial = trial
 
     def run(self, persons: ExplainedPersons, regions: JointRegions) -> Trials:
         """Try all persons.
@@ -60,32 +59,19 @@ class BodyPartTest:
             FloatingPointError: a heatmap is not finite.
         """
         trials = Trials(persons.truth.image_ids, len(self._skeleton))
-        for batch in persons.batches(self._protocol.batch_size):
-            images = batch.images(self._compute.device)
-            for index, crop, image in zip(batch.index.tolist(), batch.crops, images, strict=True):
-                truth = persons.truth.select(np.array([index]))
-                person = self._look_at(crop, image, truth)
-                if len(person.joints):
-                    shares = regions.of(truth, person.found.points_xy[0])[person.joints]
-                    found = attention_on(attention_rows(person), shares)
-                    found |= self._knock_out(person, truth, shares)
-                    for measure, values in found.items():
-                        for group, column in zip(regions.groups, values.T, strict=True):
-                            trials.note((group, measure), index, person.joints, column)
+        for index, person, truth in persons_on_trial(self._trial, persons):
+            shares = regions.of(truth, person.found.points_xy[0])[person.joints]
+            found = attention_on(attention_rows(person), shares) | self._knock_out(person, truth, shares)
+            for measure, values in found.items():
+                for group, column in zip(regions.groups, values.T, strict=True):
+                    trials.note((group, measure), index, person.joints, column)
         return trials
-
-    def _look_at(self, crop: Tensor, image: Tensor, truth: Truth) -> ExplainedPerson:
-        def well_found(points_xy: np.ndarray) -> np.ndarray:
-            return truth.similarity(points_xy, self._skeleton) >= WELL_FOUND
-
-        return look_at(self._model, crop, image, well_found, self._grid, self._protocol)
 
     def _knock_out(self, person: ExplainedPerson, truth: Truth, shares: np.ndarray) -> dict[str, np.ndarray]:
         """Values [J, G] of `KNOCKOUT_MEASURES`."""
         removed = shares >= _BELONGS
         tried = removed.any(axis=2)
-        # Random cells are a person's own, whoever else is tried.
-        rng = np.random.default_rng((self._settings.seed, int(truth.annotation_ids[0])))
+        rng = random_cells_of(truth, self._settings.seed)
         removal = all_layers_removal(self._model, person.features)
         heatmaps = heatmaps_without(removal, person, removed, rng)
         result = outcome(heatmaps, person, self._grid, self._protocol)

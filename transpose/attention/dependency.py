@@ -16,6 +16,7 @@ from transpose.attention.capture import capture
 from transpose.attention.grid import Grid
 from transpose.config.variant import Encoder, Variant
 from transpose.errors import InputError
+from transpose.models.encoder import TransformerEncoder
 from transpose.models.transpose import TransPose
 
 ImagePass = Literal["unflipped", "mirrored"]
@@ -62,6 +63,17 @@ def encoder_of(variant: Variant) -> Encoder:
     if variant.encoder is None:
         raise InputError(variant.title, None, "encoder", "has no attention to explain")
     return variant.encoder
+
+
+def encoder_of_model(model: TransPose) -> TransformerEncoder:
+    """The encoder of a model whose attention is asked for.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if model.global_encoder is None:
+        raise ValueError("a model without encoder has no attention")
+    return model.global_encoder
 
 
 @torch.inference_mode()

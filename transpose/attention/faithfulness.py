@@ -9,15 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
-from transpose.attention.attribution import ExplainedPerson, attributions, look_at
+from transpose.attention.attribution import ExplainedPerson, attributions, persons_on_trial, random_cells_of
 from transpose.attention.examination import ModelOnTrial
 from transpose.attention.influence import Influence, influence
 from transpose.attention.knockout import deletion_and_insertion, knock_out, most_important
 from transpose.attention.neighbourhood import neighbourhoods
 from transpose.attention.occlusion import foretold, patch_effects, patches
-from transpose.attention.persons import WELL_FOUND, ExplainedPersons, Truth
+from transpose.attention.persons import ExplainedPersons, Truth
 from transpose.attention.randomisation import randomised_models, similarity_of_maps
 from transpose.attention.removal import Depth, Removal, all_layers_removal, last_layer_removal, picture_removal
 from transpose.config.attention import AttentionMeasures
@@ -72,7 +71,7 @@ class FaithfulnessTest:
         self._skeleton = trial.skeleton
         self._protocol = trial.protocol
         self._settings = settings
-        self._compute = trial.compute
+        self._trial = trial
         self._patches = patches(trial.grid, settings.patch)
         self._randomised = randomised_models(trial.model, settings.seed)
 
@@ -86,34 +85,23 @@ class FaithfulnessTest:
         trials = Trials(persons.truth.image_ids, len(self._skeleton))
         labelled = persons.truth.visibility > 0
         near = neighbourhoods(self._grid, persons.truth.joints_xy, self._settings.reach) & labelled[..., None]
-        for batch in persons.batches(self._protocol.batch_size):
-            images = batch.images(self._compute.device)
-            for index, crop, image in zip(batch.index.tolist(), batch.crops, images, strict=True):
-                truth = persons.truth.select(np.array([index]))
-                person = self._look_at(crop, image, truth)
-                if len(person.joints):
-                    self._try(_Trial(trials, index, int(persons.turns[index]), person, truth, near[index]))
+        for index, person, truth in persons_on_trial(self._trial, persons):
+            self._try(_Trial(trials, index, int(persons.turns[index]), person, truth, near[index]))
         return trials
 
-    def _look_at(self, crop: Tensor, image: Tensor, truth: Truth) -> ExplainedPerson:
-        def well_found(points_xy: np.ndarray) -> np.ndarray:
-            return truth.similarity(points_xy, self._skeleton) >= WELL_FOUND
-
-        return look_at(self._model, crop, image, well_found, self._grid, self._protocol)
-
     def _try(self, trial: "_Trial") -> None:
-        # Random cells are a person's own, whoever else is tried.
-        rng = np.random.default_rng((self._settings.seed, int(trial.truth.annotation_ids[0])))
+        rng = random_cells_of(trial.truth, self._settings.seed)
         importance = attributions(self._model, trial.person, self._grid, rng)
         features = trial.person.features
-        self._knock_out(trial, "last_layer", last_layer_removal(self._model, features), importance)
+        in_last_layer = last_layer_removal(self._model, features)
+        self._knock_out(trial, "last_layer", in_last_layer, importance)
         everywhere = all_layers_removal(self._model, features)
         self._knock_out(trial, "all_layers", everywhere, importance)
         self._hide_joints(trial, "all_layers", everywhere)
         for layers, correlation in enumerate(similarity_of_maps(self._randomised, trial.person), start=1):
             trial.note(("randomised", str(layers)), correlation)
         if trial.turn < self._settings.curve_persons:
-            self._draw_curves(trial, last_layer_removal(self._model, features), importance)
+            self._draw_curves(trial, in_last_layer, importance)
         if trial.turn < self._settings.picture_persons:
             hidden = picture_removal(self._model, trial.person.crop, self._grid)
             self._knock_out(trial, "picture", hidden, importance)

@@ -9,6 +9,7 @@ from torch import nn
 
 from transpose.attention.attribution import ExplainedPerson, attention_rows
 from transpose.attention.capture import capture
+from transpose.attention.dependency import encoder_of_model
 from transpose.attention.ranks import rank_correlation
 from transpose.models.transpose import TransPose
 
@@ -21,9 +22,9 @@ def randomised_models(model: TransPose, seed: int) -> list[TransPose]:
     models: list[TransPose] = []
     generator = torch.Generator().manual_seed(seed)
     latest = model
-    for layer in reversed(range(len(_layers(model)))):
+    for layer in reversed(range(len(encoder_of_model(model).layers))):
         latest = copy.deepcopy(latest)
-        for parameter in _layers(latest)[layer].parameters():
+        for parameter in encoder_of_model(latest).layers[layer].parameters():
             _draw(parameter, generator)
         models.append(latest)
     return models
@@ -39,12 +40,6 @@ def similarity_of_maps(models: Sequence[TransPose], person: ExplainedPerson) -> 
         rows = layers[-1].rows(torch.as_tensor(person.queries, device=person.features.device)[None])
         correlations.append(rank_correlation(original, rows[0].mean(dim=0).cpu().double().numpy()))
     return np.stack(correlations)
-
-
-def _layers(model: TransPose) -> nn.ModuleList:
-    if model.global_encoder is None:
-        raise ValueError("a model without encoder has no layers to randomise")
-    return model.global_encoder.layers
 
 
 @torch.no_grad()

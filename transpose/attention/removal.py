@@ -15,10 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from transpose.attention.dependency import encoder_of_model
 from transpose.attention.grid import Grid
 from transpose.attention.persons import heatmaps_of
 from transpose.data.crops import normalise
-from transpose.models.encoder import Attend, EncoderLayer, TransformerEncoder
+from transpose.models.encoder import Attend, EncoderLayer
 from transpose.models.transpose import TransPose, feature_map, tokens_of
 
 Depth = Literal["last_layer", "all_layers", "picture"]
@@ -38,7 +39,7 @@ def last_layer_removal(model: TransPose, features: Tensor) -> Removal:
     Args:
         features: [dim, h, w] of one person, see `TransPose.features`.
     """
-    encoder, features = _encoder(model), features[None]
+    encoder, features = encoder_of_model(model), features[None]
     last = encoder.layers[-1]
     assert isinstance(last, EncoderLayer)
     with torch.inference_mode():
@@ -58,7 +59,7 @@ def last_layer_removal(model: TransPose, features: Tensor) -> Removal:
 
 def all_layers_removal(model: TransPose, features: Tensor) -> Removal:
     """Take cells away as keys of every layer; the backbone's features [dim, h, w] are computed once."""
-    layers = range(len(_encoder(model).layers))
+    layers = range(len(encoder_of_model(model).layers))
 
     def predict(kept: Tensor) -> Tensor:
         several = features[None].expand(len(kept), -1, -1, -1)
@@ -94,12 +95,6 @@ def attend_to(kept: Tensor) -> Attend:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=kept[:, None, None, :])
 
     return attend
-
-
-def _encoder(model: TransPose) -> TransformerEncoder:
-    if model.global_encoder is None:
-        raise ValueError("a model without encoder has no attention to take cells from")
-    return model.global_encoder
 
 
 def _in_chunks(predict: Callable[[Tensor], Tensor], device: torch.device) -> Removal:

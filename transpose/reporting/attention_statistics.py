@@ -13,7 +13,7 @@ from transpose.config.load import read_record
 from transpose.config.study import Study
 from transpose.files import read_npz
 from transpose.reporting.attention_reports import Place, attention_of, places_and_models, report_path
-from transpose.reporting.estimates import mean_over_seeds, words_of
+from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of
 from transpose.reporting.joint_attention_figure import plot_joint_attention
 from transpose.reporting.layout import Section
 from transpose.reporting.subjects import place_words
@@ -77,19 +77,8 @@ def write_statistics_tables(study: Study) -> None:
 
 def statistics_rows(report: StatisticsReport, seeds: int) -> list[dict[str, object]]:
     """One row a number of one variant on one place."""
-    about = {
-        "variant": report.variant,
-        "model": report.title,
-        "dataset": report.dataset_title,
-        "split": report.split,
-        "boxes": report.boxes,
-        "seeds": seeds,
-    }
-    fields = ("value", "low", "high", "count", "images")
     return [
-        about
-        | dict(zip(("layer", "head", "joints", "measure"), what, strict=True))
-        | {name: getattr(mean, name) for name in fields}
+        about(report, seeds) | dict(zip(("layer", "head", "joints", "measure"), what, strict=True)) | columns_of(mean)
         for what, mean in _numbers(report)
     ]
 

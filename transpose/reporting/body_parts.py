@@ -9,7 +9,7 @@ from transpose.attention.body_part_report import STATES, BodyPartReport
 from transpose.attention.estimates import Estimate
 from transpose.config.study import Study
 from transpose.reporting.attention_reports import places_and_models
-from transpose.reporting.estimates import mean_over_seeds, words_of
+from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of
 from transpose.reporting.layout import Section
 from transpose.reporting.subjects import place_words
 from transpose.reporting.writers import write_all_formats
@@ -65,19 +65,11 @@ def write_body_part_table(study: Study) -> None:
 
 def body_part_rows(report: BodyPartReport, seeds: int) -> list[dict[str, object]]:
     """One row a number of one variant on one place."""
-    about: dict[str, object] = {
-        "variant": report.variant,
-        "model": report.title,
-        "dataset": report.dataset_title,
-        "split": report.split,
-        "boxes": report.boxes,
-        "seeds": seeds,
-        "divided_by": report.divided_by,
-    }
     return [
-        about
+        about(report, seeds)
+        | {"divided_by": report.divided_by}
         | dict(zip(("group", "joints", "measure"), what, strict=True))
-        | {name: getattr(estimate, name) for name in ("value", "low", "high", "count", "images")}
+        | columns_of(estimate)
         for what, estimate in _estimates(report).items()
     ]
 

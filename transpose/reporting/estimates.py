@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from transpose.attention.estimates import Estimate
 from transpose.config.base import Settings
+from transpose.evaluation.report import Subject
 from transpose.reporting.layout import DASH
 
 Block = TypeVar("Block", bound=Settings)
@@ -34,6 +35,23 @@ def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
         count=max(one.count for one in estimates),
         images=max(one.images for one in estimates),
     )
+
+
+def about(report: Subject, seeds: int) -> dict[str, object]:
+    """The columns that say what a row is about."""
+    return {
+        "variant": report.variant,
+        "model": report.title,
+        "dataset": report.dataset_title,
+        "split": report.split,
+        "boxes": report.boxes,
+        "seeds": seeds,
+    }
+
+
+def columns_of(estimate: Estimate) -> dict[str, object]:
+    """The columns that hold an estimate, unrounded."""
+    return {name: getattr(estimate, name) for name in ("value", "low", "high", "count", "images")}
 
 
 def words_of(estimate: Estimate, digits: int = 1, factor: float = 1.0, signed: bool = False) -> str:

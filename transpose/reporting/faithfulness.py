@@ -10,7 +10,7 @@ from transpose.attention.faithfulness import DIRECTIONS
 from transpose.attention.faithfulness_report import FaithfulnessReport, Knockout
 from transpose.config.study import Study
 from transpose.reporting.attention_reports import places_and_models
-from transpose.reporting.estimates import mean_over_seeds, words_of
+from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of
 from transpose.reporting.faithfulness_figure import plot_curves
 from transpose.reporting.layout import Section
 from transpose.reporting.subjects import place_words
@@ -56,18 +56,10 @@ def write_faithfulness_tables(study: Study) -> None:
 
 def faithfulness_rows(report: FaithfulnessReport, seeds: int) -> list[dict[str, object]]:
     """One row a number of one variant on one place."""
-    about = {
-        "variant": report.variant,
-        "model": report.title,
-        "dataset": report.dataset_title,
-        "split": report.split,
-        "boxes": report.boxes,
-        "seeds": seeds,
-    }
     return [
-        about
+        about(report, seeds)
         | dict(zip(("trial", "where", "ranking", "measure"), what, strict=True))
-        | {name: getattr(estimate, name) for name in ("value", "low", "high", "count", "images")}
+        | columns_of(estimate)
         for what, estimate in _numbers(report)
     ]
 
