@@ -25,6 +25,8 @@ def threads() -> Iterator[int]:
 def machine(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """A machine with the accelerators of the parameter."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in request.param)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: "old" not in request.param)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Card")
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in request.param)
 
 
@@ -45,6 +47,30 @@ def test_a_named_device_is_taken(machine: None) -> None:
 def test_a_device_that_is_not_there_is_told(machine: None, device: str) -> None:
     with pytest.raises(InputError, match=f"{device}: not available on this machine, which has cpu"):
         choose_compute(device, "fp32", 1)
+
+
+@pytest.mark.parametrize("machine", [("cuda", "old")], indirect=True)
+def test_a_card_without_bf16_is_told_of_fp16(machine: None) -> None:
+    with pytest.raises(InputError, match="precision: bf16: Card lacks it; fp16 it has"):
+        choose_compute("cuda", "bf16", 1)
+    assert choose_compute("cuda", "fp16", 1).dtype == torch.float16
+
+
+def test_compiling_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert choose_compute("cpu", "fp32", 1).compiled is False
+    with pytest.raises(InputError, match=r"compile: True: needs a C\+\+ compiler"):
+        choose_compute("cpu", "fp32", 1, compiled=True)
+
+
+def test_batches_are_filled_up_for_a_compiled_network_alone() -> None:
+    batch = torch.ones(3, 2)
+    filled = Compute(CPU, "fp32", 1, compiled=True).filled(batch, 4)
+    assert torch.equal(filled[:3], batch)
+    assert not filled[3:].any()
+    assert len(filled) == 4
+    assert Compute(CPU, "fp32", 1).filled(batch, 4) is batch
+    assert Compute(CPU, "fp32", 1, compiled=True).filled(batch, 2) is batch
 
 
 def test_threads_are_fixed_for_the_process() -> None:

@@ -3,17 +3,22 @@
 import contextlib
 import os
 import platform
+import shutil
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from transpose.config.training import Precision
 from transpose.errors import InputError
 
 Model = TypeVar("Model", bound=nn.Module)
+
+
+_DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -21,31 +26,57 @@ class Compute:
     """A device, the precision of the network's arithmetic on it, and the CPU threads that may be used."""
 
     device: torch.device
-    precision: Literal["fp32", "bf16"]
+    precision: Precision
     threads: int
+    compiled: bool = False
+    """Predictions come from a compiled network; training never does, which it did not pay for."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What products are computed in."""
+        return _DTYPES[self.precision]
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Context in which the network runs: bf16 autocast, or nothing for fp32."""
-        if self.precision == "bf16":
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
-        return contextlib.nullcontext()
+        """Context in which the network runs: autocast to the precision, or nothing for fp32."""
+        if self.precision == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+    def send(self, tensor: Tensor) -> Tensor:
+        """The tensor on the device, without waiting for its arrival where its memory is pinned."""
+        return tensor.to(self.device, non_blocking=True)
+
+    def filled(self, batch: Tensor, size: int) -> Tensor:
+        """A batch [B, ...] for a compiled network, which is made for one size: filled up with zeros to [size, ...].
+
+        Without compilation, or where B is not below `size`, it stays as it is.
+        """
+        missing = size - len(batch)
+        if not self.compiled or missing <= 0:
+            return batch
+        return torch.cat([batch, batch.new_zeros(missing, *batch.shape[1:])])
 
     def place(self, model: Model) -> Model:
         """Move the model to the device, convolutions' weights in channels-last order, which every backend prefers."""
         return model.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
-def choose_compute(device: str, precision: Literal["fp32", "bf16"], threads: int) -> Compute:
+def choose_compute(device: str, precision: Precision, threads: int, compiled: bool = False) -> Compute:
     """Resolve `auto` to CUDA, then MPS, then the CPU, and fix the number of CPU threads of this process.
 
     Raises:
-        InputError: this machine has no such device.
+        InputError: this machine has no such device, which has no such precision, or nothing to compile with.
     """
     devices = _devices()
     if device not in ("auto", *devices):
         raise InputError("device", device, None, f"not available on this machine, which has {', '.join(devices)}")
+    chosen = torch.device(devices[0] if device == "auto" else device)
+    if chosen.type == "cuda" and precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise InputError("precision", precision, None, f"{torch.cuda.get_device_name(chosen)} lacks it; fp16 it has")
+    if compiled and chosen.type == "cpu" and not _has_cpp_compiler():
+        raise InputError("compile", True, None, "needs a C++ compiler (g++ or clang++), which this machine lacks")
     torch.set_num_threads(threads)
-    return Compute(torch.device(devices[0] if device == "auto" else device), precision, threads)
+    return Compute(chosen, precision, threads, compiled)
 
 
 def describe_machine(device: torch.device) -> dict[str, str]:
@@ -70,6 +101,10 @@ def _devices() -> list[str]:
     """Kinds of devices of this machine, the fastest first."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     return [name for name, is_here in available.items() if is_here]
+
+
+def _has_cpp_compiler() -> bool:
+    return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++"))
 
 
 def _cpu_name() -> str:

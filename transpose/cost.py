@@ -19,6 +19,7 @@ from transpose.compute import Compute, choose_compute, describe_machine
 from transpose.config.base import Settings
 from transpose.config.study import Cost
 from transpose.config.variant import Variant
+from transpose.models.inference_form import inference_form
 from transpose.models.variants import build_model
 
 WARM_UP_PASSES = 2
@@ -72,15 +73,14 @@ class CostReport(Settings):
 def measure_cost(model: nn.Module, variant: Variant, settings: Cost, device: torch.device) -> CostReport:
     """Count and time a model's forward pass in fp32 at the variant's input size.
 
-    The model is put in evaluation mode and moved to the device. Times are medians of `settings.repeats` passes after a
+    The model is timed in the form in which it predicts. Times are medians of `settings.repeats` passes after a
     warm-up; they hold for this machine and whatever else ran on it (its load is in the report), and are no test's
     business.
     """
-    compute = Compute(device, "fp32", settings.threads)
-    model = compute.place(model).eval()
+    formed = inference_form(model, Compute(device, "fp32", settings.threads))
     with _threads(settings.threads):
         timings = tuple(
-            _time_batch(model, variant.input_size, size, settings.repeats, device) for size in settings.batch_sizes
+            _time_batch(formed, variant.input_size, size, settings.repeats, device) for size in settings.batch_sizes
         )
     return CostReport(
         input_size=variant.input_size,

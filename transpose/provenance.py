@@ -12,6 +12,7 @@ _PICTURE_CODE = tuple(
 )
 
 PREDICTION_CODE = (
+    "compute.py",
     "geometry.py",
     *_PICTURE_CODE,
     "models",
@@ -41,7 +42,6 @@ EVALUATION_CODE = (
 """Parts of the package that decide the figures of predictions."""
 
 TRAINING_CODE = (
-    "compute.py",
     *(f"data/{name}.py" for name in ("augment", "heatmaps")),
     "training",
     # The validation's figure chooses the best weights.

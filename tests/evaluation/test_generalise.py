@@ -20,6 +20,7 @@ from transpose.evaluation.pipeline import predict_persons
 from transpose.evaluation.report import Bootstrap
 from transpose.evaluation.results import read_results
 from transpose.files import read_json, write_json
+from transpose.models.inference_form import inference_form
 from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
@@ -80,7 +81,7 @@ class Files:
         """What a model in hand predicts at a size."""
         known = load_annotations(self.annotations, COCO)
         protocol = PROTOCOL.model_copy(update={"batch_size": batch_size_at(PROTOCOL, TRAINED, size)})
-        return predict_persons(model, read_boxes(self.boxes), known, size, COCO, protocol, CPU)
+        return predict_persons(inference_form(model, CPU), read_boxes(self.boxes), known, size, COCO, protocol, CPU)
 
 
 @pytest.fixture

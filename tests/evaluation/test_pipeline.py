@@ -18,6 +18,7 @@ from transpose.data.coco import load_annotations
 from transpose.errors import InputError
 from transpose.evaluation.pipeline import predict_file, predict_persons
 from transpose.evaluation.results import PoseResults, read_results
+from transpose.models.inference_form import inference_form
 from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
@@ -81,7 +82,7 @@ def test_persons_in_boxes_become_results(files: Files) -> None:
 
 def test_it_is_what_a_model_in_hand_predicts(files: Files) -> None:
     annotations, compute = load_annotations(files.annotations, COCO), Compute(torch.device("cpu"), "fp32", 1)
-    boxes, in_hand = read_boxes(files.boxes), compute.place(model()).eval()
+    boxes, in_hand = read_boxes(files.boxes), inference_form(model(), compute)
     expected = predict_persons(in_hand, boxes, annotations, RECIPE.variant.input_size, COCO, PROTOCOL, compute)
     results = files.predict()
     np.testing.assert_array_equal(results.image_ids, expected.image_ids)

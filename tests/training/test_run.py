@@ -193,7 +193,7 @@ def test_linear_scaling_multiplies_every_rate(data: TrainingData, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("place", "key"),
-    [("loop.heatmap_loss", "training.batch_size: 2"), ("validation.predict_keypoints", "protocol.batch_size: 4")],
+    [("step.heatmap_loss", "training.batch_size: 2"), ("validation.predict_keypoints", "protocol.batch_size: 4")],
 )
 def test_a_full_gpu_memory_names_the_batch_size_to_lower(
     data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, key: str

@@ -100,7 +100,7 @@ def write_attention_ablation(examination: Examination) -> None:
     subject, known, persons = examination.subject(), examination.truth(), read_boxes(examination.boxes)
     if not len(persons):
         raise InputError(examination.boxes, None, None, "no box to predict a person in")
-    variant, trial = examination.recipe.variant, examination.model(precision=None)
+    variant, trial = examination.recipe.variant, examination.model(as_evaluated=True)
     crops = EvaluationCrops(persons, known, pictures_beside(examination.annotations), variant.input_size)
     with finite_heatmaps_of(examination.weights):
         found = predict_ablations(trial, crops, persons, examination.settings.seed)

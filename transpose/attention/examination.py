@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from transpose.attention.dependency import encoder_of
 from transpose.attention.grid import Grid
@@ -12,7 +11,7 @@ from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
 from transpose.data.coco import CocoAnnotations, load_annotations
-from transpose.evaluation.pipeline import load_model
+from transpose.evaluation.pipeline import load_model, load_to_explain
 from transpose.evaluation.report import Bootstrap, Subject, weights_beside
 from transpose.models.transpose import TransPose
 from transpose.skeleton import Skeleton
@@ -68,12 +67,13 @@ class Examination:
         """
         return load_annotations(self.annotations, self.dataset.skeleton)
 
-    def model(self, precision: Literal["fp32", "bf16"] | None = "fp32") -> ModelOnTrial:
-        """The trained model; measures are taken in fp32, and an ablation that ends in AP as the recipe evaluates.
+    def model(self, as_evaluated: bool = False) -> ModelOnTrial:
+        """The trained model; measures are taken in fp32, and an ablation that ends in AP as the study evaluates.
 
         Raises:
             InputError: the weights are missing or do not fit.
         """
         skeleton = self.dataset.skeleton
-        model, compute = load_model(self.recipe, self.weights, skeleton, self.protocol, precision)
+        load = load_model if as_evaluated else load_to_explain
+        model, compute = load(self.recipe, self.weights, skeleton, self.protocol)
         return ModelOnTrial(model, Grid.of(self.recipe.variant), skeleton, self.protocol, compute)

@@ -5,7 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pydantic import Field
+
 from transpose.config.base import Settings
+from transpose.config.training import Precision
 
 WARM_UP_ROUNDS = 1
 
@@ -17,6 +20,12 @@ class Contender:
     name: str
     run: Callable[[], object]
     """Does all of the work once and waits for its end, on whatever device."""
+    operations: float | None = None
+    """Floating-point operations of the work, two for a multiply-add, where its fraction of the peak is asked."""
+    precision: Precision = "fp32"
+    """The peak that it is measured by."""
+    is_yardstick: bool = False
+    """Dense matrix products that stand for the peak; no way to do the work."""
 
 
 class Lap(Settings):
@@ -30,6 +39,9 @@ class Lap(Settings):
     """Units of the race, from the median."""
     ratio: float
     """Times the speed of the race's first way; medians of one interleaved run."""
+    fraction_of_peak: float | None = None
+    """Of the yardstick's operations a second in this precision."""
+    peak_memory_bytes: int | None = None
 
 
 class Race(Settings):
@@ -42,6 +54,8 @@ class Race(Settings):
     """Units that each way works through in a round."""
     rounds: int
     laps: tuple[Lap, ...]
+    peaks: dict[Precision, float] = Field(default={})
+    """Operations a second of the yardsticks."""
     remark: str = ""
     """What a reader has to know to understand the numbers."""
 
@@ -59,23 +73,21 @@ def race(title: str, unit: str, count: int, contenders: Sequence[Contender], rou
             taken = seconds_of(contender.run)
             if number >= WARM_UP_ROUNDS:
                 times.append(taken)
-    medians = [statistics.median(times) for times in seconds]
+    timed = list(zip(contenders, seconds, strict=True))
+    peaks: dict[Precision, float] = {
+        one.precision: one.operations / statistics.median(times)
+        for one, times in timed
+        if one.is_yardstick and one.operations is not None
+    }
+    laps = [_lap(one, times, count, peaks) for one, times in timed if not one.is_yardstick]
+    first = laps[0].median_seconds
     return Race(
         title=title,
         unit=unit,
         count=count,
         rounds=rounds,
-        laps=tuple(
-            Lap(
-                name=contender.name,
-                median_seconds=median,
-                fastest_seconds=min(times),
-                slowest_seconds=max(times),
-                per_second=count / median,
-                ratio=medians[0] / median,
-            )
-            for contender, times, median in zip(contenders, seconds, medians, strict=True)
-        ),
+        laps=tuple(lap.model_copy(update={"ratio": first / lap.median_seconds}) for lap in laps),
+        peaks=peaks,
         remark=remark,
     )
 
@@ -85,3 +97,19 @@ def seconds_of(action: Callable[[], object]) -> float:
     start = time.perf_counter()
     action()
     return time.perf_counter() - start
+
+
+def _lap(contender: Contender, times: list[float], count: int, peaks: dict[Precision, float]) -> Lap:
+    median = statistics.median(times)
+    fraction = None
+    if contender.operations is not None and contender.precision in peaks:
+        fraction = contender.operations / median / peaks[contender.precision]
+    return Lap(
+        name=contender.name,
+        median_seconds=median,
+        fastest_seconds=min(times),
+        slowest_seconds=max(times),
+        per_second=count / median,
+        ratio=1.0,
+        fraction_of_peak=fraction,
+    )

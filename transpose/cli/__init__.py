@@ -2,13 +2,15 @@
 
 import sys
 
-from transpose.cli import attention, data, evaluation, reporting, training  # noqa: F401 -- each registers its verbs
+from transpose.allocator import keep_freed_memory
+from transpose.cli import attention, cost, data, evaluation, reporting, training  # noqa: F401 -- each registers its verbs
 from transpose.cli.app import app
 from transpose.errors import InputError
 
 
 def main() -> None:
     """Run the command; bad input ends it with one line on standard error and status 1."""
+    keep_freed_memory()
     try:
         app()
     except InputError as error:

@@ -175,30 +175,6 @@ def compare_faithfulness(study: StudyFile) -> None:
 
 
 @app.command()
-def benchmark_attention(
-    variant: Annotated[Path, typer.Argument(help="config/variants/NAME.yaml, or a resolved recipe.")],
-    keypoints: Annotated[int, typer.Option(min=1)] = 17,
-    threads: Annotated[int, typer.Option(min=1)] = 1,
-    batch_size: Annotated[int, typer.Option(min=1)] = 16,
-    repeats: Annotated[int, typer.Option(min=1)] = 5,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    output: Annotated[Path | None, typer.Option("--output", help="JSON file to write.")] = None,
-) -> None:
-    """Time what capturing attention costs, and each measure of an explanation in persons a second."""
-    from transpose.attention.benchmark import measure_attention_speed
-    from transpose.config.attention import AttentionMeasures
-    from transpose.config.load import load_any_variant
-    from transpose.files import write_json
-    from transpose.reporting.attention_speed_text import render_attention_speed
-
-    chosen = load_any_variant(variant)
-    speed = measure_attention_speed(chosen, keypoints, AttentionMeasures(), threads, batch_size, repeats, device)
-    if output is not None:
-        write_json(output, speed.model_dump(mode="json"))
-    print(render_attention_speed(chosen.title, speed))
-
-
-@app.command()
 def compare_attention(study: StudyFile) -> None:
     """Write the table and the figures of a study's attention statistics."""
     from transpose.config.load import read_record

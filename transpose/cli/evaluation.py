@@ -156,25 +156,3 @@ def submit(
 
     persons = write_submission(predictions, annotations, read_record(Dataset, dataset).skeleton, output)
     print(f"{output}: {persons:,} persons", file=sys.stderr)
-
-
-@app.command()
-def cost(
-    variant: Annotated[Path, typer.Argument(help="config/variants/NAME.yaml, or a resolved recipe.")],
-    settings: Annotated[Path | None, typer.Option(help="Resolved cost settings.")] = None,
-    keypoints: Annotated[int, typer.Option(min=1)] = 17,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    output: Annotated[Path | None, typer.Option("--output", help="JSON file to write.")] = None,
-) -> None:
-    """Measure parameters, multiply-accumulates, latency and images per second of a variant."""
-    from transpose.config.load import load_any_variant, read_record
-    from transpose.config.study import Cost
-    from transpose.cost import measure_variant
-    from transpose.files import write_json
-    from transpose.reporting.cost_text import render_cost
-
-    chosen = load_any_variant(variant)
-    report = measure_variant(chosen, read_record(Cost, settings) if settings else Cost(), keypoints, device)
-    if output is not None:
-        write_json(output, report.model_dump(mode="json"))
-    print(render_cost(chosen.title, report))

@@ -8,7 +8,7 @@ from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Name, Settings
 from transpose.config.estimate import Estimate
 from transpose.config.resolution import InputSizes
-from transpose.config.training import Probability, Training
+from transpose.config.training import Precision, Probability, Training
 
 
 def _odd(side: int) -> int:
@@ -41,6 +41,14 @@ class Protocol(Settings):
     )
     batch_size: PositiveInt = 32
     threads: PositiveInt = Field(default=1, description="CPU threads of a prediction process.")
+    precision: Precision | None = Field(
+        default=None, description="Of the network's products; null predicts in the precision of the training."
+    )
+    compile: bool = Field(
+        default=False,
+        description="Compile the network before it predicts, which pays from some thousand persons on; needs a C++"
+        " compiler, and on a GPU Triton.",
+    )
 
 
 class Split(Settings):

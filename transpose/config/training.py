@@ -8,6 +8,9 @@ from transpose.config.base import Settings
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
+Precision = Literal["fp32", "bf16", "fp16"]
+"""What a network's products are computed in; fp16 without a scaled loss is for predictions only."""
+
 REFERENCE_BATCH = 20
 """Persons a step that linear scaling takes the schedule's rates to be for: the official TransPose-R-A4's, at 1e-4."""
 

@@ -1,19 +1,20 @@
 """From a network and boxes to kept persons: crops, heatmaps, keypoints, rescoring and suppression in one call."""
 
 from pathlib import Path
-from typing import Literal
 
 from torch import nn
 
 from transpose.compute import Compute, choose_compute
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
+from transpose.config.training import Precision
 from transpose.data.boxes import PersonBoxes, read_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.data.loader import EvaluationCrops
 from transpose.data.pictures import pictures_beside
 from transpose.evaluation.predict import finish_predictions, finite_heatmaps_of, predict_keypoints
 from transpose.evaluation.results import PoseResults, write_results
+from transpose.models.inference_form import inference_form
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
@@ -49,20 +50,32 @@ def load_model(
     weights: Path,
     skeleton: Skeleton,
     protocol: Protocol,
-    precision: Literal["fp32", "bf16"] | None = None,
+    precision: Precision | None = None,
 ) -> tuple[TransPose, Compute]:
-    """A trained variant in evaluation mode on the device that its recipe asks for.
+    """A trained variant in the form for inference, on the device that its recipe asks for.
 
     Args:
-        precision: None takes the recipe's.
+        precision: None takes the protocol's, or else the training's.
 
     Raises:
         InputError: the weights are missing or do not fit.
     """
-    compute = choose_compute(recipe.training.device, precision or recipe.training.precision, protocol.threads)
+    training = recipe.training
+    chosen = precision or protocol.precision or training.precision
+    compute = choose_compute(training.device, chosen, protocol.threads, protocol.compile)
     model = build_model(recipe.variant, len(skeleton))
     load_weights(model, weights)
-    return compute.place(model).eval(), compute
+    return inference_form(model, compute), compute
+
+
+def load_to_explain(recipe: Recipe, weights: Path, skeleton: Skeleton, protocol: Protocol) -> tuple[TransPose, Compute]:
+    """As `load_model`, but in fp32 and not compiled: explanations take the network apart.
+
+    Raises:
+        InputError: as `load_model`.
+    """
+    plain = protocol.model_copy(update={"precision": "fp32", "compile": False})
+    return load_model(recipe, weights, skeleton, plain)
 
 
 def predict_file(

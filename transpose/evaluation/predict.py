@@ -85,25 +85,28 @@ def predict_heatmaps(
     Raises:
         FloatingPointError: a heatmap is not finite, as those of a diverged model.
     """
-    images = normalise(crops.to(compute.device, non_blocking=True))
+    images = normalise(compute.send(compute.filled(crops, protocol.batch_size)))
     with torch.inference_mode(), compute.autocast():
         heatmaps = flip_test(model, images, skeleton) if protocol.flip_test else model(images)
-    return finite_on_cpu(heatmaps)
+    return finite_on_cpu(heatmaps[: len(crops)])
 
 
 def predict_heatmaps_both_ways(
-    model: Callable[[Tensor], Tensor], crops: Tensor, skeleton: Skeleton, compute: Compute
+    model: Callable[[Tensor], Tensor], crops: Tensor, skeleton: Skeleton, protocol: Protocol, compute: Compute
 ) -> tuple[Tensor, Tensor]:
     """What `predict_heatmaps` gives without and with the flip test, from two calls of the model in all.
+
+    Args:
+        protocol: its flip test is not asked for.
 
     Raises:
         FloatingPointError: as `predict_heatmaps`.
     """
-    images = normalise(crops.to(compute.device, non_blocking=True))
+    images = normalise(compute.send(compute.filled(crops, protocol.batch_size)))
     with torch.inference_mode(), compute.autocast():
         plain, mirrored = model(images), model(images.flip(-1))
         both = mean_with_mirrored(plain, mirrored, skeleton)
-    return finite_on_cpu(plain), finite_on_cpu(both)
+    return finite_on_cpu(plain[: len(crops)]), finite_on_cpu(both[: len(crops)])
 
 
 def finite_on_cpu(heatmaps: Tensor) -> Tensor:

@@ -87,7 +87,7 @@ def predict_combinations(
     wanted = combinations(protocol)
     decoded = {_decoding(one): PredictionCollector(skeleton, one) for one in wanted}
     for batch in batches:
-        plain, both = predict_heatmaps_both_ways(model, batch.crops, skeleton, compute)
+        plain, both = predict_heatmaps_both_ways(model, batch.crops, skeleton, protocol, compute)
         for (flip, _), collector in decoded.items():
             collector.add(batch, (both if flip else plain).numpy())
     predictions = {decoding: collector.predictions() for decoding, collector in decoded.items()}

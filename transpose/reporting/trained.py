@@ -14,7 +14,7 @@ from transpose.attention.stored import PersonAreas, person_areas
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
 from transpose.data.crops import normalise
-from transpose.evaluation.pipeline import load_model
+from transpose.evaluation.pipeline import load_to_explain
 from transpose.evaluation.predict import decode_heatmaps, finite_heatmaps_of, predict_heatmaps
 from transpose.geometry import rescale_points
 from transpose.skeleton import Skeleton
@@ -44,7 +44,7 @@ class TrainedModel:
         self.variant = recipe.variant
         self.grid = Grid.of(recipe.variant)
         self._weights, self._skeleton, self._protocol = weights, skeleton, protocol
-        self._model, self._compute = load_model(recipe, weights, skeleton, protocol, precision="fp32")
+        self._model, self._compute = load_to_explain(recipe, weights, skeleton, protocol)
 
     def keypoints(self, crops: Tensor) -> Keypoints:
         """The protocol's prediction, flip test included, on crops [P, H, W, 3] uint8 RGB.

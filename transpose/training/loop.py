@@ -12,16 +12,13 @@ from torch import Tensor, nn
 
 from transpose.compute import Compute
 from transpose.config.training import Training
-from transpose.data.crops import normalise
-from transpose.data.heatmaps import gaussian_heatmaps
 from transpose.data.loader import TrainingBatch, TrainingSamples, training_batches
 from transpose.training.checkpoint import CheckpointStore
 from transpose.training.distributed import Group
 from transpose.training.interruption import Interrupted, StopRequest
-from transpose.training.loss import heatmap_loss
 from transpose.training.memory import memory_for
-from transpose.training.parameters import parameter_groups
 from transpose.training.schedule import learning_rate
+from transpose.training.step import batch_loss, optimiser_of
 
 CHECKPOINT_SECONDS = 300.0
 """Longest stretch of work that a kill can cost within an epoch."""
@@ -105,8 +102,7 @@ class TrainingRun:
         self.metric = metric
         self.group = group
         self.steps = math.ceil(len(samples) / training.global_batch)
-        fused = compute.device.type in ("cpu", "cuda")
-        self.optimiser = torch.optim.Adam(parameter_groups(self.model, training.pretrained_rate_factor), fused=fused)
+        self.optimiser = optimiser_of(self.model, training, compute)
         self.progress = Progress()
         self._resume()
 
@@ -177,20 +173,13 @@ class TrainingRun:
 
     def _backward(self, batch: TrainingBatch) -> float:
         """The mean loss over this process's share of a step's persons, its gradients in the model."""
-        progress, device = self.progress, self.compute.device
+        progress = self.progress
         self.optimiser.zero_grad(set_to_none=True)
         if not len(batch.index):
             return 0.0
         torch.manual_seed(_step_seed(self.seed, progress.epoch, progress.step, self.group.rank))
-        images = normalise(batch.crops.to(device, non_blocking=True))
-        targets, weights = gaussian_heatmaps(
-            batch.joints.to(device), batch.visible.to(device), self.samples.heatmap_size, self.training.sigma
-        )
-        if self.training.joint_weights:
-            weights = weights * torch.as_tensor(self.samples.skeleton.loss_weights, device=device)
-        with self.compute.autocast():
-            heatmaps = self.model(images)
-        loss = heatmap_loss(heatmaps.float(), targets, weights)
+        samples = self.samples
+        loss = batch_loss(self.model, batch, samples.heatmap_size, samples.skeleton, self.training, self.compute)
         loss.backward()
         return loss.item()
 

@@ -191,9 +191,9 @@ def _fingerprint(recipe: Recipe, seed: int, data: TrainingData, protocol: Protoc
             "seed": seed,
             "files": digests,
             "skeleton": data.skeleton.model_dump(mode="json"),
-            # They choose the best epoch.
+            # They choose the best epoch. Validations run as the training does, whatever predictions are made in later.
             "evaluation": data.evaluation,
-            "protocol": protocol.model_dump(mode="json", exclude={"batch_size", "threads"}),
+            "protocol": protocol.model_dump(mode="json", exclude={"batch_size", "threads", "precision", "compile"}),
         }
     )
 

@@ -18,5 +18,5 @@ rule cost:
     message:
         "Measure what {wildcards.variant} costs"
     shell:
-        "python -m transpose cost {input.recipe} --settings {input.settings}"
+        "python -m transpose measure-cost --recipe {input.recipe} --settings {input.settings}"
         " --keypoints {params.keypoints} --output {output} > {log} 2>&1"

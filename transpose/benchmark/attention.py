@@ -1,7 +1,5 @@
-"""How fast attention is captured and explanations are measured; times are no test's business."""
+"""How fast attention is captured and explanations are measured."""
 
-import statistics
-import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -10,84 +8,45 @@ from torch import Tensor
 
 from transpose.attention.attribution import RANKINGS, gradient_x_input, locality, look_at, rollout
 from transpose.attention.capture import capture
-from transpose.attention.dependency import encoder_of
 from transpose.attention.grid import Grid
 from transpose.attention.influence import influence
 from transpose.attention.knockout import deletion_and_insertion, knock_out, most_important
 from transpose.attention.occlusion import patch_effects, patches
 from transpose.attention.randomisation import randomised_models, similarity_of_maps
 from transpose.attention.removal import all_layers_removal, last_layer_removal, picture_removal
-from transpose.compute import choose_compute, describe_machine
+from transpose.benchmark.networks import Subject
+from transpose.benchmark.race import Contender, Race, race
 from transpose.config.attention import AttentionMeasures
-from transpose.config.base import Settings
 from transpose.config.study import Protocol
-from transpose.config.variant import Variant
 from transpose.data.crops import normalise
+from transpose.models.inference_form import inference_form
 from transpose.models.transpose import TransPose
-from transpose.models.variants import build_model
+from transpose.skeleton import COCO
 
 
-class Speed(Settings):
-    """Median time of one thing that was timed."""
-
-    name: str
-    seconds: float
-    per_second: float
-    """Persons."""
-    ratio: float | None = None
-    """Times a plain forward pass, where that is asked."""
-
-
-class AttentionSpeed(Settings):
-    """What attention costs, and on which machine."""
-
-    batch_size: int
-    repeats: int
-    threads: int
-    capturing: tuple[Speed, ...]
-    """Passes of a batch, the plain one first."""
-    measuring: tuple[Speed, ...]
-    """Of one person with all its joints explained."""
-    machine: dict[str, str]
+def capture_race(subject: Subject, rounds: int) -> Race:
+    """Forward passes that hand attention out, beside one that does not; of a variant with an encoder."""
+    compute = subject.compute()
+    model = inference_form(subject.model(), compute)
+    images = normalise(compute.send(subject.crops()))
+    title = f"{subject.variant.title}, capture of attention, batch {subject.batch_size}"
+    passes = _captures(model, images, Grid.of(subject.variant), len(COCO))
+    return race(title, "images", subject.batch_size, _contenders(passes), rounds)
 
 
-def measure_attention_speed(
-    variant: Variant,
-    keypoints: int,
-    settings: AttentionMeasures,
-    threads: int,
-    batch_size: int,
-    repeats: int,
-    device: str = "auto",
-) -> AttentionSpeed:
-    """Time captures and measures on noise, with random weights, which take as long as trained ones.
+def measures_race(subject: Subject, settings: AttentionMeasures, rounds: int) -> Race:
+    """What each measure of an explanation takes for one person with all joints, beside the pass that it starts from."""
+    compute = subject.compute()
+    model = inference_form(subject.model(), compute)
+    crop = subject.crops()[0]
+    image = normalise(compute.send(crop[None]))[0]
+    measures = _measures(model, crop, image, Grid.of(subject.variant), settings)
+    title = f"{subject.variant.title}, measures of attention, all joints of a person"
+    return race(title, "persons", 1, _contenders(measures), rounds)
 
-    All of a kind are timed in turns, so that what else runs on the machine slows them alike.
 
-    Raises:
-        InputError: the variant has no encoder.
-    """
-    encoder_of(variant)
-    compute = choose_compute(device, "fp32", threads)
-    model = compute.place(build_model(variant, keypoints)).eval()
-    crops = torch.randint(0, 256, (batch_size, *variant.input_size, 3), generator=torch.Generator().manual_seed(0))
-    images = normalise(crops.to(torch.uint8).to(compute.device))
-    passes = _medians(_captures(model, images, Grid.of(variant), keypoints), repeats)
-    plain = passes["plain forward pass"]
-    measures = _medians(_measures(model, crops[0].to(torch.uint8), images[0], Grid.of(variant), settings), repeats)
-    return AttentionSpeed(
-        batch_size=batch_size,
-        repeats=repeats,
-        threads=threads,
-        capturing=tuple(
-            Speed(name=name, seconds=seconds, per_second=batch_size / seconds, ratio=seconds / plain)
-            for name, seconds in passes.items()
-        ),
-        measuring=tuple(
-            Speed(name=name, seconds=seconds, per_second=1 / seconds) for name, seconds in measures.items()
-        ),
-        machine=describe_machine(compute.device),
-    )
+def _contenders(actions: Mapping[str, Callable[[], object]]) -> list[Contender]:
+    return [Contender(name, action) for name, action in actions.items()]
 
 
 def _captures(model: TransPose, images: Tensor, grid: Grid, keypoints: int) -> dict[str, Callable[[], object]]:
@@ -156,15 +115,3 @@ def _measures(
 
 def _all_joints(points_xy: np.ndarray) -> np.ndarray:
     return np.ones(points_xy.shape[:2], dtype=bool)
-
-
-def _medians(actions: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    seconds: dict[str, list[float]] = {name: [] for name in actions}
-    for turn in range(repeats + 1):
-        for name, action in actions.items():
-            start = time.perf_counter()
-            action()
-            # The first turn warms up.
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in seconds.items()}

@@ -1,0 +1,96 @@
+"""The form for inference computes what the trained model does."""
+
+import copy
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from tests.small_variants import FAMILIES, noise, small_model
+from transpose.compute import Compute
+from transpose.config.load import load_any_variant
+from transpose.models.encoder import EncoderLayer
+from transpose.models.inference_form import fold_batch_norms, inference_form
+from transpose.models.transpose import TransPose
+from transpose.models.variants import build_model
+
+CPU = torch.device("cpu")
+VARIANTS = sorted((Path(__file__).parents[2] / "config" / "variants").glob("*.yaml"))
+
+
+def worn_in(model: TransPose) -> TransPose:
+    """The model with batch norms that have seen data; those of a fresh one change nothing."""
+    generator = torch.Generator().manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            # Its tensors share their memory with the module's.
+            state = module.state_dict()
+            for name in ("weight", "running_var"):
+                state[name].copy_(0.5 + torch.rand(state[name].shape, generator=generator))
+            for name in ("bias", "running_mean"):
+                state[name].copy_(0.2 * torch.randn(state[name].shape, generator=generator))
+    return model.eval()
+
+
+def batch_norms(model: nn.Module) -> int:
+    return sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.inference_mode()
+def test_folding_changes_the_form_and_not_the_function(family: str) -> None:
+    model = worn_in(small_model(family)).double()
+    folded = fold_batch_norms(model)
+    images = noise(2, 3, 32, 24).double()
+    assert batch_norms(model) > 0
+    assert batch_norms(folded) == 0
+    assert torch.allclose(folded(images), model(images), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("path", VARIANTS, ids=lambda path: path.stem)
+@torch.inference_mode()
+def test_every_batch_norm_of_every_variant_is_folded(path: Path) -> None:
+    with torch.device("meta"):
+        model = build_model(load_any_variant(path), 17)
+    assert batch_norms(model) > 0
+    assert batch_norms(fold_batch_norms(model)) == 0
+
+
+def test_the_trained_model_stays_as_it_was() -> None:
+    model = worn_in(small_model("resnet"))
+    before = copy.deepcopy(model.state_dict())
+    formed = inference_form(model, Compute(CPU, "bf16", 1))
+    assert formed is not model
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert not formed.training
+
+
+@torch.inference_mode()
+def test_products_are_held_in_the_precision_and_all_else_in_fp32() -> None:
+    compute = Compute(CPU, "bf16", 1)
+    model = inference_form(worn_in(small_model("resnet")), compute)
+    dtypes = {name: parameter.dtype for name, parameter in model.named_parameters()}
+    assert dtypes["backbone.conv1.weight"] == dtypes["global_encoder.layers.0.linear1.weight"] == torch.bfloat16
+    assert dtypes["global_encoder.layers.0.norm1.weight"] == dtypes["final_layer.bias"] == torch.float32
+    images = noise(2, 3, 32, 24)
+    with compute.autocast():
+        rough = model(images).float()
+    exact = inference_form(worn_in(small_model("resnet")), Compute(CPU, "fp32", 1))(images)
+    assert 0 < (rough - exact).abs().max() < 0.05 * exact.abs().max()
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+@torch.inference_mode()
+def test_a_compiled_network_predicts_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
+    compute = Compute(CPU, "fp32", 1, compiled=True)
+    # A single layer: a compiler takes its time, and what is tested is the way to it.
+    model = EncoderLayer(8, 2, 12, dropout=0.0, attention_dropout=0.0)
+    tokens, position = noise(3, 12, 8), noise(12, 1, 8)
+    outputs = inference_form(model, compute)(compute.filled(tokens, 4), position)
+    assert len(outputs) == 4
+    assert torch.allclose(outputs[:3], model.eval()(tokens, position), rtol=1e-4, atol=1e-6)
+    assert any(tmp_path.rglob("*.py"))

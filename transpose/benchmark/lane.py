@@ -1,0 +1,84 @@
+"""Work done at command in a process of its own, with an allocator, kernels and a peak of memory of its own."""
+
+import multiprocessing
+import resource
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from types import TracebackType
+
+import torch
+
+from transpose.allocator import keep_freed_memory
+
+Work = Callable[[], object]
+
+
+class Lane:
+    """A process that waits to be told to do its work; idle, it costs nothing.
+
+    What is set for a whole process, such as the allocator, can so be compared in one interleaved run.
+    """
+
+    def __init__(self, prepare: Callable[[], Work], keeps_memory: bool = True) -> None:
+        """Start the process and wait until it is prepared.
+
+        Args:
+            prepare: makes the work, in the process; can be pickled.
+            keeps_memory: see `keep_freed_memory`.
+        """
+        context = multiprocessing.get_context("spawn")
+        self._connection, far_end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(far_end, prepare, keeps_memory), daemon=True)
+        self._process.start()
+        far_end.close()
+        self._connection.recv()
+
+    def run(self) -> None:
+        """Do the work once and return at its end.
+
+        Raises:
+            EOFError: the process died, for want of memory for example.
+        """
+        self._connection.send("run")
+        self._connection.recv()
+
+    def peak_memory_bytes(self) -> int:
+        """The most that the process has held so far: allocated on CUDA, elsewhere its whole resident memory."""
+        self._connection.send("memory")
+        return self._connection.recv()
+
+    def __enter__(self) -> "Lane":
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the process."""
+        self._connection.close()
+        self._process.join()
+
+
+def _serve(connection: Connection, prepare: Callable[[], Work], keeps_memory: bool) -> None:
+    if keeps_memory:
+        keep_freed_memory()
+    work = prepare()
+    connection.send("ready")
+    while True:
+        try:
+            command = connection.recv()
+        except EOFError:
+            return
+        if command == "run":
+            work()
+            connection.send("done")
+        else:
+            connection.send(_peak_memory_bytes())
+
+
+def _peak_memory_bytes() -> int:
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

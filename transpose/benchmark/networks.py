@@ -1,0 +1,219 @@
+"""Forward passes and training steps of a variant beside those of the plain network, in turns."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from transpose.benchmark.lane import Lane, Work
+from transpose.benchmark.plain_network import PlainNetwork, plain_loss
+from transpose.benchmark.race import Contender, Race, race
+from transpose.compute import Compute, choose_compute
+from transpose.config.training import Precision, Training
+from transpose.config.variant import Variant
+from transpose.cost import count_operations
+from transpose.data.crops import normalise
+from transpose.data.heatmaps import gaussian_heatmaps
+from transpose.data.loader import TrainingBatch
+from transpose.models.inference_form import inference_form
+from transpose.models.initialise import initialise
+from transpose.models.transpose import TransPose
+from transpose.models.variants import build_model
+from transpose.skeleton import COCO
+from transpose.training.step import batch_loss, optimiser_of
+
+_SIDE = 2048
+"""Of the yardstick's square matrices, large enough for a machine's peak."""
+
+_OPERATIONS_PER_STEP = 3
+"""A training step computes each product forward, and backward for the activations and for the weights."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is timed, and on what."""
+
+    variant: Variant
+    batch_size: int
+    device: str
+    threads: int
+
+    def compute(self, precision: Precision = "fp32", compiled: bool = False) -> Compute:
+        """The device; the calling process is set to the threads.
+
+        Raises:
+            InputError: as `choose_compute`.
+        """
+        return choose_compute(self.device, precision, self.threads, compiled)
+
+    def model(self, attention_dropout: float = 0.0, dropout: float = 0.0) -> TransPose:
+        """With random weights, which take as long as trained ones."""
+        model = build_model(self.variant, len(COCO), dropout, attention_dropout)
+        initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
+        return model
+
+    def crops(self) -> Tensor:
+        """Noise [B, H, W, 3] uint8."""
+        shape = (self.batch_size, *self.variant.input_size, 3)
+        return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+    def batch(self) -> TrainingBatch:
+        """Noise with keypoints all over it."""
+        generator = torch.Generator().manual_seed(1)
+        height, width = self.variant.heatmap_size
+        joints = torch.rand(self.batch_size, len(COCO), 2, generator=generator) * torch.tensor([width, height])
+        visible = torch.ones(self.batch_size, len(COCO), dtype=torch.bool)
+        return TrainingBatch(self.crops(), joints, visible, torch.arange(self.batch_size).numpy())
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to compute, in a process of its own."""
+
+    name: str
+    prepare: Callable[[], Work]
+    precision: Precision = "fp32"
+    keeps_memory: bool = True
+
+
+def inference_forms(subject: Subject, baseline: bool, precisions: Sequence[Precision], compiled: bool) -> list[Form]:
+    """The plain network first if asked for, then ours in each precision, as it comes and compiled."""
+    forms = [
+        Form(f"plain, fp32{how}", partial(plain_inference, subject), keeps_memory=keeps)
+        for how, keeps in ((", memory returned", False), ("", True))
+        if baseline
+    ]
+    for precision in precisions:
+        for how in (False, True) if compiled else (False,):
+            name = f"{precision}{', compiled' if how else ''}"
+            forms.append(Form(name, partial(own_inference, subject, precision, how), precision))
+    return forms
+
+
+def training_forms(subject: Subject, baseline: bool, precisions: Sequence[Precision]) -> list[Form]:
+    """The plain step first if asked for, then ours: with the recipe's attention dropout, then without any."""
+    forms = [
+        Form(f"plain, fp32, attention dropout 0.1{how}", partial(plain_training, subject), keeps_memory=keeps)
+        for how, keeps in ((", memory returned", False), ("", True))
+        if baseline
+    ]
+    for precision in precisions:
+        for dropout in (0.1, 0.0):
+            name = f"{precision}, attention dropout {dropout:g}"
+            forms.append(Form(name, partial(own_training, subject, precision, dropout), precision))
+    return forms
+
+
+def network_race(
+    subject: Subject, kind: Literal["inference", "training"], forms: Sequence[Form], rounds: int, remark: str = ""
+) -> Race:
+    """Time forms of one network in turns with dense matrix products, of whose speed each gets its fraction.
+
+    Raises:
+        InputError: the machine lacks the device, or a precision on it.
+    """
+    operations = 2 * count_operations(subject.model(), subject.variant.input_size).macs * subject.batch_size
+    if kind == "training":
+        operations *= _OPERATIONS_PER_STEP
+    with _lanes(forms) as lanes:
+        contenders = [
+            Contender(form.name, lane.run, operations, form.precision) for form, lane in zip(forms, lanes, strict=True)
+        ]
+        precisions: dict[Precision, None] = dict.fromkeys(form.precision for form in forms)
+        yardsticks = [_yardstick(subject.compute(precision)) for precision in precisions]
+        title = f"{subject.variant.title}, {kind}, batch {subject.batch_size}"
+        result = race(title, "images", subject.batch_size, [*contenders, *yardsticks], rounds, remark)
+        peaks = [lane.peak_memory_bytes() for lane in lanes]
+    laps = (lap.model_copy(update={"peak_memory_bytes": peak}) for lap, peak in zip(result.laps, peaks, strict=True))
+    return result.model_copy(update={"laps": tuple(laps)})
+
+
+@contextmanager
+def _lanes(forms: Sequence[Form]) -> Iterator[list[Lane]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(Lane(form.prepare, form.keeps_memory)) for form in forms]
+
+
+def _yardstick(compute: Compute) -> Contender:
+    """A square matrix product, in a precision and on a device."""
+    matrix = torch.randn(_SIDE, _SIDE, device=compute.device, dtype=compute.dtype)
+
+    def multiply() -> None:
+        torch.matmul(matrix, matrix)
+        synchronise(compute.device)
+
+    return Contender(f"matrix product, {compute.precision}", multiply, 2 * _SIDE**3, compute.precision, True)
+
+
+def plain_inference(subject: Subject) -> Work:
+    """A forward pass of the plain network."""
+    compute = subject.compute()
+    network = PlainNetwork(subject.model()).to(compute.device).eval()
+    images = normalise(subject.crops()).contiguous().to(compute.device)
+
+    @torch.inference_mode()
+    def forward() -> None:
+        network(images)
+        synchronise(compute.device)
+
+    return forward
+
+
+def own_inference(subject: Subject, precision: Precision, compiled: bool) -> Work:
+    """A forward pass of the form in which predictions are made."""
+    compute = subject.compute(precision, compiled)
+    network = inference_form(subject.model(), compute)
+    images = normalise(compute.send(subject.crops()))
+
+    @torch.inference_mode()
+    def forward() -> None:
+        with compute.autocast():
+            network(images)
+        synchronise(compute.device)
+
+    return forward
+
+
+def plain_training(subject: Subject) -> Work:
+    """A step of the plain network: fp32, dropout everywhere as in the recipe, a loss joint by joint, unfused Adam."""
+    compute, training, batch = subject.compute(), Training(), subject.batch()
+    network = PlainNetwork(subject.model(training.attention_dropout, training.dropout)).to(compute.device).train()
+    optimiser = torch.optim.Adam(network.parameters(), foreach=False)
+
+    def step() -> None:
+        images = normalise(batch.crops).contiguous().to(compute.device)
+        size = subject.variant.heatmap_size
+        targets, weights = gaussian_heatmaps(batch.joints, batch.visible, size, training.sigma)
+        optimiser.zero_grad()
+        plain_loss(network(images), targets.to(compute.device), weights.to(compute.device)).backward()
+        optimiser.step()
+        synchronise(compute.device)
+
+    return step
+
+
+def own_training(subject: Subject, precision: Precision, attention_dropout: float) -> Work:
+    """A step as training takes it, with the recipe's dropout outside of attention."""
+    compute, training, batch = subject.compute(precision), Training(), subject.batch()
+    model = compute.place(subject.model(attention_dropout, training.dropout)).train()
+    optimiser = optimiser_of(model, training, compute)
+
+    def step() -> None:
+        optimiser.zero_grad(set_to_none=True)
+        batch_loss(model, batch, subject.variant.heatmap_size, COCO, training, compute).backward()
+        optimiser.step()
+        synchronise(compute.device)
+
+    return step
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done all that it was asked to."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

@@ -1,0 +1,18 @@
+"""What can be timed."""
+
+from enum import StrEnum
+
+
+class Part(StrEnum):
+    """A part of the pipeline; the first three are asked of a variant."""
+
+    INFERENCE = "inference"
+    TRAINING = "training"
+    ATTENTION = "attention"
+    LOADER = "loader"
+    DECODER = "decoder"
+    SUPPRESSION = "suppression"
+    EVALUATOR = "evaluator"
+
+
+OF_VARIANTS = frozenset({Part.INFERENCE, Part.TRAINING, Part.ATTENTION})

@@ -1,0 +1,44 @@
+"""The model as one writes it first: what our forms of it are compared with."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from transpose.models.encoder import Attend, SelfAttention
+from transpose.models.transpose import TransPose
+
+
+class PlainNetwork(nn.Module):
+    """The same weights and function, whose attention always builds its weights, and their mean over heads.
+
+    Convolutions stay as they were made, in channels-first order with batch norms of their own.
+    """
+
+    def __init__(self, model: TransPose) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised crops [B, 3, H, W] -> heatmaps [B, K, H / 4, W / 4]."""
+        layers = [module for module in self.model.modules() if isinstance(module, SelfAttention)]
+        attends = {index: self._attend(layer.dropout) for index, layer in enumerate(layers)}
+        return self.model.predict_heatmaps(self.model.encode(self.model.features(images), attends))
+
+    def _attend(self, dropout: float) -> Attend:
+        def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            weights = (query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5).softmax(dim=-1)
+            weights = F.dropout(weights, dropout, self.training)
+            weights.mean(dim=1)  # what an explanation would take, made in every pass
+            return weights @ value
+
+        return attend
+
+
+def plain_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """`heatmap_loss` joint by joint: heatmaps [B, K, h, w] twice and weights [B, K] -> scalar."""
+    batch, joints = predicted.shape[:2]
+    loss = predicted.new_zeros(())
+    for joint in range(joints):
+        weight = weights[:, joint, None]
+        mine, wanted = (maps[:, joint].reshape(batch, -1) * weight for maps in (predicted, target))
+        loss = loss + 0.5 * F.mse_loss(mine, wanted)
+    return loss / joints

@@ -1,0 +1,69 @@
+"""Benchmarks as text."""
+
+from collections.abc import Sequence
+
+from transpose.benchmark.race import Lap, Race
+from transpose.benchmark.report import Benchmark, Change, NetworkCost, changes_since
+
+_WIDTH = 48
+
+
+def render_benchmark(benchmark: Benchmark) -> str:
+    """The machine, what the variants are made of, and a table for each race."""
+    machine = benchmark.machine
+    head = (
+        f"{machine.get('device')} ({machine.get('cpu')}, {machine.get('cores')} cores), {benchmark.threads} thread(s),"
+        f" torch {machine.get('torch')}, load {machine.get('load_average_1_min')}"
+    )
+    blocks = [head, *map(render_network, benchmark.networks), *map(render_race, benchmark.races)]
+    return "\n\n".join(blocks)
+
+
+def render_network(network: NetworkCost) -> str:
+    """Parameters, and multiply-accumulates in both conventions."""
+    parameters, operations = network.parameters, network.operations
+    published = f"{operations.macs_as_published / 1e9:.3f}"
+    height, width = network.input_size
+    return "\n".join(
+        (
+            f"{network.title}, input {height}x{width}",
+            f"  parameters   {parameters.total:,} with {parameters.fixed_position_embedding:,} of a fixed position"
+            f" embedding; {parameters.trainable:,} trained",
+            f"  GMACs        {operations.macs / 1e9:.3f}; as the paper counts: {published}",
+        )
+    )
+
+
+def render_race(race: Race) -> str:
+    """Speed, speed beside the first way's, fraction of the peak and memory of each way."""
+    lines = [f"{race.title}: medians of {race.rounds} rounds in turns"]
+    lines += [f"  peak, {precision}: {peak / 1e9:,.0f} GFLOP/s" for precision, peak in race.peaks.items()]
+    lines += [_lap_line(race, lap) for lap in race.laps]
+    return "\n".join([*lines, *([f"  {race.remark}"] if race.remark else [])])
+
+
+def render_changes(earlier: Benchmark, now: Benchmark) -> str:
+    """Each lap's speed as a multiple of the earlier one's, and a warning where the machines differ."""
+    changes = changes_since(earlier, now)
+    different = sorted(
+        key for key in ("device", "cpu", "cores", "torch") if earlier.machine.get(key) != now.machine.get(key)
+    )
+    lines = ["against the earlier benchmark"]
+    if different:
+        lines.append(f"  not the same {', '.join(different)}: ratios tell of the machines too")
+    return "\n".join([*lines, *_change_lines(changes)])
+
+
+def _lap_line(race: Race, lap: Lap) -> str:
+    columns = [f"  {lap.name:<{_WIDTH}}", f"{lap.per_second:12,.1f} {race.unit}/s", f"{lap.ratio:8.2f} x"]
+    if lap.fraction_of_peak is not None:
+        columns.append(f"{100 * lap.fraction_of_peak:5.0f} % of peak")
+    if lap.peak_memory_bytes is not None:
+        columns.append(f"{lap.peak_memory_bytes / 2**20:8,.0f} MiB")
+    return " ".join(columns)
+
+
+def _change_lines(changes: Sequence[Change]) -> list[str]:
+    if not changes:
+        return ["  nothing in common"]
+    return [f"  {change.race}: {change.lap:<{_WIDTH}}{change.ratio:8.2f} x" for change in changes]

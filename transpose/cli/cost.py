@@ -1,0 +1,72 @@
+"""Verbs that measure what networks and stages cost."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transpose.benchmark.parts import Part
+from transpose.cli.app import app
+from transpose.cli.options import Output, RecipeFile
+
+
+@app.command()
+def cost(
+    variants: Annotated[
+        list[Path] | None, typer.Argument(help="config/variants/NAME.yaml, or resolved recipes; as many as wanted.")
+    ] = None,
+    part: Annotated[list[Part] | None, typer.Option(help="What to time; may be given again and again.")] = None,
+    baseline: Annotated[bool, typer.Option(help="Time plain networks in turns with ours.")] = False,
+    compiled: Annotated[bool, typer.Option("--compiled", help="Time compiled networks too.")] = False,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Time networks in bf16 too.")] = False,
+    batch_size: Annotated[list[int] | None, typer.Option(min=1, help="Of networks; may be given again.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Medians are of this many.")] = 5,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of networks.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    output: Annotated[Path | None, typer.Option("--output", help="JSON file to write.")] = None,
+    against: Annotated[Path | None, typer.Option(help="JSON file of an earlier call, to print ratios to.")] = None,
+) -> None:
+    """Measure speed, memory and share of the machine's peak of variants, and the speed of each stage around them."""
+    from transpose.benchmark.report import read_benchmark
+    from transpose.benchmark.run import Order, run_benchmark
+    from transpose.benchmark.text import render_benchmark, render_changes
+    from transpose.config.load import load_any_variant
+    from transpose.files import write_json
+
+    earlier = read_benchmark(against) if against else None
+    order = Order(
+        variants=tuple(map(load_any_variant, variants or ())),
+        parts=frozenset(part or (Part.INFERENCE,)),
+        batch_sizes=tuple(batch_size or (1, 16)),
+        precisions=("fp32", "bf16") if bf16 else ("fp32",),
+        baseline=baseline,
+        compiled=compiled,
+        rounds=rounds,
+        threads=threads,
+        device=device,
+    )
+    benchmark = run_benchmark(order)
+    if output is not None:
+        write_json(output, benchmark.model_dump(mode="json"))
+    print(render_benchmark(benchmark))
+    if earlier is not None:
+        print("\n" + render_changes(earlier, benchmark))
+
+
+@app.command()
+def measure_cost(
+    recipe: RecipeFile,
+    settings: Annotated[Path, typer.Option(help="Resolved cost settings.")],
+    keypoints: Annotated[int, typer.Option(min=1)],
+    output: Output,
+) -> None:
+    """Write parameters, multiply-accumulates and times of a variant, as the study's table shows them."""
+    from transpose.config.load import read_record
+    from transpose.config.recipe import Recipe
+    from transpose.config.study import Cost
+    from transpose.cost import measure_variant
+    from transpose.files import write_json
+
+    chosen = read_record(Recipe, recipe)
+    report = measure_variant(chosen.variant, read_record(Cost, settings), keypoints, chosen.training.device)
+    write_json(output, report.model_dump(mode="json"))

@@ -1,0 +1,55 @@
+"""A trained model as it predicts fastest: the same function, in another form."""
+
+import copy
+import os
+from itertools import pairwise
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from transpose.compute import Compute
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def inference_form(model: Model, compute: Compute) -> Model:
+    """A copy of the model in evaluation mode on its device, batch norms folded, compiled if `compute` says so.
+
+    Weights of products are held in the precision that autocast would convert them to in every pass.
+    """
+    placed = compute.place(fold_batch_norms(model))
+    if compute.dtype != torch.float32:
+        for name, parameter in placed.named_parameters():
+            if name.endswith("weight") and parameter.dim() > 1:
+                parameter.data = parameter.data.to(compute.dtype)
+    if compute.compiled:
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_compiler_cache()))
+        # Shapes are promised (`Compute.filled`); freezing lays the weights out for the kernels once and for all.
+        placed.compile(dynamic=False, options={"freezing": True})
+    return placed
+
+
+def fold_batch_norms(model: Model) -> Model:
+    """A copy in evaluation mode whose convolutions do what the batch norm right behind each of them did.
+
+    A module's children are taken to run in the order in which they were made wherever a batch norm follows a
+    convolution; all backbones and heads here keep to that.
+    """
+    folded = copy.deepcopy(model).eval()
+    for parent in folded.modules():
+        children = list(parent.named_children())
+        for (name, convolution), (norm_name, norm) in pairwise(children):
+            if isinstance(convolution, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
+                transposed = isinstance(convolution, nn.ConvTranspose2d)
+                setattr(parent, name, fuse_conv_bn_eval(convolution, norm, transposed))
+                setattr(parent, norm_name, nn.Identity())
+    return folded
+
+
+def _compiler_cache() -> Path:
+    """Where compiled kernels are kept over runs; PyTorch's own choice is a folder that a restart empties."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "transpose" / "torchinductor"
