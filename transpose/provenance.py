@@ -42,7 +42,7 @@ EVALUATION_CODE = (
 
 TRAINING_CODE = (
     "compute.py",
-    *(f"data/{name}.py" for name in ("augment", "heatmaps")),
+    *(f"data/{name}.py" for name in ("augment", "heatmaps", "picture_cache")),
     "training",
     # The validation's figure chooses the best weights.
     *PREDICTION_CODE,
