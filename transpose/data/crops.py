@@ -51,5 +51,8 @@ def normalise(crops: Tensor) -> Tensor:
     Returns:
         [B, 3, h, w] float32 on the same device, channels last in memory.
     """
-    mean, std = (torch.tensor(values, device=crops.device) * 255 for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return crops.to(torch.float32).sub_(mean).div_(std).permute(0, 3, 1, 2)
+    # A mean for each value of a row, since adding three at a time is what takes long.
+    width = crops.shape[2]
+    mean, std = (torch.tensor(values * width, device=crops.device) * 255 for values in (IMAGENET_MEAN, IMAGENET_STD))
+    rows = crops.to(torch.float32).flatten(2)
+    return rows.sub_(mean).div_(std).view(crops.shape).permute(0, 3, 1, 2)

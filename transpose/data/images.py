@@ -109,6 +109,8 @@ class PictureFiles:
     def __init__(self, folder: PictureFolder, images: ImageTable) -> None:
         self.folder = folder
         self.images = images
+        # Reading a string of a list writes its count of references: each loading process would copy their memory.
+        self._names = np.array(images.file_names, dtype=np.str_)
 
     def read(self, position: int, rows: slice = WHOLE) -> np.ndarray:
         """See `Pictures.read`; all rows hold the picture."""
@@ -137,7 +139,7 @@ class PictureFiles:
         return image
 
     def _path(self, position: int) -> PictureFile:
-        return self.folder / self.images.file_names[position]
+        return self.folder / str(self._names[position])
 
 
 class PictureStore:

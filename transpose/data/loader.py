@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from transpose.config.training import Augmentation
-from transpose.data.augment import sample_augmentation
+from transpose.data.augment import AugmentedFrame, sample_augmentation
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, training_instances
 from transpose.data.crops import crop_image, rows_under_crop
@@ -108,6 +108,18 @@ class TrainingSamples:
         """[N] int64: the persons in the order of an epoch."""
         return self._random(_ORDER, epoch).permutation(len(self))
 
+    def frame(self, epoch: int, person: int) -> AugmentedFrame:
+        """Where the crop of a person is taken in an epoch."""
+        return sample_augmentation(
+            self._keypoints[person],
+            self._center[person],
+            self._scale[person],
+            self.skeleton,
+            self.input_size,
+            self.augmentation,
+            self._random(_AUGMENTATION, epoch, person),
+        )
+
     def sample(self, epoch: int, person: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One augmented crop.
 
@@ -117,20 +129,11 @@ class TrainingSamples:
         Raises:
             InputError: the picture is missing or broken.
         """
-        keypoints = self._keypoints[person]
-        frame = sample_augmentation(
-            keypoints,
-            self._center[person],
-            self._scale[person],
-            self.skeleton,
-            self.input_size,
-            self.augmentation,
-            self._random(_AUGMENTATION, epoch, person),
-        )
+        frame = self.frame(epoch, person)
         position, affine = int(self._positions[person]), frame.affine(self.input_size)
         rows = rows_under_crop(affine, self.input_size, int(self._images.sizes_hw[position, 0]))
         crop = crop_image(self._pictures.read(position, rows), affine, self.input_size)
-        return crop, *frame.place_keypoints(keypoints, self.heatmap_size, self.skeleton)
+        return crop, *frame.place_keypoints(self._keypoints[person], self.heatmap_size, self.skeleton)
 
     def batch(self, epoch: int, persons: np.ndarray) -> TrainingBatch:
         """The samples of persons [B]; B may be 0."""
