@@ -40,10 +40,15 @@ class LoaderScale(Settings):
     """Memory that building them took from the system; less in a process that reuses what it freed before."""
     worker_mb: float
     """Memory that a forked worker had for itself alone after it had made those of persons from everywhere."""
+    copied_mb: float
+    """What of it came after its first batch: a loader that writes to what it shares would copy it then."""
 
 
 def loader_scale(persons: int) -> LoaderScale:
-    """Measure the loader with `persons` synthetic persons in tiny pictures, so that bookkeeping is most of the work."""
+    """Measure the loader with `persons` synthetic persons in tiny pictures, so that bookkeeping is most of the work.
+
+    Memory is only telling in a process that has done nothing else: a fork copies what it finds freed and uses again.
+    """
     annotations, pictures = _annotations(persons), _OnePicture()
     boxes = ground_truth_boxes(annotations)
     built: list[tuple[TrainingSamples, EvaluationCrops]] = []
@@ -51,13 +56,14 @@ def loader_scale(persons: int) -> LoaderScale:
     build_seconds = seconds_of(lambda: built.append(_build(annotations, boxes, pictures)))
     parent = _private_bytes() - before
     chosen = np.linspace(0, persons - 1, min(persons, _MADE), dtype=np.int64)
-    seconds, worker = _in_fork(lambda: _make(*built[0], chosen))
+    seconds, first, worker = _in_fork(lambda persons: _make(*built[0], persons), chosen)
     return LoaderScale(
         persons=persons,
         build_seconds=build_seconds,
         sample_microseconds=seconds / len(chosen) * 1e6,
         parent_mb=parent / _MB,
         worker_mb=worker / _MB,
+        copied_mb=(worker - first) / _MB,
     )
 
 
@@ -77,14 +83,16 @@ def _make(samples: TrainingSamples, crops: EvaluationCrops, chosen: np.ndarray) 
         crops.batch(persons)
 
 
-def _in_fork(action: Callable[[], None]) -> tuple[float, int]:
-    """Seconds of `action` in a forked process, and the bytes that are this process's alone after it."""
+def _in_fork(make: Callable[[np.ndarray], None], chosen: np.ndarray) -> tuple[float, int, int]:
+    """`make(chosen)` in a forked process: seconds, and bytes that are its alone after a first batch and at the end."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
 
     def work() -> None:
         cv2.setNumThreads(0)  # as in loading processes
-        sender.send((seconds_of(action), _private_bytes()))
+        make(chosen[:_BATCH_SIZE])
+        first = _private_bytes()
+        sender.send((seconds_of(lambda: make(chosen)), first, _private_bytes()))
 
     child = context.Process(target=work)
     child.start()
