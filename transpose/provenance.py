@@ -42,7 +42,7 @@ EVALUATION_CODE = (
 """Parts of the package that decide the figures of predictions."""
 
 TRAINING_CODE = (
-    *(f"data/{name}.py" for name in ("augment", "heatmaps")),
+    *(f"data/{name}.py" for name in ("augment", "heatmaps", "picture_cache")),
     "training",
     # The validation's figure chooses the best weights.
     *PREDICTION_CODE,

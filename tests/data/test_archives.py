@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from transpose.data.archives import Manifest, manifest_path, unpack
 from transpose.data.coco import ImageTable
-from transpose.data.images import PictureStore, read_image
+from transpose.data.images import PictureFiles, read_image
 from transpose.data.zip_pictures import ZipFolder
 from transpose.errors import InputError
 from transpose.files import folder_lock
@@ -378,8 +378,8 @@ def test_the_root_of_an_archive_is_a_folder_too(pictures):
 
 def test_a_picture_store_reads_an_archive_like_a_folder(pictures):
     table = ImageTable(np.arange(4), [f"{index}.jpg" for index in range(4)], np.full((4, 2), (20, 30), dtype=np.int32))
-    inside = PictureStore(ZipFolder(packed(pictures, zipfile.ZIP_STORED), "val2017"), table, cache_bytes=4000)
-    outside = PictureStore(pictures, table, cache_bytes=4000)
+    inside = PictureFiles(ZipFolder(packed(pictures, zipfile.ZIP_STORED), "val2017"), table)
+    outside = PictureFiles(pictures, table)
     for store in (inside, pickle.loads(pickle.dumps(inside))):
         for position in (0, 3, 2, 1, 0):
             assert np.array_equal(store.read(position), outside.read(position))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from transpose.data.coco import ImageTable
-from transpose.data.images import PictureStore, read_image
+from transpose.data.images import PictureFiles, PictureStore, read_image
 from transpose.errors import InputError
 
 
@@ -83,8 +83,12 @@ def table(*names: str, size_hw: tuple[int, int] = (40, 60)) -> ImageTable:
     return ImageTable(np.arange(len(names)), list(names), np.tile(np.array(size_hw, dtype=np.int32), (len(names), 1)))
 
 
+def store_of(folder: Path, images: ImageTable, cache_bytes: int) -> PictureStore:
+    return PictureStore(PictureFiles(folder, images), images, cache_bytes)
+
+
 def test_kept_pictures_outlive_their_files(jpeg):
-    store = PictureStore(jpeg.parent, table(jpeg.name), cache_bytes=40 * 60 * 3)
+    store = store_of(jpeg.parent, table(jpeg.name), cache_bytes=40 * 60 * 3)
     first = store.read(0).copy()
     jpeg.unlink()
     np.testing.assert_array_equal(store.read(0), first)
@@ -93,7 +97,7 @@ def test_kept_pictures_outlive_their_files(jpeg):
 def test_no_more_is_kept_than_allowed(jpeg):
     second = jpeg.with_name("second.jpg")
     second.write_bytes(jpeg.read_bytes())
-    store = PictureStore(jpeg.parent, table(jpeg.name, second.name), cache_bytes=40 * 60 * 3 * 2 - 1)
+    store = store_of(jpeg.parent, table(jpeg.name, second.name), cache_bytes=40 * 60 * 3 * 2 - 1)
     np.testing.assert_array_equal(store.read(0), store.read(1))
     second.unlink()
     with pytest.raises(InputError, match="no such picture"):
@@ -101,11 +105,11 @@ def test_no_more_is_kept_than_allowed(jpeg):
 
 
 def test_a_copy_in_another_process_reads_the_same(jpeg):
-    store = PictureStore(jpeg.parent, table(jpeg.name), cache_bytes=10**6)
+    store = store_of(jpeg.parent, table(jpeg.name), cache_bytes=10**6)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(store)).read(0), store.read(0))
 
 
 def test_pictures_of_another_size_than_annotated_are_refused(jpeg):
-    store = PictureStore(jpeg.parent, table(jpeg.name, size_hw=(60, 40)), cache_bytes=0)
+    files = PictureFiles(jpeg.parent, table(jpeg.name, size_hw=(60, 40)))
     with pytest.raises(InputError, match="60x40 pixels large, but annotated as 40x60"):
-        store.read(0)
+        files.read(0)

@@ -9,7 +9,7 @@ from transpose.config.training import Augmentation
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import load_annotations
 from transpose.data.crops import crop_image
-from transpose.data.images import read_image
+from transpose.data.images import decode_image, read_image
 from transpose.data.loader import EvaluationCrops, TrainingSamples, training_batches
 from transpose.errors import InputError
 from transpose.geometry import box_to_center_scale, crop_affine
@@ -21,10 +21,14 @@ INPUT_SIZE, HEATMAP_SIZE = (128, 96), (32, 24)
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 
 
-def samples_of(folder: Path, seed: int = 0, cache_bytes: int = 0, **augmentation: float) -> TrainingSamples:
+def samples_of(
+    folder: Path, seed: int = 0, cache_bytes: int = 0, disk_bytes: int = 0, **augmentation: float
+) -> TrainingSamples:
     annotations = load_annotations(folder / "annotations.json", COCO)
     settings = Augmentation.model_validate(augmentation)
-    return TrainingSamples(annotations, folder / "images", COCO, INPUT_SIZE, HEATMAP_SIZE, settings, seed, cache_bytes)
+    return TrainingSamples(
+        annotations, folder / "images", COCO, INPUT_SIZE, HEATMAP_SIZE, settings, seed, cache_bytes, disk_bytes
+    )
 
 
 def epoch_bytes(samples: TrainingSamples, epoch: int, workers: int = 0) -> list[bytes]:
@@ -80,6 +84,37 @@ def test_kept_pictures_do_not_change_a_byte(tiny_dataset):
         path.unlink()
     # What the worker decoded serves this process and the next worker.
     assert epoch_bytes(cached, 1, workers=1) == epoch_bytes(cached, 1)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pictures_kept_on_disk_do_not_change_a_byte(tiny_dataset, workers):
+    plain = samples_of(tiny_dataset)
+    for disk_bytes in (60_000, 10**6):  # one of the pictures, then all
+        kept = samples_of(tiny_dataset, disk_bytes=disk_bytes)
+        for epoch in range(3):
+            assert epoch_bytes(kept, epoch, workers) == epoch_bytes(plain, epoch)
+
+
+def test_epochs_after_the_first_decode_nothing_that_is_kept_on_disk(tiny_dataset):
+    kept = samples_of(tiny_dataset, disk_bytes=10**6)
+    expected = epoch_bytes(kept, 0, workers=1), epoch_bytes(kept, 1)
+    for path in (tiny_dataset / "images").iterdir():
+        path.unlink()
+    assert (epoch_bytes(kept, 0), epoch_bytes(kept, 1, workers=1)) == expected
+    # Another training proves what it takes, for which it needs the pictures' files.
+    with pytest.raises(InputError, match="no such picture"):
+        samples_of(tiny_dataset, disk_bytes=10**6).sample(0, 0)
+
+
+def test_no_room_is_kept_for_pictures_of_nobody(tiny_dataset):
+    path = tiny_dataset / "annotations.json"
+    content = json.loads(path.read_text())
+    kept = [annotation for annotation in content["annotations"] if annotation["id"] == 104]
+    path.write_text(json.dumps(content | {"annotations": kept}))
+    samples = samples_of(tiny_dataset, cache_bytes=96 * 96 * 3)  # its own picture's, not the two before it
+    samples.sample(0, 0)
+    (tiny_dataset / "images" / "000000000013.jpg").unlink()
+    samples.sample(1, 0)
 
 
 def test_epochs_and_seeds_differ_and_repeat(tiny_dataset):
@@ -162,7 +197,12 @@ def test_evaluation_crops_cover_all_boxes_by_picture(tiny_dataset, workers):
 
 def test_evaluation_decodes_each_picture_once(tiny_dataset, monkeypatch):
     decoded = []
-    monkeypatch.setattr("transpose.data.images.read_image", lambda path: decoded.append(path.name) or read_image(path))
+
+    def decode(data: bytes, path: Path) -> np.ndarray:
+        decoded.append(path.name)
+        return decode_image(data, path)
+
+    monkeypatch.setattr("transpose.data.images.decode_image", decode)
     assert len(list(crops_of(tiny_dataset).batches(1))) == 4
     assert sorted(decoded) == ["000000000011.jpg", "000000000012.jpg", "000000000013.jpg"]
 

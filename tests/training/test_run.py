@@ -14,6 +14,7 @@ from tests.small_variants import small_variant
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
 from transpose.config.training import OneCycleSchedule, Training
+from transpose.data.picture_cache import CACHE_FOLDER
 from transpose.errors import InputError
 from transpose.files import folder_lock
 from transpose.models.variants import build_model
@@ -131,6 +132,17 @@ def test_a_checkpoint_of_another_recipe_is_not_continued(data: TrainingData, tmp
     other = Watcher()
     train_variant(recipe(sigma=1.5), 0, data, PROTOCOL, tmp_path / "run", other)
     assert other.steps == 6
+
+
+def test_an_interrupted_run_may_begin_to_keep_pictures(data: TrainingData, tmp_path: Path) -> None:
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
+    with pytest.raises(Interrupted):
+        train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "cut", Watcher(signal_at=3))
+    rest = Watcher()
+    train_variant(recipe(picture_cache_gb=0.001), 0, data, PROTOCOL, tmp_path / "cut", rest)
+    assert rest.steps == 3
+    assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
+    assert len(list((data.train.parent / CACHE_FOLDER).iterdir())) == 1
 
 
 def test_joint_weights_change_the_loss_only_where_asked_for(data: TrainingData, tmp_path: Path) -> None:

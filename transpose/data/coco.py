@@ -43,6 +43,16 @@ class ImageTable:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def select(self, positions: np.ndarray) -> "ImageTable":
+        """The pictures at positions [n], in that order."""
+        file_names = [self.file_names[position] for position in positions.tolist()]
+        return ImageTable(self.ids[positions], file_names, self.sizes_hw[positions])
+
+    @property
+    def picture_bytes(self) -> np.ndarray:
+        """[M] int64: what each decoded picture takes, three bytes a pixel."""
+        return self.sizes_hw.astype(np.int64).prod(axis=1) * 3
+
     @cached_property
     def _order(self) -> np.ndarray:
         return np.argsort(self.ids, kind="stable")

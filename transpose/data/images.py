@@ -1,4 +1,4 @@
-"""Pictures from files."""
+"""Pictures from files, and kept in memory."""
 
 import mmap
 from typing import Protocol
@@ -10,6 +10,10 @@ from transpose.data.coco import ImageTable
 from transpose.errors import InputError
 
 _DECODE = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+WHOLE = slice(None)
+"""All rows of a picture."""
 
 
 class PictureFile(Protocol):
@@ -28,6 +32,22 @@ class PictureFolder(Protocol):
         ...
 
 
+class Pictures(Protocol):
+    """The pictures of an annotation file, wherever their pixels come from."""
+
+    def read(self, position: int, rows: slice = WHOLE) -> np.ndarray:
+        """[H, W, 3] uint8 RGB of the picture at a position of the table; not to be written to.
+
+        Args:
+            position: in the table of pictures.
+            rows: those that are needed, from a start to a stop; the others hold anything.
+
+        Raises:
+            InputError: the file is missing or broken, or has another size than its annotation says.
+        """
+        ...
+
+
 def read_image(path: PictureFile) -> np.ndarray:
     """Decode a picture; its EXIF orientation is ignored, as the official evaluation does.
 
@@ -37,12 +57,35 @@ def read_image(path: PictureFile) -> np.ndarray:
     Raises:
         InputError: the file is missing, empty, cut short or no picture.
     """
+    return decode_image(read_picture_bytes(path), path)
+
+
+def read_picture_bytes(path: PictureFile) -> bytes:
+    """All bytes of a picture's file.
+
+    Raises:
+        InputError: the file is missing or cannot be read.
+    """
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise InputError(path, None, None, "no such picture") from None
     except OSError as error:
         raise InputError(path, None, None, f"cannot be read: {error}") from None
+
+
+def decode_image(data: bytes, path: PictureFile) -> np.ndarray:
+    """Decode the bytes of a picture's file; see `read_image`.
+
+    Args:
+        path: of the file, for messages.
+
+    Returns:
+        [H, W, 3] uint8 RGB.
+
+    Raises:
+        InputError: they are none, cut short or no picture's.
+    """
     if not data:
         raise InputError(path, None, None, "the picture is empty")
     if _is_cut_short(data):
@@ -55,50 +98,76 @@ def read_image(path: PictureFile) -> np.ndarray:
 
 def _is_cut_short(data: bytes) -> bool:
     """A JPEG without its end marker, which the decoder would fill with grey; it refuses other cut formats itself."""
-    # Neither marker can occur within scan data, and a thumbnail's lie before the picture's own start of scan.
-    return data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    # Neither marker can occur within scan data, and a thumbnail's lie before the picture's own start of scan. Searched
+    # from the end, since all but the last bytes of a whole file are scan data.
+    return data.startswith(b"\xff\xd8") and data.find(b"\xff\xda", max(data.rfind(b"\xff\xd9"), 0)) >= 0
 
 
-class PictureStore:
-    """The pictures of an annotation file, the first ones kept decoded in memory.
+class PictureFiles:
+    """The pictures of an annotation file, decoded whenever they are read."""
 
-    The memory is shared with processes that are forked later, whichever of them decodes a picture first; pages that
-    nobody has written take none.
-    """
-
-    def __init__(self, folder: PictureFolder, images: ImageTable, cache_bytes: int) -> None:
-        """Read from `folder`; keep as many of the table's first pictures as fit into `cache_bytes`."""
+    def __init__(self, folder: PictureFolder, images: ImageTable) -> None:
         self.folder = folder
         self.images = images
-        sizes = images.sizes_hw.astype(np.int64).prod(axis=1) * 3
-        self._ends = np.cumsum(sizes)
-        self._cached = int(np.searchsorted(self._ends, cache_bytes, side="right"))
-        self._allocate()
+        # Reading a string of a list writes its count of references: each loading process would copy their memory.
+        self._names = np.array(images.file_names, dtype=np.str_)
 
-    def read(self, position: int) -> np.ndarray:
-        """[H, W, 3] uint8 RGB of the picture at a position of the table; not to be written to.
+    def read(self, position: int, rows: slice = WHOLE) -> np.ndarray:
+        """See `Pictures.read`; all rows hold the picture."""
+        return self.decode(position, self.read_bytes(position))
+
+    def read_bytes(self, position: int) -> bytes:
+        """The bytes of the file at a position of the table.
 
         Raises:
-            InputError: the file is missing or broken, or has another size than its annotation says.
+            InputError: it is missing or cannot be read.
         """
-        if position >= self._cached:
-            return self._decode(position)
-        height, width = self.images.sizes_hw[position]
-        end = self._ends[position]
-        pixels = self._pixels[end - int(height) * int(width) * 3 : end].reshape(height, width, 3)
-        if not self._decoded[position]:
-            pixels[:] = self._decode(position)
-            self._decoded[position] = 1
-        return pixels
+        return read_picture_bytes(self._path(position))
 
-    def _decode(self, position: int) -> np.ndarray:
-        path = self.folder / self.images.file_names[position]
-        image = read_image(path)
+    def decode(self, position: int, data: bytes) -> np.ndarray:
+        """[H, W, 3] uint8 RGB from the bytes of the file at a position of the table.
+
+        Raises:
+            InputError: they are broken, or the picture has another size than its annotation says.
+        """
+        path = self._path(position)
+        image = decode_image(data, path)
         height, width = self.images.sizes_hw[position]
         if image.shape[:2] != (height, width):
             actual = f"{image.shape[1]}x{image.shape[0]}"
             raise InputError(path, None, None, f"is {actual} pixels large, but annotated as {width}x{height}")
         return image
+
+    def _path(self, position: int) -> PictureFile:
+        return self.folder / str(self._names[position])
+
+
+class PictureStore:
+    """The pictures of an annotation file, the first ones kept in memory.
+
+    The memory is shared with processes that are forked later, whichever of them decodes a picture first; pages that
+    nobody has written take none.
+    """
+
+    def __init__(self, pictures: Pictures, images: ImageTable, cache_bytes: int) -> None:
+        """Read from `pictures`; keep as many of the table's first pictures as fit into `cache_bytes`."""
+        self.pictures = pictures
+        self.images = images
+        self._ends = np.cumsum(images.picture_bytes)
+        self._cached = int(np.searchsorted(self._ends, cache_bytes, side="right"))
+        self._allocate()
+
+    def read(self, position: int, rows: slice = WHOLE) -> np.ndarray:
+        """See `Pictures.read`; of what is kept, all rows hold the picture."""
+        if position >= self._cached:
+            return self.pictures.read(position, rows)
+        height, width = self.images.sizes_hw[position]
+        end = self._ends[position]
+        pixels = self._pixels[end - int(height) * int(width) * 3 : end].reshape(height, width, 3)
+        if not self._decoded[position]:
+            pixels[:] = self.pictures.read(position)
+            self._decoded[position] = 1
+        return pixels
 
     def _allocate(self) -> None:
         size = int(self._ends[self._cached - 1]) if self._cached else 0

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from transpose.config.training import Augmentation
-from transpose.data.augment import sample_augmentation
+from transpose.data.augment import AugmentedFrame, sample_augmentation
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, training_instances
-from transpose.data.crops import crop_image
-from transpose.data.images import PictureFolder, PictureStore
+from transpose.data.crops import crop_image, rows_under_crop
+from transpose.data.images import PictureFiles, PictureFolder, Pictures, PictureStore
+from transpose.data.picture_cache import CACHE_FOLDER, PictureCache
 from transpose.data.workers import load_batches, share, slices
 from transpose.errors import InputError
 from transpose.geometry import box_to_center_scale, crop_affines
@@ -70,8 +71,13 @@ class TrainingSamples:
         augmentation: Augmentation,
         seed: int,
         cache_bytes: int = CACHE_BYTES,
+        disk_bytes: int = 0,
     ) -> None:
         """Select the persons.
+
+        Args:
+            cache_bytes: decoded pictures kept in memory.
+            disk_bytes: decoded pictures kept beside the annotations; no sample depends on it.
 
         Raises:
             InputError: there is nobody to train on.
@@ -86,8 +92,13 @@ class TrainingSamples:
         self.augmentation = augmentation
         self.seed = seed
         self._keypoints = persons.keypoints
-        self._pictures = PictureStore(pictures, annotations.images, cache_bytes)
-        self._positions = annotations.images.find(persons.image_ids)
+        # Without the pictures of nobody, more than half of COCO's, for which nothing needs to be kept.
+        used, self._positions = np.unique(annotations.images.find(persons.image_ids), return_inverse=True)
+        self._images = annotations.images.select(used)
+        source: Pictures = PictureFiles(pictures, self._images)
+        if disk_bytes:
+            source = PictureCache(source, annotations.source.parent / CACHE_FOLDER, disk_bytes)
+        self._pictures = PictureStore(source, self._images, cache_bytes)
         self._center, self._scale = box_to_center_scale(persons.boxes_xywh, input_size)
 
     def __len__(self) -> int:
@@ -96,6 +107,18 @@ class TrainingSamples:
     def order(self, epoch: int) -> np.ndarray:
         """[N] int64: the persons in the order of an epoch."""
         return self._random(_ORDER, epoch).permutation(len(self))
+
+    def frame(self, epoch: int, person: int) -> AugmentedFrame:
+        """Where the crop of a person is taken in an epoch."""
+        return sample_augmentation(
+            self._keypoints[person],
+            self._center[person],
+            self._scale[person],
+            self.skeleton,
+            self.input_size,
+            self.augmentation,
+            self._random(_AUGMENTATION, epoch, person),
+        )
 
     def sample(self, epoch: int, person: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One augmented crop.
@@ -106,19 +129,11 @@ class TrainingSamples:
         Raises:
             InputError: the picture is missing or broken.
         """
-        keypoints = self._keypoints[person]
-        frame = sample_augmentation(
-            keypoints,
-            self._center[person],
-            self._scale[person],
-            self.skeleton,
-            self.input_size,
-            self.augmentation,
-            self._random(_AUGMENTATION, epoch, person),
-        )
-        image = self._pictures.read(self._positions[person])
-        crop = crop_image(image, frame.affine(self.input_size), self.input_size)
-        return crop, *frame.place_keypoints(keypoints, self.heatmap_size, self.skeleton)
+        frame = self.frame(epoch, person)
+        position, affine = int(self._positions[person]), frame.affine(self.input_size)
+        rows = rows_under_crop(affine, self.input_size, int(self._images.sizes_hw[position, 0]))
+        crop = crop_image(self._pictures.read(position, rows), affine, self.input_size)
+        return crop, *frame.place_keypoints(self._keypoints[person], self.heatmap_size, self.skeleton)
 
     def batch(self, epoch: int, persons: np.ndarray) -> TrainingBatch:
         """The samples of persons [B]; B may be 0."""
@@ -150,7 +165,7 @@ class EvaluationCrops:
             unknown = boxes.image_ids[self._positions < 0][0]
             raise InputError(annotations.source, f"image {unknown}", None, "a box lies in this unknown picture")
         self.order = np.argsort(self._positions, kind="stable")
-        self._pictures = PictureStore(pictures, annotations.images, cache_bytes=0)
+        self._pictures = PictureFiles(pictures, annotations.images)
         self._center, self._scale = box_to_center_scale(boxes.boxes_xywh, input_size)
         self._affines = crop_affines(self._center, self._scale, np.zeros(len(boxes)), input_size)
         self._latest: tuple[int, np.ndarray] | None = None

@@ -181,13 +181,15 @@ def _samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingSamples:
         recipe.variant.heatmap_size,
         recipe.training.augmentation,
         seed,
+        disk_bytes=int(recipe.training.picture_cache_gb * 1e9),
     )
 
 
 def _fingerprint(recipe: Recipe, seed: int, data: TrainingData, protocol: Protocol, digests: dict[str, str]) -> str:
     return digest_of_value(
         {
-            "recipe": recipe.model_dump(mode="json"),
+            # Kept pictures are the decoder's to the byte: an interrupted training may begin to keep some, or cease to.
+            "recipe": recipe.model_dump(mode="json", exclude={"training": {"picture_cache_gb"}}),
             "seed": seed,
             "files": digests,
             "skeleton": data.skeleton.model_dump(mode="json"),

@@ -11,7 +11,7 @@ from transpose.data.coco import ImageTable
 from transpose.data.detector.letterbox import boxes_in_image, letterbox
 from transpose.data.detector.model import DetectorModel
 from transpose.data.detector.suppression import suppress
-from transpose.data.images import PictureFolder, PictureStore
+from transpose.data.images import PictureFiles, PictureFolder
 
 
 def detector_boxes(settings: DetectorBoxes, model: Path, images: ImageTable, pictures: PictureFolder) -> PersonBoxes:
@@ -23,7 +23,7 @@ def detector_boxes(settings: DetectorBoxes, model: Path, images: ImageTable, pic
         InputError: onnxruntime is not installed, or the model or a picture is missing or wrong.
     """
     detector = DetectorModel(model, settings)
-    store = PictureStore(pictures, images, cache_bytes=0)
+    store = PictureFiles(pictures, images)
     positions = tqdm(range(len(images)), desc="detect persons", unit="picture", mininterval=5.0)
     found = [_detect(detector, store.read(position), settings) for position in positions]
     boxes = np.concatenate([np.empty((0, 4)), *(boxes for boxes, _ in found)])

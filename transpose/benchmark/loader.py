@@ -1,0 +1,124 @@
+"""Training samples a second: as one writes them first, ours, and ours with decoded pictures kept on disk."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from transpose.benchmark.coco_like import PICTURE_SIZE, write_coco_like
+from transpose.benchmark.plain_samples import plain_crop, plain_targets
+from transpose.benchmark.race import Contender, Race, race
+from transpose.config.base import Settings
+from transpose.config.training import Augmentation
+from transpose.data.coco import CocoAnnotations, PersonInstances, load_annotations, training_instances
+from transpose.data.crops import normalise
+from transpose.data.heatmaps import gaussian_heatmaps
+from transpose.data.loader import TrainingSamples
+from transpose.data.pictures import pictures_beside
+from transpose.skeleton import COCO
+
+INPUT_SIZE, HEATMAP_SIZE, SIGMA = (256, 192), (64, 48), 2.0
+_BATCH_SIZE = 16
+_ENOUGH_BYTES = 10**9
+
+
+class WorkersEstimate(Settings):
+    """What several loading processes would give if each had a core and the disk kept up: arithmetic on a race."""
+
+    basis: Literal["computed, not measured"] = "computed, not measured"
+    workers: int
+    per_second: dict[str, float]
+    """Samples a second by the name of the way: those of one process times their number."""
+
+
+def race_training_samples(batches: int = 2, rounds: int = 7) -> Race:
+    """Batches of 16 augmented crops of 640x480 JPEGs, each with normalised input and target heatmaps, on one thread.
+
+    Args:
+        batches: that each way makes in a round.
+        rounds: timed ones, after one that fills the pictures kept on disk.
+    """
+    with tempfile.TemporaryDirectory() as folder, one_thread():
+        annotations = load_annotations(write_coco_like(Path(folder) / "data"), COCO)
+        instances = training_instances(annotations)
+        exact, kept = (samples_of(annotations, disk_bytes) for disk_bytes in (0, _ENOUGH_BYTES))
+        # The warm-up puts their pictures on disk, since every round makes the same samples.
+        persons = np.resize(exact.order(0), (batches, _BATCH_SIZE))
+        size = sum(path.stat().st_size for path in (annotations.source.parent / "images").iterdir())
+        height, width = PICTURE_SIZE
+        return race(
+            "Training samples",
+            "samples",
+            persons.size,
+            [
+                Contender("plain", lambda: [plain_batch(annotations, instances, exact, batch) for batch in persons]),
+                Contender("exact", lambda: [our_batch(exact, batch) for batch in persons]),
+                Contender("pictures kept on disk", lambda: [our_batch(kept, batch) for batch in persons]),
+            ],
+            rounds,
+            remark=f"one thread; crops of {len(annotations.images)} photographs of {width}x{height} pixels and"
+            f" {size / len(annotations.images) / 1000:.0f} KB on average, which the system keeps in memory, as it does"
+            f" what is kept on disk; an epoch that decodes nothing",
+        )
+
+
+def with_workers(samples: Race, workers: int = 8) -> WorkersEstimate:
+    """What `workers` processes would give by each way of a race."""
+    return WorkersEstimate(workers=workers, per_second={lap.name: workers * lap.per_second for lap in samples.laps})
+
+
+def samples_of(annotations: CocoAnnotations, disk_bytes: int) -> TrainingSamples:
+    """The official recipe's samples; no picture is kept in memory, as most of a large data set are not."""
+    return TrainingSamples(
+        annotations,
+        pictures_beside(annotations.source),
+        COCO,
+        INPUT_SIZE,
+        HEATMAP_SIZE,
+        Augmentation(),
+        seed=0,
+        cache_bytes=0,
+        disk_bytes=disk_bytes,
+    )
+
+
+def our_batch(samples: TrainingSamples, persons: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """As training makes it: images [B, 3, h, w], target heatmaps [B, K, h, w] and weights [B, K] of persons [B]."""
+    batch = samples.batch(0, persons)
+    return normalise(batch.crops), *gaussian_heatmaps(batch.joints, batch.visible, HEATMAP_SIZE, SIGMA)
+
+
+def plain_batch(
+    annotations: CocoAnnotations, instances: PersonInstances, samples: TrainingSamples, persons: np.ndarray
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same in the plain form; persons [B] are positions in `instances`, and `samples` draws the augmentation."""
+    images, heatmaps, weights = [], [], []
+    for person in persons.tolist():
+        position = annotations.image_index(int(instances.image_ids[person]))
+        frame = samples.frame(0, person)
+        path = annotations.source.parent / "images" / annotations.images.file_names[position]
+        images.append(plain_crop(path, frame, INPUT_SIZE))
+        width = int(annotations.images.sizes_hw[position, 1])
+        target = plain_targets(instances.keypoints[person], frame, width, HEATMAP_SIZE, COCO, SIGMA)
+        heatmaps.append(target[0])
+        weights.append(target[1])
+    return torch.stack(images), torch.from_numpy(np.stack(heatmaps)), torch.from_numpy(np.stack(weights))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch and OpenCV compute on one thread, as loading processes do."""
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])

@@ -1,0 +1,147 @@
+"""How time and memory of the loader grow with the number of persons."""
+
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+
+from transpose.benchmark.race import seconds_of
+from transpose.config.base import Settings
+from transpose.config.training import Augmentation
+from transpose.data.boxes import PersonBoxes, ground_truth_boxes
+from transpose.data.coco import CocoAnnotations, ImageTable, PersonInstances
+from transpose.data.images import PictureFile
+from transpose.data.loader import EvaluationCrops, TrainingSamples
+from transpose.data.workers import slices
+from transpose.skeleton import COCO
+
+PERSONS = (1_000, 10_000, 100_000)
+_PERSONS_PER_PICTURE = 2.5
+_PICTURE_SIZE = (48, 64)
+_INPUT_SIZE, _HEATMAP_SIZE = (64, 48), (16, 12)
+_BATCH_SIZE = 100
+_MADE = 10_000
+"""Persons at most of whom samples are made, evenly spread over all, so that each page of memory is touched."""
+_MB = 1e6
+
+
+class LoaderScale(Settings):
+    """What some number of persons cost before and while batches are made of them."""
+
+    persons: int
+    build_seconds: float
+    """To build TrainingSamples and EvaluationCrops from annotations in memory."""
+    sample_microseconds: float
+    """To make a training sample and an evaluation crop of a person, tiny ones out of tiny pictures."""
+    parent_mb: float
+    """Memory that building them took from the system; less in a process that reuses what it freed before."""
+    worker_mb: float
+    """Memory that a forked worker had for itself alone after it had made those of persons from everywhere."""
+    copied_mb: float
+    """What of it came after its first batch: a loader that writes to what it shares would copy it then."""
+
+
+def loader_scale(persons: int) -> LoaderScale:
+    """Measure the loader with `persons` synthetic persons in tiny pictures, so that bookkeeping is most of the work.
+
+    Memory is only telling in a process that has done nothing else: a fork copies what it finds freed and uses again.
+    """
+    annotations, pictures = _annotations(persons), _OnePicture()
+    boxes = ground_truth_boxes(annotations)
+    built: list[tuple[TrainingSamples, EvaluationCrops]] = []
+    before = _private_bytes()
+    build_seconds = seconds_of(lambda: built.append(_build(annotations, boxes, pictures)))
+    parent = _private_bytes() - before
+    chosen = np.linspace(0, persons - 1, min(persons, _MADE), dtype=np.int64)
+    seconds, first, worker = _in_fork(lambda persons: _make(*built[0], persons), chosen)
+    return LoaderScale(
+        persons=persons,
+        build_seconds=build_seconds,
+        sample_microseconds=seconds / len(chosen) * 1e6,
+        parent_mb=parent / _MB,
+        worker_mb=worker / _MB,
+        copied_mb=(worker - first) / _MB,
+    )
+
+
+def _build(
+    annotations: CocoAnnotations, boxes: PersonBoxes, pictures: "_OnePicture"
+) -> tuple[TrainingSamples, EvaluationCrops]:
+    samples = TrainingSamples(
+        annotations, pictures, COCO, _INPUT_SIZE, _HEATMAP_SIZE, Augmentation(), seed=0, cache_bytes=0
+    )
+    return samples, EvaluationCrops(boxes, annotations, pictures, _INPUT_SIZE)
+
+
+def _make(samples: TrainingSamples, crops: EvaluationCrops, chosen: np.ndarray) -> None:
+    """What a loading process of `training_batches` and one of `EvaluationCrops.batches` do with persons [n]."""
+    for persons in slices(chosen, _BATCH_SIZE):
+        samples.batch(0, persons)
+        crops.batch(persons)
+
+
+def _in_fork(make: Callable[[np.ndarray], None], chosen: np.ndarray) -> tuple[float, int, int]:
+    """`make(chosen)` in a forked process: seconds, and bytes that are its alone after a first batch and at the end."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+
+    def work() -> None:
+        cv2.setNumThreads(0)  # as in loading processes
+        make(chosen[:_BATCH_SIZE])
+        first = _private_bytes()
+        sender.send((seconds_of(lambda: make(chosen)), first, _private_bytes()))
+
+    child = context.Process(target=work)
+    child.start()
+    # So that a child that fails ends the wait.
+    sender.close()
+    try:
+        return receiver.recv()
+    finally:
+        child.join()
+
+
+def _private_bytes() -> int:
+    """Memory that would be freed if this process ended; what it shares with its parent is not counted."""
+    return psutil.Process().memory_full_info().uss
+
+
+def _annotations(persons: int) -> CocoAnnotations:
+    rng = np.random.default_rng(0)
+    pictures = int(np.ceil(persons / _PERSONS_PER_PICTURE))
+    names = [f"{number:012d}.png" for number in range(pictures)]
+    size = np.array(_PICTURE_SIZE[::-1])
+    corners = np.sort(rng.uniform(0, size - 4, (persons, 2, 2)), axis=1)
+    boxes = np.concatenate([corners[:, 0], np.maximum(corners[:, 1] - corners[:, 0], 4)], axis=1)
+    points = boxes[:, None, :2] + rng.uniform(size=(persons, len(COCO), 2)) * boxes[:, None, 2:]
+    visibility = rng.integers(0, 3, (persons, len(COCO), 1))
+    visibility[:, 0] = 2
+    instances = PersonInstances(
+        image_ids=rng.integers(0, pictures, persons),
+        annotation_ids=np.arange(persons),
+        boxes_xywh=boxes,
+        keypoints=np.concatenate([points, visibility], axis=2),
+        areas=boxes[:, 2:].prod(axis=1),
+        is_crowd=np.zeros(persons, dtype=bool),
+    )
+    sizes_hw = np.tile(np.array(_PICTURE_SIZE, dtype=np.int32), (pictures, 1))
+    return CocoAnnotations(Path("synthetic persons"), ImageTable(np.arange(pictures), names, sizes_hw), instances)
+
+
+class _OnePicture:
+    """A folder in which each name is the same picture."""
+
+    def __init__(self) -> None:
+        picture = np.random.default_rng(0).integers(0, 255, (*_PICTURE_SIZE, 3), dtype=np.uint8)
+        self.content = cv2.imencode(".jpg", picture)[1].tobytes()
+
+    def __truediv__(self, name: str, /) -> PictureFile:
+        """This picture, whatever the name."""
+        return self
+
+    def read_bytes(self) -> bytes:
+        """Of its file."""
+        return self.content
