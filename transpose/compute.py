@@ -3,17 +3,21 @@
 import contextlib
 import os
 import platform
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import nn
 
+from transpose.config.training import Precision
 from transpose.errors import InputError
 
 Model = TypeVar("Model", bound=nn.Module)
+
+_AUTOCAST: Mapping[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -21,31 +25,34 @@ class Compute:
     """A device, the precision of the network's arithmetic on it, and the CPU threads that may be used."""
 
     device: torch.device
-    precision: Literal["fp32", "bf16"]
+    precision: Precision
     threads: int
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Context in which the network runs: bf16 autocast, or nothing for fp32."""
-        if self.precision == "bf16":
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
-        return contextlib.nullcontext()
+        """Context in which the network runs: autocast to the precision, or nothing for fp32."""
+        if self.precision == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=_AUTOCAST[self.precision])
 
     def place(self, model: Model) -> Model:
         """Move the model to the device, convolutions' weights in channels-last order, which every backend prefers."""
         return model.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
-def choose_compute(device: str, precision: Literal["fp32", "bf16"], threads: int) -> Compute:
+def choose_compute(device: str, precision: Precision, threads: int) -> Compute:
     """Resolve `auto` to CUDA, then MPS, then the CPU, and fix the number of CPU threads of this process.
 
     Raises:
-        InputError: this machine has no such device.
+        InputError: this machine has no such device, or fp16 is asked of a device other than CUDA.
     """
     devices = _devices()
     if device not in ("auto", *devices):
         raise InputError("device", device, None, f"not available on this machine, which has {', '.join(devices)}")
+    chosen = devices[0] if device == "auto" else device
+    if precision == "fp16" and chosen != "cuda":
+        raise InputError("precision", precision, None, f"needs CUDA, and this runs on {chosen}")
     torch.set_num_threads(threads)
-    return Compute(torch.device(devices[0] if device == "auto" else device), precision, threads)
+    return Compute(torch.device(chosen), precision, threads)
 
 
 def describe_machine(device: torch.device) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from transpose.attention.dependency import encoder_of
 from transpose.attention.grid import Grid
@@ -11,6 +10,7 @@ from transpose.config.attention import AttentionMeasures
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
+from transpose.config.training import Precision
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.evaluation.pipeline import load_model
 from transpose.evaluation.report import Bootstrap, Subject, weights_beside
@@ -68,7 +68,7 @@ class Examination:
         """
         return load_annotations(self.annotations, self.dataset.skeleton)
 
-    def model(self, precision: Literal["fp32", "bf16"] | None = "fp32") -> ModelOnTrial:
+    def model(self, precision: Precision | None = "fp32") -> ModelOnTrial:
         """The trained model; measures are taken in fp32, and an ablation that ends in AP as the recipe evaluates.
 
         Raises:

@@ -8,6 +8,9 @@ from transpose.config.base import Settings
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
+Precision = Literal["fp32", "bf16", "fp16"]
+"""Arithmetic of a network: bf16 and fp16 run it under autocast."""
+
 REFERENCE_BATCH = 20
 """Persons a step that linear scaling takes the schedule's rates to be for: the official TransPose-R-A4's, at 1e-4."""
 

@@ -1,13 +1,13 @@
 """From a network and boxes to kept persons: crops, heatmaps, keypoints, rescoring and suppression in one call."""
 
 from pathlib import Path
-from typing import Literal
 
 from torch import nn
 
 from transpose.compute import Compute, choose_compute
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
+from transpose.config.training import Precision
 from transpose.data.boxes import PersonBoxes, read_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.data.loader import EvaluationCrops
@@ -49,7 +49,7 @@ def load_model(
     weights: Path,
     skeleton: Skeleton,
     protocol: Protocol,
-    precision: Literal["fp32", "bf16"] | None = None,
+    precision: Precision | None = None,
 ) -> tuple[TransPose, Compute]:
     """A trained variant in evaluation mode on the device that its recipe asks for.
 
