@@ -8,6 +8,7 @@ import pytest
 TABLES = (
     "protocol_ablation",
     "resolutions",
+    "precision",
     "attention_statistics",
     "faithfulness",
     "attention_ablation",
