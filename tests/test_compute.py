@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from typing import Literal
 
 import pytest
 import torch
 from torch import nn
 
 from transpose.compute import Compute, choose_compute, describe_machine
+from transpose.config.training import Precision
 from transpose.errors import InputError
 
 CPU = torch.device("cpu")
@@ -73,14 +73,27 @@ def test_batches_are_filled_up_for_a_compiled_network_alone() -> None:
     assert Compute(CPU, "fp32", 1, compiled=True).filled(batch, 2) is batch
 
 
+@pytest.mark.parametrize("machine", [("mps",), ()], indirect=True)
+def test_half_precision_needs_cuda(machine: None) -> None:
+    with pytest.raises(InputError, match="fp16: needs CUDA, and this runs on "):
+        choose_compute("auto", "fp16", 1)
+
+
+@pytest.mark.parametrize("machine", [("cuda",)], indirect=True)
+def test_half_precision_is_taken_on_cuda(machine: None) -> None:
+    assert choose_compute("auto", "fp16", 1).precision == "fp16"
+
+
 def test_threads_are_fixed_for_the_process() -> None:
     for number in (2, 1):
         choose_compute("cpu", "fp32", number)
         assert torch.get_num_threads() == number
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])
-def test_products_are_computed_in_the_precision(precision: Literal["fp32", "bf16"], dtype: torch.dtype) -> None:
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16), ("fp32", torch.float32)]
+)
+def test_products_are_computed_in_the_precision(precision: Precision, dtype: torch.dtype) -> None:
     with Compute(CPU, precision, 1).autocast():
         assert nn.Linear(4, 4)(torch.ones(2, 4)).dtype == dtype
 

@@ -15,6 +15,7 @@ from transpose.files import write_json
 from transpose.workflow import Plan
 
 CONFIG = Path(__file__).parents[1] / "config"
+NO_SIDE_STUDIES = {"protocol_ablation": None, "resolutions": None, "precisions": None, "attention": None}
 
 
 @dataclass
@@ -50,8 +51,7 @@ def test_every_evaluated_split_has_one_explorer_of_the_first_seeds(demo: dict[st
     plan = Plan.of_config(demo | {"seeds": 2, "evaluations": [*demo["evaluations"], demo["evaluations"][0]]}, CONFIG)
     assert plan.explorers() == ["results/explorer/synthetic_val.html", "results/explorer/photographs_val.html"]
     assert len(plan.explored_runs()) == len(demo["variants"]) - 1
-    alone = {"variants": ["r_no_encoder"], "ablations": [], "overrides": {}}
-    alone |= {"protocol_ablation": None, "resolutions": None, "attention": None}
+    alone = NO_SIDE_STUDIES | {"variants": ["r_no_encoder"], "ablations": [], "overrides": {}}
     assert Plan.of_config(demo | alone, CONFIG).explorers() == []
 
 
@@ -93,14 +93,7 @@ def test_photographs_are_read_where_they_ship(demo: dict[str, Any]) -> None:
     ],
 )
 def test_a_name_that_does_not_exist_is_refused(demo: dict[str, Any], key: str, value: Any, words: str) -> None:
-    values = demo | {
-        "ablations": [],
-        "overrides": {},
-        "protocol_ablation": None,
-        "resolutions": None,
-        "attention": None,
-        key: value,
-    }
+    values = demo | NO_SIDE_STUDIES | {"ablations": [], "overrides": {}, key: value}
     with pytest.raises(InputError, match=words):
         Plan.of_config(values, CONFIG)
 
@@ -134,7 +127,7 @@ def with_boxes(demo: dict[str, Any], tmp_path: Path) -> Plan:
     write_json(tmp_path / "config" / "datasets" / "photographs.yaml", photographs)
     evaluations = [{"dataset": "photographs", "split": "val", "boxes": list(photographs["boxes"])}]
     return Plan.of_config(
-        demo | {"evaluations": evaluations, "protocol_ablation": None, "resolutions": None, "attention": None},
+        demo | NO_SIDE_STUDIES | {"evaluations": evaluations},
         tmp_path / "config",
     )
 

@@ -71,6 +71,8 @@ def choose_compute(device: str, precision: Precision, threads: int, compiled: bo
     if device not in ("auto", *devices):
         raise InputError("device", device, None, f"not available on this machine, which has {', '.join(devices)}")
     chosen = torch.device(devices[0] if device == "auto" else device)
+    if precision == "fp16" and chosen.type != "cuda":
+        raise InputError("precision", precision, None, f"needs CUDA, and this runs on {chosen.type}")
     if chosen.type == "cuda" and precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise InputError("precision", precision, None, f"{torch.cuda.get_device_name(chosen)} lacks it; fp16 it has")
     if compiled and chosen.type == "cpu" and not _has_cpp_compiler():

@@ -23,6 +23,7 @@ from transpose.config.dataset import (
     SyntheticSource,
 )
 from transpose.config.load import load_dataset, load_variant, training_of
+from transpose.config.precision import Precisions
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import InputSizes, check_sizes
 from transpose.config.study import AttentionStudy, Evaluation, SideStudy, Split, Study
@@ -91,6 +92,7 @@ class Plan:
             "explanations": {"study": self.study.explanation},
             "attention": self._attention_measures(),
             "resolutions": self._input_sizes(),
+            "precisions": self._precisions(),
             "studies": {self.study.name: self.study},
         }
         return json.dumps(blocks[kind][name].model_dump(mode="json"), sort_keys=True)
@@ -272,6 +274,10 @@ class Plan:
         """Folders of results at other input sizes; none where the study asks for none."""
         return self._side_places("resolutions", self.study.resolutions)
 
+    def precisions(self) -> list[str]:
+        """Files of the comparison of precisions; none where the study asks for none."""
+        return [f"{place}.json" for place in self._side_places("precision", self.study.precisions)]
+
     def resolution_figures(self) -> list[str]:
         """Figures of AP against input size."""
         if self.study.resolutions is None:
@@ -284,6 +290,7 @@ class Plan:
         names = {
             "protocol_ablation": ["protocol_ablation"],
             "resolutions": ["resolutions"],
+            "precisions": ["precision"],
             "attention": ATTENTION_TABLES,
         }
         return [f"{self.study.results}/{table}.html" for key in self.study.side_studies() for table in names[key]]
@@ -391,6 +398,11 @@ class Plan:
         """What decides the figures at other sizes; which variants are looked at does not."""
         chosen = self.study.resolutions
         return {} if chosen is None else {"study": InputSizes(sizes=chosen.sizes, position=chosen.position)}
+
+    def _precisions(self) -> Mapping[str, Settings]:
+        """What decides the figures in cheaper arithmetic; which variants are looked at does not."""
+        chosen = self.study.precisions
+        return {} if chosen is None else {"study": Precisions(precisions=chosen.precisions)}
 
     def _check_splits(self, source: str) -> None:
         study = self.study

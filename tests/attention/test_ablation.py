@@ -7,7 +7,6 @@ from torch import Tensor
 
 from tests.small_variants import FAMILIES, noise, small_encoder, small_model
 from transpose.attention.ablation import (
-    Change,
     ablations,
     fixed_attention,
     heads_off,
@@ -18,6 +17,7 @@ from transpose.attention.ablation import (
     uniform_attention,
 )
 from transpose.attention.capture import capture
+from transpose.attention.records import Change
 from transpose.models.encoder import EncoderLayer
 from transpose.models.position import sine_embedding
 from transpose.models.transpose import TransPose

@@ -10,14 +10,9 @@ import torch
 
 from tests.attention.planted import DECOY_CELL, GRID, SEEKER_CELL, SKELETON, SOURCE_CELLS, planted_crop, planted_model
 from tests.small_variants import small_variant
-from transpose.attention.ablation import Change
-from transpose.attention.ablation_report import (
-    AttentionAblationReport,
-    difference_in_ap,
-    predict_ablations,
-    write_attention_ablation,
-)
+from transpose.attention.ablation_report import difference_in_ap, predict_ablations, write_attention_ablation
 from transpose.attention.examination import Examination, ModelOnTrial
+from transpose.attention.records import AttentionAblationReport, Change
 from transpose.compute import Compute
 from transpose.config.attention import AttentionMeasures
 from transpose.config.dataset import Dataset

@@ -8,8 +8,9 @@ import torch
 
 from tests.small_variants import small_variant
 from transpose.attention import attribution as module
-from transpose.attention.body_part_report import BodyPartReport, write_body_parts
+from transpose.attention.body_part_report import write_body_parts
 from transpose.attention.examination import Examination
+from transpose.attention.records import BodyPartReport
 from transpose.config.attention import AttentionMeasures
 from transpose.config.dataset import Dataset, SyntheticSource
 from transpose.config.recipe import Recipe

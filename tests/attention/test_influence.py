@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from transpose.attention.estimates import image_resamples
 from transpose.attention.influence import agreement
+from transpose.attention.ranks import rank_correlation
 from transpose.evaluation.report import Bootstrap
 
 BOOTSTRAP = Bootstrap(samples=100, seed=0)
@@ -49,3 +51,19 @@ def test_without_effects_there_is_no_answer():
     found = agreement(matrices(), np.zeros((20, 4, 4)), IMAGES, BOOTSTRAP)
     assert (found.value, found.low, found.high) == (None, None, None)
     assert agreement(np.full((20, 4, 4), np.nan), matrices(), IMAGES, BOOTSTRAP).value is None
+
+
+def test_resamples_use_the_pairs_that_they_have():
+    said, other = matrices(), matrices(1)
+    # A pair that only two pictures have is in some resamples and not in others.
+    said[4:, 0, 1] = np.nan
+    found = agreement(said, other, IMAGES, BOOTSTRAP)
+    pairs = ~np.eye(4, dtype=bool)
+    known = np.where(np.isfinite(said), other, np.nan)
+    drawn = []
+    for weights in image_resamples(10, BOOTSTRAP):
+        persons = np.repeat(np.arange(20), np.repeat(weights, 2))
+        here = pairs & np.isfinite(said[persons]).any(axis=0)
+        means = (np.nanmean(one[persons][:, here], axis=0) for one in (said, known))
+        drawn.append(float(rank_correlation(*means)))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(drawn, (0.025, 0.975))))

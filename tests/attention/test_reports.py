@@ -11,8 +11,9 @@ import torch
 
 from tests.small_variants import small_variant
 from transpose.attention.examination import Examination
-from transpose.attention.faithfulness_report import FaithfulnessReport, write_faithfulness
-from transpose.attention.statistics_report import StatisticsReport, write_statistics
+from transpose.attention.faithfulness_report import write_faithfulness
+from transpose.attention.records import FaithfulnessReport, StatisticsReport
+from transpose.attention.statistics_report import write_statistics
 from transpose.config.attention import AttentionMeasures
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe

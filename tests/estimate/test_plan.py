@@ -97,6 +97,7 @@ ON_COCO = {
     "protocol_ablation": None,
     "attention": None,
     "resolutions": None,
+    "precisions": None,
 }
 
 
@@ -120,6 +121,7 @@ def test_a_released_checkpoint_costs_no_training() -> None:
         ablations=[],
         protocol_ablation=None,
         resolutions=None,
+        precisions=None,
         attention=None,
         training={"source": "official"},
     )

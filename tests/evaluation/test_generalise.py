@@ -15,10 +15,11 @@ from transpose.config.training import Training
 from transpose.data.boxes import ground_truth_boxes, read_boxes, write_boxes
 from transpose.data.coco import load_annotations
 from transpose.errors import InputError
-from transpose.evaluation.generalise import ResolutionReport, batch_size_at, write_resolutions
+from transpose.evaluation.generalise import batch_size_at, write_resolutions
 from transpose.evaluation.pipeline import predict_persons
 from transpose.evaluation.report import Bootstrap
 from transpose.evaluation.results import read_results
+from transpose.evaluation.side_records import ResolutionReport
 from transpose.files import read_json, write_json
 from transpose.models.inference_form import inference_form
 from transpose.models.initialise import initialise

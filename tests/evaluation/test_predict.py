@@ -12,6 +12,7 @@ from transpose.data.loader import EvaluationBatch
 from transpose.errors import InputError
 from transpose.evaluation.predict import (
     Predictions,
+    check_finite,
     finish_predictions,
     finite_heatmaps_of,
     predict_heatmaps,
@@ -102,6 +103,16 @@ def predict_with_a_diverged_model():
 def test_a_diverged_model_is_told():
     with pytest.raises(FloatingPointError, match="not finite"):
         predict_with_a_diverged_model()
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_one_number_that_is_not_finite_is_seen(value: float):
+    heatmaps = torch.zeros(2, 3, 4, 4)
+    check_finite(heatmaps)
+    check_finite(heatmaps[:0])
+    heatmaps[1, 2, 0, 3] = value
+    with pytest.raises(FloatingPointError, match="not finite"):
+        check_finite(heatmaps)
 
 
 def test_a_diverged_model_is_the_fault_of_its_weights():

@@ -22,12 +22,8 @@ from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.pipeline import predict_persons
-from transpose.evaluation.protocol_ablation import (
-    ProtocolAblationReport,
-    combinations,
-    predict_combinations,
-    write_protocol_ablation,
-)
+from transpose.evaluation.protocol_ablation import combinations, predict_combinations, write_protocol_ablation
+from transpose.evaluation.side_records import ProtocolAblationReport
 from transpose.files import read_json, write_json
 from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose

@@ -5,12 +5,21 @@ from typing import Any, Literal
 import pytest
 
 from tests.small_variants import small_encoder, small_variant
-from transpose.attention.ablation import Change
-from transpose.attention.ablation_report import AblationResult, AttentionAblationReport
-from transpose.attention.body_part_report import BodyPartReport, PartDifference, PartRow
 from transpose.attention.estimates import Estimate
-from transpose.attention.faithfulness_report import FaithfulnessReport, Knockout, Randomised
-from transpose.attention.statistics_report import Difference, Statistic, StatisticsReport
+from transpose.attention.records import (
+    AblationResult,
+    AttentionAblationReport,
+    BodyPartReport,
+    Change,
+    Difference,
+    FaithfulnessReport,
+    Knockout,
+    PartDifference,
+    PartRow,
+    Randomised,
+    Statistic,
+    StatisticsReport,
+)
 from transpose.reporting.claims import (
     Claim,
     Evidence,

@@ -12,7 +12,8 @@ from tests.attention.planted import GRID, SKELETON, PlantedPersons, planted_mode
 from transpose.attention.estimates import Estimate
 from transpose.attention.examination import ModelOnTrial
 from transpose.attention.faithfulness import FaithfulnessTest
-from transpose.attention.faithfulness_report import FaithfulnessReport, summarise
+from transpose.attention.faithfulness_report import summarise
+from transpose.attention.records import FaithfulnessReport
 from transpose.compute import Compute
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import Protocol, Study

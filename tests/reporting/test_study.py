@@ -18,7 +18,8 @@ from transpose.errors import InputError
 from transpose.evaluation.matches import THRESHOLDS, MatchTable, average_precisions
 from transpose.files import read_json, write_json, write_npz, write_text
 from transpose.provenance import TRAINING_CODE, code_fingerprint
-from transpose.reporting.study import StudyFiles, write_study
+from transpose.reporting.study import write_study
+from transpose.reporting.study_files import StudyFiles
 
 CONFIG = Path(__file__).parents[2] / "config"
 VARIANTS = ("tp_r_a3", "tp_r_a4")

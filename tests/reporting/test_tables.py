@@ -8,7 +8,7 @@ import pytest
 from tests.made_up_results import ablation, demo_rows, published, result_row
 from transpose.config.study import Protocol
 from transpose.reporting.records import ResultRow
-from transpose.reporting.tables import ablation_table, comparison_table, counterpart, protocol_words, verdict_table
+from transpose.reporting.tables import ablation_table, comparison_table, counterpart, verdict_table
 
 
 def only_row(row: ResultRow) -> dict[Hashable, Any]:
@@ -70,13 +70,6 @@ def test_nothing_stands_beside_a_figure_of_another_protocol(changes: dict, reaso
     assert math.isnan(row["published_AP"])
     assert math.isnan(row["difference"])
     assert row["AP"] == pytest.approx(71.7)
-
-
-def test_what_is_not_official_is_named():
-    changed = Protocol(flip_test=False, decoder="quarter", nms_threshold=None, score="box")
-    words = "protocol with flip_test off, decoder quarter, nms_threshold off, score box"
-    assert protocol_words(changed) == words
-    assert protocol_words(Protocol(batch_size=1)) == "official protocol"
 
 
 def test_threads_and_batch_size_are_not_the_protocol():

@@ -23,6 +23,10 @@ STUDY = {
         "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["ground_truth"]}],
         "sizes": [[64, 48], [128, 96]],
     },
+    "precisions": {
+        "variants": ["r_sine", "h_sine"],
+        "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["ground_truth"]}],
+    },
     "attention": {
         "variants": ["r_sine", "h_sine"],
         "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["ground_truth"]}],
@@ -87,6 +91,12 @@ def test_it_looks_closer_at_protocols_and_input_sizes(checkout: Path) -> None:
     assert sizes == {"64x48_resampled.json", "64x48_recomputed.json"}
     assert (results / "resolutions.csv").read_text().count("\n") == 1 + 3
     assert (results / "figures/resolutions_toy_val_ground_truth.png").stat().st_size > 0
+
+
+def test_it_compares_cheaper_arithmetic_with_fp32(checkout: Path) -> None:
+    lines = (checkout / "results/precision.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == ["r_sine", "h_sine"]
+    assert {path.parts[-5] for path in (checkout / "results/precision").rglob("*.json")} == {"r_sine", "h_sine"}
 
 
 def test_it_measures_explanations_and_says_what_they_show(checkout: Path) -> None:

@@ -6,8 +6,6 @@ had always gone without would reach.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,37 +14,13 @@ from torch import Tensor, nn
 
 from transpose.attention.capture import capture
 from transpose.attention.dependency import encoder_of_model
+from transpose.attention.records import Change, ChangeKind
 from transpose.models.encoder import Attend, EncoderLayer
 from transpose.models.position import sine_embedding
 from transpose.models.transpose import TransPose
 
-ChangeKind = Literal[
-    "intact",
-    "head_off",
-    "all_heads_off",
-    "layer_off",
-    "uniform_attention",
-    "identity_attention",
-    "mean_attention",
-    "no_position",
-    "mirrored_position",
-    "shuffled_position",
-    "sine_in_place",
-    "sine_added",
-]
-
 Encode = Callable[[Tensor], Tensor]
 """Features [B, dim, h, w] to encoded features of the same shape, see `TransPose.encode`."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One change of a model at test time."""
-
-    kind: ChangeKind
-    layer: int | None = None
-    """Counted from 0; None where all layers change, or none does."""
-    head: int | None = None
 
 
 def ablations(model: TransPose, mean_attention: Sequence[Tensor], seed: int) -> dict[Change, Encode]:

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from functools import partial
 
 import torch
-from pydantic import NonNegativeInt
 from torch import Tensor
 
-from transpose.attention.ablation import Change, ablations, mean_attention_of
+from transpose.attention.ablation import ablations, mean_attention_of
 from transpose.attention.dependency import encoder_of
 from transpose.attention.estimates import Estimate
 from transpose.attention.examination import Examination, ModelOnTrial
-from transpose.config.base import Settings, parse
-from transpose.config.study import Protocol
+from transpose.attention.records import AblationResult, AttentionAblationReport, Change
+from transpose.config.base import parse
 from transpose.data.boxes import PersonBoxes, read_boxes
 from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
@@ -26,37 +25,10 @@ from transpose.evaluation.predict import (
     finite_heatmaps_of,
     finite_on_cpu,
 )
-from transpose.evaluation.report import Bootstrap, Subject
+from transpose.evaluation.report import Bootstrap
 from transpose.evaluation.results import PoseResults
 from transpose.files import write_json
 from transpose.inference.flip import mean_with_mirrored
-
-
-class AblationResult(Settings):
-    """A change and what it does."""
-
-    change: Change
-    predictions: NonNegativeInt
-    """Persons that were left of the boxes."""
-    metrics: dict[str, float]
-    """The COCO evaluation's figures as fractions, -1 where it has no answer."""
-    difference: Estimate | None
-    """AP minus that of the intact model, over annotated persons; None for the intact model itself."""
-
-
-class AttentionAblationReport(Subject):
-    """The content of an attention ablation file."""
-
-    protocol: Protocol
-    bootstrap: Bootstrap
-    seed_of_shuffling: NonNegativeInt
-    images: NonNegativeInt
-    persons: NonNegativeInt
-    layers: NonNegativeInt
-    heads: NonNegativeInt
-    """Of each layer."""
-    results: tuple[AblationResult, ...]
-    """The intact model first."""
 
 
 def predict_ablations(

@@ -1,74 +1,24 @@
 """The body part file of one trained model: what hidden and seen joints attend to, and what they cannot do without."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from pydantic import NonNegativeInt
 
 from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES, BodyPartTest
-from transpose.attention.estimates import Estimate, estimate
+from transpose.attention.estimates import estimate
 from transpose.attention.examination import Examination
 from transpose.attention.faithfulness import Trials
 from transpose.attention.grid import Grid
-from transpose.attention.hidden_joints import HIDDEN, SEEN, hidden_minus_seen
+from transpose.attention.hidden_joints import hidden_minus_seen
 from transpose.attention.joint_regions import BodyPartRegions, JointRegions, NeighbourhoodRegions
 from transpose.attention.persons import ExplainedPersons
-from transpose.config.attention import AttentionMeasures
-from transpose.config.base import Settings, parse
-from transpose.config.study import Protocol
+from transpose.attention.records import STATES, BodyPartReport, JointCount, JointState, PartDifference, PartRow
+from transpose.config.base import parse
 from transpose.data.part_labels import read_part_labels
 from transpose.errors import InputError
 from transpose.evaluation.predict import finite_heatmaps_of
-from transpose.evaluation.report import Bootstrap, Subject
+from transpose.evaluation.report import Bootstrap
 from transpose.files import write_json
-
-Division = Literal["body_parts", "joint_neighbourhoods"]
-"""What the picture is divided by: parts known in every pixel, or cells around labelled joints."""
-
-JointState = Literal["hidden", "seen"]
-STATES: Mapping[JointState, int] = {"hidden": HIDDEN, "seen": SEEN}
-
-
-class JointCount(Settings):
-    """How many joints of the persons there are, and how many of them are on trial."""
-
-    joints: JointState
-    labelled: NonNegativeInt
-    found_well: NonNegativeInt
-
-
-class PartRow(Settings):
-    """One measure of one group of places, as a mean over hidden or over seen joints."""
-
-    group: str
-    joints: JointState
-    measure: str
-    mean: Estimate
-    persons: NonNegativeInt
-    """With at least one such joint."""
-
-
-class PartDifference(Settings):
-    """One measure of one group: hidden joints minus seen ones of the same kind."""
-
-    group: str
-    measure: str
-    hidden_minus_seen: Estimate
-
-
-class BodyPartReport(Subject):
-    """The content of a body part file."""
-
-    settings: AttentionMeasures
-    protocol: Protocol
-    bootstrap: Bootstrap
-    divided_by: Division
-    persons: NonNegativeInt
-    joints: tuple[JointCount, ...]
-    rows: tuple[PartRow, ...]
-    differences: tuple[PartDifference, ...]
 
 
 def write_body_parts(examination: Examination, parts: Path | None) -> None:

@@ -1,6 +1,7 @@
 """Means over joints with intervals over images: joints of one person, persons of one image, do not count as draws."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -66,6 +67,12 @@ def resampled_means(sums: np.ndarray, counts: np.ndarray, bootstrap: Bootstrap) 
 
 
 def image_resamples(images: int, bootstrap: Bootstrap) -> np.ndarray:
-    """[samples, I] int64: how often each of I images is in each resample."""
-    rng = np.random.default_rng(bootstrap.seed)
-    return rng.multinomial(images, np.full(images, 1 / images), size=bootstrap.samples)
+    """[samples, I] int64: how often each of I images is in each resample; read-only, since all estimates share it."""
+    return _drawn(images, bootstrap.samples, bootstrap.seed)
+
+
+@lru_cache(maxsize=2)
+def _drawn(images: int, samples: int, seed: int) -> np.ndarray:
+    drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=samples)
+    drawn.flags.writeable = False
+    return drawn

@@ -18,6 +18,7 @@ from transpose.attention.neighbourhood import neighbourhoods
 from transpose.attention.occlusion import foretold, patch_effects, patches
 from transpose.attention.persons import ExplainedPersons, Truth
 from transpose.attention.randomisation import randomised_models, similarity_of_maps
+from transpose.attention.records import DIRECTIONS
 from transpose.attention.removal import Depth, Removal, all_layers_removal, last_layer_removal, picture_removal
 from transpose.config.attention import AttentionMeasures
 
@@ -26,8 +27,6 @@ Importance = Mapping[str, np.ndarray]
 
 MEASURES = ("peak_drop", "peak_change", "shift", "similarity_drop")
 """Share of the peak that is lost, and by which it changes either way; crop pixels moved; keypoint similarity lost."""
-
-DIRECTIONS = ("deletion", "insertion")
 
 
 class Trials:

@@ -1,93 +1,32 @@
 """The faithfulness file of one trained model: every trial as a mean over joints with an interval over images."""
 
 import numpy as np
-from pydantic import NonNegativeInt
 
 from transpose.attention.attribution import RANKINGS
 from transpose.attention.dependency import encoder_of
 from transpose.attention.estimates import Estimate, estimate
 from transpose.attention.examination import Examination
-from transpose.attention.faithfulness import DIRECTIONS, MEASURES, FaithfulnessTest, Trials
+from transpose.attention.faithfulness import MEASURES, FaithfulnessTest, Trials
 from transpose.attention.influence import agreement
 from transpose.attention.persons import ExplainedPersons
+from transpose.attention.records import (
+    DIRECTIONS,
+    Agreement,
+    Curve,
+    FaithfulnessReport,
+    Foretelling,
+    Knockout,
+    Randomised,
+)
 from transpose.attention.removal import DEPTHS
 from transpose.config.attention import AttentionMeasures
-from transpose.config.base import Settings, parse
-from transpose.config.study import Protocol
+from transpose.config.base import parse
 from transpose.evaluation.predict import finite_heatmaps_of
-from transpose.evaluation.report import Bootstrap, Subject
+from transpose.evaluation.report import Bootstrap
 from transpose.files import write_json, write_npz
 
 ATTENTION = "attention"
 """The ranking that is on trial; the others are its rivals."""
-
-
-class Knockout(Settings):
-    """What taking away a ranking's first cells does."""
-
-    depth: str
-    ranking: str
-    measure: str
-    mean: Estimate
-    margin: Estimate | None
-    """The mean of attention's figure minus this ranking's, joint by joint; None for attention itself."""
-
-
-class Curve(Settings):
-    """Keypoint similarity as cells are taken away or put back, the most important first, in the last layer."""
-
-    direction: str
-    ranking: str
-    similarities: tuple[Estimate, ...]
-    """At the report's `shares`."""
-    area: Estimate
-    """Under the curve; a faithful ranking has little under deletion and much under insertion."""
-    margin: Estimate | None
-    """Attention's area minus this one's, joint by joint; None for attention itself."""
-
-
-class Foretelling(Settings):
-    """Rank correlation, joint by joint, of a ranking with what hiding patches of the picture does to the peak."""
-
-    ranking: str
-    correlation: Estimate
-    margin: Estimate | None
-    """As a knock-out's."""
-
-
-class Agreement(Settings):
-    """Rank correlation, over pairs of joints, of what a matrix says with what hiding one joint does to another."""
-
-    depth: str
-    said_by: str
-    """`attention`, or `nearness`: what locality alone would foretell."""
-    effect: str
-    correlation: Estimate
-
-
-class Randomised(Settings):
-    """Rank correlation of dependency areas with those of the model with layers drawn anew, from the last on."""
-
-    layers: int
-    correlation: Estimate
-
-
-class FaithfulnessReport(Subject):
-    """The content of a faithfulness file."""
-
-    settings: AttentionMeasures
-    protocol: Protocol
-    bootstrap: Bootstrap
-    persons: NonNegativeInt
-    """Persons tried."""
-    joints: NonNegativeInt
-    """Their joints that are labelled and found well by the unflipped pass: those that are explained."""
-    shares: tuple[float, ...]
-    knockouts: tuple[Knockout, ...]
-    curves: tuple[Curve, ...]
-    foretelling: tuple[Foretelling, ...]
-    agreements: tuple[Agreement, ...]
-    randomised: tuple[Randomised, ...]
 
 
 def write_faithfulness(examination: Examination) -> None:

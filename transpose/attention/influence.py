@@ -79,14 +79,19 @@ def agreement(first: np.ndarray, second: np.ndarray, image_ids: np.ndarray, boot
         return Estimate(value=None, low=None, high=None, count=count, images=images)
     means = [sums[:, known].sum(axis=0) / counts[known] for sums, _ in totals]
     drawn = [resampled_means(sums[:, known], numbers[:, known], bootstrap) for sums, numbers in totals]
-    correlations = np.array([_correlation_of_known(*sample) for sample in zip(*drawn, strict=True)])
+    correlations = _correlations_of_known(*drawn)
     # Where nothing has any effect there is no order of effects to agree with.
     value = float(rank_correlation(*means))
     low, high = interval_of(correlations, bootstrap) if np.isfinite(value) else (None, None)
     return Estimate(value=value if np.isfinite(value) else None, low=low, high=high, count=count, images=images)
 
 
-def _correlation_of_known(first: np.ndarray, second: np.ndarray) -> float:
-    """Rank correlation over the pairs of joints that a resample has; NaN if these are too few."""
+def _correlations_of_known(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """[S] rank correlations of resamples [S, N], over the pairs of joints that each has; NaN if these are too few."""
     known = np.isfinite(first)
-    return float(rank_correlation(first[known], second[known])) if known.sum() >= _FEWEST_PAIRS else np.nan
+    complete = known.all(axis=1)
+    correlations = np.full(len(first), np.nan)
+    correlations[complete] = rank_correlation(first[complete], second[complete])
+    for sample in np.flatnonzero(~complete & (known.sum(axis=1) >= _FEWEST_PAIRS)):
+        correlations[sample] = rank_correlation(first[sample, known[sample]], second[sample, known[sample]])
+    return correlations

@@ -16,7 +16,7 @@ from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationCrops
 from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
-from transpose.evaluation.predict import decode_heatmaps
+from transpose.evaluation.predict import check_finite, decode_heatmaps
 from transpose.geometry import box_to_center_scale, crop_affines, rescale_points, transform_points
 from transpose.models.transpose import TransPose
 from transpose.skeleton import Skeleton
@@ -161,8 +161,7 @@ def heatmaps_of(model: TransPose, encoded: Tensor) -> Tensor:
         FloatingPointError: they are not finite, as those of a diverged model.
     """
     heatmaps = model.predict_heatmaps(encoded).float()
-    if not heatmaps.isfinite().all():
-        raise FloatingPointError("the model's heatmaps are not finite")
+    check_finite(heatmaps)
     return heatmaps
 
 

@@ -5,7 +5,7 @@ are annotated as occluded and as visible are kept apart. Means are over joints o
 """
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -15,9 +15,9 @@ from transpose.attention.examination import ModelOnTrial
 from transpose.attention.kinship import neighbours, partners
 from transpose.attention.neighbourhood import neighbourhoods
 from transpose.attention.persons import ExplainedPersons, Found, PersonBatch, Truth, find_joints, heatmaps_of
+from transpose.attention.records import Visibility
 from transpose.attention.regions import BACKGROUND, OTHER, OWN, Regions
 
-Visibility = Literal["occluded", "visible"]
 VISIBILITIES: tuple[Visibility, ...] = get_args(Visibility)
 """In the order of the annotations' values, 1 and 2."""
 

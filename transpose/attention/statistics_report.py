@@ -1,19 +1,18 @@
 """The statistics file of one trained model's attention."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 import numpy as np
-from pydantic import NonNegativeInt
 
 from transpose.attention.estimates import Estimate, estimate_of_draws, interval_of, resampled_means
 from transpose.attention.examination import Examination
 from transpose.attention.persons import ExplainedPersons
+from transpose.attention.records import Contrast, Difference, Statistic, StatisticsReport
 from transpose.attention.regions import Regions
-from transpose.attention.statistics import MEASURES, VISIBILITIES, AttentionStatistics, Tally, Visibility
-from transpose.config.base import Settings, parse
+from transpose.attention.statistics import MEASURES, VISIBILITIES, AttentionStatistics, Tally
+from transpose.config.base import parse
 from transpose.evaluation.predict import finite_heatmaps_of
-from transpose.evaluation.report import Bootstrap, Subject
+from transpose.evaluation.report import Bootstrap
 from transpose.files import write_json, write_npz
 
 OCCLUSION_MEASURES = ("near_lift", "partner_lift", "relatives_lift", "own_body", "distance", "entropy")
@@ -24,48 +23,6 @@ Totals = tuple[np.ndarray, np.ndarray]
 
 DEPTH_MEASURES = ("near", "distance", "entropy")
 """What is compared between the last layer and the first."""
-
-
-class Statistic(Settings):
-    """One measure, see `MEASURES`."""
-
-    layer: int
-    """From 1."""
-    head: int | None
-    """From 1; None is the mean over heads."""
-    visibility: Visibility
-    measure: str
-    mean: Estimate
-
-
-Contrast = Literal["occluded_minus_visible", "last_minus_first_layer"]
-"""The first in the last layer; the second over joints of both visibilities."""
-
-
-class Difference(Settings):
-    """A difference of two means on the same images, of attention averaged over heads."""
-
-    what: Contrast
-    measure: str
-    mean: Estimate
-    """Counts are those of the side that is named first."""
-    subtracted: NonNegativeInt
-    """Values of the other side."""
-
-
-class StatisticsReport(Subject):
-    """The content of a statistics file."""
-
-    reach: float
-    bootstrap: Bootstrap
-    persons: NonNegativeInt
-    images: NonNegativeInt
-    persons_without_mask: NonNegativeInt
-    """Nothing is said of the bodies that these look at."""
-    occluded_joints: NonNegativeInt
-    visible_joints: NonNegativeInt
-    statistics: tuple[Statistic, ...]
-    differences: tuple[Difference, ...]
 
 
 def write_statistics(examination: Examination) -> None:

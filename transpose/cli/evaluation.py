@@ -143,6 +143,41 @@ def generalise(
 
 
 @app.command()
+def measure_precision(
+    recipe: RecipeFile,
+    protocol: ProtocolFile,
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    run: RunFile,
+    boxes: BoxFile,
+    settings: Annotated[Path, typer.Option(help="Resolved precisions.")],
+    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
+    bootstrap_seed: Annotated[int, typer.Option(min=0)],
+    output: Output,
+) -> None:
+    """Predict with a trained variant in cheaper arithmetic, and compare AP and keypoints with fp32."""
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.config.precision import Precisions
+    from transpose.config.recipe import Recipe
+    from transpose.config.study import Protocol
+    from transpose.evaluation.precision import write_precisions
+    from transpose.evaluation.report import Bootstrap
+
+    write_precisions(
+        read_record(Recipe, recipe),
+        run,
+        read_record(Dataset, dataset),
+        annotations,
+        boxes,
+        read_record(Protocol, protocol),
+        read_record(Precisions, settings),
+        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
+        output,
+    )
+
+
+@app.command()
 def submit(
     dataset: DatasetFile,
     annotations: AnnotationFile,

@@ -56,6 +56,16 @@ def compare_resolutions(study: StudyFile) -> None:
 
 
 @app.command()
+def compare_precisions(study: StudyFile) -> None:
+    """Write the table of what a study's cheaper arithmetic changes."""
+    from transpose.config.load import read_record
+    from transpose.config.study import Study
+    from transpose.reporting.precision import write_precision_table
+
+    write_precision_table(read_record(Study, study))
+
+
+@app.command()
 def track_database(results: ResultsFolder, output: Output) -> None:
     """Create the MLflow database of a results folder."""
     from transpose.files import write_json

@@ -7,6 +7,7 @@ from pathlib import Path
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings, parse
 from transpose.config.dataset import Dataset
+from transpose.config.precision import Precisions
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import InputSizes
 from transpose.config.study import Cost, Explanation, Protocol, Study
@@ -21,6 +22,7 @@ RECORD_MODELS: Mapping[str, type[Settings]] = {
     "explanations": Explanation,
     "attention": AttentionMeasures,
     "resolutions": InputSizes,
+    "precisions": Precisions,
     "studies": Study,
 }
 """Model of each kind of record, by the folder that holds its files."""

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, Posit
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Name, Settings
 from transpose.config.estimate import Estimate
+from transpose.config.precision import Precisions
 from transpose.config.resolution import InputSizes
 from transpose.config.training import Precision, Probability, Training
 
@@ -96,6 +97,10 @@ class Resolutions(InputSizes, SideStudy):
     """Which trained variants are evaluated at inputs of other sizes (paper, study of unseen resolutions)."""
 
 
+class PrecisionStudy(Precisions, SideStudy):
+    """Which trained variants predict again in cheaper arithmetic, to see what AP that costs."""
+
+
 class AttentionStudy(AttentionMeasures, SideStudy):
     """Which trained variants' explanations are measured, on annotated boxes."""
 
@@ -140,6 +145,7 @@ class Study(Settings):
     ablations: tuple[Ablation, ...] = ()
     protocol_ablation: ProtocolAblation | None = None
     resolutions: Resolutions | None = None
+    precisions: PrecisionStudy | None = None
     attention: AttentionStudy | None = None
     training: Training = Training()
     overrides: dict[Name, dict[str, object]] = Field(
@@ -169,6 +175,7 @@ class Study(Settings):
         looks = {
             "protocol_ablation": self.protocol_ablation,
             "resolutions": self.resolutions,
+            "precisions": self.precisions,
             "attention": self.attention,
         }
         return {key: side for key, side in looks.items() if side is not None}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from transpose.config.base import Size, parse
+from transpose.config.base import parse
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import InputSizes, PositionWay, check_sizes, position_ways
@@ -11,17 +11,11 @@ from transpose.data.boxes import PersonBoxes, read_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.evaluation.pipeline import load_model, predict_persons
 from transpose.evaluation.predict import finite_heatmaps_of
-from transpose.evaluation.report import Bootstrap, EvaluationReport, Subject, report_values, weights_beside
+from transpose.evaluation.report import Bootstrap, Subject, report_values, weights_beside
 from transpose.evaluation.results import PoseResults, write_results
+from transpose.evaluation.side_records import ResolutionReport
 from transpose.files import atomic_folder, write_json
 from transpose.skeleton import Skeleton
-
-
-class ResolutionReport(EvaluationReport):
-    """Figures at an input size other than the one trained at, and what became of the position embedding."""
-
-    input_size: Size
-    position: PositionWay
 
 
 def write_resolutions(

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from pathlib import Path
 
-from pydantic import NonNegativeInt
 from torch import Tensor
 
 from transpose.compute import Compute
-from transpose.config.base import Settings, parse
+from transpose.config.base import parse
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
@@ -26,6 +25,7 @@ from transpose.evaluation.predict import (
 )
 from transpose.evaluation.report import Subject, weights_beside
 from transpose.evaluation.results import PoseResults
+from transpose.evaluation.side_records import ProtocolAblationReport
 from transpose.files import write_json
 from transpose.skeleton import Skeleton
 
@@ -33,27 +33,6 @@ FLIPS = (True, False)
 DECODERS = ("dark", "quarter", "argmax")
 SCORES = ("box_times_keypoints", "keypoints", "box")
 """The choices of `Protocol`, the official one first."""
-
-
-class ProtocolResult(Settings):
-    """One combination and its figures."""
-
-    protocol: Protocol
-    official: bool
-    """All four choices are the official ones: flip test, DARK, suppression, box times keypoint score."""
-    predictions: NonNegativeInt
-    """Persons that were left of the boxes."""
-    metrics: dict[str, float]
-    """The COCO evaluation's figures as fractions, -1 where it has no answer."""
-
-
-class ProtocolAblationReport(Subject):
-    """The content of a protocol ablation's file."""
-
-    images: NonNegativeInt
-    persons: NonNegativeInt
-    results: tuple[ProtocolResult, ...]
-    """The official combination first."""
 
 
 def combinations(protocol: Protocol) -> list[Protocol]:

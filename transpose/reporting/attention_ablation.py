@@ -5,16 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from transpose.attention.ablation import Change
-from transpose.attention.ablation_report import AblationResult, AttentionAblationReport
 from transpose.attention.estimates import Estimate
+from transpose.attention.records import AblationResult, AttentionAblationReport, Change
 from transpose.config.study import Study
 from transpose.reporting.attention_reports import places_and_models
 from transpose.reporting.estimates import mean_estimate, words_of
 from transpose.reporting.layout import DASH, Section, number
-from transpose.reporting.records import BOX_WORDS
 from transpose.reporting.subjects import mean_percent, place_words
-from transpose.reporting.tables import protocol_words
+from transpose.reporting.words import BOX_WORDS, protocol_words
 from transpose.reporting.writers import write_all_formats
 
 KIND_WORDS = {

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from transpose.attention.estimates import Estimate
-from transpose.attention.statistics_report import StatisticsReport
+from transpose.attention.records import StatisticsReport
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
 from transpose.config.study import Study

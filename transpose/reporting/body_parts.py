@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from transpose.attention.body_part_report import STATES, BodyPartReport
 from transpose.attention.estimates import Estimate
+from transpose.attention.records import STATES, BodyPartReport
 from transpose.config.study import Study
 from transpose.reporting.attention_reports import places_and_models
 from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of

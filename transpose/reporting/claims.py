@@ -4,11 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from transpose.attention.ablation_report import AttentionAblationReport
-from transpose.attention.body_part_report import BodyPartReport
 from transpose.attention.estimates import Estimate
-from transpose.attention.faithfulness_report import FaithfulnessReport
-from transpose.attention.statistics_report import Contrast, Difference, StatisticsReport
+from transpose.attention.records import (
+    AttentionAblationReport,
+    BodyPartReport,
+    Contrast,
+    Difference,
+    FaithfulnessReport,
+    StatisticsReport,
+)
 from transpose.config.variant import Variant
 from transpose.reporting.words import DEPTH_WORDS
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from transpose.attention.estimates import Estimate
-from transpose.attention.faithfulness import DIRECTIONS
-from transpose.attention.faithfulness_report import FaithfulnessReport, Knockout
+from transpose.attention.records import DIRECTIONS, FaithfulnessReport, Knockout
 from transpose.config.study import Study
 from transpose.reporting.attention_reports import places_and_models
 from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of

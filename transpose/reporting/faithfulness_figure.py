@@ -8,9 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transpose.attention.faithfulness import DIRECTIONS
-from transpose.attention.faithfulness_report import Curve, FaithfulnessReport
-from transpose.reporting.plots import plain, save, style_of, tidy
+from transpose.attention.records import DIRECTIONS, Curve, FaithfulnessReport
+from transpose.reporting.figure_style import plain, save, style_of, tidy
 
 _LABELS = {"deletion": "deletion: share taken away", "insertion": "insertion: share that is left"}
 

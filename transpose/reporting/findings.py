@@ -3,11 +3,8 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from transpose.attention.ablation_report import AttentionAblationReport
-from transpose.attention.body_part_report import BodyPartReport
 from transpose.attention.estimates import Estimate
-from transpose.attention.faithfulness_report import FaithfulnessReport
-from transpose.attention.statistics_report import StatisticsReport
+from transpose.attention.records import AttentionAblationReport, BodyPartReport, FaithfulnessReport, StatisticsReport
 from transpose.config.recipe import Recipe
 from transpose.config.study import Evaluation, Study
 from transpose.config.variant import Variant
@@ -27,7 +24,7 @@ from transpose.reporting.claims import (
 )
 from transpose.reporting.estimates import mean_over_seeds, words_of
 from transpose.reporting.layout import Section
-from transpose.reporting.study import StudyFiles
+from transpose.reporting.study_files import StudyFiles
 from transpose.reporting.subjects import place_words
 from transpose.reporting.writers import write_html, write_markdown
 

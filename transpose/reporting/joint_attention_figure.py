@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from transpose.reporting.plots import plain, save
+from transpose.reporting.figure_style import plain, save
 
 _PANELS = ("occluded joints", "visible joints")
 

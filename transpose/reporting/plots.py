@@ -5,18 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from transpose.config.dataset import Accuracy
-from transpose.files import atomic_path
-from transpose.reporting.records import BOX_WORDS, ResultRow
-
-# Okabe and Ito's colours, told apart with any colour vision; markers repeat the distinction. Yellow is too pale for
-# lines.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_DPI = 150
+from transpose.reporting.figure_style import plain, save, style_of, tidy
+from transpose.reporting.records import ResultRow
+from transpose.reporting.words import BOX_WORDS
 
 
 @dataclass(frozen=True)
@@ -177,29 +171,3 @@ def _joint_means(row: ResultRow) -> dict[str, float]:
     names = row.evaluations[0].joint_accuracy
     values = {name: [record.joint_accuracy[name] for record in row.evaluations] for name in names}
     return {name: 100 * float(np.mean(v)) if min(v) >= 0 else float("nan") for name, v in values.items()}
-
-
-def style_of(index: int) -> dict:
-    """Colour, marker and line of the variant at a place in the study's list."""
-    colour = _COLOURS[index % len(_COLOURS)]
-    line = ("-", "--", ":")[index // len(_COLOURS) % 3]
-    return {"color": colour, "marker": _MARKERS[index % len(_MARKERS)], "linestyle": line}
-
-
-def tidy(axes: Axes) -> None:
-    """Grid and frame that all figures share."""
-    axes.grid(visible=True, alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def plain(text: str) -> str:
-    """Text that matplotlib shows as it is."""
-    # A dollar sign would start matplotlib's formula language.
-    return text.replace("$", r"\$")
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure atomically; equal figures have equal bytes."""
-    with atomic_path(path) as temporary:
-        # No date and version in the file: equal figures have equal bytes.
-        figure.savefig(temporary, dpi=_DPI, metadata={"Software": None})

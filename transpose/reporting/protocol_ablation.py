@@ -8,11 +8,10 @@ import pandas as pd
 from transpose.config.load import read_record
 from transpose.config.study import Protocol, Study
 from transpose.errors import InputError
-from transpose.evaluation.protocol_ablation import ProtocolAblationReport, ProtocolResult
+from transpose.evaluation.side_records import ProtocolAblationReport, ProtocolResult
 from transpose.reporting.layout import Section, number, with_sign
-from transpose.reporting.records import BOX_WORDS
 from transpose.reporting.subjects import check_same_annotations, mean_percent, place_words
-from transpose.reporting.tables import protocol_words
+from transpose.reporting.words import BOX_WORDS, protocol_words
 from transpose.reporting.writers import write_all_formats
 
 FOOTNOTES = [

@@ -7,13 +7,6 @@ from transpose.config.dataset import Accuracy, BoxKind
 from transpose.config.study import Protocol
 from transpose.cost import CostReport
 
-BOX_WORDS: dict[BoxKind, str] = {
-    "ground_truth": "ground-truth boxes",
-    "detections": "detector boxes",
-    "detector": "boxes of a detector that was run here",
-    "simulated": "simulated boxes (ground truth with errors, no detector)",
-}
-
 
 class EvaluationKey(Settings):
     """Results with equal keys may be averaged; those that differ in more than the variant may not be compared."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from transpose.reporting.plots import plain, save, style_of, tidy
+from transpose.reporting.figure_style import plain, save, style_of, tidy
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ from transpose.config.recipe import Recipe
 from transpose.config.resolution import PositionWay, position_ways
 from transpose.config.study import Protocol, Resolutions, Study
 from transpose.errors import InputError
-from transpose.evaluation.generalise import ResolutionReport
 from transpose.evaluation.report import EvaluationReport
+from transpose.evaluation.side_records import ResolutionReport
 from transpose.reporting.layout import Section, number, with_sign
-from transpose.reporting.records import BOX_WORDS
 from transpose.reporting.resolution_figure import Curve, plot_resolutions
 from transpose.reporting.subjects import check_same_annotations, mean_percent, place_words
-from transpose.reporting.tables import protocol_words, size_words
+from transpose.reporting.words import BOX_WORDS, protocol_words, size_words
 from transpose.reporting.writers import write_all_formats
 
 FOOTNOTES = [

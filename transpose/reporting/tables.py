@@ -9,20 +9,17 @@ import pandas as pd
 from transpose.config.dataset import Accuracy
 from transpose.config.study import Protocol
 from transpose.reporting.published import Published, PublishedRow, published_row
-from transpose.reporting.records import BOX_WORDS, AblationRecord, ResultRow
+from transpose.reporting.records import AblationRecord, ResultRow
+from transpose.reporting.words import BOX_WORDS, NOT_RUN, decisive, protocol_words, size_words
 
 TOLERANCE = 0.5
 """Points by which a reproduction may differ from the published figure."""
-
-NOT_RUN = "not run"
 
 _METRICS: Mapping[Accuracy, tuple[str, ...]] = {
     "AP": ("AP", "AP50", "AP75", "APM", "APL", "AR"),
     "PCKh50": ("PCKh50", "PCKh11", "PCKh10"),
 }
 """Columns of a row, by the figure that its evaluation is about."""
-
-_IRRELEVANT_TO_RESULTS = {"batch_size", "threads"}
 
 
 def comparison_table(rows: list[ResultRow], published: Published, tolerance: float = TOLERANCE) -> pd.DataFrame:
@@ -116,7 +113,7 @@ def counterpart(row: ResultRow, published: Published) -> tuple[PublishedRow | No
         return None, f"evaluated by {row.key.metric}, not by {benchmark.metric}"
     if target is None or benchmark.metric not in target.metrics:
         return None, "nothing published for this data set and boxes"
-    if _decisive(row.key.protocol) != _decisive(Protocol()):
+    if decisive(row.key.protocol) != decisive(Protocol()):
         return None, "another evaluation protocol"
     if row.input_size != target.input_size:
         return None, "another input size"
@@ -240,27 +237,3 @@ def _mean(row: ResultRow, metric: str) -> float:
 
 def points(fraction: float | None) -> float:
     return float("nan") if fraction is None else 100 * fraction
-
-
-def _decisive(protocol: Protocol) -> dict[str, object]:
-    return protocol.model_dump(exclude=_IRRELEVANT_TO_RESULTS)
-
-
-def protocol_words(protocol: Protocol) -> str:
-    """What of a protocol is not official, in words."""
-    if _decisive(protocol) == _decisive(Protocol()):
-        return "official protocol"
-    official = _decisive(Protocol())
-    changed = (
-        f"{name} {_value_words(value)}" for name, value in _decisive(protocol).items() if value != official[name]
-    )
-    return f"protocol with {', '.join(changed)}"
-
-
-def _value_words(value: object) -> str:
-    return "off" if value is None or value is False else str(value)
-
-
-def size_words(size: tuple[int, int]) -> str:
-    """An input size (height, width) as tables write it."""
-    return f"{size[0]}x{size[1]}"

@@ -13,6 +13,7 @@ _TABLES = (
     "ablations",
     "protocol_ablation",
     "resolutions",
+    "precision",
     "attention_statistics",
     "faithfulness",
     "attention_ablation",

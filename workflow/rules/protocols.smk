@@ -20,7 +20,10 @@ rule ablate_protocol:
         gpu=GPUS,
     params:
         code=code_fingerprint(
-            *PREDICTION_CODE, *EVALUATION_CODE, "evaluation/protocol_ablation.py"
+            *PREDICTION_CODE,
+            *EVALUATION_CODE,
+            "evaluation/protocol_ablation.py",
+            "evaluation/side_records.py",
         ),
     message:
         "Every protocol on {wildcards.dataset} {wildcards.split}, {wildcards.boxes} boxes, with {wildcards.variant}, seed {wildcards.seed}"

@@ -23,7 +23,10 @@ rule generalise:
         gpu=GPUS,
     params:
         code=code_fingerprint(
-            *PREDICTION_CODE, *EVALUATION_CODE, "evaluation/generalise.py"
+            *PREDICTION_CODE,
+            *EVALUATION_CODE,
+            "evaluation/generalise.py",
+            "evaluation/side_records.py",
         ),
         samples=PLAN.study.bootstrap_samples,
         seed=PLAN.study.bootstrap_seed,

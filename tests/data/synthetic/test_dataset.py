@@ -106,3 +106,10 @@ def test_part_labels_match_the_masks(folder: Path):
     first = [each for each in content["annotations"] if each["image_id"] == 1]
     drawn = {(owners == index).sum() for index in range(owners.max() + 1)}
     assert {each["area"] for each in first if not each["iscrowd"]} <= drawn
+
+
+def test_what_is_seen_does_not_need_the_picture():
+    artist = painter(SETTINGS, "train")
+    _, rendering = artist.scene(1)
+    for seen, drawn in zip(artist.seen(1), (rendering.owners, rendering.depths, rendering.bones), strict=True):
+        np.testing.assert_array_equal(seen, drawn)

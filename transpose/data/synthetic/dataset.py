@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from transpose.config.dataset import SyntheticSource
 from transpose.data.synthetic.annotate import PERSON_CATEGORY, annotations
-from transpose.data.synthetic.render import Rendering, render
+from transpose.data.synthetic.render import Rendering, render, seen_surfaces
 from transpose.data.synthetic.scene import Bodies, Scene, load_bodies, sample_scene
 from transpose.errors import InputError
 from transpose.files import atomic_folder, write_json
@@ -42,6 +42,10 @@ class Painter:
     def scene(self, index: int) -> tuple[Scene, Rendering]:
         """Scene and rendering of picture `index`, counted from 0."""
         return self._scene(self._stream(index))
+
+    def seen(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Owners, depths and bones of `Rendering` for picture `index`, counted from 0, which itself is not drawn."""
+        return seen_surfaces(sample_scene(self.bodies, self.settings, self._stream(index)), self.settings.antialias)
 
     def paint(self, index: int) -> Picture:
         """JPEG bytes, COCO image record and COCO annotations of picture `index`, counted from 0."""
@@ -103,14 +107,14 @@ def synthesise(settings: SyntheticSource, split: str, out_dir: Path, jobs: int) 
 
 
 def part_labels(settings: SyntheticSource, split: str, index: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Who and which body part is seen in each pixel of picture `index` (from 0), rendered again.
+    """Who and which body part is seen in each pixel of picture `index` (from 0), from the same scene again.
 
     Returns:
         Figures [H, W] int16 (-1 nobody), bones [H, W] int16 (-1 none) and the names of the bones.
     """
     artist = painter(settings, split)
-    _, rendering = artist.scene(index)
-    return rendering.owners, rendering.bones, artist.bodies.fine.bones
+    owners, _, bones = artist.seen(index)
+    return owners, bones, artist.bodies.fine.bones
 
 
 @contextmanager

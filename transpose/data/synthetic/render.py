@@ -66,6 +66,11 @@ def render(scene: Scene, antialias: int, rng: np.random.Generator) -> Rendering:
     return Rendering(_photographed(image, rng), *fine.maps())
 
 
+def seen_surfaces(scene: Scene, antialias: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Owners, depths and bones of `Rendering`, without light, background and picture, which take half of its time."""
+    return _FineGrid(scene, antialias).maps()
+
+
 class _FineGrid:
     """The front surfaces of all figures and props on the antialiased grid."""
 

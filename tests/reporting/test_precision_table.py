@@ -1,0 +1,103 @@
+"""The table of cheaper arithmetic: means over seeds, differences with their intervals, the device named."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from transpose.config.study import Protocol, Study
+from transpose.errors import InputError
+from transpose.files import read_json, write_json
+from transpose.reporting.precision import write_precision_table
+
+VARIANTS = ("r_sine", "h_sine")
+EVALUATIONS = [{"dataset": "synthetic", "split": "val", "boxes": ["ground_truth"]}]
+STUDY = {
+    "name": "demo",
+    "variants": VARIANTS,
+    "seeds": 2,
+    "train": {"dataset": "synthetic", "split": "train"},
+    "validation": {"dataset": "synthetic", "split": "val"},
+    "evaluations": EVALUATIONS,
+    "precisions": {"variants": VARIANTS, "evaluations": EVALUATIONS},
+}
+
+
+def report(variant: str, seed: int) -> dict:
+    """The second seed is 10 points better throughout and loses 0.2 points more by bf16."""
+    difference = -0.001 - 0.002 * seed
+    result = {
+        "precision": "bf16",
+        "predictions": 7,
+        "metrics": {"AP": 0.5 + 0.1 * seed + difference},
+        "difference": difference,
+        "interval": [difference - 0.001, difference + 0.003],
+        "same_peak": 0.9,
+        "median_shift": 0.0625,
+        "far_shift": 1.5,
+    }
+    return {
+        "variant": variant,
+        "title": f"The {variant[0]} model",
+        "seed": seed,
+        "initialisation": "from scratch",
+        "dataset": "synthetic",
+        "dataset_title": "synthetic people",
+        "split": "val",
+        "boxes": "ground_truth",
+        "boxes_kind": "ground_truth",
+        "box_count": 9,
+        "weights_sha256": "a" * 64,
+        "annotations_sha256": "c" * 64,
+        "protocol": Protocol().model_dump(),
+        "bootstrap": {"samples": 20, "seed": 0},
+        "machine": {"device": "cpu" if seed == 0 else "Some GPU", "cpu": "Some processor"},
+        "images": 4,
+        "persons": 8,
+        "fp32": {"AP": 0.5 + 0.1 * seed},
+        "results": [result],
+    }
+
+
+def path_of(folder: Path, variant: str, seed: int) -> Path:
+    return folder / "precision" / variant / f"seed{seed}" / "synthetic" / "val" / "ground_truth.json"
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    for variant in VARIANTS:
+        for seed in (0, 1):
+            write_json(path_of(tmp_path, variant, seed), report(variant, seed))
+    return Study.model_validate(STUDY | {"results": str(tmp_path)})
+
+
+def test_numbers_are_means_over_seeds_in_points(study: Study, tmp_path: Path) -> None:
+    write_precision_table(study)
+    rows = list(csv.DictReader((tmp_path / "precision.csv").read_text().splitlines()))
+    assert [row["variant"] for row in rows] == list(VARIANTS)
+    names = ("AP_fp32", "AP", "difference", "difference_low", "difference_high", "same_peak", "median_shift")
+    expected = (55.0, 54.8, -0.2, -0.3, 0.1, 90.0, 0.0625)
+    assert [float(rows[1][name]) for name in names] == [pytest.approx(value) for value in expected]
+
+
+def test_readers_see_the_interval_and_the_devices(study: Study, tmp_path: Path) -> None:
+    write_precision_table(study)
+    text = (tmp_path / "precision.md").read_text()
+    figures = r"55.00 | 54.80 | −0.20 \[−0.30, +0.10\] | 90.00 | 0.062 | 1.50"
+    assert f"| The h model | bf16 | {figures} | Some processor, Some GPU |" in text
+    assert "ground-truth boxes; official protocol; 4 pictures, 8 persons" in text
+    for suffix in ("html", "tex"):
+        assert "Some processor, Some GPU" in (tmp_path / f"precision.{suffix}").read_text()
+
+
+def test_other_annotations_are_refused(study: Study, tmp_path: Path) -> None:
+    path = path_of(tmp_path, "h_sine", 1)
+    write_json(path, read_json(path) | {"annotations_sha256": "d" * 64})
+    with pytest.raises(InputError, match="h_sine seed 1: annotations_sha256: not the annotations of r_sine, seed 0"):
+        write_precision_table(study)
+    assert not list(tmp_path.glob("precision.*"))
+
+
+def test_a_study_without_precisions_has_no_table(study: Study) -> None:
+    with pytest.raises(InputError, match="precisions: the study asks for none"):
+        write_precision_table(study.model_copy(update={"precisions": None}))

@@ -1,0 +1,229 @@
+"""What the files of measured attention hold. Reading them takes neither a network nor the library behind it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import NonNegativeInt
+
+from transpose.attention.estimates import Estimate
+from transpose.attention.hidden_joints import HIDDEN, SEEN
+from transpose.config.attention import AttentionMeasures
+from transpose.config.base import Settings
+from transpose.config.study import Protocol
+from transpose.evaluation.report import Bootstrap, Subject
+
+Visibility = Literal["occluded", "visible"]
+"""Of a labelled joint."""
+
+DIRECTIONS = ("deletion", "insertion")
+"""Whether cells are taken away or put back."""
+
+ChangeKind = Literal[
+    "intact",
+    "head_off",
+    "all_heads_off",
+    "layer_off",
+    "uniform_attention",
+    "identity_attention",
+    "mean_attention",
+    "no_position",
+    "mirrored_position",
+    "shuffled_position",
+    "sine_in_place",
+    "sine_added",
+]
+"""What is done to a trained model, see `transpose.attention.ablation`."""
+
+Division = Literal["body_parts", "joint_neighbourhoods"]
+"""What the picture is divided by: parts known in every pixel, or cells around labelled joints."""
+
+JointState = Literal["hidden", "seen"]
+STATES: Mapping[JointState, int] = {"hidden": HIDDEN, "seen": SEEN}
+
+
+class Statistic(Settings):
+    """One measure, see `MEASURES`."""
+
+    layer: int
+    """From 1."""
+    head: int | None
+    """From 1; None is the mean over heads."""
+    visibility: Visibility
+    measure: str
+    mean: Estimate
+
+
+Contrast = Literal["occluded_minus_visible", "last_minus_first_layer"]
+"""The first in the last layer; the second over joints of both visibilities."""
+
+
+class Difference(Settings):
+    """A difference of two means on the same images, of attention averaged over heads."""
+
+    what: Contrast
+    measure: str
+    mean: Estimate
+    """Counts are those of the side that is named first."""
+    subtracted: NonNegativeInt
+    """Values of the other side."""
+
+
+class StatisticsReport(Subject):
+    """The content of a statistics file."""
+
+    reach: float
+    bootstrap: Bootstrap
+    persons: NonNegativeInt
+    images: NonNegativeInt
+    persons_without_mask: NonNegativeInt
+    """Nothing is said of the bodies that these look at."""
+    occluded_joints: NonNegativeInt
+    visible_joints: NonNegativeInt
+    statistics: tuple[Statistic, ...]
+    differences: tuple[Difference, ...]
+
+
+class Knockout(Settings):
+    """What taking away a ranking's first cells does."""
+
+    depth: str
+    ranking: str
+    measure: str
+    mean: Estimate
+    margin: Estimate | None
+    """The mean of attention's figure minus this ranking's, joint by joint; None for attention itself."""
+
+
+class Curve(Settings):
+    """Keypoint similarity as cells are taken away or put back, the most important first, in the last layer."""
+
+    direction: str
+    ranking: str
+    similarities: tuple[Estimate, ...]
+    """At the report's `shares`."""
+    area: Estimate
+    """Under the curve; a faithful ranking has little under deletion and much under insertion."""
+    margin: Estimate | None
+    """Attention's area minus this one's, joint by joint; None for attention itself."""
+
+
+class Foretelling(Settings):
+    """Rank correlation, joint by joint, of a ranking with what hiding patches of the picture does to the peak."""
+
+    ranking: str
+    correlation: Estimate
+    margin: Estimate | None
+    """As a knock-out's."""
+
+
+class Agreement(Settings):
+    """Rank correlation, over pairs of joints, of what a matrix says with what hiding one joint does to another."""
+
+    depth: str
+    said_by: str
+    """`attention`, or `nearness`: what locality alone would foretell."""
+    effect: str
+    correlation: Estimate
+
+
+class Randomised(Settings):
+    """Rank correlation of dependency areas with those of the model with layers drawn anew, from the last on."""
+
+    layers: int
+    correlation: Estimate
+
+
+class FaithfulnessReport(Subject):
+    """The content of a faithfulness file."""
+
+    settings: AttentionMeasures
+    protocol: Protocol
+    bootstrap: Bootstrap
+    persons: NonNegativeInt
+    """Persons tried."""
+    joints: NonNegativeInt
+    """Their joints that are labelled and found well by the unflipped pass: those that are explained."""
+    shares: tuple[float, ...]
+    knockouts: tuple[Knockout, ...]
+    curves: tuple[Curve, ...]
+    foretelling: tuple[Foretelling, ...]
+    agreements: tuple[Agreement, ...]
+    randomised: tuple[Randomised, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a model at test time."""
+
+    kind: ChangeKind
+    layer: int | None = None
+    """Counted from 0; None where all layers change, or none does."""
+    head: int | None = None
+
+
+class AblationResult(Settings):
+    """A change and what it does."""
+
+    change: Change
+    predictions: NonNegativeInt
+    """Persons that were left of the boxes."""
+    metrics: dict[str, float]
+    """The COCO evaluation's figures as fractions, -1 where it has no answer."""
+    difference: Estimate | None
+    """AP minus that of the intact model, over annotated persons; None for the intact model itself."""
+
+
+class AttentionAblationReport(Subject):
+    """The content of an attention ablation file."""
+
+    protocol: Protocol
+    bootstrap: Bootstrap
+    seed_of_shuffling: NonNegativeInt
+    images: NonNegativeInt
+    persons: NonNegativeInt
+    layers: NonNegativeInt
+    heads: NonNegativeInt
+    """Of each layer."""
+    results: tuple[AblationResult, ...]
+    """The intact model first."""
+
+
+class JointCount(Settings):
+    """How many joints of the persons there are, and how many of them are on trial."""
+
+    joints: JointState
+    labelled: NonNegativeInt
+    found_well: NonNegativeInt
+
+
+class PartRow(Settings):
+    """One measure of one group of places, as a mean over hidden or over seen joints."""
+
+    group: str
+    joints: JointState
+    measure: str
+    mean: Estimate
+    persons: NonNegativeInt
+    """With at least one such joint."""
+
+
+class PartDifference(Settings):
+    """One measure of one group: hidden joints minus seen ones of the same kind."""
+
+    group: str
+    measure: str
+    hidden_minus_seen: Estimate
+
+
+class BodyPartReport(Subject):
+    """The content of a body part file."""
+
+    settings: AttentionMeasures
+    protocol: Protocol
+    bootstrap: Bootstrap
+    divided_by: Division
+    persons: NonNegativeInt
+    joints: tuple[JointCount, ...]
+    rows: tuple[PartRow, ...]
+    differences: tuple[PartDifference, ...]

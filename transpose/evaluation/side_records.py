@@ -1,0 +1,71 @@
+"""What the files of side studies hold. Reading them takes neither a network nor the library behind it."""
+
+from pydantic import NonNegativeInt
+
+from transpose.config.base import Settings, Size
+from transpose.config.resolution import PositionWay
+from transpose.config.study import Protocol
+from transpose.config.training import Precision
+from transpose.evaluation.report import Bootstrap, EvaluationReport, Subject
+
+
+class ProtocolResult(Settings):
+    """One combination and its figures."""
+
+    protocol: Protocol
+    official: bool
+    """All four choices are the official ones: flip test, DARK, suppression, box times keypoint score."""
+    predictions: NonNegativeInt
+    """Persons that were left of the boxes."""
+    metrics: dict[str, float]
+    """The COCO evaluation's figures as fractions, -1 where it has no answer."""
+
+
+class ProtocolAblationReport(Subject):
+    """The content of a protocol ablation's file."""
+
+    images: NonNegativeInt
+    persons: NonNegativeInt
+    results: tuple[ProtocolResult, ...]
+    """The official combination first."""
+
+
+class ResolutionReport(EvaluationReport):
+    """Figures at an input size other than the one trained at, and what became of the position embedding."""
+
+    input_size: Size
+    position: PositionWay
+
+
+class PrecisionResult(Settings):
+    """Predictions in one arithmetic beside those in fp32, by the same weights on the same crops."""
+
+    precision: Precision
+    predictions: NonNegativeInt
+    """Persons that were left of the boxes."""
+    metrics: dict[str, float]
+    """The COCO evaluation's figures as fractions, -1 where it has no answer."""
+    difference: float
+    """AP minus that of fp32, as a fraction."""
+    interval: tuple[float, float]
+    """Paired bootstrap interval of the difference over pictures: low, high."""
+    same_peak: float
+    """Share of heatmaps, one for each box and keypoint, whose maximum is at the same pixel."""
+    median_shift: float
+    """Median distance of a box's keypoints from where fp32 has them, in pixels of the picture."""
+    far_shift: float
+    """The distance that 99 % of the keypoints stay within."""
+
+
+class PrecisionReport(Subject):
+    """The content of a precision file."""
+
+    protocol: Protocol
+    bootstrap: Bootstrap
+    machine: dict[str, str]
+    """What the networks ran on, see `describe_machine`; rounding is the device's."""
+    images: NonNegativeInt
+    persons: NonNegativeInt
+    fp32: dict[str, float]
+    """The COCO evaluation's figures in fp32."""
+    results: tuple[PrecisionResult, ...]

@@ -1,0 +1,165 @@
+"""What cheaper arithmetic costs each model, beside fp32 on the same pictures."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import pandas as pd
+
+from transpose.attention.estimates import Estimate
+from transpose.config.load import read_record
+from transpose.config.study import Study
+from transpose.errors import InputError
+from transpose.evaluation.side_records import PrecisionReport, PrecisionResult
+from transpose.reporting.estimates import about, mean_estimate, words_of
+from transpose.reporting.layout import Section, number
+from transpose.reporting.subjects import check_same_annotations, mean_percent, place_words
+from transpose.reporting.words import BOX_WORDS, protocol_words
+from transpose.reporting.writers import write_all_formats
+
+FOOTNOTES = [
+    "AP in per cent and differences to fp32 in points, means over seeds, with paired 95 % bootstrap intervals over"
+    " pictures: the same weights, crops and protocol, the network alone in another arithmetic. Same peak: heatmaps, one"
+    " for each box and keypoint, whose maximum is at the same pixel. Shifts: of a box's keypoints, in pixels of the"
+    " picture. Rounding is the device's: another one may differ."
+]
+
+
+@dataclass(frozen=True)
+class PrecisionRow:
+    """One variant in one arithmetic on one place, with the report and result of each seed."""
+
+    seeds: Sequence[tuple[PrecisionReport, PrecisionResult]]
+
+    @property
+    def report(self) -> PrecisionReport:
+        """The first seed's, for what all share."""
+        return self.seeds[0][0]
+
+    @property
+    def precision(self) -> str:
+        """The arithmetic."""
+        return self.seeds[0][1].precision
+
+    @property
+    def difference(self) -> Estimate:
+        """AP minus that of fp32, as a fraction."""
+        return mean_estimate(
+            [
+                Estimate(
+                    value=result.difference,
+                    low=result.interval[0],
+                    high=result.interval[1],
+                    count=report.persons,
+                    images=report.images,
+                )
+                for report, result in self.seeds
+            ]
+        )
+
+    @property
+    def exact_ap(self) -> float:
+        """In fp32, in per cent."""
+        return mean_percent([report.fp32["AP"] for report, _ in self.seeds])
+
+    @property
+    def ap(self) -> float:
+        """In per cent."""
+        return mean_percent([result.metrics["AP"] for _, result in self.seeds])
+
+    def mean(self, field: str) -> float:
+        """Mean over seeds of a number of `PrecisionResult`."""
+        return fmean(getattr(result, field) for _, result in self.seeds)
+
+
+def write_precision_table(study: Study) -> None:
+    """Write `precision` as .csv, .md, .html and .tex into the study's results folder.
+
+    Raises:
+        InputError: the study asks for no precisions, or a file is missing, broken or of other annotations.
+    """
+    if study.precisions is None:
+        raise InputError(study.name, None, "precisions", "the study asks for none")
+    table, sections = [], []
+    for place in study.precisions.places():
+        models = [list(_reports(study, variant, place)) for variant in study.precisions.variants]
+        named = [(f"{report.variant} seed {report.seed}", report) for reports in models for report in reports]
+        check_same_annotations("precisions", named, "measure")
+        rows = [row for reports in models for row in _rows(reports)]
+        table += [_columns(row) for row in rows]
+        sections.append(precision_section(rows))
+    path = Path(study.results) / "precision"
+    write_all_formats(path, f"Precision: {study.name}", pd.DataFrame(table), sections, FOOTNOTES)
+
+
+def precision_section(rows: Sequence[PrecisionRow]) -> Section:
+    """A row a model and arithmetic, of one place."""
+    cells = tuple(
+        (
+            row.report.title,
+            row.precision,
+            number(row.exact_ap, 2),
+            number(row.ap, 2),
+            words_of(row.difference, 2, 100, signed=True),
+            number(100 * row.mean("same_peak"), 2),
+            number(row.mean("median_shift"), 3),
+            number(row.mean("far_shift"), 2),
+            _device(row),
+        )
+        for row in rows
+    )
+    columns = (
+        "Model",
+        "Precision",
+        "AP in fp32",
+        "AP",
+        "Difference",
+        "Same peak, %",
+        "Median shift, px",
+        "99 % within, px",
+        "Device",
+    )
+    first = rows[0].report
+    counts = f"{first.images:,} pictures, {first.persons:,} persons"
+    note = f"{BOX_WORDS[first.boxes_kind]}; {protocol_words(first.protocol)}; {counts}"
+    return Section(f"{place_words(first)}: cheaper arithmetic", note, columns, cells)
+
+
+def _columns(row: PrecisionRow) -> dict[str, object]:
+    difference = row.difference
+    ends = (difference.value, difference.low, difference.high)
+    points = (None if end is None else 100 * end for end in ends)
+    return about(row.report, len(row.seeds)) | {
+        "box_source": BOX_WORDS[row.report.boxes_kind],
+        "protocol": protocol_words(row.report.protocol),
+        "images": row.report.images,
+        "persons": row.report.persons,
+        "device": _device(row),
+        "precision": row.precision,
+        "AP_fp32": row.exact_ap,
+        "AP": row.ap,
+        **dict(zip(("difference", "difference_low", "difference_high"), points, strict=True)),
+        "same_peak": 100 * row.mean("same_peak"),
+        "median_shift": row.mean("median_shift"),
+        "far_shift": row.mean("far_shift"),
+    }
+
+
+def _device(row: PrecisionRow) -> str:
+    """The accelerators of all seeds, or the processors where there was none."""
+    machines = (report.machine for report, _ in row.seeds)
+    names = (machine["cpu"] if machine["device"] == "cpu" else machine["device"] for machine in machines)
+    return ", ".join(dict.fromkeys(names))
+
+
+def _rows(reports: Sequence[PrecisionReport]) -> Iterator[PrecisionRow]:
+    for index, _ in enumerate(reports[0].results):
+        yield PrecisionRow([(report, report.results[index]) for report in reports])
+
+
+def _reports(study: Study, variant: str, place: tuple[str, str, str]) -> Iterator[PrecisionReport]:
+    dataset, split, boxes = place
+    for seed in range(study.seeds):
+        folder = Path(study.results) / "precision" / variant / f"seed{seed}" / dataset / split
+        yield read_record(PrecisionReport, folder / f"{boxes}.json")

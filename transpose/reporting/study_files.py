@@ -1,0 +1,97 @@
+"""A study's records, and where its results lie."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from transpose.config.dataset import Dataset
+from transpose.config.load import read_record
+from transpose.config.recipe import Recipe
+from transpose.config.study import Evaluation, Study
+from transpose.evaluation.bootstrap import ImageTable, paired_difference
+from transpose.evaluation.joint_hits import read_hits
+from transpose.evaluation.matches import read_matches
+from transpose.evaluation.report import EvaluationReport
+
+
+@dataclass(frozen=True)
+class StudyFiles:
+    """A study with its resolved recipes and data sets, and where its results lie."""
+
+    study: Study
+    recipes: dict[str, Recipe]
+    datasets: dict[str, Dataset]
+
+    @classmethod
+    def of_study(cls, study: Study) -> "StudyFiles":
+        """Read the records that the workflow left in the results folder.
+
+        Raises:
+            InputError: a record is missing or wrong.
+        """
+        records = Path(study.results) / "records"
+        names = {evaluation.dataset for evaluation in study.evaluations}
+        return cls(
+            study,
+            {name: read_record(Recipe, records / "recipes" / f"{name}.json") for name in study.variants},
+            {name: read_record(Dataset, records / "datasets" / f"{name}.json") for name in names},
+        )
+
+    def metrics(self, variant: str, seed: int, evaluation: Evaluation, boxes: str) -> Path:
+        """Metrics file of one run on one evaluation; its match table lies beside it."""
+        place = Path(evaluation.dataset) / evaluation.split / f"{boxes}.json"
+        return Path(self.study.results) / "metrics" / variant / f"seed{seed}" / place
+
+    def report(self, variant: str, seed: int, evaluation: Evaluation, boxes: str) -> EvaluationReport | None:
+        """What was measured of one run on one evaluation; None while nothing was.
+
+        Raises:
+            InputError: the metrics file is broken.
+        """
+        path = self.metrics(variant, seed, evaluation, boxes)
+        return read_record(EvaluationReport, path) if path.is_file() else None
+
+    def first_report(self, variant: str, evaluation: Evaluation, boxes: str) -> EvaluationReport | None:
+        """What was measured of the first seed that was."""
+        reports = (self.report(variant, seed, evaluation, boxes) for seed in range(self.study.seeds))
+        return next((report for report in reports if report is not None), None)
+
+    def difference(
+        self, variant: str, baseline: str, evaluation: Evaluation, boxes: str
+    ) -> tuple[int, tuple[float, float, float] | None]:
+        """Pairs of trainings that were measured, and the variant's figure minus the baseline's with its interval.
+
+        Each is averaged over the pairs; images are drawn alike for both sides.
+        """
+        pairs = [
+            tuple(self.metrics(name, seed, evaluation, boxes) for name in (variant, baseline))
+            for seed in range(self.study.seeds)
+        ]
+        read = read_hits if self.datasets[evaluation.dataset].evaluation == "pckh" else read_matches
+        complete = [(a, b) for a, b in pairs if a.is_file() and b.is_file()]
+        return len(complete), _mean_difference(self.study, complete, read)
+
+    def run_folder(self, variant: str, seed: int) -> Path:
+        """Folder of one training."""
+        return Path(self.study.results) / "train" / variant / f"seed{seed}"
+
+
+def _mean_difference(
+    study: Study, pairs: list[tuple[Path, Path]], read: Callable[[Path], ImageTable]
+) -> tuple[float, float, float] | None:
+    """Difference and its interval, each averaged over the pairs of trainings."""
+    if not pairs:
+        return None
+    differences = [
+        paired_difference(
+            read(a.with_suffix(".npz")),
+            read(b.with_suffix(".npz")),
+            study.bootstrap_samples,
+            study.bootstrap_seed,
+        )
+        for a, b in pairs
+    ]
+    difference, low, high = np.mean(differences, axis=0).tolist()
+    return difference, low, high

@@ -1,0 +1,62 @@
+rule measure_precision:
+    input:
+        recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
+        protocol=f"{RESULTS}/records/protocols/study.json",
+        dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
+        annotations=PLAN.annotations,
+        run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
+        weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
+        boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
+        settings=f"{RESULTS}/records/precisions/study.json",
+    output:
+        f"{RESULTS}/precision/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.json",
+    log:
+        f"{RESULTS}/logs/precision/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/precision/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: PLAN.study.protocol.threads
+    resources:
+        gpu=GPUS,
+    params:
+        code=code_fingerprint(
+            *PREDICTION_CODE,
+            *EVALUATION_CODE,
+            "compute.py",
+            "evaluation/precision.py",
+            "evaluation/side_records.py",
+        ),
+        samples=PLAN.study.bootstrap_samples,
+        seed=PLAN.study.bootstrap_seed,
+    message:
+        "Cheaper arithmetic on {wildcards.dataset} {wildcards.split}, {wildcards.boxes} boxes, with {wildcards.variant}, seed {wildcards.seed}"
+    shell:
+        "python -m transpose measure-precision --recipe {input.recipe} --protocol {input.protocol}"
+        " --dataset {input.dataset} --annotations {input.annotations} --run {input.run} --boxes {input.boxes}"
+        " --settings {input.settings} --bootstrap {params.samples} --bootstrap-seed {params.seed}"
+        " --output {output} 2> {log}"
+
+
+rule compare_precisions:
+    input:
+        study=f"{RESULTS}/records/studies/{PLAN.study.name}.json",
+        precisions=PLAN.precisions(),
+    output:
+        report(
+            f"{RESULTS}/precision.html",
+            caption="../report/precision.rst",
+            category="Comparison",
+            labels={"table": "cheaper arithmetic"},
+        ),
+        multiext(f"{RESULTS}/precision", ".csv", ".md", ".tex"),
+    log:
+        f"{RESULTS}/logs/compare_precisions.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_fingerprint("reporting"),
+    message:
+        "Compare precisions"
+    shell:
+        "python -m transpose compare-precisions --study {input.study} 2> {log}"
