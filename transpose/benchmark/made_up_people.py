@@ -117,7 +117,7 @@ def _detections(
     order = rng.permutation(count)
     results = PoseResults(
         image_ids=images[order],
-        keypoints=np.concatenate((points[order], rng.random((count, len(COCO), 1))), axis=2).round(2),
+        keypoints=np.concatenate((points[order].round(2), rng.random((count, len(COCO), 1))), axis=2),
         scores=rng.beta(0.5, 2, count).round(3),
     )
     return results, sides[order].prod(axis=1)
