@@ -1,35 +1,13 @@
 """Heatmaps become keypoints (paper, section 4.2; Zhang et al., DARK, CVPR 2020)."""
 
-from functools import cache
-
 import cv2
 import numpy as np
-import torch
-from numpy.lib.stride_tricks import sliding_window_view
 
 from transpose.geometry import crop_affines, invert_affine, transform_points
 
 _FLOOR = 1e-10
 _REACH = 2
 """Heatmap pixels from the maximum to the farthest value that the derivatives use."""
-_STENCIL = (
-    (0, 0),
-    (-1, 0),
-    (1, 0),
-    (0, -1),
-    (0, 1),
-    (-2, 0),
-    (2, 0),
-    (0, -2),
-    (0, 2),
-    (-1, -1),
-    (1, -1),
-    (-1, 1),
-    (1, 1),
-)
-"""(x, y) from the maximum to the values that the derivatives use."""
-_MAPS_AT_ONCE = 1024
-"""So that a map is still in a processor's cache when it is read again, around its maximum."""
 
 
 def argmax_decode(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -65,14 +43,17 @@ def dark_decode(heatmaps: np.ndarray, blur_kernel: int = 11) -> tuple[np.ndarray
     """
     if blur_kernel % 2 == 0:
         raise ValueError(f"blur_kernel must be odd, not {blur_kernel}")
-    weights = _stencil_weights(blur_kernel)
-    at_once = max(1, _MAPS_AT_ONCE // heatmaps.shape[1])
-    points = np.empty((*heatmaps.shape[:2], 2))
-    scores = np.empty(heatmaps.shape[:2], dtype=heatmaps.dtype)
-    for start in range(0, len(heatmaps), at_once):
-        part = slice(start, start + at_once)
-        points[part], scores[part] = argmax_decode(heatmaps[part])
-        _refine(points[part].reshape(-1, 2), heatmaps[part].reshape(-1, *heatmaps.shape[2:]), blur_kernel, weights)
+    height, width = heatmaps.shape[2:]
+    points, scores = argmax_decode(heatmaps)
+    maps, cells = heatmaps.reshape(-1, height, width), points.reshape(-1, 2).astype(np.int64)
+    inside = np.flatnonzero(((cells >= _REACH) & (cells < (width - _REACH, height - _REACH))).all(axis=1))
+    kernel = cv2.getGaussianKernel(blur_kernel, 0, cv2.CV_64F)[:, 0]
+    patches = _blurred_patches(maps, inside, cells[inside], kernel)
+    # Rescaling multiplies the map by a factor of at least one, which the logarithm's derivatives do not see unless the
+    # cut at 1e-10 does; only then is the whole map blurred to find the factor.
+    cut = np.flatnonzero((patches < _FLOOR).any(axis=(0, 1)))
+    patches[:, :, cut] *= _rescaling(maps[inside[cut]], blur_kernel)
+    points.reshape(-1, 2)[inside] += _newton_step(np.log(np.maximum(patches, _FLOOR)))
     return points, scores
 
 
@@ -116,55 +97,29 @@ def heatmap_to_image(
     return transform_points(invert_affine(affines)[:, None], points)
 
 
-def _refine(points: np.ndarray, maps: np.ndarray, blur_kernel: int, weights: np.ndarray) -> None:
-    """Move points [M, 2] from the maxima of maps [M, h, w], in place, by DARK's step; weights: `_stencil_weights`."""
+def _blurred_patches(maps: np.ndarray, index: np.ndarray, cells: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """[5, 5, P] (y, x) float64: the blurred maps[index] around cells [P, 2], computed there only; maps [M, h, w]."""
     height, width = maps.shape[1:]
-    cells = points.astype(np.int64)
-    inside = np.flatnonzero(((cells >= _REACH) & (cells < (width - _REACH, height - _REACH))).all(axis=1))
-    blurred = _blurred_stencils(maps, inside, cells[inside], _REACH + blur_kernel // 2, weights)
-    # Rescaling multiplies the map by a factor of at least one, which the logarithm's derivatives do not see unless the
-    # cut at 1e-10 does; only then is the whole map blurred to find the factor.
-    cut = np.flatnonzero((blurred < _FLOOR).any(axis=0))
-    blurred[:, cut] *= _rescaling(maps[inside[cut]], blur_kernel)
-    points[inside] += _newton_step(np.log(np.maximum(blurred, _FLOOR)))
+    reach = _REACH + len(kernel) // 2
+    columns, rows = np.arange(-reach, reach + 1)[:, None] + cells[:, None].T
+    first = index * height * width
+    places = (first + rows.clip(0, height - 1) * width)[:, None] + columns.clip(0, width - 1)
+    patches = maps.ravel().take(places).astype(np.float64)
+    patches[:, (columns < 0) | (columns >= width)] = 0
+    patches.transpose(1, 0, 2)[:, (rows < 0) | (rows >= height)] = 0
+    return _blurred_middle(_blurred_middle(patches, kernel).swapaxes(0, 1), kernel).swapaxes(0, 1)
 
 
-def _blurred_stencils(
-    maps: np.ndarray, index: np.ndarray, cells: np.ndarray, reach: int, weights: np.ndarray
-) -> np.ndarray:
-    """[13, P] float64: maps[index] blurred at `_STENCIL` around cells [P, 2], and only there; maps [M, h, w]."""
-    inner = ((cells >= reach) & (cells < (maps.shape[2] - reach, maps.shape[1] - reach))).all(axis=1)
-    blurred = np.empty((len(_STENCIL), len(index)))
-    blurred[:, inner] = _weighted_windows(maps, index[inner], cells[inner], reach, weights)
-    # The others reach over the border, beyond which there are zeros.
-    outer = ~inner
-    height, width = maps.shape[1:]
-    padded = np.zeros((np.count_nonzero(outer), height + 2 * reach, width + 2 * reach), dtype=maps.dtype)
-    padded[:, reach : reach + height, reach : reach + width] = maps[index[outer]]
-    blurred[:, outer] = _weighted_windows(padded, np.arange(len(padded)), cells[outer] + reach, reach, weights)
+def _blurred_middle(patches: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """[5, ...]: the middle of patches [5 + the kernel's length - 1, ...], blurred along the first axis.
+
+    A sum of slices, not a matrix product, whose library's threads cost far more than such a small one takes.
+    """
+    taps = 2 * _REACH + 1
+    blurred = kernel[0] * patches[:taps]
+    for tap in range(1, len(kernel)):
+        blurred += kernel[tap] * patches[tap : tap + taps]
     return blurred
-
-
-def _weighted_windows(
-    maps: np.ndarray, index: np.ndarray, cells: np.ndarray, reach: int, weights: np.ndarray
-) -> np.ndarray:
-    """[13, P]: weights [side^2, 13] applied to the windows of maps[index] that reach so far around cells [P, 2]."""
-    side = 2 * reach + 1
-    if not len(index):
-        return np.empty((weights.shape[1], 0))
-    windows = sliding_window_view(maps, (side, side), axis=(1, 2))
-    windows = windows[index, cells[:, 1] - reach, cells[:, 0] - reach].reshape(len(index), side**2)
-    # By torch, whose threads are the recipe's; those of numpy's library cost far more than such a small product takes.
-    return (torch.from_numpy(windows).double() @ torch.from_numpy(weights)).numpy().T
-
-
-@cache
-def _stencil_weights(blur_kernel: int) -> np.ndarray:
-    """[side^2, 13]: what each pixel (y, x) of a window counts for the blurred value at each place of `_STENCIL`."""
-    kernel = cv2.getGaussianKernel(blur_kernel, 0, cv2.CV_64F)[:, 0]
-    shifted = np.stack([np.pad(kernel, (_REACH + shift, _REACH - shift)) for shift in range(-_REACH, _REACH + 1)])
-    columns = [np.outer(shifted[_REACH + y], shifted[_REACH + x]).ravel() for x, y in _STENCIL]
-    return np.stack(columns, axis=1)
 
 
 def _rescaling(maps: np.ndarray, blur_kernel: int) -> np.ndarray:
@@ -176,15 +131,12 @@ def _rescaling(maps: np.ndarray, blur_kernel: int) -> np.ndarray:
 
 
 def _newton_step(log: np.ndarray) -> np.ndarray:
-    """[P, 2] (x, y): step from the middle of each stencil [13, P] to the extremum of its second-order expansion."""
-    here, left, right, above, below, left2, right2, above2, below2, left_above, right_above, left_below, right_below = (
-        log
-    )
-    dx = 0.5 * (right - left)
-    dy = 0.5 * (below - above)
-    dxx = 0.25 * (right2 - 2 * here + left2)
-    dyy = 0.25 * (below2 - 2 * here + above2)
-    dxy = 0.25 * (right_below - right_above - left_below + left_above)
+    """[P, 2] (x, y): step from the middle of each patch [5, 5, P] to the extremum of its second-order expansion."""
+    dx = 0.5 * (log[2, 3] - log[2, 1])
+    dy = 0.5 * (log[3, 2] - log[1, 2])
+    dxx = 0.25 * (log[2, 4] - 2 * log[2, 2] + log[2, 0])
+    dyy = 0.25 * (log[4, 2] - 2 * log[2, 2] + log[0, 2])
+    dxy = 0.25 * (log[3, 3] - log[1, 3] - log[3, 1] + log[1, 1])
     determinant = dxx * dyy - dxy**2
     regular = determinant != 0
     divisor = np.where(regular, determinant, 1)
