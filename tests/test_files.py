@@ -126,6 +126,21 @@ class TestJson:
         write_json(path, value)
         assert read_json(path) == value
 
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "[0.1000000000000000055511151231257827, 1e-320, 1.7976931348623159e308, -0.0, 5e-324]",
+            "[123456789012345678901234567890, -9223372036854775809]",
+            '{"a": 1, "a": 2}',
+            '"\\ud800"',
+            "[1e400, Infinity]",
+        ],
+    )
+    def test_values_are_those_of_the_standard_library(self, tmp_path: Path, content: str) -> None:
+        (tmp_path / "value.json").write_text(content)
+        read = read_json(tmp_path / "value.json")
+        assert repr(read) == repr(json.loads(content))
+
     @settings(deadline=None, max_examples=50)
     @given(st.lists(OBJECTS, max_size=4))
     def test_lines_read_back_exactly(self, tmp_path_factory: pytest.TempPathFactory, values: list[Any]) -> None:

@@ -70,3 +70,25 @@ def test_far_results_have_large_but_finite_errors(make_scene):
     scene.results.keypoints[..., :2] += 1e6
     joints = joint_metrics(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
     assert all(joint.median_error_visible and 1e3 < joint.median_error_visible < 1e7 for joint in joints)
+
+
+def test_perfect_results_have_no_error_and_without_results_there_is_none(make_scene, no_results):
+    scene = make_scene(seed=3)
+    persons = [person for person in scene.content["annotations"] if person["num_keypoints"]]
+    perfect = PoseResults(
+        image_ids=np.array([person["image_id"] for person in persons]),
+        keypoints=np.array([person["keypoints"] for person in persons]).reshape(-1, 17, 3),
+        scores=np.ones(len(persons)),
+    )
+    annotations = load_annotations(scene.annotation_path, COCO)
+    assert {joint.median_error_visible for joint in joint_metrics(annotations, perfect, COCO)} == {0}
+    missed = joint_metrics(annotations, no_results, COCO)
+    assert {joint.ap for joint in missed} == {0}
+    assert {joint.median_error_visible for joint in missed} == {None}
+
+
+def test_joints_that_nobody_has_have_no_precision(make_scene):
+    scene = make_scene(seed=4)
+    scene.annotation_path.write_text(json.dumps(scene.content | {"annotations": []}))
+    joints = joint_metrics(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
+    assert {joint.ap for joint in joints} == {-1}

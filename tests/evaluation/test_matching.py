@@ -1,48 +1,50 @@
-import numpy as np
-import pytest
+"""Predictions take the persons that the official evaluator gives them."""
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.evaluation.hard_scenes import hard_scene
+from tests.evaluation.official import official_evaluator, official_matches
 from transpose.data.coco import load_annotations
-from transpose.evaluation import matching
-from transpose.evaluation.matching import MAX_DETECTIONS, match_greedily, pair_up, squared_errors
-from transpose.evaluation.oks import evaluate_keypoints
+from transpose.evaluation.matching import MAX_DETECTIONS, match_greedily, pair_up
+from transpose.evaluation.oks import match_tables
 from transpose.evaluation.results import PoseResults
+from transpose.evaluation.similarity import similarities
 from transpose.skeleton import COCO
 
 
-def whole_person_matches(scene):
-    """Matches by the OKS of all joints."""
-    annotations = load_annotations(scene.annotation_path, COCO)
-    persons = annotations.persons
-    pairs = pair_up(annotations.images.ids, persons, scene.results)
-    to_joint, to_box = squared_errors(pairs, persons, scene.results, COCO.oks_sigmas)
-    labelled = persons.keypoints[:, :, 2] > 0
-    anybody = labelled.any(axis=1)
-    counted = np.where(anybody.take(pairs.person)[:, None], labelled[pairs.person], True)
-    terms = np.exp(-np.where(anybody.take(pairs.person)[:, None], to_joint, to_box) / 2)
-    similarity = (terms * counted).sum(axis=1) / counted.sum(axis=1)
-    ignored = (~anybody | persons.is_crowd)[:, None]
-    return pairs, *match_greedily(pairs, similarity[:, None], ignored, persons.is_crowd)
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_matches_are_the_official_evaluators(seed: int) -> None:
+    annotations, results = hard_scene(seed)
+    matched, ignored = official_matches(official_evaluator(annotations, results, COCO.oks_sigmas))
+    everybody = match_tables(annotations, results, COCO)[0]
+    np.testing.assert_array_equal(everybody.matched, matched)
+    np.testing.assert_array_equal(everybody.ignored, ignored)
 
 
-@pytest.mark.parametrize("cells", [1, 200_000])
-@pytest.mark.parametrize("seed", [10, 11])
-def test_matches_are_the_official_evaluators(seed, cells, make_scene, monkeypatch):
-    monkeypatch.setattr(matching, "_CELLS_AT_ONCE", cells)
-    scene = make_scene(seed, images=40)
-    official = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO).matches
-    pairs, matched, on_ignored = whole_person_matches(scene)
-    np.testing.assert_array_equal(pairs.image_ids, official.image_ids)
-    np.testing.assert_array_equal(pairs.detection_images, official.images)
-    np.testing.assert_array_equal(scene.results.scores[pairs.detections], official.scores)
-    np.testing.assert_array_equal(matched[:, 0], official.matched)
-    np.testing.assert_array_equal(on_ignored[:, 0], official.ignored)
-    assert official.ignored.any()
-
-
-def test_only_the_best_scored_of_an_image_count(make_scene):
+def test_only_the_best_scored_of_an_image_count(make_scene: Callable[..., Any]) -> None:
     scene = make_scene(seed=12, images=2)
     image_id = scene.content["annotations"][0]["image_id"]
     crowded = PoseResults(np.full(50, image_id), np.zeros((50, 17, 3)), np.linspace(0, 1, 50))
     annotations = load_annotations(scene.annotation_path, COCO)
     pairs = pair_up(annotations.images.ids, annotations.persons, crowded)
     assert pairs.detections.tolist() == list(range(49, 49 - MAX_DETECTIONS, -1))
+
+
+def test_the_order_of_images_and_results_does_not_matter() -> None:
+    annotations, results = hard_scene(3, images=12)
+    results.scores[:] = np.random.default_rng(0).permutation(len(results))
+    shuffled = np.random.default_rng(1).permutation(len(results))
+    mixed = PoseResults(results.image_ids[shuffled], results.keypoints[shuffled], results.scores[shuffled])
+    persons, tables = annotations.persons, []
+    for found in (results, mixed):
+        pairs = pair_up(annotations.images.ids, persons, found)
+        oks = similarities(pairs, persons, found.keypoints, COCO.oks_sigmas)
+        tables.append(match_greedily(pairs, oks, persons.is_crowd, persons.is_crowd))
+    np.testing.assert_array_equal(*tables)
+    assert tables[0][0].any()

@@ -238,7 +238,7 @@ class TestRows:
     def test_changed_code_and_a_missing_second_opinion_are_noted(self, results: Results) -> None:
         path = results.folder / "train" / "tp_r_a3" / "seed0" / "run.json"
         write_json(path, read_json(path) | {"code": {"fingerprint": "0" * 16}})
-        opinion = {"available": False, "largest_disagreement": None}
+        opinion = {"available": False, "largest_disagreement": 0.0}
         results.write_metrics("tp_r_a4", 1, "annotated", second_opinion=opinion)
         notes = {(row["variant"], row["boxes"]): row["notes"] for row in results.write()}
         assert notes["tp_r_a3", "annotated"] == notes["tp_r_a3", "found"] == "the training code has changed since"

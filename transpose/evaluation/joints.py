@@ -1,13 +1,14 @@
 """How well each joint is found, by itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from transpose.data.coco import CocoAnnotations, PersonInstances
-from transpose.evaluation.matches import MatchTable, average_precisions
-from transpose.evaluation.matching import Pairs, match_greedily, pair_up, squared_errors
+from transpose.evaluation.matches import MatchTable, precision_curves
+from transpose.evaluation.matching import Pairs, match_greedily, pair_up
 from transpose.evaluation.results import PoseResults
+from transpose.evaluation.similarity import similarities, squared_errors
 from transpose.skeleton import Skeleton
 
 
@@ -42,13 +43,10 @@ def joint_metrics(annotations: CocoAnnotations, results: PoseResults, skeleton: 
     """Figures of every joint, in the skeleton's order."""
     persons = annotations.persons
     pairs = pair_up(annotations.images.ids, persons, results)
-    to_joint, to_box = squared_errors(pairs, persons, results, skeleton.oks_sigmas)
-    labelled = persons.keypoints[:, :, 2] > 0
-    similarity = np.exp(-np.where(labelled[pairs.person], to_joint, to_box) / 2)
-    precisions = _joint_precisions(pairs, persons, results, similarity)
-    errors = _joint_errors(pairs, labelled, to_joint)
+    errors = _errors(pairs, persons, results, skeleton.oks_sigmas)[~persons.is_crowd]
+    labels = persons.keypoints[~persons.is_crowd, :, 2]
     return tuple(
-        _joint(name, float(precisions[k]), persons.keypoints[~persons.is_crowd, k, 2], errors[~persons.is_crowd, k])
+        _joint(name, _precision(pairs, persons, results, skeleton, k), labels[:, k], errors[:, k])
         for k, name in enumerate(skeleton.keypoints)
     )
 
@@ -65,37 +63,33 @@ def _joint(name: str, precision: float, labels: np.ndarray, errors: np.ndarray) 
     )
 
 
-def _joint_precisions(
-    pairs: Pairs, persons: PersonInstances, results: PoseResults, similarity: np.ndarray
-) -> np.ndarray:
-    """[K]: AP of each joint from similarity [P, K]."""
-    ignored = (persons.keypoints[:, :, 2] == 0) | persons.is_crowd[:, None]
+def _precision(pairs: Pairs, persons: PersonInstances, results: PoseResults, skeleton: Skeleton, joint: int) -> float:
+    """AP as though there were no other joint."""
+    alone = slice(joint, joint + 1)
+    persons = replace(persons, keypoints=np.ascontiguousarray(persons.keypoints[:, alone]))
+    predicted = np.ascontiguousarray(results.keypoints[:, alone])
+    similarity = similarities(pairs, persons, predicted, skeleton.oks_sigmas[alone])
+    ignored = (persons.keypoints[:, 0, 2] == 0) | persons.is_crowd
     matched, on_ignored = match_greedily(pairs, similarity, ignored, persons.is_crowd)
-    images = len(pairs.image_ids)
-    counts = np.stack([np.bincount(pairs.person_images[~aside], minlength=images) for aside in ignored.T], axis=1)
-    once = np.ones((1, images), dtype=np.int64)
-    tables = (
-        MatchTable(
-            image_ids=pairs.image_ids,
-            persons=counts[:, k],
-            images=pairs.detection_images,
-            scores=results.scores[pairs.detections],
-            matched=matched[:, k],
-            ignored=on_ignored[:, k],
-        )
-        for k in range(similarity.shape[1])
+    table = MatchTable(
+        image_ids=pairs.image_ids,
+        persons=np.bincount(pairs.person_images[~ignored], minlength=len(pairs.image_ids)),
+        images=pairs.detection_images,
+        scores=results.scores[pairs.detections],
+        matched=matched,
+        ignored=on_ignored,
     )
-    return np.array([average_precisions(table, once)[0] for table in tables])
+    return float(precision_curves(table).mean())
 
 
-def _joint_errors(pairs: Pairs, labelled: np.ndarray, to_joint: np.ndarray) -> np.ndarray:
-    """[G, K]: error in kappas of the prediction nearest to each person, NaN where the image has no prediction."""
-    errors = np.full(labelled.shape, np.nan)
-    oks_sum = (np.exp(-to_joint / 2) * labelled[pairs.person]).sum(axis=1)
-    order = np.lexsort((oks_sum, pairs.person))
-    ends = np.flatnonzero(np.diff(pairs.person[order], append=-1))
-    best = order[ends]
-    errors[pairs.person[best]] = np.sqrt(to_joint[best])
+def _errors(pairs: Pairs, persons: PersonInstances, results: PoseResults, sigmas: np.ndarray) -> np.ndarray:
+    """[G, K]: error in kappas of the prediction most similar to each person, NaN where the image has no prediction."""
+    order = np.lexsort((similarities(pairs, persons, results.keypoints, sigmas), pairs.person))
+    best = order[np.flatnonzero(np.diff(pairs.person[order], append=-1))]
+    person, prediction = pairs.person[best], pairs.detections[pairs.detection[best]]
+    away = (results.keypoints[prediction] - persons.keypoints[person])[:, :, :2].transpose(2, 0, 1)
+    errors = np.full(persons.keypoints.shape[:2], np.nan)
+    errors[person] = np.sqrt(squared_errors(away, persons.areas[person], sigmas))
     return errors
 
 

@@ -1,5 +1,6 @@
 """Which predictions found somebody: all that average precision needs, small enough to resample."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -16,7 +17,7 @@ RECALLS = np.linspace(0.0, 1.0, 101)
 
 @dataclass(frozen=True)
 class MatchTable:
-    """D predictions in I images, matched to annotated persons at each of T OKS thresholds, persons of all sizes."""
+    """D predictions in I images, matched to annotated persons, of one range of sizes, at each of T OKS thresholds."""
 
     image_ids: np.ndarray
     """[I] int64, sorted: every image of the annotation file, also those without persons or predictions."""
@@ -50,15 +51,26 @@ def average_precisions(table: MatchTable, weights: np.ndarray) -> np.ndarray:
     Returns:
         [S] float64 in [0, 1]; -1 for a sample without persons.
     """
-    order = np.argsort(-table.scores, kind="stable")
-    counts = weights.take(table.images[order], axis=1)
-    seen = np.cumsum(counts, axis=1)
-    matched, ignored = table.matched[order], table.ignored[order]
     persons = weights @ table.persons
     total = np.zeros(len(weights))
-    for threshold in range(matched.shape[1]):
-        total += _precision_sum(counts, seen, matched[:, threshold], ignored[:, threshold], persons)
-    return np.where(persons > 0, total / (matched.shape[1] * len(RECALLS)), -1.0)
+    for precisions in _precisions(table, weights, persons):
+        total += precisions.sum(axis=1)
+    return np.where(persons > 0, total / (table.matched.shape[1] * len(RECALLS)), -1.0)
+
+
+def precision_curves(table: MatchTable) -> np.ndarray:
+    """[T, R]: interpolated precision at `RECALLS`, as the COCO evaluation's `eval["precision"]`; -1 without persons."""
+    if not table.persons.any():
+        return np.full((table.matched.shape[1], len(RECALLS)), -1.0)
+    once = np.ones((1, len(table.image_ids)), dtype=np.int64)
+    return np.concatenate(list(_precisions(table, once, once @ table.persons)))
+
+
+def recalls(table: MatchTable) -> np.ndarray:
+    """[T]: share of the persons that were found, as the COCO evaluation's `eval["recall"]`; -1 without persons."""
+    found = np.count_nonzero(table.matched & ~table.ignored, axis=0)
+    persons = table.persons.sum()
+    return found / persons if persons else np.full(len(found), -1.0)
 
 
 def read_matches(path: Path) -> MatchTable:
@@ -70,22 +82,25 @@ def read_matches(path: Path) -> MatchTable:
     return MatchTable(**read_npz(path, [field.name for field in fields(MatchTable)], "table of matches"))
 
 
-def _precision_sum(
-    counts: np.ndarray, seen: np.ndarray, matched: np.ndarray, ignored: np.ndarray, persons: np.ndarray
-) -> np.ndarray:
-    """[S]: sum over recall points of the interpolated precision; `seen` is the running sum of counts [S, D].
+def _precisions(table: MatchTable, weights: np.ndarray, persons: np.ndarray) -> Iterator[np.ndarray]:
+    """For each threshold [S, R]: the interpolated precision at `RECALLS`, for samples of `persons` [S].
 
     Precision falls at every wrong prediction, so its running maximum from the right, and the first place that reaches a
     recall, are found at right ones: only these are looked at.
     """
-    found, aside = np.flatnonzero(matched & ~ignored), np.flatnonzero(ignored)
+    order = np.argsort(-table.scores, kind="stable")
+    counts = weights.take(table.images[order], axis=1)
+    seen = np.cumsum(counts, axis=1)
     nothing = np.zeros((len(counts), 1))
-    right = np.cumsum(counts.take(found, axis=1), axis=1)
-    passed_over = np.concatenate((nothing, np.cumsum(counts.take(aside, axis=1), axis=1)), axis=1)
-    counted = seen.take(found, axis=1) - passed_over.take(np.searchsorted(aside, found), axis=1)
-    precision = right / (counted + np.spacing(1))
-    best_onwards = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    best_onwards = np.concatenate((best_onwards, nothing), axis=1)
-    recall = right / np.maximum(persons, 1)[:, None]
-    sums = [best[np.searchsorted(reached, RECALLS)].sum() for best, reached in zip(best_onwards, recall, strict=True)]
-    return np.array(sums)
+    for matched, ignored in zip(table.matched[order].T, table.ignored[order].T, strict=True):
+        found, aside = np.flatnonzero(matched & ~ignored), np.flatnonzero(ignored)
+        right = np.cumsum(counts.take(found, axis=1), axis=1)
+        passed_over = np.concatenate((nothing, np.cumsum(counts.take(aside, axis=1), axis=1)), axis=1)
+        counted = seen.take(found, axis=1) - passed_over.take(np.searchsorted(aside, found), axis=1)
+        precision = right / (counted + np.spacing(1))
+        best_onwards = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        best_onwards = np.concatenate((best_onwards, nothing), axis=1)
+        recall = right / np.maximum(persons, 1)[:, None]
+        yield np.stack(
+            [best[np.searchsorted(reached, RECALLS)] for best, reached in zip(best_onwards, recall, strict=True)]
+        )

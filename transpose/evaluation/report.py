@@ -14,13 +14,14 @@ from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.errors import InputError
 from transpose.evaluation.bootstrap import bootstrap_interval
 from transpose.evaluation.joint_hits import JointHits
-from transpose.evaluation.joints import JointMetrics
+from transpose.evaluation.joints import JointMetrics, joint_metrics
 from transpose.evaluation.matches import MatchTable
-from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints, largest_disagreement, second_opinion
+from transpose.evaluation.oks import evaluate_keypoints, largest_disagreement, official_opinion, second_opinion
 from transpose.evaluation.pckh import JointPckh, evaluate_pckh
 from transpose.evaluation.place import place_of
 from transpose.evaluation.results import PoseResults, read_results
 from transpose.files import sha256_of_file, write_json, write_npz
+from transpose.skeleton import Skeleton
 
 LARGEST_DISAGREEMENT = 1e-9
 """Two evaluators that differ by more do not compute the same thing."""
@@ -47,10 +48,11 @@ class Bootstrap(Settings):
 
 
 class SecondOpinion(Settings):
-    """Whether xtcocotools was there, and how far its figures are from pycocotools'."""
+    """How far the figures are from those of the evaluators that judge ours: pycocotools, and xtcocotools if there."""
 
     available: bool
-    largest_disagreement: float | None
+    """xtcocotools was there."""
+    largest_disagreement: float
 
 
 class Subject(Settings):
@@ -141,7 +143,7 @@ def write_metrics(
         predictions: COCO results at .../DATASET/SPLIT/BOXES.json; the last three parts name what was evaluated.
 
     Raises:
-        InputError: a file is missing or wrong, or the two evaluators of OKS disagree.
+        InputError: a file is missing or wrong, or evaluators of OKS disagree.
     """
     subject = Subject.of_files(dataset, annotations, run, boxes, predictions)
     values, table = report_values(subject, dataset, annotations, protocol, predictions, bootstrap)
@@ -155,24 +157,24 @@ def report_values(
     """Evaluate a file of predictions: the values of an `EvaluationReport`, and the table behind its interval.
 
     Raises:
-        InputError: a file is wrong, or the two evaluators disagree.
+        InputError: a file is wrong, or evaluators disagree.
     """
     results = read_results(predictions, dataset.skeleton)
     truth = load_annotations(annotations, dataset.skeleton)
     if dataset.evaluation == "pckh":
         metrics, opinion = evaluate_pckh(truth, results, dataset.skeleton), None
-        table = metrics.hits
+        joints, table = metrics.joints, metrics.hits
     else:
         metrics = evaluate_keypoints(truth, results, dataset.skeleton)
-        opinion = _second_opinion(metrics, truth, results, dataset, predictions)
-        table = metrics.matches
+        opinion = _second_opinion(metrics.statistics, truth, results, dataset.skeleton, predictions)
+        joints, table = joint_metrics(truth, results, dataset.skeleton), metrics.matches
     values = subject.model_dump() | {
         "metric": accuracy_of(dataset.evaluation),
         "metrics": metrics.statistics,
         "images": metrics.images,
         "persons": metrics.persons,
         "predictions": metrics.predictions,
-        "joints": metrics.joints,
+        "joints": joints,
         "interval": bootstrap_interval(table, bootstrap.samples, bootstrap.seed, bootstrap.level),
         "bootstrap": bootstrap,
         "second_opinion": opinion,
@@ -183,12 +185,24 @@ def report_values(
 
 
 def _second_opinion(
-    metrics: KeypointMetrics, annotations: CocoAnnotations, results: PoseResults, dataset: Dataset, predictions: Path
+    statistics: dict[str, float],
+    annotations: CocoAnnotations,
+    results: PoseResults,
+    skeleton: Skeleton,
+    predictions: Path,
 ) -> SecondOpinion:
-    other = second_opinion(annotations, results, dataset.skeleton)
-    if other is None:
-        return SecondOpinion(available=False, largest_disagreement=None)
-    difference = largest_disagreement(metrics.statistics, other)
+    official = official_opinion(annotations, results, skeleton)
+    other = second_opinion(annotations, results, skeleton)
+    disagreements = [
+        _disagreement(statistics, opinion, judge, predictions)
+        for judge, opinion in (("pycocotools", official), ("xtcocotools", other))
+        if opinion is not None
+    ]
+    return SecondOpinion(available=other is not None, largest_disagreement=max(disagreements))
+
+
+def _disagreement(statistics: dict[str, float], opinion: dict[str, float], judge: str, predictions: Path) -> float:
+    difference = largest_disagreement(statistics, opinion)
     if difference > LARGEST_DISAGREEMENT:
-        raise InputError(predictions, None, None, f"pycocotools and xtcocotools disagree by {difference:.3g}")
-    return SecondOpinion(available=True, largest_disagreement=difference)
+        raise InputError(predictions, None, None, f"our evaluator and {judge} disagree by {difference:.3g}")
+    return difference

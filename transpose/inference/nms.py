@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-_PAIRS_AT_ONCE = 500_000
+_PAIRS_AT_ONCE = 20_000
+"""Few enough for a processor's cache."""
 _FILTER_JOINTS = 3
 _ROUNDING = 1e-9
 
@@ -58,13 +59,20 @@ def oks_nms(
     """
     order = best_scored_first(scores, image_ids)
     points, sizes, images = (
-        keypoints[order, :, :2].astype(np.float64),
+        np.ascontiguousarray(keypoints[order, :, :2].transpose(2, 0, 1), dtype=np.float64),
         areas[order].astype(np.float64),
         image_ids[order],
     )
+    # OKS is a mean of K terms of at most 1, so a few terms bound it from above: the steepest ones (smallest sigmas)
+    # already rule out nearly all pairs.
+    steepest = np.argsort(sigmas, kind="stable")[:_FILTER_JOINTS]
+    few, shallower = points.take(steepest, axis=2), len(sigmas) - len(steepest)
     keep = np.ones(len(order), dtype=bool)
     for better, worse in _pairs_of_images(images):
-        similar = _similar_pairs(points, sizes, better, worse, sigmas, threshold)
+        bound = _joint_similarities(few, sizes, better, worse, sigmas[steepest]).sum(axis=1) + shallower
+        possible = np.flatnonzero(bound > len(sigmas) * threshold - _ROUNDING)
+        better, worse = better[possible], worse[possible]
+        similar = _joint_similarities(points, sizes, better, worse, sigmas).mean(axis=1) > threshold
         # Pairs come by falling score of the better one, so its own fate is sealed when its turn comes.
         for first, second in zip(better[similar].tolist(), worse[similar].tolist(), strict=True):
             if keep[first]:
@@ -89,26 +97,11 @@ def _pairs_of_images(images: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarra
         start = stop
 
 
-def _similar_pairs(
-    points: np.ndarray, areas: np.ndarray, a: np.ndarray, b: np.ndarray, sigmas: np.ndarray, threshold: float
-) -> np.ndarray:
-    """Indices of the pairs (a, b) whose OKS is above the threshold.
-
-    OKS is a mean of K terms of at most 1, so a few terms bound it from above: the steepest ones (smallest sigmas)
-    already rule out nearly all pairs.
-    """
-    steepest = np.argsort(sigmas, kind="stable")[:_FILTER_JOINTS]
-    some = _joint_similarities(points, areas, a, b, sigmas, steepest)
-    bound = (some.sum(axis=1) + len(sigmas) - len(steepest)) / len(sigmas)
-    possible = np.flatnonzero(bound > threshold - _ROUNDING)
-    oks = _joint_similarities(points, areas, a[possible], b[possible], sigmas, np.arange(len(sigmas))).mean(axis=1)
-    return possible[oks > threshold]
-
-
 def _joint_similarities(
-    points: np.ndarray, areas: np.ndarray, a: np.ndarray, b: np.ndarray, sigmas: np.ndarray, joints: np.ndarray
+    points: np.ndarray, areas: np.ndarray, a: np.ndarray, b: np.ndarray, sigmas: np.ndarray
 ) -> np.ndarray:
-    """[pairs, joints]: exp(-d^2 / (2 area (2 sigma)^2)) of each pair of persons."""
-    squared = np.square(points[a[:, None], joints] - points[b[:, None], joints]).sum(axis=2)
-    area = (areas[a] + areas[b]) / 2 + np.spacing(1)
-    return np.exp(-squared / np.square(2 * sigmas[joints]) / area[:, None] / 2)
+    """[pairs, joints]: exp(-d^2 / (2 area (2 sigma)^2)) of pairs of persons with points [2, N, joints]."""
+    x, y = points
+    squared = np.square(x.take(a, axis=0) - x.take(b, axis=0)) + np.square(y.take(a, axis=0) - y.take(b, axis=0))
+    area = (areas.take(a) + areas.take(b)) / 2 + np.spacing(1)
+    return np.exp(-squared / np.square(2 * sigmas) / area[:, None] / 2)

@@ -1,0 +1,30 @@
+"""pycocotools on our arrays, with all that can be read from it."""
+
+from typing import Any
+
+import numpy as np
+import pycocotools.coco as pycoco
+import pycocotools.cocoeval as pycocoeval
+
+from transpose.data.coco import CocoAnnotations
+from transpose.evaluation.judges import evaluated_by
+from transpose.evaluation.results import PoseResults
+
+
+def official_evaluator(annotations: CocoAnnotations, results: PoseResults, sigmas: np.ndarray) -> Any:
+    """Done with its work, `eval["precision"]` [T, R, 1, areas, 1] and so on being there."""
+
+    def make(truth: Any, predictions: Any) -> Any:
+        evaluator = pycocoeval.COCOeval(truth, predictions, "keypoints")
+        evaluator.params.kpt_oks_sigmas = sigmas
+        return evaluator
+
+    return evaluated_by(pycoco.COCO, make, annotations, results)
+
+
+def official_matches(evaluator: Any) -> tuple[np.ndarray, np.ndarray]:
+    """[D, T] bool: matched, and ignored, of persons of all sizes, image by image."""
+    images = [image for image in evaluator.evalImgs[: len(evaluator.params.imgIds)] if image is not None]
+    nothing = np.zeros((len(evaluator.params.iouThrs), 0))
+    matched = np.concatenate([nothing, *(image["dtMatches"] for image in images)], axis=1).T > 0
+    return matched, np.concatenate([nothing, *(image["dtIgnore"] for image in images)], axis=1).T > 0

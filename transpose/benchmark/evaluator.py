@@ -1,0 +1,62 @@
+"""The COCO keypoint evaluation beside pycocotools, from files to figures."""
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+
+import pycocotools.coco as pycoco
+import pycocotools.cocoeval as pycocoeval
+
+from transpose.benchmark.answers import Answers
+from transpose.benchmark.made_up_people import make_up_people, write_annotations
+from transpose.benchmark.race import Race, race
+from transpose.data.coco import load_annotations
+from transpose.evaluation.oks import STATISTICS, evaluate_keypoints, largest_disagreement
+from transpose.evaluation.results import read_results, write_results
+from transpose.skeleton import COCO
+
+PLAIN, OURS = "pycocotools", "this project's evaluator"
+
+
+def race_evaluators(
+    images: int = 5_000, persons: int = 11_004, detections: int = 80_809, rounds: int = 3, seed: int = 0
+) -> Race:
+    """Load, evaluate and accumulate results on made-up people; the numbers are those of COCO val2017 unless stated.
+
+    The remark says how far the two evaluators' ten figures are apart.
+    """
+    people = make_up_people(images, persons, detections, seed)
+    answers: Answers[dict[str, float]] = Answers()
+    with tempfile.TemporaryDirectory() as folder:
+        annotations, results = Path(folder) / "annotations.json", Path(folder) / "results.json"
+        write_annotations(people.annotations, annotations)
+        write_results(people.detections, results)
+        result = race(
+            f"COCO keypoint evaluation of {images:,} pictures with {persons:,} persons, from files",
+            "results",
+            detections,
+            [
+                answers.contender(PLAIN, lambda: by_pycocotools(annotations, results)),
+                answers.contender(OURS, lambda: by_our_evaluator(annotations, results)),
+            ],
+            rounds,
+        )
+    difference = largest_disagreement(*answers.of.values())
+    return result.model_copy(update={"remark": f"largest difference between the figures: {difference:.1g}"})
+
+
+def by_pycocotools(annotations: Path, results: Path) -> dict[str, float]:
+    """`STATISTICS` as everybody calls pycocotools for them."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = pycoco.COCO(str(annotations))
+        evaluator = pycocoeval.COCOeval(truth, truth.loadRes(str(results)), "keypoints")
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+    return dict(zip(STATISTICS, map(float, evaluator.stats), strict=True))
+
+
+def by_our_evaluator(annotations: Path, results: Path) -> dict[str, float]:
+    """`STATISTICS` of the same files, whose every field is checked on the way."""
+    return evaluate_keypoints(load_annotations(annotations, COCO), read_results(results, COCO), COCO).statistics

@@ -1,0 +1,135 @@
+"""Annotated persons and detections of any number, drawn by seed: what evaluators and suppression are timed on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, ImageTable, PersonInstances
+from transpose.evaluation.results import PoseResults
+from transpose.files import write_json
+from transpose.skeleton import COCO
+
+_SIZE_HW = (480, 640)
+_PICTURES_WITH_PERSONS = 0.54
+"""As of COCO val2017, where 2,693 of 5,000 pictures have persons."""
+_DOUBLES, _FOUND = 0.25, 0.25
+"""Shares of the detections that are of the same person as another one, and near an annotated person."""
+
+
+@dataclass(frozen=True)
+class MadeUpPeople:
+    """Annotations, and N detections on them with what suppression needs."""
+
+    annotations: CocoAnnotations
+    detections: PoseResults
+    areas: np.ndarray
+    """[N] float64 of each detection in image pixels squared."""
+
+
+def make_up_people(images: int, persons: int, detections: int, seed: int) -> MadeUpPeople:
+    """Persons spread unevenly over about half of the pictures, detections over all of them.
+
+    A quarter of the detections lie near annotated persons, a quarter nearly on other detections, the rest nowhere near.
+    Some persons are crowds, some have no labelled keypoints; many scores are equal.
+    """
+    rng = np.random.default_rng(seed)
+    ids, names = np.arange(1, images + 1), [f"{number}.jpg" for number in range(images)]
+    table = ImageTable(ids, names, np.tile(np.array(_SIZE_HW, dtype=np.int32), (images, 1)))
+    annotated = _persons(rng, table.ids, persons)
+    people = CocoAnnotations(Path("annotations.json"), table, annotated)
+    return MadeUpPeople(people, *_detections(rng, table.ids, annotated, detections))
+
+
+def write_annotations(annotations: CocoAnnotations, path: Path) -> None:
+    """Write a COCO keypoint file that `load_annotations` reads back as the same values."""
+    images, persons = annotations.images, annotations.persons
+    write_json(
+        path,
+        {
+            "images": [
+                {"id": number, "file_name": name, "height": height, "width": width}
+                for number, name, (height, width) in zip(
+                    images.ids.tolist(), images.file_names, images.sizes_hw.tolist(), strict=True
+                )
+            ],
+            "annotations": [
+                {
+                    "id": number,
+                    "image_id": image_id,
+                    "category_id": PERSON_CATEGORY,
+                    "bbox": box,
+                    "area": area,
+                    "iscrowd": int(crowd),
+                    "keypoints": keypoints,
+                    "num_keypoints": sum(label > 0 for label in keypoints[2::3]),
+                }
+                for number, image_id, box, area, crowd, keypoints in zip(
+                    persons.annotation_ids.tolist(),
+                    persons.image_ids.tolist(),
+                    persons.boxes_xywh.tolist(),
+                    persons.areas.tolist(),
+                    persons.is_crowd.tolist(),
+                    persons.keypoints.reshape(len(persons), -1).tolist(),
+                    strict=True,
+                )
+            ],
+            "categories": [{"id": PERSON_CATEGORY, "name": "person"}],
+        },
+        indent=None,
+    )
+
+
+def _persons(rng: np.random.Generator, image_ids: np.ndarray, count: int) -> PersonInstances:
+    crowded = rng.permutation(image_ids)[: max(1, round(_PICTURES_WITH_PERSONS * len(image_ids)))]
+    popularity = rng.exponential(size=len(crowded))
+    sides, corners = _boxes(rng, count)
+    labels = rng.choice(3, p=(0.4, 0.1, 0.5), size=(count, len(COCO))) * (rng.random((count, 1)) > 0.3)
+    points = (corners[:, None] + rng.random((count, len(COCO), 2)) * sides[:, None]).round() * (labels > 0)[..., None]
+    return PersonInstances(
+        image_ids=rng.choice(crowded, p=popularity / popularity.sum(), size=count),
+        annotation_ids=np.arange(1, count + 1),
+        boxes_xywh=np.concatenate((corners, sides), axis=1),
+        keypoints=np.concatenate((points, labels[..., None]), axis=2),
+        areas=(0.6 * sides.prod(axis=1)).round(2),
+        is_crowd=rng.random(count) < 0.03,
+    )
+
+
+def _detections(
+    rng: np.random.Generator, image_ids: np.ndarray, persons: PersonInstances, count: int
+) -> tuple[PoseResults, np.ndarray]:
+    """Detections in no order, and their areas."""
+    sides, corners = _boxes(rng, count)
+    images = rng.choice(image_ids, size=count)
+    points = corners[:, None] + rng.random((count, len(COCO), 2)) * sides[:, None]
+    found = np.arange(round(_FOUND * count)) if len(persons) else np.arange(0)
+    targets = rng.integers(0, max(1, len(persons)), len(found))
+    images[found], sides[found] = persons.image_ids[targets], persons.boxes_xywh[targets, 2:]
+    centres = persons.boxes_xywh[targets, None, :2] + persons.boxes_xywh[targets, None, 2:] / 2
+    labelled = persons.keypoints[targets, :, 2:] > 0
+    points[found] = np.where(labelled, persons.keypoints[targets, :, :2], centres)
+    points[found] += _noise(rng, sides[found], rng.uniform(0.005, 0.1, len(found)))
+    doubles = np.arange(count - round(_DOUBLES * count), count)
+    originals = rng.integers(0, max(1, doubles[0] if len(doubles) else 1), len(doubles))
+    images[doubles], sides[doubles] = images[originals], sides[originals]
+    points[doubles] = points[originals] + _noise(rng, sides[doubles], np.full(len(doubles), 0.005))
+    order = rng.permutation(count)
+    results = PoseResults(
+        image_ids=images[order],
+        keypoints=np.concatenate((points[order].round(2), rng.random((count, len(COCO), 1))), axis=2),
+        scores=rng.beta(0.5, 2, count).round(3),
+    )
+    return results, sides[order].prod(axis=1)
+
+
+def _boxes(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sides [count, 2] and top left corners [count, 2] in image pixels."""
+    sides = np.exp(rng.normal(4.3, 0.7, (count, 1)) + rng.normal(0, 0.2, (count, 2))).round(1)
+    return sides, (rng.random((count, 2)) * (np.array(_SIZE_HW[::-1]) - 20)).round(1)
+
+
+def _noise(rng: np.random.Generator, sides: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """[n, K, 2]: normal, of the standard deviation `share` [n] of a person's size."""
+    deviation = share * np.sqrt(sides.prod(axis=1))
+    return rng.normal(size=(len(sides), len(COCO), 2)) * deviation[:, None, None]

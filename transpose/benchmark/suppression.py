@@ -1,0 +1,78 @@
+"""Rescoring and OKS-NMS of all detections of a data set beside their plain form, person by person."""
+
+import numpy as np
+
+from transpose.benchmark.answers import Answers
+from transpose.benchmark.made_up_people import MadeUpPeople, make_up_people
+from transpose.benchmark.race import Race, race
+from transpose.inference.nms import oks_nms, rescore
+from transpose.skeleton import COCO
+
+KEYPOINT_THRESHOLD, OKS_THRESHOLD = 0.2, 0.9
+PLAIN, OURS = "person by person", "all at once"
+
+
+def race_suppressions(images: int = 5_000, detections: int = 104_125, rounds: int = 3, seed: int = 0) -> Race:
+    """Rescore and suppress made-up detections, as many as the official detection file of COCO val2017 has.
+
+    The remark says whether both ways keep the same persons.
+    """
+    people = make_up_people(images, persons=2 * images, detections=detections, seed=seed)
+    answers: Answers[np.ndarray] = Answers()
+    result = race(
+        f"Rescoring and OKS-NMS of {detections:,} detections in {images:,} pictures",
+        "detections",
+        detections,
+        [
+            answers.contender(PLAIN, lambda: suppress_person_by_person(people)),
+            answers.contender(OURS, lambda: suppress_all_at_once(people)),
+        ],
+        rounds,
+    )
+    kept = answers.of[OURS]
+    same = "the same" if np.array_equal(answers.of[PLAIN], kept) else "other"
+    return result.model_copy(update={"remark": f"both ways keep {same} {len(kept):,} persons"})
+
+
+def suppress_all_at_once(people: MadeUpPeople) -> np.ndarray:
+    """[kept] positions of the detections that `oks_nms` keeps, by image and falling score."""
+    found = people.detections
+    scores = rescore(found.scores, found.keypoints[:, :, 2], KEYPOINT_THRESHOLD)
+    return oks_nms(found.keypoints, scores, people.areas, found.image_ids, COCO.oks_sigmas, OKS_THRESHOLD)
+
+
+def suppress_person_by_person(people: MadeUpPeople) -> np.ndarray:
+    """The same positions, as one writes it down first: each person's score in a loop over joints, each picture's
+    best person against all that are left.
+    """
+    found, pictures = people.detections, {}
+    scores = np.array([_score(*person) for person in zip(found.scores, found.keypoints, strict=True)])
+    for position, image_id in enumerate(found.image_ids.tolist()):
+        pictures.setdefault(image_id, []).append(position)
+    kept = []
+    for image_id in sorted(pictures):
+        members = np.array(pictures[image_id])
+        left = members[np.argsort(-scores[members], kind="stable")]
+        while len(left):
+            best, left = left[0], left[1:]
+            kept.append(best)
+            similar = np.array([_oks(people, best, other) for other in left])
+            left = left[similar <= OKS_THRESHOLD]
+    return np.array(kept)
+
+
+def _score(box_score: float, keypoints: np.ndarray) -> float:
+    total, counted = 0.0, 0
+    for score in keypoints[:, 2]:
+        if score > KEYPOINT_THRESHOLD:
+            total, counted = total + score, counted + 1
+    return box_score * (total / counted if counted else 0)
+
+
+def _oks(people: MadeUpPeople, first: int, second: int) -> float:
+    """OKS of two detections over all joints."""
+    points, areas = people.detections.keypoints, people.areas
+    dx = points[first, :, 0] - points[second, :, 0]
+    dy = points[first, :, 1] - points[second, :, 1]
+    area = (areas[first] + areas[second]) / 2 + np.spacing(1)
+    return np.exp(-(dx**2 + dy**2) / (2 * COCO.oks_sigmas) ** 2 / area / 2).mean()
