@@ -11,7 +11,6 @@ from transpose.config.base import Settings
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.skeleton import COCO
 
-PERSONS = (1_000, 10_000, 100_000)
 _DETECTIONS_PER_PERSON, _PERSONS_PER_IMAGE = 7, 2
 """About as of COCO val2017."""
 _MIB = 2**20
@@ -31,7 +30,7 @@ class EvaluatorScale(Settings):
     """Most that was allocated beside the input at any time."""
 
 
-def measure_scale(persons: Sequence[int] = PERSONS, seed: int = 0) -> tuple[EvaluatorScale, ...]:
+def measure_scale(persons: Sequence[int], seed: int = 0) -> tuple[EvaluatorScale, ...]:
     """Evaluate made-up people of each number, in a fresh process each."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as processes:
         return tuple(processes.map(_measure, persons, [seed] * len(persons)))

@@ -18,7 +18,6 @@ from transpose.data.loader import EvaluationCrops, TrainingSamples
 from transpose.data.workers import slices
 from transpose.skeleton import COCO
 
-PERSONS = (1_000, 10_000, 100_000)
 _PERSONS_PER_PICTURE = 2.5
 _PICTURE_SIZE = (48, 64)
 _INPUT_SIZE, _HEATMAP_SIZE = (64, 48), (16, 12)

@@ -13,6 +13,7 @@ class Part(StrEnum):
     DECODER = "decoder"
     SUPPRESSION = "suppression"
     EVALUATOR = "evaluator"
+    GROWTH = "growth"
 
 
 OF_VARIANTS = frozenset({Part.INFERENCE, Part.TRAINING, Part.ATTENTION})

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from transpose.benchmark.growth import Growth
+from transpose.benchmark.loader import WorkersEstimate
 from transpose.benchmark.race import Lap, Race
 from transpose.config.base import Settings
 from transpose.config.load import read_record
@@ -24,6 +26,9 @@ class Benchmark(Settings):
     threads: int
     networks: tuple[NetworkCost, ...]
     races: tuple[Race, ...]
+    workers: WorkersEstimate | None = None
+    """Of the loader's race."""
+    growth: Growth | None = None
 
 
 class Change(Settings):

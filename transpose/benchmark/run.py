@@ -6,10 +6,15 @@ from dataclasses import dataclass
 import psutil
 
 from transpose.benchmark.attention import capture_race, measures_race
+from transpose.benchmark.decoder import race_decoders
+from transpose.benchmark.evaluator import race_evaluators
+from transpose.benchmark.growth import measure_growth
+from transpose.benchmark.loader import race_training_samples, with_workers
 from transpose.benchmark.networks import Subject, inference_forms, network_race, training_forms
 from transpose.benchmark.parts import OF_VARIANTS, Part
 from transpose.benchmark.race import Race
 from transpose.benchmark.report import Benchmark, NetworkCost
+from transpose.benchmark.suppression import race_suppressions
 from transpose.compute import choose_compute, describe_machine
 from transpose.config.attention import AttentionMeasures
 from transpose.config.training import Precision
@@ -19,7 +24,12 @@ from transpose.errors import InputError
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO
 
-_STAGES: Mapping[Part, Callable[[int], Race]] = {}
+_STAGES: Mapping[Part, Callable[[int], Race]] = {
+    Part.LOADER: lambda rounds: race_training_samples(rounds=rounds),
+    Part.DECODER: lambda rounds: race_decoders(rounds=rounds),
+    Part.SUPPRESSION: lambda rounds: race_suppressions(rounds=rounds),
+    Part.EVALUATOR: lambda rounds: race_evaluators(rounds=rounds),
+}
 
 
 @dataclass(frozen=True)
@@ -53,9 +63,12 @@ def run_benchmark(order: Order) -> Benchmark:
         raise InputError("cost", None, "VARIANT", f"missing; {lacking[0]} is timed for variants")
     device = choose_compute(order.device, "fp32", order.threads).device
     load = f"{psutil.getloadavg()[0]:.2f}"
+    races = {part: list(found) for part, found in _races(order)}
     return Benchmark(
         networks=tuple(map(_network_cost, order.variants)),
-        races=tuple(_races(order)),
+        races=tuple(race for found in races.values() for race in found),
+        workers=with_workers(races[Part.LOADER][0]) if Part.LOADER in races else None,
+        growth=measure_growth() if Part.GROWTH in order.parts else None,
         threads=order.threads,
         machine=describe_machine(device) | {"load_average_1_min": load},
     )
@@ -71,20 +84,27 @@ def _network_cost(variant: Variant) -> NetworkCost:
     )
 
 
-def _races(order: Order) -> Iterator[Race]:
-    for variant in order.variants:
-        subjects = [Subject(variant, size, order.device, order.threads) for size in order.batch_sizes]
-        largest = max(subjects, key=lambda subject: subject.batch_size)
-        if Part.INFERENCE in order.parts:
-            for subject in subjects:
-                forms = inference_forms(subject, order.baseline, order.precisions, order.compiled)
-                yield network_race(subject, "inference", forms, order.rounds)
-        if Part.TRAINING in order.parts:
-            forms = training_forms(largest, order.baseline, order.precisions)
-            yield network_race(largest, "training", forms, order.rounds)
-        if Part.ATTENTION in order.parts and variant.encoder is not None:
-            yield capture_race(largest, order.rounds)
-            yield measures_race(largest, AttentionMeasures(), order.rounds)
-    for part, stage in _STAGES.items():
-        if part in order.parts:
-            yield stage(order.rounds)
+def _races(order: Order) -> Iterator[tuple[Part, Iterator[Race]]]:
+    """The parts asked for that are races, in the order of `Part`."""
+    for part in Part:
+        if part not in order.parts:
+            continue
+        if part in OF_VARIANTS:
+            yield part, (race for variant in order.variants for race in _races_of(variant, part, order))
+        elif part in _STAGES:
+            yield part, iter([_STAGES[part](order.rounds)])
+
+
+def _races_of(variant: Variant, part: Part, order: Order) -> Iterator[Race]:
+    """Races of one variant: inference at each size of batch, all else at the largest."""
+    subjects = [Subject(variant, size, order.device, order.threads) for size in sorted(order.batch_sizes)]
+    if part is Part.INFERENCE:
+        for subject in subjects:
+            forms = inference_forms(subject, order.baseline, order.precisions, order.compiled)
+            yield network_race(subject, part.value, forms, order.rounds)
+    elif part is Part.TRAINING:
+        forms = training_forms(subjects[-1], order.baseline, order.precisions)
+        yield network_race(subjects[-1], part.value, forms, order.rounds)
+    elif variant.encoder is not None:
+        yield capture_race(subjects[-1], order.rounds)
+        yield measures_race(subjects[-1], AttentionMeasures(), order.rounds)

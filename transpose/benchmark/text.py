@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from transpose.benchmark.growth import Growth
+from transpose.benchmark.loader import WorkersEstimate
 from transpose.benchmark.race import Lap, Race
 from transpose.benchmark.report import Benchmark, Change, NetworkCost, changes_since
 
@@ -16,6 +18,10 @@ def render_benchmark(benchmark: Benchmark) -> str:
         f" torch {machine.get('torch')}, load {machine.get('load_average_1_min')}"
     )
     blocks = [head, *map(render_network, benchmark.networks), *map(render_race, benchmark.races)]
+    if benchmark.workers is not None:
+        blocks.append(render_workers(benchmark.workers))
+    if benchmark.growth is not None:
+        blocks.append(render_growth(benchmark.growth))
     return "\n\n".join(blocks)
 
 
@@ -40,6 +46,27 @@ def render_race(race: Race) -> str:
     lines += [f"  peak, {precision}: {peak / 1e9:,.0f} GFLOP/s" for precision, peak in race.peaks.items()]
     lines += [_lap_line(race, lap) for lap in race.laps]
     return "\n".join([*lines, *([f"  {race.remark}"] if race.remark else [])])
+
+
+def render_workers(workers: WorkersEstimate) -> str:
+    """Samples a second of several loading processes, and that nobody measured them."""
+    lines = [f"  {name:<{_WIDTH}}{speed:12,.1f} samples/s" for name, speed in workers.per_second.items()]
+    return "\n".join([f"Training samples with {workers.workers} loading processes: {workers.basis}", *lines])
+
+
+def render_growth(growth: Growth) -> str:
+    """Time and memory of loader and evaluator at each number of persons."""
+    loader = [
+        f"  {one.persons:>9,} persons   built in {one.build_seconds:8.3f} s   {one.sample_microseconds:8,.0f} us/sample"
+        f"   {one.parent_mb:8.1f} MB in the process   {one.worker_mb:6.1f} MB in a worker"
+        for one in growth.loader
+    ]
+    evaluator = [
+        f"  {one.persons:>9,} persons   {one.detections:>9,} results   {one.seconds:8.3f} s"
+        f"   {one.memory_mib:8.1f} MiB beside {one.input_mib:,.1f} MiB of input"
+        for one in growth.evaluator
+    ]
+    return "\n".join(["Loader as persons grow", *loader, "Evaluator as persons grow", *evaluator])
 
 
 def render_changes(earlier: Benchmark, now: Benchmark) -> str:

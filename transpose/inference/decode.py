@@ -2,12 +2,16 @@
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from transpose.geometry import crop_affines, invert_affine, transform_points
 
 _FLOOR = 1e-10
 _REACH = 2
 """Heatmap pixels from the maximum to the farthest value that the derivatives use."""
+
+_PERSONS_AT_ONCE = 32
+"""So that a map is still in the processor's cache when it is read again, around its maximum."""
 
 
 def argmax_decode(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -43,17 +47,12 @@ def dark_decode(heatmaps: np.ndarray, blur_kernel: int = 11) -> tuple[np.ndarray
     """
     if blur_kernel % 2 == 0:
         raise ValueError(f"blur_kernel must be odd, not {blur_kernel}")
-    height, width = heatmaps.shape[2:]
-    points, scores = argmax_decode(heatmaps)
-    maps, cells = heatmaps.reshape(-1, height, width), points.reshape(-1, 2).astype(np.int64)
-    inside = np.flatnonzero(((cells >= _REACH) & (cells < (width - _REACH, height - _REACH))).all(axis=1))
     kernel = cv2.getGaussianKernel(blur_kernel, 0, cv2.CV_64F)[:, 0]
-    patches = _blurred_patches(maps, inside, cells[inside], kernel)
-    # Rescaling multiplies the map by a factor of at least one, which the logarithm's derivatives do not see unless the
-    # cut at 1e-10 does; only then is the whole map blurred to find the factor.
-    cut = np.flatnonzero((patches < _FLOOR).any(axis=(0, 1)))
-    patches[:, :, cut] *= _rescaling(maps[inside[cut]], blur_kernel)
-    points.reshape(-1, 2)[inside] += _newton_step(np.log(np.maximum(patches, _FLOOR)))
+    points, scores = np.empty((*heatmaps.shape[:2], 2)), np.empty(heatmaps.shape[:2], heatmaps.dtype)
+    for start in range(0, len(heatmaps), _PERSONS_AT_ONCE):
+        block = slice(start, start + _PERSONS_AT_ONCE)
+        points[block], scores[block] = argmax_decode(heatmaps[block])
+        _refine(points[block].reshape(-1, 2), heatmaps[block].reshape(-1, *heatmaps.shape[2:]), kernel)
     return points, scores
 
 
@@ -97,29 +96,39 @@ def heatmap_to_image(
     return transform_points(invert_affine(affines)[:, None], points)
 
 
-def _blurred_patches(maps: np.ndarray, index: np.ndarray, cells: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """[5, 5, P] (y, x) float64: the blurred maps[index] around cells [P, 2], computed there only; maps [M, h, w]."""
+def _refine(points: np.ndarray, maps: np.ndarray, kernel: np.ndarray) -> None:
+    """Move points [M, 2], the maxima of maps [M, h, w], in place by a Newton step on the logarithm of blurred maps."""
     height, width = maps.shape[1:]
-    reach = _REACH + len(kernel) // 2
-    columns, rows = np.arange(-reach, reach + 1)[:, None] + cells[:, None].T
-    first = index * height * width
-    places = (first + rows.clip(0, height - 1) * width)[:, None] + columns.clip(0, width - 1)
-    patches = maps.ravel().take(places).astype(np.float64)
-    patches[:, (columns < 0) | (columns >= width)] = 0
-    patches.transpose(1, 0, 2)[:, (rows < 0) | (rows >= height)] = 0
-    return _blurred_middle(_blurred_middle(patches, kernel).swapaxes(0, 1), kernel).swapaxes(0, 1)
+    cells = points.astype(np.int64)
+    inside = np.flatnonzero(((cells >= _REACH) & (cells < (width - _REACH, height - _REACH))).all(axis=1))
+    patches = _blurred_patches(maps, inside, cells[inside], kernel)
+    # Rescaling multiplies the map by a factor of at least one, which the logarithm's derivatives do not see unless the
+    # cut at 1e-10 does; only then is the whole map blurred to find the factor.
+    cut = np.flatnonzero((patches < _FLOOR).any(axis=(1, 2)))
+    patches[cut] *= _rescaling(maps[inside[cut]], len(kernel))[:, None, None]
+    points[inside] += _newton_step(np.log(np.maximum(patches, _FLOOR)).transpose(1, 2, 0))
 
 
-def _blurred_middle(patches: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """[5, ...]: the middle of patches [5 + the kernel's length - 1, ...], blurred along the first axis.
+def _blurred_patches(maps: np.ndarray, index: np.ndarray, cells: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """[P, 5, 5] (y, x) float64: the blurred maps[index] around cells [P, 2], computed there only; maps [M, h, w].
 
-    A sum of slices, not a matrix product, whose library's threads cost far more than such a small one takes.
+    Windows are copied as such and lie within the map, shifted where the maximum is near its border: what the kernel
+    reaches beyond the border is zero.
     """
-    taps = 2 * _REACH + 1
-    blurred = kernel[0] * patches[:taps]
-    for tap in range(1, len(kernel)):
-        blurred += kernel[tap] * patches[tap : tap + taps]
-    return blurred
+    sides = np.minimum(maps.shape[1:], 2 * (_REACH + len(kernel) // 2) + 1)
+    corners = np.clip(cells[:, ::-1] - sides // 2, 0, maps.shape[1:] - sides)
+    windows = sliding_window_view(maps, tuple(sides), axis=(1, 2))[index, corners[:, 0], corners[:, 1]]
+    rows, columns = (cells[:, ::-1] - corners).T
+    down, across = _bands(kernel, sides[0]), _bands(kernel, sides[1]).transpose(0, 2, 1).copy()
+    return down[rows] @ windows.astype(np.float64) @ across[columns]
+
+
+def _bands(kernel: np.ndarray, side: int) -> np.ndarray:
+    """[side, 5, side]: weights of a window's pixels in the blurred values around each place of the window."""
+    middles = np.arange(side)[:, None, None] + np.arange(-_REACH, _REACH + 1)[:, None]
+    taps = np.arange(side) - middles + len(kernel) // 2
+    within = (taps >= 0) & (taps < len(kernel))
+    return np.where(within, kernel[taps.clip(0, len(kernel) - 1)], 0.0)
 
 
 def _rescaling(maps: np.ndarray, blur_kernel: int) -> np.ndarray:
