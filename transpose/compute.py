@@ -42,6 +42,11 @@ class Compute:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
 
+    @property
+    def pins_memory(self) -> bool:
+        """Whether batches lie in memory from which the device can fetch them by itself."""
+        return self.device.type == "cuda"
+
     def send(self, tensor: Tensor) -> Tensor:
         """The tensor on the device, without waiting for its arrival where its memory is pinned."""
         return tensor.to(self.device, non_blocking=True)

@@ -217,3 +217,15 @@ def test_boxes_in_unknown_pictures_are_told(tiny_dataset):
     boxes = PersonBoxes(np.array([77]), np.ones((1, 4)), np.ones(1), np.array([-1]))
     with pytest.raises(InputError, match="image 77"):
         crops_of(tiny_dataset, boxes)
+
+
+def test_a_batch_is_pinned_with_all_that_goes_to_the_device(
+    tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinned: list[torch.Tensor] = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
+    batch = samples_of(tiny_dataset).batch(0, np.arange(2))
+    again = batch.pin_memory()
+    assert all(old is new for old, new in zip(pinned, (again.crops, again.joints, again.visible), strict=True))
+    assert all(old is new for old, new in zip(pinned, (batch.crops, batch.joints, batch.visible), strict=True))
+    assert again.index is batch.index

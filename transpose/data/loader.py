@@ -4,7 +4,7 @@ A batch is a function of its persons (and seed and epoch) alone, so that no numb
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -43,6 +43,15 @@ class TrainingBatch:
     index: np.ndarray
     """[B] int64: persons of the TrainingSamples."""
 
+    def pin_memory(self) -> "TrainingBatch":
+        """The batch in memory from which a GPU can fetch it by itself; DataLoader asks for it."""
+        return replace(
+            self,
+            crops=self.crops.pin_memory(),
+            joints=self.joints.pin_memory(),
+            visible=self.visible.pin_memory(),
+        )
+
 
 @dataclass(frozen=True)
 class EvaluationBatch:
@@ -56,6 +65,10 @@ class EvaluationBatch:
     """[B, 2] float64, units of 200 image pixels."""
     index: np.ndarray
     """[B] int64: positions in the PersonBoxes."""
+
+    def pin_memory(self) -> "EvaluationBatch":
+        """As `TrainingBatch.pin_memory`."""
+        return replace(self, crops=self.crops.pin_memory())
 
 
 class TrainingSamples:
@@ -173,13 +186,16 @@ class EvaluationCrops:
     def __len__(self) -> int:
         return len(self.order)
 
-    def batches(self, batch_size: int, workers: int = 0) -> Iterator[EvaluationBatch]:
+    def batches(self, batch_size: int, workers: int = 0, pinned: bool = False) -> Iterator[EvaluationBatch]:
         """All crops, the last batch possibly smaller.
+
+        Args:
+            pinned: see `load_batches`.
 
         Raises:
             InputError: a picture is missing or broken.
         """
-        return load_batches(self.batch, slices(self.order, batch_size), workers)
+        return load_batches(self.batch, slices(self.order, batch_size), workers, pinned)
 
     def batch(self, index: np.ndarray) -> EvaluationBatch:
         """The crops of boxes [B]."""
@@ -201,16 +217,18 @@ def training_batches(
     start_step: int = 0,
     rank: int = 0,
     processes: int = 1,
+    pinned: bool = False,
 ) -> Iterator[TrainingBatch]:
     """The batches of an epoch from `start_step` on; the last one is possibly smaller.
 
     Args:
         batch_size: persons a step of all processes together; a step's persons do not depend on how many share them.
         rank: the process whose share of each batch is made; it may be empty.
+        pinned: see `load_batches`.
 
     Raises:
         InputError: a picture is missing or broken.
     """
     steps = slices(samples.order(epoch), batch_size)[start_step:]
     persons = [share(step, rank, processes) for step in steps]
-    return load_batches(partial(samples.batch, epoch), persons, workers)
+    return load_batches(partial(samples.batch, epoch), persons, workers, pinned)

@@ -13,8 +13,13 @@ from transpose.errors import InputError
 Batch = TypeVar("Batch")
 
 
-def load_batches(make: Callable[[np.ndarray], Batch], keys: Sequence[np.ndarray], workers: int) -> Iterator[Batch]:
+def load_batches(
+    make: Callable[[np.ndarray], Batch], keys: Sequence[np.ndarray], workers: int, pinned: bool = False
+) -> Iterator[Batch]:
     """`make(key)` for each key, in order, made ahead by `workers` processes or, with none, on demand in this one.
+
+    Args:
+        pinned: have PyTorch call each batch's `pin_memory`, for a copy to a GPU that nobody waits for.
 
     Raises:
         InputError: `make` raised it, in whatever process.
@@ -24,6 +29,7 @@ def load_batches(make: Callable[[np.ndarray], Batch], keys: Sequence[np.ndarray]
         batch_size=None,
         sampler=keys,
         num_workers=workers,
+        pin_memory=pinned,
         collate_fn=_unchanged,
         worker_init_fn=_begin_worker,
     )

@@ -30,10 +30,12 @@ def predict_persons(
     protocol: Protocol,
     compute: Compute,
     suppress: bool = True,
+    workers: int = 0,
 ) -> PoseResults:
     """Predict the persons in boxes by the whole protocol (paper, section 4.2).
 
     Args:
+        workers: processes that make crops ahead.
         suppress: see `finish_predictions`.
 
     Raises:
@@ -41,7 +43,8 @@ def predict_persons(
         FloatingPointError: a heatmap is not finite; see `finite_heatmaps_of`.
     """
     crops = EvaluationCrops(boxes, annotations, pictures_beside(annotations.source), input_size)
-    predictions = predict_keypoints(model, crops.batches(protocol.batch_size), skeleton, protocol, compute)
+    batches = crops.batches(protocol.batch_size, workers, compute.pins_memory)
+    predictions = predict_keypoints(model, batches, skeleton, protocol, compute)
     return finish_predictions(predictions, boxes, protocol, skeleton, suppress)
 
 
@@ -108,5 +111,6 @@ def predict_file(
             protocol,
             compute,
             suppress,
+            recipe.training.workers,
         )
     write_results(results, output)

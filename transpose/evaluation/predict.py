@@ -85,10 +85,7 @@ def predict_heatmaps(
     Raises:
         FloatingPointError: a heatmap is not finite, as those of a diverged model.
     """
-    images = normalise(compute.send(compute.filled(crops, protocol.batch_size)))
-    with torch.inference_mode(), compute.autocast():
-        heatmaps = flip_test(model, images, skeleton) if protocol.flip_test else model(images)
-    return finite_on_cpu(heatmaps[: len(crops)])
+    return finite_on_cpu(_heatmaps_on_device(model, crops, skeleton, protocol, compute))
 
 
 def predict_heatmaps_both_ways(
@@ -160,9 +157,25 @@ def predict_keypoints(
         FloatingPointError: as `predict_heatmaps`.
     """
     collector = PredictionCollector(skeleton, protocol)
+    latest: tuple[EvaluationBatch, Tensor] | None = None
     for batch in batches:
-        collector.add(batch, predict_heatmaps(model, batch.crops, skeleton, protocol, compute).numpy())
+        # A GPU is given its next batch before the host waits for the last one, and so computes while that is decoded.
+        heatmaps = _heatmaps_on_device(model, batch.crops, skeleton, protocol, compute)
+        if latest is not None:
+            collector.add(latest[0], finite_on_cpu(latest[1]).numpy())
+        latest = batch, heatmaps
+    if latest is not None:
+        collector.add(latest[0], finite_on_cpu(latest[1]).numpy())
     return collector.predictions()
+
+
+def _heatmaps_on_device(
+    model: Callable[[Tensor], Tensor], crops: Tensor, skeleton: Skeleton, protocol: Protocol, compute: Compute
+) -> Tensor:
+    images = normalise(compute.send(compute.filled(crops, protocol.batch_size)))
+    with torch.inference_mode(), compute.autocast():
+        heatmaps = flip_test(model, images, skeleton) if protocol.flip_test else model(images)
+    return heatmaps[: len(crops)]
 
 
 def finish_predictions(

@@ -133,6 +133,7 @@ class TrainingRun:
             start_step=progress.step,
             rank=self.group.rank,
             processes=self.group.size,
+            pinned=self.compute.pins_memory,
         )
         while progress.step < self.steps:
             persons, loss = self._train_step(batches)

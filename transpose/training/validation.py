@@ -52,7 +52,8 @@ def validator(
 
     def predict(model: nn.Module) -> Predictions:
         with finite_heatmaps_of(folder), memory_for("protocol.batch_size", protocol.batch_size):
-            return predict_keypoints(model, crops.batches(protocol.batch_size), skeleton, protocol, compute)
+            batches = crops.batches(protocol.batch_size, recipe.training.workers, compute.pins_memory)
+            return predict_keypoints(model, batches, skeleton, protocol, compute)
 
     def evaluate(predictions: Predictions) -> dict[str, float]:
         by_oks = data.evaluation == "oks"
