@@ -4,11 +4,12 @@ BIN := .venv/bin
 # Some images forbid bytecode, and each of the many short processes would compile torch again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test ui lint lock clean clean-results
+.PHONY: help setup demo test bench ui lint lock clean clean-results
 
 help:
 	@echo "make demo           set up, run the main job, print the comparison table"
 	@echo "make test           set up, run the test suite"
+	@echo "make bench          set up, time networks, stages and kernels on this machine (half an hour)"
 	@echo "make ui             open MLflow on the results"
 	@echo "make lint           formatters, linters, type checker, Snakemake's linter"
 	@echo "make setup          only make .venv (PYTHON=python3.12 chooses the interpreter)"
@@ -26,6 +27,16 @@ demo: setup
 
 test: setup
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+PAPER := tp_r_a3 tp_r_a4 tp_h_s tp_h_a4 tp_h_a6
+bench: setup
+	@$(BIN)/python -m pytest --override-ini addopts=-q benchmarks --benchmark-columns=median,min,max,ops --benchmark-sort=name
+	@$(BIN)/transpose cost $(PAPER:%=config/variants/%.yaml) --part inference --baseline --bf16 --compiled \
+	    --threads $$(nproc) --output results/benchmark_inference.json
+	@$(BIN)/transpose cost config/variants/tp_r_a3.yaml config/variants/tp_h_s.yaml --part training --baseline --bf16 \
+	    --batch-size 16 --rounds 3 --threads $$(nproc) --output results/benchmark_training.json
+	@$(BIN)/transpose cost --part loader --part decoder --part suppression --part evaluator --part growth --rounds 3 \
+	    --output results/benchmark_stages.json
 
 ui:
 	@if [ ! -f results/mlflow.db ]; then echo "no results/mlflow.db yet: make demo makes it"; exit 1; fi

@@ -60,5 +60,5 @@ def test_scale_counts_what_it_evaluated() -> None:
     small, large = measure_scale((10, 40))
     assert (small.persons, small.detections, small.images) == (10, 70, 5)
     assert (large.persons, large.detections, large.images) == (40, 280, 20)
-    assert small.memory_mib > 0
-    assert small.input_mib == pytest.approx(80 * 17 * 3 * 8 / 2**20)
+    assert small.memory_mb > 0
+    assert small.input_mb == pytest.approx(80 * 17 * 3 * 8 / 1e6)

@@ -13,7 +13,7 @@ from transpose.skeleton import COCO
 
 _DETECTIONS_PER_PERSON, _PERSONS_PER_IMAGE = 7, 2
 """About as of COCO val2017."""
-_MIB = 2**20
+_MB = 1e6
 
 
 class EvaluatorScale(Settings):
@@ -24,9 +24,9 @@ class EvaluatorScale(Settings):
     images: int
     seconds: float
     """Wall-clock time of evaluating arrays in memory."""
-    input_mib: float
+    input_mb: float
     """Keypoints of the detections and of the persons."""
-    memory_mib: float
+    memory_mb: float
     """Most that was allocated beside the input at any time."""
 
 
@@ -54,6 +54,6 @@ def _measure(persons: int, seed: int) -> EvaluatorScale:
         detections=detections,
         images=images,
         seconds=seconds,
-        input_mib=(people.detections.keypoints.nbytes + people.annotations.persons.keypoints.nbytes) / _MIB,
-        memory_mib=peak / _MIB,
+        input_mb=(people.detections.keypoints.nbytes + people.annotations.persons.keypoints.nbytes) / _MB,
+        memory_mb=peak / _MB,
     )

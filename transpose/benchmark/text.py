@@ -63,7 +63,7 @@ def render_growth(growth: Growth) -> str:
     ]
     evaluator = [
         f"  {one.persons:>9,} persons   {one.detections:>9,} results   {one.seconds:8.3f} s"
-        f"   {one.memory_mib:8.1f} MiB beside {one.input_mib:,.1f} MiB of input"
+        f"   {one.memory_mb:8.1f} MB beside {one.input_mb:,.1f} MB of input"
         for one in growth.evaluator
     ]
     return "\n".join(["Loader as persons grow", *loader, "Evaluator as persons grow", *evaluator])

@@ -24,9 +24,11 @@ def cost(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of networks.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     output: Annotated[Path | None, typer.Option("--output", help="JSON file to write.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="PNG of the part growth.")] = None,
     against: Annotated[Path | None, typer.Option(help="JSON file of an earlier call, to print ratios to.")] = None,
 ) -> None:
     """Measure speed, memory and share of the machine's peak of variants, and the speed of each stage around them."""
+    from transpose.benchmark.growth_figure import plot_growth
     from transpose.benchmark.report import read_benchmark
     from transpose.benchmark.run import Order, run_benchmark
     from transpose.benchmark.text import render_benchmark, render_changes
@@ -48,6 +50,8 @@ def cost(
     benchmark = run_benchmark(order)
     if output is not None:
         write_json(output, benchmark.model_dump(mode="json"))
+    if figure is not None and benchmark.growth is not None:
+        plot_growth(benchmark.growth, figure)
     print(render_benchmark(benchmark))
     if earlier is not None:
         print("\n" + render_changes(earlier, benchmark))

@@ -10,8 +10,8 @@ _FLOOR = 1e-10
 _REACH = 2
 """Heatmap pixels from the maximum to the farthest value that the derivatives use."""
 
-_PERSONS_AT_ONCE = 32
-"""So that a map is still in the processor's cache when it is read again, around its maximum."""
+_PERSONS_AT_ONCE = 128
+"""Few enough for the maps to be in the processor's cache when windows are copied, enough for calls not to show."""
 
 
 def argmax_decode(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -47,12 +47,12 @@ def dark_decode(heatmaps: np.ndarray, blur_kernel: int = 11) -> tuple[np.ndarray
     """
     if blur_kernel % 2 == 0:
         raise ValueError(f"blur_kernel must be odd, not {blur_kernel}")
-    kernel = cv2.getGaussianKernel(blur_kernel, 0, cv2.CV_64F)[:, 0]
+    refine = _Refinement(heatmaps.shape[2:], blur_kernel)
     points, scores = np.empty((*heatmaps.shape[:2], 2)), np.empty(heatmaps.shape[:2], heatmaps.dtype)
     for start in range(0, len(heatmaps), _PERSONS_AT_ONCE):
         block = slice(start, start + _PERSONS_AT_ONCE)
         points[block], scores[block] = argmax_decode(heatmaps[block])
-        _refine(points[block].reshape(-1, 2), heatmaps[block].reshape(-1, *heatmaps.shape[2:]), kernel)
+        refine(points[block].reshape(-1, 2), heatmaps[block].reshape(-1, *heatmaps.shape[2:]))
     return points, scores
 
 
@@ -96,31 +96,38 @@ def heatmap_to_image(
     return transform_points(invert_affine(affines)[:, None], points)
 
 
-def _refine(points: np.ndarray, maps: np.ndarray, kernel: np.ndarray) -> None:
-    """Move points [M, 2], the maxima of maps [M, h, w], in place by a Newton step on the logarithm of blurred maps."""
-    height, width = maps.shape[1:]
-    cells = points.astype(np.int64)
-    inside = np.flatnonzero(((cells >= _REACH) & (cells < (width - _REACH, height - _REACH))).all(axis=1))
-    patches = _blurred_patches(maps, inside, cells[inside], kernel)
-    # Rescaling multiplies the map by a factor of at least one, which the logarithm's derivatives do not see unless the
-    # cut at 1e-10 does; only then is the whole map blurred to find the factor.
-    cut = np.flatnonzero((patches < _FLOOR).any(axis=(1, 2)))
-    patches[cut] *= _rescaling(maps[inside[cut]], len(kernel))[:, None, None]
-    points[inside] += _newton_step(np.log(np.maximum(patches, _FLOOR)).transpose(1, 2, 0))
+class _Refinement:
+    """DARK's step from the maximum of a map of one size, with what depends on the size alone made once."""
 
+    def __init__(self, size_hw: tuple[int, ...], blur_kernel: int) -> None:
+        kernel = cv2.getGaussianKernel(blur_kernel, 0, cv2.CV_64F)[:, 0]
+        self._kernel_side = blur_kernel
+        self._size = np.array(size_hw)
+        self._window = np.minimum(self._size, 2 * (_REACH + blur_kernel // 2) + 1)
+        self._down = _bands(kernel, self._window[0])
+        self._across = _bands(kernel, self._window[1]).transpose(0, 2, 1).copy()
 
-def _blurred_patches(maps: np.ndarray, index: np.ndarray, cells: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """[P, 5, 5] (y, x) float64: the blurred maps[index] around cells [P, 2], computed there only; maps [M, h, w].
+    def __call__(self, points: np.ndarray, maps: np.ndarray) -> None:
+        """Move points [M, 2], the maxima of maps [M, h, w], in place."""
+        cells = points[:, ::-1].astype(np.int64)
+        inside = np.flatnonzero(((cells >= _REACH) & (cells < self._size - _REACH)).all(axis=1))
+        patches = self._blurred_patches(maps, inside, cells[inside])
+        # Rescaling multiplies the map by a factor of at least one, which the logarithm's derivatives do not see unless
+        # the cut at 1e-10 does; only then is the whole map blurred to find the factor.
+        cut = np.flatnonzero((patches < _FLOOR).any(axis=(1, 2)))
+        patches[cut] *= _rescaling(maps[inside[cut]], self._kernel_side)[:, None, None]
+        points[inside] += _newton_step(np.log(np.maximum(patches, _FLOOR)).transpose(1, 2, 0))
 
-    Windows are copied as such and lie within the map, shifted where the maximum is near its border: what the kernel
-    reaches beyond the border is zero.
-    """
-    sides = np.minimum(maps.shape[1:], 2 * (_REACH + len(kernel) // 2) + 1)
-    corners = np.clip(cells[:, ::-1] - sides // 2, 0, maps.shape[1:] - sides)
-    windows = sliding_window_view(maps, tuple(sides), axis=(1, 2))[index, corners[:, 0], corners[:, 1]]
-    rows, columns = (cells[:, ::-1] - corners).T
-    down, across = _bands(kernel, sides[0]), _bands(kernel, sides[1]).transpose(0, 2, 1).copy()
-    return down[rows] @ windows.astype(np.float64) @ across[columns]
+    def _blurred_patches(self, maps: np.ndarray, index: np.ndarray, cells_yx: np.ndarray) -> np.ndarray:
+        """[P, 5, 5] (y, x) float64: the blurred maps[index] around cells [P, 2] (y, x), computed there only.
+
+        Windows are copied as such and lie within the map, shifted where the maximum is near its border: what the kernel
+        reaches beyond the border is zero.
+        """
+        corners = np.clip(cells_yx - self._window // 2, 0, self._size - self._window)
+        windows = sliding_window_view(maps, tuple(self._window), axis=(1, 2))[index, corners[:, 0], corners[:, 1]]
+        rows, columns = (cells_yx - corners).T
+        return self._down[rows] @ windows.astype(np.float64) @ self._across[columns]
 
 
 def _bands(kernel: np.ndarray, side: int) -> np.ndarray:
