@@ -7,8 +7,9 @@ import torch
 
 from tests.small_variants import FAMILIES, noise, small_model, small_variant
 from transpose.benchmark.lane import Lane, Work
-from transpose.benchmark.networks import Subject, inference_forms, network_race, plain_training, training_forms
+from transpose.benchmark.networks import Subject, inference_forms, network_race, plain_training, training_races
 from transpose.benchmark.plain_network import PlainNetwork, plain_loss
+from transpose.errors import InputError
 from transpose.training.loss import heatmap_loss
 
 SUBJECT = Subject(small_variant("resnet"), batch_size=2, device="cpu", threads=1)
@@ -36,9 +37,15 @@ def test_forms_of_inference_race_by_name_with_their_share_of_the_peak() -> None:
 
 
 def test_training_is_asked_for_with_and_without_attention_dropout() -> None:
-    names = [form.name for form in training_forms(SUBJECT, baseline=True, precisions=["fp32"])]
-    assert names[-2:] == ["fp32, attention dropout 0.1", "fp32, attention dropout 0"]
-    assert sum(name.startswith("plain") for name in names) == 2
+    races = list(training_races(SUBJECT, baseline=True, precisions=["fp32"]))
+    assert [forms[0].keeps_memory for forms in races] == [False] * 3
+    names = [forms[-1].name for forms in races]
+    assert names == [
+        "plain, fp32, attention dropout 0.1",
+        "fp32, attention dropout 0.1",
+        "fp32, attention dropout 0",
+    ]
+    assert [len(forms) for forms in training_races(SUBJECT, baseline=False, precisions=["fp32"])] == [1, 1]
 
 
 def test_a_training_step_in_a_lane_can_be_repeated() -> None:
@@ -57,5 +64,5 @@ def failing() -> Work:
 
 
 def test_a_lane_whose_process_dies_is_noticed() -> None:
-    with Lane(failing) as lane, pytest.raises(EOFError):
+    with Lane(failing) as lane, pytest.raises(InputError, match="ended with status 3; is there memory for the batch"):
         lane.run()

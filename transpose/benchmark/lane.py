@@ -10,6 +10,7 @@ from types import TracebackType
 import torch
 
 from transpose.allocator import keep_freed_memory
+from transpose.errors import InputError
 
 Work = Callable[[], object]
 
@@ -38,10 +39,15 @@ class Lane:
         """Do the work once and return at its end.
 
         Raises:
-            EOFError: the process died, for want of memory for example.
+            InputError: the process died, for want of memory as a rule.
         """
-        self._connection.send("run")
-        self._connection.recv()
+        try:
+            self._connection.send("run")
+            self._connection.recv()
+        except (EOFError, ConnectionError):
+            self._process.join()
+            problem = f"its process ended with status {self._process.exitcode}; is there memory for the batch?"
+            raise InputError("benchmark", None, None, problem) from None
 
     def peak_memory_bytes(self) -> int:
         """The most that the process has held so far: allocated on CUDA, elsewhere its whole resident memory."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -28,6 +28,9 @@ from transpose.training.step import batch_loss, optimiser_of
 
 _SIDE = 2048
 """Of the yardstick's square matrices, large enough for a machine's peak."""
+
+_DROPOUT = Training().attention_dropout
+"""The recipe's."""
 
 _OPERATIONS_PER_STEP = 3
 """A training step computes each product forward, and backward for the activations and for the weights."""
@@ -94,18 +97,24 @@ def inference_forms(subject: Subject, baseline: bool, precisions: Sequence[Preci
     return forms
 
 
-def training_forms(subject: Subject, baseline: bool, precisions: Sequence[Precision]) -> list[Form]:
-    """The plain step first if asked for, then ours: with the recipe's attention dropout, then without any."""
-    forms = [
-        Form(f"plain, fp32, attention dropout 0.1{how}", partial(plain_training, subject), keeps_memory=keeps)
-        for how, keeps in ((", memory returned", False), ("", True))
-        if baseline
+def training_races(subject: Subject, baseline: bool, precisions: Sequence[Precision]) -> Iterator[list[Form]]:
+    """Our steps, with the recipe's attention dropout and without any, each beside the plain one if that is asked for.
+
+    Two at a time, since steps that keep their memory need it side by side.
+    """
+    keeping = Form(f"plain, fp32, attention dropout {_DROPOUT:g}", partial(plain_training, subject))
+    returning = replace(keeping, name=f"{keeping.name}, memory returned", keeps_memory=False)
+    own = [
+        Form(
+            f"{precision}, attention dropout {dropout:g}", partial(own_training, subject, precision, dropout), precision
+        )
+        for precision in precisions
+        for dropout in (_DROPOUT, 0.0)
     ]
-    for precision in precisions:
-        for dropout in (0.1, 0.0):
-            name = f"{precision}, attention dropout {dropout:g}"
-            forms.append(Form(name, partial(own_training, subject, precision, dropout), precision))
-    return forms
+    if not baseline:
+        yield from ([form] for form in own)
+        return
+    yield from ([returning, form] for form in (keeping, *own))
 
 
 def network_race(
@@ -126,6 +135,8 @@ def network_race(
         precisions: dict[Precision, None] = dict.fromkeys(form.precision for form in forms)
         yardsticks = [_yardstick(subject.compute(precision)) for precision in precisions]
         title = f"{subject.variant.title}, {kind}, batch {subject.batch_size}"
+        if kind == "training":
+            title += f", {forms[-1].name}"
         result = race(title, "images", subject.batch_size, [*contenders, *yardsticks], rounds, remark)
         peaks = [lane.peak_memory_bytes() for lane in lanes]
     laps = (lap.model_copy(update={"peak_memory_bytes": peak}) for lap, peak in zip(result.laps, peaks, strict=True))

@@ -10,7 +10,7 @@ from transpose.benchmark.decoder import race_decoders
 from transpose.benchmark.evaluator import race_evaluators
 from transpose.benchmark.growth import measure_growth
 from transpose.benchmark.loader import race_training_samples, with_workers
-from transpose.benchmark.networks import Subject, inference_forms, network_race, training_forms
+from transpose.benchmark.networks import Subject, inference_forms, network_race, training_races
 from transpose.benchmark.parts import OF_VARIANTS, Part
 from transpose.benchmark.race import Race
 from transpose.benchmark.report import Benchmark, NetworkCost
@@ -103,8 +103,8 @@ def _races_of(variant: Variant, part: Part, order: Order) -> Iterator[Race]:
             forms = inference_forms(subject, order.baseline, order.precisions, order.compiled)
             yield network_race(subject, part.value, forms, order.rounds)
     elif part is Part.TRAINING:
-        forms = training_forms(subjects[-1], order.baseline, order.precisions)
-        yield network_race(subjects[-1], part.value, forms, order.rounds)
+        for forms in training_races(subjects[-1], order.baseline, order.precisions):
+            yield network_race(subjects[-1], part.value, forms, order.rounds)
     elif variant.encoder is not None:
         yield capture_race(subjects[-1], order.rounds)
         yield measures_race(subjects[-1], AttentionMeasures(), order.rounds)
