@@ -61,7 +61,7 @@ def evaluate(
     bootstrap_seed: Annotated[int, typer.Option(min=0)],
     output: Output,
 ) -> None:
-    """Evaluate predictions by COCO OKS, checked by xtcocotools, or by PCKh, with a bootstrap interval."""
+    """Evaluate predictions by COCO OKS, judged by pycocotools, or by PCKh, with a bootstrap interval."""
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.config.study import Protocol
