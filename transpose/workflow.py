@@ -193,9 +193,9 @@ class Plan:
                 used[source.splits[split.split].pictures] = source.pictures == "unpacked"
         return used
 
-    def unpacked_option(self, wildcards: Wildcards) -> str:
-        """Option that names the folder of unpacked archives; empty if pictures stay in theirs."""
-        return f"--unpacked {self.study.resources}/unpacked" if self._unpacks(wildcards.dataset) else ""
+    def unpacked_option(self, wildcards: Wildcards) -> list[str]:
+        """Option that names the folder of unpacked archives; none if pictures stay in theirs."""
+        return [f"--unpacked={self.study.resources}/unpacked"] if self._unpacks(wildcards.dataset) else []
 
     def names_of_archived(self) -> str:
         """Regular expression of the data sets that come from archives; it matches nothing if none does."""

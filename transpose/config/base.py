@@ -15,6 +15,9 @@ from transpose.errors import InputError
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=64)]
 """A name that becomes part of a path: lower-case letters, digits and underscores only."""
 
+PathText = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f{}]+$")]
+"""A path that stands in rules: without braces, which Snakemake takes for wildcards, and without control characters."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 Size = Annotated[tuple[int, int], Field(description="(height, width) in pixels.")]
