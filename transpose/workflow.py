@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings, parse
@@ -53,7 +53,7 @@ class Plan:
     datasets: Mapping[str, Dataset]
 
     @classmethod
-    def of_config(cls, values: Mapping[str, Any], folder: Path, source: str = "study") -> "Plan":
+    def of_config(cls, values: object, folder: Path, source: str = "study") -> "Plan":
         """Validate a study's values and read what it names from `folder`/variants and `folder`/datasets.
 
         Args:
@@ -62,7 +62,7 @@ class Plan:
         Raises:
             InputError: a key is unknown or wrong, or a variant, data set, split or box source does not exist.
         """
-        study = parse(Study, dict(values), source)
+        study = parse(Study, values, source)
         recipes = {
             name: Recipe(
                 name=name,

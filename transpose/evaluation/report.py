@@ -147,8 +147,9 @@ def write_metrics(
     """
     subject = Subject.of_files(dataset, annotations, run, boxes, predictions)
     values, table = report_values(subject, dataset, annotations, protocol, predictions, bootstrap)
+    report = parse(EvaluationReport, values, predictions)
     write_npz(output.with_suffix(".npz"), **vars(table))
-    write_json(output, parse(EvaluationReport, values, predictions).model_dump(mode="json"))
+    write_json(output, report.model_dump(mode="json"))
 
 
 def report_values(
