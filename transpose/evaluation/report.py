@@ -71,6 +71,7 @@ class Subject(Settings):
     """Boxes that the model was run on."""
     weights_sha256: str
     annotations_sha256: str
+    boxes_sha256: str
 
     @classmethod
     def of_files(cls, dataset: Dataset, annotations: Path, run: Path, boxes: Path, place: Path) -> "Subject":
@@ -94,6 +95,7 @@ class Subject(Settings):
             "box_count": len(read_boxes(boxes)),
             "weights_sha256": sha256_of_file(weights_beside(run)),
             "annotations_sha256": sha256_of_file(annotations),
+            "boxes_sha256": sha256_of_file(boxes),
         }
         return parse(cls, values, place)
 
