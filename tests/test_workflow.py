@@ -199,3 +199,9 @@ def test_every_measure_of_attention_has_a_file_for_each_variant(demo: dict[str, 
     assert len(files) == len(demo["attention"]["variants"])
     assert "results/faithfulness/h_sine/seed0/synthetic/val/ground_truth.json" in files
     assert Plan.of_config(demo | {"attention": None}, CONFIG).attention("faithfulness") == []
+
+
+@pytest.mark.parametrize("values", [None, [], "study", 3])
+def test_a_study_that_is_no_block_of_keys_is_refused(values: object) -> None:
+    with pytest.raises(InputError, match=r"^mine\.yaml: Input should be a valid dictionary"):
+        Plan.of_config(values, CONFIG, "mine.yaml")

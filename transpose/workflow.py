@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings, parse
@@ -53,7 +53,7 @@ class Plan:
     datasets: Mapping[str, Dataset]
 
     @classmethod
-    def of_config(cls, values: Mapping[str, Any], folder: Path, source: str = "study") -> "Plan":
+    def of_config(cls, values: object, folder: Path, source: str = "study") -> "Plan":
         """Validate a study's values and read what it names from `folder`/variants and `folder`/datasets.
 
         Args:
@@ -62,7 +62,7 @@ class Plan:
         Raises:
             InputError: a key is unknown or wrong, or a variant, data set, split or box source does not exist.
         """
-        study = parse(Study, dict(values), source)
+        study = parse(Study, values, source)
         recipes = {
             name: Recipe(
                 name=name,
@@ -193,9 +193,9 @@ class Plan:
                 used[source.splits[split.split].pictures] = source.pictures == "unpacked"
         return used
 
-    def unpacked_option(self, wildcards: Wildcards) -> str:
-        """Option that names the folder of unpacked archives; empty if pictures stay in theirs."""
-        return f"--unpacked {self.study.resources}/unpacked" if self._unpacks(wildcards.dataset) else ""
+    def unpacked_option(self, wildcards: Wildcards) -> list[str]:
+        """Option that names the folder of unpacked archives; none if pictures stay in theirs."""
+        return [f"--unpacked={self.study.resources}/unpacked"] if self._unpacks(wildcards.dataset) else []
 
     def names_of_archived(self) -> str:
         """Regular expression of the data sets that come from archives; it matches nothing if none does."""

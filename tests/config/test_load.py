@@ -69,6 +69,10 @@ def test_an_unknown_key_names_the_nearest_known_one() -> None:
         ({"seeds": "many"}, "seeds"),
         ({"variants": ["../escape"]}, "variants.0"),
         ({"variants": []}, "variants"),
+        ({"results": "a{b}"}, "results"),
+        ({"resources": ""}, "resources"),
+        ({"training": {"picture_cache_gb": float("inf")}}, "training.picture_cache_gb"),
+        ({"training": {"sigma": float("nan")}}, "training.sigma"),
         ({"training": {"schedule": {"kind": "steps"}}}, "training.schedule"),
         ({"evaluations": [{"dataset": "d", "split": "val", "boxes": []}]}, "evaluations.0.boxes"),
         ({"protocol": {"blur_kernel": 4}}, "protocol.blur_kernel"),
@@ -107,11 +111,19 @@ def test_an_unknown_variant_lists_the_known_ones() -> None:
         load_variant("tp_r_a9", CONFIG / "variants")
 
 
-@pytest.mark.parametrize("content", [b"a: [", b"\xff\xfe\x00", b"a: b: c"])
+@pytest.mark.parametrize("content", [b"a: [", b"\xff\xfe\x00", b"a: b: c", b"a: 2020-99-99", b"a: 0x_", b"[" * 3000])
 def test_a_file_that_is_no_yaml_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.yaml"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"broken\.yaml"):
+        read_yaml(path)
+
+
+@pytest.mark.parametrize("text", ["epochs: 3\nepochs: 4\n", "training:\n  epochs: 3\n  epochs: 4\n"])
+def test_a_key_that_comes_twice_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"study\.yaml: line \d column \d: not YAML: the key 'epochs' comes twice"):
         read_yaml(path)
 
 

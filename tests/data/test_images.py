@@ -1,9 +1,12 @@
 import pickle
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from transpose.data.coco import ImageTable
 from transpose.data.images import PictureFiles, PictureStore, read_image
@@ -113,3 +116,35 @@ def test_pictures_of_another_size_than_annotated_are_refused(jpeg):
     files = PictureFiles(jpeg.parent, table(jpeg.name, size_hw=(60, 40)))
     with pytest.raises(InputError, match="60x40 pixels large, but annotated as 40x60"):
         files.read(0)
+
+
+def png_that_announces(width: int, height: int) -> bytes:
+    """A file of some bytes that claims to be large."""
+    data = cv2.imencode(".png", np.zeros((1, 1, 3), dtype=np.uint8))[1].tobytes()
+    header = b"IHDR" + struct.pack(">II", width, height) + data[24:29]
+    return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+
+
+def test_more_pixels_than_can_be_decoded_are_refused(jpeg):
+    jpeg.write_bytes(png_that_announces(60_000, 60_000))
+    with pytest.raises(InputError, match="cannot be decoded: pixels <= CV_IO_MAX_IMAGE_PIXELS"):
+        read_image(jpeg)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_pixels_that_no_annotation_announces_are_not_decoded(jpeg, kind, monkeypatch):
+    images = table(jpeg.name)
+    content = jpeg.read_bytes().replace(struct.pack(">HH", 40, 60), struct.pack(">HH", 20_000, 20_000), 1)
+    jpeg.write_bytes(png_that_announces(20_000, 20_000) if kind == "png" else content)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(InputError, match=r"picture\.jpg: is 20000x20000 pixels large, but annotated as 60x40"):
+        PictureFiles(jpeg.parent, images).read(0)
+
+
+def test_other_kinds_of_pixels_become_eight_bits_of_three_colours(tmp_path, picture):
+    deep = tmp_path / "deep.png"
+    cv2.imwrite(str(deep), picture[..., ::-1].astype(np.uint16) * 257)
+    np.testing.assert_array_equal(read_image(deep), picture)
+    four_inks = tmp_path / "four_inks.jpg"
+    Image.fromarray(picture).convert("CMYK").save(four_inks, quality=100)
+    assert np.abs(read_image(four_inks).astype(int) - picture).mean() < 4

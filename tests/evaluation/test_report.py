@@ -111,6 +111,7 @@ def test_digests_are_of_the_files_that_were_read(make_files: Callable[..., Files
     assert report.weights_sha256 == sha256_of_file(files.weights)
     assert report.predictions_sha256 == sha256_of_file(files.predictions)
     assert report.annotations_sha256 == sha256_of_file(files.annotations)
+    assert report.boxes_sha256 == sha256_of_file(files.boxes)
     files.weights.write_bytes(b"other weights")
     assert files.evaluate().weights_sha256 != report.weights_sha256
 

@@ -56,6 +56,7 @@ def report(variant: str, seed: int) -> dict[str, Any]:
         "box_count": 9,
         "weights_sha256": "a" * 64,
         "annotations_sha256": "c" * 64,
+        "boxes_sha256": "e" * 64,
         "protocol": Protocol().model_dump(),
         "bootstrap": {"samples": 10, "seed": 0},
         "seed_of_shuffling": 0,

@@ -41,6 +41,7 @@ def report(seed: int) -> dict[str, Any]:
         "box_count": 9,
         "weights_sha256": "a" * 64,
         "annotations_sha256": "c" * 64,
+        "boxes_sha256": "e" * 64,
         "settings": AttentionMeasures().model_dump(mode="json"),
         "protocol": Protocol().model_dump(),
         "bootstrap": {"samples": 10, "seed": 0},

@@ -56,6 +56,7 @@ def report() -> FaithfulnessReport:
         "box_count": 3,
         "weights_sha256": "a" * 64,
         "annotations_sha256": "c" * 64,
+        "boxes_sha256": "e" * 64,
     }
     measured: dict[str, Any] = summarise(trials, SETTINGS, 1, bootstrap)
     values = {"settings": SETTINGS, "protocol": protocol, "bootstrap": bootstrap, "persons": 3}

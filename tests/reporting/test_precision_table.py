@@ -49,6 +49,7 @@ def report(variant: str, seed: int) -> dict:
         "box_count": 9,
         "weights_sha256": "a" * 64,
         "annotations_sha256": "c" * 64,
+        "boxes_sha256": "e" * 64,
         "protocol": Protocol().model_dump(),
         "bootstrap": {"samples": 20, "seed": 0},
         "machine": {"device": "cpu" if seed == 0 else "Some GPU", "cpu": "Some processor"},
@@ -90,10 +91,18 @@ def test_readers_see_the_interval_and_the_devices(study: Study, tmp_path: Path) 
         assert "Some processor, Some GPU" in (tmp_path / f"precision.{suffix}").read_text()
 
 
-def test_other_annotations_are_refused(study: Study, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"annotations_sha256": "d" * 64}, "annotations_sha256: not the annotations of r_sine, seed 0"),
+        ({"boxes_sha256": "d" * 64}, "boxes_sha256: not the boxes of r_sine, seed 0"),
+        ({"protocol": {"flip_test": False}}, "protocol: not the protocol of r_sine, seed 0"),
+    ],
+)
+def test_other_inputs_are_refused(study: Study, tmp_path: Path, change: dict[str, object], problem: str) -> None:
     path = path_of(tmp_path, "h_sine", 1)
-    write_json(path, read_json(path) | {"annotations_sha256": "d" * 64})
-    with pytest.raises(InputError, match="h_sine seed 1: annotations_sha256: not the annotations of r_sine, seed 0"):
+    write_json(path, read_json(path) | change)
+    with pytest.raises(InputError, match=f"h_sine seed 1: {problem}; measure again"):
         write_precision_table(study)
     assert not list(tmp_path.glob("precision.*"))
 

@@ -53,6 +53,7 @@ def report(variant: str, seed: int) -> dict:
         "box_count": 9,
         "weights_sha256": "a" * 64,
         "annotations_sha256": "c" * 64,
+        "boxes_sha256": "e" * 64,
         "images": 4,
         "persons": 8,
         "results": results,

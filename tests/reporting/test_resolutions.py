@@ -52,6 +52,7 @@ def report(variant: str, ap: float) -> dict:
         "weights_sha256": "a" * 64,
         "predictions_sha256": "b" * 64,
         "annotations_sha256": "c" * 64,
+        "boxes_sha256": "e" * 64,
         "protocol": {"blur_kernel": 5},
     }
 

@@ -16,7 +16,7 @@ from transpose.config.study import Study
 from transpose.config.training import Training
 from transpose.errors import InputError
 from transpose.evaluation.matches import THRESHOLDS, MatchTable, average_precisions
-from transpose.files import read_json, write_json, write_npz, write_text
+from transpose.files import read_json, sha256_of_file, write_json, write_npz, write_text
 from transpose.provenance import TRAINING_CODE, code_fingerprint
 from transpose.reporting.study import write_study
 from transpose.reporting.study_files import StudyFiles
@@ -95,6 +95,7 @@ class Results:
             "weights_sha256": "a" * 64,
             "predictions_sha256": "b" * 64,
             "annotations_sha256": "c" * 64,
+            "boxes_sha256": "e" * 64,
             "protocol": self.study.protocol.model_dump(mode="json"),
         }
         path = self.metrics(variant, seed, boxes)
@@ -105,7 +106,9 @@ class Results:
         folder = self.folder / "train" / variant / f"seed{seed}"
         write_text(folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in HISTORY))
         run = {"variant": variant, "title": variant, "seed": seed, "initialisation": "from scratch", "seconds": 1.5}
-        write_json(folder / "run.json", run | {"code": {"fingerprint": code_fingerprint(*TRAINING_CODE)}})
+        run["code"] = {"fingerprint": code_fingerprint(*TRAINING_CODE)}
+        run["recipe"] = read_json(self.folder / "records" / "recipes" / f"{variant}.json")
+        write_json(folder / "run.json", run)
 
     def _write_boxes(self) -> None:
         for boxes, ap in (("annotated", None), ("found", 0.5)):
@@ -245,8 +248,30 @@ class TestRows:
         assert notes["tp_r_a4", "annotated"] == "without xtcocotools' second opinion"
         assert notes["tp_r_a4", "found"] == ""
 
+    def test_a_training_by_another_recipe_is_noted(self, results: Results) -> None:
+        path = results.folder / "train" / "tp_r_a3" / "seed1" / "run.json"
+        content = read_json(path)
+        content["recipe"]["training"]["epochs"] = 3
+        write_json(path, content)
+        of_old_times = results.folder / "train" / "tp_r_a4" / "seed1" / "run.json"
+        write_json(of_old_times, {key: value for key, value in read_json(of_old_times).items() if key != "recipe"})
+        notes = {(row["variant"], row["boxes"]): row["notes"] for row in results.write()}
+        assert set(notes.values()) == {"trained by another recipe than the study's"}
+
+    def test_figures_of_other_weights_than_are_there_are_noted(self, results: Results) -> None:
+        weights = results.folder / "train" / "tp_r_a3" / "seed0" / "weights.safetensors"
+        weights.write_bytes(b"trained anew")
+        assert results.write()[0]["notes"] == "measured with other weights than are there now"
+        for boxes in ("annotated", "found"):
+            results.write_metrics("tp_r_a3", 0, boxes, weights_sha256=sha256_of_file(weights))
+        assert {row["notes"] for row in results.write()} == {""}
+
 
 class TestFaults:
+    def test_results_on_other_boxes(self, results: Results) -> None:
+        results.write_metrics("tp_r_a4", 1, "found", boxes_sha256="d" * 64)
+        results.fails("tp_r_a4/seed1/coco/val/found.json: boxes_sha256: not the boxes of ")
+
     def test_results_on_other_annotations(self, results: Results) -> None:
         results.write_metrics("tp_r_a4", 1, "found", annotations_sha256="d" * 64)
         results.fails("tp_r_a4/seed1/coco/val/found.json: annotations_sha256: not the annotations of ")

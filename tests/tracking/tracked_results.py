@@ -97,6 +97,7 @@ def write_metrics(results: Path, boxes: str = "gt", seed: int = 0, **metrics: fl
             "second_opinion": {"available": True, "largest_disagreement": 0.0},
             "weights_sha256": sha256_of_file(weights),
             "annotations_sha256": "b" * 64,
+            "boxes_sha256": "e" * 64,
         },
     )
     return path

@@ -1,7 +1,7 @@
 """What all configuration models share, and how a file becomes one of them."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -15,33 +15,49 @@ from transpose.errors import InputError
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=64)]
 """A name that becomes part of a path: lower-case letters, digits and underscores only."""
 
+PathText = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f{}]+$")]
+"""A path that stands in rules: without braces, which Snakemake takes for wildcards, and without control characters."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 Size = Annotated[tuple[int, int], Field(description="(height, width) in pixels.")]
 
 
 class Settings(BaseModel):
-    """An immutable block of configuration that refuses keys it does not know."""
+    """An immutable block of configuration that refuses keys it does not know, and numbers that are not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def read_yaml(path: Path) -> Any:
     """Parse a YAML file.
 
     Raises:
-        InputError: the file is missing or is not YAML.
+        InputError: the file is missing or is not YAML, or a key comes twice in one block.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)
     except FileNotFoundError:
         raise InputError(path, None, None, "no such file") from None
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(path, None, None, f"cannot be read: {error}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1} column {mark.column + 1}" if mark else None
         raise InputError(path, place, None, f"not YAML: {getattr(error, 'problem', error)}") from None
+    except (OSError, ValueError, RecursionError) as error:  # not UTF-8, the 99th of a month, or thousands of brackets
+        raise InputError(path, None, None, f"cannot be read: {error}") from None
+
+
+class _EachKeyOnce(yaml.SafeLoader):
+    """Plain values only; of a key that comes twice PyYAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable) and key in keys:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} comes twice", key_node.start_mark)
+            keys |= {key} if isinstance(key, Hashable) else set()
+        return super().construct_mapping(node, deep)
 
 
 def parse(model: type[Model], values: object, source: object) -> Model:

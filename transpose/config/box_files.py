@@ -31,9 +31,9 @@ class BoxFile:
         return self.address.lower().startswith(("http://", "https://"))
 
     @property
-    def sha256_option(self) -> str:
-        """The digest as an option of `transpose fetch`; nothing without one."""
-        return f"--sha256={self.sha256}" if self.sha256 else ""
+    def sha256_option(self) -> list[str]:
+        """The digest as an option of `transpose fetch`; none without one."""
+        return [f"--sha256={self.sha256}"] if self.sha256 else []
 
     def local_path(self, folder: Path) -> Path:
         """The file itself, or where in `folder` the file of a URL is kept: by the URL's digest and its last part."""

@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from transpose.config.base import Name, Settings, Size
+from transpose.config.base import Name, PathText, Settings, Size
 from transpose.config.download import Sha256
 from transpose.config.training import Probability
 from transpose.skeleton import COCO, Skeleton
@@ -117,7 +117,7 @@ class FolderSource(Settings):
     """Existing folders, each with `annotations.json` and `images/`."""
 
     kind: Literal["folder"]
-    folders: dict[Name, str] = Field(description="Folder of each split.")
+    folders: dict[Name, PathText] = Field(description="Folder of each split.")
 
 
 ArchiveMember = Annotated[str, StringConstraints(pattern=r"^[^/\\].*$")]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from transpose.config.attention import AttentionMeasures
-from transpose.config.base import Name, Settings
+from transpose.config.base import Name, PathText, Settings
 from transpose.config.estimate import Estimate
 from transpose.config.precision import Precisions
 from transpose.config.resolution import InputSizes
@@ -129,8 +129,8 @@ class Study(Settings):
     """The whole configuration of a run of the workflow."""
 
     name: Name = Field(description="Name of the study; MLflow's experiment carries it.")
-    results: str = Field(default="results", description="Folder of everything a run makes.")
-    resources: str = Field(default="resources", description="Folder of data sets that are downloaded or rendered.")
+    results: PathText = Field(default="results", description="Folder of everything a run makes.")
+    resources: PathText = Field(default="resources", description="Folder of data sets that are downloaded or rendered.")
     variants: tuple[Name, ...] = Field(min_length=1, description="Names of files in config/variants.")
     seeds: PositiveInt = Field(default=1, description="Trainings per variant; tables show mean and spread.")
     train: Split

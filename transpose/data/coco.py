@@ -11,11 +11,11 @@ import numpy as np
 from transpose.data.fields import (
     as_areas,
     as_boxes,
+    as_file_names,
     as_flags,
     as_integers,
     as_keypoints,
     as_sides,
-    as_texts,
     column,
     read_records,
     unique_ids,
@@ -120,8 +120,8 @@ def load_annotations(path: Path, skeleton: Skeleton) -> CocoAnnotations:
 
     Raises:
         InputError: the file is missing or not JSON, a field is missing or ill-typed, an id comes twice, a person lies
-            in an unknown picture, or the person category lists other keypoints than `skeleton`. File, id and field
-            are named.
+            in an unknown picture or has another number of keypoints than it says, a picture's name leads out of its
+            folder, or the person category lists other keypoints than `skeleton`. File, id and field are named.
     """
     content = read_json(path)
     _check_category(path, read_records(path, content, "categories"), skeleton)
@@ -209,7 +209,7 @@ def _images(path: Path, records: list[dict[str, Any]]) -> ImageTable:
         return column(path, records, field, convert, lambda position: f"image {ids[position]}")
 
     sizes_hw = np.stack([values("height", as_sides), values("width", as_sides)], axis=1)
-    return ImageTable(ids, values("file_name", as_texts), sizes_hw.astype(np.int32))
+    return ImageTable(ids, values("file_name", as_file_names), sizes_hw.astype(np.int32))
 
 
 def _persons(path: Path, records: list[dict[str, Any]], keypoints: int) -> PersonInstances:
@@ -219,8 +219,8 @@ def _persons(path: Path, records: list[dict[str, Any]], keypoints: int) -> Perso
         return column(path, records, field, convert, lambda position: f"annotation {ids[position]}")
 
     values("category_id", _as_person_category)
-    values("num_keypoints", as_integers)  # the evaluator cannot do without it
-    return PersonInstances(
+    counts = values("num_keypoints", as_integers)
+    persons = PersonInstances(
         image_ids=values("image_id", as_integers),
         annotation_ids=ids,
         boxes_xywh=values("bbox", as_boxes),
@@ -228,6 +228,17 @@ def _persons(path: Path, records: list[dict[str, Any]], keypoints: int) -> Perso
         areas=values("area", as_areas),
         is_crowd=values("iscrowd", as_flags),
     )
+    _check_counts(path, persons, counts)
+    return persons
+
+
+def _check_counts(path: Path, persons: PersonInstances, counts: np.ndarray) -> None:
+    """The official evaluation asks `num_keypoints` whether a person counts, training the keypoints themselves."""
+    labelled = (persons.keypoints[:, :, 2] > 0).sum(axis=1)
+    wrong = np.flatnonzero(((labelled > 0) != (counts > 0)) & ~persons.is_crowd)
+    if len(wrong):
+        problem = f"is {counts[wrong[0]]}, but {labelled[wrong[0]]} keypoints are labelled"
+        raise InputError(path, f"annotation {persons.annotation_ids[wrong[0]]}", "num_keypoints", problem)
 
 
 def _as_person_category(values: list[Any]) -> None:

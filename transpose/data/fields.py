@@ -18,6 +18,12 @@ Column = TypeVar("Column")
 _LARGEST_ID = 2**53
 """Integers up to here survive every JSON reader."""
 
+_LARGEST_SIDE = 2**20
+"""Pixels; OpenCV decodes no longer ones."""
+
+_LARGEST_NUMBER = 1e12
+"""No pixel and no area lies beyond, and squares and products of such numbers are still exact enough to compare."""
+
 
 def read_records(path: Path, content: object, field: str | None = None) -> list[dict[str, Any]]:
     """The list of objects in `content`, or in its `field`.
@@ -89,9 +95,10 @@ def as_integers(values: list[Any]) -> np.ndarray:
 
 
 def as_sides(values: list[Any]) -> np.ndarray:
-    """[N] int64 from positive integers."""
+    """[N] int64: sides of pictures in pixels."""
     sides = as_integers(values)
     _require((sides > 0).all(), "must be positive", values)
+    _require((sides <= _LARGEST_SIDE).all(), f"must be at most {_LARGEST_SIDE} pixels", values)
     return sides
 
 
@@ -104,6 +111,16 @@ def as_flags(values: list[Any]) -> np.ndarray:
 def as_texts(values: list[Any]) -> list[str]:
     """[N] strings that are not empty."""
     _require(all(isinstance(value, str) and value for value in values), "must be a text that is not empty", values)
+    return values
+
+
+def as_file_names(values: list[Any]) -> list[str]:
+    """[N] paths that do not lead out of the folder that they are in."""
+    for name in as_texts(values):
+        leads_out = name.startswith("/") or ".." in name.split("/")
+        _require(not leads_out, "must lie below the pictures' folder", [name])
+        # Half a character, which JSON can hold, and the end of a C string.
+        _require("\0" not in name and _is_unicode(name), "must be a name that a file can have", [name])
     return values
 
 
@@ -151,7 +168,16 @@ def _finite(numbers: list[Any], values: list[Any]) -> np.ndarray:
     except OverflowError:
         array = np.array([np.inf])
     _require(np.isfinite(array).all(), "must be finite", values)
+    _require((np.abs(array) <= _LARGEST_NUMBER).all(), f"must not lie beyond {_LARGEST_NUMBER:g}", values)
     return array
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _require(holds: bool | np.bool_, problem: str, values: list[Any] | None) -> None:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from transpose.data.coco import ImageTable
+from transpose.data.picture_size import announced_size
 from transpose.errors import InputError
 
 _DECODE = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -90,7 +91,10 @@ def decode_image(data: bytes, path: PictureFile) -> np.ndarray:
         raise InputError(path, None, None, "the picture is empty")
     if _is_cut_short(data):
         raise InputError(path, None, None, "the picture is cut short: its end is missing")
-    image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), _DECODE)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), _DECODE)
+    except cv2.error as error:  # more than 2^30 pixels, or than there is memory for
+        raise InputError(path, None, None, f"cannot be decoded: {error.err}") from None
     if image is None:
         raise InputError(path, None, None, "not a picture that can be decoded")
     return image
@@ -131,12 +135,17 @@ class PictureFiles:
             InputError: they are broken, or the picture has another size than its annotation says.
         """
         path = self._path(position)
+        # A small file can announce billions of pixels, which must not be decoded to be refused.
+        self._check_size(announced_size(data), position)
         image = decode_image(data, path)
-        height, width = self.images.sizes_hw[position]
-        if image.shape[:2] != (height, width):
-            actual = f"{image.shape[1]}x{image.shape[0]}"
-            raise InputError(path, None, None, f"is {actual} pixels large, but annotated as {width}x{height}")
+        self._check_size(image.shape[:2], position)
         return image
+
+    def _check_size(self, size_hw: tuple[int, ...] | None, position: int) -> None:
+        height, width = self.images.sizes_hw[position].tolist()
+        if size_hw not in (None, (height, width)):
+            problem = f"is {size_hw[1]}x{size_hw[0]} pixels large, but annotated as {width}x{height}"
+            raise InputError(self._path(position), None, None, problem)
 
     def _path(self, position: int) -> PictureFile:
         return self.folder / str(self._names[position])

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from transpose.data.coco import PERSON_CATEGORY
-from transpose.data.jpeg import jpeg_size
 from transpose.data.mpii_release import KEYPOINTS, MpiiPerson, MpiiPicture, read_release
 from transpose.data.mpii_split import HoldOut, ValidationList, split_pictures
+from transpose.data.picture_size import jpeg_size
 from transpose.errors import InputError
 from transpose.files import sha256_of_file, write_json
 from transpose.geometry import PIXELS_PER_SCALE_UNIT

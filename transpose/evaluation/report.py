@@ -71,6 +71,7 @@ class Subject(Settings):
     """Boxes that the model was run on."""
     weights_sha256: str
     annotations_sha256: str
+    boxes_sha256: str
 
     @classmethod
     def of_files(cls, dataset: Dataset, annotations: Path, run: Path, boxes: Path, place: Path) -> "Subject":
@@ -94,6 +95,7 @@ class Subject(Settings):
             "box_count": len(read_boxes(boxes)),
             "weights_sha256": sha256_of_file(weights_beside(run)),
             "annotations_sha256": sha256_of_file(annotations),
+            "boxes_sha256": sha256_of_file(boxes),
         }
         return parse(cls, values, place)
 
@@ -147,8 +149,9 @@ def write_metrics(
     """
     subject = Subject.of_files(dataset, annotations, run, boxes, predictions)
     values, table = report_values(subject, dataset, annotations, protocol, predictions, bootstrap)
+    report = parse(EvaluationReport, values, predictions)
     write_npz(output.with_suffix(".npz"), **vars(table))
-    write_json(output, parse(EvaluationReport, values, predictions).model_dump(mode="json"))
+    write_json(output, report.model_dump(mode="json"))
 
 
 def report_values(

@@ -8,7 +8,7 @@ from transpose.config.load import read_record
 from transpose.config.study import AttentionStudy, Study
 from transpose.errors import InputError
 from transpose.evaluation.report import Subject
-from transpose.reporting.subjects import check_same_annotations
+from transpose.reporting.subjects import check_same_inputs
 
 Place = tuple[str, str, str]
 """Data set, split and boxes."""
@@ -35,7 +35,8 @@ def places_and_models(study: Study, kind: str, model: type[Report]) -> Iterator[
         model: what the files hold.
 
     Raises:
-        InputError: the study measures nothing, or a file is missing, broken or of other annotations.
+        InputError: the study measures nothing, or a file is missing, broken or of other
+            annotations, boxes or protocols.
     """
     chosen = attention_of(study)
     for place in chosen.places():
@@ -44,7 +45,7 @@ def places_and_models(study: Study, kind: str, model: type[Report]) -> Iterator[
             for variant in chosen.variants
         ]
         named = [(f"{report.variant} seed {report.seed}", report) for reports in models for report in reports]
-        check_same_annotations(kind, named, "measure")
+        check_same_inputs(kind, named, "measure")
         yield place, models
 
 

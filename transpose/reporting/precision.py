@@ -14,7 +14,7 @@ from transpose.errors import InputError
 from transpose.evaluation.side_records import PrecisionReport, PrecisionResult
 from transpose.reporting.estimates import about, mean_estimate, words_of
 from transpose.reporting.layout import Section, number
-from transpose.reporting.subjects import check_same_annotations, mean_percent, place_words
+from transpose.reporting.subjects import check_same_inputs, mean_percent, place_words
 from transpose.reporting.words import BOX_WORDS, protocol_words
 from transpose.reporting.writers import write_all_formats
 
@@ -77,7 +77,8 @@ def write_precision_table(study: Study) -> None:
     """Write `precision` as .csv, .md, .html and .tex into the study's results folder.
 
     Raises:
-        InputError: the study asks for no precisions, or a file is missing, broken or of other annotations.
+        InputError: the study asks for no precisions, or a file is missing, broken or of other
+            annotations, boxes or protocols.
     """
     if study.precisions is None:
         raise InputError(study.name, None, "precisions", "the study asks for none")
@@ -85,7 +86,7 @@ def write_precision_table(study: Study) -> None:
     for place in study.precisions.places():
         models = [list(_reports(study, variant, place)) for variant in study.precisions.variants]
         named = [(f"{report.variant} seed {report.seed}", report) for reports in models for report in reports]
-        check_same_annotations("precisions", named, "measure")
+        check_same_inputs("precisions", named, "measure")
         rows = [row for reports in models for row in _rows(reports)]
         table += [_columns(row) for row in rows]
         sections.append(precision_section(rows))

@@ -10,7 +10,7 @@ from transpose.config.study import Protocol, Study
 from transpose.errors import InputError
 from transpose.evaluation.side_records import ProtocolAblationReport, ProtocolResult
 from transpose.reporting.layout import Section, number, with_sign
-from transpose.reporting.subjects import check_same_annotations, mean_percent, place_words
+from transpose.reporting.subjects import check_same_inputs, mean_percent, place_words
 from transpose.reporting.words import BOX_WORDS, protocol_words
 from transpose.reporting.writers import write_all_formats
 
@@ -30,7 +30,8 @@ def write_protocol_table(study: Study) -> None:
     """Write `protocol_ablation` as .csv, .md, .html and .tex into the study's results folder.
 
     Raises:
-        InputError: the study asks for no protocol ablation, or a file of it is missing, broken or of other annotations.
+        InputError: the study asks for no protocol ablation, or a file of it is missing, broken or of other
+            annotations, boxes or protocols.
     """
     if study.protocol_ablation is None:
         raise InputError(study.name, None, "protocol_ablation", "the study asks for none")
@@ -38,7 +39,7 @@ def write_protocol_table(study: Study) -> None:
     for place in study.protocol_ablation.places():
         models = [list(_reports(study, variant, place)) for variant in study.protocol_ablation.variants]
         named = [(f"{report.variant} seed {report.seed}", report) for reports in models for report in reports]
-        check_same_annotations("protocol ablation", named, "ablate")
+        check_same_inputs("protocol ablation", named, "ablate")
         tables += [protocol_table(reports) for reports in models]
         sections += [single_choice_section(models), *(combination_section(reports) for reports in models)]
     path = Path(study.results) / "protocol_ablation"

@@ -17,7 +17,7 @@ from transpose.evaluation.report import EvaluationReport
 from transpose.evaluation.side_records import ResolutionReport
 from transpose.reporting.layout import Section, number, with_sign
 from transpose.reporting.resolution_figure import Curve, plot_resolutions
-from transpose.reporting.subjects import check_same_annotations, mean_percent, place_words
+from transpose.reporting.subjects import check_same_inputs, mean_percent, place_words
 from transpose.reporting.words import BOX_WORDS, protocol_words, size_words
 from transpose.reporting.writers import write_all_formats
 
@@ -69,7 +69,8 @@ def write_resolution_tables(study: Study) -> None:
     """Write `resolutions` as .csv, .md, .html and .tex and a figure a place into the study's results folder.
 
     Raises:
-        InputError: the study asks for no other sizes, or a file of them is missing, broken or of other annotations.
+        InputError: the study asks for no other sizes, or a file of them is missing, broken or of other
+            annotations, boxes or protocols.
     """
     if study.resolutions is None:
         raise InputError(study.name, None, "resolutions", "the study asks for none")
@@ -77,7 +78,7 @@ def write_resolution_tables(study: Study) -> None:
     tables, sections = [], []
     for place in study.resolutions.places():
         rows = list(_rows(study, study.resolutions, place))
-        check_same_annotations("resolutions", [named for row in rows for named in row.named_reports], "evaluate")
+        check_same_inputs("resolutions", [named for row in rows for named in row.named_reports], "evaluate")
         tables.append(resolution_table(rows))
         sections.append(resolution_section(rows))
         path = folder / "figures" / f"resolutions_{'_'.join(place)}.png"

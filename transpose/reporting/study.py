@@ -7,14 +7,15 @@ from typing import Any
 
 from transpose.config.base import parse
 from transpose.config.dataset import accuracy_of
-from transpose.config.load import read_record
+from transpose.config.load import read_record, read_run_recipe
+from transpose.config.recipe import Recipe
 from transpose.config.study import Evaluation, Study
 from transpose.cost import CostReport
 from transpose.data.box_counts import BoxCounts, counts_path
 from transpose.errors import InputError
 from transpose.evaluation.box_ap import BoxReport
-from transpose.evaluation.report import EvaluationReport, TrainedRun
-from transpose.files import read_json_lines, write_text
+from transpose.evaluation.report import EvaluationReport, TrainedRun, weights_beside
+from transpose.files import read_json_lines, sha256_of_file, write_text
 from transpose.provenance import TRAINING_CODE, code_fingerprint
 from transpose.reporting.box_table import BoxRow
 from transpose.reporting.compare import compare, summarise, write_comparison
@@ -39,7 +40,7 @@ def write_study(study: Study, published: Path) -> None:
     """
     files = StudyFiles.of_study(study)
     for evaluation in study.evaluations:
-        _check_same_annotations(files, evaluation)
+        _check_same_inputs(files, evaluation)
     folder = Path(study.results)
     rows = [row for place in _places(study) for row in _rows(files, *place)]
     ablations = [record for place in _places(study) for record in _ablations(files, *place)]
@@ -56,15 +57,18 @@ def write_study(study: Study, published: Path) -> None:
     plot_training(curves, folder / "figures" / "training.png")
 
 
-def _check_same_annotations(files: StudyFiles, evaluation: Evaluation) -> None:
-    places: dict[str, Path] = {}
+def _check_same_inputs(files: StudyFiles, evaluation: Evaluation) -> None:
+    """All figures of a split are of the same annotations, and those of a box source of the same boxes."""
+    seen: dict[tuple[str, ...], tuple[str, Path]] = {}
     for variant, seed, boxes in product(files.study.variants, range(files.study.seeds), evaluation.boxes):
         report = files.report(variant, seed, evaluation, boxes)
-        if report is not None:
-            places.setdefault(report.annotations_sha256, files.metrics(variant, seed, evaluation, boxes))
-    if len(places) > 1:
-        first, other, *_ = places.values()
-        raise InputError(other, None, "annotations_sha256", f"not the annotations of {first}; evaluate again")
+        if report is None:
+            continue
+        path = files.metrics(variant, seed, evaluation, boxes)
+        for key, digest in {("annotations",): report.annotations_sha256, ("boxes", boxes): report.boxes_sha256}.items():
+            first_digest, first = seen.setdefault(key, (digest, path))
+            if digest != first_digest:
+                raise InputError(path, None, f"{key[0]}_sha256", f"not the {key[0]} of {first}; evaluate again")
 
 
 def _places(study: Study) -> Iterator[tuple[Evaluation, str]]:
@@ -106,8 +110,8 @@ def _evaluations(files: StudyFiles, variant: str, evaluation: Evaluation, boxes:
     for seed in range(files.study.seeds):
         report = files.report(variant, seed, evaluation, boxes)
         if report is not None:
-            run = read_record(TrainedRun, files.run_folder(variant, seed) / "run.json")
-            yield _evaluation_record(report, tuple(_notes(report, run)))
+            notes = _notes(report, files.run_folder(variant, seed) / "run.json", files.recipes[variant])
+            yield _evaluation_record(report, tuple(notes))
 
 
 def _evaluation_record(report: EvaluationReport, notes: tuple[str, ...]) -> EvaluationRecord:
@@ -133,11 +137,24 @@ def _evaluation_record(report: EvaluationReport, notes: tuple[str, ...]) -> Eval
     )
 
 
-def _notes(report: EvaluationReport, run: TrainedRun) -> Iterator[str]:
-    if run.code.get("fingerprint") != code_fingerprint(*TRAINING_CODE):
+def _notes(report: EvaluationReport, run: Path, recipe: Recipe) -> Iterator[str]:
+    if read_record(TrainedRun, run).code.get("fingerprint") != code_fingerprint(*TRAINING_CODE):
         yield "the training code has changed since"
+    if not _is_of_recipe(run, recipe):
+        yield "trained by another recipe than the study's"
+    # Weights may have been put away; their figures are still what they were.
+    weights = weights_beside(run)
+    if weights.is_file() and sha256_of_file(weights) != report.weights_sha256:
+        yield "measured with other weights than are there now"
     if report.second_opinion is not None and not report.second_opinion.available:
         yield "without xtcocotools' second opinion"
+
+
+def _is_of_recipe(run: Path, recipe: Recipe) -> bool:
+    try:
+        return read_run_recipe(run) == recipe
+    except InputError:  # of a time that knew other keys
+        return False
 
 
 def _box_rows(files: StudyFiles, evaluation: Evaluation, boxes: str) -> Iterator[BoxRow]:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from transpose.errors import InputError
 from transpose.evaluation.report import Subject
 
+_SHARED = {"annotations_sha256": "annotations", "boxes_sha256": "boxes", "protocol": "protocol"}
+"""Fields that reports in one table must agree on, in words."""
+
 
 def place_words(subject: Subject) -> str:
     """Data set, split and boxes, as headings name them."""
@@ -17,18 +20,20 @@ def mean_percent(fractions: Sequence[float]) -> float:
     return 100 * statistics.fmean(fractions) if min(fractions) >= 0 else float("nan")
 
 
-def check_same_annotations(table: str, named: Sequence[tuple[str, Subject]], again: str) -> None:
-    """See that all of a table stands on the same annotations.
+def check_same_inputs(table: str, named: Sequence[tuple[str, Subject]], again: str) -> None:
+    """See that all of a table of one place stands on the same annotations and boxes, and was made by one protocol.
 
     Args:
         named: what messages call each report, and the report.
         again: what has to be done with one that does not.
 
     Raises:
-        InputError: a report has other annotations than the first.
+        InputError: a report differs from the first.
     """
     _, first = named[0]
     for name, subject in named:
-        if subject.annotations_sha256 != first.annotations_sha256:
-            problem = f"not the annotations of {first.variant}, seed {first.seed}; {again} again"
-            raise InputError(table, name, "annotations_sha256", problem)
+        for field, words in _SHARED.items():
+            # A protocol ablation has no protocol of its own.
+            if getattr(subject, field, None) != getattr(first, field, None):
+                problem = f"not the {words} of {first.variant}, seed {first.seed}; {again} again"
+                raise InputError(table, name, field, problem)

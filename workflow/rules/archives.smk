@@ -20,5 +20,5 @@ rule arrange:
     message:
         "Arrange split {wildcards.split} of {wildcards.dataset}"
     shell:
-        "python -m transpose arrange --dataset {input.dataset} --split {wildcards.split}"
-        " --downloads {params.downloads:q} {params.unpacked} --output {output} 2> {log}"
+        "python -m transpose arrange --dataset {input.dataset:q} --split {wildcards.split:q}"
+        " --downloads {params.downloads:q} {params.unpacked:q} --output {output:q} 2> {log:q}"

@@ -44,6 +44,6 @@ rule explain:
     message:
         "Attention maps of {wildcards.variant}, seed {wildcards.seed}, on {wildcards.dataset} {wildcards.split}"
     shell:
-        "python -m transpose explain-persons --recipe {input.recipe} --settings {input.settings} --protocol {input.protocol}"
-        " --dataset {input.dataset} --annotations {input.annotations} --weights {input.weights}"
-        " --output {output.maps} 2> {log}"
+        "python -m transpose explain-persons --recipe {input.recipe:q} --settings {input.settings:q} --protocol {input.protocol:q}"
+        " --dataset {input.dataset:q} --annotations {input.annotations:q} --weights {input.weights:q}"
+        " --output {output.maps:q} 2> {log:q}"

@@ -30,10 +30,10 @@ rule ablate_attention:
     message:
         "Attention changed at test time on {wildcards.dataset} {wildcards.split} with {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose ablate-attention --recipe {input.recipe} --protocol {input.protocol}"
-        " --dataset {input.dataset} --annotations {input.annotations} --run {input.run} --boxes {input.boxes}"
-        " --settings {input.settings} --bootstrap {params.samples} --bootstrap-seed {params.seed}"
-        " --output {output} 2> {log}"
+        "python -m transpose ablate-attention --recipe {input.recipe:q} --protocol {input.protocol:q}"
+        " --dataset {input.dataset:q} --annotations {input.annotations:q} --run {input.run:q} --boxes {input.boxes:q}"
+        " --settings {input.settings:q} --bootstrap {params.samples:q} --bootstrap-seed {params.seed:q}"
+        " --output {output:q} 2> {log:q}"
 
 
 rule compare_attention_ablations:
@@ -57,4 +57,4 @@ rule compare_attention_ablations:
     message:
         "Compare attention changed at test time"
     shell:
-        "python -m transpose compare-attention-ablations --study {input.study} 2> {log}"
+        "python -m transpose compare-attention-ablations --study {input.study:q} 2> {log:q}"

@@ -27,10 +27,10 @@ rule measure_attention:
     message:
         "Statistics of attention on {wildcards.dataset} {wildcards.split} with {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose measure-attention --recipe {input.recipe} --protocol {input.protocol}"
-        " --dataset {input.dataset} --annotations {input.annotations} --run {input.run} --boxes {input.boxes}"
-        " --settings {input.settings} --bootstrap {params.samples} --bootstrap-seed {params.seed}"
-        " --output {output.report} 2> {log}"
+        "python -m transpose measure-attention --recipe {input.recipe:q} --protocol {input.protocol:q}"
+        " --dataset {input.dataset:q} --annotations {input.annotations:q} --run {input.run:q} --boxes {input.boxes:q}"
+        " --settings {input.settings:q} --bootstrap {params.samples:q} --bootstrap-seed {params.seed:q}"
+        " --output {output.report:q} 2> {log:q}"
 
 
 rule compare_attention:
@@ -63,4 +63,4 @@ rule compare_attention:
     message:
         "Compare where joints look"
     shell:
-        "python -m transpose compare-attention --study {input.study} 2> {log}"
+        "python -m transpose compare-attention --study {input.study:q} 2> {log:q}"

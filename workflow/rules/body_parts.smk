@@ -19,8 +19,8 @@ rule label_parts:
     message:
         "Label the body parts in split {wildcards.split} of {wildcards.dataset}"
     shell:
-        "python -m transpose label-parts --dataset {input.dataset} --split {wildcards.split}"
-        " --annotations {input.annotations} --jobs {threads} --output {output} 2> {log}"
+        "python -m transpose label-parts --dataset {input.dataset:q} --split {wildcards.split:q}"
+        " --annotations {input.annotations:q} --jobs {threads} --output {output:q} 2> {log:q}"
 
 
 rule measure_body_parts:
@@ -53,10 +53,10 @@ rule measure_body_parts:
     message:
         "Mirror partners and neighbours on {wildcards.dataset} {wildcards.split} with {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose measure-body-parts --recipe {input.recipe} --protocol {input.protocol}"
-        " --dataset {input.dataset} --annotations {input.annotations} --run {input.run} --boxes {input.boxes}"
-        " --settings {input.settings} --bootstrap {params.samples} --bootstrap-seed {params.seed}"
-        " {params.parts:q} --output {output} 2> {log}"
+        "python -m transpose measure-body-parts --recipe {input.recipe:q} --protocol {input.protocol:q}"
+        " --dataset {input.dataset:q} --annotations {input.annotations:q} --run {input.run:q} --boxes {input.boxes:q}"
+        " --settings {input.settings:q} --bootstrap {params.samples:q} --bootstrap-seed {params.seed:q}"
+        " {params.parts:q} --output {output:q} 2> {log:q}"
 
 
 rule compare_body_parts:
@@ -80,4 +80,4 @@ rule compare_body_parts:
     message:
         "Compare what keypoints owe to other body parts"
     shell:
-        "python -m transpose compare-body-parts --study {input.study} 2> {log}"
+        "python -m transpose compare-body-parts --study {input.study:q} 2> {log:q}"

@@ -18,7 +18,7 @@ rule fetch_box_file:
     message:
         "Fetch {params.url}"
     shell:
-        "python -m transpose fetch {params.url:q} {params.sha256} --output {output:q} 2> {log:q}"
+        "python -m transpose fetch {params.url:q} {params.sha256:q} --output {output:q} 2> {log:q}"
 
 
 rule boxes:
@@ -49,8 +49,8 @@ rule boxes:
     message:
         "Person boxes {wildcards.boxes} of {wildcards.dataset} {wildcards.split}"
     shell:
-        "python -m transpose boxes --dataset {input.dataset} --split {wildcards.split} --source {wildcards.boxes}"
-        " --annotations {input.annotations} {params.file:q} --output {output.boxes} 2> {log}"
+        "python -m transpose boxes --dataset {input.dataset:q} --split {wildcards.split:q} --source {wildcards.boxes:q}"
+        " --annotations {input.annotations:q} {params.file:q} --output {output.boxes:q} 2> {log:q}"
 
 
 # What is published as a detection file's "person AP".
@@ -70,5 +70,5 @@ rule evaluate_boxes:
     message:
         "AP of the person boxes {wildcards.boxes} of {wildcards.dataset} {wildcards.split}"
     shell:
-        "python -m transpose evaluate-boxes --dataset {input.dataset} --annotations {input.annotations}"
-        " --boxes {input.boxes} --output {output} 2> {log}"
+        "python -m transpose evaluate-boxes --dataset {input.dataset:q} --annotations {input.annotations:q}"
+        " --boxes {input.boxes:q} --output {output:q} 2> {log:q}"

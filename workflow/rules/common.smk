@@ -3,6 +3,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from transpose.config.base import read_yaml
 from transpose.errors import InputError
 from transpose.provenance import (
     EVALUATION_CODE,
@@ -15,6 +16,9 @@ from transpose.workflow import Plan, use_this_interpreter
 use_this_interpreter()
 
 try:
+    # Snakemake itself takes the last of a key that comes twice.
+    for file in workflow.configfiles:
+        read_yaml(Path(file))
     PLAN = Plan.of_config(
         config, Path("config"), source=", ".join(map(str, workflow.configfiles))
     )

@@ -55,4 +55,4 @@ rule compare:
     message:
         "Compare all variants"
     shell:
-        "python -m transpose compare --study {input.study} --published {input.published} 2> {log}"
+        "python -m transpose compare --study {input.study:q} --published {input.published:q} 2> {log:q}"

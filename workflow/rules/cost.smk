@@ -18,5 +18,5 @@ rule cost:
     message:
         "Measure what {wildcards.variant} costs"
     shell:
-        "python -m transpose measure-cost --recipe {input.recipe} --settings {input.settings}"
-        " --keypoints {params.keypoints} --output {output} > {log} 2>&1"
+        "python -m transpose measure-cost --recipe {input.recipe:q} --settings {input.settings:q}"
+        " --keypoints {params.keypoints:q} --output {output:q} > {log:q} 2>&1"

@@ -19,5 +19,5 @@ rule synthesise:
     message:
         "Render split {wildcards.split} of {wildcards.dataset}"
     shell:
-        "python -m transpose synthesise --dataset {input.dataset} --split {wildcards.split}"
-        " --jobs {threads} --output {output} 2> {log}"
+        "python -m transpose synthesise --dataset {input.dataset:q} --split {wildcards.split:q}"
+        " --jobs {threads} --output {output:q} 2> {log:q}"

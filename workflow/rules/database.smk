@@ -12,4 +12,4 @@ rule track_database:
     message:
         "Create the MLflow database"
     shell:
-        "python -m transpose track-database --results {params.results} --output {output} 2> {log}"
+        "python -m transpose track-database --results {params.results:q} --output {output:q} 2> {log:q}"

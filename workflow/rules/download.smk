@@ -27,7 +27,7 @@ rule download:
     message:
         "Download {wildcards.archive}"
     shell:
-        "python -m transpose download {wildcards.archive} --folder {params.folder:q} --table {params.table:q} 2> {log}"
+        "python -m transpose download {wildcards.archive:q} --folder {params.folder:q} --table {params.table:q} 2> {log:q}"
 
 
 # The folder of pictures stays undeclared as well: its manifest, written last, stands for it.
@@ -49,4 +49,4 @@ rule unpack:
     message:
         "Unpack {wildcards.archive}"
     shell:
-        "python -m transpose unpack {params.archive:q} --output {params.folder:q} 2> {log}"
+        "python -m transpose unpack {params.archive:q} --output {params.folder:q} 2> {log:q}"

@@ -22,8 +22,8 @@ rule predict:
     message:
         "Predict {wildcards.dataset} {wildcards.split} on {wildcards.boxes} boxes with {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose predict --recipe {input.recipe} --protocol {input.protocol} --dataset {input.dataset}"
-        " --annotations {input.annotations} --weights {input.weights} --boxes {input.boxes} --output {output} 2> {log}"
+        "python -m transpose predict --recipe {input.recipe:q} --protocol {input.protocol:q} --dataset {input.dataset:q}"
+        " --annotations {input.annotations:q} --weights {input.weights:q} --boxes {input.boxes:q} --output {output:q} 2> {log:q}"
 
 
 rule evaluate:
@@ -49,7 +49,7 @@ rule evaluate:
     message:
         "Evaluate {wildcards.variant}, seed {wildcards.seed}, on {wildcards.dataset} {wildcards.split}, {wildcards.boxes} boxes"
     shell:
-        "python -m transpose evaluate --protocol {input.protocol} --dataset {input.dataset}"
-        " --annotations {input.annotations} --run {input.run} --boxes {input.boxes}"
-        " --predictions {input.predictions} --bootstrap {params.samples} --bootstrap-seed {params.seed}"
-        " --output {output.metrics} 2> {log}"
+        "python -m transpose evaluate --protocol {input.protocol:q} --dataset {input.dataset:q}"
+        " --annotations {input.annotations:q} --run {input.run:q} --boxes {input.boxes:q}"
+        " --predictions {input.predictions:q} --bootstrap {params.samples:q} --bootstrap-seed {params.seed:q}"
+        " --output {output.metrics:q} 2> {log:q}"

@@ -41,10 +41,10 @@ rule explorer:
                 for suffix in ("html", "css", "js")
             ],
         ),
-        runs=lambda wildcards, input: " ".join(f"--run {run}" for run in input.runs),
+        runs=lambda wildcards, input: [f"--run={run}" for run in input.runs],
     message:
         "Explorer of attention on {wildcards.dataset} {wildcards.split}"
     shell:
-        "python -m transpose explore {params.runs} --settings {input.settings} --protocol {input.protocol}"
-        " --dataset {input.dataset} --split {wildcards.split} --annotations {input.annotations}"
-        " --output {output} 2> {log}"
+        "python -m transpose explore {params.runs:q} --settings {input.settings:q} --protocol {input.protocol:q}"
+        " --dataset {input.dataset:q} --split {wildcards.split:q} --annotations {input.annotations:q}"
+        " --output {output:q} 2> {log:q}"

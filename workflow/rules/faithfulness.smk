@@ -27,10 +27,10 @@ rule measure_faithfulness:
     message:
         "Faithfulness of attention on {wildcards.dataset} {wildcards.split} with {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose measure-faithfulness --recipe {input.recipe} --protocol {input.protocol}"
-        " --dataset {input.dataset} --annotations {input.annotations} --run {input.run} --boxes {input.boxes}"
-        " --settings {input.settings} --bootstrap {params.samples} --bootstrap-seed {params.seed}"
-        " --output {output.report} 2> {log}"
+        "python -m transpose measure-faithfulness --recipe {input.recipe:q} --protocol {input.protocol:q}"
+        " --dataset {input.dataset:q} --annotations {input.annotations:q} --run {input.run:q} --boxes {input.boxes:q}"
+        " --settings {input.settings:q} --bootstrap {params.samples:q} --bootstrap-seed {params.seed:q}"
+        " --output {output.report:q} 2> {log:q}"
 
 
 rule compare_faithfulness:
@@ -60,4 +60,4 @@ rule compare_faithfulness:
     message:
         "Compare the faithfulness of explanations"
     shell:
-        "python -m transpose compare-faithfulness --study {input.study} 2> {log}"
+        "python -m transpose compare-faithfulness --study {input.study:q} 2> {log:q}"

@@ -30,4 +30,4 @@ rule findings:
     message:
         "Hold the paper's claims about attention to what was measured"
     shell:
-        "python -m transpose findings --study {input.study} 2> {log}"
+        "python -m transpose findings --study {input.study:q} 2> {log:q}"

@@ -32,10 +32,10 @@ rule measure_precision:
     message:
         "Cheaper arithmetic on {wildcards.dataset} {wildcards.split}, {wildcards.boxes} boxes, with {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose measure-precision --recipe {input.recipe} --protocol {input.protocol}"
-        " --dataset {input.dataset} --annotations {input.annotations} --run {input.run} --boxes {input.boxes}"
-        " --settings {input.settings} --bootstrap {params.samples} --bootstrap-seed {params.seed}"
-        " --output {output} 2> {log}"
+        "python -m transpose measure-precision --recipe {input.recipe:q} --protocol {input.protocol:q}"
+        " --dataset {input.dataset:q} --annotations {input.annotations:q} --run {input.run:q} --boxes {input.boxes:q}"
+        " --settings {input.settings:q} --bootstrap {params.samples:q} --bootstrap-seed {params.seed:q}"
+        " --output {output:q} 2> {log:q}"
 
 
 rule compare_precisions:
@@ -59,4 +59,4 @@ rule compare_precisions:
     message:
         "Compare precisions"
     shell:
-        "python -m transpose compare-precisions --study {input.study} 2> {log}"
+        "python -m transpose compare-precisions --study {input.study:q} 2> {log:q}"

@@ -14,5 +14,5 @@ rule export_backbone:
     message:
         "Take the backbone out of {wildcards.variant}"
     shell:
-        "python -m transpose export-backbone --recipe {input.recipe} --weights {input.weights}"
-        " --description {params.description:q} --output {output} 2> {log}"
+        "python -m transpose export-backbone --recipe {input.recipe:q} --weights {input.weights:q}"
+        " --description {params.description:q} --output {output:q} 2> {log:q}"

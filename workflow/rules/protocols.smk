@@ -28,9 +28,9 @@ rule ablate_protocol:
     message:
         "Every protocol on {wildcards.dataset} {wildcards.split}, {wildcards.boxes} boxes, with {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose ablate-protocol --recipe {input.recipe} --protocol {input.protocol}"
-        " --dataset {input.dataset} --annotations {input.annotations} --run {input.run} --boxes {input.boxes}"
-        " --output {output} 2> {log}"
+        "python -m transpose ablate-protocol --recipe {input.recipe:q} --protocol {input.protocol:q}"
+        " --dataset {input.dataset:q} --annotations {input.annotations:q} --run {input.run:q} --boxes {input.boxes:q}"
+        " --output {output:q} 2> {log:q}"
 
 
 rule compare_protocols:
@@ -54,4 +54,4 @@ rule compare_protocols:
     message:
         "Compare evaluation protocols"
     shell:
-        "python -m transpose compare-protocols --study {input.study} 2> {log}"
+        "python -m transpose compare-protocols --study {input.study:q} 2> {log:q}"

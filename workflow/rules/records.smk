@@ -11,4 +11,4 @@ rule record:
     message:
         "Resolved configuration of {wildcards.name}"
     shell:
-        "python -m transpose record {wildcards.kind} {params.values:q} --output {output} 2> {log}"
+        "python -m transpose record {wildcards.kind:q} {params.values:q} --output {output:q} 2> {log:q}"

@@ -33,9 +33,9 @@ rule generalise:
     message:
         "Other input sizes on {wildcards.dataset} {wildcards.split}, {wildcards.boxes} boxes, with {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose generalise --recipe {input.recipe} --protocol {input.protocol} --dataset {input.dataset}"
-        " --annotations {input.annotations} --run {input.run} --boxes {input.boxes} --settings {input.settings}"
-        " --bootstrap {params.samples} --bootstrap-seed {params.seed} --output {output} 2> {log}"
+        "python -m transpose generalise --recipe {input.recipe:q} --protocol {input.protocol:q} --dataset {input.dataset:q}"
+        " --annotations {input.annotations:q} --run {input.run:q} --boxes {input.boxes:q} --settings {input.settings:q}"
+        " --bootstrap {params.samples:q} --bootstrap-seed {params.seed:q} --output {output:q} 2> {log:q}"
 
 
 rule compare_resolutions:
@@ -69,4 +69,4 @@ rule compare_resolutions:
     message:
         "Compare input sizes"
     shell:
-        "python -m transpose compare-resolutions --study {input.study} 2> {log}"
+        "python -m transpose compare-resolutions --study {input.study:q} 2> {log:q}"

@@ -17,5 +17,5 @@ rule submit:
     message:
         "Submission of {wildcards.variant}, seed {wildcards.seed}, to {wildcards.test_set}, {wildcards.boxes} boxes"
     shell:
-        "python -m transpose submit --dataset {input.dataset} --annotations {input.annotations}"
-        " --predictions {input.predictions} --output {output} 2> {log}"
+        "python -m transpose submit --dataset {input.dataset:q} --annotations {input.annotations:q}"
+        " --predictions {input.predictions:q} --output {output:q} 2> {log:q}"

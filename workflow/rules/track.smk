@@ -25,8 +25,8 @@ rule track_run:
     message:
         "Bring MLflow level with {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose track --results {params.results} --study {params.study} --variant {wildcards.variant}"
-        " --seed {wildcards.seed} --output {output} 2> {log}"
+        "python -m transpose track --results {params.results:q} --study {params.study:q} --variant {wildcards.variant:q}"
+        " --seed {wildcards.seed:q} --output {output:q} 2> {log:q}"
 
 
 rule track_study:
@@ -51,4 +51,4 @@ rule track_study:
     message:
         "Store the comparison in MLflow"
     shell:
-        "python -m transpose track-study --results {params.results} --study {params.study} --output {output} 2> {log}"
+        "python -m transpose track-study --results {params.results:q} --study {params.study:q} --output {output:q} 2> {log:q}"

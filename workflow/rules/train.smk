@@ -36,6 +36,6 @@ rule train:
     message:
         "Train {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose train --recipe {input.recipe} --seed {wildcards.seed} --dataset {input.dataset}"
-        " --train {input.train} --validation {input.validation} --protocol {input.protocol}"
-        " --results {params.results} --study {params.study} 2> {log}"
+        "python -m transpose train --recipe {input.recipe:q} --seed {wildcards.seed:q} --dataset {input.dataset:q}"
+        " --train {input.train:q} --validation {input.validation:q} --protocol {input.protocol:q}"
+        " --results {params.results:q} --study {params.study:q} 2> {log:q}"

@@ -24,7 +24,7 @@ rule fetch_weights:
     message:
         "Fetch weights {wildcards.weights}"
     shell:
-        "python -m transpose fetch-weights {wildcards.weights} --table {params.table:q} --output {output:q} 2> {log}"
+        "python -m transpose fetch-weights {wildcards.weights:q} --table {params.table:q} --output {output:q} 2> {log:q}"
 
 
 # In the place of a training: the released checkpoint as the weights of a run, and a record that says so.
@@ -46,5 +46,5 @@ rule adopt:
     message:
         "Take the released checkpoint of {wildcards.variant}"
     shell:
-        "python -m transpose adopt --recipe {input.recipe} --weights {input.weights:q} --keypoints {params.keypoints}"
-        " --output {output.run} 2> {log}"
+        "python -m transpose adopt --recipe {input.recipe:q} --weights {input.weights:q} --keypoints {params.keypoints:q}"
+        " --output {output.run:q} 2> {log:q}"

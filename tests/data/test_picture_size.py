@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from transpose.data.jpeg import jpeg_size
+from transpose.data.picture_size import announced_size, jpeg_size
 from transpose.errors import InputError
 
 PICTURE = np.zeros((37, 61, 3), dtype=np.uint8)
@@ -35,3 +35,15 @@ def test_what_has_no_size_is_refused(tmp_path, data):
 def test_a_missing_picture_is_named(tmp_path):
     with pytest.raises(InputError, match=r"gone\.jpg: no such picture"):
         jpeg_size(tmp_path / "gone.jpg")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_beginning_announces_the_size(suffix):
+    data = cv2.imencode(suffix, PICTURE)[1].tobytes()
+    assert announced_size(data) == announced_size(data[:400]) == (37, 61)
+    assert announced_size(data[:20]) is None
+
+
+def test_other_formats_announce_nothing():
+    assert announced_size(cv2.imencode(".bmp", PICTURE)[1].tobytes()) is None
+    assert announced_size(b"") is None

@@ -1,5 +1,7 @@
-"""The size of a JPEG from its first bytes, for tables of many pictures."""
+"""The size of a picture from its first bytes, before anything of it is decoded."""
 
+import io
+import struct
 from pathlib import Path
 from typing import BinaryIO
 
@@ -9,6 +11,8 @@ _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of all codings; the three left out are tables and an extension."""
 
 _WITHOUT_CONTENT = frozenset({0x01, *range(0xD0, 0xD9)})
+
+_PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 
 
 def jpeg_size(path: Path) -> tuple[int, int]:
@@ -27,6 +31,20 @@ def jpeg_size(path: Path) -> tuple[int, int]:
     if size is None or not all(size):
         raise InputError(path, None, None, "not a JPEG with a size in its header")
     return size
+
+
+def announced_size(data: bytes) -> tuple[int, int] | None:
+    """(height, width) in pixels as stored that a JPEG or a PNG announces; None for anything else.
+
+    Args:
+        data: the picture's file, or enough of its beginning.
+    """
+    if data.startswith(_PNG_START) and len(data) >= len(_PNG_START) + 8:
+        width, height = struct.unpack_from(">II", data, len(_PNG_START))
+        return height, width
+    size = _frame_size(io.BytesIO(data))
+    # The height of a JPEG may be 0, and follow at the end.
+    return size if size is not None and all(size) else None
 
 
 def _frame_size(stream: BinaryIO) -> tuple[int, int] | None:
