@@ -17,7 +17,7 @@ LEFT_OUT: Mapping[str, tuple[str, ...]] = {
     # Measured times and the machine's load. Parameters and operations stay.
     "cost": ("timings", "machine"),
     # Where the database lies.
-    "database.json": ("uri",),
+    "database.json": ("tracking_uri",),
     # Identifiers that MLflow draws, and how much of a run it held already.
     "tracking": ("run_id", "experiment_id", "model_id", "added"),
 }

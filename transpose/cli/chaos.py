@@ -15,7 +15,7 @@ def chaos(
     study: Annotated[Path, typer.Option(help="A study's YAML file.")] = Path("config/chaos.yaml"),
     folder: Annotated[Path, typer.Option(help="New folder for the runs and their logs.")] = Path("results/chaos"),
 ) -> None:
-    """Run a small study undisturbed and under kills, and compare all files and MLflow's runs; status 1 if they differ."""
+    """Run a small study undisturbed and under kills, and compare what both made; status 1 if it differs."""
     from transpose.chaos.run import run_chaos
 
     verdict = run_chaos(study, kills, seed, folder, lambda line: print(line, flush=True))
