@@ -1,5 +1,6 @@
 """What a clone holds, copied into a folder of its own with a study as its default."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from transpose.provenance import PACKAGE
 
 _FOLDERS = ("transpose", "workflow", "config", "profiles")
 _FILES = ("Snakefile", "environment.yml")
+_NO_RESULTS = ("logs", "benchmarks", "mlartifacts", "mlflow.db")
+"""What the names in a results folder begin with that are no results."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +49,25 @@ class Checkout:
         shutil.copy(study, folder / "config" / "config.yaml")
         return cls(folder.resolve(), settings.results, settings.resources)
 
+    def copy(self, folder: Path) -> "Checkout":
+        """Another one of the same, which later changes of the clone do not reach."""
+        shutil.copytree(self.folder, folder)
+        return Checkout(folder.resolve(), self.results, self.resources)
+
     def made(self) -> dict[str, Path]:
         """Files that the study has made so far, by their path from the folder; temporary ones left out.
 
         Logs, run times and MLflow's own store are no results.
         """
-        results, unimportant = self.folder / self.results, {"logs", "benchmarks", "mlartifacts"}
+        results = self.folder / self.results
         files = {}
         for root in (results, self.folder / self.resources):
-            for path in root.rglob("*"):
-                parts = path.relative_to(root).parts
-                hidden = any(part.startswith(".") for part in parts)
-                if hidden or (root == results and (parts[0] in unimportant or parts[0].startswith("mlflow.db"))):
-                    continue
-                if path.is_file():
-                    files[path.relative_to(self.folder).as_posix()] = path
+            # Unlike a glob, this does not mind folders that vanish meanwhile.
+            for place, folders, names in os.walk(root):
+                unimportant = _NO_RESULTS if Path(place) == results else ()
+                folders[:] = [name for name in folders if not name.startswith((".", *unimportant))]
+                for name in names:
+                    if not name.startswith((".", *unimportant)):
+                        path = Path(place) / name
+                        files[path.relative_to(self.folder).as_posix()] = path
         return files

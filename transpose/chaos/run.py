@@ -10,7 +10,7 @@ from transpose.chaos.checkout import Checkout
 from transpose.chaos.clock import Clock
 from transpose.chaos.outcome import Outcome
 from transpose.chaos.pipeline import COMMAND, UNLOCK, Pipeline, is_locked, processes_in, wait_for_orphans
-from transpose.chaos.victims import Kill, kill_somebody
+from transpose.chaos.victims import Kill, kill_all, kill_somebody
 from transpose.errors import InputError
 
 _PATIENCE = 20
@@ -48,7 +48,8 @@ def run_chaos(study: Path, kills: int, seed: int, folder: Path, tell: Tell) -> V
     """
     random = Random(seed)
     tell(f"study {study}, {kills} kills, seed {seed}")
-    checkout = Checkout.make(folder / "undisturbed", study)
+    clone = Checkout.make(folder / "clone", study)
+    checkout = clone.copy(folder / "undisturbed")
     clock = _run_undisturbed(checkout, folder)
     undisturbed = Outcome.of(checkout)
     tell(f"undisturbed: {clock.seconds:.0f} s, {len(undisturbed.digests)} files and runs, {undisturbed.digest()}")
@@ -56,8 +57,11 @@ def run_chaos(study: Path, kills: int, seed: int, folder: Path, tell: Tell) -> V
     outcomes, left = [], kills
     while left or not outcomes:
         name = f"under_fire_{len(outcomes) + 1}"
-        fire = _Fire(Checkout.make(folder / name, study), folder / f"{name}.logs", clock, random, tell, left)
-        fire.run()
+        fire = _Fire(clone.copy(folder / name), folder / f"{name}.logs", clock, random, tell, left)
+        try:
+            fire.run()
+        finally:
+            kill_all(processes_in(fire.checkout))
         left = fire.kills_left
         outcome = Outcome.of(fire.checkout)
         outcomes.append(outcome)
@@ -69,7 +73,10 @@ def run_chaos(study: Path, kills: int, seed: int, folder: Path, tell: Tell) -> V
 def _run_undisturbed(checkout: Checkout, folder: Path) -> Clock:
     begin = time.time()
     pipeline = Pipeline(checkout, folder / "undisturbed.log")
-    pipeline.ended_within(None)
+    try:
+        pipeline.ended_within(None)
+    finally:
+        kill_all(processes_in(checkout))
     if pipeline.status:
         raise InputError(pipeline.log, None, None, f"the undisturbed study failed: {pipeline.message()}")
     return Clock.of(checkout, begin, time.time())

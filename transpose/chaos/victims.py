@@ -14,7 +14,8 @@ SHARE_OF_SIGTERM = 0.2
 """The rest are SIGKILL, which nobody can prepare for."""
 
 _VERB = re.compile(r"transpose[\s\x00]+([a-z][a-z-]+)")
-_OBJECT = re.compile(r"(?:--output|--recipe|--study)[\s\x00]+(\S+?)(?:\x00|\s|$)")
+_OBJECTS = tuple(re.compile(rf"--{option}[\s\x00]+([^\s\x00]+)") for option in ("output", "recipe", "study"))
+"""What a command is about, by the first of these options that it has."""
 
 
 class Aim(Enum):
@@ -49,6 +50,13 @@ def kill_somebody(snakemake: int, processes: list[psutil.Process], random: Rando
         with contextlib.suppress(psutil.Error):
             process.send_signal(number)
     return Kill(aim, number, victims)
+
+
+def kill_all(processes: list[psutil.Process]) -> None:
+    """Leave nothing behind."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
 
 
 def _choose(aim: Aim, snakemake: int, processes: list[psutil.Process], random: Random) -> list[psutil.Process]:
@@ -88,7 +96,7 @@ def _description(process: psutil.Process) -> str:
         return "the follower that tells MLflow"
     if (verb := _VERB.search(command)) is None:
         return "snakemake" if "snakemake" in command else Path(command.partition("\0")[0]).name
-    made = _OBJECT.search(command)
+    made = next((found for pattern in _OBJECTS if (found := pattern.search(command))), None)
     program = "shell of " if Path(command.partition("\0")[0]).name in ("bash", "sh") else ""
     told = _last_line(process)
     return f"{program}{verb[1]}{f' {made[1]}' if made else ''}{f' [{told}]' if told else ''}"
