@@ -32,6 +32,7 @@ FLOORS = {
     "reporting": 8,
     "tracking": 8,
     "benchmark": 9,  # over everything that is timed, and in the figures' style
+    "chaos": 9,  # over tracking: it asks MLflow too whether nothing was lost
     "cli": 10,
     "__main__": 11,
 }
@@ -114,7 +115,7 @@ def test_the_house_stands() -> None:
         ({"tracking/__init__.py": "", "tracking/store.py": "import mlflow"}, None),
         ({"geometry.py": "from transpose.cli import main", "cli.py": ""}, "geometry (floor 2) imports transpose.cli"),
         ({"geometry.py": "import transpose.cli as c", "cli.py": ""}, "geometry (floor 2) imports transpose.cli"),
-        ({"geometry.py": "def f():\n    from .cli import main", "cli.py": ""}, "imports transpose.cli (floor 9)"),
+        ({"geometry.py": "def f():\n    from .cli import main", "cli.py": ""}, "imports transpose.cli (floor 10)"),
         ({"data/__init__.py": "", "data/a.py": "from ..cli import main", "cli.py": ""}, "imports transpose.cli"),
         ({"data/__init__.py": "from .. import cli", "cli.py": ""}, "transpose.data (floor 3) imports transpose.cli"),
         ({"cost.py": "from transpose import evaluation", "evaluation/__init__.py": ""}, "imports transpose.evaluation"),

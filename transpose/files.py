@@ -4,6 +4,8 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
+import re
 import shutil
 import tempfile
 import zipfile
@@ -16,6 +18,9 @@ import numpy as np
 import pydantic_core
 
 from transpose.errors import InputError
+
+_TEMPORARY_NAME = re.compile(r"\..+-[a-z0-9_]{8}(\.[^.]+)?")
+"""What `atomic_path` calls a file before it has its name."""
 
 
 @contextmanager
@@ -57,15 +62,28 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """Hold a folder for this process; the lock dies with the process, however that ends.
 
     Raises:
-        InputError: another living process holds it.
+        InputError: another living process, which is named, holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
+    # Opened to append: whoever is refused must not wipe out who holds it.
+    with (folder / ".lock").open("a+") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(folder, None, None, "another process is working in this folder") from None
+            handle.seek(0)
+            problem = f"another process is working in this folder: {handle.read().strip() or 'unknown'}"
+            raise InputError(folder, None, None, problem) from None
+        handle.truncate(0)
+        handle.write(f"process {os.getpid()} on {platform.node()}\n")
+        handle.flush()
         yield
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files in a folder of writers that were killed; only where nobody else writes."""
+    for path in folder.iterdir():
+        if _TEMPORARY_NAME.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -65,7 +65,7 @@ def train_an_epoch(
         epochs=1, batch_size=batch_size, gpus=group.size, schedule=NO_STEP, dropout=0, device="cpu", workers=0
     )
     store = CheckpointStore(folder / f"checkpoints{group.size}")
-    run = TrainingRun(model, samples_of(folder), training, 0, CPU, store, "", lambda _: {"AP": 0.0}, group)
+    run = TrainingRun(model, samples_of(folder), training, 0, CPU, store, {}, lambda *_: {"AP": 0.0}, group)
     loss = run.run(Silent()).history[0]["loss"]
     gradients = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
     group.share_buffers(model)

@@ -16,6 +16,7 @@ from transpose.config.study import Protocol
 from transpose.config.training import OneCycleSchedule, Training
 from transpose.data.picture_cache import CACHE_FOLDER
 from transpose.errors import InputError
+from transpose.evaluation.predict import predict_heatmaps
 from transpose.files import folder_lock
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
@@ -126,12 +127,75 @@ def test_a_crash_costs_no_finished_epoch(data: TrainingData, tmp_path: Path) -> 
     assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
 
 
-def test_a_checkpoint_of_another_recipe_is_not_continued(data: TrainingData, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_recipe_is_kept_the_difference_told_and_the_way_back_open(
+    data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
     with pytest.raises(Interrupted):
         train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "run", Watcher(signal_at=4))
-    other = Watcher()
-    train_variant(recipe(sigma=1.5), 0, data, PROTOCOL, tmp_path / "run", other)
+    other = Watcher(signal_at=6)
+    with pytest.raises(Interrupted):
+        train_variant(recipe(sigma=1.5, epochs=4), 0, data, PROTOCOL, tmp_path / "run", other)
     assert other.steps == 6
+    (line,) = caplog.messages
+    assert "run/checkpoint." in line
+    assert line.endswith("recipe.training.epochs was 3, is 4; recipe.training.sigma was 2.0, is 1.5")
+    again = Watcher()
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "run", again)
+    assert again.steps == 6 - 4
+    assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("flipped", "steps"), [(("checkpoint.pt",), 2), (("checkpoint.pt", "checkpoint.previous.pt"), 6)]
+)
+def test_a_flipped_bit_is_told_and_costs_no_byte(
+    data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture, flipped: tuple[str, ...], steps: int
+) -> None:
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
+    with pytest.raises(Interrupted):
+        train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "cut", Watcher(signal_at=5))
+    for name in flipped:
+        content = bytearray((tmp_path / "cut" / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (tmp_path / "cut" / name).write_bytes(content)
+    rest = Watcher()
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "cut", rest)
+    assert rest.steps == steps
+    assert [message.partition(": ")[0].rpartition("/")[2] for message in caplog.messages] == list(flipped)
+    assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
+
+
+def test_a_validation_is_broken_off_by_a_signal_and_taken_up_again(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
+    predict, calls = predict_heatmaps, []
+
+    def signalled(*arguments: Any) -> torch.Tensor:
+        calls.append(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return predict(*arguments)
+
+    validating = Protocol(batch_size=1)
+    cut = tmp_path / "cut"
+    monkeypatch.setattr("transpose.evaluation.predict.predict_heatmaps", signalled)
+    with pytest.raises(Interrupted):
+        train_variant(recipe(), 0, data, validating, cut, Watcher())
+    assert len(calls) == 1
+    monkeypatch.undo()
+    rest = Watcher()
+    train_variant(recipe(), 0, data, PROTOCOL, cut, rest)
+    assert rest.steps == 6 - 2
+    assert _bytes(tmp_path / "whole") == _bytes(cut)
+
+
+def test_what_killed_writers_left_is_removed(data: TrainingData, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for name in (".checkpoint-a1b2c3d4.pt", ".weights-zzzz_zz0.safetensors", ".run-00000000.json"):
+        (tmp_path / "run" / name).write_bytes(b"half")
+    train_variant(recipe(epochs=1), 0, data, PROTOCOL, tmp_path / "run", Watcher())
+    assert sorted(path.name for path in (tmp_path / "run").glob(".*")) == [".lock"]
 
 
 def test_an_interrupted_run_may_begin_to_keep_pictures(data: TrainingData, tmp_path: Path) -> None:
@@ -159,7 +223,7 @@ def test_workers_do_not_change_a_byte(data: TrainingData, tmp_path: Path) -> Non
 
 
 def test_a_second_trainer_is_kept_out(data: TrainingData, tmp_path: Path) -> None:
-    with folder_lock(tmp_path / "run"), pytest.raises(InputError, match="another process"):
+    with folder_lock(tmp_path / "run"), pytest.raises(InputError, match=f"process {os.getpid()} on "):
         train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "run", Watcher())
 
 

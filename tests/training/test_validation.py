@@ -22,6 +22,7 @@ from transpose.skeleton import COCO
 from transpose.training import validation
 from transpose.training.data import TrainingData
 from transpose.training.distributed import ALONE, Group
+from transpose.training.interruption import StopRequest
 
 CPU = Compute(torch.device("cpu"), "fp32", 1)
 
@@ -46,7 +47,7 @@ def validate(group: Group, folder: Path) -> tuple[dict[str, float], list[Predict
         recipe = Recipe(name="small", variant=small_variant("resnet"), training=Training(gpus=group.size))
         data = TrainingData(folder / "annotations.json", folder / "annotations.json", COCO)
         function = validation.validator(recipe, data, Protocol(batch_size=2), CPU, folder, group)
-        return function(model.eval()), evaluated
+        return function(model.eval(), StopRequest()), evaluated
     finally:
         validation.finish_predictions = finish
 

@@ -35,12 +35,14 @@ def train(
     from transpose.config.study import Protocol
     from transpose.progress import TrainingProgress
     from transpose.tracking import LiveRun
+    from transpose.training.ancestors import Ancestors
     from transpose.training.checkpoint import CheckpointStore
     from transpose.training.data import TrainingData
     from transpose.training.distributed import check_devices, is_launched, joined
     from transpose.training.launch import launch
     from transpose.training.run import train_variant
 
+    ancestors = Ancestors()
     chosen = read_record(Recipe, recipe)
     training = chosen.training
     compute = choose_compute(training.device, training.precision, training.threads)
@@ -57,8 +59,9 @@ def train(
     ):
         progress = TrainingProgress(training.epochs, sys.stderr, live.epoch if live else lambda _: None)
         train_variant(chosen, seed, data, read_record(Protocol, protocol), folder, progress, group)
-    # Not before everything has ended well: Snakemake deletes the outputs of a job that dies in its last second.
-    if group.leads:
+    # Not before everything has ended well: Snakemake deletes the outputs of a job that dies in its last second, and
+    # of one that outlived it, since it never heard of the good end.
+    if group.leads and ancestors.all_live():
         CheckpointStore(folder).clear()
 
 

@@ -2,24 +2,28 @@
 
 import hashlib
 import io
+import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from transpose.files import atomic_path
+from transpose.files import atomic_path, digest_of_value
 
 _DIGEST_BYTES = 32
+_NAME_LENGTH = 12
 
 
 class CheckpointStore:
-    """The last two checkpoints of one run directory.
+    """The last two checkpoints of one run directory, and those of other recipes that were set aside there.
 
     A file is the SHA-256 of its payload followed by the payload, so that a truncated or altered one is noticed; the
     previous checkpoint is kept for that case.
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._latest = folder / "checkpoint.pt"
         self._previous = folder / "checkpoint.previous.pt"
 
@@ -41,10 +45,77 @@ class CheckpointStore:
                 return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
         return None
 
+    def damaged(self) -> list[Path]:
+        """Checkpoints that are there and not whole."""
+        return [path for path in (self._latest, self._previous) if path.is_file() and _intact_payload(path) is None]
+
+    def set_aside(self, fingerprint: str) -> Path:
+        """Keep the newest intact checkpoint, of another training, where nothing overwrites it; return where.
+
+        Args:
+            fingerprint: of that training.
+        """
+        aside = self._aside(fingerprint)
+        newest = self._latest if _intact_payload(self._latest) is not None else self._previous
+        newest.replace(aside)
+        self.clear()
+        return aside
+
+    def take_back(self, fingerprint: str) -> bool:
+        """Make a checkpoint the newest that was set aside; whether there was one of this training."""
+        aside = self._aside(fingerprint)
+        if _intact_payload(aside) is None:
+            return False
+        aside.replace(self._latest)
+        return True
+
     def clear(self) -> None:
-        """Remove the checkpoints, of a finished run or of another recipe's."""
+        """Remove the last two checkpoints, of a finished run or of another recipe's; what was set aside stays."""
         self._latest.unlink(missing_ok=True)
         self._previous.unlink(missing_ok=True)
+
+    def _aside(self, fingerprint: str) -> Path:
+        return self._folder / f"checkpoint.{fingerprint[:_NAME_LENGTH]}.pt"
+
+
+def settle_checkpoints(store: CheckpointStore, identity: Mapping[str, Any], tell: Callable[[str], None]) -> None:
+    """Leave the store with a checkpoint of this training or with none, and lose no other training's.
+
+    One of another recipe, data set or seed is set aside with a line that names the difference, and taken back when the
+    training is that one again. One that is damaged is told of.
+
+    Args:
+        identity: all that decides the weights, as JSON values by name.
+        tell: is given each line.
+    """
+    fingerprint = digest_of_value(identity)
+    state = store.load()
+    for path in store.damaged():
+        instead = "the one before it is taken" if state is not None else "and there is no other"
+        tell(f"{path}: the checkpoint is damaged; {instead}")
+    if state is not None and state["fingerprint"] != fingerprint:
+        aside = store.set_aside(state["fingerprint"])
+        difference = _difference(state.get("identity", {}), identity)
+        epoch = state["progress"]["epoch"]
+        tell(f"{aside}: kept here, {epoch} epochs of another training are not continued: {difference}")
+        state = None
+    if state is None and store.take_back(fingerprint):
+        tell("continues from a checkpoint of this training that was set aside")
+
+
+def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """`recipe.training.sigma was 2.0, is 1.5` for each value that is not the same."""
+    before, now = dict(_leaves(old, "")), dict(_leaves(new, ""))
+    names = [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
+    return "; ".join(f"{name} was {before.get(name, 'unknown')}, is {now.get(name, 'nothing')}" for name in names)
+
+
+def _leaves(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            yield from _leaves(item, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", json.dumps(item)
 
 
 def _intact_payload(path: Path) -> bytes | None:

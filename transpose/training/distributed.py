@@ -12,6 +12,7 @@ from torch import nn
 
 from transpose.compute import Compute
 from transpose.errors import InputError
+from transpose.training.interruption import Interrupted
 
 Value = TypeVar("Value")
 
@@ -43,13 +44,14 @@ class Group:
         """What `work` gives in this process.
 
         Raises:
-            InputError: `work` raised it in some process; all processes raise the first one, so that none is waited for.
+            InputError, Interrupted: `work` raised it in some process; all processes raise the first one, so that none
+                is waited for.
         """
         results: list[Value] = []
-        failure: InputError | None = None
+        failure: InputError | Interrupted | None = None
         try:
             results.append(work())
-        except InputError as error:
+        except (InputError, Interrupted) as error:
             failure = error
         if self.maximum(int(failure is not None)):
             raise next(error for error in self.gather(failure) if error is not None)

@@ -1,8 +1,11 @@
 """Leave training in good order when asked to."""
 
 import signal
+from collections.abc import Iterable, Iterator
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Self, TypeVar
+
+Item = TypeVar("Item")
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the run was asked to stop
@@ -33,6 +36,17 @@ class StopRequest:
     ) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+
+    def heeded_between(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, one after the other.
+
+        Raises:
+            Interrupted: a signal arrived before the next one.
+        """
+        for item in items:
+            if self.signal_number is not None:
+                raise Interrupted(self.signal_number)
+            yield item
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal_number = number

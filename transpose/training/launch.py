@@ -14,7 +14,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from transpose.errors import InputError
 
 SHUTDOWN_SECONDS = 3600
-"""How long a signalled training may take to end by itself: a validation is not broken off."""
+"""How long a signalled training may take to end by itself: it writes a checkpoint first, on whatever disk."""
 
 
 def launch(arguments: Sequence[str], processes: int) -> int:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transpose.compute import Compute
 from transpose.config.training import Training
 from transpose.data.loader import TrainingBatch, TrainingSamples, training_batches
+from transpose.files import digest_of_value
 from transpose.training.checkpoint import CheckpointStore
 from transpose.training.distributed import Group
 from transpose.training.interruption import Interrupted, StopRequest
@@ -78,16 +79,16 @@ class TrainingRun:
         seed: int,
         compute: Compute,
         store: CheckpointStore,
-        fingerprint: str,
-        validate: Callable[[nn.Module], dict[str, float]],
+        identity: dict[str, Any],
+        validate: Callable[[nn.Module, StopRequest], dict[str, float]],
         group: Group,
         metric: str = "AP",
     ) -> None:
-        """Place the model on its device and continue from the store's checkpoint if it is of the same `fingerprint`.
+        """Place the model on its device and continue from the store's checkpoint if it is of the same `identity`.
 
         Args:
-            fingerprint: digest of all that decides the weights; a checkpoint with another one is not continued.
-            validate: metrics of the model on the validation set.
+            identity: all that decides the weights, as JSON values by name; a checkpoint of another is not continued.
+            validate: metrics of the model on the validation set; raises Interrupted where a stop was asked for.
             group: its processes share each batch; only the leader writes checkpoints and tells the observer.
             metric: the one of the metrics that chooses the best weights.
         """
@@ -97,7 +98,8 @@ class TrainingRun:
         self.seed = seed
         self.compute = compute
         self.store = store
-        self.fingerprint = fingerprint
+        self.identity = identity
+        self.fingerprint = digest_of_value(identity)
         self.validate = validate
         self.metric = metric
         self.group = group
@@ -116,7 +118,7 @@ class TrainingRun:
         with StopRequest() as stop:
             while self.progress.epoch < self.training.epochs:
                 self._train_epoch(observer, stop)
-                self._finish_epoch(observer)
+                self._finish_epoch(observer, stop)
                 if (number := self._agreed_signal(stop)) is not None:
                     raise Interrupted(number)
         return self.progress
@@ -193,13 +195,15 @@ class TrainingRun:
         rate = learning_rate(self.training.schedule, self.training.epochs, self.steps, step)
         return rate * self.training.learning_rate_factor
 
-    def _finish_epoch(self, observer: Observer) -> None:
+    def _finish_epoch(self, observer: Observer, stop: StopRequest) -> None:
         progress = self.progress
         last = progress.epoch + 1 == self.training.epochs
         validation = None
         if last or (progress.epoch + 1) % self.training.validation_interval == 0:
+            # A validation takes minutes at full size, and machines that are taken away leave seconds.
+            self._save()
             self.model.eval()
-            validation = self.validate(self.model)
+            validation = self.validate(self.model, stop)
             if validation[self.metric] > progress.best_value:
                 progress.best_epoch, progress.best_value = progress.epoch, validation[self.metric]
                 progress.best_weights = _copy_of_weights(self.model)
@@ -222,6 +226,7 @@ class TrainingRun:
         self.store.save(
             {
                 "fingerprint": self.fingerprint,
+                "identity": self.identity,
                 "progress": vars(self.progress),
                 "model": self.model.state_dict(),
                 "optimiser": self.optimiser.state_dict(),

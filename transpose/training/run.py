@@ -1,6 +1,7 @@
 """One training from a recipe to files: weights, history and the record of how they came about."""
 
 import json
+import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +17,14 @@ from transpose.cost import count_parameters
 from transpose.data.coco import load_annotations
 from transpose.data.loader import TrainingSamples
 from transpose.data.pictures import pictures_beside
-from transpose.files import digest_of_value, folder_lock, sha256_of_file, write_json, write_text
+from transpose.files import folder_lock, remove_leftovers, sha256_of_file, write_json, write_text
 from transpose.models.initialise import initialise, renew_final_layer
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import load_backbone, load_to_fine_tune, read_metadata, save_weights
 from transpose.provenance import TRAINING_CODE, code_fingerprint, git_state
 from transpose.skeleton import Skeleton
-from transpose.training.checkpoint import CheckpointStore
+from transpose.training.checkpoint import CheckpointStore, settle_checkpoints
 from transpose.training.data import TrainingData
 from transpose.training.distributed import ALONE, Group
 from transpose.training.loop import Observer, Progress, TrainingRun
@@ -71,6 +72,8 @@ def train_variant(
         torch.manual_seed(seed)
         model, start = group.agree(lambda: _first_model(recipe, data.skeleton))
         store = CheckpointStore(folder)
+        identity = _identity(recipe, seed, data, protocol, digests)
+        group.agree(lambda: _tidy(folder, store, identity) if group.leads else None)
         run = group.agree(
             lambda: TrainingRun(
                 model,
@@ -79,7 +82,7 @@ def train_variant(
                 seed,
                 compute,
                 store,
-                _fingerprint(recipe, seed, data, protocol, digests),
+                identity,
                 validator(recipe, data, protocol, compute, folder, group),
                 group,
                 accuracy_of(data.evaluation),
@@ -185,19 +188,26 @@ def _samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingSamples:
     )
 
 
-def _fingerprint(recipe: Recipe, seed: int, data: TrainingData, protocol: Protocol, digests: dict[str, str]) -> str:
-    return digest_of_value(
-        {
-            # Kept pictures are the decoder's to the byte: an interrupted training may begin to keep some, or cease to.
-            "recipe": recipe.model_dump(mode="json", exclude={"training": {"picture_cache_gb"}}),
-            "seed": seed,
-            "files": digests,
-            "skeleton": data.skeleton.model_dump(mode="json"),
-            # They choose the best epoch. Validations run as the training does, whatever predictions are made in later.
-            "evaluation": data.evaluation,
-            "protocol": protocol.model_dump(mode="json", exclude={"batch_size", "threads", "precision", "compile"}),
-        }
-    )
+def _identity(
+    recipe: Recipe, seed: int, data: TrainingData, protocol: Protocol, digests: dict[str, str]
+) -> dict[str, Any]:
+    """All that decides the weights."""
+    return {
+        # Kept pictures are the decoder's to the byte: an interrupted training may begin to keep some, or cease to.
+        "recipe": recipe.model_dump(mode="json", exclude={"training": {"picture_cache_gb"}}),
+        "seed": seed,
+        "files": digests,
+        "skeleton": data.skeleton.model_dump(mode="json"),
+        # They choose the best epoch. Validations run as the training does, whatever predictions are made in later.
+        "evaluation": data.evaluation,
+        "protocol": protocol.model_dump(mode="json", exclude={"batch_size", "threads", "precision", "compile"}),
+    }
+
+
+def _tidy(folder: Path, store: CheckpointStore, identity: dict[str, Any]) -> None:
+    """What killed or other trainings left in a folder that this process has locked."""
+    remove_leftovers(folder)
+    settle_checkpoints(store, identity, logging.getLogger(__name__).warning)
 
 
 def _write_outputs(model: TransPose, progress: Progress, record: dict[str, Any], folder: Path) -> None:

@@ -19,6 +19,7 @@ from transpose.evaluation.pckh import evaluate_pckh
 from transpose.evaluation.predict import Predictions, finish_predictions, finite_heatmaps_of, predict_keypoints
 from transpose.training.data import TrainingData
 from transpose.training.distributed import Group
+from transpose.training.interruption import StopRequest
 from transpose.training.memory import memory_for
 
 
@@ -29,12 +30,13 @@ def validator(
     compute: Compute,
     folder: Path,
     group: Group,
-) -> Callable[[nn.Module], dict[str, float]]:
+) -> Callable[[nn.Module, StopRequest], dict[str, float]]:
     """A function from a model in evaluation mode to its figures on the annotated boxes, in every process.
 
     Each process predicts its share of the boxes, with no box repeated to make shares equal; the leader evaluates all,
     by OKS or by PCKh as the data say.
-    The function raises InputError, in every process, if a picture is broken or the model has diverged.
+    The function raises, in every process, InputError if a picture is broken or the model has diverged, and Interrupted
+    after a batch in which some process was asked to stop.
 
     Args:
         folder: of the training, for messages.
@@ -50,9 +52,10 @@ def validator(
     part = boxes.select(share(np.arange(len(boxes)), group.rank, group.size))
     crops = EvaluationCrops(part, annotations, pictures_beside(data.validation), recipe.variant.input_size)
 
-    def predict(model: nn.Module) -> Predictions:
+    def predict(model: nn.Module, stop: StopRequest) -> Predictions:
         with finite_heatmaps_of(folder), memory_for("protocol.batch_size", protocol.batch_size):
             batches = crops.batches(protocol.batch_size, recipe.training.workers, compute.pins_memory)
+            batches = stop.heeded_between(batches)
             return predict_keypoints(model, batches, skeleton, protocol, compute)
 
     def evaluate(predictions: Predictions) -> dict[str, float]:
@@ -61,9 +64,9 @@ def validator(
         figures = evaluate_keypoints if by_oks else evaluate_pckh
         return figures(annotations, results, skeleton).statistics
 
-    def validate(model: nn.Module) -> dict[str, float]:
+    def validate(model: nn.Module, stop: StopRequest) -> dict[str, float]:
         group.share_buffers(model)
-        predictions = _joined(group.gather(group.agree(lambda: predict(model))))
+        predictions = _joined(group.gather(group.agree(lambda: predict(model, stop))))
         statistics = group.agree(lambda: evaluate(predictions) if group.leads else {})
         return group.gather(statistics)[0]
 

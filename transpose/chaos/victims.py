@@ -1,0 +1,111 @@
+"""Who is killed, how, and what they were doing."""
+
+import contextlib
+import re
+import signal
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from random import Random
+
+import psutil
+
+SHARE_OF_SIGTERM = 0.2
+"""The rest are SIGKILL, which nobody can prepare for."""
+
+_VERB = re.compile(r"transpose[\s\x00]+([a-z][a-z-]+)")
+_OBJECTS = tuple(re.compile(rf"--{option}[\s\x00]+([^\s\x00]+)") for option in ("output", "recipe", "study"))
+"""What a command is about, by the first of these options that it has."""
+
+
+class Aim(Enum):
+    """What a kill hits."""
+
+    PROCESS = "one process"
+    JOB = "a job with all its processes"
+    SNAKEMAKE = "snakemake alone"
+    EVERYTHING = "everything"
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill as it happened: `victims` says of each process what it was doing."""
+
+    aim: Aim
+    signal: signal.Signals
+    victims: tuple[str, ...]
+
+
+def kill_somebody(snakemake: int, processes: list[psutil.Process], random: Random) -> Kill:
+    """Send one signal to a random choice of the processes that run in a checkout.
+
+    Args:
+        snakemake: process id of the running `snakemake`, which is among `processes`.
+    """
+    aim = random.choice(list(Aim))
+    number = signal.SIGTERM if random.random() < SHARE_OF_SIGTERM else signal.SIGKILL
+    chosen = _choose(aim, snakemake, sorted(processes, key=lambda process: process.pid), random)
+    victims = tuple(_description(process) for process in chosen)
+    for process in chosen:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
+    return Kill(aim, number, victims)
+
+
+def kill_all(processes: list[psutil.Process]) -> None:
+    """Leave nothing behind."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
+def _choose(aim: Aim, snakemake: int, processes: list[psutil.Process], random: Random) -> list[psutil.Process]:
+    main = [process for process in processes if process.pid == snakemake]
+    others = [process for process in processes if process.pid != snakemake]
+    if aim is Aim.EVERYTHING:
+        return main + others
+    if aim is Aim.SNAKEMAKE or not others:
+        return main
+    if aim is Aim.PROCESS:
+        return [random.choice(others)]
+    # A job is what Snakemake itself started; an orphan of an earlier call counts as one too.
+    tops = [process for process in others if not _has_parent_among(process, others)]
+    top = random.choice(tops)
+    return [top, *(process for process in others if process != top and _descends_from(process, top))]
+
+
+def _has_parent_among(process: psutil.Process, others: list[psutil.Process]) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.ppid() in {other.pid for other in others}
+    return False
+
+
+def _descends_from(process: psutil.Process, ancestor: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return ancestor in process.parents()
+    return False
+
+
+def _description(process: psutil.Process) -> str:
+    """Program, verb, what it makes, and the last line that it wrote to its log."""
+    try:
+        command = "\0".join(process.cmdline())
+    except psutil.Error:
+        return "something that had just ended"
+    if "transpose.tracking.follower" in command:
+        return "the follower that tells MLflow"
+    if (verb := _VERB.search(command)) is None:
+        return "snakemake" if "snakemake" in command else Path(command.partition("\0")[0]).name
+    made = next((found for pattern in _OBJECTS if (found := pattern.search(command))), None)
+    program = "shell of " if Path(command.partition("\0")[0]).name in ("bash", "sh") else ""
+    told = _last_line(process)
+    return f"{program}{verb[1]}{f' {made[1]}' if made else ''}{f' [{told}]' if told else ''}"
+
+
+def _last_line(process: psutil.Process) -> str:
+    """What a process wrote last to its standard error, where that is a file; Linux only, else nothing."""
+    try:
+        lines = Path(f"/proc/{process.pid}/fd/2").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return lines[-1].strip()[:60] if lines and Path(f"/proc/{process.pid}/fd/2").resolve().suffix == ".log" else ""

@@ -1,0 +1,67 @@
+"""All that MLflow holds of a study, to be compared with what it should hold."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from transpose.tracking.connection import tracking_errors, tracking_uri
+from transpose.tracking.experiment import SUPERSEDED, Experiment
+
+
+@dataclass(frozen=True)
+class HeldRun:
+    """One run: `metrics` has all points as (step, value), in the order of steps; `artifacts` the files by their place.
+
+    `models` is the number of logged models that can be loaded.
+    """
+
+    name: str
+    status: str
+    superseded: bool
+    params: dict[str, str]
+    metrics: dict[str, list[tuple[int, float]]]
+    artifacts: dict[str, Path]
+    models: int
+
+    def repeated_steps(self) -> list[str]:
+        """Metrics of epochs that hold more than one point for a step.
+
+        Numbers of a whole run, which have a step 0 only, may have been measured again.
+        """
+        return [
+            name
+            for name, points in self.metrics.items()
+            if any(step for step, _ in points) and len({step for step, _ in points}) < len(points)
+        ]
+
+
+def held_runs(results: Path, study: str) -> list[HeldRun]:
+    """Every run of the study in the database of a results folder, superseded ones too.
+
+    Raises:
+        InputError: there is no such database, or it cannot be read.
+    """
+    uri = tracking_uri(results)
+    with tracking_errors(uri):
+        experiment = Experiment.open(uri, results, study)
+        client = experiment.client
+        held = []
+        for run in client.search_runs([experiment.id]):
+            identifier = run.info.run_id
+            histories = {name: client.get_metric_history(identifier, name) for name in run.data.metrics}
+            root = results / "mlartifacts" / identifier / "artifacts"
+            models = client.search_logged_models([experiment.id], f"source_run_id = '{identifier}'")
+            held.append(
+                HeldRun(
+                    name=run.info.run_name or "",
+                    status=run.info.status,
+                    superseded=run.data.tags.get(SUPERSEDED) == "true",
+                    params=dict(run.data.params),
+                    metrics={
+                        name: sorted((point.step, point.value) for point in points)
+                        for name, points in histories.items()
+                    },
+                    artifacts={path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()},
+                    models=sum(model.status == "READY" for model in models),
+                )
+            )
+    return held
