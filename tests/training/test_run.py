@@ -16,7 +16,7 @@ from transpose.config.study import Protocol
 from transpose.config.training import OneCycleSchedule, Training
 from transpose.data.picture_cache import CACHE_FOLDER
 from transpose.errors import InputError
-from transpose.evaluation.predict import predict_heatmaps
+from transpose.evaluation.predict import finite_on_cpu
 from transpose.files import folder_lock
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
@@ -170,16 +170,16 @@ def test_a_validation_is_broken_off_by_a_signal_and_taken_up_again(
     data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
-    predict, calls = predict_heatmaps, []
+    fetch, calls = finite_on_cpu, []
 
     def signalled(*arguments: Any) -> torch.Tensor:
         calls.append(None)
         os.kill(os.getpid(), signal.SIGTERM)
-        return predict(*arguments)
+        return fetch(*arguments)
 
     validating = Protocol(batch_size=1)
     cut = tmp_path / "cut"
-    monkeypatch.setattr("transpose.evaluation.predict.predict_heatmaps", signalled)
+    monkeypatch.setattr("transpose.evaluation.predict.finite_on_cpu", signalled)
     with pytest.raises(Interrupted):
         train_variant(recipe(), 0, data, validating, cut, Watcher())
     assert len(calls) == 1
