@@ -4,11 +4,12 @@ BIN := .venv/bin
 # Some images forbid bytecode, and each of the many short processes would compile torch again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test ui lint lock clean clean-results
+.PHONY: help setup demo test fuzz ui lint lock clean clean-results
 
 help:
 	@echo "make demo           set up, run the main job, print the comparison table"
 	@echo "make test           set up, run the test suite"
+	@echo "make fuzz           damage files of every kind by the thousand (CASES=2000 SEED=0), count what became of them"
 	@echo "make ui             open MLflow on the results"
 	@echo "make lint           formatters, linters, type checker, Snakemake's linter"
 	@echo "make setup          only make .venv (PYTHON=python3.12 chooses the interpreter)"
@@ -26,6 +27,9 @@ demo: setup
 
 test: setup
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+fuzz: setup
+	@$(BIN)/python tools/fuzz.py $(or $(CASES),2000) $(or $(SEED),0)
 
 ui:
 	@if [ ! -f results/mlflow.db ]; then echo "no results/mlflow.db yet: make demo makes it"; exit 1; fi
