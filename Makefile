@@ -10,6 +10,7 @@ help:
 	@echo "make demo           set up, run the main job, print the comparison table"
 	@echo "make test           set up, run the test suite"
 	@echo "make bench          set up, time networks, stages and kernels on this machine (half an hour)"
+	@echo "make fuzz           damage files of every kind by the thousand (CASES=2000 SEED=0), count what became of them"
 	@echo "make ui             open MLflow on the results"
 	@echo "make lint           formatters, linters, type checker, Snakemake's linter"
 	@echo "make setup          only make .venv (PYTHON=python3.12 chooses the interpreter)"
@@ -34,9 +35,11 @@ bench: setup
 	@$(BIN)/transpose cost $(PAPER:%=config/variants/%.yaml) --part inference --baseline --bf16 --compiled \
 	    --threads $$(nproc) --output results/benchmark_inference.json
 	@$(BIN)/transpose cost config/variants/tp_r_a3.yaml config/variants/tp_h_s.yaml --part training --baseline --bf16 \
-	    --batch-size 16 --rounds 3 --threads $$(nproc) --output results/benchmark_training.json
+	    --batch-size 8 --rounds 3 --threads $$(nproc) --output results/benchmark_training.json
 	@$(BIN)/transpose cost --part loader --part decoder --part suppression --part evaluator --part growth --rounds 3 \
 	    --output results/benchmark_stages.json
+fuzz: setup
+	@$(BIN)/python tools/fuzz.py $(or $(CASES),2000) $(or $(SEED),0)
 
 ui:
 	@if [ ! -f results/mlflow.db ]; then echo "no results/mlflow.db yet: make demo makes it"; exit 1; fi

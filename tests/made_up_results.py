@@ -147,7 +147,7 @@ def ablation(difference: float | None, interval: tuple[float, float] | None, **c
         box_kind="ground_truth",
         images=200,
         persons=531,
-        seeds=1,
+        seeds=0 if difference is None else 1,
         difference=difference,
         interval=interval,
     )

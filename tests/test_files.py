@@ -21,6 +21,7 @@ from transpose.files import (
     folder_lock,
     read_json,
     read_json_lines,
+    read_npz,
     sha256_of_file,
     write_json,
     write_npz,
@@ -193,6 +194,16 @@ class TestJson:
             read(tmp_path)
 
 
+class Victim:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
 class TestNpz:
     def test_arrays_read_back_and_equal_ones_are_equal_bytes(self, tmp_path: Path) -> None:
         arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([True, False])}
@@ -207,6 +218,23 @@ class TestNpz:
         assert list(tmp_path.iterdir()) == [tmp_path / "arrays.bin"]
         with np.load(tmp_path / "arrays.bin") as content:
             assert content["a"].tolist() == [0, 1, 2]
+
+    @pytest.mark.parametrize("seed", range(20))
+    def test_damage_is_refused_and_the_file_closed(self, tmp_path: Path, seed: int) -> None:
+        path, rng = tmp_path / "a.npz", np.random.default_rng(seed)
+        write_npz(path, a=np.arange(100))
+        data = bytearray(path.read_bytes())
+        start = int(rng.integers(60, len(data) // 2))  # of the packed numbers
+        data[start : start + 20] = rng.bytes(20)
+        path.write_bytes(data)
+        with pytest.raises(InputError, match=r"a\.npz: no table"):
+            read_npz(path, ["a"], "table")
+
+    def test_objects_of_others_are_not_unpickled(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "a.npz", a=np.array([Victim(tmp_path / "victim")], dtype=object))
+        with pytest.raises(InputError, match=r"a\.npz: no table: Object arrays cannot be loaded"):
+            read_npz(tmp_path / "a.npz", ["a"], "table")
+        assert not (tmp_path / "victim").exists()
 
     def test_objects_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="allow_pickle"):

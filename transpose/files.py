@@ -7,8 +7,11 @@ import os
 import platform
 import re
 import shutil
+import struct
 import tempfile
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +24,11 @@ from transpose.errors import InputError
 
 _TEMPORARY_NAME = re.compile(r"\..+-[a-z0-9_]{8}(\.[^.]+)?")
 """What `atomic_path` calls a file before it has its name."""
+_DAMAGED_ARRAYS = (
+    *(OSError, ValueError, EOFError, MemoryError, RuntimeError, NotImplementedError, TypeError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
+)
+"""What numpy and the libraries below it raise for damaged .npz files, depending on where the damage is."""
 
 
 @contextmanager
@@ -114,13 +122,14 @@ def read_npz(path: Path, names: Sequence[str], what: str) -> dict[str, np.ndarra
         InputError: the file is missing, damaged, or lacks an array.
     """
     try:
-        with np.load(path, allow_pickle=False) as content:
+        # Given a path, numpy would leave a damaged file open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
             return {name: content[name] for name in names}
     except FileNotFoundError:
         raise InputError(path, None, None, "no such file") from None
     except KeyError as error:
         raise InputError(path, None, None, f"no {what}: {error.args[0]}") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGED_ARRAYS as error:
         raise InputError(path, None, None, f"no {what}: {error}") from None
 
 

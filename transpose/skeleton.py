@@ -12,7 +12,7 @@ class Skeleton(BaseModel):
     Joints are named everywhere, so that no index can slip; the arrays below are derived once.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(description="Name of the skeleton, for example coco.")
     keypoints: tuple[str, ...] = Field(min_length=1, description="Keypoint names in the order of the annotation files.")

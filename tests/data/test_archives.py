@@ -414,3 +414,16 @@ def test_a_damaged_picture_is_named(pictures):
     path.write_bytes(bytes(data[:10]))
     with pytest.raises(InputError, match=r"packed\.zip: 0\.jpg: is not where the archive's directory says"):
         read_image(inside / "0.jpg")
+
+
+@pytest.mark.parametrize(("place", "value"), [(42, 2**31), (20, 2**31 - 1)], ids=["header", "packed size"])
+def test_a_directory_that_points_out_of_the_file_is_refused(tmp_path, place, value):
+    path = tmp_path / "pictures.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.jpg", b"picture")
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + place : entry + place + 4] = value.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"pictures\.zip"):
+        (ZipFolder(path) / "a.jpg").read_bytes()

@@ -19,7 +19,7 @@ from transpose.evaluation.joints import joint_metrics
 from transpose.evaluation.matches import average_precisions, read_matches
 from transpose.evaluation.oks import evaluate_keypoints, second_opinion
 from transpose.evaluation.report import Bootstrap, EvaluationReport, write_metrics
-from transpose.evaluation.results import PoseResults, write_results
+from transpose.evaluation.results import PoseResults, read_results, write_results
 from transpose.files import read_json, sha256_of_file, write_json
 from transpose.skeleton import COCO
 
@@ -92,7 +92,7 @@ def _boxes(number: int) -> PersonBoxes:
 def test_figures_are_the_evaluations_and_everything_is_named(make_files: Callable[..., Files]) -> None:
     files = make_files()
     report = files.evaluate()
-    results = module.read_results(files.predictions, COCO)
+    results = read_results(files.predictions, COCO)
     expected = evaluate_keypoints(load_annotations(files.annotations, COCO), results, COCO)
     assert report.metrics == expected.statistics
     assert (report.images, report.persons) == (expected.images, expected.persons)
@@ -161,9 +161,7 @@ class TestSecondOpinion:
     def test_it_agrees_where_it_is_installed(self, make_files: Callable[..., Files]) -> None:
         files = make_files()
         installed = (
-            second_opinion(
-                load_annotations(files.annotations, COCO), module.read_results(files.predictions, COCO), COCO
-            )
+            second_opinion(load_annotations(files.annotations, COCO), read_results(files.predictions, COCO), COCO)
             is not None
         )
         opinion = files.evaluate().second_opinion
@@ -179,7 +177,7 @@ class TestSecondOpinion:
     ) -> None:
         files = make_files()
         figures = evaluate_keypoints(
-            load_annotations(files.annotations, COCO), module.read_results(files.predictions, COCO), COCO
+            load_annotations(files.annotations, COCO), read_results(files.predictions, COCO), COCO
         ).statistics
         monkeypatch.setattr(module, judge, lambda *_: figures | {"AR50": figures["AR50"] + 1e-3})
         with pytest.raises(InputError, match=f"found.json: our evaluator and {name} disagree by 0.001"):
@@ -224,4 +222,4 @@ class TestFaults:
 
     def test_predictions_in_other_pictures(self, make_files: Callable[..., Files]) -> None:
         stray = PoseResults(np.array([4]), np.ones((1, 17, 3)), np.ones(1))
-        self.fails(make_files(stray), "which is not there")
+        self.fails(make_files(stray), "found.json: record[0]: image_id: 4 is no picture of ")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tests.small_variants import FAMILIES, small_encoder, small_model
 from transpose.errors import InputError
@@ -323,3 +324,9 @@ def test_fine_tuning_refuses_another_model_and_leaves_it_unchanged(tmp_path, cha
 def test_fine_tuning_needs_a_whole_model(tmp_path):
     save_backbone(small_model("resnet"), tmp_path / "backbone.safetensors", {})
     refused("final_layer.*: missing", load_to_fine_tune, small_model("resnet"), tmp_path / "backbone.safetensors")
+
+
+@pytest.mark.parametrize("told", ["{", "[]", '{"seed": 0}'])
+def test_a_description_that_is_none_is_refused(tmp_path, told):
+    save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors", {"transpose": told})
+    refused("w.safetensors: transpose: ", read_metadata, tmp_path / "w.safetensors")

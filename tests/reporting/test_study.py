@@ -248,6 +248,19 @@ class TestRows:
         assert notes["tp_r_a4", "annotated"] == "without xtcocotools' second opinion"
         assert notes["tp_r_a4", "found"] == ""
 
+    def test_where_nobody_is_to_be_found_there_is_no_difference_rather_than_none(self, results: Results) -> None:
+        for variant in VARIANTS:
+            for seed in (0, 1):
+                nobody = {"metrics": {"AP": -1.0}, "interval": [-1.0, -1.0], "persons": 0}
+                results.write_metrics(variant, seed, "found", **nobody)
+                table = vars(matches(wrong=0)) | {"persons": np.zeros(20, dtype=np.int64)}
+                write_npz(results.metrics(variant, seed, "found").with_suffix(".npz"), **table)
+        assert [row["AP"] for row in results.write() if row["boxes"] == "found"] == ["", ""]
+        with (results.folder / "ablations.csv").open(newline="") as stream:
+            answers = {row["boxes"]: (row["difference"], row["low"], row["answer"]) for row in csv.DictReader(stream)}
+        assert answers["found"] == ("", "", "no answer: nobody to find")
+        assert answers["annotated"][0] != ""
+
     def test_a_training_by_another_recipe_is_noted(self, results: Results) -> None:
         path = results.folder / "train" / "tp_r_a3" / "seed1" / "run.json"
         content = read_json(path)

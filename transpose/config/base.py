@@ -72,6 +72,8 @@ def parse(model: type[Model], values: object, source: object) -> Model:
         details = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in details["loc"])
         raise InputError(source, None, field or None, _explain(model, details)) from None
+    except UnicodeEncodeError:  # JSON and YAML can hold what is no text
+        raise InputError(source, None, None, "holds half a character") from None
 
 
 def _explain(model: type[BaseModel], details: ErrorDetails) -> str:

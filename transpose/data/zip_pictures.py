@@ -68,6 +68,9 @@ class ZipFolder:
             raise FileNotFoundError(f"{self}/{name}")
         entry = self._entries[name]
         with self.archive.open("rb") as stream:
+            # A damaged directory may name places before or after the file, and sizes beyond all memory.
+            if not 0 <= entry.header <= stream.seek(0, os.SEEK_END) - entry.packed_size:
+                raise InputError(self.archive, name, None, "is not where the archive's directory says")
             stream.seek(entry.header)
             header = stream.read(_LOCAL_HEADER.size)
             if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\3\4"):

@@ -19,7 +19,7 @@ from transpose.evaluation.matches import MatchTable
 from transpose.evaluation.oks import evaluate_keypoints, largest_disagreement, official_opinion, second_opinion
 from transpose.evaluation.pckh import JointPckh, evaluate_pckh
 from transpose.evaluation.place import place_of
-from transpose.evaluation.results import PoseResults, read_results
+from transpose.evaluation.results import PoseResults, read_results_on
 from transpose.files import sha256_of_file, write_json, write_npz
 from transpose.skeleton import Skeleton
 
@@ -162,8 +162,8 @@ def report_values(
     Raises:
         InputError: a file is wrong, or evaluators disagree.
     """
-    results = read_results(predictions, dataset.skeleton)
     truth = load_annotations(annotations, dataset.skeleton)
+    results = read_results_on(predictions, truth, dataset.skeleton)
     if dataset.evaluation == "pckh":
         metrics, opinion = evaluate_pckh(truth, results, dataset.skeleton), None
         joints, table = metrics.joints, metrics.hits

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from transpose.data.coco import PERSON_CATEGORY
+from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations
 from transpose.data.fields import as_integers, as_numbers, as_vectors, column, read_records
+from transpose.errors import InputError
 from transpose.files import read_json, write_json
 from transpose.skeleton import Skeleton
 
@@ -75,6 +76,20 @@ def read_results(path: Path, skeleton: Skeleton) -> PoseResults:
         scores=column(path, records, "score", as_numbers, name),
         annotation_ids=column(path, records, "annotation_id", as_integers, name) if named else None,
     )
+
+
+def read_results_on(path: Path, annotations: CocoAnnotations, skeleton: Skeleton) -> PoseResults:
+    """Read a file of COCO keypoint results on the pictures of an annotation file.
+
+    Raises:
+        InputError: as `read_results`, or a result is of another picture.
+    """
+    results = read_results(path, skeleton)
+    unknown = np.flatnonzero(annotations.images.find(results.image_ids) < 0)
+    if len(unknown):
+        problem = f"{results.image_ids[unknown[0]]} is no picture of {annotations.source}"
+        raise InputError(path, f"record[{unknown[0]}]", "image_id", problem)
+    return results
 
 
 def _require_persons(values: list[Any]) -> None:

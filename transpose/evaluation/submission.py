@@ -3,11 +3,9 @@
 import zipfile
 from pathlib import Path
 
-import numpy as np
-
 from transpose.data.coco import load_annotations
 from transpose.errors import InputError
-from transpose.evaluation.results import read_results
+from transpose.evaluation.results import read_results_on
 from transpose.files import atomic_path
 from transpose.skeleton import Skeleton
 
@@ -27,13 +25,9 @@ def write_submission(predictions: Path, annotations: Path, skeleton: Skeleton, o
     Raises:
         InputError: the predictions are no COCO results, hold nobody, or are of a picture outside of the test set.
     """
-    results = read_results(predictions, skeleton)
+    results = read_results_on(predictions, load_annotations(annotations, skeleton), skeleton)
     if not len(results):
         raise InputError(predictions, None, None, "holds nobody; the server refuses an empty list")
-    unknown = np.flatnonzero(load_annotations(annotations, skeleton).images.find(results.image_ids) < 0)
-    if len(unknown):
-        problem = f"{results.image_ids[unknown[0]]} is no picture of {annotations}"
-        raise InputError(predictions, f"record[{unknown[0]}]", "image_id", problem)
     with atomic_path(output) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         member = zipfile.ZipInfo(f"{output.stem}.json", _EPOCH)
         archive.writestr(member, predictions.read_bytes(), zipfile.ZIP_DEFLATED)

@@ -140,7 +140,13 @@ def read_metadata(path: Path) -> dict[str, str]:
         raise InputError(path, None, None, "no such file") from None
     except (OSError, SafetensorError) as error:
         raise InputError(path, None, None, f"not a safetensors file: {error}") from None
-    return json.loads(metadata.get(_METADATA_ENTRY, "{}"))
+    try:
+        told = json.loads(metadata.get(_METADATA_ENTRY, "{}"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(path, None, _METADATA_ENTRY, f"not JSON: {error}") from None
+    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+        raise InputError(path, None, _METADATA_ENTRY, "must be texts by name")
+    return told
 
 
 def _official_name(name: str) -> str:

@@ -63,7 +63,8 @@ class StudyFiles:
     ) -> tuple[int, tuple[float, float, float] | None]:
         """Pairs of trainings that were measured, and the variant's figure minus the baseline's with its interval.
 
-        Each is averaged over the pairs; images are drawn alike for both sides.
+        Each is averaged over the pairs; images are drawn alike for both sides. None where nobody is to be found: the
+        evaluator has no answer then, and two times none is no difference of 0.
         """
         pairs = [
             tuple(self.metrics(name, seed, evaluation, boxes) for name in (variant, baseline))
@@ -82,16 +83,9 @@ def _mean_difference(
     study: Study, pairs: list[tuple[Path, Path]], read: Callable[[Path], ImageTable]
 ) -> tuple[float, float, float] | None:
     """Difference and its interval, each averaged over the pairs of trainings."""
-    if not pairs:
+    tables = [(read(a.with_suffix(".npz")), read(b.with_suffix(".npz"))) for a, b in pairs]
+    if not any(a.persons.any() for a, _ in tables):
         return None
-    differences = [
-        paired_difference(
-            read(a.with_suffix(".npz")),
-            read(b.with_suffix(".npz")),
-            study.bootstrap_samples,
-            study.bootstrap_seed,
-        )
-        for a, b in pairs
-    ]
+    differences = [paired_difference(a, b, study.bootstrap_samples, study.bootstrap_seed) for a, b in tables]
     difference, low, high = np.mean(differences, axis=0).tolist()
     return difference, low, high

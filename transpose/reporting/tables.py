@@ -217,8 +217,10 @@ def _verdict(row: ResultRow, target: PublishedRow, tolerance: float) -> str:
 
 
 def _answer(record: AblationRecord) -> str:
-    if record.difference is None:
+    if not record.seeds:
         return NOT_RUN
+    if record.difference is None:
+        return "no answer: nobody to find"
     if record.interval is None:
         return "no interval"
     low, high = record.interval

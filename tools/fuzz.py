@@ -1,0 +1,64 @@
+"""Damages files of every kind that comes from outside, by the thousand, and says what became of them.
+
+    python tools/fuzz.py [CASES] [FIRST_SEED]
+
+Whatever is neither read nor refused by an InputError of one line is printed with the seed that makes it again.
+"""
+
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.conftest import write_tiny_dataset
+from tests.damage import CONFIG, Kind, damaged, kinds_of
+from transpose.errors import InputError
+
+
+def main() -> int:
+    cases, first = (int(argument) for argument in (*sys.argv[1:], "2000", "0")[:2])
+    warnings.simplefilter("error")
+    failures = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "scratch").mkdir()
+        for kind_name, kind in kinds_of(write_tiny_dataset(folder / "tiny"), folder / "scratch").items():
+            begin = time.monotonic()
+            counts = fuzz(kind_name, kind, folder, range(first, first + cases))
+            failures += counts["failed"]
+            shown = ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("read", "refused", "failed"))
+            print(
+                f"{kind_name}: {cases} cases from seed {first}: {shown}; {time.monotonic() - begin:.0f} s", flush=True
+            )
+    return 1 if failures else 0
+
+
+def fuzz(name: str, kind: Kind, folder: Path, seeds: range) -> Counter[str]:
+    """Read damaged files, and count outcomes."""
+    path = folder / "cases" / (name if name == "pictures.json" else f"given{kind.suffix}")
+    path.parent.mkdir(exist_ok=True)
+    counts: Counter[str] = Counter()
+    for seed in seeds:
+        path.write_bytes(damaged(kind, seed))
+        try:
+            kind.read(path)
+            counts["read"] += 1
+        except InputError as refusal:
+            # A damaged study may name a file that is not there.
+            is_clear = str(refusal).startswith((f"{path}: ", f"{CONFIG}/")) and "\n" not in str(refusal)
+            counts["refused" if is_clear else "failed"] += 1
+            if not is_clear:
+                print(f"{name}, seed {seed}: {refusal}")
+        except Exception:
+            counts["failed"] += 1
+            print(f"{name}, seed {seed}:\n{traceback.format_exc(limit=-4)}")
+    return counts
+
+
+if __name__ == "__main__":
+    sys.exit(main())
