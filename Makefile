@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Some images forbid bytecode, and each of the many short processes would compile torch again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test bench ui lint lock clean clean-results
+.PHONY: help setup demo test bench fuzz ui lint lock clean clean-results
 
 help:
 	@echo "make demo           set up, run the main job, print the comparison table"

@@ -22,6 +22,7 @@ from transpose.files import (
     read_json,
     read_json_lines,
     read_npz,
+    remove_leftovers,
     sha256_of_file,
     write_json,
     write_npz,
@@ -266,3 +267,44 @@ def _floats(value: Any) -> list[float]:
     if isinstance(value, list):
         return [leaf for item in value for leaf in _floats(item)]
     return [value] if isinstance(value, float) else []
+
+
+COUNT_IN_TURNS = """
+import sys
+from pathlib import Path
+from transpose.files import turn_at
+counter = Path(sys.argv[1])
+for _ in range(200):
+    with turn_at(counter.with_name(".lock")):
+        counter.write_text(str(int(counter.read_text()) + 1))
+"""
+
+
+def test_processes_take_turns(tmp_path: Path) -> None:
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    command = [sys.executable, "-c", COUNT_IN_TURNS, str(counter)]
+    counting = [subprocess.Popen(command) for _ in range(2)]
+    assert [process.wait() for process in counting] == [0, 0]
+    assert counter.read_text() == "400"
+
+
+def test_leftovers_of_killed_writers_are_told_from_other_files(tmp_path: Path) -> None:
+    kept = [".lock", ".hidden", "weights-abcdefgh.pt", "checkpoint.pt", ".note-abc.txt"]
+    for name in (*kept, ".weights-ab_defg1.safetensors", ".lock-abcdefgh"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    with atomic_path(tmp_path / "killed.json") as temporary:
+        temporary.touch()
+    # Its writer killed, the file keeps its temporary name.
+    temporary.touch()
+    remove_leftovers(tmp_path)
+    assert not temporary.exists()
+
+
+def test_a_refused_process_does_not_wipe_out_who_holds_the_folder(tmp_path: Path) -> None:
+    with folder_lock(tmp_path):
+        for _ in range(2):
+            with pytest.raises(InputError, match=rf"in this folder: process {os.getpid()} on "), folder_lock(tmp_path):
+                pass

@@ -87,6 +87,15 @@ def folder_lock(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def turn_at(path: Path) -> Iterator[None]:
+    """Wait until no other process has this file's turn, and have it; it ends with the process, however that ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files in a folder of writers that were killed; only where nobody else writes."""
     for path in folder.iterdir():

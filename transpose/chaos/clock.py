@@ -41,5 +41,5 @@ class Clock:
         return missing
 
     def delay(self, checkout: Checkout, kills_left: int, random: Random) -> float:
-        """Seconds until the next kill, so that those that are left fall evenly on the work that is left."""
-        return random.uniform(0, 2 * (self.start + self.left(checkout) / (kills_left + 1)))
+        """Seconds until the next kill, so that those that are left fall on all the work that is left."""
+        return random.uniform(0, 2 * self.start + 1.5 * self.left(checkout) / (kills_left + 1))

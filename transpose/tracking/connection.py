@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transpose.errors import InputError
+from transpose.files import atomic_path, turn_at
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,6 +34,7 @@ def tracking_uri(results: Path) -> str:
 def initialise_database(uri: str) -> None:
     """Create MLflow's tables, which parallel jobs must not do; an existing database keeps what it holds.
 
+    A new SQLite database appears once all its tables are there: MLflow cannot go on from the midst of its migrations.
     SQLite gets write-ahead logging, so that readers and the one writer do not wait for each other.
 
     Raises:
@@ -40,7 +42,7 @@ def initialise_database(uri: str) -> None:
     """
     with tracking_errors(uri):
         if (path := sqlite_path(uri)) is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _create_whole(path)
             with closing(sqlite3.connect(path, timeout=_DATABASE_SECONDS)) as database:
                 database.execute("PRAGMA journal_mode=WAL")
         connect(uri).search_experiments(max_results=1)
@@ -87,6 +89,13 @@ def sqlite_path(uri: str) -> Path | None:
 def without_password(text: str) -> str:
     """`text` without what stands before the @ of a URL."""
     return re.sub(r"//[^/@\s]+@", "//", text)
+
+
+def _create_whole(path: Path) -> None:
+    with turn_at(path.with_name(f".{path.name}.lock")):
+        if not path.exists():
+            with atomic_path(path) as temporary:
+                connect(f"sqlite:///{temporary}").search_experiments(max_results=1)
 
 
 def _prepare_environment() -> None:

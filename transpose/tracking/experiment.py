@@ -1,12 +1,13 @@
 """A study in MLflow, and the one run in it that stands for a training."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from transpose.errors import InputError
-from transpose.files import digest_of_value
+from transpose.files import digest_of_value, turn_at
 from transpose.tracking.connection import connect, sqlite_path, tracking_uri, without_password
 
 if TYPE_CHECKING:
@@ -109,6 +110,11 @@ class Experiment:
         for batch in _batches(points, _METRICS_PER_BATCH):
             self.client.log_batch(run.info.run_id, metrics=batch)
         return len(points)
+
+
+def turn_at_run(results: Path, variant: str, seed: int) -> AbstractContextManager[None]:
+    """Have a run for oneself: of a training that was killed a moment ago somebody may still be telling MLflow."""
+    return turn_at(results / "tracking" / f".{variant}_seed{seed}.lock")
 
 
 def epoch_point(run: "Run", name: str, value: float, epoch: int) -> "Metric":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from transpose.errors import InputError
 from transpose.tracking.connection import tracking_errors
-from transpose.tracking.experiment import Experiment, epoch_point
+from transpose.tracking.experiment import Experiment, epoch_point, turn_at_run
 from transpose.tracking.record import epoch_metrics, flat_params, is_locked
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class Follower:
     def _open(self) -> "tuple[Experiment, Run, set[int]]":
         """The study's experiment, the run, and the epochs that it holds from before an interruption."""
         experiment = Experiment.open(self._uri, self._results, self._study)
-        run = experiment.training_run(self._variant, self._seed, self._params, None)
+        with turn_at_run(self._results, self._variant, self._seed):
+            run = experiment.training_run(self._variant, self._seed, self._params, None)
         experiment.add_params(run, self._params)
         return experiment, run, {point.step for point in experiment.client.get_metric_history(run.info.run_id, "loss")}
 

@@ -31,6 +31,8 @@ def log_model(experiment: Experiment, run: "Run", record: RunRecord) -> str:
     for held in experiment.client.search_logged_models([experiment.id], condition):
         if held.status == "READY":
             return held.model_id
+        # Whoever began it was killed: a caller has its turn at the run.
+        experiment.client.delete_logged_model(held.model_id)
     model = experiment.client.create_logged_model(
         experiment.id, record.variant, run.info.run_id, {_DIGEST: digest}, model_type="pose estimation"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transpose.tracking.connection import tracking_errors, tracking_uri
-from transpose.tracking.experiment import Experiment, epoch_point
+from transpose.tracking.experiment import Experiment, epoch_point, turn_at_run
 from transpose.tracking.model import log_model
 from transpose.tracking.record import DatasetUse, RunRecord, read_run
 
@@ -21,6 +21,7 @@ _DIGEST_LENGTH = 36
 def track_run(results: Path, study: str, variant: str, seed: int, uri: str | None = None) -> dict[str, Any]:
     """Log what MLflow does not hold yet of one training, its evaluations, figures and weights.
 
+    Two calls at once take turns: a job that outlived Snakemake may still be at it when its successor starts.
     A run that contradicts the files (another recipe, or other numbers for an epoch) is tagged `superseded` and a new
     one takes its place. A second call with unchanged files logs nothing.
 
@@ -36,7 +37,7 @@ def track_run(results: Path, study: str, variant: str, seed: int, uri: str | Non
     """
     record = read_run(results, variant, seed)
     uri = uri or tracking_uri(results)
-    with tracking_errors(uri):
+    with tracking_errors(uri), turn_at_run(results, variant, seed):
         experiment = Experiment.open(uri, results, study)
         run, added = _level_run(experiment, record)
         added += experiment.add_tags(run, record.tags)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from transpose.errors import InputError
+from transpose.files import turn_at
 from transpose.tracking.connection import tracking_errors, tracking_uri
 from transpose.tracking.experiment import KIND, Experiment
 
@@ -27,7 +28,7 @@ _TABLE_SUFFIXES = ("csv", "md", "html", "tex")
 def track_study(results: Path, study: str, uri: str | None = None) -> dict[str, Any]:
     """Log the study's tables, figures and explorers as artifacts of one run, named `comparison`.
 
-    A second call renews them.
+    A second call renews them; two at once take turns.
 
     Returns:
         `run_id`, `experiment_id` and the number of `artifacts`.
@@ -39,7 +40,7 @@ def track_study(results: Path, study: str, uri: str | None = None) -> dict[str, 
     if not artifacts:
         raise InputError(results / "comparison.csv", None, None, "no such file; nothing has been compared yet")
     uri = uri or tracking_uri(results)
-    with tracking_errors(uri):
+    with tracking_errors(uri), turn_at(results / "tracking" / ".study.lock"):
         experiment = Experiment.open(uri, results, study)
         client, kind = experiment.client, {KIND: "comparison"}
         run = experiment.find_run(kind) or client.create_run(experiment.id, None, kind, "comparison")

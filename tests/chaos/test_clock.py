@@ -1,0 +1,44 @@
+"""Kills fall on the whole study, whatever it is thrown back by."""
+
+import os
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from transpose.chaos.checkout import Checkout
+from transpose.chaos.clock import Clock
+from transpose.files import write_text
+
+BEGIN = 1_000_000.0
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A study that made three files after 2, 10 and 40 seconds."""
+    for name, seconds in (("first", 2), ("second", 10), ("third", 40)):
+        write_text(tmp_path / "results" / name, name)
+        os.utime(tmp_path / "results" / name, (BEGIN + seconds, BEGIN + seconds))
+    return Checkout(tmp_path, "results", "resources")
+
+
+def test_a_file_counts_for_the_time_since_the_one_before(checkout: Checkout) -> None:
+    clock = Clock.of(checkout, BEGIN, BEGIN + 41)
+    assert (clock.start, clock.seconds) == (2, 41)
+    assert clock.left(checkout) == 0
+    (checkout.folder / "results" / "second").unlink()
+    assert clock.left(checkout) == 8
+    (checkout.folder / "results" / "third").unlink()
+    assert clock.left(checkout) == 38
+
+
+def test_what_was_there_before_the_start_counts_for_nothing(checkout: Checkout) -> None:
+    assert Clock.of(checkout, BEGIN + 5, BEGIN + 41).moments.keys() == {"results/second", "results/third"}
+
+
+def test_kills_that_are_left_share_the_work_that_is_left(checkout: Checkout) -> None:
+    clock = Clock.of(checkout, BEGIN, BEGIN + 41)
+    (checkout.folder / "results" / "third").unlink()
+    delays = [clock.delay(checkout, 9, Random(seed)) for seed in range(200)]
+    assert max(delays) <= 2 * 2 + 1.5 * 30 / 10
+    assert 3.5 < sum(delays) / len(delays) < 5

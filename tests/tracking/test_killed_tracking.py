@@ -1,0 +1,51 @@
+"""What a killed tracking leaves does not stand in the way of the next one."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from tracked_results import RECIPE, STUDY, VARIANT, runs_of, write_everything
+
+from transpose.errors import InputError
+from transpose.tracking import initialise_database, track_run, tracking_uri
+from transpose.tracking.inventory import held_runs
+
+
+def test_a_database_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(MlflowClient, "search_experiments", fail)
+        with pytest.raises(InputError, match="in the midst of migrations"):
+            initialise_database(tracking_uri(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == [".mlflow.db.lock"]
+    initialise_database(tracking_uri(tmp_path))
+    assert MlflowClient(tracking_uri(tmp_path)).search_experiments()
+    assert not list(tmp_path.glob(".mlflow-*"))
+
+
+def fail(*_: object, **__: object) -> None:
+    raise sqlite3.OperationalError("in the midst of migrations")
+
+
+def save_nothing(*arguments: object) -> None:
+    (folder,) = (argument for argument in arguments if isinstance(argument, Path) and argument.name == "model")
+    folder.mkdir()
+    (folder / "MLmodel").write_text("{}")
+
+
+def test_a_model_that_was_begun_is_replaced(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transpose.tracking.model._save", save_nothing)
+    write_everything(results)
+    with monkeypatch.context() as killed:
+        killed.setattr(MlflowClient, "log_model_artifacts", fail)
+        with pytest.raises(InputError):
+            track_run(results, STUDY, VARIANT, 0)
+    track_run(results, STUDY, VARIANT, 0)
+    (run,) = runs_of(results)
+    models = MlflowClient(tracking_uri(results)).search_logged_models([run.info.experiment_id])
+    assert [model.status for model in models] == ["READY"]
+    (held,) = held_runs(results, STUDY)
+    assert (held.name, held.status, held.superseded, held.models) == (f"{VARIANT} seed 0", "FINISHED", False, 1)
+    assert [step for step, _ in held.metrics["loss"]] == list(range(RECIPE.training.epochs))
+    assert held.repeated_steps() == []
+    assert "training/run.json" in held.artifacts
