@@ -19,4 +19,4 @@ rule growth:
     message:
         "Time and memory of loader and evaluator as persons grow"
     shell:
-        "python -m transpose cost --part growth --output {output.record} --figure {output.figure} > {log} 2>&1"
+        "python -m transpose cost --part growth --output {output.record:q} --figure {output.figure:q} > {log:q} 2>&1"
