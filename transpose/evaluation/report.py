@@ -20,7 +20,7 @@ from transpose.evaluation.oks import evaluate_keypoints, largest_disagreement, o
 from transpose.evaluation.pckh import JointPckh, evaluate_pckh
 from transpose.evaluation.place import place_of
 from transpose.evaluation.results import PoseResults, read_results
-from transpose.files import sha256_of_file, write_json, write_npz
+from transpose.files import atomic_paths, sha256_of_file, write_json, write_npz
 from transpose.skeleton import Skeleton
 
 LARGEST_DISAGREEMENT = 1e-9
@@ -147,8 +147,9 @@ def write_metrics(
     """
     subject = Subject.of_files(dataset, annotations, run, boxes, predictions)
     values, table = report_values(subject, dataset, annotations, protocol, predictions, bootstrap)
-    write_npz(output.with_suffix(".npz"), **vars(table))
-    write_json(output, parse(EvaluationReport, values, predictions).model_dump(mode="json"))
+    with atomic_paths(output.with_suffix(".npz"), output) as (resampled, report):
+        write_npz(resampled, **vars(table))
+        write_json(report, parse(EvaluationReport, values, predictions).model_dump(mode="json"))
 
 
 def report_values(

@@ -2,7 +2,9 @@
 
 import os
 import re
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _DATABASE_SECONDS = 5.0
+_DATABASE_BYTES = 2**19
+"""What a database and its journal need to begin with."""
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # MLflow's own defaults block for four minutes when a server is away.
@@ -39,11 +43,11 @@ def initialise_database(uri: str) -> None:
         InputError: the database or server cannot be used.
     """
     with tracking_errors(uri):
+        client = connect(uri)
         if (path := sqlite_path(uri)) is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(path, timeout=_DATABASE_SECONDS)) as database:
                 database.execute("PRAGMA journal_mode=WAL")
-        connect(uri).search_experiments(max_results=1)
+        client.search_experiments(max_results=1)
 
 
 def connect(uri: str) -> "MlflowClient":
@@ -56,6 +60,8 @@ def connect(uri: str) -> "MlflowClient":
     from mlflow import MlflowClient
 
     if (path := sqlite_path(uri)) is not None:
+        if not path.exists():
+            _create_database(path)
         with closing(sqlite3.connect(path, timeout=_DATABASE_SECONDS)) as database:
             database.execute("PRAGMA schema_version")
     return MlflowClient(tracking_uri=uri)
@@ -76,6 +82,9 @@ def tracking_errors(uri: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if _is_on_full_disk(uri):
+            # SQLite may call it an I/O error.
+            reason += " (the disk is full)"
         raise InputError(without_password(uri), None, None, f"tracking failed: {without_password(reason)}") from error
 
 
@@ -87,6 +96,24 @@ def sqlite_path(uri: str) -> Path | None:
 def without_password(text: str) -> str:
     """`text` without what stands before the @ of a URL."""
     return re.sub(r"//[^/@\s]+@", "//", text)
+
+
+def _create_database(path: Path) -> None:
+    """Let MLflow make its tables elsewhere first: where a full disk stops it, it never gets on with what is there."""
+    from mlflow import MlflowClient
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent, ignore_cleanup_errors=True) as folder:
+        fresh = Path(folder) / path.name
+        MlflowClient(tracking_uri=f"sqlite:///{fresh}").search_experiments(max_results=1)
+        # Another process may have been first.
+        if not path.exists():
+            fresh.replace(path)
+
+
+def _is_on_full_disk(uri: str) -> bool:
+    path = sqlite_path(uri)
+    return path is not None and path.parent.is_dir() and shutil.disk_usage(path.parent).free < _DATABASE_BYTES
 
 
 def _prepare_environment() -> None:

@@ -19,7 +19,6 @@ from transpose.evaluation.pckh import evaluate_pckh
 from transpose.evaluation.predict import Predictions, finish_predictions, finite_heatmaps_of, predict_keypoints
 from transpose.training.data import TrainingData
 from transpose.training.distributed import Group
-from transpose.training.memory import memory_for
 
 
 def validator(
@@ -51,7 +50,7 @@ def validator(
     crops = EvaluationCrops(part, annotations, pictures_beside(data.validation), recipe.variant.input_size)
 
     def predict(model: nn.Module) -> Predictions:
-        with finite_heatmaps_of(folder), memory_for("protocol.batch_size", protocol.batch_size):
+        with finite_heatmaps_of(folder):
             return predict_keypoints(model, crops.batches(protocol.batch_size), skeleton, protocol, compute)
 
     def evaluate(predictions: Predictions) -> dict[str, float]:
