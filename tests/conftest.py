@@ -2,12 +2,16 @@
 
 import json
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.small_disk import SmallDisk
 from transpose.skeleton import COCO
 
 
@@ -15,6 +19,21 @@ from transpose.skeleton import COCO
 def reference_dir() -> Path:
     """The folder of golden numbers; TRANSPOSE_REFERENCE_DIR names another one of the same form."""
     return Path(os.environ.get("TRANSPOSE_REFERENCE_DIR", Path(__file__).parent / "reference"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A disk of 8 MiB of its own, where this machine lets tests mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if shutil.which("mount") is None:
+        pytest.skip("this machine has no mount command")
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
+    mounted = subprocess.run(mounting, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+    yield SmallDisk(folder)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture

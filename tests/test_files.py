@@ -95,6 +95,20 @@ class TestAtomicFolder:
         assert [path.name for path in folder.iterdir()] == ["old.png"]
         assert list(tmp_path.iterdir()) == [folder]
 
+    def test_two_processes_that_replace_a_folder_at_once_leave_one_whole(self, tmp_path: Path) -> None:
+        program = f"""
+from pathlib import Path
+from transpose.files import atomic_folder
+for number in range(300):
+    with atomic_folder(Path({str(tmp_path / "figures")!r})) as folder:
+        for name in "abc":
+            (folder / name).write_text(str(number))
+"""
+        running = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(2)]
+        assert [process.communicate()[1] for process in running] == [b"", b""]
+        assert list(tmp_path.iterdir()) == [tmp_path / "figures"]
+        assert {(tmp_path / "figures" / name).read_text() for name in "abc"} == {"299"}
+
 
 class TestFolderLock:
     def test_it_keeps_others_out_while_it_is_held(self, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What a person sees of a training."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,3 +62,18 @@ def test_every_epoch_is_told_and_passed_on_after_it_was_shown() -> None:
         "epoch 2/2 done: loss 0.250000, validation AP 0.512",
     ]
     assert passed == [(record(0, None), 1), (record(1, 0.5124), 2)]
+
+
+def tell_a_full_disk(told: list[dict[str, Any]], clock: Clock) -> None:
+    with Path("/dev/full").open("w") as stream:
+        shown = TrainingProgress(1, stream, told.append)
+        clock.now += 60
+        shown.step(0, 1, 2, 0.125)
+        shown.epoch(record(0, 0.5))
+
+
+def test_a_log_on_a_full_disk_costs_its_lines_only(clock: Clock) -> None:
+    told: list[dict[str, Any]] = []
+    with pytest.raises(OSError, match="No space left"):  # from closing it
+        tell_a_full_disk(told, clock)
+    assert told == [record(0, 0.5)]

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and the digests that name them."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -12,14 +13,15 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydantic_core
 
+from transpose.disk import disk_problem
 from transpose.errors import InputError
 
 _TEMPORARY_NAME = re.compile(r"\..+-[a-z0-9_]{8}(\.[^.]+)?")
@@ -36,31 +38,47 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that replaces it when the block ends, and vanishes when the block raises.
 
     The temporary name keeps the suffix, since many writers choose their format by it.
+
+    Raises:
+        InputError: the disk does not take the file; what was there stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with atomic_paths(path) as (temporary,):
         yield temporary
-        _flush_to_disk(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_paths(*paths: Path) -> Iterator[tuple[Path, ...]]:
+    """`atomic_path` for files that belong together: all are on the disk before the first one, in this order, appears.
+
+    Raises:
+        InputError: the disk does not take one of them; what was there of any stays.
+    """
+    with ExitStack() as stack:
+        temporaries = tuple(stack.enter_context(_temporary_file(path)) for path in paths)
+        with _told_of(dict(zip(temporaries, paths, strict=True))):
+            yield temporaries
+            for temporary in temporaries:
+                _flush_to_disk(temporary)
+                temporary.chmod(0o666 & ~_umask())
+            for temporary, path in zip(temporaries, paths, strict=True):
+                temporary.replace(path)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder that replaces `path` when the block ends, and vanishes when the block raises."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    """Yield an empty temporary folder that replaces `path` when the block ends, and vanishes when the block raises.
+
+    Raises:
+        InputError: the disk does not take the folder; what was there stays.
+    """
+    with _told_of_output(path):
+        _make_folder(path.parent)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
+        with _told_of({temporary: path}):
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            _replace_folder(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -70,11 +88,13 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """Hold a folder for this process; the lock dies with the process, however that ends.
 
     Raises:
-        InputError: another living process, which is named, holds it.
+        InputError: another living process, which is named, holds it, or the disk does not take the lock's file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    # Opened to append: whoever is refused must not wipe out who holds it.
-    with (folder / ".lock").open("a+") as handle:
+    with _told_of_output(folder):
+        _make_folder(folder)
+        # Opened to append: whoever is refused must not wipe out who holds it.
+        handle = (folder / ".lock").open("a+")
+    with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -183,6 +203,94 @@ def sha256_of_file(path: Path) -> str:
 def digest_of_value(value: Any) -> str:
     """Hexadecimal SHA-256 of a JSON value, the same whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@contextmanager
+def _temporary_file(path: Path) -> Iterator[Path]:
+    """An empty file beside `path`, which is gone afterwards."""
+    with _told_of_output(path):
+        _make_folder(path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
+
+
+@contextmanager
+def _told_of_output(path: Path) -> Iterator[None]:
+    """While entered, whatever the disk refuses is refused to `path`.
+
+    Raises:
+        InputError: in place of the disk's errors.
+    """
+    try:
+        yield
+    except OSError as error:
+        if (problem := disk_problem(error)) is None:
+            raise
+        raise InputError(path, None, None, f"cannot be written: {problem}") from None
+
+
+@contextmanager
+def _told_of(places: Mapping[Path, Path]) -> Iterator[None]:
+    """Tell what a disk does not take by the places of outputs, not by those of temporary files.
+
+    Args:
+        places: output by temporary file or folder; an error that names no file is the first one's.
+
+    Raises:
+        InputError: in place of the disk's errors.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(_output_of(error.file, places), error.record, error.field, error.problem) from error
+    except OSError as error:
+        if (problem := disk_problem(error)) is None:
+            raise
+        file = next(iter(places.values())) if error.filename is None else _output_of(error.filename, places)
+        raise InputError(file, None, None, f"cannot be written: {problem}") from None
+
+
+def _output_of(file: object, places: Mapping[Path, Path]) -> object:
+    """The file of an output that a temporary one becomes; any other file is itself."""
+    if not isinstance(file, str | Path):
+        return file
+    for temporary, output in places.items():
+        if Path(file).is_relative_to(temporary):
+            return output / Path(file).relative_to(temporary)
+    return file
+
+
+def _replace_folder(new: Path, path: Path) -> None:
+    """Put a folder in the place of `path`, which may be a folder, and which another process may replace as well."""
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        while True:
+            # A rename onto an empty folder replaces it.
+            with suppress(FileNotFoundError):
+                path.replace(old)
+            try:
+                new.replace(path)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                shutil.rmtree(old)
+                old.mkdir()
+                continue
+            return
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TextIO
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -30,23 +31,20 @@ class TrainingProgress:
             return
         self._latest = now
         left = (self._epochs * steps - epoch * steps - step) * (now - self._start) / self._done
-        print(
-            f"epoch {epoch + 1}/{self._epochs} step {step}/{steps} loss {loss:.6f} ETA {_clock(left)}",
-            file=self._stream,
-            flush=True,
-        )
+        self._tell(f"epoch {epoch + 1}/{self._epochs} step {step}/{steps} loss {loss:.6f} ETA {_clock(left)}")
 
     def epoch(self, record: dict[str, Any]) -> None:
         """An epoch is done."""
         validation = record["validation"]
         metric = "PCKh50" if validation and "PCKh50" in validation else "AP"
         shown = f"validation {metric} {validation[metric]:.3f}" if validation else "not validated"
-        print(
-            f"epoch {record['epoch'] + 1}/{self._epochs} done: loss {record['loss']:.6f}, {shown}",
-            file=self._stream,
-            flush=True,
-        )
+        self._tell(f"epoch {record['epoch'] + 1}/{self._epochs} done: loss {record['loss']:.6f}, {shown}")
         self._on_epoch(record)
+
+    def _tell(self, line: str) -> None:
+        # A log on a full disk, or a terminal that is gone, costs its lines and not the training.
+        with suppress(OSError):
+            print(line, file=self._stream, flush=True)
 
 
 def _clock(seconds: float) -> str:

@@ -1,8 +1,13 @@
 import os
 import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,3 +58,42 @@ def survive(key: np.ndarray) -> list[int]:
 
 def test_a_signal_to_every_process_does_not_end_those_that_load():
     assert list(load_batches(survive, [np.array([1])], workers=1)) == [[2]]
+
+
+FULL_SHARED_MEMORY = """
+import sys
+import numpy as np
+from tests.data.test_workers import LargeBatch
+from transpose.data.workers import load_batches
+from transpose.errors import InputError
+try:
+    list(load_batches(LargeBatch, [np.array([1]), np.array([2])], workers=1))
+except InputError as error:
+    sys.exit(str(error))
+"""
+
+
+@dataclass
+class LargeBatch:
+    """3 MB of a tensor."""
+
+    key: np.ndarray
+    pixels: torch.Tensor = field(default_factory=lambda: torch.zeros(3_000_000, dtype=torch.uint8))
+
+
+def test_full_shared_memory_is_told_instead_of_waited_for():
+    """As in a container, whose shared memory is small."""
+    namespace = ["unshare", "--mount", "sh", "-c"]
+    if subprocess.run([*namespace, "mount -t tmpfs -o size=1m tmpfs /dev/shm"], check=False).returncode:
+        pytest.skip("no shared memory of our own can be mounted here")
+    program = 'mount -t tmpfs -o size=1m tmpfs /dev/shm && exec "$0" -c "$1"'
+    done = subprocess.run(
+        [*namespace, program, sys.executable, FULL_SHARED_MEMORY],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("/dev/shm: shared memory is full; give it more"), done.stderr

@@ -269,7 +269,10 @@ def test_linear_scaling_multiplies_every_rate(data: TrainingData, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("place", "key"),
-    [("step.heatmap_loss", "training.batch_size: 2"), ("validation.predict_keypoints", "protocol.batch_size: 4")],
+    [
+        ("training.step.heatmap_loss", "training.batch_size: 2"),
+        ("evaluation.predict.normalise", "protocol.batch_size: 4"),
+    ],
 )
 def test_a_full_gpu_memory_names_the_batch_size_to_lower(
     data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, key: str
@@ -277,7 +280,7 @@ def test_a_full_gpu_memory_names_the_batch_size_to_lower(
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate ...")
 
-    monkeypatch.setattr(f"transpose.training.{place}", fail)
+    monkeypatch.setattr(f"transpose.{place}", fail)
     with pytest.raises(InputError, match=f"^{key}: the GPU's memory is full .*; lower"):
         train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "run", Watcher())
 

@@ -23,7 +23,7 @@ from transpose.config.attention import AttentionMeasures
 from transpose.config.base import parse
 from transpose.evaluation.predict import finite_heatmaps_of
 from transpose.evaluation.report import Bootstrap
-from transpose.files import write_json, write_npz
+from transpose.files import atomic_paths, write_json, write_npz
 
 ATTENTION = "attention"
 """The ranking that is on trial; the others are its rivals."""
@@ -52,8 +52,9 @@ def write_faithfulness(examination: Examination) -> None:
         **summarise(trials, settings, encoder_of(examination.recipe.variant).layers, examination.bootstrap),
     }
     output = examination.output
-    write_npz(output.with_suffix(".npz"), **joint_matrices(trials))
-    write_json(output, parse(FaithfulnessReport, values, output).model_dump(mode="json"))
+    with atomic_paths(output.with_suffix(".npz"), output) as (arrays, report):
+        write_npz(arrays, **joint_matrices(trials))
+        write_json(report, parse(FaithfulnessReport, values, output).model_dump(mode="json"))
 
 
 def summarise(trials: Trials, settings: AttentionMeasures, layers: int, bootstrap: Bootstrap) -> dict[str, object]:

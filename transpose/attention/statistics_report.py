@@ -13,7 +13,7 @@ from transpose.attention.statistics import MEASURES, VISIBILITIES, AttentionStat
 from transpose.config.base import parse
 from transpose.evaluation.predict import finite_heatmaps_of
 from transpose.evaluation.report import Bootstrap
-from transpose.files import write_json, write_npz
+from transpose.files import atomic_paths, write_json, write_npz
 
 OCCLUSION_MEASURES = ("near_lift", "partner_lift", "relatives_lift", "own_body", "distance", "entropy")
 """What is compared between occluded and visible joints."""
@@ -54,8 +54,9 @@ def write_statistics(examination: Examination) -> None:
         "statistics": statistics(tally, bootstrap),
         "differences": differences(tally, bootstrap),
     }
-    write_npz(output.with_suffix(".npz"), **matrices(tally, bootstrap))
-    write_json(output, parse(StatisticsReport, values, output).model_dump(mode="json"))
+    with atomic_paths(output.with_suffix(".npz"), output) as (arrays, report):
+        write_npz(arrays, **matrices(tally, bootstrap))
+        write_json(report, parse(StatisticsReport, values, output).model_dump(mode="json"))
 
 
 def statistics(tally: Tally, bootstrap: Bootstrap) -> list[Statistic]:

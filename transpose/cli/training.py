@@ -28,6 +28,7 @@ def train(
     study: StudyName,
 ) -> None:
     """Train a variant, in as many processes as its recipe says; the same command after an interruption continues."""
+    from transpose.clock import refuse_later_inputs, seconds_ahead
     from transpose.compute import choose_compute
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
@@ -45,6 +46,9 @@ def train(
     ancestors = Ancestors()
     chosen = read_record(Recipe, recipe)
     training = chosen.training
+    weights = [Path(file) for file in (training.backbone_weights, training.initial_weights) if file is not None]
+    inputs = [recipe, dataset, protocol, train, validation, *weights]
+    refuse_later_inputs(inputs)
     compute = choose_compute(training.device, training.precision, training.threads)
     if training.gpus > 1 and not is_launched():
         check_devices(training.gpus, compute)
@@ -59,15 +63,17 @@ def train(
     ):
         progress = TrainingProgress(training.epochs, sys.stderr, live.epoch if live else lambda _: None)
         train_variant(chosen, seed, data, read_record(Protocol, protocol), folder, progress, group)
-    # Not before everything has ended well: Snakemake deletes the outputs of a job that dies in its last second, and
-    # of one that outlived it, since it never heard of the good end.
-    if group.leads and ancestors.all_live():
+    # Not before everything has ended well: Snakemake deletes the outputs of a job that dies in its last second, of one
+    # that outlived it, since it never heard of the good end, and of one that seems older than its inputs, since the
+    # clock was set back meanwhile.
+    if group.leads and ancestors.all_live() and not seconds_ahead(inputs):
         CheckpointStore(folder).clear()
 
 
 @contextmanager
 def told_by_leader(group: "Group", folder: Path) -> Iterator[None]:
     """End the processes of a training with one status, after the leader alone has told in one line what it was."""
+    from transpose.data.workers import LostWorkerError
     from transpose.training.distributed import LostProcessError
     from transpose.training.interruption import Interrupted
     from transpose.training.loop import DivergedError
@@ -78,6 +84,9 @@ def told_by_leader(group: "Group", folder: Path) -> Iterator[None]:
         if group.leads:
             raise InputError(folder, None, None, str(error)) from None
         raise typer.Exit(1) from None
+    except LostWorkerError as error:
+        # In the midst of a step, in which the others cannot be waited for: they find this process gone.
+        raise InputError(folder, None, None, str(error)) from None
     except InputError as error:
         status, line = 1, f"transpose: {error}"
     except DivergedError as error:

@@ -56,13 +56,13 @@ def arrange_split(split: ArchivedSplit, downloads: Path, unpacked: Path | None, 
     if missing := sorted(listed - present):
         problem = f"{len(missing)} of {len(listed)} pictures are not there, the first being {missing[0]}"
         raise InputError(archive if folder is None else folder, None, None, problem)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if folder is None:
-        point_to_zip(output, archive, split.folder)
-    else:
-        point_to_folder(output, folder)
     with atomic_path(output) as temporary:
         temporary.write_bytes(data if "annotations" in content else _with_no_annotations(content))
+        # A small file, once the large one is known to fit.
+        if folder is None:
+            point_to_zip(output, archive, split.folder)
+        else:
+            point_to_folder(output, folder)
     return ArrangedSplit(len(listed), len(content.get("annotations", [])), len(present - listed))
 
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from transpose.data.digests import remembered_sha256
 from transpose.data.space import require_space
 from transpose.data.zip_members import BROKEN, checked_members, open_zip
+from transpose.disk import write_problem
 from transpose.errors import InputError
 from transpose.files import folder_lock, read_json, write_json
 
@@ -101,6 +102,6 @@ def _write_member(packed: zipfile.ZipFile, member: zipfile.ZipInfo, archive: Pat
     except BROKEN as error:
         raise InputError(archive, name, None, f"damaged: {error}") from None
     except OSError as error:
-        raise InputError(archive, name, None, f"cannot be written: {error.strerror or error}") from None
+        raise InputError(archive, name, None, f"cannot be written: {write_problem(error)}") from None
     if count != member.file_size:
         raise InputError(archive, name, None, f"has {count} bytes, not {member.file_size} as announced")

@@ -11,7 +11,7 @@ from transpose.data.detector.detect import detector_boxes
 from transpose.data.pictures import pictures_beside
 from transpose.data.simulated_detector import simulated_boxes
 from transpose.errors import InputError
-from transpose.files import write_json
+from transpose.files import atomic_paths, write_json
 
 
 def write_source_boxes(
@@ -32,8 +32,9 @@ def write_source_boxes(
         InputError: there is no such source, or its file or a picture is missing or wrong.
     """
     boxes, counts = source_boxes(dataset, split, name, annotations, file)
-    write_json(counts_path(output), counts.model_dump(mode="json"))
-    write_boxes(boxes, output)
+    with atomic_paths(counts_path(output), output) as (left_out, kept):
+        write_json(left_out, counts.model_dump(mode="json"))
+        write_boxes(boxes, kept)
     return counts
 
 

@@ -19,6 +19,7 @@ from transpose.config.load import read_record
 from transpose.data.digests import remember_sha256, remembered_sha256
 from transpose.data.mirror import LineError, MirrorError, append_missing
 from transpose.data.space import require_space
+from transpose.disk import write_problem
 from transpose.errors import InputError
 from transpose.files import sha256_of_file, write_json
 
@@ -91,7 +92,7 @@ def fetch(
                 return
             _Download(archive, target, stream, patience or Patience(), report).run()
     except OSError as error:
-        raise InputError(target, None, None, f"cannot be written: {error.strerror or error}") from None
+        raise InputError(target, None, None, f"cannot be written: {write_problem(error)}") from None
 
 
 def transfer(

@@ -11,7 +11,7 @@ from transpose.data.mpii_release import KEYPOINTS, MpiiPerson, MpiiPicture, read
 from transpose.data.mpii_split import HoldOut, ValidationList, split_pictures
 from transpose.data.picture_size import jpeg_size
 from transpose.errors import InputError
-from transpose.files import sha256_of_file, write_json
+from transpose.files import atomic_paths, sha256_of_file, write_json
 from transpose.geometry import PIXELS_PER_SCALE_UNIT
 
 _SHIFT_DOWN = 15.0
@@ -63,10 +63,13 @@ def convert_mpii(release: Path, pictures: Path, validation: ValidationList | Hol
             "joints": dict(sorted(content.dropped_joints.items())),
         },
     }
-    for name, values in annotations.items():
+    for name in annotations:
         _link(output / name / "images", pictures)
-        write_json(output / name / "annotations.json", values, indent=None)
-    write_json(output / "conversion.json", record)
+    outputs = [*(output / name / "annotations.json" for name in annotations), output / "conversion.json"]
+    with atomic_paths(*outputs) as (*files, conversion):
+        for file, values in zip(files, annotations.values(), strict=True):
+            write_json(file, values, indent=None)
+        write_json(conversion, record)
     return record
 
 

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from transpose.config.dataset import SyntheticSource
 from transpose.data.fields import as_flags, as_integers, column, read_records, unique_ids
+from transpose.data.pools import living_pool
 from transpose.data.synthetic.dataset import part_labels
 from transpose.errors import InputError
 from transpose.files import read_json, read_npz, write_npz
@@ -190,5 +191,8 @@ def _each(label: Callable[[int], Labels], pictures: np.ndarray, jobs: int) -> It
     if jobs == 1:
         yield map(label, pictures.tolist())
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    with (
+        living_pool(jobs),
+        ProcessPoolExecutor(jobs, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as pool,
+    ):
         yield pool.map(label, pictures.tolist(), chunksize=8)

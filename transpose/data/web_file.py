@@ -10,6 +10,7 @@ from transpose.data.digests import recorded_sha256, remember_sha256, remembered_
 from transpose.data.download import Patience, ask_patiently, fetch, transfer
 from transpose.data.mirror import MirrorError, announced_size
 from transpose.data.space import require_space
+from transpose.disk import write_problem
 from transpose.errors import InputError
 from transpose.files import atomic_path, sha256_of_file
 
@@ -49,7 +50,7 @@ def fetch_url(
     except MirrorError as error:
         raise InputError(url, None, None, f"cannot be downloaded: {error}") from None
     except OSError as error:
-        raise InputError(target, None, None, f"cannot be written: {error.strerror or error}") from None
+        raise InputError(target, None, None, f"cannot be written: {write_problem(error)}") from None
     report(f"{url}: no digest was given; from now on it must have the sha256 {recorded_sha256(target)}")
 
 

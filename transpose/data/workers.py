@@ -1,16 +1,51 @@
 """Batches made by worker processes."""
 
+import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import is_dataclass
 from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
-from torch.utils.data import DataLoader, Dataset
+import torch
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from transpose.errors import InputError
 
 Batch = TypeVar("Batch")
+
+
+class LostWorkerError(Exception):
+    """A process that makes batches was killed from outside."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        advice = "the same command continues; fewer training.workers take less memory, if it was that"
+        return f"a process that loads pictures was ended ({self.reason}); {advice}"
+
+
+@contextmanager
+def living_workers() -> Iterator[None]:
+    """While entered, the death of a worker is told as what it is.
+
+    Enter it around all work between the first and the last batch: torch tells of a death by an exception out of a
+    signal's handler, wherever the program is.
+
+    Raises:
+        LostWorkerError: a worker is gone.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        told = re.match(r"DataLoader worker \(pid.*?\) (is killed by signal: \w[\w ]*|exited unexpectedly)", str(error))
+        if told is None:
+            raise
+        raise LostWorkerError(told[1].removeprefix("is ").strip()) from None
 
 
 def load_batches(
@@ -22,7 +57,8 @@ def load_batches(
         pinned: have PyTorch call each batch's `pin_memory`, for a copy to a GPU that nobody waits for.
 
     Raises:
-        InputError: `make` raised it, in whatever process.
+        InputError: `make` raised it, in whatever process, or shared memory cannot hold what workers make ahead.
+        LostWorkerError: a worker is gone; see `living_workers`.
     """
     loader = DataLoader(
         _Batches(make),
@@ -33,10 +69,11 @@ def load_batches(
         collate_fn=_unchanged,
         worker_init_fn=_begin_worker,
     )
-    for batch in loader:
-        if isinstance(batch, InputError):
-            raise batch
-        yield batch
+    with living_workers():
+        for batch in loader:
+            if isinstance(batch, InputError):
+                raise batch
+            yield batch
 
 
 def slices(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
@@ -60,9 +97,29 @@ class _Batches(Dataset[Batch | InputError], Generic[Batch]):
 
     def __getitem__(self, key: np.ndarray) -> Batch | InputError:
         try:
-            return self.make(key)
+            batch = self.make(key)
+            if get_worker_info() is not None:
+                _share(batch)
+            return batch
         except InputError as error:
             return error
+
+
+def _share(batch: object) -> None:
+    """Put a batch's tensors into shared memory here: where the queue does it, a failure is lost and waited for forever.
+
+    Raises:
+        InputError: shared memory is full.
+    """
+    try:
+        for value in vars(batch).values() if is_dataclass(batch) else ():
+            if isinstance(value, torch.Tensor):
+                value.share_memory_()
+    except RuntimeError as error:
+        if "shared memory" not in str(error):
+            raise
+        problem = "shared memory is full; give it more (docker run --shm-size), or lower training.workers"
+        raise InputError("/dev/shm", None, None, problem) from None
 
 
 def _unchanged(batch: object) -> object:

@@ -15,6 +15,7 @@ from transpose.data.boxes import PersonBoxes
 from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationBatch
 from transpose.errors import InputError
+from transpose.evaluation.memory import memory_for
 from transpose.evaluation.results import PoseResults
 from transpose.geometry import PIXELS_PER_SCALE_UNIT
 from transpose.inference.decode import argmax_decode, dark_decode, heatmap_to_image, quarter_decode
@@ -84,6 +85,7 @@ def predict_heatmaps(
 
     Raises:
         FloatingPointError: a heatmap is not finite, as those of a diverged model.
+        InputError: the memory is full.
     """
     return finite_on_cpu(_heatmaps_on_device(model, crops, skeleton, protocol, compute))
 
@@ -97,10 +99,10 @@ def predict_heatmaps_both_ways(
         protocol: its flip test is not asked for.
 
     Raises:
-        FloatingPointError: as `predict_heatmaps`.
+        FloatingPointError, InputError: as `predict_heatmaps`.
     """
-    images = normalise(compute.send(compute.filled(crops, protocol.batch_size)))
-    with torch.inference_mode(), compute.autocast():
+    with memory_for("protocol.batch_size", protocol.batch_size), torch.inference_mode(), compute.autocast():
+        images = normalise(compute.send(compute.filled(crops, protocol.batch_size)))
         plain, mirrored = model(images), model(images.flip(-1))
         both = mean_with_mirrored(plain, mirrored, skeleton)
     return finite_on_cpu(plain[: len(crops)]), finite_on_cpu(both[: len(crops)])
@@ -154,7 +156,7 @@ def predict_keypoints(
         batches: crops of all boxes, each box once, in any order.
 
     Raises:
-        FloatingPointError: as `predict_heatmaps`.
+        FloatingPointError, InputError: as `predict_heatmaps`.
     """
     collector = PredictionCollector(skeleton, protocol)
     latest: tuple[EvaluationBatch, Tensor] | None = None
@@ -172,8 +174,8 @@ def predict_keypoints(
 def _heatmaps_on_device(
     model: Callable[[Tensor], Tensor], crops: Tensor, skeleton: Skeleton, protocol: Protocol, compute: Compute
 ) -> Tensor:
-    images = normalise(compute.send(compute.filled(crops, protocol.batch_size)))
-    with torch.inference_mode(), compute.autocast():
+    with memory_for("protocol.batch_size", protocol.batch_size), torch.inference_mode(), compute.autocast():
+        images = normalise(compute.send(compute.filled(crops, protocol.batch_size)))
         heatmaps = flip_test(model, images, skeleton) if protocol.flip_test else model(images)
     return heatmaps[: len(crops)]
 

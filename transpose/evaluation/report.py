@@ -20,7 +20,7 @@ from transpose.evaluation.oks import evaluate_keypoints, largest_disagreement, o
 from transpose.evaluation.pckh import JointPckh, evaluate_pckh
 from transpose.evaluation.place import place_of
 from transpose.evaluation.results import PoseResults, read_results_on
-from transpose.files import sha256_of_file, write_json, write_npz
+from transpose.files import atomic_paths, sha256_of_file, write_json, write_npz
 from transpose.skeleton import Skeleton
 
 LARGEST_DISAGREEMENT = 1e-9
@@ -150,8 +150,9 @@ def write_metrics(
     subject = Subject.of_files(dataset, annotations, run, boxes, predictions)
     values, table = report_values(subject, dataset, annotations, protocol, predictions, bootstrap)
     report = parse(EvaluationReport, values, predictions)
-    write_npz(output.with_suffix(".npz"), **vars(table))
-    write_json(output, report.model_dump(mode="json"))
+    with atomic_paths(output.with_suffix(".npz"), output) as (resampled, summary):
+        write_npz(resampled, **vars(table))
+        write_json(summary, report.model_dump(mode="json"))
 
 
 def report_values(

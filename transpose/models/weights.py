@@ -1,7 +1,9 @@
 """Weights under the official names, read strictly: a checkpoint fits wholly or is refused, naming the key."""
 
 import json
+import os
 import pickle
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -48,7 +50,10 @@ def save_tensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str,
     # One entry, since the library writes several in random order and equal weights must be equal bytes.
     entry = {_METADATA_ENTRY: json.dumps(dict(metadata), sort_keys=True)}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, entry)
+        try:
+            save_file(tensors, temporary, entry)
+        except SafetensorError as error:
+            raise _as_os_error(error) from None
 
 
 def load_weights(model: TransPose, path: Path) -> None:
@@ -192,6 +197,12 @@ def _check(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: objec
 def _copy(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
     for key, tensor in own.items():
         tensor.copy_(state[key])
+
+
+def _as_os_error(error: SafetensorError) -> Exception:
+    """What the library says in words of the disk's errors, by number."""
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else error
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from transpose.attention.records import AttentionAblationReport, BodyPartReport,
 from transpose.config.recipe import Recipe
 from transpose.config.study import Evaluation, Study
 from transpose.config.variant import Variant
+from transpose.files import atomic_paths
 from transpose.reporting.attention_reports import Place, attention_of, places_and_models
 from transpose.reporting.claims import (
     Claim,
@@ -62,8 +63,9 @@ def write_findings(study: Study) -> None:
         where = place_words(looks[0])
         sections += [overview(claims, where), *(section_of(claim, where) for claim in claims)]
     path, title = Path(study.results) / "findings", f"Findings: {study.name}"
-    write_markdown(path.with_suffix(".md"), title, sections)
-    write_html(path.with_suffix(".html"), title, sections, FOOTNOTES)
+    with atomic_paths(path.with_suffix(".md"), path.with_suffix(".html")) as (markdown, html):
+        write_markdown(markdown, title, sections)
+        write_html(html, title, sections, FOOTNOTES)
 
 
 def claims_of(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from transpose.files import write_text
+from transpose.files import atomic_paths, write_text
 from transpose.reporting.layout import Section
 
 TERMINAL_WIDTH = 120
@@ -37,11 +37,12 @@ _TEX = {
 def write_all_formats(
     path: Path, title: str, table: pd.DataFrame, sections: list[Section], footnotes: list[str]
 ) -> None:
-    """Write `path` with the suffixes .csv, .md, .html and .tex, atomically each."""
-    write_csv(path.with_suffix(".csv"), table)
-    write_markdown(path.with_suffix(".md"), title, sections)
-    write_html(path.with_suffix(".html"), title, sections, footnotes)
-    write_tex(path.with_suffix(".tex"), sections)
+    """Write `path` with the suffixes .csv, .md, .html and .tex: all of them or none."""
+    with atomic_paths(*map(path.with_suffix, (".csv", ".md", ".html", ".tex"))) as (csv, markdown, html, tex):
+        write_csv(csv, table)
+        write_markdown(markdown, title, sections)
+        write_html(html, title, sections, footnotes)
+        write_tex(tex, sections)
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

@@ -2,19 +2,23 @@
 
 import os
 import re
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transpose.errors import InputError
-from transpose.files import atomic_path, turn_at
+from transpose.files import turn_at
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _DATABASE_SECONDS = 5.0
+_DATABASE_BYTES = 2**19
+"""What a database and its journal need to begin with."""
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # MLflow's own defaults block for four minutes when a server is away.
@@ -41,11 +45,11 @@ def initialise_database(uri: str) -> None:
         InputError: the database or server cannot be used.
     """
     with tracking_errors(uri):
+        client = connect(uri)
         if (path := sqlite_path(uri)) is not None:
-            _create_whole(path)
             with closing(sqlite3.connect(path, timeout=_DATABASE_SECONDS)) as database:
                 database.execute("PRAGMA journal_mode=WAL")
-        connect(uri).search_experiments(max_results=1)
+        client.search_experiments(max_results=1)
 
 
 def connect(uri: str) -> "MlflowClient":
@@ -58,6 +62,8 @@ def connect(uri: str) -> "MlflowClient":
     from mlflow import MlflowClient
 
     if (path := sqlite_path(uri)) is not None:
+        if not path.exists():
+            _create_database(path)
         with closing(sqlite3.connect(path, timeout=_DATABASE_SECONDS)) as database:
             database.execute("PRAGMA schema_version")
     return MlflowClient(tracking_uri=uri)
@@ -78,6 +84,9 @@ def tracking_errors(uri: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if _is_on_full_disk(uri):
+            # SQLite may call it an I/O error.
+            reason += " (the disk is full)"
         raise InputError(without_password(uri), None, None, f"tracking failed: {without_password(reason)}") from error
 
 
@@ -91,11 +100,24 @@ def without_password(text: str) -> str:
     return re.sub(r"//[^/@\s]+@", "//", text)
 
 
-def _create_whole(path: Path) -> None:
+def _create_database(path: Path) -> None:
+    """Let MLflow make its tables elsewhere first: where a full disk or a kill stops it, it never gets on from there."""
+    from mlflow import MlflowClient
+
     with turn_at(path.with_name(f".{path.name}.lock")):
-        if not path.exists():
-            with atomic_path(path) as temporary:
-                connect(f"sqlite:///{temporary}").search_experiments(max_results=1)
+        if path.exists():
+            return
+        with tempfile.TemporaryDirectory(
+            prefix=f".{path.stem}-", dir=path.parent, ignore_cleanup_errors=True
+        ) as folder:
+            fresh = Path(folder) / path.name
+            MlflowClient(tracking_uri=f"sqlite:///{fresh}").search_experiments(max_results=1)
+            fresh.replace(path)
+
+
+def _is_on_full_disk(uri: str) -> bool:
+    path = sqlite_path(uri)
+    return path is not None and path.parent.is_dir() and shutil.disk_usage(path.parent).free < _DATABASE_BYTES
 
 
 def _prepare_environment() -> None:

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from transpose.compute import Compute
 from transpose.config.training import Training
 from transpose.data.loader import TrainingBatch, TrainingSamples, training_batches
+from transpose.data.workers import living_workers
+from transpose.evaluation.memory import memory_for
 from transpose.files import digest_of_value
 from transpose.training.checkpoint import CheckpointStore
 from transpose.training.distributed import Group
 from transpose.training.interruption import Interrupted, StopRequest
-from transpose.training.memory import memory_for
 from transpose.training.schedule import learning_rate
 from transpose.training.step import batch_loss, optimiser_of
 
@@ -26,15 +27,16 @@ CHECKPOINT_SECONDS = 300.0
 
 
 class DivergedError(Exception):
-    """The loss of a batch is not finite."""
+    """The loss of a batch is not finite, or the weights after it are not."""
 
-    def __init__(self, epoch: int, step: int, annotation_ids: list[int]) -> None:
-        self.epoch, self.step, self.annotation_ids = epoch, step, annotation_ids
-        super().__init__(epoch, step, annotation_ids)
+    def __init__(self, epoch: int, step: int, annotation_ids: list[int], what: str = "the loss is") -> None:
+        self.epoch, self.step, self.annotation_ids, self.what = epoch, step, annotation_ids, what
+        super().__init__(epoch, step, annotation_ids, what)
 
     def __str__(self) -> str:
         persons = ", ".join(map(str, self.annotation_ids))
-        return f"the loss is not finite at epoch {self.epoch} step {self.step}; annotation ids of the batch: {persons}"
+        place = f"epoch {self.epoch} step {self.step}"
+        return f"{self.what} not finite at {place}; annotation ids of the batch: {persons}"
 
 
 class Observer(Protocol):
@@ -113,13 +115,15 @@ class TrainingRun:
 
         Raises:
             Interrupted: SIGTERM or SIGINT arrived; the checkpoint is written.
-            DivergedError: the loss is not finite; the last checkpoint is from before.
+            DivergedError: loss or weights are not finite; the last checkpoint is from before.
+            InputError: a picture is broken, a GPU's memory is full, or the disk does not take the checkpoint.
+            LostWorkerError: a process that loads pictures is gone.
         """
         with StopRequest() as stop:
             while self.progress.epoch < self.training.epochs:
                 self._train_epoch(observer, stop)
                 self._finish_epoch(observer, stop)
-                if (number := self._agreed_signal(stop)) is not None:
+                if number := self.group.maximum(stop.signal_number or 0):
                     raise Interrupted(number)
         return self.progress
 
@@ -137,36 +141,38 @@ class TrainingRun:
             processes=self.group.size,
             pinned=self.compute.pins_memory,
         )
-        while progress.step < self.steps:
-            persons, loss = self._train_step(batches)
-            progress.step += 1
-            progress.seen += persons
-            progress.loss_sum += loss * persons
-            if self.group.leads:
-                observer.step(progress.epoch, progress.step, self.steps, loss)
-            if (number := self._agreed_signal(stop)) is not None:
-                self._save()
-                raise Interrupted(number)
-            if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                self._save()
-                saved = time.monotonic()
+        with living_workers():
+            while progress.step < self.steps:
+                index = self._train_step(batches, observer)
+                number, is_late = self._agreed(stop, time.monotonic() - saved > CHECKPOINT_SECONDS)
+                if number or is_late or progress.step == self.steps:
+                    self._check_weights(index)
+                if number or is_late:
+                    self._save()
+                    saved = time.monotonic()
+                if number:
+                    raise Interrupted(number)
 
-    def _train_step(self, batches: Iterator[TrainingBatch]) -> tuple[int, float]:
-        """One step of all processes; the number of their persons and the mean loss over these."""
+    def _train_step(self, batches: Iterator[TrainingBatch], observer: Observer) -> np.ndarray:
+        """One step of all processes; the persons [B] of this one."""
+        progress = self.progress
         index, loss = self.group.agree(lambda: self._own_part(batches))
         shares = self.group.gather_numbers(len(index), loss)
         persons = int(sum(count for count, _ in shares))
         mean = sum(loss * (count / persons) for count, loss in shares)
         if not math.isfinite(mean):
-            everybody = np.concatenate(self.group.gather(index))
-            annotation_ids = self.samples.annotation_ids[everybody].tolist()
-            raise DivergedError(self.progress.epoch, self.progress.step, annotation_ids)
+            raise DivergedError(progress.epoch, progress.step, self._annotation_ids(index))
         with memory_for("training.batch_size", self.training.batch_size):
             self.group.average_gradients(self.model.parameters(), len(index) / persons)
             for group in self.optimiser.param_groups:
                 group["lr"] = self._learning_rate() * group["rate_factor"]
             self.optimiser.step()
-        return persons, mean
+        progress.step += 1
+        progress.seen += persons
+        progress.loss_sum += mean * persons
+        if self.group.leads:
+            observer.step(progress.epoch, progress.step, self.steps, mean)
+        return index
 
     def _own_part(self, batches: Iterator[TrainingBatch]) -> tuple[np.ndarray, float]:
         """This process's persons [B] of the next step, and their loss."""
@@ -186,9 +192,28 @@ class TrainingRun:
         loss.backward()
         return loss.item()
 
-    def _agreed_signal(self, stop: StopRequest) -> int | None:
-        """The signal that any process was stopped by: all of them end after the same step."""
-        return self.group.maximum(stop.signal_number or 0) or None
+    def _agreed(self, stop: StopRequest, is_late: bool) -> tuple[int, bool]:
+        """The signal that any process was stopped by, or 0, and whether a checkpoint is due by the clock of any.
+
+        All processes act on it after the same step.
+        """
+        rows = self.group.gather_numbers(stop.signal_number or 0, is_late)
+        return int(max(number for number, _ in rows)), any(late for _, late in rows)
+
+    def _check_weights(self, index: np.ndarray) -> None:
+        """See that what a checkpoint would hold is finite: gradients may overflow where the loss did not.
+
+        Args:
+            index: [B] this process's persons of the step just done.
+        """
+        is_finite = all(bool(torch.isfinite(tensor).all()) for tensor in self.model.state_dict().values())
+        if self.group.maximum(int(not is_finite)):
+            place = self.progress.epoch, self.progress.step - 1
+            raise DivergedError(*place, self._annotation_ids(index), "the weights are")
+
+    def _annotation_ids(self, index: np.ndarray) -> list[int]:
+        """Who was in a step, of whose persons `index` [B] were this process's."""
+        return self.samples.annotation_ids[np.concatenate(self.group.gather(index))].tolist()
 
     def _learning_rate(self) -> float:
         step = self.progress.epoch * self.steps + self.progress.step
@@ -221,8 +246,10 @@ class TrainingRun:
             observer.epoch(record)
 
     def _save(self) -> None:
-        if not self.group.leads:
-            return
+        """Write the checkpoint; all processes come here, so that a full disk is the error of all."""
+        self.group.agree(lambda: self._write_checkpoint() if self.group.leads else None)
+
+    def _write_checkpoint(self) -> None:
         self.store.save(
             {
                 "fingerprint": self.fingerprint,

@@ -17,7 +17,7 @@ from transpose.cost import count_parameters
 from transpose.data.coco import load_annotations
 from transpose.data.loader import TrainingSamples
 from transpose.data.pictures import pictures_beside
-from transpose.files import folder_lock, remove_leftovers, sha256_of_file, write_json, write_text
+from transpose.files import atomic_paths, folder_lock, remove_leftovers, sha256_of_file, write_json, write_text
 from transpose.models.initialise import initialise, renew_final_layer
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
@@ -27,9 +27,12 @@ from transpose.skeleton import Skeleton
 from transpose.training.checkpoint import CheckpointStore, settle_checkpoints
 from transpose.training.data import TrainingData
 from transpose.training.distributed import ALONE, Group
-from transpose.training.loop import Observer, Progress, TrainingRun
+from transpose.training.loop import DivergedError, Observer, Progress, TrainingRun
 from transpose.training.schedule import highest_rate
 from transpose.training.validation import validator
+
+DIVERGED = "diverged.json"
+"""Which batch a training ended at because of numbers that are not finite; gone once it has come to its end."""
 
 
 def train_variant(
@@ -56,10 +59,11 @@ def train_variant(
         The content of `run.json`.
 
     Raises:
-        InputError: data, weights or another process in the folder forbid it, a validation finds the model diverged, or
-            a GPU's memory does not suffice.
+        InputError: data, weights or another process in the folder forbid it, a validation finds the model diverged, a
+            GPU's memory does not suffice, or the disk does not take a file.
         Interrupted: a signal asked to stop.
-        DivergedError: the loss is not finite.
+        DivergedError: loss or weights are not finite; `diverged.json` holds which batch it was.
+        LostWorkerError: a process that loads pictures is gone.
         LostProcessError: another process of the group has ended.
         ValueError: the group is not of the recipe's size.
     """
@@ -90,7 +94,12 @@ def train_variant(
         )
         begin = time.monotonic()
         first_epoch = run.progress.epoch
-        progress = run.run(observer)
+        try:
+            progress = run.run(observer)
+        except DivergedError as error:
+            if group.leads:
+                _write_diverged(error, data, digests, folder)
+            raise
         parameters = count_parameters(model, recipe.variant)
         record = {
             "variant": recipe.name,
@@ -127,8 +136,7 @@ def train_variant(
             "code": {**git_state(), "fingerprint": code_fingerprint(*TRAINING_CODE)},
             "environment": describe_machine(compute.device),
         }
-        if group.leads:
-            _write_outputs(model, progress, record, folder)
+        group.agree(lambda: _write_outputs(model, progress, record, folder) if group.leads else None)
         return record
 
 
@@ -212,8 +220,17 @@ def _tidy(folder: Path, store: CheckpointStore, identity: dict[str, Any]) -> Non
 
 def _write_outputs(model: TransPose, progress: Progress, record: dict[str, Any], folder: Path) -> None:
     metadata = {"variant": record["variant"], "seed": str(record["seed"]), "initialisation": record["initialisation"]}
-    save_weights(model, folder / "last.safetensors", metadata | {"epoch": str(record["epochs"] - 1)})
-    model.load_state_dict(progress.best_weights)
-    save_weights(model, folder / "weights.safetensors", metadata | {"epoch": str(progress.best_epoch)})
-    write_text(folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in progress.history))
-    write_json(folder / "run.json", record)
+    names = ("last.safetensors", "weights.safetensors", "history.jsonl", "run.json")
+    with atomic_paths(*(folder / name for name in names)) as (last, weights, history, run):
+        save_weights(model, last, metadata | {"epoch": str(record["epochs"] - 1)})
+        model.load_state_dict(progress.best_weights)
+        save_weights(model, weights, metadata | {"epoch": str(progress.best_epoch)})
+        write_text(history, "".join(json.dumps(line) + "\n" for line in progress.history))
+        write_json(run, record)
+    (folder / DIVERGED).unlink(missing_ok=True)
+
+
+def _write_diverged(error: DivergedError, data: TrainingData, digests: dict[str, str], folder: Path) -> None:
+    batch = {"epoch": error.epoch, "step": error.step, "annotation_ids": error.annotation_ids}
+    train = {"annotations": str(data.train), "sha256": digests["train"]}
+    write_json(folder / DIVERGED, {"problem": f"{error.what} not finite", **batch, "train": train})

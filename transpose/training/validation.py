@@ -20,7 +20,6 @@ from transpose.evaluation.predict import Predictions, finish_predictions, finite
 from transpose.training.data import TrainingData
 from transpose.training.distributed import Group
 from transpose.training.interruption import StopRequest
-from transpose.training.memory import memory_for
 
 
 def validator(
@@ -53,10 +52,9 @@ def validator(
     crops = EvaluationCrops(part, annotations, pictures_beside(data.validation), recipe.variant.input_size)
 
     def predict(model: nn.Module, stop: StopRequest) -> Predictions:
-        with finite_heatmaps_of(folder), memory_for("protocol.batch_size", protocol.batch_size):
+        with finite_heatmaps_of(folder):
             batches = crops.batches(protocol.batch_size, recipe.training.workers, compute.pins_memory)
-            batches = stop.heeded_between(batches)
-            return predict_keypoints(model, batches, skeleton, protocol, compute)
+            return predict_keypoints(model, stop.heeded_between(batches), skeleton, protocol, compute)
 
     def evaluate(predictions: Predictions) -> dict[str, float]:
         by_oks = data.evaluation == "oks"

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from transpose.config.dataset import SyntheticSource
+from transpose.data.pools import living_pool
 from transpose.data.synthetic.annotate import PERSON_CATEGORY, annotations
 from transpose.data.synthetic.render import Rendering, render, seen_surfaces
 from transpose.data.synthetic.scene import Bodies, Scene, load_bodies, sample_scene
@@ -92,7 +93,7 @@ def synthesise(settings: SyntheticSource, split: str, out_dir: Path, jobs: int) 
     """Render a split into `out_dir`, which appears whole or not at all; the bytes do not depend on `jobs`.
 
     Raises:
-        InputError: the settings have no such split.
+        InputError: the settings have no such split, a process was killed, or the disk does not take the split.
     """
     artist = painter(settings, split)
     count = settings.pictures[split]
@@ -121,7 +122,7 @@ def part_labels(settings: SyntheticSource, split: str, index: int) -> tuple[np.n
 def _painted(artist: Painter, count: int, jobs: int) -> Iterator[Iterable[Picture]]:
     """The first `count` pictures in order, painted by `jobs` processes."""
     if jobs > 1:
-        with _single_threaded_children(), ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        with living_pool(jobs), _single_threaded_children(), ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
             yield pool.map(partial(_paint, artist.settings, artist.split), range(count), chunksize=8)
         return
     threads = cv2.getNumThreads()

@@ -1,0 +1,128 @@
+"""Whatever becomes of MLflow's database, disk or server costs a training seconds; `track` makes up for it."""
+
+import shutil
+import socket
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tracked_results import HISTORY, RECIPE, STUDY, VARIANT, history_points, points, runs_of, write_training
+
+from tests.small_disk import SmallDisk
+from transpose.errors import InputError
+from transpose.tracking import LiveRun, initialise_database, track_run, tracking_uri
+
+PATIENT = 60.0
+"""Seconds in which the process beside the training has ended by itself; without them a test might cut it off."""
+
+
+def train(results: Path, uri: str | None = None) -> None:
+    """A training as far as MLflow is concerned."""
+    with LiveRun(results, STUDY, RECIPE, 0, uri) as live:
+        for record in HISTORY:
+            live.epoch(record)
+
+
+def assert_level(results: Path) -> None:
+    """`track_run` brings MLflow level with the files, and a second call finds nothing to add."""
+    write_training(results)
+    track_run(results, STUDY, VARIANT, 0)
+    (run,) = runs_of(results)
+    assert run.info.status == "FINISHED"
+    assert points(results, run, "loss") == history_points("loss")
+    assert track_run(results, STUDY, VARIANT, 0)["added"] == 0
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name.startswith("transpose")]
+
+
+@pytest.mark.usefixtures("without_model")
+def test_a_locked_database_costs_patience_only(
+    results: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", 0.2)
+    with closing(sqlite3.connect(results / "mlflow.db")) as locked:
+        locked.execute("PRAGMA locking_mode = EXCLUSIVE")
+        locked.execute("BEGIN EXCLUSIVE")
+        train(results)
+        assert warnings_of(caplog) == ["not all of this training is in MLflow yet: no answer within 0 s"]
+    assert_level(results)
+
+
+@pytest.mark.usefixtures("without_model")
+def test_a_server_that_accepts_and_never_answers_is_left_alone(
+    results: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        train(results, f"http://127.0.0.1:{mute.getsockname()[1]}")
+    assert warnings_of(caplog) == ["not all of this training is in MLflow yet: no answer within 0 s"]
+    assert_level(results)
+
+
+@pytest.mark.usefixtures("without_model")
+@pytest.mark.parametrize("damage", ["full", "read-only"])
+def test_a_disk_that_takes_no_database_is_told_once(
+    results: Path,
+    small_disk: SmallDisk,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    damage: str,
+) -> None:
+    monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", PATIENT)
+    on_disk = Path(shutil.copytree(results, small_disk.folder / "results"))
+    if damage == "full":
+        small_disk.leave(0)
+    else:
+        small_disk.forbid_writing()
+    train(on_disk)
+    told = capfd.readouterr().err
+    assert told.count("training goes on, `transpose track` will catch up") == 1
+    assert "Traceback" not in told
+    if damage == "full":
+        small_disk.clear()
+        write_training(on_disk)
+        small_disk.leave(0)
+        with pytest.raises(InputError, match=r"tracking failed: .*disk is full"):
+            track_run(on_disk, STUDY, VARIANT, 0)
+        small_disk.clear()
+        assert_level(on_disk)
+
+
+@pytest.mark.usefixtures("without_model")
+def test_a_lost_database_is_filled_again(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", PATIENT)
+    train(results)
+    for path in results.glob("mlflow.db*"):
+        path.unlink()
+    assert_level(results)
+
+
+@pytest.mark.usefixtures("without_model")
+@pytest.mark.parametrize("jump", [-7200.0, 7200.0])
+def test_a_clock_that_jumped_changes_no_number(results: Path, monkeypatch: pytest.MonkeyPatch, jump: float) -> None:
+    """New numbers of a run stand above older ones even if the clock says that they came before."""
+    write_training(results)
+    track_run(results, STUDY, VARIANT, 0)
+    write_training(results, history=[*HISTORY[:2], HISTORY[2] | {"loss": 0.5}])
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + jump)
+    track_run(results, STUDY, VARIANT, 0)
+    standing = [run for run in runs_of(results) if run.data.tags.get("superseded") != "true"]
+    assert [points(results, run, "loss")[2] for run in standing] == [(2, 0.5)]
+
+
+def test_a_database_that_could_not_be_made_is_made_once_there_is_room(small_disk: SmallDisk) -> None:
+    results = small_disk.folder / "results"
+    results.mkdir()
+    for free in (0, 100_000, 300_000):
+        small_disk.leave(free)
+        with pytest.raises(InputError, match=r"tracking failed: .*the disk is full"):
+            initialise_database(tracking_uri(results))
+        assert [path.name for path in results.iterdir()] == [".mlflow.db.lock"]
+    small_disk.clear()
+    initialise_database(tracking_uri(results))
+    assert not [path for path in results.iterdir() if not path.name.startswith("mlflow.db")]
