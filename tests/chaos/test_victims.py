@@ -11,10 +11,11 @@ import pytest
 
 from transpose.chaos.victims import Aim, kill_somebody
 
-# A job is a shell with a child; here, Snakemake has two of them.
-PARENT = """
+# A job is a shell with a child; here, Snakemake has two of them. Each says that it is up in one write, since both write
+# to one pipe.
+PARENT = r"""
 import subprocess, sys
-child = "import sys; print('up', flush=True); sys.stdin.read()"
+child = r"import os, sys; os.write(1, b'up\n'); sys.stdin.read()"
 job = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])", "transpose"]
 jobs = [subprocess.Popen([*job, verb, "--output", f"{verb}.json"]) for verb in ("predict", "evaluate")]
 [job.wait() for job in jobs]
