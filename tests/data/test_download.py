@@ -399,7 +399,7 @@ def test_a_full_disk_is_named_and_what_fitted_is_kept(server, target, patience):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
-        with pytest.raises(InputError, match=r"archive\.zip: cannot be written: File too large"):
+        with pytest.raises(InputError, match=r"archive\.zip: cannot be written: the limit of a file.s size is reached"):
             fetch(archive_at(server.url()), target, patience)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

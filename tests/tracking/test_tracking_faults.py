@@ -125,4 +125,4 @@ def test_a_database_that_could_not_be_made_is_made_once_there_is_room(small_disk
         assert [path.name for path in results.iterdir()] == [".mlflow.db.lock"]
     small_disk.clear()
     initialise_database(tracking_uri(results))
-    assert not [path for path in results.iterdir() if not path.name.startswith("mlflow.db")]
+    assert not [path for path in results.iterdir() if not path.name.lstrip(".").startswith("mlflow.db")]

@@ -23,6 +23,9 @@ LEFT_OUT: Mapping[str, tuple[str, ...]] = {
 }
 """Fields that two runs of one study may differ in, by the name of a JSON file or of its topmost folder."""
 
+_FILES_LEFT_OUT = ("checkpoint.pt", "checkpoint.previous.pt")
+"""A training that outlives its shell keeps them, and the next start may find its outputs whole and take them."""
+
 _METRICS_LEFT_OUT = ("training/seconds", "training/resumed_at_epoch", "cost/timings/")
 """The same, in MLflow's names."""
 
@@ -50,6 +53,7 @@ class Outcome:
         digests = {
             name: _digest(path, path.relative_to(results) if path.is_relative_to(results) else Path(path.name))
             for name, path in checkout.made().items()
+            if path.name not in _FILES_LEFT_OUT
         }
         study = load_study(checkout.folder / "config" / "config.yaml").name
         runs = held_runs(results, study)
