@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from tests.small_disk import SmallDisk
 from transpose.skeleton import COCO
@@ -19,6 +20,13 @@ from transpose.skeleton import COCO
 def reference_dir() -> Path:
     """The folder of golden numbers; TRANSPOSE_REFERENCE_DIR names another one of the same form."""
     return Path(os.environ.get("TRANSPOSE_REFERENCE_DIR", Path(__file__).parent / "reference"))
+
+
+@pytest.fixture(autouse=True)
+def _numbers_of_all_sizes() -> Iterator[None]:
+    """Undo what `choose_compute` sets for the process: hypothesis draws numbers that would be zero."""
+    yield
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture

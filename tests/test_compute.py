@@ -1,6 +1,8 @@
 """What a network runs on."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -88,6 +90,15 @@ def test_threads_are_fixed_for_the_process() -> None:
     for number in (2, 1):
         choose_compute("cpu", "fp32", number)
         assert torch.get_num_threads() == number
+
+
+def test_no_thread_computes_with_numbers_too_small_to_be_normal() -> None:
+    code = (
+        "import torch; from transpose.compute import choose_compute; choose_compute('cpu', 'fp32', 2);"
+        " print(int((torch.full((1_000_000,), 1e-30) * 1e-9).count_nonzero()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,9 @@ class Compute:
 
 
 def choose_compute(device: str, precision: Precision, threads: int, compiled: bool = False) -> Compute:
-    """Resolve `auto` to CUDA, then MPS, then the CPU, and fix the number of CPU threads of this process.
+    """Resolve `auto` to CUDA, then MPS, then the CPU, and fix for this process how its CPU computes.
+
+    That is the number of threads, and zero for numbers below the smallest normal one (1e-38 in fp32).
 
     Raises:
         InputError: this machine has no such device, which has no such precision, or nothing to compile with.
@@ -83,6 +85,9 @@ def choose_compute(device: str, precision: Precision, threads: int, compiled: bo
     if compiled and chosen.type == "cpu" and not _has_cpp_compiler():
         raise InputError("compile", True, None, "needs a C++ compiler (g++ or clang++), which this machine lacks")
     torch.set_num_threads(threads)
+    # Where attention is sharp, most weights are too small for normal numbers, and a CPU takes several times as long for
+    # those. Threads take this over from the one that starts them, so it must come before the first computation.
+    torch.set_flush_denormal(True)
     return Compute(chosen, precision, threads, compiled)
 
 

@@ -162,7 +162,7 @@ def _yardstick(compute: Compute) -> Contender:
 
 def plain_inference(subject: Subject) -> Work:
     """A forward pass of the plain network."""
-    compute = subject.compute()
+    compute = _plain_compute(subject)
     network = PlainNetwork(subject.model()).to(compute.device).eval()
     images = normalise(subject.crops()).contiguous().to(compute.device)
 
@@ -172,6 +172,13 @@ def plain_inference(subject: Subject) -> Work:
         synchronise(compute.device)
 
     return forward
+
+
+def _plain_compute(subject: Subject) -> Compute:
+    """The device, computing with numbers of all sizes, as PyTorch does by default."""
+    compute = subject.compute()
+    torch.set_flush_denormal(False)
+    return compute
 
 
 def own_inference(subject: Subject, precision: Precision, compiled: bool) -> Work:
@@ -191,7 +198,7 @@ def own_inference(subject: Subject, precision: Precision, compiled: bool) -> Wor
 
 def plain_training(subject: Subject) -> Work:
     """A step of the plain network: fp32, dropout everywhere as in the recipe, a loss joint by joint, unfused Adam."""
-    compute, training, batch = subject.compute(), Training(), subject.batch()
+    compute, training, batch = _plain_compute(subject), Training(), subject.batch()
     network = PlainNetwork(subject.model(training.attention_dropout, training.dropout)).to(compute.device).train()
     optimiser = torch.optim.Adam(network.parameters(), foreach=False)
 
