@@ -128,6 +128,28 @@ with folder_lock(Path({str(tmp_path)!r})):
         assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
         lock(tmp_path)
 
+    def test_it_does_not_live_on_in_a_forked_child(self, tmp_path: Path) -> None:
+        program = f"""
+import os, sys
+from pathlib import Path
+from transpose.files import folder_lock
+with folder_lock(Path({str(tmp_path)!r})):
+    if os.fork() == 0:
+        os.write(1, b"up")
+        sys.stdin.read()
+        os._exit(0)
+    os.wait()
+"""
+        command = [sys.executable, "-c", program]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.read(2) == b"up"
+            with pytest.raises(InputError, match=f"process {holder.pid}"):
+                lock(tmp_path)
+            holder.kill()
+            holder.wait()
+            lock(tmp_path)
+
 
 class TestJson:
     @settings(deadline=None, max_examples=50)

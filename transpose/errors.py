@@ -1,4 +1,4 @@
-"""The one error a user can cause."""
+"""The one error a user can cause, and what a machine does to a process."""
 
 
 class InputError(Exception):
@@ -17,3 +17,15 @@ class InputError(Exception):
     def __str__(self) -> str:
         places = (str(place) for place in (self.file, self.record, self.field) if place is not None)
         return " ".join(": ".join((*places, self.problem)).split())
+
+
+class LostWorkerError(Exception):
+    """A process that makes batches was killed from outside."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        advice = "the same command continues; fewer training.workers take less memory, if it was that"
+        return f"a process that loads pictures was ended ({self.reason}); {advice}"

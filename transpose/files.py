@@ -85,7 +85,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process; the lock dies with the process, however that ends.
+    """Hold a folder for this process; the lock dies with the process, however that ends, and whomever it leaves behind.
 
     Raises:
         InputError: another living process, which is named, holds it, or the disk does not take the lock's file.
@@ -101,9 +101,12 @@ def folder_lock(folder: Path) -> Iterator[None]:
             handle.seek(0)
             problem = f"another process is working in this folder: {handle.read().strip() or 'unknown'}"
             raise InputError(folder, None, None, problem) from None
-        handle.truncate(0)
-        handle.write(f"process {os.getpid()} on {platform.node()}\n")
-        handle.flush()
+        # A child that is forked, such as one that loads pictures, would hold the lock as long as it lives.
+        os.register_at_fork(after_in_child=handle.close)
+        with _told_of_output(folder):
+            handle.truncate(0)
+            handle.write(f"process {os.getpid()} on {platform.node()}\n")
+            handle.flush()
         yield
 
 

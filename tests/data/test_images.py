@@ -68,6 +68,17 @@ def test_cut_pngs_are_refused(tmp_path, picture, capfd):
         read_image(path)
 
 
+def test_a_png_of_some_bytes_that_announces_two_gigabytes_is_not_decoded(tmp_path, picture, monkeypatch):
+    path = tmp_path / "long.png"
+    cv2.imwrite(str(path), picture)
+    data = bytearray(path.read_bytes())
+    struct.pack_into(">I", data, data.index(b"IDAT") - 4, 0x7F7F0000)
+    path.write_bytes(data)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(InputError, match=r"long\.png: the picture is cut short"):
+        read_image(path)
+
+
 @pytest.mark.parametrize(("content", "told"), [(None, "no such picture"), (b"", "empty"), (b"hello", "decoded")])
 def test_files_that_are_no_pictures_are_refused(tmp_path, content, told):
     path = tmp_path / "picture.jpg"

@@ -43,12 +43,13 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_a_locked_database_costs_patience_only(
     results: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", 0.2)
+    # Enough for a process to start and to fill a database that is not locked.
+    monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", 5.0)
     with closing(sqlite3.connect(results / "mlflow.db")) as locked:
         locked.execute("PRAGMA locking_mode = EXCLUSIVE")
         locked.execute("BEGIN EXCLUSIVE")
         train(results)
-        assert warnings_of(caplog) == ["not all of this training is in MLflow yet: no answer within 0 s"]
+        assert warnings_of(caplog) == ["not all of this training is in MLflow yet: no answer within 5 s"]
     assert_level(results)
 
 
@@ -56,10 +57,17 @@ def test_a_locked_database_costs_patience_only(
 def test_a_server_that_accepts_and_never_answers_is_left_alone(
     results: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        train(results, f"http://127.0.0.1:{mute.getsockname()[1]}")
-    assert warnings_of(caplog) == ["not all of this training is in MLflow yet: no answer within 0 s"]
+        with LiveRun(results, STUDY, RECIPE, 0, f"http://127.0.0.1:{mute.getsockname()[1]}") as live:
+            # Its process has come as far as asking, and is not answered.
+            connection, _ = mute.accept()
+            for record in HISTORY:
+                live.epoch(record)
+            begin = time.monotonic()
+        connection.close()
+        assert time.monotonic() - begin < PATIENT
+    assert warnings_of(caplog) == ["not all of this training is in MLflow yet: no answer within 1 s"]
     assert_level(results)
 
 

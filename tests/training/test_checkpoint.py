@@ -70,3 +70,19 @@ def _damage(path: Path, how: str) -> None:
         path.write_bytes(content[:-1])
     else:
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def test_a_kill_while_one_is_set_aside_loses_no_epoch(
+    store: CheckpointStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for epoch in (1, 2):
+        store.save({"epoch": epoch})
+    with monkeypatch.context() as killed:
+        killed.setattr(store, "clear", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            store.set_aside("a" * 64)
+    assert store.load() is None
+    assert store.take_back("a" * 64)
+    state = store.load()
+    assert state is not None
+    assert state["epoch"] == 2

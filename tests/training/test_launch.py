@@ -10,8 +10,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 
 from tests.training.processes import results_of
 from transpose.cli.training import told_by_leader
-from transpose.data.workers import LostWorkerError
-from transpose.errors import InputError
+from transpose.errors import InputError, LostWorkerError
 from transpose.training import launch
 from transpose.training.distributed import Group, LostProcessError
 from transpose.training.interruption import Interrupted

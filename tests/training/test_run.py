@@ -20,6 +20,7 @@ from transpose.evaluation.predict import finite_on_cpu
 from transpose.files import folder_lock
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
+from transpose.provenance import TRAINING_CODE, code_fingerprint
 from transpose.skeleton import COCO
 from transpose.training.data import TrainingData
 from transpose.training.interruption import Interrupted
@@ -164,6 +165,19 @@ def test_a_flipped_bit_is_told_and_costs_no_byte(
     assert rest.steps == steps
     assert [message.partition(": ")[0].rpartition("/")[2] for message in caplog.messages] == list(flipped)
     assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
+
+
+def test_a_training_by_changed_code_names_both(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Interrupted):
+        train_variant(recipe(), 0, data, PROTOCOL, tmp_path, Watcher(signal_at=3))
+    before = code_fingerprint(*TRAINING_CODE)
+    for fingerprint in ("changed", "changed again"):
+        # The second time nothing is left to train.
+        monkeypatch.setattr("transpose.training.run.code_fingerprint", lambda *_, now=fingerprint: now)
+        record = train_variant(recipe(), 0, data, PROTOCOL, tmp_path, Watcher())
+        assert record["code"]["fingerprint"] == f"{before}+changed"
 
 
 def test_a_validation_is_broken_off_by_a_signal_and_taken_up_again(

@@ -17,8 +17,7 @@ from tests.training.processes import in_processes, results_of
 from tests.training.test_run import OUTPUTS, PROTOCOL, Watcher, recipe
 from tests.training.test_several_processes import train as train_in_group
 from transpose.config.training import OneCycleSchedule
-from transpose.data.workers import LostWorkerError
-from transpose.errors import InputError
+from transpose.errors import InputError, LostWorkerError
 from transpose.evaluation.memory import memory_for
 from transpose.skeleton import COCO
 from transpose.training.checkpoint import CheckpointStore

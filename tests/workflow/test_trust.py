@@ -1,9 +1,15 @@
-"""What configuration says is never run by a shell."""
+"""No shell runs what configuration says, nobody else reaches the tracking page, one pipeline at a time in a folder."""
 
 import re
+import shlex
 import shutil
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -44,3 +50,48 @@ def test_shell_code_in_configuration_is_a_name_like_any_other(tmp_path: Path) ->
     assert done.returncode == 0, output_of(done)
     assert (folder / "results" / "box_ap" / "mine" / "val" / "simulated.json").is_file()
     assert not list(tmp_path.rglob("INJECTED*"))
+
+
+def test_the_tracking_page_is_served_to_this_machine_only(tmp_path: Path) -> None:
+    recipe = subprocess.run(["make", "--dry-run", "ui"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    arguments = shlex.split(recipe.split("/mlflow ", 1)[1])
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        arguments[arguments.index("--port") + 1] = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "mlflow", *arguments]
+    (tmp_path / "results").mkdir()
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True) as server:
+        assert server.stderr is not None
+        try:
+            assert any("Uvicorn running" in line for line in server.stderr)
+            family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
+            listening = {
+                connection.laddr.ip
+                for process in family
+                for connection in process.net_connections("inet")
+                if connection.status == psutil.CONN_LISTEN
+            }
+        finally:
+            end(server)
+    assert listening == {"127.0.0.1"}
+
+
+def test_a_second_pipeline_in_a_folder_is_kept_out(tmp_path: Path) -> None:
+    copy_checkout(tmp_path)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--until", "synthesise"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, start_new_session=True
+    ) as first:
+        assert first.stderr is not None
+        try:
+            assert any("Select jobs to execute" in line for line in first.stderr)
+            second = snakemake(tmp_path)
+        finally:
+            end(first)
+    assert second.returncode != 0
+    assert "no other Snakemake process" in output_of(second)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Kill a process and all that it has started."""
+    for member in [*psutil.Process(process.pid).children(recursive=True), process]:
+        member.send_signal(signal.SIGKILL)

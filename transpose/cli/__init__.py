@@ -6,15 +6,15 @@ from transpose.allocator import keep_freed_memory
 from transpose.cli import attention, chaos, cost, data, evaluation, reporting, training  # noqa: F401 -- each registers its verbs
 from transpose.cli.app import app
 from transpose.disk import disk_error
-from transpose.errors import InputError
+from transpose.errors import InputError, LostWorkerError
 
 
 def main() -> None:
-    """Run the command; bad input, or a disk that fails it, ends it with one line on standard error and status 1."""
+    """Run the command; bad input, a lost process or a failing disk ends it with one line on stderr and status 1."""
     keep_freed_memory()
     try:
         app()
-    except InputError as error:
+    except (InputError, LostWorkerError) as error:
         sys.exit(f"transpose: {error}")
     except OSError as error:
         if (told := disk_error(error)) is None:

@@ -10,7 +10,7 @@ import typer
 
 from transpose.cli.app import app
 from transpose.cli.options import DatasetFile, Output, ProtocolFile, RecipeFile, ResultsFolder, StudyName, WeightsFile
-from transpose.errors import InputError
+from transpose.errors import InputError, LostWorkerError
 
 if TYPE_CHECKING:
     from transpose.training.distributed import Group
@@ -73,7 +73,6 @@ def train(
 @contextmanager
 def told_by_leader(group: "Group", folder: Path) -> Iterator[None]:
     """End the processes of a training with one status, after the leader alone has told in one line what it was."""
-    from transpose.data.workers import LostWorkerError
     from transpose.training.distributed import LostProcessError
     from transpose.training.interruption import Interrupted
     from transpose.training.loop import DivergedError

@@ -1,6 +1,7 @@
 """Pictures from files, and kept in memory."""
 
 import mmap
+import struct
 from typing import Protocol
 
 import cv2
@@ -101,10 +102,28 @@ def decode_image(data: bytes, path: PictureFile) -> np.ndarray:
 
 
 def _is_cut_short(data: bytes) -> bool:
-    """A JPEG without its end marker, which the decoder would fill with grey; it refuses other cut formats itself."""
+    """A JPEG or PNG that the decoder would not refuse at once; it refuses other cut formats itself."""
+    return _is_cut_jpeg(data) or _is_cut_png(data)
+
+
+def _is_cut_jpeg(data: bytes) -> bool:
+    """A JPEG without its end marker, which the decoder would fill with grey."""
     # Neither marker can occur within scan data, and a thumbnail's lie before the picture's own start of scan. Searched
     # from the end, since all but the last bytes of a whole file are scan data.
     return data.startswith(b"\xff\xd8") and data.find(b"\xff\xda", max(data.rfind(b"\xff\xd9"), 0)) >= 0
+
+
+def _is_cut_png(data: bytes) -> bool:
+    """A PNG with a chunk longer than what is left of it: the decoder would make room for that first, up to 4 GB."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return False
+    place = 8
+    while place + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        place += 12 + length
+        if kind == b"IEND":
+            break
+    return place > len(data)
 
 
 class PictureFiles:

@@ -161,6 +161,7 @@ def _remove_unused(folder: Path, kept: Path) -> None:
 
 
 def _tell(line: str) -> None:
-    # From whatever process it is: a loader's worker has no other way.
-    sys.stderr.write(f"transpose: {line}\n")
-    sys.stderr.flush()
+    # From whatever process it is: a loader's worker has no other way. The log may lie on the very disk that is full.
+    with suppress(OSError):
+        sys.stderr.write(f"transpose: {line}\n")
+        sys.stderr.flush()

@@ -12,21 +12,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from transpose.errors import InputError
+from transpose.errors import InputError, LostWorkerError
 
 Batch = TypeVar("Batch")
-
-
-class LostWorkerError(Exception):
-    """A process that makes batches was killed from outside."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
-
-    def __str__(self) -> str:
-        advice = "the same command continues; fewer training.workers take less memory, if it was that"
-        return f"a process that loads pictures was ended ({self.reason}); {advice}"
 
 
 @contextmanager

@@ -56,8 +56,12 @@ class CheckpointStore:
             fingerprint: of that training.
         """
         aside = self._aside(fingerprint)
-        newest = self._latest if _intact_payload(self._latest) is not None else self._previous
-        newest.replace(aside)
+        # The older one goes first: after a kill in between, it would be set aside in the newer one's place.
+        if _intact_payload(self._latest) is not None:
+            self._previous.unlink(missing_ok=True)
+            self._latest.replace(aside)
+        else:
+            self._previous.replace(aside)
         self.clear()
         return aside
 

@@ -63,6 +63,8 @@ class Progress:
     best_epoch: int = -1
     best_value: float = -math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    code: list[str] = field(default_factory=list)
+    """Fingerprints of the code that it was trained by: more than one if the code changed between resumptions."""
 
 
 class TrainingRun:

@@ -94,6 +94,7 @@ def train_variant(
         )
         begin = time.monotonic()
         first_epoch = run.progress.epoch
+        _note_code(run.progress, training.epochs)
         try:
             progress = run.run(observer)
         except DivergedError as error:
@@ -133,7 +134,7 @@ def train_variant(
                 "train": {"annotations": str(data.train), "sha256": digests["train"]},
                 "validation": {"annotations": str(data.validation), "sha256": digests["validation"]},
             },
-            "code": {**git_state(), "fingerprint": code_fingerprint(*TRAINING_CODE)},
+            "code": {**git_state(), "fingerprint": "+".join(progress.code)},
             "environment": describe_machine(compute.device),
         }
         group.agree(lambda: _write_outputs(model, progress, record, folder) if group.leads else None)
@@ -216,6 +217,13 @@ def _tidy(folder: Path, store: CheckpointStore, identity: dict[str, Any]) -> Non
     """What killed or other trainings left in a folder that this process has locked."""
     remove_leftovers(folder)
     settle_checkpoints(store, identity, logging.getLogger(__name__).warning)
+
+
+def _note_code(progress: Progress, epochs: int) -> None:
+    """Add this code to what trained, if anything is left to train; a row is marked unless this one did it all."""
+    code = code_fingerprint(*TRAINING_CODE)
+    if progress.epoch < epochs and code not in progress.code:
+        progress.code.append(code)
 
 
 def _write_outputs(model: TransPose, progress: Progress, record: dict[str, Any], folder: Path) -> None:
