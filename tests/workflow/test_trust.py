@@ -54,7 +54,7 @@ def test_shell_code_in_configuration_is_a_name_like_any_other(tmp_path: Path) ->
 
 def test_the_tracking_page_is_served_to_this_machine_only(tmp_path: Path) -> None:
     recipe = subprocess.run(["make", "--dry-run", "ui"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    arguments = shlex.split(recipe.split("/mlflow ", 1)[1])
+    arguments = shlex.split(recipe.split("/mlflow ", 1)[1].splitlines()[0])
     with socket.create_server(("127.0.0.1", 0)) as free:
         arguments[arguments.index("--port") + 1] = str(free.getsockname()[1])
     command = [sys.executable, "-m", "mlflow", *arguments]
