@@ -38,6 +38,7 @@ bench: setup
 	    --batch-size 8 --rounds 3 --threads $$(nproc) --output results/benchmark_training.json
 	@$(BIN)/transpose cost --part loader --part decoder --part suppression --part evaluator --part growth --rounds 3 \
 	    --output results/benchmark_stages.json
+
 fuzz: setup
 	@$(BIN)/python tools/fuzz.py $(or $(CASES),2000) $(or $(SEED),0)
 

@@ -58,6 +58,17 @@ class Kind:
     """Its values can be damaged one by one, too."""
 
 
+def path_of(name: str, kind: Kind, folder: Path) -> Path:
+    """Where a file of the kind is read from; its folder is there afterwards."""
+    folder.mkdir(exist_ok=True)
+    return folder / (name if name == "pictures.json" else f"given{kind.suffix}")
+
+
+def is_clear(refusal: str, path: Path) -> bool:
+    """Whether a refusal is one line that names the file; a damaged study may name a file that is not there."""
+    return refusal.startswith((f"{path}: ", f"{CONFIG}/")) and "\n" not in refusal
+
+
 def damaged(kind: Kind, seed: int) -> bytes:
     """The file with one to three faults: of its values, or of its bytes."""
     rng = random.Random(seed)

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.conftest import write_tiny_dataset
-from tests.damage import CONFIG, Kind, damaged, kinds_of
+from tests.damage import Kind, damaged, is_clear, kinds_of, path_of
 from transpose.errors import InputError
 
 
@@ -43,8 +43,7 @@ def main() -> int:
 
 def fuzz(name: str, kind: Kind, folder: Path, seeds: range) -> Counter[str]:
     """Read damaged files, and count outcomes."""
-    path = folder / "cases" / (name if name == "pictures.json" else f"given{kind.suffix}")
-    path.parent.mkdir(exist_ok=True)
+    path = path_of(name, kind, folder / "cases")
     counts: Counter[str] = Counter()
     for seed in seeds:
         path.write_bytes(damaged(kind, seed))
@@ -53,10 +52,9 @@ def fuzz(name: str, kind: Kind, folder: Path, seeds: range) -> Counter[str]:
                 kind.read(path)
             counts["read"] += 1
         except InputError as refusal:
-            # A damaged study may name a file that is not there.
-            is_clear = str(refusal).startswith((f"{path}: ", f"{CONFIG}/")) and "\n" not in str(refusal)
-            counts["refused" if is_clear else "failed"] += 1
-            if not is_clear:
+            clear = is_clear(str(refusal), path)
+            counts["refused" if clear else "failed"] += 1
+            if not clear:
                 print(f"{name}, seed {seed}: {refusal}")
         except Exception:
             counts["failed"] += 1

@@ -18,7 +18,7 @@ atheris = import_module("atheris")
 
 with atheris.instrument_imports(include=["transpose"]):
     from tests.conftest import write_tiny_dataset
-    from tests.damage import CONFIG, Kind, damaged, kinds_of
+    from tests.damage import Kind, damaged, is_clear, kinds_of, path_of
     from transpose.errors import InputError
 
 _SEEDS = 200
@@ -37,8 +37,7 @@ def main() -> None:
     corpus.mkdir()
     for number, data in enumerate([kind.whole, *(damaged(kind, seed) for seed in range(_SEEDS))]):
         (corpus / str(number)).write_bytes(data)
-    path = folder / "cases" / (name if name == "pictures.json" else f"given{kind.suffix}")
-    path.parent.mkdir()
+    path = path_of(name, kind, folder / "cases")
     atheris.Setup([sys.argv[0], f"-max_total_time={seconds}", str(corpus)], lambda data: read(kind, path, data))
     atheris.Fuzz()
 
@@ -49,9 +48,8 @@ def read(kind: Kind, path: Path, data: bytes) -> None:
     try:
         kind.read(path)
     except InputError as refusal:
-        line = str(refusal)
-        if "\n" in line or not line.startswith((f"{path}: ", f"{CONFIG}/")):
-            raise RuntimeError(line) from refusal
+        if not is_clear(str(refusal), path):
+            raise RuntimeError(str(refusal)) from refusal
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from transpose.data.coco import ImageTable
-from transpose.data.picture_size import announced_size
+from transpose.data.picture_size import PNG_SIGNATURE, announced_size
 from transpose.errors import InputError
 
 _DECODE = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -115,9 +115,9 @@ def _is_cut_jpeg(data: bytes) -> bool:
 
 def _is_cut_png(data: bytes) -> bool:
     """A PNG with a chunk longer than what is left of it: the decoder would make room for that first, up to 4 GB."""
-    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+    if not data.startswith(PNG_SIGNATURE):
         return False
-    place = 8
+    place = len(PNG_SIGNATURE)
     while place + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, place)
         place += 12 + length

@@ -12,7 +12,10 @@ _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 _WITHOUT_CONTENT = frozenset({0x01, *range(0xD0, 0xD9)})
 
-_PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+"""What a PNG begins with, before its first chunk."""
+
+_PNG_START = PNG_SIGNATURE + b"\0\0\0\rIHDR"
 
 
 def jpeg_size(path: Path) -> tuple[int, int]:
