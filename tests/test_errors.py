@@ -1,10 +1,11 @@
-"""The one error a user can cause is one line."""
+"""What a user or a machine can cause is one line."""
 
 import pickle
 
 import pytest
 
-from transpose.errors import InputError
+from transpose import cli
+from transpose.errors import InputError, lost_worker
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,32 @@ def test_it_comes_whole_out_of_another_process() -> None:
     assert isinstance(error, InputError)
     assert (error.file, error.record, error.field, error.problem) == ("a.json", 3, "bbox", "missing")
     assert str(error) == "a.json: 3: bbox: missing"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("DataLoader worker (pid 7) is killed by signal: Killed. ", "killed by signal: Killed"),
+        ("DataLoader worker (pid(s) 7, 8) exited unexpectedly", "exited unexpectedly"),
+    ],
+)
+def test_a_lost_worker_is_one_line_whatever_the_command_was_at(
+    monkeypatch: pytest.MonkeyPatch, words: str, reason: str
+) -> None:
+    def interrupted() -> None:
+        raise RuntimeError(words)
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert str(end.value).startswith(f"transpose: a process that loads pictures was ended ({reason}); the same command")
+
+
+def test_another_error_is_no_lost_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise RuntimeError("shape mismatch")
+
+    assert lost_worker(RuntimeError("shape mismatch")) is None
+    monkeypatch.setattr(cli, "app", broken)
+    with pytest.raises(RuntimeError, match="shape"):
+        cli.main()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from transpose.clock import refuse_later_inputs, seconds_ahead
+from transpose.clock import refuse_later_inputs
 from transpose.errors import InputError
 
 
@@ -21,11 +21,7 @@ def test_an_input_from_the_future_is_named_before_a_long_job(tmp_path: Path, sec
     inputs = [at(tmp_path / "old", -3600), at(tmp_path / "late.json", seconds + 1)]
     with pytest.raises(InputError, match=rf"late\.json: its time lies {shown} in the future: set the clock right"):
         refuse_later_inputs(inputs)
-    assert seconds - 60 < seconds_ahead(inputs) <= seconds + 1
 
 
 def test_seconds_between_machines_and_missing_files_do_not_matter(tmp_path: Path) -> None:
-    inputs = [at(tmp_path / "old", -3600), at(tmp_path / "near", 30), tmp_path / "missing"]
-    refuse_later_inputs(inputs)
-    assert seconds_ahead(inputs) > 0
-    assert seconds_ahead(inputs[::2]) == 0
+    refuse_later_inputs([at(tmp_path / "old", -3600), at(tmp_path / "near", 30), tmp_path / "missing"])

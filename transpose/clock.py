@@ -10,20 +10,15 @@ _TOLERATED_SECONDS = 60.0
 """Machines that share a disk differ by seconds, which pass while a job runs."""
 
 
-def seconds_ahead(paths: Iterable[Path]) -> float:
-    """How far the latest of the files that exist lies in the future; 0 where none does."""
-    now = time.time()
-    return max([0.0, *(path.stat().st_mtime - now for path in paths if path.exists())])
-
-
 def refuse_later_inputs(paths: Iterable[Path]) -> None:
     """See, before a long job, that none of its inputs is from the future.
 
     Raises:
         InputError: one is, because a clock was or is wrong.
     """
+    now = time.time()
     for path in paths:
-        if (ahead := seconds_ahead([path])) > _TOLERATED_SECONDS:
+        if path.exists() and (ahead := path.stat().st_mtime - now) > _TOLERATED_SECONDS:
             problem = f"its time lies {_shown(ahead)} in the future: set the clock right, then `touch` the file"
             raise InputError(path, None, None, problem)
 

@@ -1,5 +1,7 @@
 """The one error a user can cause, and what a machine does to a process."""
 
+import re
+
 
 class InputError(Exception):
     """Bad input, told in one line that names the file, the record in it and the field of that record.
@@ -19,13 +21,14 @@ class InputError(Exception):
         return " ".join(": ".join((*places, self.problem)).split())
 
 
-class LostWorkerError(Exception):
-    """A process that makes batches was killed from outside."""
+def lost_worker(error: RuntimeError) -> str | None:
+    """What to tell of a process that made batches and was killed from outside; None for any other error.
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
-
-    def __str__(self) -> str:
-        advice = "the same command continues; fewer training.workers take less memory, if it was that"
-        return f"a process that loads pictures was ended ({self.reason}); {advice}"
+    PyTorch raises it out of a signal's handler, wherever the program is, and has no type of its own for it.
+    """
+    told = re.match(r"DataLoader worker \(pid.*?\) (is killed by signal: \w[\w ]*|exited unexpectedly)", str(error))
+    if told is None:
+        return None
+    reason = told[1].removeprefix("is ").strip()
+    advice = "the same command continues; fewer training.workers take less memory, if it was that"
+    return f"a process that loads pictures was ended ({reason}); {advice}"

@@ -25,6 +25,7 @@ from transpose.config.dataset import (
 from transpose.config.load import load_dataset, load_variant, training_of
 from transpose.config.precision import Precisions
 from transpose.config.recipe import Recipe
+from transpose.config.records import values_of_record
 from transpose.config.resolution import InputSizes, check_sizes
 from transpose.config.study import AttentionStudy, Evaluation, SideStudy, Split, Study
 from transpose.errors import InputError
@@ -95,7 +96,7 @@ class Plan:
             "precisions": self._precisions(),
             "studies": {self.study.name: self.study},
         }
-        return json.dumps(blocks[kind][name].model_dump(mode="json"), sort_keys=True)
+        return json.dumps(values_of_record(blocks[kind][name]), sort_keys=True)
 
     def annotations(self, wildcards: Wildcards) -> str:
         """Annotation file of the data set and split that the wildcards name."""
@@ -247,6 +248,10 @@ class Plan:
         """CPU threads of all processes that train a variant."""
         training = self.recipes[variant].training
         return training.gpus * training.threads
+
+    def picture_cache_gb(self, variant: str) -> str:
+        """GB of disk for a training's decoded pictures, as text: Snakemake counts whole numbers only."""
+        return str(self.recipes[variant].training.picture_cache_gb)
 
     def runs(self) -> Iterator[tuple[str, int]]:
         """(variant, seed) of every training; of a released checkpoint there is one."""

@@ -9,7 +9,7 @@ from transpose.config.study import Protocol
 from transpose.data.boxes import PersonBoxes
 from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationBatch
-from transpose.errors import InputError, LostWorkerError
+from transpose.errors import InputError
 from transpose.evaluation.predict import (
     Predictions,
     check_finite,
@@ -80,17 +80,6 @@ def test_the_flip_test_is_the_protocols_choice():
     both = predict_heatmaps(left_half, images, COCO, Protocol(), CPU)
     torch.testing.assert_close(plain, left_half(normalise(images)))
     torch.testing.assert_close(both, peaks(normalise(images)) / 2)
-
-
-def test_a_lost_worker_is_told_wherever_it_interrupts():
-    def interrupted(batch):
-        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
-
-    images, _ = crops()
-    nowhere = np.zeros((len(images), 2))
-    batch = EvaluationBatch(images, nowhere, nowhere, np.arange(len(images)))
-    with pytest.raises(LostWorkerError, match="killed by signal: Killed"):
-        predict_keypoints(interrupted, [batch], COCO, Protocol(), CPU)
 
 
 def test_bf16_is_nearly_fp32():

@@ -35,7 +35,7 @@ def history_lines(records: list[dict[str, Any]]) -> str:
 
 def write_recipe(results: Path, recipe: Recipe = RECIPE) -> None:
     """The resolved recipe's record."""
-    write_json(results / "records" / "recipes" / f"{recipe.name}.json", recipe.model_dump(mode="json"))
+    write_json(results / "records" / "recipes" / f"{recipe.name}.json", recipe.deciding_values())
 
 
 def write_training(
@@ -52,7 +52,7 @@ def write_training(
             "variant": recipe.name,
             "title": "Tiny",
             "seed": seed,
-            "recipe": recipe.model_dump(mode="json"),
+            "recipe": recipe.deciding_values(),
             "initialisation": "from scratch",
             "precision": "fp32",
             "threads": 1,

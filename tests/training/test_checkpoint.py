@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from transpose.files import folder_lock, write_json
 from transpose.training.checkpoint import CheckpointStore
-
-LATEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+from transpose.training.checkpoint_files import LATEST, PREVIOUS, digest_of_checkpoint, remove_checkpoints_of
 
 
 @pytest.fixture
@@ -53,11 +53,52 @@ def test_two_damaged_checkpoints_are_none(store: CheckpointStore, tmp_path: Path
     assert store.load() is None
 
 
-def test_clearing_leaves_nothing(store: CheckpointStore, tmp_path: Path) -> None:
+def finished(folder: Path) -> Path:
+    """run.json of a training whose outputs came from the latest checkpoint there."""
+    write_json(folder / "run.json", {"checkpoint": digest_of_checkpoint(folder)})
+    return folder / "run.json"
+
+
+def checkpoints(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("checkpoint*"))
+
+
+def test_checkpoints_of_a_finished_training_go_and_what_was_set_aside_stays(
+    store: CheckpointStore, tmp_path: Path
+) -> None:
+    store.save({"epoch": 7})
+    aside = store.set_aside("a" * 64)
     store.save({"epoch": 0})
     store.save({"epoch": 1})
-    store.clear()
-    assert list(tmp_path.iterdir()) == []
+    remove_checkpoints_of(finished(tmp_path))
+    assert checkpoints(tmp_path) == [aside.name]
+
+
+def test_checkpoints_of_a_training_that_began_anew_stay(store: CheckpointStore, tmp_path: Path) -> None:
+    store.save({"epoch": 0})
+    run = finished(tmp_path)
+    store.save({"epoch": 1})
+    remove_checkpoints_of(run)
+    assert checkpoints(tmp_path) == [PREVIOUS, LATEST]
+
+
+def test_checkpoints_stay_while_somebody_works_in_the_folder(store: CheckpointStore, tmp_path: Path) -> None:
+    store.save({"epoch": 0})
+    run = finished(tmp_path)
+    with folder_lock(tmp_path):
+        remove_checkpoints_of(run)
+    assert checkpoints(tmp_path) == [LATEST]
+
+
+@pytest.mark.parametrize("values", [{}, {"checkpoint": None}])
+def test_nothing_is_removed_for_a_run_that_names_no_checkpoint(
+    store: CheckpointStore, tmp_path: Path, values: dict[str, None]
+) -> None:
+    write_json(tmp_path / "run.json", values)
+    remove_checkpoints_of(tmp_path / "run.json")
+    store.save({"epoch": 0})
+    remove_checkpoints_of(tmp_path / "run.json")
+    assert checkpoints(tmp_path) == [LATEST]
 
 
 def _damage(path: Path, how: str) -> None:
@@ -77,8 +118,14 @@ def test_a_kill_while_one_is_set_aside_loses_no_epoch(
 ) -> None:
     for epoch in (1, 2):
         store.save({"epoch": epoch})
+    moved = Path.replace
+
+    def move_and_die(path: Path, target: Path) -> None:
+        moved(path, target)
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as killed:
-        killed.setattr(store, "clear", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+        killed.setattr(Path, "replace", move_and_die)
         with pytest.raises(KeyboardInterrupt):
             store.set_aside("a" * 64)
     assert store.load() is None

@@ -10,7 +10,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 
 from tests.training.processes import results_of
 from transpose.cli.training import told_by_leader
-from transpose.errors import InputError, LostWorkerError
+from transpose.errors import InputError
 from transpose.training import launch
 from transpose.training.distributed import Group, LostProcessError
 from transpose.training.interruption import Interrupted
@@ -66,12 +66,6 @@ def test_the_leader_alone_tells_and_all_end_alike(error: Exception, status: int,
     assert (leader[0], other) == (status, (status, ""))
     assert leader[1].startswith(line)
     assert leader[1].count("\n") == 1
-
-
-def test_of_a_lost_worker_its_own_process_tells_without_waiting() -> None:
-    for rank in (0, 1):
-        with pytest.raises(InputError, match=r"^folder: a process that loads pictures was ended \(killed"):
-            tell(Group(rank, 2), LostWorkerError("killed by signal: Killed"))
 
 
 def test_of_a_lost_process_the_leader_tells() -> None:

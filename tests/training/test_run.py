@@ -212,6 +212,16 @@ def test_what_killed_writers_left_is_removed(data: TrainingData, tmp_path: Path)
     assert sorted(path.name for path in (tmp_path / "run").glob(".*")) == [".lock"]
 
 
+def test_an_interrupted_run_may_go_on_with_fewer_workers(data: TrainingData, tmp_path: Path) -> None:
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
+    with pytest.raises(Interrupted):
+        train_variant(recipe(workers=2), 0, data, PROTOCOL, tmp_path / "cut", Watcher(signal_at=3))
+    rest = Watcher()
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "cut", rest)
+    assert rest.steps == 3
+    assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
+
+
 def test_an_interrupted_run_may_begin_to_keep_pictures(data: TrainingData, tmp_path: Path) -> None:
     train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
     with pytest.raises(Interrupted):

@@ -17,7 +17,7 @@ from tests.training.processes import in_processes, results_of
 from tests.training.test_run import OUTPUTS, PROTOCOL, Watcher, recipe
 from tests.training.test_several_processes import train as train_in_group
 from transpose.config.training import OneCycleSchedule
-from transpose.errors import InputError, LostWorkerError
+from transpose.errors import InputError, lost_worker
 from transpose.evaluation.memory import memory_for
 from transpose.skeleton import COCO
 from transpose.training.checkpoint import CheckpointStore
@@ -146,10 +146,11 @@ def test_a_killed_worker_is_one_line_and_the_training_continues(
 ) -> None:
     train(data, tmp_path / "whole", Watcher())
     name = "Killed" if number == signal.SIGKILL else "Bus error"
-    with pytest.raises(LostWorkerError) as caught:
+    with pytest.raises(RuntimeError, match="DataLoader worker") as caught:
         train(data, tmp_path / "cut", Killer(at, number), workers=1)
-    assert str(caught.value).startswith(f"a process that loads pictures was ended (killed by signal: {name}); the same")
-    assert "\n" not in str(caught.value)
+    told = lost_worker(caught.value) or ""
+    assert told.startswith(f"a process that loads pictures was ended (killed by signal: {name}); the same")
+    assert "\n" not in told
     rest = train(data, tmp_path / "cut", Watcher(), workers=1)
     assert rest.steps == 6 - at + 1
     assert outputs(tmp_path / "cut") == outputs(tmp_path / "whole")
@@ -193,7 +194,8 @@ def test_the_batch_of_a_diverged_training_is_kept_until_one_ends_well(
     told = json.loads((tmp_path / DIVERGED).read_text())
     assert (told["epoch"], told["step"]) == (1, 0)
     assert told["annotation_ids"] == caught.value.annotation_ids
-    CheckpointStore(tmp_path).clear()
+    for checkpoint in tmp_path.glob("checkpoint*"):
+        checkpoint.unlink()
     train(data, tmp_path, Watcher())
     assert not (tmp_path / DIVERGED).exists()
 

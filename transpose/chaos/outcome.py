@@ -12,8 +12,8 @@ from transpose.files import digest_of_value, read_json, sha256_of_file
 from transpose.tracking.inventory import HeldRun, held_runs
 
 LEFT_OUT: Mapping[str, tuple[str, ...]] = {
-    # How long a training took, and how often it was interrupted.
-    "run.json": ("seconds", "resumed_at_epoch"),
+    # How long a training took, how often it was interrupted, and the digest of a checkpoint that knows that too.
+    "run.json": ("seconds", "resumed_at_epoch", "checkpoint"),
     # Measured times and the machine's load. Parameters and operations stay.
     "cost": ("timings", "machine"),
     # Where the database lies.
@@ -22,9 +22,6 @@ LEFT_OUT: Mapping[str, tuple[str, ...]] = {
     "tracking": ("run_id", "experiment_id", "model_id", "added"),
 }
 """Fields that two runs of one study may differ in, by the name of a JSON file or of its topmost folder."""
-
-_FILES_LEFT_OUT = ("checkpoint.pt", "checkpoint.previous.pt")
-"""A training that outlives its shell keeps them, and the next start may find its outputs whole and take them."""
 
 _METRICS_LEFT_OUT = ("training/seconds", "training/resumed_at_epoch", "cost/timings/")
 """The same, in MLflow's names."""
@@ -53,7 +50,6 @@ class Outcome:
         digests = {
             name: _digest(path, path.relative_to(results) if path.is_relative_to(results) else Path(path.name))
             for name, path in checkout.made().items()
-            if path.name not in _FILES_LEFT_OUT
         }
         study = load_study(checkout.folder / "config" / "config.yaml").name
         runs = held_runs(results, study)

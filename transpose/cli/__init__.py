@@ -6,7 +6,7 @@ from transpose.allocator import keep_freed_memory
 from transpose.cli import attention, chaos, cost, data, evaluation, reporting, training  # noqa: F401 -- each registers its verbs
 from transpose.cli.app import app
 from transpose.disk import disk_error
-from transpose.errors import InputError, LostWorkerError
+from transpose.errors import InputError, lost_worker
 
 
 def main() -> None:
@@ -14,8 +14,12 @@ def main() -> None:
     keep_freed_memory()
     try:
         app()
-    except (InputError, LostWorkerError) as error:
+    except InputError as error:
         sys.exit(f"transpose: {error}")
+    except RuntimeError as error:
+        if (told := lost_worker(error)) is None:
+            raise
+        sys.exit(f"transpose: {told}")
     except OSError as error:
         if (told := disk_error(error)) is None:
             raise

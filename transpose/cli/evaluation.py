@@ -16,6 +16,7 @@ from transpose.cli.options import (
     RecipeFile,
     RunFile,
     WeightsFile,
+    Workers,
 )
 
 
@@ -28,6 +29,7 @@ def predict(
     weights: WeightsFile,
     boxes: BoxFile,
     output: Output,
+    workers: Workers = None,
 ) -> None:
     """Predict the persons in boxes; writes COCO keypoint results."""
     from transpose.config.dataset import Dataset
@@ -38,7 +40,7 @@ def predict(
 
     settings = read_record(Dataset, dataset)
     predict_file(
-        read_record(Recipe, recipe),
+        read_record(Recipe, recipe).loading_with(workers),
         weights,
         settings.skeleton,
         annotations,

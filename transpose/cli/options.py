@@ -15,4 +15,5 @@ RunFile = Annotated[Path, typer.Option("--run", help="run.json of the training; 
 Output = Annotated[Path, typer.Option("--output", help="File to write.")]
 ResultsFolder = Annotated[Path, typer.Option("--results", help="The study's results folder.")]
 StudyFile = Annotated[Path, typer.Option("--study", help="Resolved study.")]
+Workers = Annotated[int | None, typer.Option(min=0, help="Processes that load pictures; the recipe's if not given.")]
 StudyName = Annotated[str, typer.Option("--study", help="Name of the study.")]

@@ -84,11 +84,15 @@ def track(
     seed: Annotated[int, typer.Option(min=0)],
     output: Output,
 ) -> None:
-    """Bring MLflow level with the files of one training; what it holds already is not logged again."""
+    """Bring MLflow level with the files of one training, whose checkpoints go; what it holds is not logged again."""
     from transpose.files import write_json
     from transpose.tracking import track_run, tracking_uri
+    from transpose.training.checkpoint_files import remove_checkpoints_of
 
     write_json(output, track_run(results, study, variant, seed, tracking_uri(results)))
+    # The training cannot do so itself: Snakemake deletes the outputs of a job whose good end it has not noted, of one
+    # that outlived it, and of one that seems older than its inputs.
+    remove_checkpoints_of(results / "train" / variant / f"seed{seed}" / "run.json")
 
 
 @app.command()

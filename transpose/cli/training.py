@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from transpose.cli.app import app
-from transpose.cli.options import DatasetFile, Output, ProtocolFile, RecipeFile, ResultsFolder, StudyName, WeightsFile
-from transpose.errors import InputError, LostWorkerError
+from transpose.cli.options import (
+    DatasetFile,
+    Output,
+    ProtocolFile,
+    RecipeFile,
+    ResultsFolder,
+    StudyName,
+    WeightsFile,
+    Workers,
+)
+from transpose.errors import InputError
 
 if TYPE_CHECKING:
     from transpose.training.distributed import Group
@@ -26,9 +35,13 @@ def train(
     protocol: ProtocolFile,
     results: ResultsFolder,
     study: StudyName,
+    workers: Workers = None,
+    picture_cache_gb: Annotated[
+        float | None, typer.Option(min=0, help="GB for decoded pictures; the recipe's if not given.")
+    ] = None,
 ) -> None:
     """Train a variant, in as many processes as its recipe says; the same command after an interruption continues."""
-    from transpose.clock import refuse_later_inputs, seconds_ahead
+    from transpose.clock import refuse_later_inputs
     from transpose.compute import choose_compute
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
@@ -36,19 +49,15 @@ def train(
     from transpose.config.study import Protocol
     from transpose.progress import TrainingProgress
     from transpose.tracking import LiveRun
-    from transpose.training.ancestors import Ancestors
-    from transpose.training.checkpoint import CheckpointStore
     from transpose.training.data import TrainingData
     from transpose.training.distributed import check_devices, is_launched, joined
     from transpose.training.launch import launch
     from transpose.training.run import train_variant
 
-    ancestors = Ancestors()
-    chosen = read_record(Recipe, recipe)
+    chosen = read_record(Recipe, recipe).loading_with(workers, picture_cache_gb)
     training = chosen.training
     weights = [Path(file) for file in (training.backbone_weights, training.initial_weights) if file is not None]
-    inputs = [recipe, dataset, protocol, train, validation, *weights]
-    refuse_later_inputs(inputs)
+    refuse_later_inputs([recipe, dataset, protocol, train, validation, *weights])
     compute = choose_compute(training.device, training.precision, training.threads)
     if training.gpus > 1 and not is_launched():
         check_devices(training.gpus, compute)
@@ -63,11 +72,6 @@ def train(
     ):
         progress = TrainingProgress(training.epochs, sys.stderr, live.epoch if live else lambda _: None)
         train_variant(chosen, seed, data, read_record(Protocol, protocol), folder, progress, group)
-    # Not before everything has ended well: Snakemake deletes the outputs of a job that dies in its last second, of one
-    # that outlived it, since it never heard of the good end, and of one that seems older than its inputs, since the
-    # clock was set back meanwhile.
-    if group.leads and ancestors.all_live() and not seconds_ahead(inputs):
-        CheckpointStore(folder).clear()
 
 
 @contextmanager
@@ -83,9 +87,6 @@ def told_by_leader(group: "Group", folder: Path) -> Iterator[None]:
         if group.leads:
             raise InputError(folder, None, None, str(error)) from None
         raise typer.Exit(1) from None
-    except LostWorkerError as error:
-        # In the midst of a step, in which the others cannot be waited for: they find this process gone.
-        raise InputError(folder, None, None, str(error)) from None
     except InputError as error:
         status, line = 1, f"transpose: {error}"
     except DivergedError as error:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings, parse
@@ -28,6 +29,14 @@ RECORD_MODELS: Mapping[str, type[Settings]] = {
 """Model of each kind of record, by the folder that holds its files."""
 
 
+def values_of_record(record: Settings) -> dict[str, Any]:
+    """What stands in the file of a resolved block, as JSON values.
+
+    Of a recipe that is what decides the weights: nobody wants to train again because pictures are loaded otherwise.
+    """
+    return record.deciding_values() if isinstance(record, Recipe) else record.model_dump(mode="json")
+
+
 def write_record(kind: str, text: str, path: Path) -> None:
     """Check JSON `text` against the model of `kind` and write it.
 
@@ -40,4 +49,4 @@ def write_record(kind: str, text: str, path: Path) -> None:
         values = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError("record", kind, None, f"not JSON: {error.msg}") from None
-    write_json(path, parse(RECORD_MODELS[kind], values, kind).model_dump(mode="json"))
+    write_json(path, values_of_record(parse(RECORD_MODELS[kind], values, kind)))

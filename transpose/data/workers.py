@@ -1,9 +1,7 @@
 """Batches made by worker processes."""
 
-import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import is_dataclass
 from typing import Generic, TypeVar
 
@@ -12,28 +10,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from transpose.errors import InputError, LostWorkerError
+from transpose.errors import InputError
 
 Batch = TypeVar("Batch")
-
-
-@contextmanager
-def living_workers() -> Iterator[None]:
-    """While entered, the death of a worker is told as what it is.
-
-    Enter it around all work between the first and the last batch: torch tells of a death by an exception out of a
-    signal's handler, wherever the program is.
-
-    Raises:
-        LostWorkerError: a worker is gone.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        told = re.match(r"DataLoader worker \(pid.*?\) (is killed by signal: \w[\w ]*|exited unexpectedly)", str(error))
-        if told is None:
-            raise
-        raise LostWorkerError(told[1].removeprefix("is ").strip()) from None
 
 
 def load_batches(
@@ -46,7 +25,7 @@ def load_batches(
 
     Raises:
         InputError: `make` raised it, in whatever process, or shared memory cannot hold what workers make ahead.
-        LostWorkerError: a worker is gone; see `living_workers`.
+        RuntimeError: a worker was killed; see `lost_worker`.
     """
     loader = DataLoader(
         _Batches(make),
@@ -57,11 +36,10 @@ def load_batches(
         collate_fn=_unchanged,
         worker_init_fn=_begin_worker,
     )
-    with living_workers():
-        for batch in loader:
-            if isinstance(batch, InputError):
-                raise batch
-            yield batch
+    for batch in loader:
+        if isinstance(batch, InputError):
+            raise batch
+        yield batch
 
 
 def slices(order: np.ndarray, batch_size: int) -> list[np.ndarray]:

@@ -14,7 +14,6 @@ from transpose.config.study import Protocol
 from transpose.data.boxes import PersonBoxes
 from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationBatch
-from transpose.data.workers import living_workers
 from transpose.errors import InputError
 from transpose.evaluation.memory import memory_for
 from transpose.evaluation.results import PoseResults
@@ -158,17 +157,15 @@ def predict_keypoints(
 
     Raises:
         FloatingPointError, InputError: as `predict_heatmaps`.
-        LostWorkerError: a process that loads pictures is gone.
     """
     collector = PredictionCollector(skeleton, protocol)
     latest: tuple[EvaluationBatch, Tensor] | None = None
-    with living_workers():
-        for batch in batches:
-            # A GPU is given its next batch before the host waits for the last one, and computes while that is decoded.
-            heatmaps = _heatmaps_on_device(model, batch.crops, skeleton, protocol, compute)
-            if latest is not None:
-                collector.add(latest[0], finite_on_cpu(latest[1]).numpy())
-            latest = batch, heatmaps
+    for batch in batches:
+        # A GPU is given its next batch before the host waits for the last one, and computes while that is decoded.
+        heatmaps = _heatmaps_on_device(model, batch.crops, skeleton, protocol, compute)
+        if latest is not None:
+            collector.add(latest[0], finite_on_cpu(latest[1]).numpy())
+        latest = batch, heatmaps
     if latest is not None:
         collector.add(latest[0], finite_on_cpu(latest[1]).numpy())
     return collector.predictions()

@@ -39,7 +39,7 @@ class LiveRun:
             "study": study,
             "variant": recipe.name,
             "seed": seed,
-            "recipe": recipe.model_dump(mode="json"),
+            "recipe": recipe.deciding_values(),
         }
         self._follower: _Follower | None = None
         self._warned = False

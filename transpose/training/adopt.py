@@ -37,7 +37,7 @@ def adopt_released(recipe: Recipe, weights: Path, keypoints: int, folder: Path) 
         "title": recipe.variant.title,
         "seed": 0,
         "source": "official",
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": recipe.deciding_values(),
         "initialisation": initialisation,
         "released_sha256": metadata.get("sha256"),
         "converted_sha256": sha256_of_file(weights),

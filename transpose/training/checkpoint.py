@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from transpose.files import atomic_path, digest_of_value
+from transpose.training.checkpoint_files import DIGEST_BYTES, LATEST, PREVIOUS
 
-_DIGEST_BYTES = 32
 _NAME_LENGTH = 12
 
 
@@ -24,8 +24,8 @@ class CheckpointStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._latest = folder / "checkpoint.pt"
-        self._previous = folder / "checkpoint.previous.pt"
+        self._latest = folder / LATEST
+        self._previous = folder / PREVIOUS
 
     def save(self, state: dict[str, Any]) -> None:
         """Write `state` (tensors and plain values only), keeping the checkpoint before it."""
@@ -62,7 +62,7 @@ class CheckpointStore:
             self._latest.replace(aside)
         else:
             self._previous.replace(aside)
-        self.clear()
+            self._latest.unlink(missing_ok=True)
         return aside
 
     def take_back(self, fingerprint: str) -> bool:
@@ -72,11 +72,6 @@ class CheckpointStore:
             return False
         aside.replace(self._latest)
         return True
-
-    def clear(self) -> None:
-        """Remove the last two checkpoints, of a finished run or of another recipe's; what was set aside stays."""
-        self._latest.unlink(missing_ok=True)
-        self._previous.unlink(missing_ok=True)
 
     def _aside(self, fingerprint: str) -> Path:
         return self._folder / f"checkpoint.{fingerprint[:_NAME_LENGTH]}.pt"
@@ -126,5 +121,5 @@ def _intact_payload(path: Path) -> bytes | None:
     if not path.is_file():
         return None
     content = path.read_bytes()
-    digest, payload = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    digest, payload = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
     return payload if hashlib.sha256(payload).digest() == digest else None

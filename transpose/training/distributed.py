@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import nn
 
 from transpose.compute import Compute
-from transpose.errors import InputError
+from transpose.errors import InputError, lost_worker
 from transpose.training.interruption import Interrupted
 
 Value = TypeVar("Value")
@@ -181,4 +181,6 @@ def _others_present() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        if lost_worker(error) is not None:
+            raise
         raise LostProcessError from error

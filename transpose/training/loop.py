@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from transpose.compute import Compute
 from transpose.config.training import Training
 from transpose.data.loader import TrainingBatch, TrainingSamples, training_batches
-from transpose.data.workers import living_workers
 from transpose.evaluation.memory import memory_for
 from transpose.files import digest_of_value
 from transpose.training.checkpoint import CheckpointStore
@@ -119,7 +118,7 @@ class TrainingRun:
             Interrupted: SIGTERM or SIGINT arrived; the checkpoint is written.
             DivergedError: loss or weights are not finite; the last checkpoint is from before.
             InputError: a picture is broken, a GPU's memory is full, or the disk does not take the checkpoint.
-            LostWorkerError: a process that loads pictures is gone.
+            RuntimeError: a process that loads pictures was killed; see `lost_worker`.
         """
         with StopRequest() as stop:
             while self.progress.epoch < self.training.epochs:
@@ -143,17 +142,16 @@ class TrainingRun:
             processes=self.group.size,
             pinned=self.compute.pins_memory,
         )
-        with living_workers():
-            while progress.step < self.steps:
-                index = self._train_step(batches, observer)
-                number, is_late = self._agreed(stop, time.monotonic() - saved > CHECKPOINT_SECONDS)
-                if number or is_late or progress.step == self.steps:
-                    self._check_weights(index)
-                if number or is_late:
-                    self._save()
-                    saved = time.monotonic()
-                if number:
-                    raise Interrupted(number)
+        while progress.step < self.steps:
+            index = self._train_step(batches, observer)
+            number, is_late = self._agreed(stop, time.monotonic() - saved > CHECKPOINT_SECONDS)
+            if number or is_late or progress.step == self.steps:
+                self._check_weights(index)
+            if number or is_late:
+                self._save()
+                saved = time.monotonic()
+            if number:
+                raise Interrupted(number)
 
     def _train_step(self, batches: Iterator[TrainingBatch], observer: Observer) -> np.ndarray:
         """One step of all processes; the persons [B] of this one."""

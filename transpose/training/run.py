@@ -25,6 +25,7 @@ from transpose.models.weights import load_backbone, load_to_fine_tune, read_meta
 from transpose.provenance import TRAINING_CODE, code_fingerprint, git_state
 from transpose.skeleton import Skeleton
 from transpose.training.checkpoint import CheckpointStore, settle_checkpoints
+from transpose.training.checkpoint_files import digest_of_checkpoint
 from transpose.training.data import TrainingData
 from transpose.training.distributed import ALONE, Group
 from transpose.training.loop import DivergedError, Observer, Progress, TrainingRun
@@ -47,8 +48,8 @@ def train_variant(
     """Train one variant and write `weights.safetensors` (best), `last.safetensors`, `history.jsonl` and `run.json`.
 
     Interrupted at any moment, the same call continues and ends with the same bytes (fixed device, threads, processes).
-    The checkpoint of a finished training stays, so that the same call writes lost outputs anew; see
-    `CheckpointStore.clear`.
+    The checkpoint of a finished training stays, so that the same call writes lost outputs anew; `run.json` names it,
+    for `remove_checkpoints_of`.
 
     Args:
         folder: of this run; a lock keeps a second trainer out.
@@ -63,7 +64,7 @@ def train_variant(
             GPU's memory does not suffice, or the disk does not take a file.
         Interrupted: a signal asked to stop.
         DivergedError: loss or weights are not finite; `diverged.json` holds which batch it was.
-        LostWorkerError: a process that loads pictures is gone.
+        RuntimeError: a process that loads pictures was killed; see `lost_worker`.
         LostProcessError: another process of the group has ended.
         ValueError: the group is not of the recipe's size.
     """
@@ -106,7 +107,7 @@ def train_variant(
             "variant": recipe.name,
             "title": recipe.variant.title,
             "seed": seed,
-            "recipe": recipe.model_dump(mode="json"),
+            "recipe": recipe.deciding_values(),
             "initialisation": start.description,
             "backbone_sha256": digests.get("backbone"),
             "initial_weights_sha256": digests.get("initial"),
@@ -134,6 +135,7 @@ def train_variant(
                 "train": {"annotations": str(data.train), "sha256": digests["train"]},
                 "validation": {"annotations": str(data.validation), "sha256": digests["validation"]},
             },
+            "checkpoint": digest_of_checkpoint(folder),
             "code": {**git_state(), "fingerprint": "+".join(progress.code)},
             "environment": describe_machine(compute.device),
         }
@@ -202,8 +204,7 @@ def _identity(
 ) -> dict[str, Any]:
     """All that decides the weights."""
     return {
-        # Kept pictures are the decoder's to the byte: an interrupted training may begin to keep some, or cease to.
-        "recipe": recipe.model_dump(mode="json", exclude={"training": {"picture_cache_gb"}}),
+        "recipe": recipe.deciding_values(),
         "seed": seed,
         "files": digests,
         "skeleton": data.skeleton.model_dump(mode="json"),

@@ -17,13 +17,15 @@ rule predict:
     threads: PLAN.study.protocol.threads
     resources:
         gpu=GPUS,
+        workers=lambda wildcards: PLAN.recipes[wildcards.variant].training.workers,
     params:
         code=code_fingerprint(*PREDICTION_CODE),
     message:
         "Predict {wildcards.dataset} {wildcards.split} on {wildcards.boxes} boxes with {wildcards.variant}, seed {wildcards.seed}"
     shell:
         "python -m transpose predict --recipe {input.recipe:q} --protocol {input.protocol:q} --dataset {input.dataset:q}"
-        " --annotations {input.annotations:q} --weights {input.weights:q} --boxes {input.boxes:q} --output {output:q} 2> {log:q}"
+        " --annotations {input.annotations:q} --weights {input.weights:q} --boxes {input.boxes:q}"
+        " --workers {resources.workers:q} --output {output:q} 2> {log:q}"
 
 
 rule evaluate:

@@ -27,8 +27,11 @@ rule train:
     conda:
         "../../environment.yml"
     threads: lambda wildcards: PLAN.training_threads(wildcards.variant)
+    # Resources are no trigger, unlike parameters: how pictures are loaded decides no byte.
     resources:
         gpu=lambda wildcards: GPUS * PLAN.recipes[wildcards.variant].training.gpus,
+        workers=lambda wildcards: PLAN.recipes[wildcards.variant].training.workers,
+        picture_cache_gb=lambda wildcards: PLAN.picture_cache_gb(wildcards.variant),
     params:
         results=subpath(output.run, ancestor=4),
         study=PLAN.study.name,
@@ -38,4 +41,5 @@ rule train:
     shell:
         "python -m transpose train --recipe {input.recipe:q} --seed {wildcards.seed:q} --dataset {input.dataset:q}"
         " --train {input.train:q} --validation {input.validation:q} --protocol {input.protocol:q}"
+        " --workers {resources.workers:q} --picture-cache-gb {resources.picture_cache_gb:q}"
         " --results {params.results:q} --study {params.study:q} 2> {log:q}"
