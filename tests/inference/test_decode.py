@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
@@ -87,6 +89,19 @@ def test_leaves_the_heatmaps_alone_and_takes_an_empty_batch():
     points, scores = dark_decode(heatmaps[:0])
     assert points.shape == (0, 1, 2)
     assert scores.shape == (0, 1)
+
+
+@pytest.mark.parametrize("decode", [argmax_decode, dark_decode, quarter_decode])
+@pytest.mark.parametrize("order", [(0, 2, 3, 1), (1, 0, 2, 3)])
+def test_the_order_in_memory_changes_no_bit(
+    decode: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], order: tuple[int, ...]
+) -> None:
+    maps = np.random.default_rng(0).normal(0, 0.1, (130, 3, 20, 16)).astype(np.float32)
+    maps += gaussian(9, 10, size=(20, 16))
+    stored_otherwise = np.ascontiguousarray(maps.transpose(order)).transpose(np.argsort(order))
+    assert stored_otherwise.strides != maps.strides
+    for found, expected in zip(decode(stored_otherwise), decode(maps), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_refuses_an_even_kernel():

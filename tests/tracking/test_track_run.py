@@ -65,7 +65,7 @@ class TestFinishedRun:
         def count(value: object) -> int:
             return sum(map(count, value.values())) if isinstance(value, dict) else 1
 
-        assert len(params) == count(RECIPE.model_dump(mode="json"))
+        assert len(params) == count(RECIPE.deciding_values())
 
     def test_epochs_are_the_history(self, results: Path, run: Run):
         for name in ("loss", "learning_rate"):

@@ -133,6 +133,20 @@ def test_another_depth_reruns_only_that_variant(checkout: Path) -> None:
     assert "r_sine" not in "".join(line for line in plan.splitlines() if line.startswith("Job "))
 
 
+def test_other_ways_to_load_pictures_train_nothing_again(checkout: Path) -> None:
+    path = checkout / "config" / "config.yaml"
+    training = STUDY["training"] | {"workers": 3, "picture_cache_gb": 0.5}
+    path.write_text(yaml.safe_dump(STUDY | {"training": training}))
+    plan = output_of(snakemake(checkout, "-n"))
+    path.write_text(yaml.safe_dump(STUDY))
+    assert "Train " not in plan
+    assert "Predict " not in plan
+
+
+def test_checkpoints_go_once_mlflow_is_level(checkout: Path) -> None:
+    assert not list((checkout / "results" / "train").rglob("checkpoint*"))
+
+
 def test_one_file_can_be_made_again_by_its_name(checkout: Path) -> None:
     target = "results/metrics/r_sine/seed0/toy/val/simulated.json"
     (checkout / target).unlink()
