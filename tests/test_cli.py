@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -106,7 +107,14 @@ def test_every_step_can_be_taken_by_hand(recipe: Path, dataset: Path, tiny_datas
     assert written["metrics"]["AP"] == json.loads((run / "run.json").read_text())["best_AP"]
 
 
-def test_several_processes_end_in_good_order_at_a_signal(
+def listening_addresses(pid: int) -> set[str]:
+    """Where a process and all that it has started accept connections."""
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    connections = [connection for process in family for connection in process.net_connections("inet")]
+    return {connection.laddr.ip for connection in connections if connection.status == psutil.CONN_LISTEN}
+
+
+def test_several_processes_talk_among_themselves_and_end_in_good_order_at_a_signal(
     recipe: Path, dataset: Path, tiny_dataset: Path, tmp_path: Path
 ) -> None:
     values = json.loads(recipe.read_text())
@@ -120,8 +128,10 @@ def test_several_processes_end_in_good_order_at_a_signal(
         while "done: loss" not in seen:
             seen = training.stderr.readline()
             assert seen, "ended before its first epoch"
+        listening = listening_addresses(training.pid)
         training.terminate()
         _, rest = training.communicate(timeout=60)
+    assert listening == {"127.0.0.1"}
     assert training.returncode == 143
     assert rest.count("stopped by SIGTERM; the same command continues where it left off") == 1
     assert "Traceback" not in rest

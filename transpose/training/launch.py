@@ -1,14 +1,20 @@
 """One command in several processes of this machine, by torchrun's launcher."""
 
 import logging
+import os
 import signal
+import socket
 import sys
 import tempfile
 import uuid
 from collections.abc import Sequence
 
+import psutil
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.elastic.rendezvous import RendezvousParameters, rendezvous_handler_registry
+from torch.distributed.elastic.rendezvous.static_tcp_rendezvous import StaticTCPRendezvous
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from transpose.errors import InputError
@@ -17,11 +23,32 @@ SHUTDOWN_SECONDS = 3600
 """How long a signalled training may take to end by itself: it writes a checkpoint first, on whatever disk."""
 
 
+_LOOPBACK, _BACKEND = "127.0.0.1", "loopback"
+
+
+class LoopbackRendezvous(StaticTCPRendezvous):
+    """The meeting place of one machine's processes, which nobody else can reach.
+
+    PyTorch's own listen on all addresses of the machine, and `--standalone`'s reads pickles there.
+    """
+
+    def __init__(self, parameters: RendezvousParameters) -> None:
+        listener = socket.create_server((_LOOPBACK, 0))
+        port = listener.getsockname()[1]
+        super().__init__(_LOOPBACK, port, 0, 1, parameters.run_id, int(parameters.config["timeout"]))
+        self._store = TCPStore(_LOOPBACK, port, is_master=True, multi_tenant=True, master_listen_fd=listener.detach())
+
+    def get_backend(self) -> str:
+        """The name that `launch` asks for it by."""
+        return _BACKEND
+
+
 def launch(arguments: Sequence[str], processes: int) -> int:
     """Run `python -m transpose ARGUMENTS` in several processes, as `torchrun --standalone` does, and wait for them.
 
-    SIGTERM and SIGINT are passed on. When one process fails, the others are ended. Unlike torchrun, this leaves it to
-    the processes to tell in one line what was wrong.
+    They listen, and speak to each other, on the loopback address alone. SIGTERM and SIGINT are passed on. When one
+    process fails, the others are ended. Unlike torchrun, this leaves it to the processes to tell in one line what was
+    wrong.
 
     Returns:
         The exit status: 128 + N after signal N, else that of the first process that failed, or 0.
@@ -30,15 +57,17 @@ def launch(arguments: Sequence[str], processes: int) -> int:
         InputError: a process was killed, so that it could not tell why.
     """
     _silence_launcher()
+    # What goes between processes on the CPU holds pickles.
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", _loopback_interface())
+    rendezvous_handler_registry.register(_BACKEND, LoopbackRendezvous)
     with tempfile.TemporaryDirectory() as folder:
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
             nproc_per_node=processes,
             run_id=str(uuid.uuid4()),
-            rdzv_backend="c10d",
-            rdzv_endpoint="localhost:0",
-            local_addr="localhost",
+            rdzv_backend=_BACKEND,
+            local_addr=_LOOPBACK,
             max_restarts=0,
             logs_specs=DefaultLogsSpecs(log_dir=folder),
             shutdown_timeout=SHUTDOWN_SECONDS,
@@ -50,6 +79,11 @@ def launch(arguments: Sequence[str], processes: int) -> int:
         except ChildFailedError as error:
             return _status(error)
     return 0
+
+
+def _loopback_interface() -> str:
+    interfaces = psutil.net_if_addrs().items()
+    return next(name for name, addresses in interfaces if any(one.address == _LOOPBACK for one in addresses))
 
 
 def _status(error: ChildFailedError) -> int:
