@@ -78,10 +78,10 @@ def measure_cost(model: nn.Module, variant: Variant, settings: Cost, device: tor
     business.
     """
     formed = inference_form(model, Compute(device, "fp32", settings.threads))
+    # The larger ones last: what a process has once held stays resident.
+    sizes = sorted(set(settings.batch_sizes))
     with _threads(settings.threads):
-        timings = tuple(
-            _time_batch(formed, variant.input_size, size, settings.repeats, device) for size in settings.batch_sizes
-        )
+        timings = tuple(_time_batch(formed, variant.input_size, size, settings.repeats, device) for size in sizes)
     return CostReport(
         input_size=variant.input_size,
         parameters=count_parameters(model, variant),

@@ -68,6 +68,7 @@ def test_an_earlier_benchmark_is_compared_lap_by_lap() -> None:
 
 def test_another_machine_is_told_of() -> None:
     assert "not the same cpu" in render_changes(benchmark(1.0, cpu="a"), benchmark(1.0, cpu="b"))
+    assert "not the same threads" in render_changes(benchmark(1.0), benchmark(1.0).model_copy(update={"threads": 2}))
     assert "not the same" not in render_changes(benchmark(1.0), benchmark(1.0))
 
 
@@ -77,6 +78,21 @@ def test_a_broken_earlier_benchmark_is_refused_before_anything_is_timed(tmp_path
     result = CliRunner().invoke(app, ["cost", "--part", "decoder", "--against", str(earlier)])
     assert isinstance(result.exception, InputError)
     assert "earlier.json" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--part", "loader", "--figure", "x.png"), "--figure: does nothing without --part growth"),
+        (("--part", "training", "--compiled"), "--compiled: does nothing without --part inference"),
+        (("--part", "decoder", "--bf16"), "--bf16: does nothing without --part inference or training"),
+        (("--part", "growth", "--baseline"), "--baseline: does nothing without --part inference or training"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(arguments: tuple[str, ...], line: str) -> None:
+    result = CliRunner().invoke(app, ["cost", *arguments])
+    assert isinstance(result.exception, InputError)
+    assert str(result.exception) == f"cost: {line}"
 
 
 def test_what_is_computed_says_so_and_growth_is_shown(tmp_path: Path) -> None:

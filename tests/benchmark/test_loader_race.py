@@ -6,13 +6,13 @@ import torch
 
 from transpose.benchmark.coco_like import PICTURE_SIZE, write_coco_like
 from transpose.benchmark.loader import (
-    one_thread,
     our_batch,
     plain_batch,
     race_training_samples,
     samples_of,
     with_workers,
 )
+from transpose.benchmark.one_thread import one_thread
 from transpose.benchmark.race import Contender, race
 from transpose.data.coco import CocoAnnotations, load_annotations, training_instances
 from transpose.data.crops import IMAGENET_STD

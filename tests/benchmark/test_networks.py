@@ -1,7 +1,9 @@
 """Plain and own networks compute the same, and take turns in processes of their own."""
 
+from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
@@ -54,6 +56,32 @@ def test_a_training_step_in_a_lane_can_be_repeated() -> None:
         before = lane.peak_memory_bytes()
         lane.run()
         assert lane.peak_memory_bytes() >= before > 0
+
+
+def nothing() -> Work:
+    return int
+
+
+def test_a_lanes_memory_is_not_that_of_the_process_that_started_it() -> None:
+    held = np.ones(2**27)
+    with Lane(nothing) as lane:
+        assert lane.peak_memory_bytes() < held.nbytes
+
+
+def refused() -> Work:
+    raise InputError("compile", True, None, "needs a C++ compiler")
+
+
+def dying() -> Work:
+    raise SystemExit(4)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "line"), [(refused, "compile: True: needs a C"), (dying, "benchmark: its process ended with status 4")]
+)
+def test_a_lane_that_cannot_start_says_why(prepare: Callable[[], Work], line: str) -> None:
+    with pytest.raises(InputError, match=f"^{line}"):
+        Lane(prepare)
 
 
 def failing() -> Work:

@@ -2,10 +2,11 @@
 
 import multiprocessing
 import resource
-import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import torch
 
@@ -27,13 +28,18 @@ class Lane:
         Args:
             prepare: makes the work, in the process; can be pickled.
             keeps_memory: see `keep_freed_memory`.
+
+        Raises:
+            InputError: `prepare` raised it, or the process died.
         """
         context = multiprocessing.get_context("spawn")
         self._connection, far_end = context.Pipe()
         self._process = context.Process(target=_serve, args=(far_end, prepare, keeps_memory), daemon=True)
         self._process.start()
         far_end.close()
-        self._connection.recv()
+        if isinstance(answer := self._answer(), InputError):
+            self._process.join()
+            raise answer
 
     def run(self) -> None:
         """Do the work once and return at its end.
@@ -41,18 +47,22 @@ class Lane:
         Raises:
             InputError: the process died, for want of memory as a rule.
         """
+        self._answer("run")
+
+    def peak_memory_bytes(self) -> int:
+        """The most that the process has held so far: allocated on CUDA, elsewhere its whole resident memory."""
+        return self._answer("memory")
+
+    def _answer(self, command: str | None = None) -> Any:
+        """What the process sends next, after a command if there is one."""
         try:
-            self._connection.send("run")
-            self._connection.recv()
+            if command is not None:
+                self._connection.send(command)
+            return self._connection.recv()
         except (EOFError, ConnectionError):
             self._process.join()
             problem = f"its process ended with status {self._process.exitcode}; is there memory for the batch?"
             raise InputError("benchmark", None, None, problem) from None
-
-    def peak_memory_bytes(self) -> int:
-        """The most that the process has held so far: allocated on CUDA, elsewhere its whole resident memory."""
-        self._connection.send("memory")
-        return self._connection.recv()
 
     def __enter__(self) -> "Lane":
         """Itself."""
@@ -69,7 +79,11 @@ class Lane:
 def _serve(connection: Connection, prepare: Callable[[], Work], keeps_memory: bool) -> None:
     if keeps_memory:
         keep_freed_memory()
-    work = prepare()
+    try:
+        work = prepare()
+    except InputError as error:
+        connection.send(error)
+        return
     connection.send("ready")
     while True:
         try:
@@ -86,5 +100,8 @@ def _serve(connection: Connection, prepare: Callable[[], Work], keeps_memory: bo
 def _peak_memory_bytes() -> int:
     if torch.cuda.is_initialized():
         return torch.cuda.max_memory_allocated()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # Linux hands the maximum that `getrusage` tells on to a child: it may be that of the process that started it.
+        return 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,12 +1,9 @@
 """Training samples a second: as one writes them first, ours, and ours with decoded pictures kept on disk."""
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -44,7 +41,7 @@ def race_training_samples(batches: int = 2, rounds: int = 7) -> Race:
         batches: that each way makes in a round.
         rounds: timed ones, after one that fills the pictures kept on disk.
     """
-    with tempfile.TemporaryDirectory() as folder, one_thread():
+    with tempfile.TemporaryDirectory() as folder:
         annotations = load_annotations(write_coco_like(Path(folder) / "data"), COCO)
         instances = training_instances(annotations)
         exact, kept = (samples_of(annotations, disk_bytes) for disk_bytes in (0, _ENOUGH_BYTES))
@@ -109,16 +106,3 @@ def plain_batch(
         heatmaps.append(target[0])
         weights.append(target[1])
     return torch.stack(images), torch.from_numpy(np.stack(heatmaps)), torch.from_numpy(np.stack(weights))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let PyTorch and OpenCV compute on one thread, as loading processes do."""
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])

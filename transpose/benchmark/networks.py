@@ -11,7 +11,7 @@ from torch import Tensor
 
 from transpose.benchmark.lane import Lane, Work
 from transpose.benchmark.plain_network import PlainNetwork, plain_loss
-from transpose.benchmark.race import Contender, Race, race
+from transpose.benchmark.race import Contender, Race, race, seconds_of
 from transpose.compute import Compute, choose_compute
 from transpose.config.training import Precision, Training
 from transpose.config.variant import Variant
@@ -24,10 +24,14 @@ from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO
+from transpose.training.schedule import highest_rate
 from transpose.training.step import batch_loss, optimiser_of
 
 _SIDE = 2048
 """Of the yardstick's square matrices, large enough for a machine's peak."""
+
+_YARDSTICK_SECONDS = 0.05
+"""At least so long they are multiplied: a GPU is done with one product before its clock has risen."""
 
 _DROPOUT = Training().attention_dropout
 """The recipe's."""
@@ -150,14 +154,18 @@ def _lanes(forms: Sequence[Form]) -> Iterator[list[Lane]]:
 
 
 def _yardstick(compute: Compute) -> Contender:
-    """A square matrix product, in a precision and on a device."""
+    """Square matrix products, in a precision and on a device; as many as take a while."""
     matrix = torch.randn(_SIDE, _SIDE, device=compute.device, dtype=compute.dtype)
 
-    def multiply() -> None:
-        torch.matmul(matrix, matrix)
+    def multiply(times: int) -> None:
+        for _ in range(times):
+            torch.matmul(matrix, matrix)
         synchronise(compute.device)
 
-    return Contender(f"matrix product, {compute.precision}", multiply, 2 * _SIDE**3, compute.precision, True)
+    multiply(1)
+    times = max(1, round(_YARDSTICK_SECONDS / seconds_of(partial(multiply, 1))))
+    name = f"matrix product, {compute.precision}"
+    return Contender(name, partial(multiply, times), times * 2 * _SIDE**3, compute.precision, True)
 
 
 def plain_inference(subject: Subject) -> Work:
@@ -200,7 +208,7 @@ def plain_training(subject: Subject) -> Work:
     """A step of the plain network: fp32, dropout everywhere as in the recipe, a loss joint by joint, unfused Adam."""
     compute, training, batch = _plain_compute(subject), Training(), subject.batch()
     network = PlainNetwork(subject.model(training.attention_dropout, training.dropout)).to(compute.device).train()
-    optimiser = torch.optim.Adam(network.parameters(), foreach=False)
+    optimiser = torch.optim.Adam(network.parameters(), highest_rate(training.schedule), foreach=False)
 
     def step() -> None:
         images = normalise(batch.crops).contiguous().to(compute.device)
@@ -219,6 +227,8 @@ def own_training(subject: Subject, precision: Precision, attention_dropout: floa
     compute, training, batch = subject.compute(precision), Training(), subject.batch()
     model = compute.place(subject.model(attention_dropout, training.dropout)).train()
     optimiser = optimiser_of(model, training, compute)
+    for group in optimiser.param_groups:
+        group["lr"] = highest_rate(training.schedule)
 
     def step() -> None:
         optimiser.zero_grad(set_to_none=True)

@@ -11,6 +11,7 @@ from transpose.benchmark.evaluator import race_evaluators
 from transpose.benchmark.growth import measure_growth
 from transpose.benchmark.loader import race_training_samples, with_workers
 from transpose.benchmark.networks import Subject, inference_forms, network_race, training_races
+from transpose.benchmark.one_thread import one_thread
 from transpose.benchmark.parts import OF_VARIANTS, Part
 from transpose.benchmark.race import Race
 from transpose.benchmark.report import Benchmark, NetworkCost
@@ -92,12 +93,13 @@ def _races(order: Order) -> Iterator[tuple[Part, Iterator[Race]]]:
         if part in OF_VARIANTS:
             yield part, (race for variant in order.variants for race in _races_of(variant, part, order))
         elif part in _STAGES:
-            yield part, iter([_STAGES[part](order.rounds)])
+            with one_thread():
+                yield part, iter([_STAGES[part](order.rounds)])
 
 
 def _races_of(variant: Variant, part: Part, order: Order) -> Iterator[Race]:
     """Races of one variant: inference at each size of batch, all else at the largest."""
-    subjects = [Subject(variant, size, order.device, order.threads) for size in sorted(order.batch_sizes)]
+    subjects = [Subject(variant, size, order.device, order.threads) for size in sorted(set(order.batch_sizes))]
     if part is Part.INFERENCE:
         for subject in subjects:
             forms = inference_forms(subject, order.baseline, order.precisions, order.compiled)

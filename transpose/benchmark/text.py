@@ -70,14 +70,14 @@ def render_growth(growth: Growth) -> str:
 
 
 def render_changes(earlier: Benchmark, now: Benchmark) -> str:
-    """Each lap's speed as a multiple of the earlier one's, and a warning where the machines differ."""
+    """Each lap's speed as a multiple of the earlier one's, and a warning where machines or threads differ."""
     changes = changes_since(earlier, now)
-    different = sorted(
-        key for key in ("device", "cpu", "cores", "torch") if earlier.machine.get(key) != now.machine.get(key)
-    )
+    different = [key for key in ("cores", "cpu", "device", "torch") if earlier.machine.get(key) != now.machine.get(key)]
+    if earlier.threads != now.threads:
+        different.append("threads")
     lines = ["against the earlier benchmark"]
     if different:
-        lines.append(f"  not the same {', '.join(different)}: ratios tell of the machines too")
+        lines.append(f"  not the same {', '.join(different)}: ratios tell of that too")
     return "\n".join([*lines, *_change_lines(changes)])
 
 

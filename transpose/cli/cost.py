@@ -1,5 +1,6 @@
 """Verbs that measure what networks and stages cost."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from transpose.benchmark.parts import Part
 from transpose.cli.app import app
 from transpose.cli.options import Output, RecipeFile
+from transpose.errors import InputError
 
 
 @app.command()
@@ -35,10 +37,20 @@ def cost(
     from transpose.config.load import load_any_variant
     from transpose.files import write_json
 
+    parts = frozenset(part or (Part.INFERENCE,))
+    _refuse_idle_options(
+        parts,
+        {
+            "--figure": (figure is not None, {Part.GROWTH}),
+            "--compiled": (compiled, {Part.INFERENCE}),
+            "--bf16": (bf16, {Part.INFERENCE, Part.TRAINING}),
+            "--baseline": (baseline, {Part.INFERENCE, Part.TRAINING}),
+        },
+    )
     earlier = read_benchmark(against) if against else None
     order = Order(
         variants=tuple(map(load_any_variant, variants or ())),
-        parts=frozenset(part or (Part.INFERENCE,)),
+        parts=parts,
         batch_sizes=tuple(batch_size or (1, 16)),
         precisions=("fp32", "bf16") if bf16 else ("fp32",),
         baseline=baseline,
@@ -55,6 +67,20 @@ def cost(
     print(render_benchmark(benchmark))
     if earlier is not None:
         print("\n" + render_changes(earlier, benchmark))
+
+
+def _refuse_idle_options(parts: frozenset[Part], options: Mapping[str, tuple[bool, set[Part]]]) -> None:
+    """See that each option that was given has something to act on.
+
+    Args:
+        options: by name, whether it was given and the parts that it is for.
+
+    Raises:
+        InputError: it has not.
+    """
+    for name, (is_given, served) in options.items():
+        if is_given and not parts & served:
+            raise InputError("cost", None, name, f"does nothing without --part {' or '.join(sorted(served))}")
 
 
 @app.command()

@@ -162,7 +162,7 @@ class TrainingSamples:
 
 
 class EvaluationCrops:
-    """Crops of boxes, in the order of their pictures, so that each picture is decoded once."""
+    """Crops of boxes, in the order of their pictures, so that a process decodes hardly any picture twice."""
 
     def __init__(
         self, boxes: PersonBoxes, annotations: CocoAnnotations, pictures: PictureFolder, input_size: tuple[int, int]
