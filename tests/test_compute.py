@@ -60,6 +60,7 @@ def test_a_card_without_bf16_is_told_of_fp16(machine: None) -> None:
 
 def test_compiling_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
     assert choose_compute("cpu", "fp32", 1).compiled is False
     with pytest.raises(InputError, match=r"compile: True: needs a C\+\+ compiler"):
         choose_compute("cpu", "fp32", 1, compiled=True)

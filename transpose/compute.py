@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from transpose.config.training import Precision
 from transpose.errors import InputError
+from transpose.memory import memory_for_model
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -62,8 +63,13 @@ class Compute:
         return torch.cat([batch, batch.new_zeros(missing, *batch.shape[1:])])
 
     def place(self, model: Model) -> Model:
-        """Move the model to the device, convolutions' weights in channels-last order, which every backend prefers."""
-        return model.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        """Move the model to the device, convolutions' weights in channels-last order, which every backend prefers.
+
+        Raises:
+            InputError: the device's memory is full.
+        """
+        with memory_for_model(self.device):
+            return model.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def choose_compute(device: str, precision: Precision, threads: int, compiled: bool = False) -> Compute:

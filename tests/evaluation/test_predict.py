@@ -15,6 +15,7 @@ from transpose.evaluation.predict import (
     check_finite,
     finish_predictions,
     finite_heatmaps_of,
+    finite_on_cpu,
     predict_heatmaps,
     predict_keypoints,
 )
@@ -119,6 +120,11 @@ def test_a_diverged_model_is_the_fault_of_its_weights():
     words = "run/weights: the model's heatmaps are not finite; training has diverged"
     with pytest.raises(InputError, match=words), finite_heatmaps_of(Path("run/weights")):
         predict_with_a_diverged_model()
+
+
+def test_what_fp16_cannot_hold_is_told_of_fp16():
+    with pytest.raises(FloatingPointError, match="not finite; fp16 ends at 65,504: take bf16 or fp32"):
+        finite_on_cpu(torch.full((1, 1, 2, 2), 1e5).half())
 
 
 def test_no_boxes_no_predictions():

@@ -7,7 +7,7 @@ import os
 import select
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -16,9 +16,10 @@ from tests.small_disk import SmallDisk
 from tests.training.processes import in_processes, results_of
 from tests.training.test_run import OUTPUTS, PROTOCOL, Watcher, recipe
 from tests.training.test_several_processes import train as train_in_group
+from transpose.compute import Compute
 from transpose.config.training import OneCycleSchedule
 from transpose.errors import InputError, lost_worker
-from transpose.evaluation.memory import memory_for
+from transpose.memory import memory_for
 from transpose.skeleton import COCO
 from transpose.training.checkpoint import CheckpointStore
 from transpose.training.data import TrainingData
@@ -198,6 +199,33 @@ def test_the_batch_of_a_diverged_training_is_kept_until_one_ends_well(
         checkpoint.unlink()
     train(data, tmp_path, Watcher())
     assert not (tmp_path / DIVERGED).exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    ],
+)
+def test_a_gpu_whose_libraries_lack_memory_names_the_batch_size_to_lower(words: str) -> None:
+    told = pytest.raises(InputError, match=r"^training\.batch_size: 7: the GPU's memory is full .*; lower")
+    with told, memory_for("training.batch_size", 7):
+        raise RuntimeError(words)
+
+
+class TooLargeForTheGpu(torch.nn.Module):
+    """A model that meets a GPU which another process has filled."""
+
+    def to(self, *_: object, **__: object) -> NoReturn:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+
+def test_a_gpu_that_is_full_before_the_first_batch_is_told() -> None:
+    words = r"^device: cuda:0: the GPU's memory is full before the first batch; does another process fill it\?$"
+    with pytest.raises(InputError, match=words):
+        Compute(torch.device("cuda:0"), "fp32", 1).place(TooLargeForTheGpu())
 
 
 def test_a_full_memory_of_the_machine_names_the_batch_size_to_lower() -> None:

@@ -90,6 +90,7 @@ def ablate_protocol(
     run: RunFile,
     boxes: BoxFile,
     output: Output,
+    workers: Workers = None,
 ) -> None:
     """Evaluate a trained variant by every combination of flip test, decoder, suppression and score."""
     from transpose.config.dataset import Dataset
@@ -99,7 +100,7 @@ def ablate_protocol(
     from transpose.evaluation.protocol_ablation import write_protocol_ablation
 
     write_protocol_ablation(
-        read_record(Recipe, recipe),
+        read_record(Recipe, recipe).loading_with(workers),
         run,
         read_record(Dataset, dataset),
         annotations,
@@ -121,6 +122,7 @@ def generalise(
     bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
     bootstrap_seed: Annotated[int, typer.Option(min=0)],
     output: Annotated[Path, typer.Option("--output", help="Folder to make.")],
+    workers: Workers = None,
 ) -> None:
     """Evaluate a trained variant at input sizes that it was not trained at."""
     from transpose.config.dataset import Dataset
@@ -132,7 +134,7 @@ def generalise(
     from transpose.evaluation.report import Bootstrap
 
     write_resolutions(
-        read_record(Recipe, recipe),
+        read_record(Recipe, recipe).loading_with(workers),
         run,
         read_record(Dataset, dataset),
         annotations,
@@ -156,6 +158,7 @@ def measure_precision(
     bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
     bootstrap_seed: Annotated[int, typer.Option(min=0)],
     output: Output,
+    workers: Workers = None,
 ) -> None:
     """Predict with a trained variant in cheaper arithmetic, and compare AP and keypoints with fp32."""
     from transpose.config.dataset import Dataset
@@ -167,7 +170,7 @@ def measure_precision(
     from transpose.evaluation.report import Bootstrap
 
     write_precisions(
-        read_record(Recipe, recipe),
+        read_record(Recipe, recipe).loading_with(workers),
         run,
         read_record(Dataset, dataset),
         annotations,

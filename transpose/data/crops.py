@@ -1,6 +1,7 @@
 """Crops of persons, and how they enter the network."""
 
 import math
+from functools import cache
 
 import cv2
 import numpy as np
@@ -52,7 +53,14 @@ def normalise(crops: Tensor) -> Tensor:
         [B, 3, h, w] float32 on the same device, channels last in memory.
     """
     # A mean for each value of a row, since adding three at a time is what takes long.
-    width = crops.shape[2]
-    mean, std = (torch.tensor(values * width, device=crops.device) * 255 for values in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = _row_statistics(crops.shape[2], crops.device)
     rows = crops.to(torch.float32).flatten(2)
     return rows.sub_(mean).div_(std).view(crops.shape).permute(0, 3, 1, 2)
+
+
+@cache
+def _row_statistics(width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and deviation [3 * width] of a row's values; kept, since sending them anew makes the host wait for a GPU."""
+    with torch.inference_mode(False):
+        mean, std = (torch.tensor(values * width, device=device) * 255 for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return mean, std

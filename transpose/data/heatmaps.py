@@ -21,10 +21,10 @@ def gaussian_heatmaps(points: Tensor, visible: Tensor, size_hw: tuple[int, int],
     """
     height, width = size_hw
     reach = 3 * sigma
-    limits = torch.tensor([width, height], device=points.device)
     # The official box is made of integers, truncated toward zero.
-    overlaps = ((points - reach).trunc() < limits) & ((points + reach + 1).trunc() >= 0)
-    weights = ((visible > 0) & overlaps.all(dim=-1)).to(torch.float32)
+    left, top = (points - reach).trunc().unbind(-1)
+    overlaps = (left < width) & (top < height) & ((points + reach + 1).trunc() >= 0).all(dim=-1)
+    weights = ((visible > 0) & overlaps).to(torch.float32)
     columns = _gaussian(points[..., 0], width, sigma)
     rows = _gaussian(points[..., 1], height, sigma) * weights[..., None]
     return rows[..., :, None] * columns[..., None, :], weights

@@ -80,4 +80,6 @@ def _predict(
         model.recompute_position(model.grid_size(size))
     batches = protocol.model_copy(update={"batch_size": batch_size_at(protocol, recipe.variant.input_size, size)})
     with finite_heatmaps_of(weights):
-        return predict_persons(model, boxes, annotations, size, skeleton, batches, compute)
+        return predict_persons(
+            model, boxes, annotations, size, skeleton, batches, compute, workers=recipe.training.workers
+        )

@@ -106,15 +106,14 @@ def write_precisions(
         raise InputError(boxes, None, None, "no box to predict a person in")
     model, exact = load_model(recipe, weights, skeleton, protocol, precision="fp32")
     others: dict[Precision, Compute] = {
-        precision: choose_compute(recipe.training.device, precision, protocol.threads)
+        precision: choose_compute(recipe.training.device, precision, protocol.threads, protocol.compile)
         for precision in settings.precisions
     }
     known = load_annotations(annotations, skeleton)
     crops = EvaluationCrops(persons, known, pictures_beside(annotations), recipe.variant.input_size)
+    batches = crops.batches(protocol.batch_size, recipe.training.workers, exact.pins_memory)
     with finite_heatmaps_of(weights):
-        computed = predict_in_each(
-            model, crops.batches(protocol.batch_size), skeleton, protocol, {"fp32": exact, **others}
-        )
+        computed = predict_in_each(model, batches, skeleton, protocol, {"fp32": exact, **others})
     measured = {
         precision: evaluate_keypoints(known, finish_predictions(one.predictions, persons, protocol, skeleton), skeleton)
         for precision, one in computed.items()

@@ -15,12 +15,12 @@ from transpose.data.boxes import PersonBoxes
 from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationBatch
 from transpose.errors import InputError
-from transpose.evaluation.memory import memory_for
 from transpose.evaluation.results import PoseResults
 from transpose.geometry import PIXELS_PER_SCALE_UNIT
 from transpose.inference.decode import argmax_decode, dark_decode, heatmap_to_image, quarter_decode
 from transpose.inference.flip import flip_test, mean_with_mirrored
 from transpose.inference.nms import best_scored_first, mean_keypoint_score, oks_nms, rescore
+from transpose.memory import memory_for
 from transpose.skeleton import Skeleton
 
 
@@ -75,7 +75,7 @@ def finite_heatmaps_of(source: Path) -> Iterator[None]:
     try:
         yield
     except FloatingPointError as error:
-        raise InputError(source, None, None, f"{error}; training has diverged") from None
+        raise InputError(source, None, None, str(error)) from None
 
 
 def predict_heatmaps(
@@ -114,13 +114,19 @@ def finite_on_cpu(heatmaps: Tensor) -> Tensor:
     Raises:
         FloatingPointError: they are not finite, as those of a diverged model.
     """
-    heatmaps = heatmaps.float().cpu()
-    check_finite(heatmaps)
-    return heatmaps
+    on_cpu = heatmaps.float().cpu()
+    check_finite(on_cpu, "training has diverged" if heatmaps.dtype != torch.float16 else _OF_FP16)
+    return on_cpu
 
 
-def check_finite(heatmaps: Tensor) -> None:
+_OF_FP16 = "fp16 ends at 65,504: take bf16 or fp32"
+
+
+def check_finite(heatmaps: Tensor, cause: str = "training has diverged") -> None:
     """See that heatmaps of any shape are finite.
+
+    Args:
+        cause: of numbers that are not.
 
     Raises:
         FloatingPointError: they are not, as those of a diverged model.
@@ -130,7 +136,7 @@ def check_finite(heatmaps: Tensor) -> None:
     # One pass without a copy; `isfinite` takes several, which shows where a person has hundreds of heatmaps.
     lowest, highest = heatmaps.aminmax()
     if not (lowest.isfinite() and highest.isfinite()):
-        raise FloatingPointError("the model's heatmaps are not finite")
+        raise FloatingPointError(f"the model's heatmaps are not finite; {cause}")
 
 
 def decode_heatmaps(heatmaps: np.ndarray, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:

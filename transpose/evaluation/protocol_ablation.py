@@ -91,7 +91,7 @@ def write_protocol_ablation(
     model, compute = load_model(recipe, weights, skeleton, protocol)
     known = load_annotations(annotations, skeleton)
     crops = EvaluationCrops(persons, known, pictures_beside(annotations), recipe.variant.input_size)
-    batches = crops.batches(protocol.batch_size)
+    batches = crops.batches(protocol.batch_size, recipe.training.workers, compute.pins_memory)
     results, images, counted = [], 0, 0
     with finite_heatmaps_of(weights):
         for one, found in predict_combinations(model, batches, persons, skeleton, protocol, compute):

@@ -1,6 +1,7 @@
 """The flip test: heatmaps averaged with those of the mirrored crop (paper, section 4.2)."""
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -13,8 +14,14 @@ def flip_back(heatmaps: Tensor, skeleton: Skeleton) -> Tensor:
 
     No shift by a pixel: crops and heatmaps are aligned at the centres of their outer pixels.
     """
-    permutation = torch.as_tensor(skeleton.flip_permutation, device=heatmaps.device)
-    return heatmaps.index_select(1, permutation).flip(-1)
+    return heatmaps.index_select(1, _permutation(tuple(skeleton.flip_permutation), heatmaps.device)).flip(-1)
+
+
+@cache
+def _permutation(joints: tuple[int, ...], device: torch.device) -> Tensor:
+    """Kept, since sending it anew makes the host wait for a GPU."""
+    with torch.inference_mode(False):
+        return torch.tensor(joints, device=device)
 
 
 def mean_with_mirrored(heatmaps: Tensor, mirrored: Tensor, skeleton: Skeleton) -> Tensor:

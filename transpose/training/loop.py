@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from transpose.compute import Compute
 from transpose.config.training import Training
 from transpose.data.loader import TrainingBatch, TrainingSamples, training_batches
-from transpose.evaluation.memory import memory_for
 from transpose.files import digest_of_value
+from transpose.memory import memory_for
 from transpose.training.checkpoint import CheckpointStore
 from transpose.training.distributed import Group
 from transpose.training.interruption import Interrupted, StopRequest

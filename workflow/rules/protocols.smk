@@ -18,6 +18,7 @@ rule ablate_protocol:
     threads: PLAN.study.protocol.threads
     resources:
         gpu=GPUS,
+        workers=lambda wildcards: PLAN.recipes[wildcards.variant].training.workers,
     params:
         code=code_fingerprint(
             *PREDICTION_CODE,
@@ -30,7 +31,7 @@ rule ablate_protocol:
     shell:
         "python -m transpose ablate-protocol --recipe {input.recipe:q} --protocol {input.protocol:q}"
         " --dataset {input.dataset:q} --annotations {input.annotations:q} --run {input.run:q} --boxes {input.boxes:q}"
-        " --output {output:q} 2> {log:q}"
+        " --workers {resources.workers:q} --output {output:q} 2> {log:q}"
 
 
 rule compare_protocols:

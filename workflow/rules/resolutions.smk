@@ -21,6 +21,7 @@ rule generalise:
     threads: PLAN.study.protocol.threads
     resources:
         gpu=GPUS,
+        workers=lambda wildcards: PLAN.recipes[wildcards.variant].training.workers,
     params:
         code=code_fingerprint(
             *PREDICTION_CODE,
@@ -35,7 +36,8 @@ rule generalise:
     shell:
         "python -m transpose generalise --recipe {input.recipe:q} --protocol {input.protocol:q} --dataset {input.dataset:q}"
         " --annotations {input.annotations:q} --run {input.run:q} --boxes {input.boxes:q} --settings {input.settings:q}"
-        " --bootstrap {params.samples:q} --bootstrap-seed {params.seed:q} --output {output:q} 2> {log:q}"
+        " --bootstrap {params.samples:q} --bootstrap-seed {params.seed:q} --workers {resources.workers:q}"
+        " --output {output:q} 2> {log:q}"
 
 
 rule compare_resolutions:
