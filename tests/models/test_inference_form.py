@@ -4,17 +4,22 @@ import copy
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from tests.small_variants import FAMILIES, noise, small_model
+from tests.small_variants import FAMILIES, noise, small_model, small_variant
 from transpose.compute import Compute
 from transpose.config.load import load_any_variant
+from transpose.config.study import Protocol
+from transpose.data.loader import EvaluationBatch
+from transpose.evaluation.predict import predict_keypoints
 from transpose.models.encoder import EncoderLayer
 from transpose.models.inference_form import fold_batch_norms, inference_form
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
+from transpose.skeleton import COCO
 
 CPU = torch.device("cpu")
 VARIANTS = sorted((Path(__file__).parents[2] / "config" / "variants").glob("*.yaml"))
@@ -94,3 +99,24 @@ def test_a_compiled_network_predicts_the_same(tmp_path: Path, monkeypatch: pytes
     assert len(outputs) == 4
     assert torch.allclose(outputs[:3], model.eval()(tokens, position), rtol=1e-4, atol=1e-6)
     assert any(tmp_path.rglob("*.py"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("flip_test", [True, False])
+def test_a_gpu_replays_a_compiled_network_without_losing_its_last_output(
+    flip_test: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    model, protocol = (
+        worn_in(build_model(small_variant("resnet"), len(COCO))),
+        Protocol(batch_size=2, flip_test=flip_test),
+    )
+    crops = torch.randint(0, 256, (6, 32, 24, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    ones = np.ones((2, 2))
+    batches = [
+        EvaluationBatch(crops[first : first + 2], ones, ones, np.arange(first, first + 2)) for first in (0, 2, 4)
+    ]
+    plain, replayed = (Compute(torch.device("cuda"), "fp32", 1, compiled=compiled) for compiled in (False, True))
+    expected = predict_keypoints(inference_form(model, plain), batches, COCO, protocol, plain)
+    predicted = predict_keypoints(inference_form(model, replayed), batches, COCO, protocol, replayed)
+    assert np.allclose(predicted.keypoint_scores, expected.keypoint_scores, rtol=1e-2, atol=1e-4)

@@ -25,9 +25,9 @@ from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO
 from transpose.training.schedule import highest_rate
-from transpose.training.step import batch_loss, optimiser_of
+from transpose.training.step import gradient_step, optimiser_of, steps_until_replayed
 
-_SIDE = 2048
+_SIDE, _SIDE_ON_CUDA = 2048, 8192
 """Of the yardstick's square matrices, large enough for a machine's peak."""
 
 _YARDSTICK_SECONDS = 0.05
@@ -155,7 +155,8 @@ def _lanes(forms: Sequence[Form]) -> Iterator[list[Lane]]:
 
 def _yardstick(compute: Compute) -> Contender:
     """Square matrix products, in a precision and on a device; as many as take a while."""
-    matrix = torch.randn(_SIDE, _SIDE, device=compute.device, dtype=compute.dtype)
+    side = _SIDE_ON_CUDA if compute.device.type == "cuda" else _SIDE
+    matrix = torch.randn(side, side, device=compute.device, dtype=compute.dtype)
 
     def multiply(times: int) -> None:
         for _ in range(times):
@@ -165,7 +166,7 @@ def _yardstick(compute: Compute) -> Contender:
     multiply(1)
     times = max(1, round(_YARDSTICK_SECONDS / seconds_of(partial(multiply, 1))))
     name = f"matrix product, {compute.precision}"
-    return Contender(name, partial(multiply, times), times * 2 * _SIDE**3, compute.precision, True)
+    return Contender(name, partial(multiply, times), times * 2 * side**3, compute.precision, True)
 
 
 def plain_inference(subject: Subject) -> Work:
@@ -230,12 +231,15 @@ def own_training(subject: Subject, precision: Precision, attention_dropout: floa
     for group in optimiser.param_groups:
         group["lr"] = highest_rate(training.schedule)
 
+    gradients = gradient_step(model, subject.variant.heatmap_size, COCO, training, compute)
+
     def step() -> None:
-        optimiser.zero_grad(set_to_none=True)
-        batch_loss(model, batch, subject.variant.heatmap_size, COCO, training, compute).backward()
+        gradients(batch)
         optimiser.step()
         synchronise(compute.device)
 
+    for _ in range(steps_until_replayed(compute)):
+        step()
     return step
 
 

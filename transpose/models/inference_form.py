@@ -2,12 +2,13 @@
 
 import copy
 import os
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from transpose.compute import Compute
@@ -26,10 +27,26 @@ def inference_form(model: Model, compute: Compute) -> Model:
             if name.endswith("weight") and parameter.dim() > 1:
                 parameter.data = parameter.data.to(compute.dtype)
     if compute.compiled:
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_compiler_cache()))
-        # Shapes are promised (`Compute.filled`); freezing lays the weights out for the kernels once and for all.
-        placed.compile(dynamic=False, options={"freezing": True})
+        _compile(placed, compute)
     return placed
+
+
+def _compile(model: nn.Module, compute: Compute) -> None:
+    """Let the model's forward pass be compiled when it first runs, and on CUDA be replayed as one graph."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_compiler_cache()))
+    replays = compute.device.type == "cuda"
+    # Shapes are promised (`Compute.filled`); freezing lays the weights out for the kernels once and for all.
+    compiled = torch.compile(model.forward, dynamic=False, options={"freezing": True, "triton.cudagraphs": replays})
+    model.forward = _owning(compiled) if replays else compiled
+
+
+def _owning(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A replayed pass with outputs of its own: the next replay writes where the last one's output lies."""
+
+    def owning(*inputs: Tensor) -> Tensor:
+        return forward(*inputs).clone()
+
+    return owning
 
 
 def fold_batch_norms(model: Model) -> Model:

@@ -19,7 +19,7 @@ from transpose.training.checkpoint import CheckpointStore
 from transpose.training.distributed import Group
 from transpose.training.interruption import Interrupted, StopRequest
 from transpose.training.schedule import learning_rate
-from transpose.training.step import batch_loss, optimiser_of
+from transpose.training.step import gradient_step, optimiser_of
 
 CHECKPOINT_SECONDS = 300.0
 """Longest stretch of work that a kill can cost within an epoch."""
@@ -108,6 +108,7 @@ class TrainingRun:
         self.group = group
         self.steps = math.ceil(len(samples) / training.global_batch)
         self.optimiser = optimiser_of(self.model, training, compute)
+        self._gradients = gradient_step(self.model, samples.heatmap_size, samples.skeleton, training, compute)
         self.progress = Progress()
         self._resume()
 
@@ -183,14 +184,11 @@ class TrainingRun:
     def _backward(self, batch: TrainingBatch) -> float:
         """The mean loss over this process's share of a step's persons, its gradients in the model."""
         progress = self.progress
-        self.optimiser.zero_grad(set_to_none=True)
         if not len(batch.index):
+            self.optimiser.zero_grad(set_to_none=True)
             return 0.0
         torch.manual_seed(_step_seed(self.seed, progress.epoch, progress.step, self.group.rank))
-        samples = self.samples
-        loss = batch_loss(self.model, batch, samples.heatmap_size, samples.skeleton, self.training, self.compute)
-        loss.backward()
-        return loss.item()
+        return self._gradients(batch).item()
 
     def _agreed(self, stop: StopRequest, is_late: bool) -> tuple[int, bool]:
         """The signal that any process was stopped by, or 0, and whether a checkpoint is due by the clock of any.
