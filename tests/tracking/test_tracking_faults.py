@@ -12,6 +12,7 @@ from tracked_results import HISTORY, RECIPE, STUDY, VARIANT, history_points, poi
 
 from tests.small_disk import SmallDisk
 from transpose.errors import InputError
+from transpose.files import read_json, write_json
 from transpose.tracking import LiveRun, initialise_database, track_run, tracking_uri
 
 PATIENT = 60.0
@@ -112,15 +113,17 @@ def test_a_lost_database_is_filled_again(results: Path, monkeypatch: pytest.Monk
 @pytest.mark.usefixtures("without_model")
 @pytest.mark.parametrize("jump", [-7200.0, 7200.0])
 def test_a_clock_that_jumped_changes_no_number(results: Path, monkeypatch: pytest.MonkeyPatch, jump: float) -> None:
-    """New numbers of a run stand above older ones even if the clock says that they came before."""
+    """MLflow shows the latest point of a number; a new one is it even if the clock says that it came before."""
     write_training(results)
     track_run(results, STUDY, VARIANT, 0)
-    write_training(results, history=[*HISTORY[:2], HISTORY[2] | {"loss": 0.5}])
+    record = results / "train" / VARIANT / "seed0" / "run.json"
+    write_json(record, read_json(record) | {"seconds": 20.0})
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + jump)
-    track_run(results, STUDY, VARIANT, 0)
-    standing = [run for run in runs_of(results) if run.data.tags.get("superseded") != "true"]
-    assert [points(results, run, "loss")[2] for run in standing] == [(2, 0.5)]
+    assert track_run(results, STUDY, VARIANT, 0)["added"] == 1
+    (run,) = runs_of(results)
+    assert run.data.metrics["training/seconds"] == 20.0
+    assert track_run(results, STUDY, VARIANT, 0)["added"] == 0
 
 
 def test_a_database_that_could_not_be_made_is_made_once_there_is_room(small_disk: SmallDisk) -> None:

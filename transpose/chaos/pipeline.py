@@ -12,6 +12,7 @@ import psutil
 from transpose.chaos.checkout import Checkout
 
 COMMAND = ("snakemake", "--cores", "2")
+TRACEBACK = "Traceback (most recent call last)"
 UNLOCK = ("snakemake", "--unlock")
 
 
@@ -73,6 +74,16 @@ def processes_in(checkout: Checkout) -> list[psutil.Process]:
 def is_locked(checkout: Checkout) -> bool:
     """Whether Snakemake will say that the folder is locked, since a call of it was killed."""
     return any((checkout.folder / ".snakemake" / "locks").glob("*"))
+
+
+def tracebacks_in(checkout: Checkout, log: Path) -> list[str]:
+    """One line for each traceback of a job, or of the call of Snakemake that wrote `log`.
+
+    A job's log is written anew when it starts again.
+    """
+    jobs = (checkout.folder / checkout.results / "logs").rglob("*.log")
+    texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in (log, *sorted(jobs))}
+    return [f"traceback in {path}: {text.splitlines()[-1]}" for path, text in texts.items() if TRACEBACK in text]
 
 
 def wait_for_orphans(checkout: Checkout, seconds: float) -> float:

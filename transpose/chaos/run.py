@@ -9,7 +9,7 @@ from random import Random
 from transpose.chaos.checkout import Checkout
 from transpose.chaos.clock import Clock
 from transpose.chaos.outcome import Outcome
-from transpose.chaos.pipeline import COMMAND, UNLOCK, Pipeline, is_locked, processes_in, wait_for_orphans
+from transpose.chaos.pipeline import COMMAND, UNLOCK, Pipeline, is_locked, processes_in, tracebacks_in, wait_for_orphans
 from transpose.chaos.victims import Kill, kill_all, kill_somebody
 from transpose.errors import InputError
 
@@ -65,7 +65,8 @@ def run_chaos(study: Path, kills: int, seed: int, folder: Path, tell: Tell) -> V
         left = fire.kills_left
         outcome = Outcome.of(fire.checkout)
         outcomes.append(outcome)
-        lines += [f"{name}: {line}" for line in (*outcome.faults, *outcome.differences(undisturbed))]
+        wrong = (*fire.tracebacks, *outcome.faults, *outcome.differences(undisturbed))
+        lines += [f"{name}: {line}" for line in wrong]
         tell(f"{name}: {fire.seconds:.0f} s, {fire.starts} starts, {outcome.digest()}")
     return Verdict(undisturbed, tuple(outcomes), tuple(lines))
 
@@ -93,6 +94,8 @@ class _Fire:
     tell: Tell
     kills_left: int
     starts: int = 0
+    tracebacks: list[str] = field(default_factory=list)
+    """One line for each log that ended in one: a kill of somebody else is no excuse for it."""
     begin: float = field(default_factory=time.monotonic)
 
     @property
@@ -110,10 +113,12 @@ class _Fire:
         while True:
             before = self.kills_left
             pipeline = self._start()
+            self.tracebacks += tracebacks_in(self.checkout, pipeline.log)
             if pipeline.status == 0:
                 wait_for_orphans(self.checkout, _PATIENCE * self.clock.seconds)
                 return
             if self.kills_left < before:
+                self.tell(f"      start {self.starts} ended with status {pipeline.status}")
                 unprovoked = 0
                 continue
             unprovoked += 1
@@ -128,15 +133,18 @@ class _Fire:
         """The documented command, once, under fire."""
         self.starts += 1
         if is_locked(self.checkout):
-            Pipeline(self.checkout, self.logs / f"{self.starts:03d}.unlock.log", UNLOCK).ended_within(None)
+            unlock = Pipeline(self.checkout, self.logs / f"{self.starts:03d}.unlock.log", UNLOCK)
+            if unlock.status:
+                raise InputError(unlock.log, None, None, f"does not unlock: {unlock.message()}")
         pipeline = Pipeline(self.checkout, self.logs / f"{self.starts:03d}.log", COMMAND)
         began = time.monotonic()
         while not pipeline.ended_within(self._delay()):
             if not self.kills_left:
                 raise InputError(pipeline.log, None, None, f"still running after {_PATIENCE} times as long")
             kill = kill_somebody(pipeline.pid, processes_in(self.checkout), self.random)
-            self.kills_left -= 1
-            self._tell_kill(kill, time.monotonic() - began)
+            if kill.victims:
+                self.kills_left -= 1
+                self._tell_kill(kill, time.monotonic() - began)
         return pipeline
 
     def _delay(self) -> float:
@@ -148,5 +156,5 @@ class _Fire:
         share = 1 - self.clock.left(self.checkout) / self.clock.seconds
         self.tell(
             f"kill at {self.seconds:5.1f} s, {seconds:4.1f} s after start {self.starts}, {100 * share:3.0f} % made:"
-            f" {kill.signal.name} to {kill.aim.value}: {'; '.join(kill.victims) or 'nobody left'}"
+            f" {kill.signal.name} to {kill.aim.value}: {'; '.join(kill.victims)}"
         )

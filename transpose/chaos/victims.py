@@ -29,7 +29,7 @@ class Aim(Enum):
 
 @dataclass(frozen=True)
 class Kill:
-    """One kill as it happened: `victims` says of each process what it was doing."""
+    """One kill as it happened: `victims` says of each process that got the signal what it was doing."""
 
     aim: Aim
     signal: signal.Signals
@@ -45,11 +45,18 @@ def kill_somebody(snakemake: int, processes: list[psutil.Process], random: Rando
     aim = random.choice(list(Aim))
     number = signal.SIGTERM if random.random() < SHARE_OF_SIGTERM else signal.SIGKILL
     chosen = _choose(aim, snakemake, sorted(processes, key=lambda process: process.pid), random)
-    victims = tuple(_description(process) for process in chosen)
-    for process in chosen:
-        with contextlib.suppress(psutil.Error):
-            process.send_signal(number)
-    return Kill(aim, number, victims)
+    descriptions = [_description(process) for process in chosen]
+    hit = [_is_hit(process, number) for process in chosen]
+    return Kill(aim, number, tuple(what for what, is_hit in zip(descriptions, hit, strict=True) if is_hit))
+
+
+def _is_hit(process: psutil.Process, number: signal.Signals) -> bool:
+    """Whether there was anybody left to send the signal to."""
+    try:
+        process.send_signal(number)
+    except psutil.Error:
+        return False
+    return True
 
 
 def kill_all(processes: list[psutil.Process]) -> None:
@@ -98,8 +105,18 @@ def _description(process: psutil.Process) -> str:
         return "snakemake" if "snakemake" in command else Path(command.partition("\0")[0]).name
     made = next((found for pattern in _OBJECTS if (found := pattern.search(command))), None)
     program = "shell of " if Path(command.partition("\0")[0]).name in ("bash", "sh") else ""
+    if _command_of_parent(process) == command:
+        program = "a process that loads for "
     told = _last_line(process)
     return f"{program}{verb[1]}{f' {made[1]}' if made else ''}{f' [{told}]' if told else ''}"
+
+
+def _command_of_parent(process: psutil.Process) -> str:
+    """A process that was forked shows the command of the one that it comes from."""
+    with contextlib.suppress(psutil.Error):
+        parent = process.parent()
+        return "\0".join(parent.cmdline()) if parent is not None else ""
+    return ""
 
 
 def _last_line(process: psutil.Process) -> str:
