@@ -1,6 +1,7 @@
 """The command: every step by hand at toy size, and one clear line for every wrong input."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -181,6 +182,16 @@ def test_a_broken_jpeg_is_one_line_and_leaves_nothing(
     done = train(recipe, dataset, tiny_dataset / "annotations.json", results)
     assert_one_line(done, picture.name)
     assert not list((results / "train" / "small" / "seed0").glob("*.safetensors"))
+
+
+def test_a_training_on_annotations_from_the_future_is_refused(
+    recipe: Path, dataset: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    annotations, results = tiny_dataset / "annotations.json", tmp_path / "results"
+    later = annotations.stat().st_mtime + 7200
+    os.utime(annotations, (later, later))
+    assert_one_line(train(recipe, dataset, annotations, results), "annotations.json", "2.0 h in the future", "touch")
+    assert not results.exists()
 
 
 @pytest.mark.parametrize("field", ["keypoints", "bbox", "image_id", "iscrowd"])

@@ -208,6 +208,14 @@ class TestJson:
             read_json(path)
         assert words in str(caught.value)
 
+    @pytest.mark.parametrize("bracket", [b"[", b'{"a":'])
+    def test_a_hundred_megabytes_of_brackets_are_one_line(self, tmp_path: Path, bracket: bytes) -> None:
+        path = tmp_path / "value.json"
+        path.write_bytes(bracket * (100_000_000 // len(bracket)))
+        for read in (read_json, read_json_lines):
+            with pytest.raises(InputError, match=r"value\.json: .*: maximum recursion depth exceeded"):
+                read(path)
+
     @pytest.mark.parametrize(
         ("content", "words"),
         [

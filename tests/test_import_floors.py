@@ -18,6 +18,7 @@ FLOORS = {
     "config": 1,
     "disk": 1,
     "files": 1,
+    "memory": 1,
     "compute": 1,
     "progress": 1,
     "provenance": 1,

@@ -115,11 +115,20 @@ def test_an_unknown_variant_lists_the_known_ones() -> None:
         load_variant("tp_r_a9", CONFIG / "variants")
 
 
-@pytest.mark.parametrize("content", [b"a: [", b"\xff\xfe\x00", b"a: b: c", b"a: 2020-99-99", b"a: 0x_", b"[" * 3000])
+@pytest.mark.parametrize(
+    "content", [b"a: [", b"\xff\xfe\x00", b"a: b: c", b"a: 2020-99-99", b"a: 0x_", b"[" * 3000, b"[" * 100_000_000]
+)
 def test_a_file_that_is_no_yaml_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.yaml"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"broken\.yaml"):
+        read_yaml(path)
+
+
+def test_a_hundred_megabytes_of_brackets_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "deep.yaml"
+    path.write_bytes(b"[" * 100_000_000)
+    with pytest.raises(InputError, match=r"deep\.yaml: cannot be read: maximum recursion depth exceeded"):
         read_yaml(path)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from transpose.data.coco import ImageTable, clip_boxes, load_annotations, training_instances
+from transpose.data.coco import ImageTable, clip_boxes, dropped_instances, load_annotations, training_instances
 from transpose.errors import InputError
 from transpose.skeleton import COCO
 
@@ -55,6 +55,36 @@ def test_training_takes_persons_with_keypoints_and_clips_their_boxes(tiny_datase
 def test_persons_without_area_are_not_trained_on(tiny_dataset):
     path = change(tiny_dataset, lambda content: content["annotations"][0].update(area=0))
     assert 101 not in training_instances(load_annotations(path, COCO)).annotation_ids
+
+
+@pytest.mark.parametrize(
+    ("bbox", "clipped"),
+    [([10, 10, 0, 30], [10, 10, 1, 30]), ([10, 10, 30, 0], [10, 10, 30, 1]), ([10, 10, 0, 0], [10, 10, 1, 1])],
+)
+def test_boxes_without_width_or_height_are_a_pixel_wide_as_officially(tiny_dataset, bbox, clipped):
+    path = change(tiny_dataset, lambda content: content["annotations"][0].update(bbox=bbox))
+    selected = training_instances(load_annotations(path, COCO))
+    assert selected.annotation_ids[0] == 101
+    assert selected.boxes_xywh[0].tolist() == clipped
+
+
+def test_frames_without_extent_are_not_trained_on(tiny_dataset):
+    def edit(content):
+        content["info"] = {"clip_boxes": False}
+        content["annotations"][0].update(bbox=[10, 10, 0, 0])
+        content["annotations"][1].update(bbox=[10, 10, 0, 30])
+
+    loaded = load_annotations(change(tiny_dataset, edit), COCO)
+    assert training_instances(loaded).annotation_ids.tolist()[:1] == [102]
+    assert dropped_instances(loaded)["no_area"] == 1
+
+
+def test_keypoints_outside_of_the_picture_stay_where_they_are(tiny_dataset):
+    outside = [-30.0, 5000.0, 2] * 17
+    path = change(tiny_dataset, lambda content: content["annotations"][0].update(keypoints=outside, num_keypoints=17))
+    loaded = training_instances(load_annotations(path, COCO))
+    assert loaded.annotation_ids[0] == 101
+    assert loaded.keypoints[0].reshape(-1).tolist() == outside
 
 
 def test_clipping_counts_whole_pixels():

@@ -1,3 +1,4 @@
+import io
 import pickle
 import struct
 import zlib
@@ -150,6 +151,53 @@ def test_pixels_that_no_annotation_announces_are_not_decoded(jpeg, kind, monkeyp
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
     with pytest.raises(InputError, match=r"picture\.jpg: is 20000x20000 pixels large, but annotated as 60x40"):
         PictureFiles(jpeg.parent, images).read(0)
+
+
+def bomb(kind: str) -> bytes:
+    """A small file that announces many pixels."""
+    if kind == "tiff":
+        stream = io.BytesIO()
+        Image.new("1", (20_000, 5_000)).save(stream, "TIFF", compression="group4")
+        return stream.getvalue()
+    data = bytearray(cv2.imencode(f".{kind}", np.zeros((1, 1, 3), dtype=np.uint8))[1].tobytes())
+    place, form = {"bmp": (18, "<II"), "gif": (6, "<HH")}[kind]
+    struct.pack_into(form, data, place, 20_000, 5_000)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["bmp", "gif", "tiff"])
+def test_bombs_of_other_formats_are_not_decoded_either(tmp_path, kind, monkeypatch):
+    data = bomb(kind)
+    assert len(data) < 10_000
+    (tmp_path / "bomb").write_bytes(data)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(InputError, match="bomb: is 20000x5000 pixels large, but annotated as 60x40"):
+        PictureFiles(tmp_path, table("bomb")).read(0)
+
+
+def test_more_pixels_than_any_picture_has_are_one_line(tmp_path, monkeypatch):
+    data = bytearray(bomb("bmp"))
+    struct.pack_into("<II", data, 18, 2**30, 2**30)
+    (tmp_path / "bomb").write_bytes(data)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(InputError, match=r"bomb: Image size \(\d+ pixels\) exceeds limit"):
+        PictureFiles(tmp_path, table("bomb")).read(0)
+
+
+@pytest.mark.parametrize("kind", ["webp", "bmp", "tiff", "png"])
+def test_pictures_of_other_formats_are_read(tmp_path, picture, kind):
+    path = tmp_path / f"picture.{kind}"
+    cv2.imwrite(str(path), picture[..., ::-1])
+    image = PictureFiles(tmp_path, table(path.name)).read(0)
+    assert np.abs(image.astype(int) - picture).mean() < 6
+
+
+def test_formats_that_tell_no_size_are_refused(tmp_path, picture, monkeypatch):
+    path = tmp_path / "picture.hdr"
+    cv2.imwrite(str(path), picture.astype(np.float32))
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(InputError, match=r"picture\.hdr: not a picture that can be decoded"):
+        PictureFiles(tmp_path, table(path.name)).read(0)
 
 
 def test_other_kinds_of_pixels_become_eight_bits_of_three_colours(tmp_path, picture):

@@ -41,9 +41,21 @@ def test_a_missing_picture_is_named(tmp_path):
 def test_a_beginning_announces_the_size(suffix):
     data = cv2.imencode(suffix, PICTURE)[1].tobytes()
     assert announced_size(data) == announced_size(data[:400]) == (37, 61)
-    assert announced_size(data[:20]) is None
 
 
-def test_other_formats_announce_nothing():
-    assert announced_size(cv2.imencode(".bmp", PICTURE)[1].tobytes()) is None
+def test_a_jpeg_that_is_cut_too_early_announces_nothing():
+    assert announced_size(cv2.imencode(".jpg", PICTURE)[1].tobytes()[:20]) is None
     assert announced_size(b"") is None
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".gif", ".webp", ".tiff", ".ppm"])
+def test_other_formats_announce_their_size_too(suffix):
+    assert announced_size(cv2.imencode(suffix, PICTURE)[1].tobytes()) == (37, 61)
+
+
+@pytest.mark.parametrize(
+    "data", [b"hello", b"BM" + b"\xff" * 60, b"II*\0" + b"\xff" * 50, cv2.imencode(".png", PICTURE)[1].tobytes()[:20]]
+)
+def test_what_is_no_picture_is_told(data):
+    with pytest.raises(ValueError, match="not a picture that can be decoded"):
+        announced_size(data)

@@ -43,6 +43,8 @@ def test_no_results_are_results(no_results, tmp_path):
         ({"keypoints": [1.0] * 48}, "keypoints"),
         ({"keypoints": [*([1.0] * 50), "1"]}, "keypoints"),
         ({"keypoints": None}, "keypoints"),
+        ({"keypoints": [float("nan")] * 51}, "keypoints"),
+        ({"keypoints": [float("inf")] * 51}, "keypoints"),
         ({"score": float("nan")}, "score"),
         ({"score": True}, "score"),
     ],

@@ -92,6 +92,17 @@ def test_a_full_disk_is_one_line_and_the_training_continues_once_there_is_room(
     assert outputs(folder) == outputs(tmp_path / "whole")
 
 
+def test_a_read_only_disk_is_one_line_and_changes_nothing(data: TrainingData, small_disk: SmallDisk) -> None:
+    folder = small_disk.folder / "run"
+    with pytest.raises(Interrupted):
+        train(data, folder, Watcher(signal_at=3))
+    before = small_disk.files()
+    small_disk.forbid_writing()
+    with pytest.raises(InputError, match=rf"^{folder}\S*: cannot be written: the disk is read-only$"):
+        train(data, folder, Watcher())
+    assert small_disk.files() == before
+
+
 def test_a_full_disk_is_the_error_of_all_processes(
     tiny_dataset: Path,
     tmp_path: Path,

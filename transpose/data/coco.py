@@ -179,7 +179,8 @@ def _selection(annotations: CocoAnnotations) -> tuple[np.ndarray, dict[str, np.n
     return boxes, {
         "crowd": persons.is_crowd,
         "no_keypoints": ~(persons.keypoints != 0).any(axis=(1, 2)),
-        "no_area": persons.areas <= 0,
+        # A box that is clipped keeps a pixel at least; a frame need not.
+        "no_area": (persons.areas <= 0) | ~boxes[:, 2:].any(axis=1),
         "outside": ~inside,
     }
 

@@ -2,6 +2,7 @@
 
 import mmap
 import struct
+from collections.abc import Sequence
 from typing import Protocol
 
 import cv2
@@ -154,17 +155,30 @@ class PictureFiles:
             InputError: they are broken, or the picture has another size than its annotation says.
         """
         path = self._path(position)
-        # A small file can announce billions of pixels, which must not be decoded to be refused.
-        self._check_size(announced_size(data), position)
+        self._check_announcement(data, position)
         image = decode_image(data, path)
-        self._check_size(image.shape[:2], position)
+        if image.shape[:2] != self._annotated_size(position):
+            raise self._wrong_size(image.shape[:2], position)
         return image
 
-    def _check_size(self, size_hw: tuple[int, ...] | None, position: int) -> None:
+    def _check_announcement(self, data: bytes, position: int) -> None:
+        """A small file can announce billions of pixels, which must not be decoded to be refused."""
+        try:
+            size = announced_size(data)
+        except ValueError as error:
+            raise InputError(self._path(position), None, None, str(error)) from None
+        if size is not None and sorted(size) != sorted(self._annotated_size(position)):
+            raise self._wrong_size(size, position)
+
+    def _annotated_size(self, position: int) -> tuple[int, int]:
+        """(height, width)."""
         height, width = self.images.sizes_hw[position].tolist()
-        if size_hw not in (None, (height, width)):
-            problem = f"is {size_hw[1]}x{size_hw[0]} pixels large, but annotated as {width}x{height}"
-            raise InputError(self._path(position), None, None, problem)
+        return height, width
+
+    def _wrong_size(self, size_hw: Sequence[int], position: int) -> InputError:
+        height, width = self._annotated_size(position)
+        problem = f"is {size_hw[1]}x{size_hw[0]} pixels large, but annotated as {width}x{height}"
+        return InputError(self._path(position), None, None, problem)
 
     def _path(self, position: int) -> PictureFile:
         return self.folder / str(self._names[position])

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +12,8 @@ _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of all codings; the three left out are tables and an extension."""
 
 _WITHOUT_CONTENT = frozenset({0x01, *range(0xD0, 0xD9)})
+
+_JPEG_START = b"\xff\xd8"
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 """What a PNG begins with, before its first chunk."""
@@ -37,21 +40,43 @@ def jpeg_size(path: Path) -> tuple[int, int]:
 
 
 def announced_size(data: bytes) -> tuple[int, int] | None:
-    """(height, width) in pixels as stored that a JPEG or a PNG announces; None for anything else.
+    """(height, width) in pixels that a picture's file announces; None for a JPEG that does not, or nothing at all.
+
+    Either way round: an orientation may be counted in or not.
 
     Args:
-        data: the picture's file, or enough of its beginning.
+        data: the file, or enough of its beginning.
+
+    Raises:
+        ValueError: it is no picture of a kind that tells, or announces more pixels than any picture has.
     """
     if data.startswith(_PNG_START) and len(data) >= len(_PNG_START) + 8:
         width, height = struct.unpack_from(">II", data, len(_PNG_START))
         return height, width
+    if data and not data.startswith(_JPEG_START):
+        return _size_by_pillow(data)
     size = _frame_size(io.BytesIO(data))
     # The height of a JPEG may be 0, and follow at the end.
     return size if size is not None and all(size) else None
 
 
+def _size_by_pillow(data: bytes) -> tuple[int, int]:
+    """Of the other formats, which are rare enough to be left to a larger library."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of damage that the decoder judges, and of sizes that are only unusual
+        try:
+            with Image.open(io.BytesIO(data)) as picture:
+                return picture.height, picture.width
+        except Image.DecompressionBombError as error:
+            raise ValueError(str(error)) from None
+        except (OSError, SyntaxError, ValueError, EOFError, struct.error):
+            raise ValueError("not a picture that can be decoded") from None
+
+
 def _frame_size(stream: BinaryIO) -> tuple[int, int] | None:
-    if stream.read(2) != b"\xff\xd8":
+    if stream.read(2) != _JPEG_START:
         return None
     while (marker := _next_marker(stream)) is not None:
         if marker in _WITHOUT_CONTENT:
