@@ -107,7 +107,7 @@ class Plan:
         source = self.datasets[split.dataset].source
         if isinstance(source, PhotographsSource):
             return os.path.relpath(PHOTOGRAPHS / "annotations.json")
-        if isinstance(source, FolderSource):
+        if isinstance(source, FolderSource) and not _is_sifted(self.datasets[split.dataset]):
             return f"{source.folders[split.split]}/annotations.json"
         return f"{self.study.resources}/{split.dataset}/{split.split}/annotations.json"
 
@@ -201,6 +201,17 @@ class Plan:
     def names_of_archived(self) -> str:
         """Regular expression of the data sets that come from archives; it matches nothing if none does."""
         return _alternatives(name for name, dataset in self.datasets.items() if _is_archived(dataset))
+
+    def unsifted_annotations(self, wildcards: Wildcards) -> str:
+        """Annotation file of a user's own split, out of which broken pictures are sifted."""
+        source = self.datasets[wildcards.dataset].source
+        if not isinstance(source, FolderSource):
+            raise TypeError(f"{wildcards.dataset} is no folder")
+        return f"{source.folders[wildcards.split]}/annotations.json"
+
+    def names_of_sifted(self) -> str:
+        """Regular expression of the data sets whose broken pictures are left out; it matches nothing if none is."""
+        return _alternatives(name for name, dataset in self.datasets.items() if _is_sifted(dataset))
 
     def names_of_trained(self) -> str:
         """Regular expression of the variants that are trained; it matches nothing if none is."""
@@ -480,6 +491,10 @@ def _splits(dataset: Dataset) -> list[str]:
 
 def _is_archived(dataset: Dataset) -> bool:
     return isinstance(dataset.source, ArchivesSource)
+
+
+def _is_sifted(dataset: Dataset) -> bool:
+    return isinstance(dataset.source, FolderSource) and dataset.source.broken_pictures == "skip"
 
 
 def _alternatives(names: Iterable[str]) -> str:

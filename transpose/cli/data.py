@@ -151,6 +151,24 @@ def arrange(
 
 
 @app.command()
+def sift(
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    output: Annotated[Path, typer.Option(help="annotations.json to write; broken.json appears beside it.")],
+    jobs: Annotated[int, typer.Option(min=1, help="Pictures that are decoded at a time.")] = 1,
+) -> None:
+    """Leave pictures that cannot be read out of a split, with their people."""
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.data.sift import sift_split
+
+    broken = sift_split(annotations, read_record(Dataset, dataset).skeleton, jobs, output)
+    print(f"{len(broken):,} broken pictures left out", file=sys.stderr)
+    for picture in broken:
+        print(f"{picture.file_name}: {picture.problem}", file=sys.stderr)
+
+
+@app.command()
 def boxes(
     dataset: DatasetFile,
     split: Annotated[str, typer.Option()],

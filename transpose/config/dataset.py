@@ -118,6 +118,11 @@ class FolderSource(Settings):
 
     kind: Literal["folder"]
     folders: dict[Name, PathText] = Field(description="Folder of each split.")
+    broken_pictures: Literal["refuse", "skip"] = Field(
+        default="refuse",
+        description="Stop at a picture that cannot be read, or leave all of these out with their people, count them and"
+        " say so.",
+    )
 
 
 ArchiveMember = Annotated[str, StringConstraints(pattern=r"^[^/\\].*$")]

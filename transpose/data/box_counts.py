@@ -37,6 +37,8 @@ class BoxCounts(Settings):
     """Records of a detection file that are no persons."""
     unknown_pictures: NonNegativeInt = 0
     """Persons of a detection file in pictures outside of the annotations."""
+    broken_pictures: NonNegativeInt = 0
+    """Pictures that were left out of the split, since they cannot be read."""
     annotated: AnnotatedPersons | None = None
     """For annotated boxes only."""
 
@@ -66,6 +68,8 @@ def render_counts(counts: BoxCounts) -> str:
     """The counts in a line of text."""
     parts = [f"{counts.kept:,} {counts.kind.replace('_', ' ')} boxes kept"]
     parts.append(f"{counts.pictures_without_boxes:,} of {counts.pictures:,} pictures without a box")
+    if counts.broken_pictures:
+        parts.append(f"{counts.broken_pictures:,} broken pictures left out before")
     if counts.kind == "detections":
         parts.append(f"{counts.other_categories:,} records of other categories skipped")
         parts.append(f"{counts.unknown_pictures:,} persons of unknown pictures skipped")

@@ -9,6 +9,7 @@ from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxe
 from transpose.data.coco import CocoAnnotations
 from transpose.data.detector.detect import detector_boxes
 from transpose.data.pictures import pictures_beside
+from transpose.data.sift import broken_pictures
 from transpose.data.simulated_detector import simulated_boxes
 from transpose.errors import InputError
 from transpose.files import atomic_paths, write_json
@@ -66,6 +67,7 @@ def source_boxes(
         pictures_without_boxes=pictures_without_boxes(boxes, annotations),
         other_categories=other_categories,
         unknown_pictures=unknown_pictures,
+        broken_pictures=broken_pictures(annotations.source),
         annotated=annotated,
     )
 

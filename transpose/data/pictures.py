@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from transpose.config.base import Settings
-from transpose.data.images import PictureFolder
 from transpose.data.zip_pictures import ZipFolder
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
@@ -35,7 +34,7 @@ _PLACE: TypeAdapter[UnpackedPictures | ZippedPictures] = TypeAdapter(
 )
 
 
-def pictures_beside(annotations: Path) -> PictureFolder:
+def pictures_beside(annotations: Path) -> Path | ZipFolder:
     """The pictures of an annotation file.
 
     Raises:
@@ -63,6 +62,19 @@ def point_to_folder(annotations: Path, folder: Path) -> None:
 def point_to_zip(annotations: Path, archive: Path, folder: str) -> None:
     """Let `pictures_beside(annotations)` be a folder inside a zip archive."""
     _point(annotations, ZippedPictures(archive=_relative(archive, annotations), folder=folder))
+
+
+def point_to_pictures_of(annotations: Path, other: Path) -> None:
+    """Let `pictures_beside(annotations)` be those of another annotation file.
+
+    Raises:
+        InputError: as `pictures_beside`.
+    """
+    pictures = pictures_beside(other)
+    if isinstance(pictures, ZipFolder):
+        point_to_zip(annotations, pictures.archive, pictures.folder)
+    else:
+        point_to_folder(annotations, pictures)
 
 
 def _relative(path: Path, annotations: Path) -> str:

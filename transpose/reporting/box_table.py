@@ -36,7 +36,11 @@ def _line(counts: BoxCounts, report: BoxReport | None) -> dict[str, object]:
 
 def _reasons(counts: BoxCounts) -> str:
     """Why something gave no box, in words with numbers."""
-    numbers = {"other categories": counts.other_categories, "unknown pictures": counts.unknown_pictures}
+    numbers = {
+        "broken pictures": counts.broken_pictures,
+        "other categories": counts.other_categories,
+        "unknown pictures": counts.unknown_pictures,
+    }
     if counts.annotated is not None:
         numbers |= {
             "crowds": counts.annotated.crowd,

@@ -111,7 +111,8 @@ def _evaluations(files: StudyFiles, variant: str, evaluation: Evaluation, boxes:
         report = files.report(variant, seed, evaluation, boxes)
         if report is not None:
             notes = _notes(report, files.run_folder(variant, seed) / "run.json", files.recipes[variant])
-            yield _evaluation_record(report, tuple(notes))
+            left_out = _note_of_broken_pictures(files, evaluation, boxes)
+            yield _evaluation_record(report, (*notes, *left_out))
 
 
 def _evaluation_record(report: EvaluationReport, notes: tuple[str, ...]) -> EvaluationRecord:
@@ -164,6 +165,11 @@ def _box_rows(files: StudyFiles, evaluation: Evaluation, boxes: str) -> Iterator
     if counts.is_file():
         report = read_record(BoxReport, metrics) if metrics.is_file() else None
         yield read_record(BoxCounts, counts), report
+
+
+def _note_of_broken_pictures(files: StudyFiles, evaluation: Evaluation, boxes: str) -> list[str]:
+    broken = [counts.broken_pictures for counts, _ in _box_rows(files, evaluation, boxes)]
+    return [f"{number:,} broken pictures left out" for number in broken if number]
 
 
 def _ablations(files: StudyFiles, evaluation: Evaluation, boxes: str) -> Iterator[AblationRecord]:
