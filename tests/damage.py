@@ -135,7 +135,7 @@ def kinds_of(dataset: Path, scratch: Path) -> dict[str, Kind]:
     truth = load_annotations(dataset / "annotations.json", COCO)
     pictures = {
         suffix: cv2.imencode(suffix, np.full((24, 32, 3), 90, dtype=np.uint8))[1].tobytes()
-        for suffix in (".jpg", ".png", ".webp")
+        for suffix in (".jpg", ".png", ".webp", ".tiff", ".bmp", ".gif")
     }
     return {
         "annotations": Kind(".json", (dataset / "annotations.json").read_bytes(), _read_annotations, True),
