@@ -13,10 +13,11 @@ from tests.small_variants import FAMILIES, noise, small_model, small_variant
 from transpose.compute import Compute
 from transpose.config.load import load_any_variant
 from transpose.config.study import Protocol
+from transpose.config.training import Precision
 from transpose.data.loader import EvaluationBatch
 from transpose.evaluation.predict import predict_keypoints
 from transpose.models.encoder import EncoderLayer
-from transpose.models.inference_form import fold_batch_norms, inference_form
+from transpose.models.inference_form import PixelwiseProduct, fold_batch_norms, inference_form
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO
@@ -84,6 +85,37 @@ def test_products_are_held_in_the_precision_and_all_else_in_fp32() -> None:
         rough = model(images).float()
     exact = inference_form(worn_in(small_model("resnet")), Compute(CPU, "fp32", 1))(images)
     assert 0 < (rough - exact).abs().max() < 0.05 * exact.abs().max()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@torch.inference_mode()
+def test_heatmaps_lie_one_after_the_other(family: str, precision: Precision) -> None:
+    model, compute = worn_in(small_model(family)), Compute(CPU, precision, 1)
+    images = noise(2, 3, 32, 24)
+    with compute.autocast():
+        heatmaps = inference_form(model, compute)(images)
+    assert heatmaps.is_contiguous()
+    tolerance = 1e-5 if precision == "fp32" else 0.05
+    assert torch.allclose(heatmaps.float(), model(images), rtol=0, atol=tolerance * model(images).abs().max().item())
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+@torch.inference_mode()
+def test_a_pixelwise_product_is_the_convolution_in_double_precision(order: torch.memory_format) -> None:
+    convolution = nn.Conv2d(6, 5, 1).double()
+    features = noise(3, 6, 4, 7).double().contiguous(memory_format=order)
+    torch.testing.assert_close(PixelwiseProduct(convolution)(features), convolution(features))
+
+
+@pytest.mark.parametrize(
+    "convolution",
+    [nn.Conv2d(6, 4, 3), nn.Conv2d(6, 4, 1, stride=2), nn.Conv2d(6, 4, 1, groups=2), nn.Conv2d(6, 4, 1, bias=False)],
+    ids=str,
+)
+def test_a_convolution_of_another_kind_is_no_pixelwise_product(convolution: nn.Conv2d) -> None:
+    with pytest.raises(ValueError, match="not a convolution of one pixel with a bias: Conv2d"):
+        PixelwiseProduct(convolution)
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")

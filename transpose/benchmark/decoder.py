@@ -15,14 +15,13 @@ _JOINTS, _HEIGHT, _WIDTH = 17, 64, 48
 def race_decoders(persons: int = 256, rounds: int = 5, seed: int = 0) -> Race:
     """Decode made-up heatmaps of `persons` persons: 17 joints, 64x48 pixels, a blur of 11 pixels.
 
-    They lie channels-last in memory, as those of a network do.
-
-    The remark says how far the two forms' points are apart.
+    They lie one after the other in memory, as those of a network's inference form do. The remark says how far the two
+    forms' points are apart.
     """
     heatmaps = made_up_heatmaps(persons, seed)
     answers: Answers[np.ndarray] = Answers()
     result = race(
-        f"DARK decoding of {_JOINTS} channels-last heatmaps of {_HEIGHT}x{_WIDTH} a person, kernel {KERNEL}",
+        f"DARK decoding of {_JOINTS} heatmaps of {_HEIGHT}x{_WIDTH} a person, kernel {KERNEL}",
         "persons",
         persons,
         [
@@ -38,16 +37,14 @@ def race_decoders(persons: int = 256, rounds: int = 5, seed: int = 0) -> Race:
 def made_up_heatmaps(persons: int, seed: int) -> np.ndarray:
     """[persons, 17, 64, 48] float32: a noisy Gaussian of 2 pixels in each map, anywhere in the person's box.
 
-    The box takes the middle 80 % of the crop in each direction, as the protocol pads it by a quarter. The array is
-    channels-last in memory.
+    The box takes the middle 80 % of the crop in each direction, as the protocol pads it by a quarter.
     """
     rng = np.random.default_rng(seed)
     x, y = (rng.uniform(0.1 * side, 0.9 * side, (persons, _JOINTS, 1)) for side in (_WIDTH - 1, _HEIGHT - 1))
     across = np.exp(-np.square(np.arange(_WIDTH) - x) / 8)
     down = np.exp(-np.square(np.arange(_HEIGHT) - y) / 8)
     heatmaps = rng.uniform(0.2, 1, (persons, _JOINTS, 1, 1)) * down[..., None] * across[..., None, :]
-    noisy = (heatmaps + rng.normal(0, 0.01, heatmaps.shape)).astype(np.float32)
-    return np.ascontiguousarray(noisy.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    return (heatmaps + rng.normal(0, 0.01, heatmaps.shape)).astype(np.float32)
 
 
 def decode_joint_by_joint(heatmaps: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ def argmax_decode(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         Points [N, K, 2] (x, y) float64 in heatmap pixels, (0, 0) where no value is positive, and scores [N, K].
     """
     persons, joints, height, width = heatmaps.shape
-    flat = channels_first(heatmaps).reshape(persons, joints, height * width)
+    flat = np.ascontiguousarray(heatmaps).reshape(persons, joints, height * width)
     cells = flat.argmax(axis=2)
     scores = np.take_along_axis(flat, cells[..., None], axis=2)[..., 0]
     points = np.stack((cells % width, cells // width), axis=-1).astype(np.float64)
@@ -67,7 +67,6 @@ def quarter_decode(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         Points [N, K, 2] (x, y) float64 in heatmap pixels, and scores [N, K].
     """
-    heatmaps = channels_first(heatmaps)
     height, width = heatmaps.shape[2:]
     points, scores = argmax_decode(heatmaps)
     maps, cells = heatmaps.reshape(-1, height, width), points.reshape(-1, 2).astype(np.int64)
@@ -76,28 +75,6 @@ def quarter_decode(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     slopes = (maps[inside, y, x + 1] - maps[inside, y, x - 1], maps[inside, y + 1, x] - maps[inside, y - 1, x])
     points.reshape(-1, 2)[inside] += 0.25 * np.sign(np.stack(slopes, axis=1))
     return points, scores
-
-
-def channels_first(heatmaps: np.ndarray) -> np.ndarray:
-    """The heatmaps one after the other in memory; the array itself where they are so already.
-
-    Args:
-        heatmaps: [N, K, h, w] float32 with any strides; a network leaves them channels-last.
-
-    Returns:
-        [N, K, h, w], C-contiguous.
-    """
-    persons, joints, height, width = heatmaps.shape
-    pixels = heatmaps.transpose(0, 2, 3, 1)
-    if heatmaps.flags.c_contiguous or not pixels.flags.c_contiguous:
-        return np.ascontiguousarray(heatmaps)
-    maps = np.empty(heatmaps.shape, heatmaps.dtype)
-    # OpenCV transposes in tiles that stay in the cache, and takes two thirds of NumPy's time.
-    for source, target in zip(
-        pixels.reshape(persons, height * width, joints), maps.reshape(persons, joints, height * width), strict=True
-    ):
-        cv2.transpose(source, target)
-    return maps
 
 
 def heatmap_to_image(
@@ -154,7 +131,7 @@ class _Refinement:
 
 def _decode_block(heatmaps: np.ndarray, refine: _Refinement) -> tuple[np.ndarray, np.ndarray]:
     """What `dark_decode` returns; a copy in another order is freed at the end, for the next block to take its place."""
-    maps = channels_first(heatmaps)
+    maps = np.ascontiguousarray(heatmaps)
     points, scores = argmax_decode(maps)
     refine(points.reshape(-1, 2), maps.reshape(-1, *maps.shape[2:]))
     return points, scores

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from transpose.compute import Compute
+from transpose.models.transpose import TransPose
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -19,9 +20,12 @@ Model = TypeVar("Model", bound=nn.Module)
 def inference_form(model: Model, compute: Compute) -> Model:
     """A copy of the model in evaluation mode on its device, batch norms folded, compiled if `compute` says so.
 
-    Weights of products are held in the precision that autocast would convert them to in every pass.
+    Weights of products are held in the precision that autocast would convert them to in every pass. The heatmaps
+    [B, K, h, w] of a TransPose model lie one after the other in memory, as those who decode them want them.
     """
     placed = compute.place(fold_batch_norms(model))
+    if isinstance(placed, TransPose):
+        placed.final_layer = PixelwiseProduct(placed.final_layer)
     if compute.dtype != torch.float32:
         for name, parameter in placed.named_parameters():
             if name.endswith("weight") and parameter.dim() > 1:
@@ -29,6 +33,31 @@ def inference_form(model: Model, compute: Compute) -> Model:
     if compute.compiled:
         _compile(placed, compute)
     return placed
+
+
+class PixelwiseProduct(nn.Conv2d):
+    """A convolution of one pixel as a product of matrices: in [B, C, h, w] of any order, out [B, K, h, w] contiguous.
+
+    A convolution would leave the K maps in the order of its input, channels-last, with the values of one map far apart.
+    """
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        """Share the weights of a convolution.
+
+        Raises:
+            ValueError: it does more than to weigh the channels of each pixel.
+        """
+        super().__init__(convolution.in_channels, convolution.out_channels, 1, device="meta")
+        if convolution.extra_repr() != self.extra_repr() or convolution.bias is None:
+            raise ValueError(f"not a convolution of one pixel with a bias: {convolution}")
+        self.weight, self.bias = convolution.weight, convolution.bias
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name is the parent's
+        """Features [B, C, h, w] -> [B, K, h, w]."""
+        pixels = input.flatten(2)
+        bias = self.get_parameter("bias")[:, None].expand(len(pixels), -1, pixels.shape[2])
+        weight = self.weight.flatten(1).expand(len(pixels), -1, -1)
+        return torch.baddbmm(bias, weight, pixels).unflatten(2, input.shape[2:])
 
 
 def _compile(model: nn.Module, compute: Compute) -> None:
