@@ -53,6 +53,6 @@ rule all:
     default_target: True
     input:
         rules.compare.output,
-        PLAN.side_tables(),
+        PLAN.evaluation.side_tables(),
         rules.track_study.output,
-        PLAN.submissions(),
+        PLAN.evaluation.submissions(),

@@ -34,7 +34,7 @@ from transpose.files import read_json_lines, write_npz
 from transpose.models.weights import read_checkpoint, read_metadata
 from transpose.reporting.published import load_published
 from transpose.skeleton import COCO
-from transpose.workflow import Plan
+from transpose.workflow.plan import Plan
 
 CONFIG = Path(__file__).parents[1] / "config"
 

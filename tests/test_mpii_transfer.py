@@ -28,7 +28,7 @@ from transpose.reporting.study import write_study
 from transpose.skeleton import COCO
 from transpose.training.data import TrainingData
 from transpose.training.run import train_variant
-from transpose.workflow import Plan
+from transpose.workflow.plan import Plan
 
 CONFIG = Path(__file__).parents[1] / "config"
 DATASET = load_dataset("mpii", CONFIG / "datasets")
@@ -137,8 +137,8 @@ def test_the_study_is_the_published_recipe() -> None:
         fine_tuned = name.endswith("_finetuned")
         assert recipe.training.epochs == (100 if fine_tuned else 230)
         assert recipe.training.pretrained_rate_factor == (0.1 if fine_tuned else 1.0)
-        assert len(plan.initial_weights(name)) == fine_tuned
-        assert len(plan.backbone_weights(name)) == (not fine_tuned)
+        assert len(plan.training.initial_weights(name)) == fine_tuned
+        assert len(plan.training.backbone_weights(name)) == (not fine_tuned)
         # Only the input size and the names differ from the variant that was trained on COCO.
         coco = read_yaml(CONFIG / "variants" / f"{name.removesuffix('_finetuned').removesuffix('_mpii')}.yaml")
         here = read_yaml(CONFIG / "variants" / f"{name}.yaml")

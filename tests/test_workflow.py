@@ -12,7 +12,7 @@ import pytest
 from transpose.config.base import read_yaml
 from transpose.errors import InputError
 from transpose.files import write_json
-from transpose.workflow import Plan
+from transpose.workflow.plan import Plan
 
 CONFIG = Path(__file__).parents[1] / "config"
 NO_SIDE_STUDIES = {"protocol_ablation": None, "resolutions": None, "precisions": None, "attention": None}
@@ -34,25 +34,28 @@ def demo() -> dict[str, Any]:
 
 def test_every_run_is_evaluated_everywhere(demo: dict[str, Any]) -> None:
     plan = Plan.of_config(demo | {"seeds": 2}, CONFIG)
-    assert len(list(plan.runs())) == 2 * len(demo["variants"])
+    assert len(list(plan.training.runs())) == 2 * len(demo["variants"])
     boxes = sum(len(evaluation["boxes"]) for evaluation in demo["evaluations"])
-    assert len(set(plan.metrics())) == boxes * len(list(plan.runs()))
+    assert len(set(plan.evaluation.metrics())) == boxes * len(list(plan.training.runs()))
 
 
 def test_a_variant_without_encoder_has_nothing_to_explain(demo: dict[str, Any]) -> None:
     plan = Plan.of_config(demo, CONFIG)
-    assert plan.explanations_of("r_no_encoder", 0) == []
-    assert len(plan.explanations_of("r_sine", 0)) == len(demo["evaluations"])
-    assert "results/train/r_sine/seed0/run.json" in plan.explored_runs()
-    assert "results/train/r_no_encoder/seed0/run.json" not in plan.explored_runs()
+    assert plan.attention.explanations_of("r_no_encoder", 0) == []
+    assert len(plan.attention.explanations_of("r_sine", 0)) == len(demo["evaluations"])
+    assert "results/train/r_sine/seed0/run.json" in plan.attention.explored_runs()
+    assert "results/train/r_no_encoder/seed0/run.json" not in plan.attention.explored_runs()
 
 
 def test_every_evaluated_split_has_one_explorer_of_the_first_seeds(demo: dict[str, Any]) -> None:
     plan = Plan.of_config(demo | {"seeds": 2, "evaluations": [*demo["evaluations"], demo["evaluations"][0]]}, CONFIG)
-    assert plan.explorers() == ["results/explorer/synthetic_val.html", "results/explorer/photographs_val.html"]
-    assert len(plan.explored_runs()) == len(demo["variants"]) - 1
+    assert plan.attention.explorers() == [
+        "results/explorer/synthetic_val.html",
+        "results/explorer/photographs_val.html",
+    ]
+    assert len(plan.attention.explored_runs()) == len(demo["variants"]) - 1
     alone = NO_SIDE_STUDIES | {"variants": ["r_no_encoder"], "ablations": [], "overrides": {}}
-    assert Plan.of_config(demo | alone, CONFIG).explorers() == []
+    assert Plan.of_config(demo | alone, CONFIG).attention.explorers() == []
 
 
 def test_records_depend_on_values_and_not_on_the_order_of_keys(demo: dict[str, Any]) -> None:
@@ -73,13 +76,13 @@ def test_a_changed_training_key_changes_only_recipes(demo: dict[str, Any]) -> No
 
 def test_threads_are_those_of_all_processes_of_a_variants_training(demo: dict[str, Any]) -> None:
     plan = Plan.of_config(demo | {"overrides": {"r_sine": {"gpus": 4, "threads": 3}}}, CONFIG)
-    assert plan.training_threads("r_sine") == 12
-    assert plan.training_threads("r_none") == demo["training"].get("threads", 1)
+    assert plan.training.threads("r_sine") == 12
+    assert plan.training.threads("r_none") == demo["training"].get("threads", 1)
 
 
 def test_photographs_are_read_where_they_ship(demo: dict[str, Any]) -> None:
     plan = Plan.of_config(demo, CONFIG)
-    path = plan.annotations(Wildcards(dataset="photographs", split="val", boxes="ground_truth"))
+    path = plan.data.annotations(Wildcards(dataset="photographs", split="val", boxes="ground_truth"))
     assert Path(path).is_file()
 
 
@@ -100,8 +103,8 @@ def test_a_name_that_does_not_exist_is_refused(demo: dict[str, Any], key: str, v
 
 def test_only_rendered_data_sets_may_be_written_by_the_rendering_rule(demo: dict[str, Any]) -> None:
     plan = Plan.of_config(demo, CONFIG)
-    assert re.fullmatch(plan.names_of_rendered(), "synthetic")
-    assert not re.fullmatch(plan.names_of_rendered(), "photographs")
+    assert re.fullmatch(plan.data.names_of_rendered(), "synthetic")
+    assert not re.fullmatch(plan.data.names_of_rendered(), "photographs")
 
 
 def test_messages_name_the_studys_file(demo: dict[str, Any]) -> None:
@@ -137,7 +140,7 @@ def place(boxes: str) -> Wildcards:
 
 
 def test_boxes_from_no_file_need_none(with_boxes: Plan) -> None:
-    assert with_boxes.box_file(place("ground_truth")) == with_boxes.box_file(place("simulated")) == []
+    assert with_boxes.boxes.file(place("ground_truth")) == with_boxes.boxes.file(place("simulated")) == []
 
 
 def test_a_detection_file_that_is_absent_is_told_and_one_that_is_there_is_needed(
@@ -145,9 +148,9 @@ def test_a_detection_file_that_is_absent_is_told_and_one_that_is_there_is_needed
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"resources/d\.json: no such file; .*another box source: ground_truth"):
-        with_boxes.box_file(place("found"))
+        with_boxes.boxes.file(place("found"))
     write_json(Path("resources/d.json"), [])
-    assert with_boxes.box_file(place("found")) == ["resources/d.json"]
+    assert with_boxes.boxes.file(place("found")) == ["resources/d.json"]
 
 
 def test_files_from_urls_are_fetched_to_where_the_boxes_rule_looks(with_boxes: Plan) -> None:
@@ -155,22 +158,22 @@ def test_files_from_urls_are_fetched_to_where_the_boxes_rule_looks(with_boxes: P
         ("remote", "https://example.org/d.json?download=1", "a" * 64),
         ("detector", "http://example.org/yolox.onnx", None),
     ):
-        (path,) = with_boxes.box_file(place(boxes))
+        (path,) = with_boxes.boxes.file(place(boxes))
         assert re.fullmatch(r"resources/fetched/[0-9a-f]{12}/(d\.json|yolox\.onnx)", path)
-        file = with_boxes.remote_box_file(path)
+        file = with_boxes.boxes.remote_file(path)
         assert (file.address, file.sha256) == (address, sha256)
     with pytest.raises(InputError, match="no box source of the study"):
-        with_boxes.remote_box_file("resources/fetched/000000000000/d.json")
+        with_boxes.boxes.remote_file("resources/fetched/000000000000/d.json")
 
 
 def test_only_a_detector_takes_threads(with_boxes: Plan) -> None:
-    assert [with_boxes.box_threads(place(boxes)) for boxes in ("found", "detector", "simulated")] == [1, 3, 1]
+    assert [with_boxes.boxes.threads(place(boxes)) for boxes in ("found", "detector", "simulated")] == [1, 3, 1]
 
 
 def test_all_boxes_are_counted_and_all_but_the_annotated_are_evaluated(with_boxes: Plan) -> None:
     names = ["ground_truth", "simulated", "found", "remote", "detector"]
-    assert with_boxes.box_counts() == [f"results/boxes/photographs/val/{name}.counts.json" for name in names]
-    assert with_boxes.box_metrics() == [f"results/box_ap/photographs/val/{name}.json" for name in names[1:]]
+    assert with_boxes.boxes.counts() == [f"results/boxes/photographs/val/{name}.counts.json" for name in names]
+    assert with_boxes.boxes.metrics() == [f"results/box_ap/photographs/val/{name}.json" for name in names[1:]]
 
 
 @pytest.mark.parametrize(
@@ -195,10 +198,10 @@ def test_measures_of_attention_that_cannot_be_made_are_refused(
 
 def test_every_measure_of_attention_has_a_file_for_each_variant(demo: dict[str, Any]) -> None:
     plan = Plan.of_config(demo, CONFIG)
-    files = plan.attention("faithfulness")
+    files = plan.attention.measures("faithfulness")
     assert len(files) == len(demo["attention"]["variants"])
     assert "results/faithfulness/h_sine/seed0/synthetic/val/ground_truth.json" in files
-    assert Plan.of_config(demo | {"attention": None}, CONFIG).attention("faithfulness") == []
+    assert Plan.of_config(demo | {"attention": None}, CONFIG).attention.measures("faithfulness") == []
 
 
 @pytest.mark.parametrize("values", [None, [], "study", 3])

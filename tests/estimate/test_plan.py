@@ -12,7 +12,7 @@ from transpose.config.training import Training
 from transpose.errors import InputError
 from transpose.estimate.layers import Work
 from transpose.estimate.plan import StudyEstimate, estimate_study, hours, training_memory
-from transpose.workflow import Plan
+from transpose.workflow.plan import Plan
 
 CONFIG = Path(__file__).parents[2] / "config"
 ARCHIVES = {"pictures": Archive(version="1", bytes=1000, sha256="0" * 64, urls=("https://example.org/pictures.zip",))}

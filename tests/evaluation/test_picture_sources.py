@@ -19,7 +19,7 @@ from transpose.evaluation.predict import predict_heatmaps
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO
-from transpose.workflow import PHOTOGRAPHS
+from transpose.workflow.data_files import PHOTOGRAPHS
 
 VARIANTS = Path(__file__).parents[2] / "config" / "variants"
 CPU = Compute(torch.device("cpu"), "fp32", 1)

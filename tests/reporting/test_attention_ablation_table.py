@@ -10,7 +10,7 @@ from transpose.config.study import Protocol, Study
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
 from transpose.reporting.attention_ablation import write_attention_ablation_table
-from transpose.workflow import ATTENTION_TABLES
+from transpose.workflow.evaluation_files import ATTENTION_TABLES
 
 EVALUATIONS = [{"dataset": "synthetic", "split": "val", "boxes": ["ground_truth"]}]
 LAYERS_AND_HEADS = {"r_sine": (1, 2), "h_none": (2, 1)}

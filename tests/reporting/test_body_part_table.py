@@ -13,7 +13,7 @@ from transpose.config.study import Protocol, Study
 from transpose.errors import InputError
 from transpose.files import write_json
 from transpose.reporting.body_parts import write_body_part_table
-from transpose.workflow import ATTENTION_TABLES
+from transpose.workflow.evaluation_files import ATTENTION_TABLES
 
 EVALUATIONS = [{"dataset": "synthetic", "split": "val", "boxes": ["ground_truth"]}]
 MEASURES = (*ATTENTION_MEASURES, *KNOCKOUT_MEASURES)

@@ -17,7 +17,7 @@ def plan(
     """Estimate GPU hours, GPU memory and disk of a study; nothing is run."""
     from transpose.config.base import read_yaml
     from transpose.reporting.plan_text import render_plan
-    from transpose.workflow import Plan
+    from transpose.workflow.plan import Plan
 
     print(render_plan(Plan.of_config(read_yaml(study), config, str(study)), config / "downloads.yaml"))
 

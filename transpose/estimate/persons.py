@@ -9,7 +9,7 @@ from transpose.config.study import Split
 from transpose.data.coco import load_annotations, training_instances
 from transpose.errors import InputError
 from transpose.files import read_json
-from transpose.workflow import Plan
+from transpose.workflow.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def labelled_persons(plan: Plan, split: Split) -> Crops:
     number = settings.persons.get(split.dataset, {}).get(split.split)
     if number is not None:
         return Crops(number, "estimate.persons")
-    annotations = Path(plan.split_annotations(split))
+    annotations = Path(plan.data.split_annotations(split))
     if annotations.is_file():
         return Crops(len(training_instances(load_annotations(annotations, dataset.skeleton))), "its annotations")
     if isinstance(dataset.source, SyntheticSource):

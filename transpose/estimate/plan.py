@@ -12,7 +12,7 @@ from transpose.errors import InputError
 from transpose.estimate.layers import Work
 from transpose.estimate.network import work_of
 from transpose.estimate.persons import StudyCrops, count_crops
-from transpose.workflow import Plan
+from transpose.workflow.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def training_memory(work: Work, training: Training, settings: Estimate, fused: b
 
 def _variant(plan: Plan, recipe: Recipe, crops: StudyCrops) -> VariantEstimate:
     study, settings, training = plan.study, plan.study.estimate, recipe.training
-    work = work_of(recipe.variant, plan.keypoints(), training.dropout > 0)
+    work = work_of(recipe.variant, plan.data.keypoints(), training.dropout > 0)
     validations = math.ceil(training.epochs / training.validation_interval)
     mirrored = 2 if study.protocol.flip_test else 1
 
@@ -122,7 +122,7 @@ def _variant(plan: Plan, recipe: Recipe, crops: StudyCrops) -> VariantEstimate:
 
 def _downloads(plan: Plan, archives: Mapping[str, Archive]) -> list[DiskItem]:
     items = []
-    for name, unpacks in plan.archives_of_study().items():
+    for name, unpacks in plan.archives.of_study().items():
         if name not in archives:
             raise InputError("downloads", "archives", None, f"no archive {name!r}; known are {', '.join(archives)}")
         size = archives[name].bytes

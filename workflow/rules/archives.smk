@@ -3,20 +3,20 @@ rule arrange:
     input:
         # Of the data set only the params below decide the split; a new date of the annotations would retrain.
         dataset=ancient(f"{RESULTS}/records/datasets/{{dataset}}.json"),
-        archives=PLAN.archives,
+        archives=PLAN.archives.needed_for,
     output:
         f"{RESOURCES}/{{dataset}}/{{split}}/annotations.json",
     log:
         f"{RESULTS}/logs/arrange/{{dataset}}/{{split}}.log",
     # A folder of the user's own must never be taken for this rule's output.
     wildcard_constraints:
-        dataset=PLAN.names_of_archived(),
+        dataset=PLAN.archives.names_of_data_sets(),
     conda:
         "../../environment.yml"
     params:
         downloads=f"{RESOURCES}/downloads",
-        unpacked=PLAN.unpacked_option,
-        source=lambda wildcards: PLAN.archived(wildcards).model_dump_json(),
+        unpacked=PLAN.archives.unpacked_option,
+        source=lambda wildcards: PLAN.archives.split(wildcards).model_dump_json(),
     message:
         "Arrange split {wildcards.split} of {wildcards.dataset}"
     shell:

@@ -4,7 +4,7 @@ rule explain:
         settings=f"{RESULTS}/records/explanations/study.json",
         protocol=f"{RESULTS}/records/protocols/study.json",
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
+        annotations=PLAN.data.annotations,
         weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
     output:
         maps=f"{RESULTS}/attention/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/maps.npz",

@@ -4,7 +4,7 @@ rule ablate_attention:
         protocol=f"{RESULTS}/records/protocols/study.json",
         settings=f"{RESULTS}/records/attention/study.json",
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
+        annotations=PLAN.data.annotations,
         run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
         weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
         boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
@@ -39,7 +39,7 @@ rule ablate_attention:
 rule compare_attention_ablations:
     input:
         study=f"{RESULTS}/records/studies/{PLAN.study.name}.json",
-        reports=PLAN.attention("attention_ablation"),
+        reports=PLAN.attention.measures("attention_ablation"),
     output:
         report(
             f"{RESULTS}/attention_ablation.html",

@@ -4,7 +4,7 @@ rule measure_attention:
         protocol=f"{RESULTS}/records/protocols/study.json",
         settings=f"{RESULTS}/records/attention/study.json",
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
+        annotations=PLAN.data.annotations,
         run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
         weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
         boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
@@ -39,7 +39,7 @@ rule compare_attention:
         datasets=[
             f"{RESULTS}/records/datasets/{dataset}.json" for dataset in PLAN.datasets
         ],
-        reports=PLAN.attention("attention_statistics"),
+        reports=PLAN.attention.measures("attention_statistics"),
     output:
         report(
             f"{RESULTS}/attention_statistics.html",
@@ -49,7 +49,7 @@ rule compare_attention:
         ),
         multiext(f"{RESULTS}/attention_statistics", ".csv", ".md", ".tex"),
         report(
-            PLAN.attention_figures(),
+            PLAN.attention.joint_figures(),
             caption="../report/attention_statistics.rst",
             category="Attention",
             labels={"figure": "joint to joint"},

@@ -1,7 +1,7 @@
 rule label_parts:
     input:
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
+        annotations=PLAN.data.annotations,
     output:
         f"{PLAN.study.resources}/{{dataset}}/{{split}}/parts.npz",
     log:
@@ -9,7 +9,7 @@ rule label_parts:
     benchmark:
         f"{RESULTS}/benchmarks/label_parts/{{dataset}}/{{split}}.tsv"
     wildcard_constraints:
-        dataset=PLAN.names_of_rendered(),
+        dataset=PLAN.data.names_of_rendered(),
     conda:
         "../../environment.yml"
     # As many as `--cores` allows; the labels do not depend on it.
@@ -29,11 +29,11 @@ rule measure_body_parts:
         protocol=f"{RESULTS}/records/protocols/study.json",
         settings=f"{RESULTS}/records/attention/study.json",
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
+        annotations=PLAN.data.annotations,
         run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
         weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
         boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
-        parts=PLAN.part_labels,
+        parts=PLAN.data.part_labels,
     output:
         f"{RESULTS}/body_parts/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.json",
     log:
@@ -62,7 +62,7 @@ rule measure_body_parts:
 rule compare_body_parts:
     input:
         study=f"{RESULTS}/records/studies/{PLAN.study.name}.json",
-        reports=PLAN.attention("body_parts"),
+        reports=PLAN.attention.measures("body_parts"),
     output:
         report(
             f"{RESULTS}/body_parts.html",

@@ -13,8 +13,8 @@ rule fetch_box_file:
     conda:
         "../../environment.yml"
     params:
-        url=lambda wildcards, output: PLAN.remote_box_file(output[0]).address,
-        sha256=lambda wildcards, output: PLAN.remote_box_file(output[0]).sha256_option,
+        url=lambda wildcards, output: PLAN.boxes.remote_file(output[0]).address,
+        sha256=lambda wildcards, output: PLAN.boxes.remote_file(output[0]).sha256_option,
     message:
         "Fetch {params.url}"
     shell:
@@ -24,9 +24,11 @@ rule fetch_box_file:
 rule boxes:
     input:
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
+        annotations=PLAN.data.annotations,
         # A dry run shows the whole plan, whatever is still to be put in place.
-        file=lambda wildcards: PLAN.box_file(wildcards, must_exist=not workflow.dryrun),
+        file=lambda wildcards: PLAN.boxes.file(
+            wildcards, must_exist=not workflow.dryrun
+        ),
     output:
         boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
         counts=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.counts.json",
@@ -34,7 +36,7 @@ rule boxes:
         f"{RESULTS}/logs/boxes/{{dataset}}/{{split}}/{{boxes}}.log",
     conda:
         "../../environment.yml"
-    threads: PLAN.box_threads
+    threads: PLAN.boxes.threads
     params:
         code=code_fingerprint(
             "data/box_counts.py",
@@ -57,7 +59,7 @@ rule boxes:
 rule evaluate_boxes:
     input:
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
+        annotations=PLAN.data.annotations,
         boxes=rules.boxes.output.boxes,
     output:
         f"{RESULTS}/box_ap/{{dataset}}/{{split}}/{{boxes}}.json",

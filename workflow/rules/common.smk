@@ -11,7 +11,8 @@ from transpose.provenance import (
     TRAINING_CODE,
     code_fingerprint,
 )
-from transpose.workflow import Plan, use_this_interpreter
+from transpose.workflow.interpreter import use_this_interpreter
+from transpose.workflow.plan import Plan
 
 use_this_interpreter()
 

@@ -9,12 +9,12 @@ rule compare:
             f"{RESULTS}/records/datasets/{dataset}.json" for dataset in PLAN.datasets
         ],
         published="config/published.yaml",
-        metrics=PLAN.metrics(),
-        box_counts=PLAN.box_counts(),
-        box_metrics=PLAN.box_metrics(),
+        metrics=PLAN.evaluation.metrics(),
+        box_counts=PLAN.boxes.counts(),
+        box_metrics=PLAN.boxes.metrics(),
         runs=[
             f"{RESULTS}/train/{variant}/seed{seed}/run.json"
-            for variant, seed in PLAN.runs()
+            for variant, seed in PLAN.training.runs()
         ],
         costs=[f"{RESULTS}/cost/{variant}.json" for variant in PLAN.study.variants],
     output:
@@ -41,7 +41,7 @@ rule compare:
         ),
         multiext(f"{RESULTS}/verdicts", ".csv", ".md", ".tex"),
         report(
-            PLAN.figures(),
+            PLAN.evaluation.figures(),
             caption="../report/figures.rst",
             category="Figures",
         ),

@@ -14,7 +14,7 @@ rule cost:
         gpu=GPUS,
     params:
         code=code_fingerprint("cost.py", "models"),
-        keypoints=PLAN.keypoints(),
+        keypoints=PLAN.data.keypoints(),
     message:
         "Measure what {wildcards.variant} costs"
     shell:

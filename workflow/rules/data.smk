@@ -9,7 +9,7 @@ rule synthesise:
         f"{RESULTS}/benchmarks/synthesise/{{dataset}}/{{split}}.tsv"
     # A folder of the user's own must never be taken for this rule's output.
     wildcard_constraints:
-        dataset=PLAN.names_of_rendered(),
+        dataset=PLAN.data.names_of_rendered(),
     conda:
         "../../environment.yml"
     # As many as `--cores` allows; the pictures do not depend on it.

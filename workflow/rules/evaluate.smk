@@ -3,7 +3,7 @@ rule predict:
         recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
         protocol=f"{RESULTS}/records/protocols/study.json",
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
+        annotations=PLAN.data.annotations,
         weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
         boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
     output:
@@ -32,7 +32,7 @@ rule evaluate:
     input:
         protocol=f"{RESULTS}/records/protocols/study.json",
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
+        annotations=PLAN.data.annotations,
         run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
         weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
         boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",

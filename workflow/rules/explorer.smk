@@ -3,11 +3,11 @@ rule explorer:
         settings=f"{RESULTS}/records/explanations/study.json",
         protocol=f"{RESULTS}/records/protocols/study.json",
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
-        runs=PLAN.explored_runs(),
+        annotations=PLAN.data.annotations,
+        runs=PLAN.attention.explored_runs(),
         weights=[
             run.replace("run.json", "weights.safetensors")
-            for run in PLAN.explored_runs()
+            for run in PLAN.attention.explored_runs()
         ],
     output:
         report(

@@ -4,7 +4,7 @@ rule measure_faithfulness:
         protocol=f"{RESULTS}/records/protocols/study.json",
         settings=f"{RESULTS}/records/attention/study.json",
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
+        annotations=PLAN.data.annotations,
         run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
         weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
         boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
@@ -36,7 +36,7 @@ rule measure_faithfulness:
 rule compare_faithfulness:
     input:
         study=f"{RESULTS}/records/studies/{PLAN.study.name}.json",
-        reports=PLAN.attention("faithfulness"),
+        reports=PLAN.attention.measures("faithfulness"),
     output:
         report(
             f"{RESULTS}/faithfulness.html",
@@ -46,7 +46,7 @@ rule compare_faithfulness:
         ),
         multiext(f"{RESULTS}/faithfulness", ".csv", ".md", ".tex"),
         report(
-            PLAN.faithfulness_figures(),
+            PLAN.attention.faithfulness_figures(),
             caption="../report/faithfulness.rst",
             category="Attention",
             labels={"figure": "deletion and insertion"},

@@ -8,11 +8,11 @@ rule findings:
             f"{RESULTS}/records/recipes/{variant}.json"
             for variant in PLAN.study.variants
         ],
-        metrics=PLAN.metrics(),
-        statistics=PLAN.attention("attention_statistics"),
-        faithfulness=PLAN.attention("faithfulness"),
-        ablations=PLAN.attention("attention_ablation"),
-        body_parts=PLAN.attention("body_parts"),
+        metrics=PLAN.evaluation.metrics(),
+        statistics=PLAN.attention.measures("attention_statistics"),
+        faithfulness=PLAN.attention.measures("faithfulness"),
+        ablations=PLAN.attention.measures("attention_ablation"),
+        body_parts=PLAN.attention.measures("body_parts"),
     output:
         report(
             f"{RESULTS}/findings.html",

@@ -3,7 +3,7 @@ rule measure_precision:
         recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
         protocol=f"{RESULTS}/records/protocols/study.json",
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
+        annotations=PLAN.data.annotations,
         run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
         weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
         boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
@@ -42,7 +42,7 @@ rule measure_precision:
 rule compare_precisions:
     input:
         study=f"{RESULTS}/records/studies/{PLAN.study.name}.json",
-        precisions=PLAN.precisions(),
+        precisions=PLAN.evaluation.precisions(),
     output:
         report(
             f"{RESULTS}/precision.html",

@@ -10,7 +10,7 @@ rule export_backbone:
     conda:
         "../../environment.yml"
     params:
-        description=f"pretrained on {PLAN.training_data()}",
+        description=f"pretrained on {PLAN.data.training_data()}",
     message:
         "Take the backbone out of {wildcards.variant}"
     shell:

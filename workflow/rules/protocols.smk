@@ -3,7 +3,7 @@ rule ablate_protocol:
         recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
         protocol=f"{RESULTS}/records/protocols/study.json",
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
+        annotations=PLAN.data.annotations,
         run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
         weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
         boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
@@ -37,7 +37,7 @@ rule ablate_protocol:
 rule compare_protocols:
     input:
         study=f"{RESULTS}/records/studies/{PLAN.study.name}.json",
-        ablations=PLAN.protocol_ablations(),
+        ablations=PLAN.evaluation.protocol_ablations(),
     output:
         report(
             f"{RESULTS}/protocol_ablation.html",

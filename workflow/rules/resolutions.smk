@@ -3,7 +3,7 @@ rule generalise:
         recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
         protocol=f"{RESULTS}/records/protocols/study.json",
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
+        annotations=PLAN.data.annotations,
         run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
         weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
         boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
@@ -47,8 +47,8 @@ rule compare_resolutions:
             f"{RESULTS}/records/recipes/{variant}.json"
             for variant in PLAN.study.variants
         ],
-        metrics=PLAN.metrics(),
-        resolutions=PLAN.resolutions(),
+        metrics=PLAN.evaluation.metrics(),
+        resolutions=PLAN.evaluation.resolutions(),
     output:
         report(
             f"{RESULTS}/resolutions.html",
@@ -58,7 +58,7 @@ rule compare_resolutions:
         ),
         multiext(f"{RESULTS}/resolutions", ".csv", ".md", ".tex"),
         report(
-            PLAN.resolution_figures(),
+            PLAN.evaluation.resolution_figures(),
             caption="../report/resolutions.rst",
             category="Figures",
         ),

@@ -3,13 +3,13 @@ rule sift:
     input:
         # Its title and boxes do not decide the split.
         dataset=ancient(f"{RESULTS}/records/datasets/{{dataset}}.json"),
-        annotations=PLAN.unsifted_annotations,
+        annotations=PLAN.data.unsifted_annotations,
     output:
         f"{RESOURCES}/{{dataset}}/{{split}}/annotations.json",
     log:
         f"{RESULTS}/logs/sift/{{dataset}}/{{split}}.log",
     wildcard_constraints:
-        dataset=PLAN.names_of_sifted(),
+        dataset=PLAN.data.names_of_sifted(),
     conda:
         "../../environment.yml"
     threads: 8

@@ -2,7 +2,7 @@
 rule submit:
     input:
         dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
-        annotations=PLAN.annotations,
+        annotations=PLAN.data.annotations,
         predictions=f"{RESULTS}/predictions/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.json",
     output:
         f"{RESULTS}/submissions/{{dataset}}/{{split}}/{{boxes}}/{{variant}}/seed{{seed}}/person_keypoints_{{test_set}}_{{variant}}_results.zip",

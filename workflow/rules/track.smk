@@ -4,12 +4,16 @@ rule track_run:
         recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
         run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
         weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
-        history=lambda wildcards: PLAN.histories(wildcards.variant, wildcards.seed),
+        history=lambda wildcards: PLAN.training.histories(
+            wildcards.variant, wildcards.seed
+        ),
         cost=rules.cost.output,
-        metrics=lambda wildcards: PLAN.metrics_of(wildcards.variant, wildcards.seed),
-        box_counts=PLAN.box_counts(),
-        box_metrics=PLAN.box_metrics(),
-        explanations=lambda wildcards: PLAN.explanations_of(
+        metrics=lambda wildcards: PLAN.evaluation.metrics_of(
+            wildcards.variant, wildcards.seed
+        ),
+        box_counts=PLAN.boxes.counts(),
+        box_metrics=PLAN.boxes.metrics(),
+        explanations=lambda wildcards: PLAN.attention.explanations_of(
             wildcards.variant, wildcards.seed
         ),
     output:
@@ -32,11 +36,11 @@ rule track_run:
 rule track_study:
     input:
         comparison=rules.compare.output,
-        side_tables=PLAN.side_tables(),
-        explorers=PLAN.explorers(),
+        side_tables=PLAN.evaluation.side_tables(),
+        explorers=PLAN.attention.explorers(),
         runs=[
             f"{RESULTS}/tracking/{variant}/seed{seed}.json"
-            for variant, seed in PLAN.runs()
+            for variant, seed in PLAN.training.runs()
         ],
     output:
         f"{RESULTS}/tracking/study.json",

@@ -7,10 +7,10 @@ rule train:
         protocol=f"{RESULTS}/records/protocols/study.json",
         # Of the data set only `learnt_from` below decides the weights: other boxes or another title must not retrain.
         dataset=ancient(f"{RESULTS}/records/datasets/{PLAN.study.train.dataset}.json"),
-        train=PLAN.split_annotations(PLAN.study.train),
-        validation=PLAN.split_annotations(PLAN.study.validation),
-        backbone=lambda wildcards: PLAN.backbone_weights(wildcards.variant),
-        initial=lambda wildcards: PLAN.initial_weights(wildcards.variant),
+        train=PLAN.data.split_annotations(PLAN.study.train),
+        validation=PLAN.data.split_annotations(PLAN.study.validation),
+        backbone=lambda wildcards: PLAN.training.backbone_weights(wildcards.variant),
+        initial=lambda wildcards: PLAN.training.initial_weights(wildcards.variant),
         # Its presence matters, not its age: nobody wants to retrain for a new tracking database.
         database=ancient(f"{RESULTS}/tracking/database.json"),
     output:
@@ -23,19 +23,21 @@ rule train:
     benchmark:
         f"{RESULTS}/benchmarks/train/{{variant}}/seed{{seed}}.tsv"
     wildcard_constraints:
-        variant=PLAN.names_of_trained(),
+        variant=PLAN.training.names_of_trained(),
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: PLAN.training_threads(wildcards.variant)
+    threads: lambda wildcards: PLAN.training.threads(wildcards.variant)
     # Resources are no trigger, unlike parameters: how pictures are loaded decides no byte.
     resources:
         gpu=lambda wildcards: GPUS * PLAN.recipes[wildcards.variant].training.gpus,
         workers=lambda wildcards: PLAN.recipes[wildcards.variant].training.workers,
-        picture_cache_gb=lambda wildcards: PLAN.picture_cache_gb(wildcards.variant),
+        picture_cache_gb=lambda wildcards: PLAN.training.picture_cache_gb(
+            wildcards.variant
+        ),
     params:
         results=subpath(output.run, ancestor=4),
         study=PLAN.study.name,
-        learnt_from=PLAN.learnt_from(),
+        learnt_from=PLAN.data.learnt_from(),
     message:
         "Train {wildcards.variant}, seed {wildcards.seed}"
     shell:

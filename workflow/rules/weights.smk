@@ -31,18 +31,18 @@ rule fetch_weights:
 rule adopt:
     input:
         recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
-        weights=lambda wildcards: PLAN.released_weights(wildcards.variant),
+        weights=lambda wildcards: PLAN.training.released_weights(wildcards.variant),
     output:
         weights=f"{RESULTS}/train/{{variant}}/seed0/weights.safetensors",
         run=f"{RESULTS}/train/{{variant}}/seed0/run.json",
     log:
         f"{RESULTS}/logs/adopt/{{variant}}.log",
     wildcard_constraints:
-        variant=PLAN.names_of_official(),
+        variant=PLAN.training.names_of_official(),
     conda:
         "../../environment.yml"
     params:
-        keypoints=PLAN.keypoints(),
+        keypoints=PLAN.data.keypoints(),
     message:
         "Take the released checkpoint of {wildcards.variant}"
     shell:

@@ -1,0 +1,60 @@
+"""Runs of a study, and what their weights come from."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from transpose.config.recipe import Recipe
+from transpose.config.study import Study
+from transpose.workflow.wildcards import alternatives
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """Runs and weights of the variants of a study."""
+
+    study: Study
+    recipes: Mapping[str, Recipe]
+
+    def runs(self) -> Iterator[tuple[str, int]]:
+        """(variant, seed) of every training; of a released checkpoint there is one."""
+        for variant, seed in product(self.study.variants, range(self.study.seeds)):
+            if seed == 0 or self.recipes[variant].training.source == "trained":
+                yield variant, seed
+
+    def names_of_trained(self) -> str:
+        """Regular expression of the variants that are trained; it matches nothing if none is."""
+        return alternatives(name for name, recipe in self.recipes.items() if recipe.training.source == "trained")
+
+    def names_of_official(self) -> str:
+        """Regular expression of the variants whose released checkpoint is evaluated; it matches nothing if none is."""
+        return alternatives(name for name, recipe in self.recipes.items() if recipe.training.source == "official")
+
+    def histories(self, variant: str, seed: int | str) -> list[str]:
+        """Training history of a run; a released checkpoint has none."""
+        if self.recipes[variant].training.source == "official":
+            return []
+        return [f"{self.study.results}/train/{variant}/seed{seed}/history.jsonl"]
+
+    def released_weights(self, variant: str) -> str:
+        """The released checkpoint of a variant, as safetensors."""
+        return f"{self.study.resources}/weights/{self.recipes[variant].variant.released}.safetensors"
+
+    def backbone_weights(self, variant: str) -> list[str]:
+        """Pretrained backbone that a variant starts from, if any."""
+        path = self.recipes[variant].training.backbone_weights
+        return [path] if path else []
+
+    def initial_weights(self, variant: str) -> list[str]:
+        """Whole model that a variant is fine-tuned from, if any."""
+        path = self.recipes[variant].training.initial_weights
+        return [path] if path else []
+
+    def threads(self, variant: str) -> int:
+        """CPU threads of all processes that train a variant."""
+        training = self.recipes[variant].training
+        return training.gpus * training.threads
+
+    def picture_cache_gb(self, variant: str) -> str:
+        """GB of disk for a training's decoded pictures, as text: Snakemake counts whole numbers only."""
+        return str(self.recipes[variant].training.picture_cache_gb)
