@@ -148,7 +148,7 @@ def crop_truth(annotations: CocoAnnotations, variant: Variant) -> Truth:
 
 def find_joints(heatmaps: Tensor, grid: Grid, protocol: Protocol) -> Found:
     """Decode heatmaps [B, K, h, w] of one pass as the protocol does, into crop pixels."""
-    maps = heatmaps.float().contiguous().cpu().numpy()
+    maps = heatmaps.float().cpu().numpy()
     points, peaks = decode_heatmaps(maps, protocol)
     cells = maps.reshape(*maps.shape[:2], -1).argmax(axis=2)
     return Found(rescale_points(points, grid.heatmap_size, grid.input_size), peaks, cells)

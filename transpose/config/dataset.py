@@ -181,6 +181,10 @@ class Dataset(Settings):
     )
     skeleton: Skeleton = COCO
 
+    def test_set(self, split: str) -> str | None:
+        """What an evaluation server calls a split; None if it is no server's test set."""
+        return self.source.splits[split].test_set if isinstance(self.source, ArchivesSource) else None
+
     @model_validator(mode="after")
     def _has_boxes_to_evaluate(self) -> "Dataset":
         if self.evaluation == "pckh":

@@ -114,7 +114,7 @@ def finite_on_cpu(heatmaps: Tensor) -> Tensor:
     Raises:
         FloatingPointError: they are not finite, as those of a diverged model.
     """
-    # In order on the device: a GPU sorts values for nothing, a CPU takes longer for that than for decoding them.
+    # Those of an inference form are in order already; others are put in order on the device, where a GPU is fast.
     on_cpu = heatmaps.float().contiguous().cpu()
     check_finite(on_cpu, "training has diverged" if heatmaps.dtype != torch.float16 else _OF_FP16)
     return on_cpu

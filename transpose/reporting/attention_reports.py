@@ -9,6 +9,7 @@ from transpose.config.study import AttentionStudy, Study
 from transpose.errors import InputError
 from transpose.evaluation.report import Subject
 from transpose.reporting.subjects import check_same_inputs
+from transpose.workflow.places import place_of_run
 
 Place = tuple[str, str, str]
 """Data set, split and boxes."""
@@ -51,5 +52,4 @@ def places_and_models(study: Study, kind: str, model: type[Report]) -> Iterator[
 
 def report_path(study: Study, kind: str, variant: str, seed: int, place: Place) -> Path:
     """Where the measures of one training on one place are."""
-    dataset, split, boxes = place
-    return Path(study.results) / kind / variant / f"seed{seed}" / dataset / split / f"{boxes}.json"
+    return Path(f"{place_of_run(study.results, kind, variant, seed, place)}.json")

@@ -17,6 +17,7 @@ from transpose.reporting.layout import Section, number
 from transpose.reporting.subjects import check_same_inputs, mean_percent, place_words
 from transpose.reporting.words import BOX_WORDS, protocol_words
 from transpose.reporting.writers import write_all_formats
+from transpose.workflow.places import place_of_run
 
 FOOTNOTES = [
     "AP in per cent and differences to fp32 in points, means over seeds, with paired 95 % bootstrap intervals over"
@@ -160,7 +161,7 @@ def _rows(reports: Sequence[PrecisionReport]) -> Iterator[PrecisionRow]:
 
 
 def _reports(study: Study, variant: str, place: tuple[str, str, str]) -> Iterator[PrecisionReport]:
-    dataset, split, boxes = place
     for seed in range(study.seeds):
-        folder = Path(study.results) / "precision" / variant / f"seed{seed}" / dataset / split
-        yield read_record(PrecisionReport, folder / f"{boxes}.json")
+        yield read_record(
+            PrecisionReport, Path(f"{place_of_run(study.results, 'precision', variant, seed, place)}.json")
+        )

@@ -13,6 +13,7 @@ from transpose.reporting.layout import Section, number, with_sign
 from transpose.reporting.subjects import check_same_inputs, mean_percent, place_words
 from transpose.reporting.words import BOX_WORDS, protocol_words
 from transpose.reporting.writers import write_all_formats
+from transpose.workflow.places import place_of_run
 
 FOOTNOTES = [
     "AP and AR in per cent, means over seeds; differences in points to the official combination of the same trainings:"
@@ -102,10 +103,10 @@ def combination_section(reports: Reports) -> Section:
 
 
 def _reports(study: Study, variant: str, place: tuple[str, str, str]) -> Iterator[ProtocolAblationReport]:
-    dataset, split, boxes = place
     for seed in range(study.seeds):
-        folder = Path(study.results) / "protocols" / variant / f"seed{seed}" / dataset / split
-        yield read_record(ProtocolAblationReport, folder / f"{boxes}.json")
+        yield read_record(
+            ProtocolAblationReport, Path(f"{place_of_run(study.results, 'protocols', variant, seed, place)}.json")
+        )
 
 
 def _mean(reports: Reports, index: int, metric: str) -> float:

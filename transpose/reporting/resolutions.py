@@ -20,6 +20,7 @@ from transpose.reporting.resolution_figure import Curve, plot_resolutions
 from transpose.reporting.subjects import check_same_inputs, mean_percent, place_words
 from transpose.reporting.words import BOX_WORDS, protocol_words, size_words
 from transpose.reporting.writers import write_all_formats
+from transpose.workflow.places import place_of_run
 
 FOOTNOTES = [
     "AP and AR in per cent, means over seeds; differences in points to the same weights at the size trained at."
@@ -162,17 +163,18 @@ def _rows(study: Study, settings: Resolutions, place: Place) -> Iterator[Resolut
     results = Path(study.results)
     for variant in settings.variants:
         recipe = read_record(Recipe, results / "records" / "recipes" / f"{variant}.json")
-        runs = [Path(variant) / f"seed{seed}" / Path(*place) for seed in range(study.seeds)]
-        trained = tuple(
-            read_record(EvaluationReport, results / "metrics" / run.parent / f"{run.name}.json") for run in runs
+        metrics, resolutions = (
+            [place_of_run(study.results, kind, variant, seed, place) for seed in range(study.seeds)]
+            for kind in ("metrics", "resolutions")
         )
+        trained = tuple(read_record(EvaluationReport, Path(f"{run}.json")) for run in metrics)
         own = recipe.variant.input_size
         for size in sorted({own, *settings.sizes}):
             if size == own:
                 yield ResolutionRow(recipe, size, "as_trained", trained, trained)
             for way in position_ways(recipe.variant, size, settings.position):
                 name = f"{size_words(size)}_{way}.json"
-                reports = tuple(read_record(ResolutionReport, results / "resolutions" / run / name) for run in runs)
+                reports = tuple(read_record(ResolutionReport, Path(folder) / name) for folder in resolutions)
                 yield ResolutionRow(recipe, size, way, reports, trained)
 
 

@@ -14,6 +14,7 @@ from transpose.evaluation.bootstrap import ImageTable, paired_difference
 from transpose.evaluation.joint_hits import read_hits
 from transpose.evaluation.matches import read_matches
 from transpose.evaluation.report import EvaluationReport
+from transpose.workflow.places import place_of_run
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class StudyFiles:
 
     def metrics(self, variant: str, seed: int, evaluation: Evaluation, boxes: str) -> Path:
         """Metrics file of one run on one evaluation; its match table lies beside it."""
-        place = Path(evaluation.dataset) / evaluation.split / f"{boxes}.json"
-        return Path(self.study.results) / "metrics" / variant / f"seed{seed}" / place
+        place = (evaluation.dataset, evaluation.split, boxes)
+        return Path(f"{place_of_run(self.study.results, 'metrics', variant, seed, place)}.json")
 
     def report(self, variant: str, seed: int, evaluation: Evaluation, boxes: str) -> EvaluationReport | None:
         """What was measured of one run on one evaluation; None while nothing was.

@@ -24,7 +24,7 @@ def check_study(study: Study, recipes: Mapping[str, Recipe], datasets: Mapping[s
         _check_split(split, datasets[split.dataset], source)
     _check_released(recipes, source)
     for split in study.submissions:
-        if server_test_set(datasets, split) is None:
+        if datasets[split.dataset].test_set(split.split) is None:
             raise InputError(source, split.dataset, "test_set", f"split {split.split!r} is no server's test set")
     _check_side_studies(study, datasets, source)
     if study.attention is not None:
@@ -32,12 +32,6 @@ def check_study(study: Study, recipes: Mapping[str, Recipe], datasets: Mapping[s
     if study.resolutions is not None:
         for name in study.resolutions.variants:
             check_sizes(name, recipes[name].variant, study.resolutions, source)
-
-
-def server_test_set(datasets: Mapping[str, Dataset], split: Split) -> str | None:
-    """The evaluation server's name of a split, if it is one of a server's test sets."""
-    dataset = datasets[split.dataset].source
-    return dataset.splits[split.split].test_set if isinstance(dataset, ArchivesSource) else None
 
 
 def _check_split(split: Split, dataset: Dataset, source: str) -> None:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from transpose.config.dataset import Dataset
 from transpose.config.study import Study
-from transpose.workflow.checks import server_test_set
-from transpose.workflow.places import Run, side_places
+from transpose.workflow.places import Run, place_of_run, side_places
 
 ATTENTION_TABLES = ["attention_statistics", "faithfulness", "attention_ablation", "body_parts", "findings"]
 """Tables of measured explanations."""
@@ -28,7 +27,7 @@ class EvaluationFiles:
     def metrics_of(self, variant: str, seed: int | str) -> list[str]:
         """Metrics files of one run."""
         return [
-            f"{self.study.results}/metrics/{variant}/seed{seed}/{e.dataset}/{e.split}/{boxes}.json"
+            f"{place_of_run(self.study.results, 'metrics', variant, seed, (e.dataset, e.split, boxes))}.json"
             for e in self.study.evaluations
             for boxes in e.boxes
         ]
@@ -77,7 +76,7 @@ class EvaluationFiles:
         """Archives for the evaluation server, one for each run, split and box source."""
         return [
             f"{self.study.results}/submissions/{e.dataset}/{e.split}/{boxes}/{variant}/seed{seed}/"
-            f"person_keypoints_{server_test_set(self.datasets, e)}_{variant}_results.zip"
+            f"person_keypoints_{self.datasets[e.dataset].test_set(e.split)}_{variant}_results.zip"
             for e in self.study.submissions
             for boxes in e.boxes
             for variant, seed in self.runs

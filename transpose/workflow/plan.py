@@ -78,12 +78,12 @@ class Plan:
     @property
     def evaluation(self) -> EvaluationFiles:
         """What runs are evaluated into."""
-        return EvaluationFiles(self.study, self.datasets, tuple(self.training.runs()))
+        return EvaluationFiles(self.study, self.datasets, self.training.runs())
 
     @property
     def attention(self) -> AttentionFiles:
         """Explanations of runs."""
-        return AttentionFiles(self.study, self.recipes, tuple(self.training.runs()))
+        return AttentionFiles(self.study, self.recipes, self.training.runs())
 
     def record(self, kind: str, name: str) -> str:
         """Canonical JSON of a resolved block of configuration: the same text for the same values."""

@@ -1,11 +1,12 @@
 """Runs of a study, and what their weights come from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
 from transpose.config.recipe import Recipe
 from transpose.config.study import Study
+from transpose.workflow.places import Run
 from transpose.workflow.wildcards import alternatives
 
 
@@ -16,11 +17,13 @@ class TrainingFiles:
     study: Study
     recipes: Mapping[str, Recipe]
 
-    def runs(self) -> Iterator[tuple[str, int]]:
-        """(variant, seed) of every training; of a released checkpoint there is one."""
-        for variant, seed in product(self.study.variants, range(self.study.seeds)):
-            if seed == 0 or self.recipes[variant].training.source == "trained":
-                yield variant, seed
+    def runs(self) -> list[Run]:
+        """Every training; of a released checkpoint there is one."""
+        return [
+            (variant, seed)
+            for variant, seed in product(self.study.variants, range(self.study.seeds))
+            if seed == 0 or self.recipes[variant].training.source == "trained"
+        ]
 
     def names_of_trained(self) -> str:
         """Regular expression of the variants that are trained; it matches nothing if none is."""
