@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from transpose.config.base import read_yaml
 from transpose.config.dataset import Dataset
-from transpose.config.load import load_dataset, load_variant, read_record, read_run_recipe
+from transpose.config.load import load_any_variant, load_dataset, load_variant, read_record, read_run_recipe
 from transpose.config.recipe import Recipe
 from transpose.config.training import Training
 from transpose.config.weights import load_weights_table
@@ -171,12 +171,15 @@ def _configuration() -> dict[str, Kind]:
         return Plan.of_config(read_yaml(path), CONFIG, str(path))
 
     run = json.dumps({"recipe": recipe.model_dump(mode="json")}).encode()
+    base = CONFIG / "variants" / "r_sine.yaml"
     published = read_yaml(CONFIG / "published.yaml")
     published["rows"] = published["rows"][:4]
     place = json.dumps({"kind": "folder", "folder": "../pictures"}).encode()
     return {
         "study": Kind(".yaml", study.read_bytes(), plan),
         "values of a study": Kind(".yaml", json.dumps(read_yaml(study)).encode(), plan, True),
+        "variant": Kind(".yaml", base.read_bytes(), load_any_variant),
+        "values of a variant": Kind(".yaml", json.dumps(read_yaml(base)).encode(), load_any_variant, True),
         "recipe": Kind(".json", recipe.model_dump_json().encode(), lambda path: read_record(Recipe, path), True),
         "data set": Kind(".json", dataset.model_dump_json().encode(), lambda path: read_record(Dataset, path), True),
         "run.json": Kind(".json", run, read_run_recipe, True),

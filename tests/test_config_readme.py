@@ -12,10 +12,10 @@ from pydantic.fields import FieldInfo
 
 from transpose.config.dataset import Dataset
 from transpose.config.study import Study
-from transpose.config.variant import Variant
+from transpose.config.variant_file import VariantFile
 
 README = Path(__file__).parents[1] / "config" / "README.md"
-ROOTS = (Study, Variant, Dataset)
+ROOTS = (Study, VariantFile, Dataset)
 
 
 def blocks_of(annotation: object) -> Iterator[type[BaseModel]]:

@@ -11,7 +11,17 @@ from transpose.errors import InputError
 
 NAMES = (
     *("annotations", "boxes", "detections", "boxes of a picture", "predictions"),
-    *("study", "values of a study", "recipe", "data set", "run.json", "published figures", "table of weights"),
+    *(
+        "study",
+        "values of a study",
+        "variant",
+        "values of a variant",
+        "recipe",
+        "data set",
+        "run.json",
+        "published figures",
+        "table of weights",
+    ),
     *("pictures.json", "history", "picture .jpg", "picture .png", "picture .webp"),
     *("picture .tiff", "picture .bmp", "picture .gif"),
     *("safetensors", "checkpoint", "archive", "table of matches"),

@@ -9,7 +9,7 @@ from tests.data.made_up_mpii import all_joints, person, write_pictures, write_re
 from tests.small_variants import small_variant
 from tests.training.test_run import Watcher
 from transpose.config.base import read_yaml
-from transpose.config.load import load_dataset, read_record
+from transpose.config.load import load_dataset, load_variant, read_record
 from transpose.config.recipe import Recipe
 from transpose.config.records import write_record
 from transpose.config.study import Protocol
@@ -140,6 +140,6 @@ def test_the_study_is_the_published_recipe() -> None:
         assert len(plan.training.initial_weights(name)) == fine_tuned
         assert len(plan.training.backbone_weights(name)) == (not fine_tuned)
         # Only the input size and the names differ from the variant that was trained on COCO.
-        coco = read_yaml(CONFIG / "variants" / f"{name.removesuffix('_finetuned').removesuffix('_mpii')}.yaml")
-        here = read_yaml(CONFIG / "variants" / f"{name}.yaml")
-        assert {key for key in coco if coco[key] != here.get(key)} == {"title", "published", "released", "input_size"}
+        coco = load_variant(name.removesuffix("_finetuned").removesuffix("_mpii"), CONFIG / "variants").model_dump()
+        here = recipe.variant.model_dump()
+        assert {key for key in coco if coco[key] != here[key]} == {"title", "published", "released", "input_size"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from transpose.config.base import parse, read_yaml
-from transpose.config.load import load_any_variant, load_dataset, load_study, load_variant, read_record, training_of
+from transpose.config.load import load_any_variant, load_dataset, load_study, load_variant, read_record
 from transpose.config.records import RECORD_MODELS, write_record
 from transpose.config.study import Study
 from transpose.config.training import Training
@@ -138,18 +138,6 @@ def test_a_key_that_comes_twice_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(InputError, match=r"study\.yaml: line \d column \d: not YAML: the key 'epochs' comes twice"):
         read_yaml(path)
-
-
-def test_overrides_change_one_variants_training_only() -> None:
-    study = parse(Study, {**STUDY, "overrides": {"b": {"epochs": 7}}}, "file")
-    assert training_of(study, "a", "file").epochs == 230
-    assert training_of(study, "b", "file").epochs == 7
-
-
-def test_a_wrong_override_names_its_variant() -> None:
-    study = parse(Study, {**STUDY, "overrides": {"b": {"epoch": 7}}}, "file")
-    with pytest.raises(InputError, match="overrides: b: epoch: unknown key; did you mean 'epochs'"):
-        training_of(study, "b", "file")
 
 
 def test_records_come_back_as_they_were(tmp_path: Path) -> None:

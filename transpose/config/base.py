@@ -76,6 +76,18 @@ def parse(model: type[Model], values: object, source: object) -> Model:
         raise InputError(source, None, None, "holds half a character") from None
 
 
+def unknown_name(name: str, folder: Path, kind: str) -> str:
+    """What to say of a name that has no file `folder`/`name`.yaml: the known names, and the nearest one if any is near.
+
+    Args:
+        kind: what the files of the folder are, for example "variant".
+    """
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown {kind} {name!r}; known are {', '.join(known) or 'none'}{hint}"
+
+
 def _explain(model: type[BaseModel], details: ErrorDetails) -> str:
     if details["type"] == "extra_forbidden":
         key, anywhere = str(details["loc"][-1]), sorted(set(_known_keys(model)))

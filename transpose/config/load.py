@@ -2,23 +2,25 @@
 
 from pathlib import Path
 
-from transpose.config.base import Model, parse, read_yaml
+from transpose.config.base import Model, parse, read_yaml, unknown_name
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
+from transpose.config.starting_weights import without_replaced_weights
 from transpose.config.study import Study
 from transpose.config.training import Training
 from transpose.config.variant import Variant
+from transpose.config.variant_file import read_variant_file
 from transpose.errors import InputError
 from transpose.files import read_json
 
 
 def load_variant(name: str, folder: Path) -> Variant:
-    """Read `folder`/`name`.yaml.
+    """Read the model that `folder`/`name`.yaml describes.
 
     Raises:
         InputError: there is no such variant (the known ones are listed), or its file is wrong.
     """
-    return parse(Variant, read_yaml(_named_file(name, folder, "variant")), folder / f"{name}.yaml")
+    return read_variant_file(_named_file(name, folder, "variant")).variant
 
 
 def load_dataset(name: str, folder: Path) -> Dataset:
@@ -27,7 +29,8 @@ def load_dataset(name: str, folder: Path) -> Dataset:
     Raises:
         InputError: there is no such data set (the known ones are listed), or its file is wrong.
     """
-    return parse(Dataset, read_yaml(_named_file(name, folder, "data set")), folder / f"{name}.yaml")
+    path = _named_file(name, folder, "data set")
+    return parse(Dataset, read_yaml(path), path)
 
 
 def load_study(path: Path) -> Study:
@@ -39,14 +42,26 @@ def load_study(path: Path) -> Study:
     return parse(Study, read_yaml(path), path)
 
 
-def training_of(study: Study, variant: str, source: object) -> Training:
-    """The study's training recipe with the variant's overrides.
+def load_recipe(study: Study, name: str, folder: Path, source: object) -> Recipe:
+    """How a study trains the variant `folder`/`name`.yaml.
+
+    A key of the training takes its value from the first of these that sets it: the study's `overrides` for the variant;
+    the study's `training`; the variant's file, which sets starting weights only; the default. A path for one kind of
+    starting weights removes the path that a later one of these gives for the other kind.
+
+    Args:
+        source: the study's file, for messages.
 
     Raises:
-        InputError: an override is unknown or wrong; `source` is named.
+        InputError: the variant does not exist or its file is wrong; or an override is unknown or wrong.
     """
-    values = study.training.model_dump(mode="json") | study.overrides.get(variant, {})
-    return parse(Training, values, f"{source}: overrides: {variant}")
+    file = read_variant_file(_named_file(name, folder, "variant"))
+    study_wide, overrides = study.training.model_dump(mode="json", exclude_unset=True), study.overrides.get(name, {})
+    # A released checkpoint is not trained, so it starts from nothing.
+    released = overrides.get("source", study.training.source) == "official"
+    values = without_replaced_weights({} if released else file.starting_weights, study_wide) | study_wide
+    values = without_replaced_weights(values, overrides) | overrides
+    return Recipe(name=name, variant=file.variant, training=parse(Training, values, f"{source}: overrides: {name}"))
 
 
 def read_record(model: type[Model], path: Path) -> Model:
@@ -78,12 +93,11 @@ def load_any_variant(path: Path) -> Variant:
     """
     if path.suffix == ".json":
         return read_record(Recipe, path).variant
-    return parse(Variant, read_yaml(path), path)
+    return read_variant_file(path).variant
 
 
 def _named_file(name: str, folder: Path, kind: str) -> Path:
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
-        raise InputError(path, None, None, f"unknown {kind} {name!r}; known are {known or 'none'}")
+        raise InputError(path, None, None, unknown_name(name, folder, kind))
     return path

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from transpose.config.base import Settings
+from transpose.config.starting_weights import check_one_start
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -83,12 +84,14 @@ class Training(Settings):
         " learn from scratch.",
     )
     backbone_weights: str | None = Field(
-        default=None, description="Path of pretrained backbone weights; none trains from scratch."
+        default=None,
+        description="Path of pretrained backbone weights; null trains from scratch. A study that leaves it out takes"
+        " that of the variant's file.",
     )
     initial_weights: str | None = Field(
         default=None,
         description="Path of a whole model's weights to fine-tune, of this variant for any keypoints and input size;"
-        " its last layer is replaced by a new one.",
+        " its last layer is replaced by a new one. A study that leaves it out takes that of the variant's file.",
     )
     pretrained_rate_factor: PositiveFloat = Field(
         default=1.0, description="Of the learning rate, for all that comes from initial_weights."
@@ -130,8 +133,7 @@ class Training(Settings):
 
     @model_validator(mode="after")
     def _starts_from_one_place(self) -> "Training":
-        if self.initial_weights is not None and self.backbone_weights is not None:
-            raise ValueError("initial_weights are a whole model's; backbone_weights must be null beside them")
+        check_one_start(self.backbone_weights, self.initial_weights)
         if self.initial_weights is None and self.pretrained_rate_factor != 1:
             raise ValueError("pretrained_rate_factor has no effect without initial_weights")
         return self

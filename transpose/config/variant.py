@@ -1,5 +1,6 @@
 """A model variant: backbone, encoder and head."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
@@ -8,6 +9,11 @@ from transpose.config.base import Name, Settings, Size
 
 HEATMAP_STRIDE = 4
 """Heatmaps have a quarter of the input's height and width (paper, section 3.1)."""
+
+
+@dataclass(frozen=True)
+class OwnKey:
+    """Marks a key whose value is about one variant only: a variant that extends it does not inherit the value."""
 
 
 class ResNetBackbone(Settings):
@@ -68,7 +74,7 @@ class Encoder(Settings):
 class Variant(Settings):
     """One model: what is computed, not how it is trained."""
 
-    title: str = Field(description="Name in tables and figures.")
+    title: Annotated[str, OwnKey()] = Field(description="Name in tables and figures.")
     input_size: Size = (256, 192)
     backbone: Annotated[ResNetBackbone | HRNetBackbone, Field(discriminator="family")]
     dim: PositiveInt | None = Field(
@@ -79,10 +85,10 @@ class Variant(Settings):
         default="none", description="From the backbone's stride to the heatmaps' stride of 4."
     )
     deconvolution_channels: PositiveInt = Field(default=256, description="Channels of each deconvolution.")
-    published: str | None = Field(
+    published: Annotated[str | None, OwnKey()] = Field(
         default=None, description="Name of the row in config/published.yaml that this variant reproduces."
     )
-    released: Name | None = Field(
+    released: Annotated[Name | None, OwnKey()] = Field(
         default=None, description="Name of the authors' checkpoint of it in config/weights.yaml, if there is one."
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings, parse
 from transpose.config.dataset import Dataset
-from transpose.config.load import load_dataset, load_variant, training_of
+from transpose.config.load import load_dataset, load_recipe
 from transpose.config.precision import Precisions
 from transpose.config.recipe import Recipe
 from transpose.config.records import values_of_record
@@ -42,14 +42,7 @@ class Plan:
             InputError: a key is unknown or wrong, or a variant, data set, split or box source does not exist.
         """
         study = parse(Study, values, source)
-        recipes = {
-            name: Recipe(
-                name=name,
-                variant=load_variant(name, folder / "variants"),
-                training=training_of(study, name, source),
-            )
-            for name in study.variants
-        }
+        recipes = {name: load_recipe(study, name, folder / "variants", source) for name in study.variants}
         used = (study.train, study.validation, *study.evaluations, *study.submissions)
         datasets = {split.dataset: load_dataset(split.dataset, folder / "datasets") for split in used}
         check_study(study, recipes, datasets, source)
