@@ -40,6 +40,7 @@ STUDY = {
         "schedule": {"kind": "one_cycle", "peak": 1e-3},
         "sigma": 1.0,
         "attention_dropout": 0.0,
+        "backbone_weights": None,
         "initialisation": "kaiming",
         "device": "cpu",
         "workers": 0,
