@@ -20,7 +20,7 @@ from transpose.evaluation.oks import evaluate_keypoints
 from transpose.inference.decode import argmax_decode, dark_decode, quarter_decode
 from transpose.inference.flip import flip_back
 from transpose.models.encoder import EncoderLayer
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 INPUT_SIZE, HEATMAP_SIZE, BATCH_SIZE = (256, 192), (64, 48), 16
 
@@ -50,7 +50,7 @@ def test_decoding_a_batch(
 
 
 def test_turning_mirrored_heatmaps_back(benchmark: BenchmarkFixture, heatmaps: np.ndarray) -> None:
-    benchmark(flip_back, torch.from_numpy(heatmaps), COCO)
+    benchmark(flip_back, torch.from_numpy(heatmaps), COCO_PERSON)
 
 
 def test_warping_a_crop(benchmark: BenchmarkFixture) -> None:
@@ -65,14 +65,16 @@ def test_normalising_a_batch(benchmark: BenchmarkFixture) -> None:
 
 def test_drawing_an_augmentation(benchmark: BenchmarkFixture) -> None:
     rng = np.random.default_rng(0)
-    keypoints = np.concatenate([rng.uniform(0, 200, (len(COCO), 2)), np.full((len(COCO), 1), 2.0)], axis=1)
+    keypoints = np.concatenate(
+        [rng.uniform(0, 200, (len(COCO_PERSON), 2)), np.full((len(COCO_PERSON), 1), 2.0)], axis=1
+    )
     center, scale = np.array([100.0, 100.0]), np.array([1.0, 1.25])
-    benchmark(sample_augmentation, keypoints, center, scale, COCO, INPUT_SIZE, Augmentation(), rng)
+    benchmark(sample_augmentation, keypoints, center, scale, COCO_PERSON, INPUT_SIZE, Augmentation(), rng)
 
 
 def test_making_target_heatmaps(benchmark: BenchmarkFixture) -> None:
-    points = torch.rand(BATCH_SIZE, len(COCO), 2) * 48
-    benchmark(gaussian_heatmaps, points, torch.ones(BATCH_SIZE, len(COCO)), HEATMAP_SIZE, 2.0)
+    points = torch.rand(BATCH_SIZE, len(COCO_PERSON), 2) * 48
+    benchmark(gaussian_heatmaps, points, torch.ones(BATCH_SIZE, len(COCO_PERSON)), HEATMAP_SIZE, 2.0)
 
 
 @pytest.mark.parametrize("tokens", [768, 3072])
@@ -87,9 +89,9 @@ def test_rescoring_and_suppression(benchmark: BenchmarkFixture, people: MadeUpPe
 
 
 def test_evaluation(benchmark: BenchmarkFixture, people: MadeUpPeople) -> None:
-    benchmark(evaluate_keypoints, people.annotations, people.detections, COCO)
+    benchmark(evaluate_keypoints, people.annotations, people.detections, COCO_PERSON)
 
 
 def test_bootstrap(benchmark: BenchmarkFixture, people: MadeUpPeople) -> None:
-    matches = evaluate_keypoints(people.annotations, people.detections, COCO).matches
+    matches = evaluate_keypoints(people.annotations, people.detections, COCO_PERSON).matches
     benchmark(bootstrap_interval, matches, samples=100, seed=0)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tests.small_disk import SmallDisk
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +67,7 @@ def write_tiny_dataset(folder: Path) -> Path:
     content = {
         "images": images,
         "annotations": [*persons, crowd],
-        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO.keypoints), "skeleton": []}],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO_PERSON.keypoints), "skeleton": []}],
     }
     (folder / "annotations.json").write_text(json.dumps(content))
     for image in images:

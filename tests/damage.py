@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from tests.run_records import run_record
 from transpose.config.base import read_yaml
 from transpose.config.dataset import Dataset
-from transpose.config.load import load_any_variant, load_dataset, load_variant, read_record, read_run_recipe
+from transpose.config.load import load_any_variant, load_dataset, load_variant, read_record
 from transpose.config.recipe import Recipe
+from transpose.config.run_record import RunRecord
 from transpose.config.training import Training
 from transpose.config.weights import load_weights_table
 from transpose.data.archives import unpack
@@ -33,8 +35,8 @@ from transpose.evaluation.results import read_results_on
 from transpose.files import read_json_lines, write_npz
 from transpose.models.weights import read_checkpoint, read_metadata
 from transpose.reporting.published import load_published
-from transpose.skeleton import COCO
-from transpose.workflow.plan import Plan
+from transpose.skeleton import COCO_PERSON
+from transpose.study.plan import Plan
 
 CONFIG = Path(__file__).parents[1] / "config"
 
@@ -132,7 +134,7 @@ def kinds_of(dataset: Path, scratch: Path) -> dict[str, Kind]:
         dataset: folder with `annotations.json` and `images/` (the fixture `tiny_dataset`).
         scratch: an empty folder.
     """
-    truth = load_annotations(dataset / "annotations.json", COCO)
+    truth = load_annotations(dataset / "annotations.json", COCO_PERSON)
     pictures = {
         suffix: cv2.imencode(suffix, np.full((24, 32, 3), 90, dtype=np.uint8))[1].tobytes()
         for suffix in (".jpg", ".png", ".webp", ".tiff", ".bmp", ".gif")
@@ -151,7 +153,7 @@ def _boxes_and_results(truth: CocoAnnotations) -> dict[str, Kind]:
     results = [{"image_id": 11, "category_id": 1, "keypoints": [9.5, 7, 0.5] * 17, "score": 0.5}] * 3
 
     def evaluate(path: Path) -> object:
-        return evaluate_keypoints(truth, read_results_on(path, truth, COCO), COCO)
+        return evaluate_keypoints(truth, read_results_on(path, truth, COCO_PERSON), COCO_PERSON)
 
     return {
         "boxes": Kind(".json", json.dumps(boxes).encode(), read_boxes, True),
@@ -170,7 +172,7 @@ def _configuration() -> dict[str, Kind]:
     def plan(path: Path) -> object:
         return Plan.of_config(read_yaml(path), CONFIG, str(path))
 
-    run = json.dumps({"recipe": recipe.model_dump(mode="json")}).encode()
+    run = run_record(recipe).model_dump_json().encode()
     base = CONFIG / "variants" / "r_sine.yaml"
     published = read_yaml(CONFIG / "published.yaml")
     published["rows"] = published["rows"][:4]
@@ -182,7 +184,7 @@ def _configuration() -> dict[str, Kind]:
         "values of a variant": Kind(".yaml", json.dumps(read_yaml(base)).encode(), load_any_variant, True),
         "recipe": Kind(".json", recipe.model_dump_json().encode(), lambda path: read_record(Recipe, path), True),
         "data set": Kind(".json", dataset.model_dump_json().encode(), lambda path: read_record(Dataset, path), True),
-        "run.json": Kind(".json", run, read_run_recipe, True),
+        "run.json": Kind(".json", run, lambda path: read_record(RunRecord, path), True),
         "published figures": Kind(".yaml", json.dumps(published).encode(), load_published, True),
         "table of weights": Kind(".yaml", (CONFIG / "weights.yaml").read_bytes(), load_weights_table),
         "pictures.json": Kind(".json", place, lambda path: pictures_beside(path.parent / "annotations.json"), True),
@@ -213,7 +215,7 @@ def _archives_and_arrays(scratch: Path, picture: bytes) -> dict[str, Kind]:
 
 
 def _read_annotations(path: Path) -> object:
-    annotations = load_annotations(path, COCO)
+    annotations = load_annotations(path, COCO_PERSON)
     return ground_truth_boxes(annotations), dropped_instances(annotations)
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from transpose.workflow.plan import Plan
+from transpose.study.plan import Plan
 
 CONFIG = Path(__file__).parents[1] / "config"
 

@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
-from transpose.config.dataset import BoxKind
-from transpose.config.study import Protocol
+from transpose.config.dataset import BoxKind, Dataset
+from transpose.config.load import read_record
+from transpose.config.recipe import Recipe
+from transpose.config.study import Protocol, Study
 from transpose.cost import CostReport, Operations, Parameters
 from transpose.data.box_counts import AnnotatedPersons, BoxCounts
 from transpose.evaluation.box_ap import BoxReport
 from transpose.reporting.box_table import BoxRow
 from transpose.reporting.published import Published, load_published
 from transpose.reporting.records import AblationRecord, EvaluationKey, EvaluationRecord, ResultRow
+from transpose.reporting.study_files import StudyFiles
+from transpose.study.layout import RecordKind, ResultsLayout
 
 KEYPOINTS = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip", "left_ankle", "right_ankle")
 
@@ -184,3 +188,13 @@ def box_row(ap: float | None = 0.5625, *, title: str = "COCO", kind: BoxKind = "
         annotations_sha256="b" * 64,
     )
     return counts, report
+
+
+def files_of(study: Study) -> StudyFiles:
+    """A study's files with the recipes and data sets that its results folder has records of."""
+    layout = ResultsLayout(Path(study.results))
+    recipes = {path.stem: read_record(Recipe, path) for path in layout.record(RecordKind.RECIPE).parent.glob("*.json")}
+    datasets = {
+        path.stem: read_record(Dataset, path) for path in layout.record(RecordKind.DATASET).parent.glob("*.json")
+    }
+    return StudyFiles(layout, study, recipes, datasets)

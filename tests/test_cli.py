@@ -6,20 +6,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
 
 from tests.data.made_up_mpii import all_joints, person, write_pictures, write_release
+from tests.processes_of import listening_addresses
+from tests.run_records import write_run
 from tests.small_variants import small_variant
-from transpose.config.dataset import Dataset
+from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol
-from transpose.config.training import Training
+from transpose.config.study import EvalSetting
+from transpose.data.images import read_image
+from transpose.data.photographs import photographs_folder
 from transpose.files import write_json
 from transpose.models.initialise import initialise
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
+from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
 BOXES = {"ground_truth": {"kind": "ground_truth"}, "simulated": {"kind": "simulated"}}
 
@@ -38,91 +41,99 @@ def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None
         assert word in lines[0]
 
 
-@pytest.fixture
-def dataset(tiny_dataset: Path, tmp_path: Path) -> Path:
-    folder = {"kind": "folder", "folders": {"val": str(tiny_dataset)}}
-    record = Dataset.model_validate({"title": "tiny", "source": folder, "boxes": BOXES})
-    write_json(tmp_path / "dataset.json", record.model_dump(mode="json"))
-    return tmp_path / "dataset.json"
+STUDY = {
+    "name": "toy",
+    "variants": ["small"],
+    "train": {"dataset": "tiny", "split": "val"},
+    "validation": {"dataset": "tiny", "split": "val"},
+    "evaluations": [{"dataset": "tiny", "split": "val", "boxes": ["ground_truth"]}],
+    "training": {"epochs": 1, "batch_size": 4, "initialisation": "kaiming", "workers": 0, "device": "cpu"},
+    "protocol": {"batch_size": 4},
+    "bootstrap_samples": 20,
+}
+SETTING = "tiny/val/ground_truth"
+
+
+def write_config(tiny_dataset: Path, folder: Path, **training: object) -> ResultsLayout:
+    """Write the configuration of a toy study and, by the command, its records."""
+    config, layout = folder / "config", ResultsLayout(folder / "results")
+    data = {"title": "tiny", "source": {"kind": "folder", "folders": {"val": str(tiny_dataset)}}, "boxes": BOXES}
+    write_json(config / "variants" / "small.yaml", small_variant("resnet").model_dump(mode="json"))
+    write_json(config / "datasets" / "tiny.yaml", data)
+    write_json(config / "toy.yaml", STUDY | {"training": STUDY["training"] | training})
+    done = transpose("step", "write-config", config / "toy.yaml", "--config", config, "--output", layout.root)
+    assert done.returncode == 0, done.stderr
+    return layout
 
 
 @pytest.fixture
-def recipe(tmp_path: Path) -> Path:
-    training = Training(epochs=1, batch_size=4, initialisation="kaiming", workers=0, device="cpu")
-    record = Recipe(name="small", variant=small_variant("resnet"), training=training)
-    write_json(tmp_path / "recipe.json", record.model_dump(mode="json"))
-    write_json(tmp_path / "protocol.json", Protocol(batch_size=4).model_dump(mode="json"))
-    return tmp_path / "recipe.json"
+def layout(tiny_dataset: Path, tmp_path: Path) -> ResultsLayout:
+    return write_config(tiny_dataset, tmp_path)
 
 
-def boxes(dataset: Path, annotations: Path, output: Path) -> subprocess.CompletedProcess[str]:
-    return transpose(
-        *("boxes", "--dataset", dataset, "--split", "val", "--source", "ground_truth"),
-        *("--annotations", annotations, "--output", output),
-    )
+@pytest.fixture
+def recipe(layout: ResultsLayout) -> Path:
+    return layout.record(RecordKind.RECIPE, "small")
 
 
-def train_command(recipe: Path, dataset: Path, annotations: Path, results: Path) -> list[str]:
-    arguments = (
-        *("train", "--recipe", recipe, "--seed", 0, "--dataset", dataset, "--train", annotations),
-        *("--validation", annotations, "--protocol", recipe.parent / "protocol.json"),
-        *("--results", results, "--study", "toy"),
-    )
-    return [sys.executable, "-m", "transpose", *map(str, arguments)]
+def boxes(layout: ResultsLayout, annotations: Path) -> subprocess.CompletedProcess[str]:
+    return transpose("step", "boxes", "--results", layout.root, "--evaluation", SETTING, "--annotations", annotations)
 
 
-def train(recipe: Path, dataset: Path, annotations: Path, results: Path) -> subprocess.CompletedProcess[str]:
-    command = train_command(recipe, dataset, annotations, results)
+def train_command(layout: ResultsLayout, annotations: Path) -> list[str]:
+    arguments = ("small/seed0", "--results", layout.root, "--train", annotations, "--validation", annotations)
+    return [sys.executable, "-m", "transpose", "step", "train", *map(str, arguments)]
+
+
+def train(layout: ResultsLayout, annotations: Path) -> subprocess.CompletedProcess[str]:
+    command = train_command(layout, annotations)
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_every_step_can_be_taken_by_hand(recipe: Path, dataset: Path, tiny_dataset: Path, tmp_path: Path) -> None:
-    annotations, results = tiny_dataset / "annotations.json", tmp_path / "results"
-    protocol = recipe.parent / "protocol.json"
-    run = results / "train" / "small" / "seed0"
-    predictions = results / "predictions" / "tiny" / "val" / "ground_truth.json"
-    metrics = results / "metrics.json"
-    done = transpose("track-database", "--results", results, "--output", results / "database.json")
+def test_every_step_can_be_taken_by_hand(layout: ResultsLayout, tiny_dataset: Path) -> None:
+    annotations, run = tiny_dataset / "annotations.json", layout.train(RunId("small", 0))
+    done = transpose("step", "track-database", "--results", layout.root)
     assert done.returncode == 0, done.stderr
-    done = train(recipe, dataset, annotations, results)
+    done = train(layout, annotations)
     assert done.returncode == 0, done.stderr
     assert "validation AP" in done.stderr
-    assert (run / "checkpoint.pt").is_file()
-    done = boxes(dataset, annotations, results / "boxes.json")
+    assert (run.folder / "checkpoint.pt").is_file()
+    done = boxes(layout, annotations)
     assert done.returncode == 0, done.stderr
     assert "4 ground truth boxes kept" in done.stderr
-    assert json.loads((results / "boxes.counts.json").read_text())["annotated"]["no_keypoints"] == 1
-    done = transpose(
-        *("predict", "--recipe", recipe, "--protocol", protocol, "--dataset", dataset, "--annotations", annotations),
-        *("--weights", run / "weights.safetensors", "--boxes", results / "boxes.json", "--output", predictions),
-    )
-    assert done.returncode == 0, done.stderr
-    done = transpose(
-        *("evaluate", "--protocol", protocol, "--dataset", dataset, "--annotations", annotations),
-        *("--run", run / "run.json", "--boxes", results / "boxes.json", "--predictions", predictions),
-        *("--bootstrap", 20, "--bootstrap-seed", 0, "--output", metrics),
-    )
-    assert done.returncode == 0, done.stderr
-    written = json.loads(metrics.read_text())
+    counts = layout.box_counts(EvalSetting.parse(SETTING))
+    assert json.loads(counts.read_text())["annotated"]["no_keypoints"] == 1
+    options = ("--results", layout.root, "--evaluation", SETTING, "--annotations", annotations)
+    for verb in ("predict", "evaluate"):
+        done = transpose("step", verb, "small/seed0", *options)
+        assert done.returncode == 0, done.stderr
+    written = json.loads(layout.metrics(RunId("small", 0), EvalSetting.parse(SETTING)).read_text())
     assert written["persons"] == written["box_count"] == 4
-    assert written["metrics"]["AP"] == json.loads((run / "run.json").read_text())["best_AP"]
+    assert written["metrics"]["AP"] == json.loads(run.record.read_text())["training"]["best_value"]
 
 
-def listening_addresses(pid: int) -> set[str]:
-    """Where a process and all that it has started accept connections."""
-    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    connections = [connection for process in family for connection in process.net_connections("inet")]
-    return {connection.laddr.ip for connection in connections if connection.status == psutil.CONN_LISTEN}
+@pytest.mark.parametrize(
+    ("run", "setting", "words"),
+    [
+        ("small", SETTING, ("run", "small", "VARIANT/seedN")),
+        ("small/seedx", SETTING, ("small/seedx",)),
+        ("small/seed0", "tiny/val", ("tiny/val", "DATASET/SPLIT/BOXES")),
+        ("small/seed0", "tiny/val/other", ("no box source 'other'", "ground_truth, simulated")),
+    ],
+)
+def test_a_wrong_run_or_evaluation_is_one_line(
+    layout: ResultsLayout, tiny_dataset: Path, run: str, setting: str, words: tuple[str, ...]
+) -> None:
+    write_run(layout.train(RunId("small", 0)).record)
+    options = ("--results", layout.root, "--evaluation", setting, "--annotations", tiny_dataset / "annotations.json")
+    assert_one_line(transpose("step", "predict", run, *options), *words)
 
 
 def test_several_processes_talk_among_themselves_and_end_in_good_order_at_a_signal(
-    recipe: Path, dataset: Path, tiny_dataset: Path, tmp_path: Path
+    tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    values = json.loads(recipe.read_text())
-    values["training"] |= {"gpus": 2, "batch_size": 1, "epochs": 2000}
-    recipe.write_text(json.dumps(values))
-    annotations, results = tiny_dataset / "annotations.json", tmp_path / "results"
-    command = train_command(recipe, dataset, annotations, results)
+    layout = write_config(tiny_dataset, tmp_path, gpus=2, batch_size=1, epochs=2000)
+    command = train_command(layout, tiny_dataset / "annotations.json")
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as training:
         assert training.stderr is not None
         seen = ""
@@ -136,20 +147,17 @@ def test_several_processes_talk_among_themselves_and_end_in_good_order_at_a_sign
     assert training.returncode == 143
     assert rest.count("stopped by SIGTERM; the same command continues where it left off") == 1
     assert "Traceback" not in rest
-    assert sorted(path.name for path in (results / "train/small/seed0").glob("checkpoint*.pt"))
+    assert sorted(path.name for path in layout.train(RunId("small", 0)).folder.glob("checkpoint*.pt"))
 
 
-def test_lost_outputs_of_a_finished_training_are_written_anew(
-    recipe: Path, dataset: Path, tiny_dataset: Path, tmp_path: Path
-) -> None:
+def test_lost_outputs_of_a_finished_training_are_written_anew(layout: ResultsLayout, tiny_dataset: Path) -> None:
     """Snakemake deletes outputs whose good end it did not live to see."""
-    annotations, results = tiny_dataset / "annotations.json", tmp_path / "results"
-    weights = results / "train" / "small" / "seed0" / "weights.safetensors"
-    done = train(recipe, dataset, annotations, results)
+    annotations, weights = tiny_dataset / "annotations.json", layout.train(RunId("small", 0)).weights
+    done = train(layout, annotations)
     assert done.returncode == 0, done.stderr
     before = weights.read_bytes()
     weights.unlink()
-    done = train(recipe, dataset, annotations, results)
+    done = train(layout, annotations)
     assert done.returncode == 0, done.stderr
     assert "done" not in done.stderr
     assert weights.read_bytes() == before
@@ -170,46 +178,41 @@ def test_a_wrong_key_is_one_line_that_names_file_and_key(recipe: Path) -> None:
     values = json.loads(recipe.read_text())
     values["training"]["epoch"] = 3
     recipe.write_text(json.dumps(values))
-    assert_one_line(transpose("cost", recipe), "recipe.json", "training.epoch", "'epochs'")
+    assert_one_line(transpose("cost", recipe), "small.json", "training.epoch", "'epochs'")
 
 
-def test_a_broken_jpeg_is_one_line_and_leaves_nothing(
-    recipe: Path, dataset: Path, tiny_dataset: Path, tmp_path: Path
-) -> None:
+def test_a_broken_jpeg_is_one_line_and_leaves_nothing(layout: ResultsLayout, tiny_dataset: Path) -> None:
     picture = next((tiny_dataset / "images").glob("*.jpg"))
     picture.write_bytes(picture.read_bytes()[:200])
-    results = tmp_path / "results"
-    done = train(recipe, dataset, tiny_dataset / "annotations.json", results)
+    done = train(layout, tiny_dataset / "annotations.json")
     assert_one_line(done, picture.name)
-    assert not list((results / "train" / "small" / "seed0").glob("*.safetensors"))
+    assert not list(layout.train(RunId("small", 0)).folder.glob("*.safetensors"))
 
 
-def test_a_training_on_annotations_from_the_future_is_refused(
-    recipe: Path, dataset: Path, tiny_dataset: Path, tmp_path: Path
-) -> None:
-    annotations, results = tiny_dataset / "annotations.json", tmp_path / "results"
+def test_a_training_on_annotations_from_the_future_is_refused(layout: ResultsLayout, tiny_dataset: Path) -> None:
+    annotations = tiny_dataset / "annotations.json"
     later = annotations.stat().st_mtime + 7200
     os.utime(annotations, (later, later))
-    assert_one_line(train(recipe, dataset, annotations, results), "annotations.json", "2.0 h in the future", "touch")
-    assert not results.exists()
+    assert_one_line(train(layout, annotations), "annotations.json", "2.0 h in the future", "touch")
+    assert not layout.train(RunId("small", 0)).folder.exists()
 
 
 @pytest.mark.parametrize("field", ["keypoints", "bbox", "image_id", "iscrowd"])
 def test_a_missing_field_is_one_line_that_names_record_and_field(
-    dataset: Path, tiny_dataset: Path, tmp_path: Path, field: str
+    layout: ResultsLayout, tiny_dataset: Path, field: str
 ) -> None:
     annotations = tiny_dataset / "annotations.json"
     content = json.loads(annotations.read_text())
     record = content["annotations"][1]
     del record[field]
     annotations.write_text(json.dumps(content))
-    done = boxes(dataset, annotations, tmp_path / "boxes.json")
+    done = boxes(layout, annotations)
     assert_one_line(done, "annotations.json", field, str(record["id"]))
-    assert not (tmp_path / "boxes.json").exists()
+    assert not layout.boxes(EvalSetting.parse(SETTING)).exists()
 
 
-def test_a_missing_file_is_one_line(dataset: Path, tmp_path: Path) -> None:
-    done = boxes(dataset, tmp_path / "nowhere.json", tmp_path / "boxes.json")
+def test_a_missing_file_is_one_line(layout: ResultsLayout, tmp_path: Path) -> None:
+    done = boxes(layout, tmp_path / "nowhere.json")
     assert_one_line(done, "nowhere.json", "no such file")
 
 
@@ -241,18 +244,15 @@ def test_a_study_is_planned_without_running_it(tmp_path: Path) -> None:
 
 
 def test_any_picture_is_explained_or_refused_in_one_line(recipe: Path, tiny_dataset: Path, tmp_path: Path) -> None:
-    values = json.loads(recipe.read_text())
     model = build_model(small_variant("resnet"), 17)
     initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
     save_weights(model, tmp_path / "weights.safetensors", {})
-    write_json(tmp_path / "run.json", {"recipe": values})
+    write_run(tmp_path / "run.json", read_record(Recipe, recipe))
     picture = sorted((tiny_dataset / "images").glob("*.jpg"))[0]
     output = tmp_path / "explained"
-    options = ("--run", tmp_path / "run.json", "--output", output)
+    options = ("--model", tmp_path, "--output", output)
     assert_one_line(transpose("explain", tmp_path / "nowhere.jpg", *options), "nowhere.jpg", "no such picture")
-    assert_one_line(
-        transpose("explain", picture, picture, *options, "--box", "1,2,3,4"), "--box: goes with one picture"
-    )
+    assert_one_line(transpose("explain", picture, picture, *options, "--box", "1,2,3,4"), "--box: goes with one image")
     assert_one_line(transpose("explain", picture, *options, "--threshold", "nan"), "--threshold: nan: must be")
     write_json(tmp_path / "boxes.json", [{"image_id": "somebody", "bbox": [1, 2, 3, 4]}])
     assert_one_line(
@@ -263,3 +263,44 @@ def test_any_picture_is_explained_or_refused_in_one_line(recipe: Path, tiny_data
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("left_wrist") == 2
     assert {path.name for path in output.iterdir()} == {"explorer.html", "figures", "persons.json"}
+
+
+class TestPredict:
+    """The model that the package ships, on a photograph that it ships."""
+
+    PHOTOGRAPH = photographs_folder() / "images" / "000000214753.jpg"
+    RIDER = "360.3,114.8,57.2,134.8"
+
+    def test_a_photograph_becomes_results_and_an_overlay(self, tmp_path: Path) -> None:
+        done = transpose("predict", self.PHOTOGRAPH, "--box", self.RIDER, "--output", tmp_path / "found")
+        assert done.returncode == 0, done.stderr
+        heading, row = done.stdout.splitlines()
+        assert heading.split() == ["image", "person", "box", "score", "keypoints"]
+        assert row.startswith("000000214753.jpg  0       360.3, 114.8, 57.2, 134.8")
+        assert row.endswith(" of 17")
+        assert int(row.split()[-3]) >= 10
+        assert done.stderr == "Keypoints scored below 0.2 are left out.\n"
+        (record,) = json.loads((tmp_path / "found" / "predictions.json").read_text())
+        assert (record["image_id"], record["file_name"]) == (214753, "000000214753.jpg")
+        overlay, image = (
+            read_image(path) for path in (tmp_path / "found" / "overlays" / "000000214753.png", self.PHOTOGRAPH)
+        )
+        assert overlay.shape == image.shape
+        assert (overlay != image).any()
+
+    def test_without_a_folder_keypoints_are_printed_and_whole_images_are_told(self) -> None:
+        done = transpose("predict", self.PHOTOGRAPH, "--min-score", "-1")
+        assert done.returncode == 0, done.stderr
+        assert "left_wrist" in done.stdout
+        assert "the whole image was taken as one person's box" in done.stderr
+
+    def test_bad_input_is_one_line_and_leaves_nothing(self, tmp_path: Path) -> None:
+        output = ("--output", tmp_path / "found")
+        broken = tmp_path / "broken.jpg"
+        broken.write_text("no picture")
+        outside = transpose("predict", self.PHOTOGRAPH, "--box", "900,0,10,10", *output)
+        assert_one_line(outside, "000000214753.jpg: box 900,0,10,10: lies outside")
+        assert_one_line(transpose("predict", self.PHOTOGRAPH, broken, *output), "broken.jpg: not a picture")
+        assert_one_line(transpose("predict", self.PHOTOGRAPH, "--model", tmp_path, *output), "run.json: no such file")
+        assert_one_line(transpose("predict", self.PHOTOGRAPH, "--min-score", "nan", *output), "--min-score: nan: must")
+        assert not (tmp_path / "found").exists()

@@ -101,6 +101,9 @@ def test_a_read_only_disk_is_told(small_disk: SmallDisk) -> None:
     assert small_disk.files() == before
 
 
+CONFIG = Path(__file__).parents[1] / "config"
+
+
 def lock(folder: Path) -> None:
     with folder_lock(folder):
         pass
@@ -116,8 +119,9 @@ def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> object:
 def test_a_verb_ends_with_one_line_and_works_once_there_is_room(
     small_disk: SmallDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output = small_disk.folder / "settings.json"
-    command = ("record", "explanations", "{}", "--output", output)
+    results = small_disk.folder / "results"
+    output = results / "records" / "recipes" / "r_sine.json"
+    command = ("step", "write-config", CONFIG / "config.yaml", "--config", CONFIG, "--output", results)
     assert run_main(monkeypatch, *command) in (None, 0)
     before = small_disk.files()
     small_disk.leave(0)

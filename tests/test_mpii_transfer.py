@@ -11,24 +11,25 @@ from tests.training.test_run import Watcher
 from transpose.config.base import read_yaml
 from transpose.config.load import load_dataset, load_variant, read_record
 from transpose.config.recipe import Recipe
-from transpose.config.records import write_record
-from transpose.config.study import Protocol
+from transpose.config.study import EvalSetting, Protocol
 from transpose.config.training import Training
 from transpose.data.boxes import ground_truth_boxes, write_boxes
-from transpose.data.coco import load_annotations
 from transpose.data.mpii import convert_mpii
 from transpose.data.mpii_split import ValidationList
+from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.evaluation.joint_hits import read_hits
-from transpose.evaluation.pipeline import predict_file
-from transpose.evaluation.report import Bootstrap, EvaluationReport, write_metrics
+from transpose.evaluation.prediction_file import write_predictions
+from transpose.evaluation.report import EvaluationReport, write_metrics
 from transpose.models.initialise import initialise
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
 from transpose.reporting.study import write_study
-from transpose.skeleton import COCO
+from transpose.reporting.study_files import StudyFiles
+from transpose.skeleton import COCO_PERSON
+from transpose.study.layout import RunId
+from transpose.study.plan import Plan
 from transpose.training.data import TrainingData
 from transpose.training.run import train_variant
-from transpose.workflow.plan import Plan
 
 CONFIG = Path(__file__).parents[1] / "config"
 DATASET = load_dataset("mpii", CONFIG / "datasets")
@@ -65,7 +66,7 @@ def converted(tmp_path: Path) -> Path:
 @pytest.fixture
 def recipe(tmp_path: Path) -> Recipe:
     """Fine-tuning at 64x64 from weights of 17 keypoints at 32x24."""
-    coco = build_model(small_variant("resnet"), len(COCO))
+    coco = build_model(small_variant("resnet"), len(COCO_PERSON))
     initialise(coco, "kaiming", pretrained_backbone=False)
     save_weights(coco, tmp_path / "coco.safetensors", {"variant": "small", "seed": "0"})
     training = Training(
@@ -88,17 +89,19 @@ def test_from_the_official_file_to_a_table(converted: Path, recipe: Recipe, tmp_
     record = train_variant(recipe, 0, data, PROTOCOL, run, Watcher())
     history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     best = max(line["validation"]["PCKh50"] for line in history)
-    assert record["best_PCKh50"] == best == history[record["best_epoch"]]["validation"]["PCKh50"]
-    assert "best_AP" not in record
+    assert record.training is not None
+    assert (record.training.metric, record.training.best_value) == ("PCKh50", best)
+    assert history[record.training.best_epoch]["validation"]["PCKh50"] == best
+    assert (record.evaluation, record.skeleton, record.protocol) == ("pckh", DATASET.skeleton, PROTOCOL)
 
-    boxes, predictions = tmp_path / "boxes.json", results / "predictions" / "mpii" / "val" / "ground_truth.json"
-    write_boxes(ground_truth_boxes(load_annotations(annotations, DATASET.skeleton)), boxes)
-    weights = run / "weights.safetensors"
-    predict_file(recipe, weights, DATASET.skeleton, annotations, boxes, PROTOCOL, predictions, suppress=False)
-    assert len(json.loads(predictions.read_text())) == 4
-    metrics = results / "metrics" / "small" / "seed0" / "mpii" / "val" / "ground_truth.json"
-    bootstrap = Bootstrap(samples=20, seed=0)
-    write_metrics(DATASET, annotations, run / "run.json", PROTOCOL, boxes, predictions, bootstrap, metrics)
+    plan = Plan.of_config(STUDY | {"results": str(results)}, write_variant(tmp_path, recipe))
+    plan.write_records(plan.layout)
+    inputs = AnalysisInput(plan.layout, RunId("small", 0), EvalSetting("mpii", "val", "ground_truth"), annotations)
+    write_boxes(ground_truth_boxes(inputs.annotations), inputs.boxes_file)
+    write_predictions(inputs)
+    assert len(json.loads(inputs.predictions_file.read_text())) == 4
+    write_metrics(inputs)
+    metrics = plan.layout.metrics(inputs.run, inputs.setting)
     report = read_record(EvaluationReport, metrics)
     assert report.metric == "PCKh50"
     # The same weights, boxes and protocol as in validation.
@@ -108,10 +111,7 @@ def test_from_the_official_file_to_a_table(converted: Path, recipe: Recipe, tmp_
     assert [joint.keypoint for joint in report.joints] == list(DATASET.skeleton.keypoints)
     assert read_hits(metrics.with_suffix(".npz")).joints.tolist() == [2 * 14, 2 * 14]
 
-    plan = Plan.of_config(STUDY | {"results": str(results)}, write_variant(tmp_path, recipe))
-    write_record("recipes", recipe.model_dump_json(), results / "records" / "recipes" / "small.json")
-    write_record("datasets", plan.record("datasets", "mpii"), results / "records" / "datasets" / "mpii.json")
-    write_study(plan.study, CONFIG / "published.yaml")
+    write_study(StudyFiles.read(plan.layout), CONFIG / "published.yaml")
     table = (results / "comparison.md").read_text()
     assert "| Model | PCKh50 | 95 % interval | Published | Difference | PCKh10 | PCKh11 | Published PCKh11 |" in table
     assert f"| small | {100 * best:.1f} |" in table

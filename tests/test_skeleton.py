@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from transpose.skeleton import COCO, Skeleton
+from transpose.skeleton import COCO_PERSON, Skeleton
 
 SMALL = {
     "name": "small",
@@ -63,35 +63,35 @@ def test_what_does_not_fit_together_is_refused(change: dict[str, Any], words: st
 class TestCoco:
     def test_names_are_those_of_the_annotation_files(self) -> None:
         sides = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-        assert COCO.keypoints == ("nose", *(f"{side}_{part}" for part in sides for side in ("left", "right")))
+        assert COCO_PERSON.keypoints == ("nose", *(f"{side}_{part}" for part in sides for side in ("left", "right")))
 
     def test_mirroring_twice_changes_nothing_and_trades_sides(self) -> None:
-        turned = COCO.flip_permutation
+        turned = COCO_PERSON.flip_permutation
         np.testing.assert_array_equal(turned[turned], np.arange(17))
-        for name, mirrored in zip(COCO.keypoints, np.array(COCO.keypoints)[turned], strict=True):
+        for name, mirrored in zip(COCO_PERSON.keypoints, np.array(COCO_PERSON.keypoints)[turned], strict=True):
             traded = name.replace("left", "x").replace("right", "left")
             assert mirrored == traded.replace("x", "right")
 
     def test_mirrored_keypoints_are_alike(self) -> None:
-        turned = COCO.flip_permutation
-        for values in (COCO.oks_sigmas, COCO.loss_weights, COCO.upper_body_mask):
+        turned = COCO_PERSON.flip_permutation
+        for values in (COCO_PERSON.oks_sigmas, COCO_PERSON.loss_weights, COCO_PERSON.upper_body_mask):
             np.testing.assert_array_equal(values[turned], values)
-        limbs = {frozenset(limb) for limb in COCO.limb_indices.tolist()}
+        limbs = {frozenset(limb) for limb in COCO_PERSON.limb_indices.tolist()}
         assert {frozenset(turned[list(limb)].tolist()) for limb in limbs} == limbs
 
     def test_sigmas_are_the_official_evaluators(self) -> None:
         tenths = [0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]
-        np.testing.assert_allclose(COCO.oks_sigmas, np.array(tenths) / 10)
+        np.testing.assert_allclose(COCO_PERSON.oks_sigmas, np.array(tenths) / 10)
 
     def test_the_upper_body_is_all_above_the_hips(self) -> None:
-        assert COCO.upper_body_mask.tolist() == [True] * 11 + [False] * 6
+        assert COCO_PERSON.upper_body_mask.tolist() == [True] * 11 + [False] * 6
 
     def test_limbs_connect_all_keypoints(self) -> None:
         reached = {0}
         for _ in range(17):
-            reached |= {end for limb in COCO.limb_indices.tolist() if reached & set(limb) for end in limb}
+            reached |= {end for limb in COCO_PERSON.limb_indices.tolist() if reached & set(limb) for end in limb}
         assert reached == set(range(17))
 
     def test_it_survives_json_and_the_use_of_its_arrays(self) -> None:
-        _ = COCO.flip_permutation, COCO.limb_indices
-        assert Skeleton.model_validate_json(COCO.model_dump_json()) == COCO
+        _ = COCO_PERSON.flip_permutation, COCO_PERSON.limb_indices
+        assert Skeleton.model_validate_json(COCO_PERSON.model_dump_json()) == COCO_PERSON

@@ -1,3 +1,40 @@
-"""TransPose (arXiv 2012.14214) as a data-set-and-evaluation pipeline."""
+"""TransPose (arXiv 2012.14214): train, evaluate, explain and compare models of human poses.
+
+import transpose
+model = transpose.load("results/train/r_sine/seed0")
+poses = model.predict("photo.jpg", boxes=[[20, 15, 50, 90]])
+poses.keypoints["left_wrist"]
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transpose.inference.poses import Poses
+    from transpose.model_sources import load
+    from transpose.pose_model import AttentionMaps, PoseModel
+    from transpose.skeleton import COCO_PERSON, Skeleton
 
 __version__ = "0.1.0"
+
+__all__ = ["COCO_PERSON", "AttentionMaps", "PoseModel", "Poses", "Skeleton", "__version__", "load"]
+
+# Imported on first use: `transpose --help` and the tables do without torch.
+_MODULES = {
+    "AttentionMaps": "pose_model",
+    "COCO_PERSON": "skeleton",
+    "PoseModel": "pose_model",
+    "Poses": "inference.poses",
+    "Skeleton": "skeleton",
+    "load": "model_sources",
+}
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,70 +1,109 @@
 """Which code made a result."""
 
-import hashlib
 import subprocess
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
+
+from transpose.files import digest_of_value, sha256_of_file
+from transpose.syntax import ModuleSyntax, SyntaxReader
 
 PACKAGE = Path(__file__).parent
 
-_PICTURE_CODE = tuple(
-    f"data/{name}.py" for name in ("coco", "boxes", "images", "pictures", "zip_pictures", "crops", "loader", "workers")
-)
+TRAINING = "transpose.training.run"
+"""The module whose imports decide trained weights."""
 
-PREDICTION_CODE = (
-    "compute.py",
-    "geometry.py",
-    *_PICTURE_CODE,
-    "models",
-    "inference",
-    *(f"evaluation/{name}.py" for name in ("pipeline", "predict", "results")),
+PLUMBING = frozenset(
+    {
+        "transpose.config.estimate",  # what `transpose plan` assumes of a machine
+        "transpose.disk",  # which errors are the disk's
+        "transpose.errors",  # how bad input is shown
+        "transpose.files",  # files that appear whole or not at all, and their digests
+        "transpose.memory",  # how a full memory is shown
+        "transpose.provenance",
+        "transpose.study.layout",  # where results are
+        "transpose.syntax",
+    }
 )
-"""Parts of the package that decide predictions of trained weights."""
+"""Modules that no number depends on. Their imports are followed all the same, so that nothing hides behind them."""
 
-EVALUATION_CODE = (
-    "data/coco.py",
-    *(
-        f"evaluation/{name}.py"
-        for name in (
-            "results",
-            "oks",
-            "joints",
-            "matching",
-            "matches",
-            "bootstrap",
-            "pckh",
-            "joint_hits",
-            "place",
-            "report",
-        )
-    ),
-)
-"""Parts of the package that decide the figures of predictions."""
 
-TRAINING_CODE = (
-    *(f"data/{name}.py" for name in ("augment", "heatmaps", "picture_cache")),
-    "training",
-    # The validation's figure chooses the best weights.
-    *PREDICTION_CODE,
-    *(f"evaluation/{name}.py" for name in ("oks", "pckh")),
-)
-"""Parts of the package that decide trained weights."""
+class PackageCode:
+    """Source files of a package, each as it was when this object first read it."""
+
+    def __init__(self, package: Path = PACKAGE, cache: Path | None = None) -> None:
+        """Read nothing yet.
+
+        Args:
+            package: folder of the package, whose name is the package's.
+            cache: file in which one process leaves for the next what it read of the modules; None for no such file.
+        """
+        self._package = package
+        self._reader = SyntaxReader(cache)
+
+    def digest(self, entry: str) -> str:
+        """First 16 hexadecimal digits of the SHA-256 over the code and data files that `entry` depends on.
+
+        Docstrings, comments and layout do not count, nor do libraries.
+
+        Args:
+            entry: dotted name of a module.
+
+        Raises:
+            ValueError: there is no such module, so that its changes would go unnoticed.
+        """
+        modules = {name: self._syntax(name) for name in self.closure(entry)}
+        self._reader.save()
+        code = {name: module.digest for name, module in modules.items()}
+        data = {path for name, module in modules.items() for path in self._data_files(name, module)}
+        return digest_of_value([code, {path: sha256_of_file(self._package / path) for path in data}])[:16]
+
+    def closure(self, entry: str) -> frozenset[str]:
+        """The modules that `entry` imports, directly or not, and itself, without plumbing.
+
+        A package's `__init__` counts where something is imported from it, not where a module of the package is.
+
+        Raises:
+            ValueError: there is no such module.
+        """
+        if entry not in self._modules:
+            raise ValueError(f"no such module: {entry}")
+        seen: set[str] = set()
+        open_ends = {entry}
+        while open_ends:
+            module = open_ends.pop()
+            seen.add(module)
+            open_ends |= {self._owner(name) for name in self._syntax(module).imports} - seen
+        return frozenset(seen) - PLUMBING
+
+    @cached_property
+    def _modules(self) -> dict[str, Path]:
+        """File by dotted name; a package goes by its own name."""
+        paths = {path.relative_to(self._package.parent): path for path in self._package.rglob("*.py")}
+        return {
+            ".".join((place.parent if place.name == "__init__.py" else place.with_suffix("")).parts): path
+            for place, path in paths.items()
+        }
+
+    def _syntax(self, module: str) -> ModuleSyntax:
+        return self._reader.read(module, self._modules[module])
+
+    def _owner(self, name: str) -> str:
+        """The module that an imported name is, or is in."""
+        parts = name.split(".")
+        prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+        return next(prefix for prefix in prefixes if prefix in self._modules)
+
+    def _data_files(self, module: str, syntax: ModuleSyntax) -> set[str]:
+        """Files that the module names, seen from its folder or from the package's; relative to the package."""
+        folders = (self._modules[module].parent, self._package)
+        paths = (folder / name for folder in folders for name in syntax.file_names)
+        return {path.relative_to(self._package).as_posix() for path in paths if path.is_file()}
 
 
 @cache
-def code_fingerprint(*parts: str) -> str:
-    """First 16 hexadecimal digits of the SHA-256 over the package's source files under `parts` (all of it by default).
-
-    Args:
-        parts: files or folders relative to the package, for example `geometry.py` and `models`.
-
-    Raises:
-        ValueError: a part is no file or folder of the package, so that its changes would go unnoticed.
-    """
-    digest = hashlib.sha256()
-    for path in sorted({file for part in parts or (".",) for file in _sources(PACKAGE / part)}):
-        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
+def training_code() -> str:
+    """Digest of the code that decides trained weights, as it was when this process first asked."""
+    return PackageCode().digest(TRAINING)
 
 
 def git_state() -> dict[str, str | bool | None]:
@@ -72,12 +111,6 @@ def git_state() -> dict[str, str | bool | None]:
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no")
     return {"git": commit, "dirty": None if changes is None else bool(changes)}
-
-
-def _sources(path: Path) -> list[Path]:
-    if not path.exists():
-        raise ValueError(f"no such part of the package: {path}")
-    return [path] if path.is_file() else list(path.rglob("*.py"))
 
 
 def _git(*arguments: str) -> str | None:

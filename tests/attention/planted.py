@@ -11,11 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from transpose.attention.grid import Grid
+from tests.pose_models import pose_model
+from tests.small_variants import small_variant
+from transpose.attention.maps.grid import Grid
 from transpose.attention.persons import Truth
+from transpose.config.recipe import Recipe
+from transpose.config.study import Protocol
+from transpose.config.training import Training
 from transpose.data.crops import IMAGENET_MEAN, IMAGENET_STD
 from transpose.models.encoder import EncoderLayer, TransformerEncoder
 from transpose.models.transpose import TransPose
+from transpose.pose_model import PoseModel
 from transpose.skeleton import Skeleton
 
 SEEKER, SOURCE, DECOY = 0, 1, 2
@@ -29,6 +35,8 @@ SKELETON = Skeleton(
     upper_body=(),
 )
 GRID = Grid(size=(8, 6), heatmap_size=(8, 6), input_size=(32, 24))
+RECIPE = Recipe(name="planted", variant=small_variant("hrnet"), training=Training())
+"""Of a grid like `GRID`."""
 SEEKER_CELL = 1 * 6 + 1
 SOURCE_CELLS = (4 * 6 + 2, 4 * 6 + 3, 5 * 6 + 2, 5 * 6 + 3)
 """One patch of 8 pixels."""
@@ -66,6 +74,11 @@ def planted_model(heads: int = 1) -> TransPose:
         final_layer.weight[SOURCE, _RED], final_layer.weight[DECOY, _BLUE] = 1.0, 1.0
     backbone: Any = Colours()
     return TransPose(backbone, nn.Identity(), encoder, None, GRID.size, nn.Identity(), final_layer).eval()
+
+
+def planted_pose_model(protocol: Protocol, network: TransPose | None = None) -> PoseModel:
+    """The planted model, or another network, as predictions and measures take it."""
+    return pose_model(network or planted_model(), protocol, RECIPE, SKELETON)
 
 
 def planted_crop() -> np.ndarray:

@@ -16,7 +16,7 @@ from transpose.attention.ablation import (
     position_embedding_replaced,
     uniform_attention,
 )
-from transpose.attention.capture import capture
+from transpose.attention.maps.capture import capture
 from transpose.attention.records import Change
 from transpose.models.encoder import EncoderLayer
 from transpose.models.position import sine_embedding

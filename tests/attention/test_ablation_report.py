@@ -8,33 +8,44 @@ import numpy as np
 import pytest
 import torch
 
-from tests.attention.planted import DECOY_CELL, GRID, SEEKER_CELL, SKELETON, SOURCE_CELLS, planted_crop, planted_model
+from tests.attention.planted import (
+    DECOY_CELL,
+    GRID,
+    SEEKER_CELL,
+    SKELETON,
+    SOURCE_CELLS,
+    planted_crop,
+    planted_model,
+    planted_pose_model,
+)
+from tests.pose_models import pose_model
+from tests.results_folder import write_inputs
 from tests.small_variants import small_variant
 from transpose.attention.ablation_report import difference_in_ap, predict_ablations, write_attention_ablation
-from transpose.attention.examination import Examination, ModelOnTrial
 from transpose.attention.records import AttentionAblationReport, Change
 from transpose.compute import Compute
 from transpose.config.attention import AttentionMeasures
+from transpose.config.bootstrap import Bootstrap
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol
+from transpose.config.study import Analysis, Protocol
 from transpose.config.training import Training
-from transpose.data.boxes import ground_truth_boxes, write_boxes
-from transpose.data.coco import CocoAnnotations, ImageTable, PersonInstances, load_annotations
+from transpose.data.boxes import ground_truth_boxes
+from transpose.data.coco import CocoAnnotations, ImageTable, PersonInstances
 from transpose.data.loader import EvaluationBatch
 from transpose.errors import InputError
+from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints
-from transpose.evaluation.pipeline import predict_persons
-from transpose.evaluation.report import Bootstrap
-from transpose.evaluation.results import PoseResults
 from transpose.files import read_json, write_json
 from transpose.geometry import box_to_center_scale
 from transpose.inference.decode import heatmap_to_image
+from transpose.inference.poses import PoseResults
 from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
+from transpose.study.layout import RecordKind
 
 CPU = Compute(torch.device("cpu"), "fp32", 1)
 BOOTSTRAP = Bootstrap(samples=50, seed=0)
@@ -68,7 +79,7 @@ def planted_metrics(model: TransPose) -> dict[Change, KeypointMetrics]:
     crops = torch.from_numpy(np.tile(planted_crop(), (PERSONS, 1, 1, 1)))
     batch = EvaluationBatch(crops, center, scale, np.arange(PERSONS))
     shown: Any = SimpleNamespace(batches=lambda batch_size: iter([batch]))
-    found = predict_ablations(ModelOnTrial(model, GRID, SKELETON, PLAIN, CPU), shown, boxes, seed=0)
+    found = predict_ablations(planted_pose_model(PLAIN, model), shown, boxes, seed=0)
     return {change: evaluate_keypoints(annotations, results, SKELETON) for change, results in found}
 
 
@@ -127,68 +138,65 @@ RECIPE = Recipe(name="small", variant=small_variant("resnet"), training=Training
 
 
 def network(recipe: Recipe = RECIPE) -> TransPose:
-    made = build_model(recipe.variant, len(COCO))
+    made = build_model(recipe.variant, len(COCO_PERSON))
     initialise(made, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
     return made.eval()
 
 
-@pytest.fixture
-def files(tiny_dataset: Path, tmp_path: Path) -> dict[str, Any]:
-    run = tmp_path / "train" / "run.json"
-    save_weights(network(), run.parent / "weights.safetensors", {})
-    write_json(run, {"variant": "small", "title": "Small", "seed": 0, "initialisation": "from scratch", "code": {}})
-    annotations = tiny_dataset / "annotations.json"
-    write_boxes(ground_truth_boxes(load_annotations(annotations, COCO)), tmp_path / "boxes.json")
-    source = {"kind": "folder", "folders": {"val": str(tiny_dataset)}}
+PROTOCOL = Protocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0)
+
+
+def inputs_of(data: Path, folder: Path, recipe: Recipe = RECIPE, protocol: Protocol = PROTOCOL) -> AnalysisInput:
+    source = {"kind": "folder", "folders": {"val": str(data)}}
     dataset = {"title": "tiny", "source": source, "boxes": {"ground_truth": {"kind": "ground_truth"}}}
-    return {
-        "recipe": RECIPE,
-        "run": run,
-        "dataset": Dataset.model_validate(dataset),
-        "annotations": annotations,
-        "boxes": tmp_path / "boxes.json",
-        "protocol": Protocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0),
-        "settings": AttentionMeasures(seed=3),
-        "bootstrap": BOOTSTRAP,
-        "output": tmp_path / "attention_ablation" / "small" / "seed0" / "tiny" / "val" / "ground_truth.json",
-    }
+    settings = {RecordKind.ATTENTION: AttentionMeasures(seed=3)}
+    inputs = write_inputs(
+        folder, recipe, Dataset.model_validate(dataset), data / "annotations.json", protocol, settings, BOOTSTRAP
+    )
+    save_weights(network(recipe), inputs.run_folder.weights, {})
+    return inputs
+
+
+def report_of(inputs: AnalysisInput) -> Path:
+    return inputs.layout.analysis(Analysis.ATTENTION_ABLATION, inputs.run, inputs.setting)
 
 
 @pytest.mark.parametrize("flip_test", [True, False])
-def test_the_intact_row_is_the_ordinary_evaluation(files: dict[str, Any], flip_test: bool):
-    files["protocol"] = protocol = files["protocol"].model_copy(update={"flip_test": flip_test})
-    write_attention_ablation(Examination(**files))
-    report = AttentionAblationReport.model_validate(read_json(files["output"]))
-    annotations = load_annotations(files["annotations"], COCO)
+def test_the_intact_row_is_the_ordinary_evaluation(tiny_dataset: Path, tmp_path: Path, flip_test: bool):
+    protocol = PROTOCOL.model_copy(update={"flip_test": flip_test})
+    inputs = inputs_of(tiny_dataset, tmp_path, protocol=protocol)
+    write_attention_ablation(inputs)
+    report = AttentionAblationReport.model_validate(read_json(report_of(inputs)))
+    annotations = inputs.annotations
     boxes = ground_truth_boxes(annotations)
-    found = predict_persons(network(), boxes, annotations, RECIPE.variant.input_size, COCO, protocol, CPU)
-    assert report.results[0].metrics == evaluate_keypoints(annotations, found, COCO).statistics
+    found = pose_model(network(), protocol, RECIPE).predict_boxes(boxes, annotations)
+    assert report.results[0].metrics == evaluate_keypoints(annotations, found, COCO_PERSON).statistics
     assert report.results[0].difference is None
     assert (report.persons, report.layers, report.heads, report.seed_of_shuffling) == (4, 2, 2, 3)
     assert len(report.results) == 18
     assert all(result.difference is not None for result in report.results[1:])
 
 
-def test_a_variant_without_encoder_is_refused(files: dict[str, Any]):
-    files["recipe"] = Recipe(
-        name="small", variant=small_variant("resnet", {"encoder": None}), training=Training(device="cpu")
-    )
+def test_a_variant_without_encoder_is_refused(tiny_dataset: Path, tmp_path: Path):
+    variant = small_variant("resnet", {"encoder": None})
+    inputs = inputs_of(tiny_dataset, tmp_path, Recipe(name="small", variant=variant, training=Training(device="cpu")))
     with pytest.raises(InputError, match="has no attention"):
-        write_attention_ablation(Examination(**files))
-    assert not files["output"].exists()
+        write_attention_ablation(inputs)
+    assert not report_of(inputs).exists()
 
 
-def test_without_boxes_there_is_nobody_to_predict(files: dict[str, Any]):
-    write_json(files["boxes"], [])
+def test_without_boxes_there_is_nobody_to_predict(tiny_dataset: Path, tmp_path: Path):
+    inputs = inputs_of(tiny_dataset, tmp_path)
+    write_json(inputs.boxes_file, [])
     with pytest.raises(InputError, match="no box to predict a person in"):
-        write_attention_ablation(Examination(**files))
+        write_attention_ablation(inputs)
 
 
-def test_a_diverged_model_is_told(files: dict[str, Any]):
-    model = network()
+def test_a_diverged_model_is_told(tiny_dataset: Path, tmp_path: Path):
+    inputs, model = inputs_of(tiny_dataset, tmp_path), network()
     with torch.no_grad():
         model.final_layer.weight.fill_(float("nan"))
-    save_weights(model, files["run"].parent / "weights.safetensors", {})
+    save_weights(model, inputs.run_folder.weights, {})
     with pytest.raises(InputError, match="training has diverged"):
-        write_attention_ablation(Examination(**files))
-    assert not files["output"].exists()
+        write_attention_ablation(inputs)
+    assert not report_of(inputs).exists()

@@ -6,27 +6,26 @@ import numpy as np
 import pytest
 import torch
 
+from tests.results_folder import write_inputs
 from tests.small_variants import small_variant
 from transpose.attention import attribution as module
 from transpose.attention.body_part_report import write_body_parts
-from transpose.attention.examination import Examination
 from transpose.attention.records import BodyPartReport
 from transpose.config.attention import AttentionMeasures
 from transpose.config.dataset import Dataset, SyntheticSource
 from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol
+from transpose.config.study import Analysis, Protocol
 from transpose.config.training import Training
-from transpose.data.boxes import ground_truth_boxes, write_boxes
-from transpose.data.coco import load_annotations
 from transpose.data.part_labels import write_part_labels
 from transpose.data.synthetic.dataset import synthesise
 from transpose.errors import InputError
-from transpose.evaluation.report import Bootstrap
-from transpose.files import read_json, read_npz, write_json, write_npz
+from transpose.evaluation.analysis_input import AnalysisInput
+from transpose.files import read_json, read_npz, write_npz
 from transpose.models.initialise import initialise
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
+from transpose.study.layout import RecordKind
 
 RECIPE = Recipe(name="small", variant=small_variant("hrnet"), training=Training(device="cpu"))
 SETTINGS = SyntheticSource(
@@ -48,32 +47,31 @@ def every_joint_counts_as_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WELL_FOUND", 1e-300)
 
 
-def examination(folder: Path, tmp_path: Path) -> Examination:
-    run = tmp_path / "train" / "run.json"
-    model = build_model(RECIPE.variant, len(COCO))
-    initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
-    save_weights(model, run.parent / "weights.safetensors", {})
-    write_json(run, {"variant": "small", "title": "Small", "seed": 0, "initialisation": "from scratch", "code": {}})
-    write_boxes(ground_truth_boxes(load_annotations(folder / "annotations.json", COCO)), tmp_path / "boxes.json")
+def inputs_of(folder: Path, tmp_path: Path) -> AnalysisInput:
     source = {"kind": "folder", "folders": {"val": str(folder)}}
     dataset = {"title": "tiny", "source": source, "boxes": {"ground_truth": {"kind": "ground_truth"}}}
-    return Examination(
-        recipe=RECIPE,
-        run=run,
-        dataset=Dataset.model_validate(dataset),
-        annotations=folder / "annotations.json",
-        boxes=tmp_path / "boxes.json",
-        protocol=Protocol(batch_size=3, blur_kernel=3),
-        settings=AttentionMeasures(knockout_persons=3),
-        bootstrap=Bootstrap(samples=20, seed=0),
-        output=tmp_path / "body_parts" / "tiny" / "val" / "ground_truth.json",
+    inputs = write_inputs(
+        tmp_path,
+        RECIPE,
+        Dataset.model_validate(dataset),
+        folder / "annotations.json",
+        Protocol(batch_size=3, blur_kernel=3),
+        {RecordKind.ATTENTION: AttentionMeasures(knockout_persons=3)},
     )
+    model = build_model(RECIPE.variant, len(COCO_PERSON))
+    initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
+    save_weights(model, inputs.run_folder.weights, {})
+    return inputs
+
+
+def report_of(inputs: AnalysisInput) -> Path:
+    return inputs.layout.analysis(Analysis.BODY_PARTS, inputs.run, inputs.setting)
 
 
 def test_rendered_pictures_are_divided_by_parts(rendered: Path, tmp_path: Path):
-    examined, parts = examination(rendered, tmp_path), rendered / "parts.npz"
-    write_body_parts(examined, parts)
-    report = BodyPartReport.model_validate(read_json(examined.output))
+    inputs, parts = inputs_of(rendered, tmp_path), rendered / "parts.npz"
+    write_body_parts(inputs, parts)
+    report = BodyPartReport.model_validate(read_json(report_of(inputs)))
     assert (report.divided_by, report.persons) == ("body_parts", 3)
     assert {row.group for row in report.rows} >= {
         "place",
@@ -92,20 +90,20 @@ def test_rendered_pictures_are_divided_by_parts(rendered: Path, tmp_path: Path):
 
 
 def test_other_pictures_are_divided_by_neighbourhoods(tiny_dataset: Path, tmp_path: Path):
-    examined, parts = examination(tiny_dataset, tmp_path), None
-    write_body_parts(examined, parts)
-    report = BodyPartReport.model_validate(read_json(examined.output))
+    inputs, parts = inputs_of(tiny_dataset, tmp_path), None
+    write_body_parts(inputs, parts)
+    report = BodyPartReport.model_validate(read_json(report_of(inputs)))
     assert report.divided_by == "joint_neighbourhoods"
     assert {row.group for row in report.rows} == {"place", "symmetric", "neighbours", "other_joints", "elsewhere"}
     assert all(count.labelled > 0 for count in report.joints)
 
 
 def test_the_same_again_is_the_same(rendered: Path, tmp_path: Path):
-    examined, parts = examination(rendered, tmp_path), rendered / "parts.npz"
-    write_body_parts(examined, parts)
-    first = examined.output.read_bytes()
-    write_body_parts(examined, parts)
-    assert examined.output.read_bytes() == first
+    inputs, parts = inputs_of(rendered, tmp_path), rendered / "parts.npz"
+    write_body_parts(inputs, parts)
+    first = report_of(inputs).read_bytes()
+    write_body_parts(inputs, parts)
+    assert report_of(inputs).read_bytes() == first
 
 
 def test_labels_of_other_persons_are_refused(rendered: Path, tmp_path: Path):
@@ -113,7 +111,7 @@ def test_labels_of_other_persons_are_refused(rendered: Path, tmp_path: Path):
     labels = read_npz(rendered / "parts.npz", names, "labels")
     labels["annotation_ids"] = labels["annotation_ids"] + np.int64(1_000_000)
     write_npz(tmp_path / "parts.npz", **labels)
-    examined, parts = examination(rendered, tmp_path), tmp_path / "parts.npz"
+    inputs, parts = inputs_of(rendered, tmp_path), tmp_path / "parts.npz"
     with pytest.raises(InputError, match="has no part labels; label the parts again"):
-        write_body_parts(examined, parts)
-    assert not examined.output.exists()
+        write_body_parts(inputs, parts)
+    assert not report_of(inputs).exists()

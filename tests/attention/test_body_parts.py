@@ -16,15 +16,14 @@ from tests.attention.planted import (
     PlantedPersons,
     planted_crop,
     planted_model,
+    planted_pose_model,
     planted_truth,
 )
 from transpose.attention.attribution import look_at
 from transpose.attention.body_part_report import summarise
 from transpose.attention.body_parts import BodyPartTest, attention_on, heatmaps_without
-from transpose.attention.examination import ModelOnTrial
 from transpose.attention.faithfulness import Trials
 from transpose.attention.joint_regions import NeighbourhoodRegions
-from transpose.compute import Compute
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import Protocol
 from transpose.data.crops import normalise
@@ -38,9 +37,7 @@ REACH = 0.28
 
 
 def run(persons: Any) -> Trials:
-    model, settings = planted_model(), AttentionMeasures()
-    compute = Compute(torch.device("cpu"), "fp32", 1)
-    test = BodyPartTest(ModelOnTrial(model, GRID, SKELETON, PROTOCOL, compute), settings)
+    test = BodyPartTest(planted_pose_model(PROTOCOL), AttentionMeasures())
     return test.run(persons, NeighbourhoodRegions(GRID, SKELETON, REACH))
 
 

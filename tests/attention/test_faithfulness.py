@@ -17,16 +17,15 @@ from tests.attention.planted import (
     PlantedPersons,
     planted_crop,
     planted_model,
+    planted_pose_model,
     planted_truth,
 )
 from transpose.attention.attribution import ExplainedPerson, attributions, look_at
-from transpose.attention.examination import ModelOnTrial
 from transpose.attention.faithfulness import FaithfulnessTest, Trials
 from transpose.attention.faithfulness_report import joint_matrices, summarise
 from transpose.attention.knockout import knock_out, most_important
 from transpose.attention.occlusion import patch_effects, patches
 from transpose.attention.removal import last_layer_removal, picture_removal
-from transpose.compute import Compute
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import Protocol
 from transpose.data.crops import normalise
@@ -43,7 +42,7 @@ SETTINGS = AttentionMeasures(
     patch=8,
     reach=0.3,
 )
-TRIAL = ModelOnTrial(planted_model(), GRID, SKELETON, PROTOCOL, Compute(torch.device("cpu"), "fp32", 1))
+TRIAL = planted_pose_model(PROTOCOL)
 
 
 @pytest.fixture

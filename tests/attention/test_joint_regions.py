@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from tests.attention.planted import DECOY, GRID, SEEKER, SEEKER_CELL, SKELETON, SOURCE, planted_truth
-from transpose.attention.grid import Grid
 from transpose.attention.joint_regions import BodyPartRegions, NeighbourhoodRegions, part_membership
+from transpose.attention.maps.grid import Grid
 from transpose.attention.persons import Truth
 from transpose.data.part_labels import NOBODY, PARTS, PartLabels
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 CELLS = Grid(size=(8, 6), heatmap_size=(32, 24), input_size=(32, 24))
 """Of 4x4 pixels each, exactly."""
@@ -17,7 +17,7 @@ NOWHERE = np.full((17, 2), -100.0)
 
 
 def members(joint: str, group: str) -> set[str]:
-    row = part_membership(COCO)[COCO.index(joint), BodyPartRegions.groups.index(group) - 1]
+    row = part_membership(COCO_PERSON)[COCO_PERSON.index(joint), BodyPartRegions.groups.index(group) - 1]
     return {name for name, belongs in zip((*PARTS, "others", "background"), row, strict=True) if belongs}
 
 
@@ -40,7 +40,7 @@ def test_the_head_has_no_mirror_partner():
 
 
 def test_every_part_belongs_to_one_group_of_a_joint():
-    assert (part_membership(COCO).sum(axis=1) == 1).all()
+    assert (part_membership(COCO_PERSON).sum(axis=1) == 1).all()
     assert members("nose", "other_people") == {"others"}
     assert members("nose", "background") == {"background"}
 
@@ -70,13 +70,13 @@ def truth(annotation_id: int, shift: tuple[float, float] = (0, 0)) -> Truth:
 def shares_of(
     regions: BodyPartRegions, person: Truth, joint: str, found_xy: np.ndarray = NOWHERE
 ) -> dict[str, np.ndarray]:
-    shares = regions.of(person, found_xy)[COCO.index(joint)]
+    shares = regions.of(person, found_xy)[COCO_PERSON.index(joint)]
     np.testing.assert_allclose(shares.sum(axis=0), 1)
     return {name: share.reshape(CELLS.size) for name, share in zip(regions.groups, shares, strict=True)}
 
 
 def test_cells_are_shared_by_what_their_pixels_show(labels: PartLabels):
-    wrist = shares_of(BodyPartRegions(labels, CELLS, COCO, 0.2), truth(70), "left_wrist")
+    wrist = shares_of(BodyPartRegions(labels, CELLS, COCO_PERSON, 0.2), truth(70), "left_wrist")
     assert (wrist["own_parts"][0, :3] == 1).all()
     assert wrist["own_parts"].sum() == 3
     assert wrist["symmetric"][1:3, :3].tolist() == [[1] * 3, [0.5] * 3]
@@ -88,28 +88,28 @@ def test_cells_are_shared_by_what_their_pixels_show(labels: PartLabels):
 def test_the_place_of_a_joint_is_a_group_of_its_own_whatever_is_seen_there(labels: PartLabels):
     # Found on the other arm, which hides it.
     found = np.tile((5.5, 5.5), (17, 1))
-    wrist = shares_of(BodyPartRegions(labels, CELLS, COCO, 0.2), truth(70), "left_wrist", found)
+    wrist = shares_of(BodyPartRegions(labels, CELLS, COCO_PERSON, 0.2), truth(70), "left_wrist", found)
     assert np.argwhere(wrist["place"]).tolist() == [[0, 1], [1, 0], [1, 1], [1, 2], [2, 1]]
     assert wrist["own_parts"].sum() == 2
     assert wrist["symmetric"].sum() == 2 * 0.5
 
 
 def test_another_person_sees_the_first_as_somebody_else(labels: PartLabels):
-    nose = shares_of(BodyPartRegions(labels, CELLS, COCO, 0.2), truth(71), "nose")
+    nose = shares_of(BodyPartRegions(labels, CELLS, COCO_PERSON, 0.2), truth(71), "nose")
     assert nose["own_parts"].sum() == 2
     assert nose["other_people"].sum() == 3 + 4.5
 
 
 def test_the_crop_moves_the_labels_and_what_is_outside_of_the_picture_is_background(labels: PartLabels):
-    wrist = shares_of(BodyPartRegions(labels, CELLS, COCO, 0.2), truth(70, (4, 8)), "left_wrist")
+    wrist = shares_of(BodyPartRegions(labels, CELLS, COCO_PERSON, 0.2), truth(70, (4, 8)), "left_wrist")
     assert np.argwhere(wrist["own_parts"] == 1).tolist() == [[2, 1], [2, 2], [2, 3]]
     assert (wrist["background"][:2] == 1).all()
 
 
 def test_a_grid_of_many_cells_is_counted_right(labels: PartLabels):
     grid = Grid(size=(32, 24), heatmap_size=(32, 24), input_size=(32, 24))
-    shares = BodyPartRegions(labels, grid, COCO, 0.2).of(truth(70), NOWHERE)
-    assert shares[COCO.index("left_wrist"), 1].sum() == 48
+    shares = BodyPartRegions(labels, grid, COCO_PERSON, 0.2).of(truth(70), NOWHERE)
+    assert shares[COCO_PERSON.index("left_wrist"), 1].sum() == 48
 
 
 def test_without_labels_neighbourhoods_of_labelled_joints_stand_for_parts():
@@ -138,7 +138,7 @@ def test_a_joint_found_elsewhere_is_no_other_joint():
 def test_joints_at_one_place_share_no_cell_twice():
     person = truth(70)
     person.joints_xy[:] = (10.0, 10.0)
-    shares = NeighbourhoodRegions(GRID, COCO, 0.2).of(person, person.joints_xy[0])
+    shares = NeighbourhoodRegions(GRID, COCO_PERSON, 0.2).of(person, person.joints_xy[0])
     np.testing.assert_array_equal(shares.sum(axis=1), 1)
     assert (shares[:, 0].sum(axis=1) > 0).all()
     assert not shares[:, 1:4].any()

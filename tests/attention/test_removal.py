@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from tests.small_variants import FAMILIES, KEYPOINTS, small_model, small_variant
 from transpose.attention import removal as module
-from transpose.attention.grid import Grid
+from transpose.attention.maps.grid import Grid
 from transpose.attention.removal import all_layers_removal, last_layer_removal, picture_removal
 from transpose.data.crops import normalise
 from transpose.models.transpose import feature_map, tokens_of

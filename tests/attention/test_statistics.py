@@ -4,23 +4,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from tests.attention.planted import (
     GRID,
     SEEKER,
     SEEKER_CELL,
-    SKELETON,
     SOURCE,
     SOURCE_CELLS,
     PlantedPersons,
-    planted_model,
+    planted_pose_model,
 )
-from transpose.attention.examination import ModelOnTrial
 from transpose.attention.regions import OTHER, OWN
 from transpose.attention.statistics import MEASURES, AttentionStatistics, Tally, masses, normalised_entropy
 from transpose.attention.statistics_report import differences, matrices, statistics
-from transpose.compute import Compute
 from transpose.config.study import Protocol
 from transpose.evaluation.report import Bootstrap
 
@@ -41,12 +37,9 @@ class PlantedRegions:
 
 
 def gather(persons: PlantedPersons) -> Tally:
-    cpu, protocol = Compute(torch.device("cpu"), "fp32", 1), Protocol(decoder="argmax")
     some: Any = persons
     regions: Any = PlantedRegions()
-    return AttentionStatistics(ModelOnTrial(planted_model(), GRID, SKELETON, protocol, cpu), 6 / 24).gather(
-        some, regions
-    )
+    return AttentionStatistics(planted_pose_model(Protocol(decoder="argmax")), 6 / 24).gather(some, regions)
 
 
 def means(tally: Tally, visibility: str = "visible") -> dict[str, float | None]:

@@ -13,7 +13,7 @@ from transpose.benchmark.suppression import race_suppressions, suppress_all_at_o
 from transpose.data.coco import load_annotations
 from transpose.evaluation.results import write_results
 from transpose.inference.decode import dark_decode
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 
 def test_both_decoders_find_the_same_points() -> None:
@@ -40,7 +40,7 @@ def test_both_evaluators_give_the_same_figures(tmp_path: Path) -> None:
 def test_made_up_annotations_read_back_exactly(tmp_path: Path) -> None:
     annotations = make_up_people(images=10, persons=20, detections=0, seed=1).annotations
     write_annotations(annotations, tmp_path / "annotations.json")
-    read = load_annotations(tmp_path / "annotations.json", COCO).persons
+    read = load_annotations(tmp_path / "annotations.json", COCO_PERSON).persons
     for field, values in vars(annotations.persons).items():
         np.testing.assert_array_equal(getattr(read, field), values)
 

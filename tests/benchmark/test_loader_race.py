@@ -18,12 +18,12 @@ from transpose.data.coco import CocoAnnotations, load_annotations, training_inst
 from transpose.data.crops import IMAGENET_STD
 from transpose.data.images import read_image
 from transpose.data.photographs import photographs_folder
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 
 @pytest.fixture(scope="module")
 def annotations(tmp_path_factory: pytest.TempPathFactory) -> CocoAnnotations:
-    return load_annotations(write_coco_like(tmp_path_factory.mktemp("raced") / "data"), COCO)
+    return load_annotations(write_coco_like(tmp_path_factory.mktemp("raced") / "data"), COCO_PERSON)
 
 
 def test_pictures_are_as_large_as_cocos_and_show_what_the_photographs_show(annotations: CocoAnnotations) -> None:

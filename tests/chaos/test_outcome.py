@@ -34,7 +34,7 @@ def checkout(tmp_path: Path) -> Checkout:
     results = tmp_path / "results"
     write_text(tmp_path / "config/config.yaml", Path("config/chaos.yaml").read_text())
     write_text(results / "comparison.csv", "variant,AP\nr_sine,0.5\n")
-    write_json(results / "train/r_sine/seed0/run.json", {"best_AP": 0.5, "seconds": 3.5, "resumed_at_epoch": 0})
+    write_json(results / "train/r_sine/seed0/run.json", {"seed": 0, "session": {"seconds": 3.5}})
     write_json(results / "cost/r_sine.json", {"parameters": 3, "timings": [0.1], "machine": {"load": 1}})
     write_json(results / "tracking/study.json", {"run_id": "a", "artifacts": 3})
     write_text(results / "logs/compare.log", "")
@@ -47,7 +47,7 @@ def checkout(tmp_path: Path) -> Checkout:
 @pytest.mark.usefixtures("held")
 def test_times_identifiers_logs_and_locks_make_no_difference(checkout: Checkout) -> None:
     before, results = Outcome.of(checkout), checkout.folder / "results"
-    write_json(results / "train/r_sine/seed0/run.json", {"best_AP": 0.5, "seconds": 9.5, "resumed_at_epoch": 1})
+    write_json(results / "train/r_sine/seed0/run.json", {"seed": 0, "session": {"seconds": 9.5}})
     write_json(results / "cost/r_sine.json", {"parameters": 3, "timings": [0.2], "machine": {"load": 2}})
     write_json(results / "tracking/study.json", {"run_id": "b", "artifacts": 3})
     write_text(results / "logs/compare.log", "hello")
@@ -62,7 +62,7 @@ def test_times_identifiers_logs_and_locks_make_no_difference(checkout: Checkout)
     ("name", "text"),
     [
         ("results/comparison.csv", "variant,AP\nr_sine,0.6\n"),
-        ("results/train/r_sine/seed0/run.json", '{"best_AP": 0.6, "seconds": 3.5}'),
+        ("results/train/r_sine/seed0/run.json", '{"seed": 1, "session": {"seconds": 3.5}}'),
         ("results/cost/r_sine.json", '{"parameters": 4}'),
         ("results/tracking/study.json", '{"run_id": "a", "artifacts": 4}'),
         ("resources/toy/val/annotations.json", "[]"),

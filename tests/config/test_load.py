@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from transpose.config.base import parse, read_yaml
-from transpose.config.load import load_any_variant, load_dataset, load_study, load_variant, read_record
-from transpose.config.records import RECORD_MODELS, write_record
+from transpose.config.load import load_any_variant, load_dataset, load_study, load_variant
 from transpose.config.study import Study
 from transpose.config.training import Training
 from transpose.config.variant import Variant
@@ -138,17 +137,3 @@ def test_a_key_that_comes_twice_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(InputError, match=r"study\.yaml: line \d column \d: not YAML: the key 'epochs' comes twice"):
         read_yaml(path)
-
-
-def test_records_come_back_as_they_were(tmp_path: Path) -> None:
-    study = parse(Study, STUDY, "file")
-    write_record("studies", study.model_dump_json(), tmp_path / "s.json")
-    assert read_record(Study, tmp_path / "s.json") == study
-
-
-@pytest.mark.parametrize(("kind", "text"), [("studies", "{"), ("studies", "{}"), ("unknown", "{}")])
-def test_a_wrong_record_is_refused_and_not_written(tmp_path: Path, kind: str, text: str) -> None:
-    with pytest.raises(InputError):
-        write_record(kind, text, tmp_path / "s.json")
-    assert not list(tmp_path.iterdir())
-    assert "studies" in RECORD_MODELS

@@ -7,7 +7,7 @@ from transpose.config.training import Augmentation
 from transpose.data.augment import AugmentedFrame, mirror_keypoints, sample_augmentation
 from transpose.data.crops import crop_image
 from transpose.geometry import crop_affine, invert_affine, transform_points
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 INPUT_SIZE, HEATMAP_SIZE = (256, 192), (64, 48)
 CENTER, SCALE = np.array([120.0, 90.0]), np.array([0.6, 0.8])
@@ -23,7 +23,9 @@ def person(labelled: slice | list[int] = slice(None), seed: int = 0) -> np.ndarr
 
 
 def draw(keypoints: np.ndarray, rng: np.random.Generator, **settings: float) -> AugmentedFrame:
-    return sample_augmentation(keypoints, CENTER, SCALE, COCO, INPUT_SIZE, Augmentation.model_validate(settings), rng)
+    return sample_augmentation(
+        keypoints, CENTER, SCALE, COCO_PERSON, INPUT_SIZE, Augmentation.model_validate(settings), rng
+    )
 
 
 def test_nothing_changes_when_all_is_off():
@@ -97,8 +99,8 @@ def test_a_half_body_frame_holds_its_joints_with_half_a_frame_to_spare():
 def test_keypoints_follow_the_pixels(seed):
     keypoints = person(seed=seed)
     frame = draw(keypoints, np.random.default_rng(seed))
-    points, labelled = frame.place_keypoints(keypoints, INPUT_SIZE, COCO)
-    permutation = COCO.flip_permutation if frame.flip else np.arange(17)
+    points, labelled = frame.place_keypoints(keypoints, INPUT_SIZE, COCO_PERSON)
+    permutation = COCO_PERSON.flip_permutation if frame.flip else np.arange(17)
     np.testing.assert_allclose(points, transform_points(frame.affine(INPUT_SIZE), keypoints[permutation, :2]))
     assert labelled.all()
     back = transform_points(invert_affine(frame.affine(INPUT_SIZE)), points)
@@ -107,8 +109,8 @@ def test_keypoints_follow_the_pixels(seed):
 
 def test_crop_and_heatmap_positions_differ_by_the_official_factor():
     frame = AugmentedFrame(CENTER, SCALE, 30.0, flip=True)
-    in_crop, _ = frame.place_keypoints(person(), INPUT_SIZE, COCO)
-    in_heatmap, _ = frame.place_keypoints(person(), HEATMAP_SIZE, COCO)
+    in_crop, _ = frame.place_keypoints(person(), INPUT_SIZE, COCO_PERSON)
+    in_heatmap, _ = frame.place_keypoints(person(), HEATMAP_SIZE, COCO_PERSON)
     np.testing.assert_allclose(in_crop, (95.5, 127.5) + (in_heatmap - (23.5, 31.5)) * 191 / 47)
 
 
@@ -125,9 +127,9 @@ def test_mirroring_the_crop_equals_mirroring_the_picture_first():
     # OpenCV rounds sampling positions to 1/32 pixel.
     assert difference.mean() < 0.5
     assert (difference <= 8).mean() > 0.999
-    points, labelled = mirror_keypoints(keypoints[:, :2], keypoints[:, 2] > 0, width, COCO)
+    points, labelled = mirror_keypoints(keypoints[:, :2], keypoints[:, 2] > 0, width, COCO_PERSON)
     official_points = transform_points(crop_affine(mirrored_center, SCALE, -25.0, HEATMAP_SIZE), points)
-    placed, placed_labelled = ours.place_keypoints(keypoints, HEATMAP_SIZE, COCO)
+    placed, placed_labelled = ours.place_keypoints(keypoints, HEATMAP_SIZE, COCO_PERSON)
     np.testing.assert_array_equal(placed_labelled, labelled)
     np.testing.assert_allclose(placed[labelled], official_points[labelled])
     assert not placed[~labelled].any()
@@ -137,6 +139,6 @@ def test_mirroring_the_crop_equals_mirroring_the_picture_first():
 def test_mirroring_twice_changes_nothing(width, labels, seed):
     labelled = np.array([labels >> bit & 1 for bit in range(17)], dtype=bool)
     points = np.random.default_rng(seed).uniform(-10, width, (17, 2)) * labelled[:, None]
-    twice = mirror_keypoints(*mirror_keypoints(points, labelled, width, COCO), width, COCO)
+    twice = mirror_keypoints(*mirror_keypoints(points, labelled, width, COCO_PERSON), width, COCO_PERSON)
     np.testing.assert_allclose(twice[0], points, atol=1e-9)
     np.testing.assert_array_equal(twice[1], labelled)

@@ -10,21 +10,21 @@ import pytest
 from tests.data.onnx_detectors import write_head_model
 from transpose.config.dataset import Dataset, SimulatedBoxes
 from transpose.config.load import read_record
-from transpose.data.box_counts import AnnotatedPersons, BoxCounts, counts_path
+from transpose.data.box_counts import AnnotatedPersons, BoxCounts
 from transpose.data.box_sources import source_boxes, write_source_boxes
 from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxes, read_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.data.simulated_detector import simulated_boxes
 from transpose.errors import InputError
 from transpose.files import write_json
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 BOX = {"image_id": 11, "category_id": 1, "bbox": [1.0, 2.0, 30.0, 40.0], "score": 0.75}
 
 
 @pytest.fixture
 def annotations(tiny_dataset: Path) -> CocoAnnotations:
-    return load_annotations(tiny_dataset / "annotations.json", COCO)
+    return load_annotations(tiny_dataset / "annotations.json", COCO_PERSON)
 
 
 def dataset_of(source: dict[str, Any], **changes: Any) -> Dataset:
@@ -84,16 +84,17 @@ def test_a_detector_is_run_on_the_pictures(annotations: CocoAnnotations, tmp_pat
 
 
 def test_boxes_and_counts_are_written_side_by_side(annotations: CocoAnnotations, tmp_path: Path) -> None:
-    source, output = dataset_of({"kind": "simulated"}), tmp_path / "boxes" / "mine.json"
-    counts = write_source_boxes(source, "val", "mine", annotations, None, output)
-    assert counts_path(output) == tmp_path / "boxes" / "mine.counts.json"
-    assert read_record(BoxCounts, counts_path(output)) == counts
+    source, output, counted = dataset_of({"kind": "simulated"}), tmp_path / "mine.json", tmp_path / "counts.json"
+    counts = write_source_boxes(source, "val", "mine", annotations, None, output, counted)
+    assert read_record(BoxCounts, counted) == counts
     assert len(read_boxes(output)) == counts.kept
 
 
 def test_an_unknown_source_is_told(annotations: CocoAnnotations, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no source 'other'; known are annotated, mine"):
-        write_source_boxes(dataset_of({"kind": "simulated"}), "val", "other", annotations, None, tmp_path / "b.json")
+        write_source_boxes(
+            dataset_of({"kind": "simulated"}), "val", "other", annotations, None, tmp_path / "b.json", tmp_path / "b"
+        )
     assert not list(tmp_path.glob("b*"))
 
 

@@ -6,12 +6,12 @@ import pytest
 from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxes, read_boxes, write_boxes
 from transpose.data.coco import load_annotations, training_instances
 from transpose.errors import InputError
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 
 @pytest.fixture
 def annotations(tiny_dataset):
-    return load_annotations(tiny_dataset / "annotations.json", COCO)
+    return load_annotations(tiny_dataset / "annotations.json", COCO_PERSON)
 
 
 def record(**fields):

@@ -6,7 +6,7 @@ import pytest
 
 from transpose.data.coco import ImageTable, clip_boxes, dropped_instances, load_annotations, training_instances
 from transpose.errors import InputError
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 
 def change(folder, edit: Callable[[dict], object]):
@@ -20,7 +20,7 @@ def change(folder, edit: Callable[[dict], object]):
 def test_fields_arrive_in_the_file_order(tiny_dataset):
     path = tiny_dataset / "annotations.json"
     content = json.loads(path.read_text())
-    loaded = load_annotations(path, COCO)
+    loaded = load_annotations(path, COCO_PERSON)
     assert loaded.images.ids.tolist() == [11, 12, 13, 14]
     assert loaded.images.sizes_hw.tolist() == [[120, 160], [160, 120], [96, 96], [100, 140]]
     assert loaded.images.file_names[0] == "000000000011.jpg"
@@ -41,12 +41,12 @@ def test_official_files_load(reference_dir):
     path = reference_dir / "evaluation_gt.json"
     if not path.is_file():
         pytest.skip("no golden evaluation")
-    loaded = load_annotations(path, COCO)
+    loaded = load_annotations(path, COCO_PERSON)
     assert len(loaded.persons) > len(training_instances(loaded)) > 0
 
 
 def test_training_takes_persons_with_keypoints_and_clips_their_boxes(tiny_dataset):
-    selected = training_instances(load_annotations(tiny_dataset / "annotations.json", COCO))
+    selected = training_instances(load_annotations(tiny_dataset / "annotations.json", COCO_PERSON))
     assert selected.annotation_ids.tolist() == [101, 102, 103, 104]
     # The official clipping moves the left edge first and then measures the full width from there.
     assert selected.boxes_xywh[2].tolist() == [0, 20, 70, 120]
@@ -54,7 +54,7 @@ def test_training_takes_persons_with_keypoints_and_clips_their_boxes(tiny_datase
 
 def test_persons_without_area_are_not_trained_on(tiny_dataset):
     path = change(tiny_dataset, lambda content: content["annotations"][0].update(area=0))
-    assert 101 not in training_instances(load_annotations(path, COCO)).annotation_ids
+    assert 101 not in training_instances(load_annotations(path, COCO_PERSON)).annotation_ids
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_persons_without_area_are_not_trained_on(tiny_dataset):
 )
 def test_boxes_without_width_or_height_are_a_pixel_wide_as_officially(tiny_dataset, bbox, clipped):
     path = change(tiny_dataset, lambda content: content["annotations"][0].update(bbox=bbox))
-    selected = training_instances(load_annotations(path, COCO))
+    selected = training_instances(load_annotations(path, COCO_PERSON))
     assert selected.annotation_ids[0] == 101
     assert selected.boxes_xywh[0].tolist() == clipped
 
@@ -74,7 +74,7 @@ def test_frames_without_extent_are_not_trained_on(tiny_dataset):
         content["annotations"][0].update(bbox=[10, 10, 0, 0])
         content["annotations"][1].update(bbox=[10, 10, 0, 30])
 
-    loaded = load_annotations(change(tiny_dataset, edit), COCO)
+    loaded = load_annotations(change(tiny_dataset, edit), COCO_PERSON)
     assert training_instances(loaded).annotation_ids.tolist()[:1] == [102]
     assert dropped_instances(loaded)["no_area"] == 1
 
@@ -82,7 +82,7 @@ def test_frames_without_extent_are_not_trained_on(tiny_dataset):
 def test_keypoints_outside_of_the_picture_stay_where_they_are(tiny_dataset):
     outside = [-30.0, 5000.0, 2] * 17
     path = change(tiny_dataset, lambda content: content["annotations"][0].update(keypoints=outside, num_keypoints=17))
-    loaded = training_instances(load_annotations(path, COCO))
+    loaded = training_instances(load_annotations(path, COCO_PERSON))
     assert loaded.annotation_ids[0] == 101
     assert loaded.keypoints[0].reshape(-1).tolist() == outside
 
@@ -101,7 +101,7 @@ def test_pictures_are_found_by_id_in_any_order():
 
 
 def test_one_picture_is_found_by_its_id(tiny_dataset):
-    annotations = load_annotations(tiny_dataset / "annotations.json", COCO)
+    annotations = load_annotations(tiny_dataset / "annotations.json", COCO_PERSON)
     assert annotations.image_index(13) == 2
     with pytest.raises(KeyError):
         annotations.image_index(99)
@@ -109,12 +109,12 @@ def test_one_picture_is_found_by_its_id(tiny_dataset):
 
 def test_a_category_may_list_no_keypoints(tiny_dataset):
     path = change(tiny_dataset, lambda content: content["categories"][0].pop("keypoints"))
-    assert len(load_annotations(path, COCO).persons) == 6
+    assert len(load_annotations(path, COCO_PERSON).persons) == 6
 
 
 def test_a_file_without_persons_loads(tiny_dataset):
     path = change(tiny_dataset, lambda content: content.update(annotations=[]))
-    loaded = load_annotations(path, COCO)
+    loaded = load_annotations(path, COCO_PERSON)
     assert loaded.persons.keypoints.shape == (0, 17, 3)
     assert len(training_instances(loaded)) == 0
 
@@ -198,7 +198,7 @@ FAULTS = {
 def test_faults_are_told_with_file_record_and_field(tiny_dataset, edit, told):
     path = change(tiny_dataset, edit)
     with pytest.raises(InputError) as caught:
-        load_annotations(path, COCO)
+        load_annotations(path, COCO_PERSON)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
@@ -213,14 +213,14 @@ def test_files_that_are_no_annotations_are_refused(tmp_path, text, told):
     path = tmp_path / "annotations.json"
     path.write_text(text)
     with pytest.raises(InputError, match=told):
-        load_annotations(path, COCO)
+        load_annotations(path, COCO_PERSON)
 
 
 def test_frames_keep_their_place_outside_of_the_picture(tiny_dataset):
     path = change(tiny_dataset, lambda content: content.update(info={"clip_boxes": False}))
-    selected = training_instances(load_annotations(path, COCO))
+    selected = training_instances(load_annotations(path, COCO_PERSON))
     assert selected.annotation_ids.tolist() == [101, 102, 103, 104]
     assert selected.boxes_xywh[2].tolist() == [-5, 20, 70, 120]
     path = change(tiny_dataset, lambda content: content.update(info={"clip_boxes": 0}))
     with pytest.raises(InputError, match="info: clip_boxes: must be true or false, not 0"):
-        load_annotations(path, COCO)
+        load_annotations(path, COCO_PERSON)

@@ -13,7 +13,7 @@ from transpose.data.images import decode_image, read_image
 from transpose.data.loader import EvaluationCrops, TrainingSamples, training_batches
 from transpose.errors import InputError
 from transpose.geometry import box_to_center_scale, crop_affine
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 INPUT_SIZE, HEATMAP_SIZE = (128, 96), (32, 24)
 
@@ -24,10 +24,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def samples_of(
     folder: Path, seed: int = 0, cache_bytes: int = 0, disk_bytes: int = 0, **augmentation: float
 ) -> TrainingSamples:
-    annotations = load_annotations(folder / "annotations.json", COCO)
+    annotations = load_annotations(folder / "annotations.json", COCO_PERSON)
     settings = Augmentation.model_validate(augmentation)
     return TrainingSamples(
-        annotations, folder / "images", COCO, INPUT_SIZE, HEATMAP_SIZE, settings, seed, cache_bytes, disk_bytes
+        annotations, folder / "images", COCO_PERSON, INPUT_SIZE, HEATMAP_SIZE, settings, seed, cache_bytes, disk_bytes
     )
 
 
@@ -41,7 +41,7 @@ def epoch_bytes(samples: TrainingSamples, epoch: int, workers: int = 0) -> list[
 
 
 def crops_of(folder: Path, boxes: PersonBoxes | None = None) -> EvaluationCrops:
-    annotations = load_annotations(folder / "annotations.json", COCO)
+    annotations = load_annotations(folder / "annotations.json", COCO_PERSON)
     return EvaluationCrops(
         ground_truth_boxes(annotations) if boxes is None else boxes, annotations, folder / "images", INPUT_SIZE
     )
@@ -182,7 +182,7 @@ def test_nobody_to_train_on_is_told(tiny_dataset):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_evaluation_crops_cover_all_boxes_by_picture(tiny_dataset, workers):
-    annotations = load_annotations(tiny_dataset / "annotations.json", COCO)
+    annotations = load_annotations(tiny_dataset / "annotations.json", COCO_PERSON)
     boxes = ground_truth_boxes(annotations).select(np.array([2, 0, 3, 1]))
     batches = list(crops_of(tiny_dataset, boxes).batches(3, workers))
     index = np.concatenate([batch.index for batch in batches])
@@ -208,7 +208,7 @@ def test_evaluation_decodes_each_picture_once(tiny_dataset, monkeypatch):
 
 
 def test_no_boxes_make_no_batches(tiny_dataset):
-    annotations = load_annotations(tiny_dataset / "annotations.json", COCO)
+    annotations = load_annotations(tiny_dataset / "annotations.json", COCO_PERSON)
     nothing = ground_truth_boxes(annotations).select(np.zeros(4, dtype=bool))
     assert list(crops_of(tiny_dataset, nothing).batches(2)) == []
 

@@ -20,7 +20,7 @@ from transpose.data.part_labels import (
 )
 from transpose.data.synthetic.dataset import synthesise
 from transpose.errors import InputError
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 SETTINGS = SyntheticSource(
     image_size=(96, 128), antialias=1, pictures={"train": 6}, people=(2, 4), smallest_labelled_area=150, crowd_share=0.3
@@ -69,7 +69,7 @@ def test_visible_joints_lie_in_the_parts_that_meet_in_them(folder: Path, labels:
     for person in persons(folder):
         parts, own = labels.of(person["id"])
         points = np.reshape(person["true_keypoints"], (-1, 2)).round().astype(int)
-        for name, (x, y), hidden in zip(COCO.keypoints, points, person["occlusion"], strict=True):
+        for name, (x, y), hidden in zip(COCO_PERSON.keypoints, points, person["occlusion"], strict=True):
             if not hidden and own[y, x]:
                 part = PARTS[parts[y, x]]
                 inside.append(part in parts_at(name))

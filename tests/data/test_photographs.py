@@ -5,7 +5,7 @@ import pytest
 from pycocotools import coco as coco_api
 
 from transpose.data.photographs import photographs_folder
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 FREE_LICENCES = {"CC BY 2.0", "CC BY-SA 2.0"}
 
@@ -37,7 +37,7 @@ def test_files_and_records_correspond(content: dict):
 
 
 def test_annotations_are_cocos(content: dict):
-    assert content["categories"][0]["keypoints"] == list(COCO.keypoints)
+    assert content["categories"][0]["keypoints"] == list(COCO_PERSON.keypoints)
     people = content["annotations"]
     assert len(content["images"]) == 17
     assert (len(people), sum(each["iscrowd"] for each in people)) == (87, 3)

@@ -13,7 +13,7 @@ from transpose.data.images import PictureFiles
 from transpose.data.pictures import pictures_beside, point_to_zip
 from transpose.data.sift import broken_pictures, sift_split
 from transpose.errors import InputError
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 
 def names(folder: Path) -> list[str]:
@@ -32,7 +32,7 @@ def test_broken_pictures_and_their_people_are_left_out_and_named(tiny_dataset: P
     before = json.loads((tiny_dataset / "annotations.json").read_text())
     damage(tiny_dataset)
     output = tmp_path / "sifted" / "val" / "annotations.json"
-    broken = sift_split(tiny_dataset / "annotations.json", COCO, 2, output)
+    broken = sift_split(tiny_dataset / "annotations.json", COCO_PERSON, 2, output)
     after = json.loads(output.read_text())
     assert after["images"] == before["images"][3:]
     assert after["annotations"] == [p for p in before["annotations"] if p["image_id"] == before["images"][3]["id"]]
@@ -44,25 +44,25 @@ def test_broken_pictures_and_their_people_are_left_out_and_named(tiny_dataset: P
         "no such picture",
     ]
     assert json.loads((output.parent / "broken.json").read_text()) == [picture.model_dump() for picture in broken]
-    loaded = load_annotations(output, COCO)
+    loaded = load_annotations(output, COCO_PERSON)
     assert PictureFiles(pictures_beside(output), loaded.images).read(0).size
 
 
 def test_boxes_say_how_many_were_left_out(tiny_dataset: Path, tmp_path: Path) -> None:
     (tiny_dataset / "images" / names(tiny_dataset)[3]).unlink()
     output = tmp_path / "annotations.json"
-    sift_split(tiny_dataset / "annotations.json", COCO, 1, output)
+    sift_split(tiny_dataset / "annotations.json", COCO_PERSON, 1, output)
     source = {"kind": "folder", "folders": {"val": str(tiny_dataset)}, "broken_pictures": "skip"}
     boxes = {"ground_truth": {"kind": "ground_truth"}}
     dataset = Dataset.model_validate({"title": "tiny", "source": source, "boxes": boxes})
-    _, counts = source_boxes(dataset, "val", "ground_truth", load_annotations(output, COCO), None)
+    _, counts = source_boxes(dataset, "val", "ground_truth", load_annotations(output, COCO_PERSON), None)
     assert (counts.broken_pictures, counts.pictures) == (1, 3)
     assert broken_pictures(tiny_dataset / "annotations.json") == 0
 
 
 def test_whole_pictures_stay(tiny_dataset: Path, tmp_path: Path) -> None:
     output = tmp_path / "annotations.json"
-    assert sift_split(tiny_dataset / "annotations.json", COCO, 1, output) == []
+    assert sift_split(tiny_dataset / "annotations.json", COCO_PERSON, 1, output) == []
     assert json.loads(output.read_text()) == json.loads((tiny_dataset / "annotations.json").read_text())
     assert broken_pictures(output) == 0
 
@@ -71,7 +71,7 @@ def test_a_split_of_which_nothing_is_left_is_refused(tiny_dataset: Path, tmp_pat
     for picture in (tiny_dataset / "images").iterdir():
         picture.write_bytes(b"")
     with pytest.raises(InputError, match="images: no picture can be read; the first: the picture is empty"):
-        sift_split(tiny_dataset / "annotations.json", COCO, 1, tmp_path / "annotations.json")
+        sift_split(tiny_dataset / "annotations.json", COCO_PERSON, 1, tmp_path / "annotations.json")
     assert not list(tmp_path.glob("*.json"))
 
 
@@ -81,7 +81,7 @@ def test_wrong_annotations_are_refused_as_everywhere(tiny_dataset: Path, tmp_pat
     del content["annotations"][0]["bbox"]
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match="annotation 101: bbox: missing"):
-        sift_split(path, COCO, 1, tmp_path / "annotations.json")
+        sift_split(path, COCO_PERSON, 1, tmp_path / "annotations.json")
 
 
 def test_pictures_in_an_archive_stay_there(tiny_dataset: Path, tmp_path: Path) -> None:
@@ -92,6 +92,6 @@ def test_pictures_in_an_archive_stay_there(tiny_dataset: Path, tmp_path: Path) -
     annotations = tiny_dataset / "annotations.json"
     point_to_zip(annotations, tmp_path / "pictures.zip", "all")
     output = tmp_path / "sifted" / "annotations.json"
-    assert sift_split(annotations, COCO, 2, output) == []
-    loaded = load_annotations(output, COCO)
+    assert sift_split(annotations, COCO_PERSON, 2, output) == []
+    loaded = load_annotations(output, COCO_PERSON)
     assert PictureFiles(pictures_beside(output), loaded.images).read(0).size

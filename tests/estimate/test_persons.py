@@ -10,7 +10,7 @@ from transpose.config.base import read_yaml
 from transpose.config.study import Split
 from transpose.errors import InputError
 from transpose.estimate.persons import boxes_of, count_crops, labelled_persons
-from transpose.workflow.plan import Plan
+from transpose.study.plan import Plan
 
 CONFIG = Path(__file__).parents[2] / "config"
 

@@ -12,7 +12,7 @@ from transpose.config.training import Training
 from transpose.errors import InputError
 from transpose.estimate.layers import Work
 from transpose.estimate.plan import StudyEstimate, estimate_study, hours, training_memory
-from transpose.workflow.plan import Plan
+from transpose.study.plan import Plan
 
 CONFIG = Path(__file__).parents[2] / "config"
 ARCHIVES = {"pictures": Archive(version="1", bytes=1000, sha256="0" * 64, urls=("https://example.org/pictures.zip",))}
@@ -132,4 +132,4 @@ def test_a_released_checkpoint_costs_no_training() -> None:
 def test_assumptions_are_in_no_record() -> None:
     values = read_yaml(CONFIG / "config.yaml")
     plain, other = (Plan.of_config(values | extra, CONFIG) for extra in ({}, {"estimate": {"training_tflops": 100}}))
-    assert plain.record("studies", "demo") == other.record("studies", "demo")
+    assert plain.digest_of_all() == other.digest_of_all()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from transpose.evaluation.results import PoseResults
+from transpose.inference.poses import PoseResults
 
 
 @dataclass(frozen=True)

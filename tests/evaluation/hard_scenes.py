@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from transpose.data.coco import CocoAnnotations, ImageTable, PersonInstances
-from transpose.evaluation.results import PoseResults
+from transpose.inference.poses import PoseResults
 
 AREAS = (0.0, 32.0**2, 96.0**2, 3e4)
 """No size, the borders between sizes, and a large one."""

@@ -8,7 +8,7 @@ import pycocotools.cocoeval as pycocoeval
 
 from transpose.data.coco import CocoAnnotations
 from transpose.evaluation.judges import evaluated_by
-from transpose.evaluation.results import PoseResults
+from transpose.inference.poses import PoseResults
 
 
 def official_evaluator(annotations: CocoAnnotations, results: PoseResults, sigmas: np.ndarray) -> Any:

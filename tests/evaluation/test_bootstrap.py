@@ -6,14 +6,14 @@ from transpose.evaluation import bootstrap
 from transpose.evaluation.bootstrap import bootstrap_interval, paired_difference
 from transpose.evaluation.matches import average_precisions
 from transpose.evaluation.oks import evaluate_keypoints
-from transpose.evaluation.results import PoseResults
-from transpose.skeleton import COCO
+from transpose.inference.poses import PoseResults
+from transpose.skeleton import COCO_PERSON
 
 
 @pytest.fixture
 def table(make_scene):
     scene = make_scene(seed=30, images=50)
-    return evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO).matches
+    return evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON).matches
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def better_table(make_scene):
             for name in ("image_ids", "keypoints", "scores")
         )
     )
-    return evaluate_keypoints(load_annotations(scene.annotation_path, COCO), both, COCO).matches
+    return evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), both, COCO_PERSON).matches
 
 
 def test_interval_is_the_quantiles_of_resampled_precisions(table):
@@ -66,7 +66,7 @@ def test_a_paired_difference_is_antisymmetric_and_narrower_than_its_parts(table,
 
 def test_other_images_cannot_be_paired(table, make_scene):
     scene = make_scene(seed=31, images=50)
-    other = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO).matches
+    other = evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON).matches
     with pytest.raises(ValueError, match="same images"):
         paired_difference(table, other, samples=10, seed=0)
 
@@ -78,6 +78,6 @@ def test_nobody_to_find_has_the_evaluators_answer(images, make_scene, no_results
     scene = make_scene(images=3)
     content = scene.content | {"images": scene.content["images"][:images], "annotations": []}
     scene.annotation_path.write_text(json.dumps(content))
-    nobody = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), no_results, COCO).matches
+    nobody = evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), no_results, COCO_PERSON).matches
     assert bootstrap_interval(nobody, samples=10, seed=0) == (-1, -1)
     assert paired_difference(nobody, nobody, samples=10, seed=0) == (0, 0, 0)

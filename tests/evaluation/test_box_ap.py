@@ -12,12 +12,14 @@ import pytest
 
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
+from transpose.config.study import EvalSetting
 from transpose.data.boxes import PersonBoxes, write_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.errors import InputError
 from transpose.evaluation.box_ap import STATISTICS, BoxReport, evaluate_person_boxes, write_box_metrics
 from transpose.files import sha256_of_file, write_json
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
+from transpose.study.layout import RecordKind, ResultsLayout
 
 WHOLE = [0.0, 0.0, 100.0, 100.0]
 DATASET = Dataset.model_validate(
@@ -27,6 +29,13 @@ DATASET = Dataset.model_validate(
         "boxes": {"found": {"kind": "detections", "files": {"val": "d.json"}}},
     }
 )
+SETTING = EvalSetting("toy", "val", "found")
+
+
+def results_with_data_set(folder: Path) -> ResultsLayout:
+    layout = ResultsLayout(folder)
+    write_json(layout.record(RecordKind.DATASET, SETTING.dataset), DATASET.model_dump(mode="json"))
+    return layout
 
 
 def person_boxes(*rows: tuple[int, list[float], float]) -> PersonBoxes:
@@ -62,7 +71,7 @@ def annotate(tmp_path: Path) -> Callable[..., CocoAnnotations]:
             ],
         }
         write_json(tmp_path / "annotations.json", content)
-        return load_annotations(tmp_path / "annotations.json", COCO)
+        return load_annotations(tmp_path / "annotations.json", COCO_PERSON)
 
     return make
 
@@ -145,27 +154,30 @@ def test_is_what_pycocotools_gives_on_files(seed: int, make_scene, tmp_path: Pat
     evaluator.accumulate()
     evaluator.summarize()
     expected = dict(zip(STATISTICS, evaluator.stats.tolist(), strict=True))
-    metrics = evaluate_person_boxes(load_annotations(scene.annotation_path, COCO), boxes)
+    metrics = evaluate_person_boxes(load_annotations(scene.annotation_path, COCO_PERSON), boxes)
     assert metrics.statistics == expected
     assert 0.1 < metrics.statistics["AP"] < 0.9
 
 
 def test_the_file_names_what_was_evaluated_with_digests(make_scene, tmp_path: Path):
     scene = make_scene(1)
-    boxes, path = made_up_boxes(scene.content, 1), tmp_path / "boxes" / "toy" / "val" / "found.json"
+    boxes, layout = made_up_boxes(scene.content, 1), results_with_data_set(tmp_path)
+    path = layout.boxes(SETTING)
     write_boxes(boxes, path)
-    write_box_metrics(DATASET, scene.annotation_path, path, tmp_path / "ap.json")
-    report = read_record(BoxReport, tmp_path / "ap.json")
+    write_box_metrics(layout, SETTING, scene.annotation_path)
+    report = read_record(BoxReport, layout.box_metrics(SETTING))
     assert (report.dataset, report.split, report.boxes, report.boxes_kind) == ("toy", "val", "found", "detections")
     assert (report.box_count, report.images) == (len(boxes), 30)
-    assert report.metrics == evaluate_person_boxes(load_annotations(scene.annotation_path, COCO), boxes).statistics
+    assert (
+        report.metrics == evaluate_person_boxes(load_annotations(scene.annotation_path, COCO_PERSON), boxes).statistics
+    )
     assert report.boxes_sha256 == sha256_of_file(path)
     assert report.annotations_sha256 == sha256_of_file(scene.annotation_path)
 
 
 def test_a_file_of_another_source_is_refused(make_scene, tmp_path: Path):
-    path = tmp_path / "boxes" / "toy" / "val" / "other.json"
-    write_boxes(person_boxes(), path)
-    with pytest.raises(InputError, match="BOXES being one of found"):
-        write_box_metrics(DATASET, make_scene().annotation_path, path, tmp_path / "ap.json")
-    assert not (tmp_path / "ap.json").exists()
+    layout, other = results_with_data_set(tmp_path), SETTING._replace(boxes="other")
+    write_boxes(person_boxes(), layout.boxes(other))
+    with pytest.raises(InputError, match="no box source 'other'; known are found"):
+        write_box_metrics(layout, other, make_scene().annotation_path)
+    assert not layout.box_metrics(other).exists()

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.pose_models import pose_model
+from tests.results_folder import SETTING, write_inputs
 from tests.small_variants import small_encoder, small_variant
 from transpose.compute import Compute
 from transpose.config.dataset import Dataset
@@ -12,21 +14,20 @@ from transpose.config.recipe import Recipe
 from transpose.config.resolution import InputSizes
 from transpose.config.study import Protocol
 from transpose.config.training import Training
-from transpose.data.boxes import ground_truth_boxes, read_boxes, write_boxes
+from transpose.data.boxes import read_boxes
 from transpose.data.coco import load_annotations
 from transpose.errors import InputError
 from transpose.evaluation.generalise import batch_size_at, write_resolutions
-from transpose.evaluation.pipeline import predict_persons
-from transpose.evaluation.report import Bootstrap
 from transpose.evaluation.results import read_results
 from transpose.evaluation.side_records import ResolutionReport
-from transpose.files import read_json, write_json
+from transpose.files import read_json
 from transpose.models.inference_form import inference_form
 from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
+from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
 PROTOCOL = Protocol(batch_size=4, blur_kernel=3)
 TRAINED, LARGER = (32, 24), (48, 40)
@@ -40,7 +41,7 @@ def recipe_with(embedding: str | None) -> Recipe:
 
 
 def model_of(recipe: Recipe) -> TransPose:
-    model = build_model(recipe.variant, len(COCO))
+    model = build_model(recipe.variant, len(COCO_PERSON))
     initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
     return model.eval()
 
@@ -49,40 +50,29 @@ class Files:
     """What a study of sizes reads and writes."""
 
     def __init__(self, data: Path, folder: Path) -> None:
-        self.annotations, self.boxes = data / "annotations.json", folder / "boxes.json"
-        self.run = folder / "train" / "run.json"
-        self.output = folder / "resolutions" / "tiny" / "val" / "annotated"
+        self.annotations, self.folder = data / "annotations.json", folder
         source = {"kind": "folder", "folders": {"val": str(data)}}
-        boxes = {"annotated": {"kind": "ground_truth"}}
+        boxes = {"ground_truth": {"kind": "ground_truth"}}
         self.dataset = Dataset.model_validate({"title": "tiny", "source": source, "boxes": boxes})
-        write_boxes(ground_truth_boxes(load_annotations(self.annotations, COCO)), self.boxes)
+        self.output = ResultsLayout(folder).resolutions(RunId("small", 0), SETTING)
+        self.boxes = ResultsLayout(folder).boxes(SETTING)
 
     def write(self, recipe: Recipe, *sizes: tuple[int, int]) -> set[str]:
         """Run the study; the names of its reports."""
-        save_weights(model_of(recipe), self.run.parent / "weights.safetensors", {})
-        trained = {"variant": "small", "title": "Small", "seed": 0, "initialisation": "from scratch", "code": {}}
-        write_json(self.run, trained)
-        write_resolutions(
-            recipe,
-            self.run,
-            self.dataset,
-            self.annotations,
-            self.boxes,
-            PROTOCOL,
-            InputSizes(sizes=sizes),
-            Bootstrap(samples=10, seed=0),
-            self.output,
-        )
+        settings = {RecordKind.RESOLUTIONS: InputSizes(sizes=sizes)}
+        inputs = write_inputs(self.folder, recipe, self.dataset, self.annotations, PROTOCOL, settings)
+        save_weights(model_of(recipe), inputs.run_folder.weights, {})
+        write_resolutions(inputs)
         return {path.stem for path in self.output.glob("*.json") if not path.stem.endswith(".predictions")}
 
     def predictions(self, name: str):
-        return read_results(self.output / f"{name}.predictions.json", COCO)
+        return read_results(self.output / f"{name}.predictions.json", COCO_PERSON)
 
     def expected(self, model: TransPose, size: tuple[int, int]):
         """What a model in hand predicts at a size."""
-        known = load_annotations(self.annotations, COCO)
+        known = load_annotations(self.annotations, COCO_PERSON)
         protocol = PROTOCOL.model_copy(update={"batch_size": batch_size_at(PROTOCOL, TRAINED, size)})
-        return predict_persons(inference_form(model, CPU), read_boxes(self.boxes), known, size, COCO, protocol, CPU)
+        return pose_model(inference_form(model, CPU), protocol).predict_boxes(read_boxes(self.boxes), known, size)
 
 
 @pytest.fixture
@@ -113,7 +103,7 @@ def test_resampled_is_the_trained_network_at_larger_crops(files: Files) -> None:
 def test_recomputed_is_a_network_built_for_the_larger_grid(files: Files) -> None:
     recipe = recipe_with("sine")
     files.write(recipe, LARGER)
-    built = build_model(recipe.variant.model_copy(update={"input_size": LARGER}), len(COCO)).eval()
+    built = build_model(recipe.variant.model_copy(update={"input_size": LARGER}), len(COCO_PERSON)).eval()
     weights = {name: value for name, value in model_of(recipe).state_dict().items() if name != "pos_embedding"}
     built.load_state_dict(weights, strict=False)
     assert (files.predictions("48x40_recomputed").keypoints == files.expected(built, LARGER).keypoints).all()

@@ -6,8 +6,8 @@ import pytest
 from transpose.data.coco import load_annotations
 from transpose.evaluation.joints import joint_metrics
 from transpose.evaluation.oks import evaluate_keypoints
-from transpose.evaluation.results import PoseResults
-from transpose.skeleton import COCO, Skeleton
+from transpose.inference.poses import PoseResults
+from transpose.skeleton import COCO_PERSON, Skeleton
 
 JOINTS = ("nose", "left_shoulder", "right_ankle")
 
@@ -15,14 +15,14 @@ JOINTS = ("nose", "left_shoulder", "right_ankle")
 @pytest.mark.parametrize("joint", JOINTS)
 def test_precision_is_the_official_one_of_the_joint_alone(joint, make_scene):
     scene = make_scene(seed=6, images=40)
-    k = COCO.index(joint)
-    measured = joint_metrics(load_annotations(scene.annotation_path, COCO), scene.results, COCO)[k]
+    k = COCO_PERSON.index(joint)
+    measured = joint_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)[k]
     alone = Skeleton(
         name="alone",
         keypoints=(joint,),
         flip_pairs=(),
         limbs=(),
-        sigmas=(COCO.sigmas[k],),
+        sigmas=(COCO_PERSON.sigmas[k],),
         joint_weights=(1.0,),
         upper_body=(),
     )
@@ -48,7 +48,7 @@ def test_errors_are_in_kappas_and_split_by_visibility(make_scene):
     first_of_image = {person["image_id"]: person for person in reversed(persons)}
     scene.annotation_path.write_text(json.dumps(scene.content | {"annotations": list(first_of_image.values())}))
     keypoints = np.array([person["keypoints"] for person in first_of_image.values()]).reshape(-1, 17, 3)
-    kappas = np.sqrt([person["area"] for person in first_of_image.values()])[:, None] * 2 * COCO.oks_sigmas
+    kappas = np.sqrt([person["area"] for person in first_of_image.values()])[:, None] * 2 * COCO_PERSON.oks_sigmas
     shift = np.where(keypoints[..., 2] == 1, 0.75, 0.25) * kappas
     shifted = keypoints.copy()
     shifted[..., 0] += shift
@@ -58,7 +58,7 @@ def test_errors_are_in_kappas_and_split_by_visibility(make_scene):
         keypoints=np.concatenate((far, shifted)),
         scores=np.repeat([1.0, 0.1], len(shifted)),
     )
-    for joint in joint_metrics(load_annotations(scene.annotation_path, COCO), results, COCO):
+    for joint in joint_metrics(load_annotations(scene.annotation_path, COCO_PERSON), results, COCO_PERSON):
         assert joint.occluded
         assert joint.visible
         assert joint.median_error_occluded == pytest.approx(0.75)
@@ -68,7 +68,7 @@ def test_errors_are_in_kappas_and_split_by_visibility(make_scene):
 def test_far_results_have_large_but_finite_errors(make_scene):
     scene = make_scene(seed=8)
     scene.results.keypoints[..., :2] += 1e6
-    joints = joint_metrics(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
+    joints = joint_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
     assert all(joint.median_error_visible and 1e3 < joint.median_error_visible < 1e7 for joint in joints)
 
 
@@ -80,9 +80,9 @@ def test_perfect_results_have_no_error_and_without_results_there_is_none(make_sc
         keypoints=np.array([person["keypoints"] for person in persons]).reshape(-1, 17, 3),
         scores=np.ones(len(persons)),
     )
-    annotations = load_annotations(scene.annotation_path, COCO)
-    assert {joint.median_error_visible for joint in joint_metrics(annotations, perfect, COCO)} == {0}
-    missed = joint_metrics(annotations, no_results, COCO)
+    annotations = load_annotations(scene.annotation_path, COCO_PERSON)
+    assert {joint.median_error_visible for joint in joint_metrics(annotations, perfect, COCO_PERSON)} == {0}
+    missed = joint_metrics(annotations, no_results, COCO_PERSON)
     assert {joint.ap for joint in missed} == {0}
     assert {joint.median_error_visible for joint in missed} == {None}
 
@@ -90,5 +90,5 @@ def test_perfect_results_have_no_error_and_without_results_there_is_none(make_sc
 def test_joints_that_nobody_has_have_no_precision(make_scene):
     scene = make_scene(seed=4)
     scene.annotation_path.write_text(json.dumps(scene.content | {"annotations": []}))
-    joints = joint_metrics(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
+    joints = joint_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
     assert {joint.ap for joint in joints} == {-1}

@@ -7,15 +7,15 @@ from transpose.data.coco import load_annotations
 from transpose.errors import InputError
 from transpose.evaluation.matches import MatchTable, average_precisions, read_matches
 from transpose.evaluation.oks import evaluate_keypoints
-from transpose.evaluation.results import PoseResults
 from transpose.files import write_npz
-from transpose.skeleton import COCO
+from transpose.inference.poses import PoseResults
+from transpose.skeleton import COCO_PERSON
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_with_weights_of_one_it_is_the_official_precision(seed, make_scene):
     scene = make_scene(seed, images=25)
-    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
+    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
     once = np.ones((1, metrics.images), dtype=int)
     assert average_precisions(metrics.matches, once)[0] == pytest.approx(metrics.statistics["AP"], abs=1e-12)
 
@@ -27,14 +27,14 @@ def test_a_weight_is_a_number_of_copies(make_scene, tmp_path):
     rng = np.random.default_rng(0)
     # Equal scores in two images would be ordered by the copies' numbers.
     scene.results.scores[:] = rng.permutation(len(scene.results)) / len(scene.results)
-    table = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO).matches
+    table = evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON).matches
     weights = rng.integers(0, 4, (3, 25))
     for sample, measured in zip(weights, average_precisions(table, weights), strict=True):
         times = dict(zip(table.image_ids.tolist(), sample.tolist(), strict=True))
         path = tmp_path / "copies.json"
         path.write_text(json.dumps(_copied_annotations(scene.content, times)))
         copied = _copied_results(scene.results, times)
-        official = evaluate_keypoints(load_annotations(path, COCO), copied, COCO).statistics["AP"]
+        official = evaluate_keypoints(load_annotations(path, COCO_PERSON), copied, COCO_PERSON).statistics["AP"]
         assert measured == pytest.approx(official, abs=1e-12)
 
 
@@ -55,14 +55,14 @@ def _copied_results(results, times):
 
 def test_a_sample_without_persons_is_minus_one_and_one_without_results_is_zero(make_scene, no_results):
     scene = make_scene()
-    empty = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), no_results, COCO).matches
+    empty = evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), no_results, COCO_PERSON).matches
     weights = np.stack((np.ones(30, dtype=int), np.zeros(30, dtype=int)))
     assert average_precisions(empty, weights).tolist() == [0, -1]
 
 
 def test_tables_read_back_exactly(make_scene, tmp_path):
     scene = make_scene()
-    table = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO).matches
+    table = evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON).matches
     write_npz(tmp_path / "matches.npz", **vars(table))
     again = read_matches(tmp_path / "matches.npz")
     for field in fields(MatchTable):

@@ -12,17 +12,17 @@ from tests.evaluation.official import official_evaluator, official_matches
 from transpose.data.coco import load_annotations
 from transpose.evaluation.matching import MAX_DETECTIONS, match_greedily, pair_up
 from transpose.evaluation.oks import match_tables
-from transpose.evaluation.results import PoseResults
 from transpose.evaluation.similarity import similarities
-from transpose.skeleton import COCO
+from transpose.inference.poses import PoseResults
+from transpose.skeleton import COCO_PERSON
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_matches_are_the_official_evaluators(seed: int) -> None:
     annotations, results = hard_scene(seed)
-    matched, ignored = official_matches(official_evaluator(annotations, results, COCO.oks_sigmas))
-    everybody = match_tables(annotations, results, COCO)[0]
+    matched, ignored = official_matches(official_evaluator(annotations, results, COCO_PERSON.oks_sigmas))
+    everybody = match_tables(annotations, results, COCO_PERSON)[0]
     np.testing.assert_array_equal(everybody.matched, matched)
     np.testing.assert_array_equal(everybody.ignored, ignored)
 
@@ -31,7 +31,7 @@ def test_only_the_best_scored_of_an_image_count(make_scene: Callable[..., Any]) 
     scene = make_scene(seed=12, images=2)
     image_id = scene.content["annotations"][0]["image_id"]
     crowded = PoseResults(np.full(50, image_id), np.zeros((50, 17, 3)), np.linspace(0, 1, 50))
-    annotations = load_annotations(scene.annotation_path, COCO)
+    annotations = load_annotations(scene.annotation_path, COCO_PERSON)
     pairs = pair_up(annotations.images.ids, annotations.persons, crowded)
     assert pairs.detections.tolist() == list(range(49, 49 - MAX_DETECTIONS, -1))
 
@@ -44,7 +44,7 @@ def test_the_order_of_images_and_results_does_not_matter() -> None:
     persons, tables = annotations.persons, []
     for found in (results, mixed):
         pairs = pair_up(annotations.images.ids, persons, found)
-        oks = similarities(pairs, persons, found.keypoints, COCO.oks_sigmas)
+        oks = similarities(pairs, persons, found.keypoints, COCO_PERSON.oks_sigmas)
         tables.append(match_greedily(pairs, oks, persons.is_crowd, persons.is_crowd))
     np.testing.assert_array_equal(*tables)
     assert tables[0][0].any()

@@ -22,8 +22,8 @@ from transpose.evaluation.oks import (
     official_opinion,
     second_opinion,
 )
-from transpose.evaluation.results import PoseResults
-from transpose.skeleton import COCO, Skeleton
+from transpose.inference.poses import PoseResults
+from transpose.skeleton import COCO_PERSON, Skeleton
 
 
 def official_statistics(scene, tmp_path):
@@ -49,14 +49,14 @@ def official_statistics(scene, tmp_path):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_is_the_official_evaluation(seed, make_scene, tmp_path):
     scene = make_scene(seed)
-    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
+    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
     assert metrics.statistics == official_statistics(scene, tmp_path)
     assert 0.1 < metrics.statistics["AP"] < 0.9
     counted = [person for person in scene.content["annotations"] if person["num_keypoints"] and not person["iscrowd"]]
     assert (metrics.images, metrics.persons, metrics.predictions) == (30, len(counted), len(scene.results))
 
 
-def assert_official(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton = COCO) -> None:
+def assert_official(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton = COCO_PERSON) -> None:
     """All figures, precision curves and recalls are those of pycocotools."""
     official = official_evaluator(annotations, results, skeleton.oks_sigmas)
     metrics = evaluate_keypoints(annotations, results, skeleton)
@@ -97,7 +97,7 @@ def test_the_scenes_are_hard():
     assert len(np.unique(persons.annotation_ids)) < len(persons)
     assert len(np.unique(results.scores)) < len(results)
     assert np.unique(results.image_ids, return_counts=True)[1].max() > 20
-    assert 0.1 < evaluate_keypoints(annotations, results, COCO).statistics["AP"] < 0.9
+    assert 0.1 < evaluate_keypoints(annotations, results, COCO_PERSON).statistics["AP"] < 0.9
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def test_nobody_found_and_nobody_there_are_the_official_evaluations(no_results):
 def test_both_evaluators_agree(make_scene):
     pytest.importorskip("xtcocotools", exc_type=ImportError)
     scene = make_scene(seed=2)
-    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
-    opinion = second_opinion(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
+    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
+    opinion = second_opinion(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
     assert opinion is not None
     assert largest_disagreement(metrics.statistics, opinion) < 1e-9
 
@@ -137,7 +137,7 @@ def test_both_evaluators_agree(make_scene):
 def test_without_a_second_evaluator_there_is_no_second_opinion(make_scene, monkeypatch):
     monkeypatch.setattr(oks, "_module", lambda name: None)
     scene = make_scene()
-    assert second_opinion(load_annotations(scene.annotation_path, COCO), scene.results, COCO) is None
+    assert second_opinion(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON) is None
 
 
 def test_perfect_results_are_perfect_and_a_first_annotation_of_number_zero_counts(make_scene):
@@ -148,13 +148,13 @@ def test_perfect_results_are_perfect_and_a_first_annotation_of_number_zero_count
         keypoints=np.array([person["keypoints"] for person in persons]).reshape(-1, 17, 3),
         scores=np.ones(len(persons)),
     )
-    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), results, COCO)
+    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), results, COCO_PERSON)
     assert metrics.statistics["AP"] == pytest.approx(1)
     assert metrics.statistics["AR"] == 1
 
 
 def test_empty_results_have_no_precision(make_scene, no_results):
-    metrics = evaluate_keypoints(load_annotations(make_scene().annotation_path, COCO), no_results, COCO)
+    metrics = evaluate_keypoints(load_annotations(make_scene().annotation_path, COCO_PERSON), no_results, COCO_PERSON)
     assert set(metrics.statistics.values()) == {0}
 
 
@@ -165,7 +165,7 @@ def test_nobody_to_find_is_minus_one(keep_crowds, make_scene):
     content["annotations"] = [person for person in content["annotations"] if person["iscrowd"] and keep_crowds]
     assert bool(content["annotations"]) == keep_crowds
     scene.annotation_path.write_text(json.dumps(content))
-    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
+    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
     assert set(metrics.statistics.values()) == {-1}
     assert metrics.persons == 0
 
@@ -174,7 +174,9 @@ def test_no_image_at_all(make_scene, no_results):
     scene = make_scene()
     scene.annotation_path.write_text(json.dumps(scene.content | {"images": [], "annotations": []}))
     assert set(
-        evaluate_keypoints(load_annotations(scene.annotation_path, COCO), no_results, COCO).statistics.values()
+        evaluate_keypoints(
+            load_annotations(scene.annotation_path, COCO_PERSON), no_results, COCO_PERSON
+        ).statistics.values()
     ) == {-1}
 
 
@@ -182,13 +184,13 @@ def test_a_result_of_an_unknown_image_is_refused(make_scene):
     scene = make_scene()
     scene.results.image_ids[7] = 9999
     with pytest.raises(InputError, match=r"result 7 .* image 9999"):
-        evaluate_keypoints(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
+        evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
 
 
 def test_prints_nothing(make_scene, capsys):
     scene = make_scene()
-    official_opinion(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
-    second_opinion(load_annotations(scene.annotation_path, COCO), scene.results, COCO)
+    official_opinion(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
+    second_opinion(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
     assert capsys.readouterr().out == ""
 
 

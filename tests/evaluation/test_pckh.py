@@ -14,8 +14,8 @@ from transpose.errors import InputError
 from transpose.evaluation.bootstrap import bootstrap_interval, paired_difference
 from transpose.evaluation.joint_hits import read_hits
 from transpose.evaluation.pckh import evaluate_pckh
-from transpose.evaluation.results import PoseResults
 from transpose.files import write_npz
+from transpose.inference.poses import PoseResults
 
 MPII = load_dataset("mpii", Path(__file__).parents[2] / "config" / "datasets").skeleton
 ANKLE, PELVIS, HEAD_TOP = MPII.index("right_ankle"), MPII.index("pelvis"), MPII.index("head_top")

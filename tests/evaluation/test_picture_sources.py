@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.formula_weights import fill_by_formula
+from tests.pose_models import pose_model
 from transpose.compute import Compute
 from transpose.config.load import load_variant
 from transpose.config.study import Protocol
@@ -15,11 +16,10 @@ from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
 from transpose.data.loader import EvaluationCrops
 from transpose.data.pictures import pictures_beside, point_to_zip
-from transpose.evaluation.predict import predict_heatmaps
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
-from transpose.skeleton import COCO
-from transpose.workflow.data_files import PHOTOGRAPHS
+from transpose.skeleton import COCO_PERSON
+from transpose.study.data_files import PHOTOGRAPHS
 
 VARIANTS = Path(__file__).parents[2] / "config" / "variants"
 CPU = Compute(torch.device("cpu"), "fp32", 1)
@@ -28,19 +28,17 @@ PERSONS = 16
 
 @pytest.fixture(scope="module", params=["tp_r_a4", "tp_h_s"])
 def model(request: pytest.FixtureRequest) -> TransPose:
-    model = build_model(load_variant(request.param, VARIANTS), len(COCO))
+    model = build_model(load_variant(request.param, VARIANTS), len(COCO_PERSON))
     fill_by_formula(model, request.param)
     return CPU.place(model).eval()
 
 
 def heatmaps_of(model: TransPose, annotation_file: Path, batch_size: int) -> np.ndarray:
-    annotations = load_annotations(annotation_file, COCO)
+    annotations = load_annotations(annotation_file, COCO_PERSON)
     boxes = ground_truth_boxes(annotations).select(np.arange(PERSONS))
     crops = EvaluationCrops(boxes, annotations, pictures_beside(annotation_file), (256, 192))
-    protocol = Protocol(flip_test=False)
-    return np.concatenate(
-        [predict_heatmaps(model, batch.crops, COCO, protocol, CPU).numpy() for batch in crops.batches(batch_size)]
-    )
+    predicting = pose_model(model, Protocol(flip_test=False))
+    return np.concatenate([predicting.predict_heatmaps(batch.crops).numpy() for batch in crops.batches(batch_size)])
 
 
 @pytest.fixture(scope="module")

@@ -1,37 +1,39 @@
 """Cheaper arithmetic beside fp32: the ordinary evaluation's figures on both sides, and shifts as they are named."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.pose_models import pose_model
+from tests.results_folder import write_inputs
 from tests.small_variants import small_variant
 from transpose.compute import Compute
 from transpose.config.dataset import Dataset
 from transpose.config.precision import Precisions
 from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol
+from transpose.config.study import Analysis, Protocol
 from transpose.config.training import Precision, Training
-from transpose.data.boxes import PersonBoxes, ground_truth_boxes, write_boxes
+from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.data.loader import EvaluationCrops
 from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
+from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.evaluation.oks import evaluate_keypoints
-from transpose.evaluation.pipeline import predict_persons
 from transpose.evaluation.precision import predict_in_each, write_precisions
-from transpose.evaluation.report import Bootstrap
-from transpose.evaluation.results import PoseResults
 from transpose.evaluation.side_records import PrecisionReport
 from transpose.files import read_json, write_json
+from transpose.inference.poses import PoseResults
 from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
-from transpose.skeleton import COCO
+from transpose.pose_model import PoseModel
+from transpose.skeleton import COCO_PERSON
+from transpose.study.layout import RecordKind
 
 RECIPE = Recipe(name="small", variant=small_variant("resnet"), training=Training(device="cpu", precision="bf16"))
 PROTOCOL = Protocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0)
@@ -42,7 +44,7 @@ COMPUTES: dict[Precision, Compute] = {
 
 @pytest.fixture
 def known(tiny_dataset: Path) -> CocoAnnotations:
-    return load_annotations(tiny_dataset / "annotations.json", COCO)
+    return load_annotations(tiny_dataset / "annotations.json", COCO_PERSON)
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def boxes(known: CocoAnnotations) -> PersonBoxes:
 
 
 def network() -> TransPose:
-    made = build_model(RECIPE.variant, len(COCO))
+    made = build_model(RECIPE.variant, len(COCO_PERSON))
     initialise(made, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
     return made.eval()
 
@@ -60,7 +62,7 @@ class OnePixelOff(nn.Module):
     """Heatmaps with one peak each, a pixel further right where autocast is on."""
 
     def forward(self, images: Tensor) -> Tensor:
-        heatmaps = torch.zeros(len(images), len(COCO), 32, 24)
+        heatmaps = torch.zeros(len(images), len(COCO_PERSON), 32, 24)
         heatmaps[:, :, 10, 12 + torch.is_autocast_enabled("cpu")] = 1.0
         return heatmaps
 
@@ -68,34 +70,43 @@ class OnePixelOff(nn.Module):
 def test_a_shift_is_counted_and_measured_in_the_picture(known: CocoAnnotations, boxes: PersonBoxes) -> None:
     crops = EvaluationCrops(boxes, known, pictures_beside(known.source), RECIPE.variant.input_size)
     protocol = PROTOCOL.model_copy(update={"decoder": "argmax", "flip_test": False})
-    found = predict_in_each(OnePixelOff(), crops.batches(3), COCO, protocol, COMPUTES)
+    models: dict[Precision, PoseModel] = {
+        precision: pose_model(OnePixelOff(), protocol, RECIPE, compute=compute)
+        for precision, compute in COMPUTES.items()
+    }
+    found = predict_in_each(models, crops.batches(3))
     np.testing.assert_array_equal(found["bf16"].peaks, found["fp32"].peaks + 1)
     shift = found["bf16"].predictions.keypoints_xy - found["fp32"].predictions.keypoints_xy
     # A crop is as wide as its padded box; areas are those boxes', 4 high for 3 wide.
     pixel = np.sqrt(found["fp32"].predictions.areas * 3 / 4) / 24
-    np.testing.assert_allclose(shift[..., 0], np.repeat(pixel[:, None], len(COCO), axis=1), rtol=0.06)
+    np.testing.assert_allclose(shift[..., 0], np.repeat(pixel[:, None], len(COCO_PERSON), axis=1), rtol=0.06)
     np.testing.assert_array_equal(shift[..., 1], 0)
 
 
 @pytest.fixture
-def files(tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path) -> dict[str, Any]:
-    run = tmp_path / "train" / "run.json"
-    save_weights(network(), run.parent / "weights.safetensors", {})
-    write_json(run, {"variant": "small", "title": "Small", "seed": 0, "initialisation": "from scratch", "code": {}})
-    write_boxes(boxes, tmp_path / "boxes.json")
-    source = {"kind": "folder", "folders": {"val": str(tiny_dataset)}}
-    dataset = {"title": "tiny", "source": source, "boxes": {"annotated": {"kind": "ground_truth"}}}
-    return {
-        "recipe": RECIPE,
-        "run": run,
-        "dataset": Dataset.model_validate(dataset),
-        "annotations": tiny_dataset / "annotations.json",
-        "boxes": tmp_path / "boxes.json",
-        "protocol": PROTOCOL,
-        "settings": Precisions(precisions=("bf16",)),
-        "bootstrap": Bootstrap(samples=20, seed=0),
-        "output": tmp_path / "precision" / "tiny" / "val" / "annotated.json",
-    }
+def inputs(tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path) -> AnalysisInput:
+    return inputs_of(tiny_dataset, boxes, tmp_path)
+
+
+def inputs_of(data: Path, boxes: PersonBoxes, folder: Path, *precisions: Precision) -> AnalysisInput:
+    source = {"kind": "folder", "folders": {"val": str(data)}}
+    dataset = {"title": "tiny", "source": source, "boxes": {"ground_truth": {"kind": "ground_truth"}}}
+    settings = {RecordKind.PRECISIONS: Precisions(precisions=precisions or ("bf16",))}
+    inputs = write_inputs(
+        folder,
+        RECIPE,
+        Dataset.model_validate(dataset),
+        data / "annotations.json",
+        PROTOCOL,
+        settings,
+        boxes=boxes,
+    )
+    save_weights(network(), inputs.run_folder.weights, {})
+    return inputs
+
+
+def report_of(inputs: AnalysisInput) -> Path:
+    return inputs.layout.analysis(Analysis.PRECISION, inputs.run, inputs.setting)
 
 
 def take_for_truth(path: Path, persons: PoseResults) -> CocoAnnotations:
@@ -106,23 +117,22 @@ def take_for_truth(path: Path, persons: PoseResults) -> CocoAnnotations:
     content["annotations"] = [annotation for annotation in content["annotations"] if annotation["id"] in found]
     for annotation in content["annotations"]:
         annotation["keypoints"] = [number for x, y, _ in found[annotation["id"]] for number in (x, y, 2)]
-        annotation["num_keypoints"] = len(COCO)
+        annotation["num_keypoints"] = len(COCO_PERSON)
     write_json(path, content)
-    return load_annotations(path, COCO)
+    return load_annotations(path, COCO_PERSON)
 
 
 def test_both_sides_are_the_ordinary_evaluations(
-    files: dict[str, Any], known: CocoAnnotations, boxes: PersonBoxes
+    inputs: AnalysisInput, known: CocoAnnotations, boxes: PersonBoxes
 ) -> None:
-    size = RECIPE.variant.input_size
-    exact = predict_persons(network(), boxes, known, size, COCO, PROTOCOL, COMPUTES["fp32"], suppress=False)
-    known = take_for_truth(files["annotations"], exact)
-    write_precisions(**files)
-    report = PrecisionReport.model_validate(read_json(files["output"]))
+    exact = pose_model(network(), PROTOCOL, RECIPE).predict_boxes(boxes, known, suppress=False)
+    known = take_for_truth(inputs.annotations_file, exact)
+    write_precisions(inputs)
+    report = PrecisionReport.model_validate(read_json(report_of(inputs)))
     figures = {}
     for precision, compute in COMPUTES.items():
-        persons = predict_persons(network(), boxes, known, size, COCO, PROTOCOL, compute)
-        figures[precision] = evaluate_keypoints(known, persons, COCO).statistics
+        persons = pose_model(network(), PROTOCOL, RECIPE, compute=compute).predict_boxes(boxes, known)
+        figures[precision] = evaluate_keypoints(known, persons, COCO_PERSON).statistics
     (result,) = report.results
     assert report.fp32 == figures["fp32"]
     assert (result.precision, result.metrics) == ("bf16", figures["bf16"])
@@ -134,15 +144,15 @@ def test_both_sides_are_the_ordinary_evaluations(
     assert (report.persons, report.machine["device"]) == (4, "cpu")
 
 
-def test_without_boxes_nothing_is_compared(files: dict[str, Any], boxes: PersonBoxes) -> None:
-    write_boxes(PersonBoxes(*(field[:0] for field in vars(boxes).values())), files["boxes"])
+def test_without_boxes_nothing_is_compared(tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path) -> None:
+    inputs = inputs_of(tiny_dataset, boxes.select(np.zeros(0, dtype=np.int64)), tmp_path)
     with pytest.raises(InputError, match="no box to predict a person in"):
-        write_precisions(**files)
-    assert not files["output"].exists()
+        write_precisions(inputs)
+    assert not report_of(inputs).exists()
 
 
-def test_arithmetic_that_the_device_lacks_is_told_first(files: dict[str, Any]) -> None:
-    files["settings"] = Precisions(precisions=("bf16", "fp16"))
+def test_arithmetic_that_the_device_lacks_is_told_first(tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path) -> None:
+    inputs = inputs_of(tiny_dataset, boxes, tmp_path, "bf16", "fp16")
     with pytest.raises(InputError, match="fp16: needs CUDA, and this runs on cpu"):
-        write_precisions(**files)
-    assert not files["output"].exists()
+        write_precisions(inputs)
+    assert not report_of(inputs).exists()

@@ -1,35 +1,36 @@
 """Every protocol from one set of heatmaps: as many network calls as one evaluation, and each one's own figures."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.pose_models import pose_model
+from tests.results_folder import write_inputs
 from tests.small_variants import small_variant
 from transpose.compute import Compute
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol
+from transpose.config.study import Analysis, EvalSetting, Protocol
 from transpose.config.training import Training
-from transpose.data.boxes import PersonBoxes, ground_truth_boxes, write_boxes
+from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import load_annotations
 from transpose.data.loader import EvaluationCrops
 from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
+from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.evaluation.oks import evaluate_keypoints
-from transpose.evaluation.pipeline import predict_persons
 from transpose.evaluation.protocol_ablation import combinations, predict_combinations, write_protocol_ablation
 from transpose.evaluation.side_records import ProtocolAblationReport
-from transpose.files import read_json, write_json
+from transpose.files import read_json, sha256_of_file
 from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 RECIPE = Recipe(name="small", variant=small_variant("resnet"), training=Training(device="cpu"))
 PROTOCOL = Protocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0)
@@ -51,7 +52,7 @@ class Counted(nn.Module):
 
 
 def network() -> TransPose:
-    made = build_model(RECIPE.variant, len(COCO))
+    made = build_model(RECIPE.variant, len(COCO_PERSON))
     initialise(made, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
     return made.eval()
 
@@ -59,7 +60,7 @@ def network() -> TransPose:
 @pytest.fixture
 def boxes(tiny_dataset: Path) -> PersonBoxes:
     """The annotated boxes with unequal scores, each of them twice and slightly apart: suppression has work to do."""
-    once = ground_truth_boxes(load_annotations(tiny_dataset / "annotations.json", COCO))
+    once = ground_truth_boxes(load_annotations(tiny_dataset / "annotations.json", COCO_PERSON))
     scores = np.linspace(0.3, 0.9, 2 * len(once))
     return PersonBoxes(
         np.tile(once.image_ids, 2),
@@ -81,10 +82,10 @@ def test_a_studys_own_threshold_is_kept():
 
 
 def test_the_network_sees_each_crop_twice(tiny_dataset: Path, boxes: PersonBoxes):
-    annotations = load_annotations(tiny_dataset / "annotations.json", COCO)
+    annotations = load_annotations(tiny_dataset / "annotations.json", COCO_PERSON)
     crops = EvaluationCrops(boxes, annotations, pictures_beside(annotations.source), RECIPE.variant.input_size)
     counted = Counted(network())
-    found = list(predict_combinations(counted, crops.batches(3), boxes, COCO, PROTOCOL, CPU))
+    found = list(predict_combinations(pose_model(counted, PROTOCOL, RECIPE), crops.batches(3), boxes))
     assert len(found) == 36
     assert counted.crops == 2 * len(boxes)
     assert counted.calls == 2 * -(-len(boxes) // 3)
@@ -92,11 +93,11 @@ def test_the_network_sees_each_crop_twice(tiny_dataset: Path, boxes: PersonBoxes
 
 def test_each_combination_is_what_its_protocol_gives(tiny_dataset: Path, boxes: PersonBoxes):
     path = tiny_dataset / "annotations.json"
-    annotations, model, size = load_annotations(path, COCO), network(), RECIPE.variant.input_size
+    annotations, model, size = load_annotations(path, COCO_PERSON), network(), RECIPE.variant.input_size
     crops = EvaluationCrops(boxes, annotations, pictures_beside(path), size)
     kept = set()
-    for protocol, results in predict_combinations(model, crops.batches(3), boxes, COCO, PROTOCOL, CPU):
-        expected = predict_persons(model, boxes, annotations, size, COCO, protocol, CPU)
+    for protocol, results in predict_combinations(pose_model(model, PROTOCOL, RECIPE), crops.batches(3), boxes):
+        expected = pose_model(model, protocol, RECIPE).predict_boxes(boxes, annotations)
         np.testing.assert_array_equal(results.image_ids, expected.image_ids)
         np.testing.assert_array_equal(results.keypoints, expected.keypoints)
         np.testing.assert_array_equal(results.scores, expected.scores)
@@ -106,47 +107,33 @@ def test_each_combination_is_what_its_protocol_gives(tiny_dataset: Path, boxes: 
 
 
 @pytest.fixture
-def files(tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path) -> dict[str, Any]:
-    run = tmp_path / "train" / "run.json"
-    save_weights(network(), run.parent / "weights.safetensors", {})
-    write_json(run, {"variant": "small", "title": "Small", "seed": 0, "initialisation": "from scratch", "code": {}})
-    write_boxes(boxes, tmp_path / "boxes.json")
+def inputs(tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path) -> AnalysisInput:
     source = {"kind": "folder", "folders": {"val": str(tiny_dataset)}}
     dataset = {"title": "tiny", "source": source, "boxes": {"simulated": {"kind": "simulated"}}}
-    return {
-        "recipe": RECIPE,
-        "run": run,
-        "dataset": Dataset.model_validate(dataset),
-        "annotations": tiny_dataset / "annotations.json",
-        "boxes": tmp_path / "boxes.json",
-        "protocol": PROTOCOL,
-        "output": tmp_path / "protocols" / "tiny" / "val" / "simulated.json",
-    }
+    setting = EvalSetting("tiny", "val", "simulated")
+    annotations = tiny_dataset / "annotations.json"
+    inputs = write_inputs(
+        tmp_path, RECIPE, Dataset.model_validate(dataset), annotations, PROTOCOL, boxes=boxes, setting=setting
+    )
+    save_weights(network(), inputs.run_folder.weights, {})
+    return inputs
 
 
-def test_the_file_holds_the_evaluators_figures_and_names_the_boxes(files: dict[str, Any], boxes: PersonBoxes):
-    write_protocol_ablation(**files)
-    report = ProtocolAblationReport.model_validate(read_json(files["output"]))
+def test_the_file_holds_the_evaluators_figures_and_names_the_boxes(inputs: AnalysisInput, boxes: PersonBoxes):
+    write_protocol_ablation(inputs)
+    path = inputs.layout.analysis(Analysis.PROTOCOLS, inputs.run, inputs.setting)
+    report = ProtocolAblationReport.model_validate(read_json(path))
     assert (report.boxes_kind, report.box_count, report.persons) == ("simulated", len(boxes), 4)
+    assert report.weights_sha256 == sha256_of_file(inputs.run_folder.weights)
     assert [result.official for result in report.results] == [True] + 35 * [False]
-    annotations = load_annotations(files["annotations"], COCO)
     for result in (report.results[0], report.results[-1]):
-        size = RECIPE.variant.input_size
-        expected = predict_persons(network(), boxes, annotations, size, COCO, result.protocol, CPU)
-        assert (
-            result.metrics
-            == evaluate_keypoints(load_annotations(files["annotations"], COCO), expected, COCO).statistics
-        )
+        expected = pose_model(network(), result.protocol, RECIPE).predict_boxes(boxes, inputs.annotations)
+        assert result.metrics == evaluate_keypoints(inputs.annotations, expected, COCO_PERSON).statistics
         assert result.predictions == len(expected)
 
 
-def test_a_wrong_place_leaves_nothing(files: dict[str, Any], tmp_path: Path):
-    files["output"] = tmp_path / "no_such_source.json"
-    with pytest.raises(InputError, match=r"must lie at DATASET/SPLIT/BOXES\.json"):
-        write_protocol_ablation(**files)
-    assert not (tmp_path / "no_such_source.json").exists()
-
-
-def test_the_weights_digest_ties_figures_to_a_training(files: dict[str, Any]):
-    write_protocol_ablation(**files)
-    assert len(json.loads(files["output"].read_text())["weights_sha256"]) == 64
+def test_a_box_source_that_the_data_set_does_not_have_is_refused(inputs: AnalysisInput):
+    other = replace(inputs, setting=inputs.setting._replace(boxes="other"))
+    with pytest.raises(InputError, match="no box source 'other'; known are simulated"):
+        write_protocol_ablation(other)
+    assert not list(inputs.layout.root.rglob("other.json"))

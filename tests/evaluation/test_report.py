@@ -1,27 +1,33 @@
 """A metrics file says what was measured, on what, and of which weights."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.results_folder import write_inputs
+from tests.run_records import SMALL
+from tests.small_variants import small_variant
+from transpose.config.bootstrap import Bootstrap
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
-from transpose.config.study import Protocol
-from transpose.data.boxes import PersonBoxes, write_boxes
+from transpose.config.study import EvalSetting, Protocol
+from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import load_annotations
 from transpose.errors import InputError
 from transpose.evaluation import report as module
 from transpose.evaluation.joints import joint_metrics
 from transpose.evaluation.matches import average_precisions, read_matches
 from transpose.evaluation.oks import evaluate_keypoints, second_opinion
-from transpose.evaluation.report import Bootstrap, EvaluationReport, write_metrics
-from transpose.evaluation.results import PoseResults, read_results, write_results
+from transpose.evaluation.report import EvaluationReport, write_metrics
+from transpose.evaluation.results import read_results, write_results
 from transpose.files import read_json, sha256_of_file, write_json
-from transpose.skeleton import COCO
+from transpose.inference.poses import PoseResults
+from transpose.skeleton import COCO_PERSON
+from transpose.study.layout import RecordKind
 
 DATASET = Dataset.model_validate(
     {
@@ -30,35 +36,28 @@ DATASET = Dataset.model_validate(
         "boxes": {"annotated": {"kind": "ground_truth"}, "found": {"kind": "simulated"}},
     }
 )
-RUN = {
-    "variant": "tiny",
-    "title": "Tiny",
-    "seed": 3,
-    "initialisation": "from scratch",
-    "code": {"fingerprint": "f1f2", "git": None, "dirty": None},
-    "seconds": 12.5,
-}
+TINY = SMALL.model_copy(update={"name": "tiny", "variant": small_variant("resnet", {"title": "Tiny"})})
 PROTOCOL = Protocol(flip_test=False)
 
 
-@dataclass(frozen=True)
 class Files:
     """What an evaluation reads and writes."""
 
-    annotations: Path
-    run: Path
-    boxes: Path
-    predictions: Path
-    output: Path
+    def __init__(self, annotations: Path, folder: Path) -> None:
+        self.inputs = write_inputs(
+            folder, TINY, DATASET, annotations, PROTOCOL, boxes=_boxes(7), setting=EvalSetting("toy", "val", "found")
+        )
+        self.annotations, self.run = annotations, self.inputs.run_folder.record
+        self.weights, self.boxes = self.inputs.run_folder.weights, self.inputs.boxes_file
+        self.predictions = self.inputs.predictions_file
+        self.output = self.inputs.layout.metrics(self.inputs.run, self.inputs.setting)
 
-    @property
-    def weights(self) -> Path:
-        return self.run.parent / "weights.safetensors"
-
-    def evaluate(self, **changes: Any) -> EvaluationReport:
+    def evaluate(self, seed: int = 1) -> EvaluationReport:
         """Write the metrics and read them back."""
-        arguments = {**vars(self), "dataset": DATASET, "protocol": PROTOCOL, "bootstrap": Bootstrap(samples=30, seed=1)}
-        write_metrics(**{**arguments, **changes})
+        bootstrap = Bootstrap(samples=30, seed=seed)
+        write_json(self.inputs.layout.record(RecordKind.BOOTSTRAP), bootstrap.model_dump(mode="json"))
+        # Every file is read anew.
+        write_metrics(replace(self.inputs))
         return read_record(EvaluationReport, self.output)
 
 
@@ -68,16 +67,8 @@ def make_files(make_scene: Callable[..., Any], tmp_path: Path) -> Callable[..., 
 
     def make(results: PoseResults | None = None) -> Files:
         scene = make_scene(seed=3)
-        files = Files(
-            annotations=scene.annotation_path,
-            run=tmp_path / "train" / "run.json",
-            boxes=tmp_path / "boxes.json",
-            predictions=tmp_path / "predictions" / "toy" / "val" / "found.json",
-            output=tmp_path / "metrics" / "found.json",
-        )
-        write_json(files.run, RUN)
+        files = Files(scene.annotation_path, tmp_path)
         files.weights.write_bytes(b"weights")
-        write_boxes(_boxes(7), files.boxes)
         write_results(scene.results if results is None else results, files.predictions)
         return files
 
@@ -92,14 +83,14 @@ def _boxes(number: int) -> PersonBoxes:
 def test_figures_are_the_evaluations_and_everything_is_named(make_files: Callable[..., Files]) -> None:
     files = make_files()
     report = files.evaluate()
-    results = read_results(files.predictions, COCO)
-    expected = evaluate_keypoints(load_annotations(files.annotations, COCO), results, COCO)
+    results = read_results(files.predictions, COCO_PERSON)
+    expected = evaluate_keypoints(load_annotations(files.annotations, COCO_PERSON), results, COCO_PERSON)
     assert report.metrics == expected.statistics
     assert (report.images, report.persons) == (expected.images, expected.persons)
     assert report.predictions == len(results)
-    assert report.joints == joint_metrics(load_annotations(files.annotations, COCO), results, COCO)
+    assert report.joints == joint_metrics(load_annotations(files.annotations, COCO_PERSON), results, COCO_PERSON)
     assert report.box_count == 7
-    assert (report.variant, report.title, report.seed, report.initialisation) == ("tiny", "Tiny", 3, "from scratch")
+    assert (report.variant, report.title, report.seed, report.initialisation) == ("tiny", "Tiny", 0, "from scratch")
     assert (report.dataset, report.split, report.boxes, report.boxes_kind) == ("toy", "val", "found", "simulated")
     assert (report.dataset_title, report.protocol) == ("toys", PROTOCOL)
     assert report.interval[0] <= report.metrics["AP"] <= report.interval[1]
@@ -130,7 +121,7 @@ def test_the_same_files_give_the_same_bytes_and_another_seed_another_interval(ma
     written = files.output.read_bytes(), files.output.with_suffix(".npz").read_bytes()
     files.evaluate()
     assert (files.output.read_bytes(), files.output.with_suffix(".npz").read_bytes()) == written
-    other = files.evaluate(bootstrap=Bootstrap(samples=30, seed=2))
+    other = files.evaluate(seed=2)
     assert other.metrics == first.metrics
     assert other.interval != first.interval
 
@@ -161,7 +152,11 @@ class TestSecondOpinion:
     def test_it_agrees_where_it_is_installed(self, make_files: Callable[..., Files]) -> None:
         files = make_files()
         installed = (
-            second_opinion(load_annotations(files.annotations, COCO), read_results(files.predictions, COCO), COCO)
+            second_opinion(
+                load_annotations(files.annotations, COCO_PERSON),
+                read_results(files.predictions, COCO_PERSON),
+                COCO_PERSON,
+            )
             is not None
         )
         opinion = files.evaluate().second_opinion
@@ -177,12 +172,12 @@ class TestSecondOpinion:
     ) -> None:
         files = make_files()
         figures = evaluate_keypoints(
-            load_annotations(files.annotations, COCO), read_results(files.predictions, COCO), COCO
+            load_annotations(files.annotations, COCO_PERSON), read_results(files.predictions, COCO_PERSON), COCO_PERSON
         ).statistics
         monkeypatch.setattr(module, judge, lambda *_: figures | {"AR50": figures["AR50"] + 1e-3})
         with pytest.raises(InputError, match=f"found.json: our evaluator and {name} disagree by 0.001"):
             files.evaluate()
-        assert not files.output.parent.exists()
+        assert not files.output.exists()
 
 
 class TestFaults:
@@ -194,7 +189,7 @@ class TestFaults:
         with pytest.raises(InputError) as caught:
             files.evaluate()
         assert words in str(caught.value)
-        assert not files.output.parent.exists()
+        assert not files.output.exists()
 
     @pytest.mark.parametrize("name", ["annotations", "run", "boxes", "predictions", "weights"])
     def test_a_missing_file(self, make_files: Callable[..., Files], name: str) -> None:
@@ -203,22 +198,11 @@ class TestFaults:
         path.unlink()
         self.fails(files, f"{path.name}: no such file")
 
-    @pytest.mark.parametrize("key", ["variant", "title", "seed", "initialisation", "code"])
+    @pytest.mark.parametrize("key", ["recipe", "seed", "initialisation", "code"])
     def test_a_record_of_something_else_than_a_training(self, make_files: Callable[..., Files], key: str) -> None:
         files = make_files()
-        write_json(files.run, {name: value for name, value in RUN.items() if name != key})
+        write_json(files.run, {name: value for name, value in read_json(files.run).items() if name != key})
         self.fails(files, f"run.json: {key}: Field required")
-
-    def test_predictions_on_boxes_that_the_data_set_does_not_know(self, make_files: Callable[..., Files]) -> None:
-        files = make_files()
-        moved = files.predictions.rename(files.predictions.with_name("guessed.json"))
-        self.fails(Files(**vars(files) | {"predictions": moved}), "BOXES being one of annotated, found")
-
-    def test_predictions_whose_place_is_no_name(self, make_files: Callable[..., Files]) -> None:
-        files = make_files()
-        folder = files.predictions.parent.rename(files.predictions.parent.with_name("Val 1"))
-        moved = folder / files.predictions.name
-        self.fails(Files(**vars(files) | {"predictions": moved}), "found.json: split: String should match pattern")
 
     def test_predictions_in_other_pictures(self, make_files: Callable[..., Files]) -> None:
         stray = PoseResults(np.array([4]), np.ones((1, 17, 3)), np.ones(1))

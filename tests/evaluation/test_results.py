@@ -6,7 +6,7 @@ import pytest
 
 from transpose.errors import InputError
 from transpose.evaluation.results import read_results, write_results
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 RESULT = {"image_id": 3, "category_id": 1, "keypoints": [1.5] * 51, "score": 0.5}
 
@@ -14,7 +14,7 @@ RESULT = {"image_id": 3, "category_id": 1, "keypoints": [1.5] * 51, "score": 0.5
 def test_results_read_back_exactly(make_scene, tmp_path):
     results = make_scene(seed=1).results
     write_results(results, tmp_path / "results.json")
-    again = read_results(tmp_path / "results.json", COCO)
+    again = read_results(tmp_path / "results.json", COCO_PERSON)
     np.testing.assert_array_equal(again.image_ids, results.image_ids)
     np.testing.assert_array_equal(again.keypoints, results.keypoints)
     np.testing.assert_array_equal(again.scores, results.scores)
@@ -31,7 +31,7 @@ def test_an_evaluation_server_finds_its_fields_and_no_others(make_scene, tmp_pat
 def test_no_results_are_results(no_results, tmp_path):
     write_results(no_results, tmp_path / "results.json")
     assert json.loads((tmp_path / "results.json").read_text()) == []
-    assert read_results(tmp_path / "results.json", COCO).keypoints.shape == (0, 17, 3)
+    assert read_results(tmp_path / "results.json", COCO_PERSON).keypoints.shape == (0, 17, 3)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_wrong_field_is_named(change, field, tmp_path):
     path = tmp_path / "results.json"
     path.write_text(json.dumps([RESULT, RESULT | change]))
     with pytest.raises(InputError) as raised:
-        read_results(path, COCO)
+        read_results(path, COCO_PERSON)
     assert (raised.value.file, raised.value.record, raised.value.field) == (path, "record[1]", field)
 
 
@@ -62,7 +62,7 @@ def test_a_missing_field_is_named(field, tmp_path):
     path = tmp_path / "results.json"
     path.write_text(json.dumps([{key: value for key, value in RESULT.items() if key != field}]))
     with pytest.raises(InputError, match=f"{field}: missing"):
-        read_results(path, COCO)
+        read_results(path, COCO_PERSON)
 
 
 @pytest.mark.parametrize("content", ["{}", "[3]", "nothing"])
@@ -70,20 +70,20 @@ def test_a_file_of_something_else_is_refused(content, tmp_path):
     path = tmp_path / "results.json"
     path.write_text(content)
     with pytest.raises(InputError):
-        read_results(path, COCO)
+        read_results(path, COCO_PERSON)
 
 
 def test_predictions_may_name_their_person(make_scene, tmp_path):
     results = make_scene(seed=1).results
     ids = np.arange(len(results)) * 2
     write_results(replace(results, annotation_ids=ids), tmp_path / "results.json")
-    np.testing.assert_array_equal(read_results(tmp_path / "results.json", COCO).annotation_ids, ids)
+    np.testing.assert_array_equal(read_results(tmp_path / "results.json", COCO_PERSON).annotation_ids, ids)
     write_results(results, tmp_path / "results.json")
-    assert read_results(tmp_path / "results.json", COCO).annotation_ids is None
+    assert read_results(tmp_path / "results.json", COCO_PERSON).annotation_ids is None
 
 
 def test_either_all_predictions_name_their_person_or_none(tmp_path):
     path = tmp_path / "results.json"
     path.write_text(json.dumps([RESULT | {"annotation_id": 3}, RESULT]))
     with pytest.raises(InputError, match=r"record\[1\]: annotation_id: missing"):
-        read_results(path, COCO)
+        read_results(path, COCO_PERSON)

@@ -9,7 +9,7 @@ import pytest
 
 from transpose.errors import InputError
 from transpose.evaluation.submission import write_submission
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 NAME = "person_keypoints_test-dev2017_tp_r_a3_results"
 PERSON = {"image_id": 7, "category_id": 1, "keypoints": [1.0, 2.0, 0.5] * 17, "score": 0.9}
@@ -28,7 +28,7 @@ def submit(annotations: Path, records: list[dict[str, Any]]) -> Path:
     predictions = annotations.with_name("predictions.json")
     predictions.write_text(json.dumps(records))
     output = annotations.with_name(f"{NAME}.zip")
-    write_submission(predictions, annotations, COCO, output)
+    write_submission(predictions, annotations, COCO_PERSON, output)
     return output
 
 

@@ -1,20 +1,20 @@
 import torch
 
 from transpose.inference.flip import flip_back, flip_test
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 
 def test_flip_back_mirrors_and_swaps_sides():
     heatmaps = torch.zeros(1, 17, 4, 6)
-    heatmaps[0, COCO.index("left_wrist"), 1, 0] = 1
-    flipped = flip_back(heatmaps, COCO)
-    assert flipped[0, COCO.index("right_wrist"), 1, 5] == 1
+    heatmaps[0, COCO_PERSON.index("left_wrist"), 1, 0] = 1
+    flipped = flip_back(heatmaps, COCO_PERSON)
+    assert flipped[0, COCO_PERSON.index("right_wrist"), 1, 5] == 1
     assert flipped.sum() == 1
 
 
 def test_flip_back_twice_is_nothing():
     heatmaps = torch.randn(2, 17, 5, 4, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(flip_back(flip_back(heatmaps, COCO), COCO), heatmaps)
+    assert torch.equal(flip_back(flip_back(heatmaps, COCO_PERSON), COCO_PERSON), heatmaps)
 
 
 def test_flip_test_is_symmetric():
@@ -24,6 +24,6 @@ def test_flip_test_is_symmetric():
     def model(batch):
         return torch.nn.functional.conv2d(batch, weights, padding=(0, 1))
 
-    averaged = flip_test(model, images, COCO)
-    torch.testing.assert_close(flip_back(flip_test(model, images.flip(-1), COCO), COCO), averaged)
-    torch.testing.assert_close(averaged, (model(images) + flip_back(model(images.flip(-1)), COCO)) / 2)
+    averaged = flip_test(model, images, COCO_PERSON)
+    torch.testing.assert_close(flip_back(flip_test(model, images.flip(-1), COCO_PERSON), COCO_PERSON), averaged)
+    torch.testing.assert_close(averaged, (model(images) + flip_back(model(images.flip(-1)), COCO_PERSON)) / 2)

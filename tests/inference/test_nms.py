@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from transpose.inference import nms
 from transpose.inference.nms import oks_nms, rescore
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 
 def suppress_one_by_one(keypoints, scores, areas, image_ids, sigmas, threshold):
@@ -37,21 +37,21 @@ def persons(seed, count, images=4):
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(0, 40), threshold=st.sampled_from([0.3, 0.7, 0.9]))
 def test_keeps_whom_the_definition_keeps(seed, count, threshold):
     scene = persons(seed, count)
-    expected = suppress_one_by_one(*scene, COCO.oks_sigmas, threshold)
-    assert oks_nms(*scene, COCO.oks_sigmas, threshold).tolist() == expected
+    expected = suppress_one_by_one(*scene, COCO_PERSON.oks_sigmas, threshold)
+    assert oks_nms(*scene, COCO_PERSON.oks_sigmas, threshold).tolist() == expected
 
 
 def test_blocks_of_pairs_change_nothing(monkeypatch):
     scene = persons(7, 60)
-    whole = oks_nms(*scene, COCO.oks_sigmas, 0.7)
+    whole = oks_nms(*scene, COCO_PERSON.oks_sigmas, 0.7)
     assert 4 < len(whole) < 60
     monkeypatch.setattr(nms, "_PAIRS_AT_ONCE", 10)
-    np.testing.assert_array_equal(oks_nms(*scene, COCO.oks_sigmas, 0.7), whole)
+    np.testing.assert_array_equal(oks_nms(*scene, COCO_PERSON.oks_sigmas, 0.7), whole)
 
 
 def test_the_same_person_in_two_images_stays_twice():
     keypoints = np.ones((3, 17, 2))
-    kept = oks_nms(keypoints, np.array([0.2, 0.9, 0.5]), np.full(3, 100.0), np.array([5, 5, 3]), COCO.oks_sigmas)
+    kept = oks_nms(keypoints, np.array([0.2, 0.9, 0.5]), np.full(3, 100.0), np.array([5, 5, 3]), COCO_PERSON.oks_sigmas)
     assert kept.tolist() == [2, 1]
 
 

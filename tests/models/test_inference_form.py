@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import nn
 
+from tests.pose_models import pose_model
 from tests.small_variants import FAMILIES, noise, small_model, small_variant
 from transpose.compute import Compute
 from transpose.config.load import load_any_variant
 from transpose.config.study import Protocol
 from transpose.config.training import Precision
 from transpose.data.loader import EvaluationBatch
-from transpose.evaluation.predict import predict_keypoints
 from transpose.models.encoder import EncoderLayer
 from transpose.models.inference_form import PixelwiseProduct, fold_batch_norms, inference_form
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 CPU = torch.device("cpu")
 VARIANTS = sorted((Path(__file__).parents[2] / "config" / "variants").glob("*.yaml"))
@@ -140,7 +140,7 @@ def test_a_gpu_replays_a_compiled_network_without_losing_its_last_output(
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     model, protocol = (
-        worn_in(build_model(small_variant("resnet"), len(COCO))),
+        worn_in(build_model(small_variant("resnet"), len(COCO_PERSON))),
         Protocol(batch_size=2, flip_test=flip_test),
     )
     crops = torch.randint(0, 256, (6, 32, 24, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -149,6 +149,6 @@ def test_a_gpu_replays_a_compiled_network_without_losing_its_last_output(
         EvaluationBatch(crops[first : first + 2], ones, ones, np.arange(first, first + 2)) for first in (0, 2, 4)
     ]
     plain, replayed = (Compute(torch.device("cuda"), "fp32", 1, compiled=compiled) for compiled in (False, True))
-    expected = predict_keypoints(inference_form(model, plain), batches, COCO, protocol, plain)
-    predicted = predict_keypoints(inference_form(model, replayed), batches, COCO, protocol, replayed)
+    expected = pose_model(inference_form(model, plain), protocol, compute=plain).predict_keypoints(batches)
+    predicted = pose_model(inference_form(model, replayed), protocol, compute=replayed).predict_keypoints(batches)
     assert np.allclose(predicted.keypoint_scores, expected.keypoint_scores, rtol=1e-2, atol=1e-4)

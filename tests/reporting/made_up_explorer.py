@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from transpose.attention.capture import LayerAttention
-from transpose.attention.grid import Grid
-from transpose.attention.stored import COARSE, FINE, PersonAreas, Storage, pack_areas, person_areas, smallest_pool
+from transpose.attention.maps.capture import LayerAttention
+from transpose.attention.maps.grid import Grid
+from transpose.attention.maps.stored import COARSE, FINE, PersonAreas, Storage, pack_areas, person_areas, smallest_pool
 from transpose.config.variant import Encoder
 from transpose.reporting.explorer import ExplorerPage, PageCrops, PageModel, PagePerson
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 PERSONS, LAYERS = 2, 2
 HOSTILE = "<img src=x onerror=window.injected=1></script><script>window.injected=2</script>.jpg"
@@ -35,7 +35,7 @@ def made_up_page() -> tuple[ExplorerPage, list[Known]]:
     ]
     crops = {(128, 96): _crops((128, 96)), (64, 48): _crops((64, 48))}
     persons = [PagePerson(HOSTILE, 7, (1.0, 2.0, 30.0, 40.0)), PagePerson("two.jpg", 8, (5.0, 6.0, 70.0, 80.0))]
-    return ExplorerPage("Made up", "Nobody.", COCO, persons, crops, [one.shown for one in known]), known
+    return ExplorerPage("Made up", "Nobody.", COCO_PERSON, persons, crops, [one.shown for one in known]), known
 
 
 def smooth_layer(grid: Grid, heads: int, generator: torch.Generator, sharpness: float = 2.0) -> LayerAttention:

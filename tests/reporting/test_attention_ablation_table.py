@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from transpose.config.study import Protocol, Study
+from tests.made_up_results import files_of
+from transpose.config.study import ATTENTION_ANALYSES, Protocol, Study
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
 from transpose.reporting.attention_ablation import write_attention_ablation_table
-from transpose.workflow.evaluation_files import ATTENTION_TABLES
 
 EVALUATIONS = [{"dataset": "synthetic", "split": "val", "boxes": ["ground_truth"]}]
 LAYERS_AND_HEADS = {"r_sine": (1, 2), "h_none": (2, 1)}
@@ -94,7 +94,7 @@ def study(tmp_path: Path) -> Study:
 
 
 def test_replacements_stand_side_by_side_and_what_does_not_apply_is_a_dash(study: Study, tmp_path: Path):
-    write_attention_ablation_table(study)
+    write_attention_ablation_table(files_of(study))
     text = (tmp_path / "attention_ablation.md").read_text()
     assert "| Change at test time | r sine | h none |" in text
     assert "| intact: AP | 55.0 | 55.0 |" in text
@@ -105,7 +105,7 @@ def test_replacements_stand_side_by_side_and_what_does_not_apply_is_a_dash(study
 
 
 def test_heads_stand_in_columns_and_layers_in_rows(study: Study, tmp_path: Path):
-    write_attention_ablation_table(study)
+    write_attention_ablation_table(files_of(study))
     text = (tmp_path / "attention_ablation.md").read_text()
     assert "| Off | head 1 | head 2 | all heads | the layer |" in text
     assert r"| layer 1 | −2.0 \[−3.0, −1.0\] | −3.0 \[−4.0, −2.0\] | −11.0 \[−12.0, −10.0\] | −21.0" in text
@@ -114,7 +114,7 @@ def test_heads_stand_in_columns_and_layers_in_rows(study: Study, tmp_path: Path)
 
 
 def test_every_change_of_every_model_has_a_row(study: Study, tmp_path: Path):
-    write_attention_ablation_table(study)
+    write_attention_ablation_table(files_of(study))
     rows = list(csv.DictReader((tmp_path / "attention_ablation.csv").read_text().splitlines()))
     assert len(rows) == sum(len(results(variant, 0)) for variant in LAYERS_AND_HEADS)
     intact, head = rows[:2]
@@ -124,12 +124,12 @@ def test_every_change_of_every_model_has_a_row(study: Study, tmp_path: Path):
 
 
 def test_the_study_promises_the_table():
-    assert "attention_ablation" in ATTENTION_TABLES
+    assert "attention_ablation" in ATTENTION_ANALYSES
 
 
 def test_other_annotations_are_refused(study: Study, tmp_path: Path):
     path = path_of(tmp_path, "h_none", 1)
     write_json(path, read_json(path) | {"annotations_sha256": "d" * 64})
     with pytest.raises(InputError, match="h_none seed 1: annotations_sha256"):
-        write_attention_ablation_table(study)
+        write_attention_ablation_table(files_of(study))
     assert not list(tmp_path.glob("attention_ablation.*"))

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
+from tests.made_up_results import files_of
 from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES
 from transpose.attention.joint_regions import NeighbourhoodRegions
 from transpose.config.attention import AttentionMeasures
-from transpose.config.study import Protocol, Study
+from transpose.config.study import ATTENTION_ANALYSES, Protocol, Study
 from transpose.errors import InputError
 from transpose.files import write_json
 from transpose.reporting.body_parts import write_body_part_table
-from transpose.workflow.evaluation_files import ATTENTION_TABLES
 
 EVALUATIONS = [{"dataset": "synthetic", "split": "val", "boxes": ["ground_truth"]}]
 MEASURES = (*ATTENTION_MEASURES, *KNOCKOUT_MEASURES)
@@ -95,7 +95,7 @@ def study(tmp_path: Path) -> Study:
 
 
 def test_hidden_stands_beside_seen_and_what_is_not_there_is_a_dash(study: Study, tmp_path: Path):
-    write_body_part_table(study)
+    write_body_part_table(files_of(study))
     text = (tmp_path / "body_parts.md").read_text()
     assert "by the cells around labelled joints" in text
     assert "found well 5 of 9 hidden joints, 20 of 25 seen joints" in text
@@ -107,7 +107,7 @@ def test_hidden_stands_beside_seen_and_what_is_not_there_is_a_dash(study: Study,
 
 
 def test_every_number_has_a_row(study: Study, tmp_path: Path):
-    write_body_part_table(study)
+    write_body_part_table(files_of(study))
     rows = list(csv.DictReader((tmp_path / "body_parts.csv").read_text().splitlines()))
     assert len(rows) == len(NeighbourhoodRegions.groups) * len(MEASURES) * 3
     of_place = [row for row in rows if row["group"] == "place" and row["measure"] == "shift"]
@@ -118,10 +118,10 @@ def test_every_number_has_a_row(study: Study, tmp_path: Path):
 
 
 def test_the_study_promises_the_table():
-    assert "body_parts" in ATTENTION_TABLES
+    assert "body_parts" in ATTENTION_ANALYSES
 
 
 def test_a_missing_file_is_named(study: Study, tmp_path: Path):
     (tmp_path / "body_parts" / "r_sine" / "seed1" / "synthetic" / "val" / "ground_truth.json").unlink()
     with pytest.raises(InputError, match="no such file"):
-        write_body_part_table(study)
+        write_body_part_table(files_of(study))

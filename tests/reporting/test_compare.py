@@ -8,6 +8,7 @@ import pytest
 
 from tests.made_up_results import ablation, box_row, demo_rows, published, result_row
 from transpose.reporting.compare import compare, summarise, write_comparison
+from transpose.study.layout import ResultsLayout
 
 EVIL = "<script>alert(1)</script> | a_b & 50 % $x$ \\input{/etc/passwd} [l](javascript:x) \x1b[31m"
 
@@ -31,7 +32,9 @@ def written(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("comparison")
     rows = [result_row("tp_r_a3", (0.7172,), title=EVIL), result_row("tp_h_s", ()), *demo_rows()]
     ablations = [ablation(0.05, (0.02, 0.08), question=EVIL), ablation(0.01, (-0.1, 0.1), variant=EVIL)]
-    write_comparison(folder, EVIL, compare(rows, ablations, published(), [box_row(title=EVIL), box_row(None)]))
+    write_comparison(
+        ResultsLayout(folder), EVIL, compare(rows, ablations, published(), [box_row(title=EVIL), box_row(None)])
+    )
     return folder
 
 
@@ -107,6 +110,6 @@ def test_the_terminal_shows_everything_in_120_columns_without_control_characters
 
 def test_the_same_results_give_the_same_bytes(tmp_path: Path):
     for name in ("first", "second"):
-        write_comparison(tmp_path / name, "demo", compare(demo_rows(), [], published()))
+        write_comparison(ResultsLayout(tmp_path / name), "demo", compare(demo_rows(), [], published()))
     for path in (tmp_path / "first").iterdir():
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()

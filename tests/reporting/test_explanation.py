@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from tests.results_folder import write_inputs
 from tests.small_variants import small_variant
-from transpose.attention.grid import Grid
+from transpose.attention.maps.grid import Grid
+from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
 from transpose.config.study import Explanation, Protocol
 from transpose.config.training import Training
+from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
@@ -24,14 +27,15 @@ from transpose.models.weights import save_weights
 from transpose.reporting import explanation as module
 from transpose.reporting.attention_figure import ExplainedPerson
 from transpose.reporting.explanation import choose_persons, write_explanation
-from transpose.skeleton import COCO, Skeleton
+from transpose.skeleton import COCO_PERSON, Skeleton
+from transpose.study.layout import RecordKind
 
 LAYERS, GRID, INPUT = 2, (4, 3), (32, 24)
 
 
 @pytest.fixture
 def annotations(tiny_dataset: Path) -> CocoAnnotations:
-    return load_annotations(tiny_dataset / "annotations.json", COCO)
+    return load_annotations(tiny_dataset / "annotations.json", COCO_PERSON)
 
 
 class TestChoice:
@@ -66,8 +70,11 @@ class TestChoice:
                 choose_persons(replace(annotations, persons=persons), 4)
 
 
+NO_BOXES = PersonBoxes(np.zeros(0, dtype=np.int64), np.zeros((0, 4)), np.zeros(0), np.zeros(0, dtype=np.int64))
+
+
 def model(**changes: Any) -> TransPose:
-    made = build_model(small_variant("resnet", changes), len(COCO))
+    made = build_model(small_variant("resnet", changes), len(COCO_PERSON))
     initialise(made, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
     return made
 
@@ -76,22 +83,23 @@ class Explained:
     """What an explanation reads and writes."""
 
     def __init__(self, annotations: Path, folder: Path, **variant: Any) -> None:
-        self.recipe = Recipe(
+        recipe = Recipe(
             name="small", variant=small_variant("resnet", variant), training=Training(device="cpu", precision="bf16")
         )
-        self.annotations, self.weights, self.folder = annotations, folder / "weights.safetensors", folder / "attention"
+        source = {"kind": "folder", "folders": {"val": str(annotations.parent)}}
+        dataset = {"title": "tiny", "source": source, "boxes": {"ground_truth": {"kind": "ground_truth"}}}
+        inputs = write_inputs(
+            folder, recipe, Dataset.model_validate(dataset), annotations, Protocol(blur_kernel=3), boxes=NO_BOXES
+        )
+        self.run, self.layout = inputs.run, inputs.layout
+        self.annotations, self.weights = annotations, inputs.run_folder.weights
+        self.folder = self.layout.attention(self.run, "tiny", "val")
         save_weights(model(**variant), self.weights, {})
 
     def write(self, persons: int = 2) -> None:
-        write_explanation(
-            recipe=self.recipe,
-            weights=self.weights,
-            skeleton=COCO,
-            annotations=self.annotations,
-            protocol=Protocol(blur_kernel=3),
-            settings=Explanation(persons=persons),
-            folder=self.folder,
-        )
+        settings = Explanation(persons=persons)
+        write_json(self.layout.record(RecordKind.EXPLANATION), settings.model_dump(mode="json"))
+        write_explanation(self.layout, self.run, "tiny", "val", self.annotations)
 
     def fails(self, words: str) -> None:
         with pytest.raises(InputError) as caught:
@@ -121,7 +129,7 @@ def test_arrays_persons_and_figures_belong_together(explained: Explained) -> Non
     with np.load(explained.folder / "maps.npz") as content:
         maps = dict(content)
     people = read_json(explained.folder / "persons.json")
-    chosen = choose_persons(load_annotations(explained.annotations, COCO), 2)
+    chosen = choose_persons(load_annotations(explained.annotations, COCO_PERSON), 2)
     assert [person["annotation_id"] for person in people["persons"]] == chosen.annotation_ids.tolist()
     assert [person["box_xywh"] for person in people["persons"]] == chosen.boxes_xywh.tolist()
     assert all((explained.annotations.parent / "images" / one["picture"]).is_file() for one in people["persons"])
@@ -133,7 +141,7 @@ def test_arrays_persons_and_figures_belong_together(explained: Explained) -> Non
     assert not np.allclose(maps["dependency_unflipped"], maps["dependency_mirrored"])
     assert maps["crops"].shape == (2, *INPUT, 3)
     assert maps["keypoint_scores"].shape == (2, 17)
-    tokens = Grid.of(explained.recipe.variant).tokens_at(maps["keypoints_xy"])
+    tokens = Grid.of(small_variant("resnet")).tokens_at(maps["keypoints_xy"])
     np.testing.assert_array_equal(maps["queries"], tokens)
     names = {f"{person}_{kind}.png" for person in (0, 1) for kind in ("dependency", "affected")}
     assert {path.name for path in (explained.folder / "figures").iterdir()} == names

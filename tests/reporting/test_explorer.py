@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from tests.reporting.made_up_explorer import HOSTILE, made_up_page, smooth_layer
+from tests.run_records import write_run
 from tests.small_variants import small_variant
-from transpose.attention.grid import Grid
-from transpose.attention.quantise import unpack
-from transpose.attention.stored import FINE, pack_within, person_areas
+from transpose.attention.maps.grid import Grid
+from transpose.attention.maps.quantise import unpack
+from transpose.attention.maps.stored import FINE, pack_within, person_areas
 from transpose.config.dataset import Dataset
 from transpose.config.load import load_variant
 from transpose.config.recipe import Recipe
@@ -25,9 +26,10 @@ from transpose.files import write_json
 from transpose.models.initialise import initialise
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
-from transpose.reporting.explored_models import LARGEST_AREAS, byte_limit, load_trained, write_explorer
+from transpose.reporting.explored_models import LARGEST_AREAS, byte_limit, load_to_explore, write_explorer
 from transpose.reporting.explorer import ExplorerPage, PageCrops, PageModel, PagePerson, write_page
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
+from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId
 
 DATASET = Dataset.model_validate(
     {
@@ -83,21 +85,27 @@ class Trained:
     """Small trainings on the tiny data set."""
 
     def __init__(self, folder: Path, dataset: Path) -> None:
-        self.folder, self.annotations = folder, dataset / "annotations.json"
+        self.layout, self.annotations = ResultsLayout(folder), dataset / "annotations.json"
 
     def run(self, name: str, family: str = "resnet", **variant: object) -> Path:
         recipe = Recipe(name=name, variant=small_variant(family, variant), training=Training(device="cpu"))
-        model = build_model(recipe.variant, len(COCO))
+        model = build_model(recipe.variant, len(COCO_PERSON))
         initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
-        save_weights(model, self.folder / name / "weights.safetensors", {})
-        write_json(self.folder / name / "run.json", {"recipe": recipe.model_dump(mode="json")})
-        return self.folder / name / "run.json"
+        files = self.layout.train(RunId(name, 0))
+        save_weights(model, files.weights, {})
+        return write_run(files.record, recipe)
 
-    def write(self, *runs: Path, output: str = "page.html") -> str:
-        path = self.folder / output
-        protocol, settings = Protocol(blur_kernel=3), Explanation(persons=2)
-        write_explorer(runs, DATASET, "val", self.annotations, protocol, settings, path)
-        return path.read_text()
+    def write(self, *runs: Path, split: str = "val") -> str:
+        blocks = {
+            self.layout.record(RecordKind.DATASET, "tiny"): DATASET,
+            self.layout.record(RecordKind.PROTOCOL): Protocol(blur_kernel=3),
+            self.layout.record(RecordKind.EXPLANATION): Explanation(persons=2),
+        }
+        for path, block in blocks.items():
+            write_json(path, block.model_dump(mode="json"))
+        names = [RunId(run.parent.parent.name, 0) for run in runs]
+        write_explorer(self.layout, names, "tiny", split, self.annotations)
+        return self.layout.explorer("tiny", split).read_text()
 
 
 @pytest.fixture
@@ -112,7 +120,10 @@ def test_trained_models_stand_on_one_page_with_their_own_areas(trained: Trained)
     assert [model["name"] for model in data["models"]] == ["small_r", "small_h"]
     assert "<h1>Attention: tiny &amp; small, val</h1>" in html
     for index, run in enumerate(runs):
-        model, held = load_trained(run, COCO, Protocol(blur_kernel=3)), data["models"][index]
+        model, held = (
+            load_to_explore(RunFolder(run.parent), COCO_PERSON, Protocol(blur_kernel=3)),
+            data["models"][index],
+        )
         assert len(data["frames"][held["frame"]]["crops"]) == 2
         tokens = model.grid.tokens
         rows = FINE.restore(held_codes(html, f"rows-{index}-1", (2, 3, 17, tokens)))
@@ -120,7 +131,7 @@ def test_trained_models_stand_on_one_page_with_their_own_areas(trained: Trained)
         for joint, query in enumerate(held["queries"][1]):
             np.testing.assert_array_equal(rows[:, :, joint], cells[:, :, query])
         assert abs(rows.mean() - 1) < 0.1
-    assert trained.write(*runs, output="again.html") == html
+    assert trained.write(*runs) == html
 
 
 def test_a_variant_without_encoder_or_no_run_is_one_line(trained: Trained) -> None:
@@ -128,11 +139,11 @@ def test_a_variant_without_encoder_or_no_run_is_one_line(trained: Trained) -> No
     with pytest.raises(InputError, match="small: encoder: has no attention to explain"):
         trained.write(without)
     write_json(without, {"seed": 0})
-    with pytest.raises(InputError, match=r"run\.json: recipe: missing; this is no run.json"):
+    with pytest.raises(InputError, match=r"run\.json: recipe: Field required"):
         trained.write(without)
     with pytest.raises(InputError, match="no trained model to look at"):
         trained.write()
-    assert not (trained.folder / "page.html").exists()
+    assert not trained.layout.explorer("tiny", "val").exists()
 
 
 def test_many_models_share_a_page() -> None:
@@ -161,7 +172,7 @@ def test_twelve_persons_at_the_papers_size_take_less_than_10_mb(tmp_path: Path, 
     page = ExplorerPage(
         "Size",
         "Real size.",
-        COCO,
+        COCO_PERSON,
         [PagePerson(f"{person:012d}.jpg", person, (0.0, 0.0, 1.0, 1.0)) for person in range(persons)],
         {(256, 192): PageCrops(crops, np.zeros((persons, 2, 3)), None, None)},
         [

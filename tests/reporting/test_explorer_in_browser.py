@@ -10,10 +10,10 @@ import torch
 
 from tests.browser import CHROMIUM, Page, browser
 from tests.reporting.made_up_explorer import HOSTILE, Known, made_up_page
-from transpose.attention.quantise import LogScale
-from transpose.attention.stored import COARSE, FINE, pooled
+from transpose.attention.maps.quantise import LogScale
+from transpose.attention.maps.stored import COARSE, FINE, pooled
 from transpose.reporting.explorer import write_page
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt install chromium)")
 
@@ -173,7 +173,7 @@ def test_keypoints_are_the_tab_order_and_arrows_move_the_cell(explorer: Explorer
     explorer.page.evaluate("document.querySelectorAll('canvas[tabindex]')[0].focus()")
     for joint in range(17):
         explorer.press("Tab")
-        name = COCO.keypoints[joint].replace("_", " ")
+        name = COCO_PERSON.keypoints[joint].replace("_", " ")
         assert explorer.told("query").startswith(f"Query: {name}, cell at row ")
         assert explorer.query() == queries[joint]
         assert explorer.page.evaluate("document.activeElement.getAttribute('aria-label')") == (

@@ -6,15 +6,13 @@ from typing import Any
 
 import cv2
 import pytest
-import torch
 
-from tests.attention.planted import GRID, SKELETON, PlantedPersons, planted_model
+from tests.attention.planted import PlantedPersons, planted_pose_model
+from tests.made_up_results import files_of
 from transpose.attention.estimates import Estimate
-from transpose.attention.examination import ModelOnTrial
 from transpose.attention.faithfulness import FaithfulnessTest
 from transpose.attention.faithfulness_report import summarise
 from transpose.attention.records import FaithfulnessReport
-from transpose.compute import Compute
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import Protocol, Study
 from transpose.errors import InputError
@@ -40,8 +38,7 @@ SETTINGS = AttentionMeasures(fractions=(0.12, 0.3), knockout_fraction=0.12, patc
 def report() -> FaithfulnessReport:
     persons: Any = PlantedPersons(3)
     protocol = Protocol(decoder="argmax")
-    cpu = Compute(torch.device("cpu"), "fp32", 1)
-    trials = FaithfulnessTest(ModelOnTrial(planted_model(), GRID, SKELETON, protocol, cpu), SETTINGS).run(persons)
+    trials = FaithfulnessTest(planted_pose_model(protocol), SETTINGS).run(persons)
     bootstrap = Bootstrap(samples=20, seed=0)
     subject = {
         "variant": "r_sine",
@@ -72,7 +69,7 @@ def study(report: FaithfulnessReport, tmp_path: Path) -> Study:
 
 
 def test_every_number_of_the_report_is_a_row(study: Study, report: FaithfulnessReport, tmp_path: Path):
-    write_faithfulness_tables(study)
+    write_faithfulness_tables(files_of(study))
     rows = list(csv.DictReader((tmp_path / "faithfulness.csv").read_text().splitlines()))
     assert {row["trial"] for row in rows} == {
         "knockout",
@@ -93,7 +90,7 @@ def test_every_number_of_the_report_is_a_row(study: Study, report: FaithfulnessR
 
 
 def test_pages_name_the_trials_and_escape_titles(study: Study, tmp_path: Path):
-    write_faithfulness_tables(study)
+    write_faithfulness_tables(files_of(study))
     page = (tmp_path / "faithfulness.html").read_text()
     assert "R &lt;sine&gt;: knock-out" in page
     assert "as keys of the last layer" in page
@@ -104,13 +101,13 @@ def test_pages_name_the_trials_and_escape_titles(study: Study, tmp_path: Path):
 def test_a_missing_report_is_one_line(study: Study, tmp_path: Path):
     (tmp_path / "faithfulness/r_sine/seed1/synthetic/val/ground_truth.json").unlink()
     with pytest.raises(InputError, match=r"seed1.*no such file"):
-        write_faithfulness_tables(study)
+        write_faithfulness_tables(files_of(study))
     assert not (tmp_path / "faithfulness.csv").exists()
 
 
 def test_a_study_without_measures_is_told():
-    with pytest.raises(InputError, match="attention: the study measures none"):
-        write_faithfulness_tables(Study.model_validate(STUDY | {"attention": None}))
+    with pytest.raises(InputError, match="the study does not ask for this analysis"):
+        write_faithfulness_tables(files_of(Study.model_validate(STUDY | {"attention": None})))
 
 
 def test_seeds_are_averaged_and_nothing_stays_nothing(report: FaithfulnessReport):

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.detector_study import with_detector
 from transpose.config.base import read_yaml
 from transpose.reporting.plan_text import render_plan
-from transpose.workflow.plan import Plan
+from transpose.study.plan import Plan
 
 CONFIG = Path(__file__).parents[2] / "config"
 DEMO = read_yaml(CONFIG / "config.yaml")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.made_up_results import demo_rows, result_row
-from transpose.attention.grid import Grid
+from transpose.attention.maps.grid import Grid
 from transpose.reporting.attention_figure import ExplainedPerson, draw_attention
 from transpose.reporting.plots import (
     curve_of_history,
@@ -13,7 +13,7 @@ from transpose.reporting.plots import (
     plot_joint_accuracy,
     plot_training,
 )
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 HISTORY = [
     {"epoch": 0, "loss": 0.004, "validation": None},
@@ -70,15 +70,15 @@ def test_training_curves(tmp_path: Path):
 
 def person(rng: np.random.Generator, layers: int = 2) -> ExplainedPerson:
     crop = rng.integers(0, 255, (128, 96, 3), dtype=np.uint8)
-    areas = rng.dirichlet(np.full(GRID.tokens, 0.5), (layers, len(COCO))).astype(np.float32)
-    points = rng.uniform((0, 0), (95, 127), (len(COCO), 2))
-    return ExplainedPerson(crop, points, np.linspace(0, 1, len(COCO)), areas, GRID)
+    areas = rng.dirichlet(np.full(GRID.tokens, 0.5), (layers, len(COCO_PERSON))).astype(np.float32)
+    points = rng.uniform((0, 0), (95, 127), (len(COCO_PERSON), 2))
+    return ExplainedPerson(crop, points, np.linspace(0, 1, len(COCO_PERSON)), areas, GRID)
 
 
 @pytest.mark.parametrize("kind", ["dependency", "affected"])
 def test_attention_figure(kind, tmp_path: Path):
     explained = person(np.random.default_rng(0))
-    draw_attention(explained, kind, COCO, "R small $x, person 1", tmp_path / "p.png")
+    draw_attention(explained, kind, COCO_PERSON, "R small $x, person 1", tmp_path / "p.png")
     image = drawn(tmp_path / "p.png")
     assert image.shape[1] > 1500
     assert (tmp_path / "p.png").stat().st_size < 1_500_000
@@ -92,7 +92,7 @@ def test_attention_panels_share_one_scale(tmp_path: Path):
     explained.areas[1] = 1 / 192
     explained.areas[1, 3, 8 * 12 + 6] = 0.5
     explained.areas[0, 5, 8 * 12 + 6] = 0.5
-    draw_attention(explained, "dependency", COCO, "planted", tmp_path / "p.png", threshold=1.5)
+    draw_attention(explained, "dependency", COCO_PERSON, "planted", tmp_path / "p.png", threshold=1.5)
     image = drawn(tmp_path / "p.png").astype(int)
     colourful = np.ptp(image, axis=2) > 60
     columns = np.flatnonzero(colourful[80:, 34 + 99 : -92].any(axis=0)) // 99
@@ -103,5 +103,5 @@ def test_keypoints_outside_the_crop_and_flat_attention(tmp_path: Path):
     explained = person(np.random.default_rng(0), layers=1)
     explained.keypoints_xy[0] = (-40, 900)
     explained.areas[:] = 1 / 192
-    draw_attention(explained, "affected", COCO, "flat", tmp_path / "p.png")
+    draw_attention(explained, "affected", COCO_PERSON, "flat", tmp_path / "p.png")
     drawn(tmp_path / "p.png")

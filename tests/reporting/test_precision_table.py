@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.made_up_results import files_of
 from transpose.config.study import Protocol, Study
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
@@ -73,7 +74,7 @@ def study(tmp_path: Path) -> Study:
 
 
 def test_numbers_are_means_over_seeds_in_points(study: Study, tmp_path: Path) -> None:
-    write_precision_table(study)
+    write_precision_table(files_of(study))
     rows = list(csv.DictReader((tmp_path / "precision.csv").read_text().splitlines()))
     assert [row["variant"] for row in rows] == list(VARIANTS)
     names = ("AP_fp32", "AP", "difference", "difference_low", "difference_high", "same_peak", "median_shift")
@@ -82,7 +83,7 @@ def test_numbers_are_means_over_seeds_in_points(study: Study, tmp_path: Path) ->
 
 
 def test_readers_see_the_interval_and_the_devices(study: Study, tmp_path: Path) -> None:
-    write_precision_table(study)
+    write_precision_table(files_of(study))
     text = (tmp_path / "precision.md").read_text()
     figures = r"55.00 | 54.80 | −0.20 \[−0.30, +0.10\] | 90.00 | 0.062 | 1.50"
     assert f"| The h model | bf16 | {figures} | Some processor, Some GPU |" in text
@@ -102,11 +103,11 @@ def test_readers_see_the_interval_and_the_devices(study: Study, tmp_path: Path) 
 def test_other_inputs_are_refused(study: Study, tmp_path: Path, change: dict[str, object], problem: str) -> None:
     path = path_of(tmp_path, "h_sine", 1)
     write_json(path, read_json(path) | change)
-    with pytest.raises(InputError, match=f"h_sine seed 1: {problem}; measure again"):
-        write_precision_table(study)
+    with pytest.raises(InputError, match=f"h_sine seed 1: {problem}; run its rule again"):
+        write_precision_table(files_of(study))
     assert not list(tmp_path.glob("precision.*"))
 
 
 def test_a_study_without_precisions_has_no_table(study: Study) -> None:
-    with pytest.raises(InputError, match="precisions: the study asks for none"):
-        write_precision_table(study.model_copy(update={"precisions": None}))
+    with pytest.raises(InputError, match="the study does not ask for this analysis"):
+        write_precision_table(files_of(study.model_copy(update={"precisions": None})))

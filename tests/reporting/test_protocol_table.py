@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.made_up_results import files_of
 from transpose.config.study import Protocol, Study
 from transpose.errors import InputError
 from transpose.evaluation.protocol_ablation import combinations
@@ -61,7 +62,7 @@ def report(variant: str, seed: int) -> dict:
 
 
 def path_of(folder: Path, variant: str, seed: int) -> Path:
-    return folder / "protocols" / variant / f"seed{seed}" / "synthetic" / "val" / "simulated.json"
+    return folder / "protocol_ablation" / variant / f"seed{seed}" / "synthetic" / "val" / "simulated.json"
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def study(tmp_path: Path) -> Study:
 
 
 def test_every_combination_of_every_model_has_a_row(study: Study, tmp_path: Path) -> None:
-    write_protocol_table(study)
+    write_protocol_table(files_of(study))
     rows = list(csv.DictReader((tmp_path / "protocol_ablation.csv").read_text().splitlines()))
     assert len(rows) == 2 * 36
     assert [row["official"] for row in rows].count("True") == 2
@@ -84,7 +85,7 @@ def test_every_combination_of_every_model_has_a_row(study: Study, tmp_path: Path
 
 
 def test_readers_see_one_choice_at_a_time_and_whose_boxes(study: Study, tmp_path: Path) -> None:
-    write_protocol_table(study)
+    write_protocol_table(files_of(study))
     text = (tmp_path / "protocol_ablation.md").read_text()
     assert "| Change | R r\\_sine | R r\\_none |" in text
     assert "| official | 55.0 | 55.0 |" in text
@@ -102,10 +103,10 @@ def test_other_annotations_are_refused(study: Study, tmp_path: Path) -> None:
     path = path_of(tmp_path, "r_none", 1)
     write_json(path, read_json(path) | {"annotations_sha256": "d" * 64})
     with pytest.raises(InputError, match="r_none seed 1: annotations_sha256: not the annotations of r_sine, seed 0"):
-        write_protocol_table(study)
-    assert not list(tmp_path.glob("protocol_ablation*"))
+        write_protocol_table(files_of(study))
+    assert not list(tmp_path.glob("protocol_ablation.*"))
 
 
 def test_a_study_without_ablation_has_no_table(study: Study) -> None:
-    with pytest.raises(InputError, match="protocol_ablation: the study asks for none"):
-        write_protocol_table(study.model_copy(update={"protocol_ablation": None}))
+    with pytest.raises(InputError, match="the study does not ask for this analysis"):
+        write_protocol_table(files_of(study.model_copy(update={"protocol_ablation": None})))

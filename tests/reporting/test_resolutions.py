@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import pytest
 
+from tests.made_up_results import files_of
 from transpose.config.load import load_variant
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import position_ways
@@ -75,7 +76,7 @@ def study(tmp_path: Path) -> Study:
 
 
 def test_one_row_a_way_that_exists_and_the_difference_to_the_trained_size(study: Study, tmp_path: Path) -> None:
-    write_resolution_tables(study)
+    write_resolution_tables(files_of(study))
     rows = list(csv.DictReader((tmp_path / "resolutions.csv").read_text().splitlines()))
     ways = [(row["variant"], row["input"], row["way"]) for row in rows]
     assert ways[:5] == [
@@ -91,7 +92,7 @@ def test_one_row_a_way_that_exists_and_the_difference_to_the_trained_size(study:
 
 
 def test_the_table_says_what_the_kernel_did(study: Study, tmp_path: Path) -> None:
-    write_resolution_tables(study)
+    write_resolution_tables(files_of(study))
     text = (tmp_path / "resolutions.md").read_text()
     assert "DARK's kernel stays 5 heatmap pixels at every size" in text
     assert "ground-truth boxes; protocol with blur\\_kernel 5" in text
@@ -100,9 +101,9 @@ def test_the_table_says_what_the_kernel_did(study: Study, tmp_path: Path) -> Non
 
 def test_the_figure_is_drawn_the_same_twice(study: Study, tmp_path: Path) -> None:
     path = tmp_path / "figures" / "resolutions_synthetic_val_annotated.png"
-    write_resolution_tables(study)
+    write_resolution_tables(files_of(study))
     first = path.read_bytes()
-    write_resolution_tables(study)
+    write_resolution_tables(files_of(study))
     assert path.read_bytes() == first
     image = cv2.imread(str(path))
     assert image is not None
@@ -113,11 +114,11 @@ def test_a_missing_size_is_named(study: Study, tmp_path: Path) -> None:
     place = tmp_path / "resolutions" / "r_none" / "seed0" / "synthetic" / "val" / "annotated"
     (place / "64x48_no_embedding.json").unlink()
     with pytest.raises(InputError, match=r"64x48_no_embedding\.json: no such file"):
-        write_resolution_tables(study)
+        write_resolution_tables(files_of(study))
 
 
 def test_other_annotations_are_refused(study: Study, tmp_path: Path) -> None:
     path = tmp_path / "metrics" / "r_none" / "seed0" / "synthetic" / "val" / "annotated.json"
     write_json(path, read_json(path) | {"annotations_sha256": "d" * 64})
     with pytest.raises(InputError, match="r_none seed 0 at 128x96: annotations_sha256: not the annotations"):
-        write_resolution_tables(study)
+        write_resolution_tables(files_of(study))

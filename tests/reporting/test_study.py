@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 
 from tests.made_up_results import box_row, cost
+from tests.run_records import write_run
 from transpose.config.dataset import Dataset
-from transpose.config.load import load_variant
+from transpose.config.load import load_variant, read_record
 from transpose.config.recipe import Recipe
-from transpose.config.study import Study
+from transpose.config.study import EvalSetting, Study
 from transpose.config.training import Training
 from transpose.errors import InputError
 from transpose.evaluation.matches import THRESHOLDS, MatchTable, average_precisions
 from transpose.files import read_json, sha256_of_file, write_json, write_npz, write_text
-from transpose.provenance import TRAINING_CODE, code_fingerprint
+from transpose.provenance import training_code
 from transpose.reporting.study import write_study
 from transpose.reporting.study_files import StudyFiles
+from transpose.study.layout import ResultsLayout, RunId
 
 CONFIG = Path(__file__).parents[2] / "config"
 VARIANTS = ("tp_r_a3", "tp_r_a4")
@@ -34,6 +36,10 @@ DATASET = {
     "boxes": {"annotated": {"kind": "ground_truth"}, "found": {"kind": "detections", "files": {"val": "d.json"}}},
     "benchmarks": {"val": "coco_val2017"},
 }
+
+
+def code_of(fingerprint: str) -> dict[str, str | None]:
+    return {"git": None, "dirty": None, "fingerprint": fingerprint}
 
 
 class Results:
@@ -105,10 +111,8 @@ class Results:
     def _write_training(self, variant: str, seed: int) -> None:
         folder = self.folder / "train" / variant / f"seed{seed}"
         write_text(folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in HISTORY))
-        run = {"variant": variant, "title": variant, "seed": seed, "initialisation": "from scratch", "seconds": 1.5}
-        run["code"] = {"fingerprint": code_fingerprint(*TRAINING_CODE)}
-        run["recipe"] = read_json(self.folder / "records" / "recipes" / f"{variant}.json")
-        write_json(folder / "run.json", run)
+        recipe = read_record(Recipe, self.folder / "records" / "recipes" / f"{variant}.json")
+        write_run(folder / "run.json", recipe, seed=seed, code=code_of(training_code()))
 
     def _write_boxes(self) -> None:
         for boxes, ap in (("annotated", None), ("found", 0.5)):
@@ -118,15 +122,19 @@ class Results:
             if report is not None:
                 write_json(self.folder / "box_ap" / f"{place}.json", report.model_dump(mode="json"))
 
+    def files(self) -> StudyFiles:
+        write_json(self.folder / "records" / "studies" / "study.json", self.study.model_dump(mode="json"))
+        return StudyFiles.read(ResultsLayout(self.folder))
+
     def write(self) -> list[dict[str, str]]:
         """Make the comparison; its rows."""
-        write_study(self.study, CONFIG / "published.yaml")
+        write_study(self.files(), CONFIG / "published.yaml")
         with (self.folder / "comparison.csv").open(newline="") as stream:
             return list(csv.DictReader(stream))
 
     def fails(self, words: str) -> None:
         with pytest.raises(InputError) as caught:
-            write_study(self.study, CONFIG / "published.yaml")
+            write_study(self.files(), CONFIG / "published.yaml")
         assert words in str(caught.value)
         assert not (self.folder / "comparison.csv").exists()
 
@@ -240,7 +248,7 @@ class TestRows:
 
     def test_changed_code_and_a_missing_second_opinion_are_noted(self, results: Results) -> None:
         path = results.folder / "train" / "tp_r_a3" / "seed0" / "run.json"
-        write_json(path, read_json(path) | {"code": {"fingerprint": "0" * 16}})
+        write_json(path, read_json(path) | {"code": code_of("0" * 16)})
         opinion = {"available": False, "largest_disagreement": 0.0}
         results.write_metrics("tp_r_a4", 1, "annotated", second_opinion=opinion)
         notes = {(row["variant"], row["boxes"]): row["notes"] for row in results.write()}
@@ -266,10 +274,11 @@ class TestRows:
         content = read_json(path)
         content["recipe"]["training"]["epochs"] = 3
         write_json(path, content)
-        of_old_times = results.folder / "train" / "tp_r_a4" / "seed1" / "run.json"
-        write_json(of_old_times, {key: value for key, value in read_json(of_old_times).items() if key != "recipe"})
         notes = {(row["variant"], row["boxes"]): row["notes"] for row in results.write()}
-        assert set(notes.values()) == {"trained by another recipe than the study's"}
+        assert (
+            notes["tp_r_a3", "annotated"] == notes["tp_r_a3", "found"] == "trained by another recipe than the study's"
+        )
+        assert notes["tp_r_a4", "annotated"] == notes["tp_r_a4", "found"] == ""
 
     def test_figures_of_other_weights_than_are_there_are_noted(self, results: Results) -> None:
         weights = results.folder / "train" / "tp_r_a3" / "seed0" / "weights.safetensors"
@@ -292,7 +301,7 @@ class TestFaults:
     def test_results_by_another_protocol(self, results: Results) -> None:
         protocol = results.study.protocol.model_dump(mode="json") | {"flip_test": False}
         results.write_metrics("tp_r_a4", 0, "found", protocol=protocol)
-        results.fails("metrics/tp_r_a4: tp_r_a4 seed 0 is of another protocol than its row")
+        results.fails("metrics of tp_r_a4 on coco/val/found: tp_r_a4 seed 0 is of another protocol than its row")
 
     @pytest.mark.parametrize("key", ["box_count", "weights_sha256", "metrics", "joints"])
     def test_a_metrics_file_without_a_field(self, results: Results, key: str) -> None:
@@ -326,7 +335,7 @@ class TestFaults:
 
 
 def test_files_are_where_the_workflow_puts_them(results: Results) -> None:
-    files = StudyFiles.of_study(results.study)
-    assert files.metrics("tp_r_a3", 1, results.study.evaluations[0], "found") == results.metrics("tp_r_a3", 1, "found")
-    assert files.report("tp_r_a3", 9, results.study.evaluations[0], "found") is None
-    assert (files.run_folder("tp_r_a3", 1) / "run.json").is_file()
+    files, setting = results.files(), EvalSetting("coco", "val", "found")
+    assert files.layout.metrics(RunId("tp_r_a3", 1), setting) == results.metrics("tp_r_a3", 1, "found")
+    assert files.report(RunId("tp_r_a3", 9), setting) is None
+    assert files.layout.train(RunId("tp_r_a3", 1)).record.is_file()

@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 from tracked_results import RECIPE, STUDY, VARIANT, runs_of, write_everything
 
 from transpose.errors import InputError
+from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking import initialise_database, track_run, tracking_uri
 from transpose.tracking.inventory import held_runs
 
@@ -39,8 +40,8 @@ def test_a_model_that_was_begun_is_replaced(results: Path, monkeypatch: pytest.M
     with monkeypatch.context() as killed:
         killed.setattr(MlflowClient, "log_model_artifacts", fail)
         with pytest.raises(InputError):
-            track_run(results, STUDY, VARIANT, 0)
-    track_run(results, STUDY, VARIANT, 0)
+            track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
+    track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
     (run,) = runs_of(results)
     models = MlflowClient(tracking_uri(results)).search_logged_models([run.info.experiment_id])
     assert [model.status for model in models] == ["READY"]

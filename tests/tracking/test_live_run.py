@@ -11,6 +11,7 @@ import pytest
 from tracked_results import HISTORY, RECIPE, STUDY, VARIANT, history_points, points, runs_of, write_training
 
 from transpose.files import folder_lock
+from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking import LiveRun, track_run, tracking_uri
 from transpose.tracking.follower import follow
 from transpose.training.interruption import Interrupted
@@ -130,7 +131,7 @@ class TestFollower:
     def test_tracking_afterwards_fills_gaps_only(self, results: Path, header: dict):
         follow(lines(header, *epochs(1), {"status": "FAILED"}))
         write_training(results)
-        track_run(results, STUDY, VARIANT, 0)
+        track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
         (run,) = runs_of(results)
         assert run.info.status == "FINISHED"
         assert points(results, run, "loss") == history_points("loss")

@@ -30,6 +30,7 @@ from tracked_results import (
 
 from transpose.errors import InputError
 from transpose.files import folder_lock, write_text
+from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking import initialise_database, track_run, track_study, tracking_uri
 
 
@@ -46,7 +47,7 @@ class TestFinishedRun:
     def results(self, tmp_path_factory: pytest.TempPathFactory, empty_results: Path) -> Path:
         results = Path(shutil.copytree(empty_results, tmp_path_factory.mktemp("finished") / "my results"))
         write_everything(results)
-        track_run(results, STUDY, VARIANT, 0)
+        track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
         return results
 
     @pytest.fixture(scope="class")
@@ -80,8 +81,9 @@ class TestFinishedRun:
             "training/trainable_parameters": 1200,
             "training/best_epoch": 2,
             "training/best_AP": 1 / 3,
-            "training/epochs": 3,
+            "training/persons": 31,
             "training/seconds": 12.5,
+            "training/resumed_at_epoch": 0,
             "cost/operations/macs": 10**12 + 1,
             "cost/timings/0/batch": 1,
         }
@@ -167,7 +169,7 @@ class TestFinishedRun:
 
     def test_a_second_call_adds_nothing(self, results: Path):
         before = dump(results)
-        answer = track_run(results, STUDY, VARIANT, 0)
+        answer = track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
         assert answer["added"] == 0
         assert dump(results) == before
 
@@ -176,10 +178,10 @@ class TestFinishedRun:
 class TestChanges:
     def test_another_recipe_supersedes_the_run(self, results: Path):
         write_training(results)
-        first = track_run(results, STUDY, VARIANT, 0)
+        first = track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
         longer = RECIPE.model_copy(update={"training": RECIPE.training.model_copy(update={"batch_size": 8})})
         write_training(results, recipe=longer)
-        second = track_run(results, STUDY, VARIANT, 0)
+        second = track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
         assert second["run_id"] != first["run_id"]
         old = next(run for run in runs_of(results) if run.info.run_id == first["run_id"])
         assert old.data.tags["superseded"] == "true"
@@ -188,39 +190,39 @@ class TestChanges:
 
     def test_other_numbers_of_an_epoch_supersede_the_run(self, results: Path):
         write_training(results)
-        track_run(results, STUDY, VARIANT, 0)
+        track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
         changed = [*HISTORY[:2], HISTORY[2] | {"loss": 0.5}]
         write_training(results, history=changed)
-        track_run(results, STUDY, VARIANT, 0)
+        track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
         assert len(runs_of(results)) == 2
         assert points(results, present_run(results), "loss") == history_points("loss", changed)
 
     def test_boxes_that_are_counted_and_evaluated_later_are_added_once(self, results: Path):
         write_training(results)
         write_metrics(results, "detector")
-        track_run(results, STUDY, VARIANT, 0)
+        track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
         assert not [name for name in present_run(results).data.metrics if "person_boxes" in name]
         write_boxes_records(results, "detector", ap=0.5)
-        assert track_run(results, STUDY, VARIANT, 0)["added"] == 3
-        assert track_run(results, STUDY, VARIANT, 0)["added"] == 0
+        assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["added"] == 3
+        assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["added"] == 0
         write_boxes_records(results, "detector", ap=0.25)
-        assert track_run(results, STUDY, VARIANT, 0)["added"] == 1
+        assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["added"] == 1
         assert present_run(results).data.metrics["dots_val/detector/person_boxes/AP"] == 0.25
 
     def test_a_new_evaluation_is_the_latest_whatever_the_clock_says(self, results: Path, monkeypatch):
         write_training(results)
         write_metrics(results, AP=0.5)
-        track_run(results, STUDY, VARIANT, 0)
+        track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
         monkeypatch.setattr(time, "time", lambda: 1e6)
         write_metrics(results, AP=0.4)
-        assert track_run(results, STUDY, VARIANT, 0)["added"] == 1
+        assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["added"] == 1
         assert present_run(results).data.metrics["dots_val/gt/AP"] == 0.4
 
     def test_later_stages_join_the_same_run(self, results: Path):
         write_training(results)
-        first = track_run(results, STUDY, VARIANT, 0)
+        first = track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
         write_metrics(results)
-        assert track_run(results, STUDY, VARIANT, 0)["run_id"] == first["run_id"]
+        assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["run_id"] == first["run_id"]
         assert present_run(results).data.metrics["dots_val/gt/AP"] == 0.1 + 0.7
 
 
@@ -236,22 +238,22 @@ class TestUnfinishedTraining:
     def test_without_a_process_it_was_killed(self, results: Path, folder: Path):
         (folder / ".lock").touch()
         write_text(folder / "history.jsonl", history_lines(HISTORY[:1]))
-        assert track_run(results, STUDY, VARIANT, 0)["status"] == "KILLED"
+        assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["status"] == "KILLED"
         run = present_run(results)
         assert run.info.status == "KILLED"
         assert points(results, run, "loss") == [(0, HISTORY[0]["loss"])]
 
     def test_with_a_process_it_runs(self, results: Path, folder: Path):
         with folder_lock(folder):
-            assert track_run(results, STUDY, VARIANT, 0)["status"] == "RUNNING"
-        assert track_run(results, STUDY, VARIANT, 0)["status"] == "KILLED"
+            assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["status"] == "RUNNING"
+        assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["status"] == "KILLED"
 
     def test_a_failure_stays_one_until_training_finishes(self, results: Path, folder: Path):
-        run_id = track_run(results, STUDY, VARIANT, 0)["run_id"]
+        run_id = track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["run_id"]
         MlflowClient(tracking_uri(results)).set_terminated(run_id, "FAILED")
-        assert track_run(results, STUDY, VARIANT, 0)["status"] == "FAILED"
+        assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["status"] == "FAILED"
         write_training(results)
-        answer = track_run(results, STUDY, VARIANT, 0)
+        answer = track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
         assert (answer["run_id"], answer["status"]) == (run_id, "FINISHED")
 
 
@@ -262,7 +264,9 @@ def test_parallel_jobs_lose_nothing(results: Path):
         write_training(results, seed)
         write_metrics(results, seed=seed, AP=seed / 10)
     forked = multiprocessing.get_context("fork")
-    jobs = [forked.Process(target=track_run, args=(results, STUDY, VARIANT, seed)) for seed in seeds]
+    jobs = [
+        forked.Process(target=track_run, args=(ResultsLayout(results), STUDY, RunId(VARIANT, seed))) for seed in seeds
+    ]
     for job in jobs:
         job.start()
     for job in jobs:
@@ -278,7 +282,7 @@ def test_parallel_jobs_lose_nothing(results: Path):
 class TestErrors:
     def fails(self, results: Path, problem: str, uri: str | None = None) -> None:
         with pytest.raises(InputError, match=problem):
-            track_run(results, STUDY, VARIANT, 0, uri)
+            track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0), uri)
 
     def test_nothing_trained(self, results: Path):
         self.fails(results, "train/tiny_r/seed0: nothing has been trained here")
@@ -313,7 +317,7 @@ class TestErrors:
     def test_moved_results(self, results: Path, tmp_path: Path):
         write_training(results)
         results.joinpath("comparison.md").write_text("| table |\n")
-        track_study(results, STUDY)
+        track_study(ResultsLayout(results), STUDY)
         moved = results.rename(tmp_path / "elsewhere")
         self.fails(moved, "the results were moved")
 
@@ -327,13 +331,13 @@ def test_initialising_twice_keeps_what_is_there(results: Path):
 
 def test_study_is_one_run_with_its_tables_figures_and_explorers(results: Path):
     with pytest.raises(InputError, match="nothing has been compared yet"):
-        track_study(results, STUDY)
+        track_study(ResultsLayout(results), STUDY)
     write_text(results / "comparison.csv", "variant,AP\n")
     write_text(results / "figures" / "curves.png", "not really a picture")
     write_text(results / "explorer" / "dots_val.html", "<!DOCTYPE html>")
-    first = track_study(results, STUDY)
+    first = track_study(ResultsLayout(results), STUDY)
     write_text(results / "comparison.csv", "variant,AP\ntiny_r,0.5\n")
-    assert track_study(results, STUDY) == first
+    assert track_study(ResultsLayout(results), STUDY) == first
     (run,) = runs_of(results)
     assert (run.info.run_name, run.info.status) == ("comparison", "FINISHED")
     folder = results / "mlartifacts" / run.info.run_id / "artifacts"

@@ -13,6 +13,7 @@ from tracked_results import HISTORY, RECIPE, STUDY, VARIANT, history_points, poi
 from tests.small_disk import SmallDisk
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
+from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking import LiveRun, initialise_database, track_run, tracking_uri
 
 PATIENT = 60.0
@@ -29,11 +30,11 @@ def train(results: Path, uri: str | None = None) -> None:
 def assert_level(results: Path) -> None:
     """`track_run` brings MLflow level with the files, and a second call finds nothing to add."""
     write_training(results)
-    track_run(results, STUDY, VARIANT, 0)
+    track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
     (run,) = runs_of(results)
     assert run.info.status == "FINISHED"
     assert points(results, run, "loss") == history_points("loss")
-    assert track_run(results, STUDY, VARIANT, 0)["added"] == 0
+    assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["added"] == 0
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -96,7 +97,7 @@ def test_a_disk_that_takes_no_database_is_told_once(
         write_training(on_disk)
         small_disk.leave(0)
         with pytest.raises(InputError, match=r"tracking failed: .*disk is full"):
-            track_run(on_disk, STUDY, VARIANT, 0)
+            track_run(ResultsLayout(on_disk), STUDY, RunId(VARIANT, 0))
         small_disk.clear()
         assert_level(on_disk)
 
@@ -115,15 +116,16 @@ def test_a_lost_database_is_filled_again(results: Path, monkeypatch: pytest.Monk
 def test_a_clock_that_jumped_changes_no_number(results: Path, monkeypatch: pytest.MonkeyPatch, jump: float) -> None:
     """MLflow shows the latest point of a number; a new one is it even if the clock says that it came before."""
     write_training(results)
-    track_run(results, STUDY, VARIANT, 0)
+    track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
     record = results / "train" / VARIANT / "seed0" / "run.json"
-    write_json(record, read_json(record) | {"seconds": 20.0})
+    content = read_json(record)
+    write_json(record, content | {"session": content["session"] | {"seconds": 20.0}})
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + jump)
-    assert track_run(results, STUDY, VARIANT, 0)["added"] == 1
+    assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["added"] == 1
     (run,) = runs_of(results)
     assert run.data.metrics["training/seconds"] == 20.0
-    assert track_run(results, STUDY, VARIANT, 0)["added"] == 0
+    assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["added"] == 0
 
 
 def test_a_database_that_could_not_be_made_is_made_once_there_is_room(small_disk: SmallDisk) -> None:

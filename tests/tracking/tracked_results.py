@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from small_variants import small_model, small_variant
 
+from tests.run_records import write_run
 from transpose.config.recipe import Recipe
 from transpose.config.training import Training
 from transpose.files import sha256_of_file, write_json, write_text
@@ -46,29 +47,12 @@ def write_training(
     write_recipe(results, recipe)
     save_weights(small_model("resnet", seed=seed), folder / "weights.safetensors", {})
     write_text(folder / "history.jsonl", history_lines(history))
-    write_json(
+    write_run(
         folder / "run.json",
-        {
-            "variant": recipe.name,
-            "title": "Tiny",
-            "seed": seed,
-            "recipe": recipe.deciding_values(),
-            "initialisation": "from scratch",
-            "precision": "fp32",
-            "threads": 1,
-            "parameters": 1234,
-            "trainable_parameters": 1200,
-            "best_epoch": 2,
-            "best_AP": 1 / 3,
-            "epochs": len(history),
-            "seconds": 12.5,
-            "data": {
-                "train": {"annotations": "resources/dots/train/annotations.json", "sha256": "a" * 64},
-                "validation": {"annotations": "resources/dots/val/annotations.json", "sha256": "b" * 64},
-            },
-            "code": {"git": COMMIT, "dirty": True, "fingerprint": "f1f2"},
-            "environment": {"device": "cpu", "cpu": "Abacus 2", "python": "3.11.7"},
-        },
+        recipe,
+        seed=seed,
+        code={"git": COMMIT, "dirty": True, "fingerprint": "f1f2"},
+        environment={"device": "cpu", "cpu": "Abacus 2", "python": "3.11.7"},
     )
 
 

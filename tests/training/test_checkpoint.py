@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from transpose.files import folder_lock, write_json
+from tests.run_records import write_run
+from transpose.files import folder_lock
 from transpose.training.checkpoint import CheckpointStore
 from transpose.training.checkpoint_files import LATEST, PREVIOUS, digest_of_checkpoint, remove_checkpoints_of
 
@@ -55,8 +56,8 @@ def test_two_damaged_checkpoints_are_none(store: CheckpointStore, tmp_path: Path
 
 def finished(folder: Path) -> Path:
     """run.json of a training whose outputs came from the latest checkpoint there."""
-    write_json(folder / "run.json", {"checkpoint": digest_of_checkpoint(folder)})
-    return folder / "run.json"
+    session = {"seconds": 12.5, "resumed_at_epoch": 0, "checkpoint": digest_of_checkpoint(folder)}
+    return write_run(folder / "run.json", session=session)
 
 
 def checkpoints(folder: Path) -> list[str]:
@@ -90,11 +91,8 @@ def test_checkpoints_stay_while_somebody_works_in_the_folder(store: CheckpointSt
     assert checkpoints(tmp_path) == [LATEST]
 
 
-@pytest.mark.parametrize("values", [{}, {"checkpoint": None}])
-def test_nothing_is_removed_for_a_run_that_names_no_checkpoint(
-    store: CheckpointStore, tmp_path: Path, values: dict[str, None]
-) -> None:
-    write_json(tmp_path / "run.json", values)
+def test_nothing_is_removed_for_a_run_that_names_no_checkpoint(store: CheckpointStore, tmp_path: Path) -> None:
+    write_run(tmp_path / "run.json")
     remove_checkpoints_of(tmp_path / "run.json")
     store.save({"epoch": 0})
     remove_checkpoints_of(tmp_path / "run.json")

@@ -19,8 +19,9 @@ from transpose.data.loader import TrainingSamples
 from transpose.data.workers import share
 from transpose.errors import InputError
 from transpose.models.initialise import initialise
+from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 from transpose.training.checkpoint import CheckpointStore
 from transpose.training.distributed import ALONE, Group, LostProcessError, check_devices, joined
 from transpose.training.loop import TrainingRun
@@ -40,15 +41,15 @@ class Silent:
 
 
 def samples_of(folder: Path) -> TrainingSamples:
-    annotations = load_annotations(folder / "annotations.json", COCO)
+    annotations = load_annotations(folder / "annotations.json", COCO_PERSON)
     variant = small_variant("resnet")
     sizes = variant.input_size, variant.heatmap_size
-    return TrainingSamples(annotations, folder / "images", COCO, *sizes, Augmentation(), seed=0)
+    return TrainingSamples(annotations, folder / "images", COCO_PERSON, *sizes, Augmentation(), seed=0)
 
 
-def new_model() -> nn.Module:
+def new_model() -> TransPose:
     torch.manual_seed(0)
-    model = build_model(small_variant("resnet"), len(COCO), dropout=0, attention_dropout=0)
+    model = build_model(small_variant("resnet"), len(COCO_PERSON), dropout=0, attention_dropout=0)
     initialise(model, "kaiming", pretrained_backbone=False)
     return model
 

@@ -13,7 +13,7 @@ from transpose.config.training import CosineSchedule, Training
 from transpose.errors import InputError
 from transpose.files import sha256_of_file
 from transpose.models.weights import read_checkpoint, save_weights
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 from transpose.training.data import TrainingData
 from transpose.training.interruption import Interrupted
 from transpose.training.run import train_variant
@@ -23,7 +23,7 @@ RATE = 1e-3
 
 @pytest.fixture
 def data(tiny_dataset: Path) -> TrainingData:
-    return TrainingData(tiny_dataset / "annotations.json", tiny_dataset / "annotations.json", COCO)
+    return TrainingData(tiny_dataset / "annotations.json", tiny_dataset / "annotations.json", COCO_PERSON)
 
 
 @pytest.fixture
@@ -68,11 +68,13 @@ def test_the_last_layer_learns_at_the_full_rate_and_the_rest_at_a_tenth(
 
 def test_the_record_names_the_file_and_what_is_not_from_it(data: TrainingData, initial: Path, tmp_path: Path) -> None:
     record = train_variant(fine_tuning(initial, epochs=1), 0, data, PROTOCOL, tmp_path / "run", Watcher())
-    assert record["initialisation"] == "fine-tuned from small_coco, seed 3"
-    assert record["initial_weights_sha256"] == sha256_of_file(initial)
-    assert record["not_from_initial_weights"] == ["final_layer.bias", "final_layer.weight", "pos_embedding"]
+    assert record.initialisation == "fine-tuned from small_coco, seed 3"
+    assert record.training is not None
+    assert record.training.initial_weights_sha256 == sha256_of_file(initial)
+    assert record.training.not_from_initial_weights == ("final_layer.bias", "final_layer.weight", "pos_embedding")
     scratch = train_variant(recipe(epochs=1), 0, data, PROTOCOL, tmp_path / "scratch", Watcher())
-    assert (scratch["initial_weights_sha256"], scratch["not_from_initial_weights"]) == (None, None)
+    assert scratch.training is not None
+    assert (scratch.training.initial_weights_sha256, scratch.training.not_from_initial_weights) == (None, None)
 
 
 def test_an_interrupted_fine_tuning_continues_to_the_same_bytes(

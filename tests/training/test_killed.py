@@ -13,7 +13,7 @@ import pytest
 
 from tests.training.processes import in_processes, results_of
 from tests.training.test_run import OUTPUTS, PROTOCOL, Watcher, recipe
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 from transpose.training.data import TrainingData
 from transpose.training.distributed import ALONE, Group
 from transpose.training.run import train_variant
@@ -32,12 +32,12 @@ class Moment:
 MOMENTS = {
     "in the first step": Moment("transpose.training.step", "batch_loss", 1),
     "in a step of the second epoch": Moment("transpose.training.step", "batch_loss", 4),
-    "in the first validation": Moment("transpose.training.validation", "predict_keypoints", 1),
-    "in a later validation": Moment("transpose.training.validation", "predict_keypoints", 2),
+    "in the first validation": Moment("transpose.training.validation", "PoseModel", 1),
+    "in a later validation": Moment("transpose.training.validation", "PoseModel", 2),
     "after a validation": Moment("transpose.training.loop", "_copy_of_weights", 1),
     "before the first checkpoint is in its place": Moment("transpose.files", "_flush_to_disk", 1),
     "between the renames of two checkpoints": Moment("transpose.files", "_flush_to_disk", 4),
-    "in the last validation": Moment("transpose.training.validation", "predict_keypoints", 3),
+    "in the last validation": Moment("transpose.training.validation", "PoseModel", 3),
     "before the outputs": Moment("transpose.training.run", "_write_outputs", 1),
     "between the weights": Moment("transpose.training.run", "save_weights", 2),
     "before the history": Moment("transpose.training.run", "write_text", 1),
@@ -51,7 +51,7 @@ def train(group: Group, folder: Path, dataset: Path, moment: Moment | None) -> N
         module = importlib.import_module(moment.module)
         setattr(module, moment.function, dying(getattr(module, moment.function), moment.call))
     annotations = dataset / "annotations.json"
-    data = TrainingData(annotations, annotations, COCO)
+    data = TrainingData(annotations, annotations, COCO_PERSON)
     chosen = recipe(batch_size=2 // group.size, gpus=group.size)
     train_variant(chosen, 0, data, PROTOCOL, folder, Watcher(), group)
 
@@ -93,7 +93,7 @@ def test_two_processes_killed_one_moment_after_the_other_continue_to_the_same_by
     for moment in (
         Moment("transpose.training.step", "batch_loss", 1, rank=1),
         Moment("transpose.files", "_flush_to_disk", 1),
-        Moment("transpose.training.validation", "predict_keypoints", 1, rank=1),
+        Moment("transpose.training.validation", "PoseModel", 1, rank=1),
         Moment("transpose.training.loop", "_copy_of_weights", 1),
         Moment("transpose.training.step", "batch_loss", 2),
         Moment("transpose.training.run", "save_weights", 2),

@@ -12,7 +12,7 @@ from transpose.config.training import Precision, Training
 from transpose.data.loader import TrainingBatch
 from transpose.models.initialise import initialise
 from transpose.models.variants import build_model
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 from transpose.training.replay import FIRST_STEPS, ReplayedSteps
 from transpose.training.step import GradientStep, gradient_step, optimiser_of, written_step
 
@@ -52,7 +52,7 @@ class Recordings:
 
 def new_model(device: torch.device) -> nn.Module:
     torch.manual_seed(0)
-    model = build_model(small_variant("resnet"), len(COCO), dropout=0.1, attention_dropout=0.1)
+    model = build_model(small_variant("resnet"), len(COCO_PERSON), dropout=0.1, attention_dropout=0.1)
     initialise(model, "kaiming", pretrained_backbone=False)
     return model.to(device).train()
 
@@ -61,8 +61,8 @@ def batch_of(size: int, number: int) -> TrainingBatch:
     generator = torch.Generator().manual_seed(number)
     height, width = small_variant("resnet").input_size
     crops = torch.randint(0, 256, (size, height, width, 3), dtype=torch.uint8, generator=generator)
-    joints = torch.rand(size, len(COCO), 2, generator=generator) * width / 4
-    visible = torch.rand(size, len(COCO), generator=generator) < 0.8
+    joints = torch.rand(size, len(COCO_PERSON), 2, generator=generator) * width / 4
+    visible = torch.rand(size, len(COCO_PERSON), generator=generator) < 0.8
     return TrainingBatch(crops, joints, visible, torch.arange(size).numpy())
 
 
@@ -81,7 +81,7 @@ def train(model: nn.Module, gradients: GradientStep, compute: Compute) -> list[f
 
 
 def written(model: nn.Module, compute: Compute) -> GradientStep:
-    return written_step(model, small_variant("resnet").heatmap_size, COCO, Training(), compute)
+    return written_step(model, small_variant("resnet").heatmap_size, COCO_PERSON, Training(), compute)
 
 
 def test_a_recorded_step_gives_the_bytes_of_the_written_one() -> None:
@@ -100,7 +100,7 @@ def test_a_recorded_step_gives_the_bytes_of_the_written_one() -> None:
 def test_a_gpu_replays_what_is_written(precision: Precision) -> None:
     compute = Compute(torch.device("cuda"), precision, 1)
     model, other = new_model(compute.device), new_model(compute.device)
-    steps = gradient_step(model, small_variant("resnet").heatmap_size, COCO, Training(), compute)
+    steps = gradient_step(model, small_variant("resnet").heatmap_size, COCO_PERSON, Training(), compute)
     assert isinstance(steps, ReplayedSteps)
     # Kernels that add up in any order differ in the last bits; other random numbers would in the second figure.
     assert train(model, steps, compute) == pytest.approx(train(other, written(other, compute), compute), rel=1e-3)

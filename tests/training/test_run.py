@@ -11,17 +11,19 @@ import pytest
 import torch
 
 from tests.small_variants import small_variant
+from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
+from transpose.config.run_record import RunRecord
 from transpose.config.study import Protocol
 from transpose.config.training import OneCycleSchedule, Training
 from transpose.data.picture_cache import CACHE_FOLDER
 from transpose.errors import InputError
-from transpose.evaluation.predict import finite_on_cpu
 from transpose.files import folder_lock
+from transpose.inference.finite import finite_on_cpu
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
-from transpose.provenance import TRAINING_CODE, code_fingerprint
-from transpose.skeleton import COCO
+from transpose.provenance import training_code
+from transpose.skeleton import COCO_PERSON
 from transpose.training.data import TrainingData
 from transpose.training.interruption import Interrupted
 from transpose.training.loop import DivergedError
@@ -66,7 +68,7 @@ def recipe(**training: Any) -> Recipe:
 
 @pytest.fixture
 def data(tiny_dataset: Path) -> TrainingData:
-    return TrainingData(tiny_dataset / "annotations.json", tiny_dataset / "annotations.json", COCO)
+    return TrainingData(tiny_dataset / "annotations.json", tiny_dataset / "annotations.json", COCO_PERSON)
 
 
 def test_a_run_leaves_loadable_weights_a_history_and_its_record(data: TrainingData, tmp_path: Path) -> None:
@@ -75,14 +77,16 @@ def test_a_run_leaves_loadable_weights_a_history_and_its_record(data: TrainingDa
     assert [line["epoch"] for line in history] == [0, 1, 2]
     assert [line["validation"] is not None for line in history] == [False, True, True]
     assert all(line["loss"] > 0 for line in history)
-    assert json.loads((tmp_path / "run" / "run.json").read_text()) == record
-    assert record["seed"] == 5
-    assert record["initialisation"] == "from scratch"
-    assert record["best_epoch"] in (1, 2)
-    model = build_model(small_variant("resnet"), len(COCO))
+    assert read_record(RunRecord, tmp_path / "run" / "run.json") == record
+    assert (record.seed, record.initialisation) == (5, "from scratch")
+    assert (record.skeleton, record.evaluation, record.protocol) == (COCO_PERSON, "oks", PROTOCOL)
+    assert record.training is not None
+    assert record.training.best_epoch in (1, 2)
+    assert record.training.best_value == history[record.training.best_epoch]["validation"]["AP"]
+    model = build_model(small_variant("resnet"), len(COCO_PERSON))
     # A grid of 4x3 cells and 8 channels: the fixed sine embedding, which the paper counts.
-    assert record["parameters"] - record["trainable_parameters"] == 4 * 3 * 8
-    assert record["trainable_parameters"] == sum(parameter.numel() for parameter in model.parameters())
+    assert record.parameters - record.trainable_parameters == 4 * 3 * 8
+    assert record.trainable_parameters == sum(parameter.numel() for parameter in model.parameters())
     for name in OUTPUTS[:2]:
         load_weights(model, tmp_path / "run" / name)
 
@@ -172,12 +176,12 @@ def test_a_training_by_changed_code_names_both(
 ) -> None:
     with pytest.raises(Interrupted):
         train_variant(recipe(), 0, data, PROTOCOL, tmp_path, Watcher(signal_at=3))
-    before = code_fingerprint(*TRAINING_CODE)
+    before = training_code()
     for fingerprint in ("changed", "changed again"):
         # The second time nothing is left to train.
-        monkeypatch.setattr("transpose.training.run.code_fingerprint", lambda *_, now=fingerprint: now)
+        monkeypatch.setattr("transpose.training.run.training_code", lambda now=fingerprint: now)
         record = train_variant(recipe(), 0, data, PROTOCOL, tmp_path, Watcher())
-        assert record["code"]["fingerprint"] == f"{before}+changed"
+        assert record.code.fingerprint == f"{before}+changed"
 
 
 def test_a_validation_is_broken_off_by_a_signal_and_taken_up_again(
@@ -193,7 +197,7 @@ def test_a_validation_is_broken_off_by_a_signal_and_taken_up_again(
 
     validating = Protocol(batch_size=1)
     cut = tmp_path / "cut"
-    monkeypatch.setattr("transpose.evaluation.predict.finite_on_cpu", signalled)
+    monkeypatch.setattr("transpose.pose_model.finite_on_cpu", signalled)
     with pytest.raises(Interrupted):
         train_variant(recipe(), 0, data, validating, cut, Watcher())
     assert len(calls) == 1
@@ -288,14 +292,14 @@ def test_linear_scaling_multiplies_every_rate(data: TrainingData, tmp_path: Path
         for name in ("as_stated", "scaled")
     )
     assert scaled == pytest.approx([rate * 4 / 20 for rate in stated])
-    assert json.loads((tmp_path / "scaled" / "run.json").read_text())["learning_rate"]["factor"] == 0.2
+    assert json.loads((tmp_path / "scaled" / "run.json").read_text())["training"]["learning_rate"]["factor"] == 0.2
 
 
 @pytest.mark.parametrize(
     ("place", "key"),
     [
         ("training.step.heatmap_loss", "training.batch_size: 2"),
-        ("evaluation.predict.normalise", "protocol.batch_size: 4"),
+        ("pose_model.normalise", "protocol.batch_size: 4"),
     ],
 )
 def test_a_full_gpu_memory_names_the_batch_size_to_lower(
@@ -316,8 +320,8 @@ def test_a_recipe_for_more_processes_is_not_trained_in_one(data: TrainingData, t
 
 def test_bf16_trains_to_finite_weights(data: TrainingData, tmp_path: Path) -> None:
     record = train_variant(recipe(epochs=1, precision="bf16"), 0, data, PROTOCOL, tmp_path / "run", Watcher())
-    assert record["precision"] == "bf16"
-    model = build_model(small_variant("resnet"), len(COCO))
+    assert record.recipe.training.precision == "bf16"
+    model = build_model(small_variant("resnet"), len(COCO_PERSON))
     load_weights(model, tmp_path / "run" / "last.safetensors")
     assert all(torch.isfinite(tensor).all() for tensor in model.state_dict().values())
 

@@ -9,8 +9,9 @@ import pytest
 
 from tests.training.processes import in_processes, results_of
 from tests.training.test_run import OUTPUTS, PROTOCOL, Watcher, recipe
+from transpose.config.run_record import BatchSizes, RunRecord
 from transpose.errors import InputError
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 from transpose.training.data import TrainingData
 from transpose.training.distributed import Group, LostProcessError
 from transpose.training.interruption import Interrupted
@@ -20,12 +21,12 @@ from transpose.training.run import train_variant
 
 def train(
     group: Group, folder: Path, dataset: Path, watcher: Watcher, settings: dict[str, Any] | None = None
-) -> tuple[dict[str, Any], Watcher]:
+) -> tuple[RunRecord, Watcher]:
     """One training of three epochs; two steps each with two processes, two (of 3 and 1 persons) with three."""
     annotations = dataset / "annotations.json"
     chosen = recipe(batch_size=1, gpus=group.size, **(settings or {}))
     return train_variant(
-        chosen, 0, TrainingData(annotations, annotations, COCO), PROTOCOL, folder, watcher, group
+        chosen, 0, TrainingData(annotations, annotations, COCO_PERSON), PROTOCOL, folder, watcher, group
     ), watcher
 
 
@@ -91,9 +92,11 @@ def test_workers_load_for_each_process(tiny_dataset: Path, tmp_path: Path) -> No
 def test_the_record_states_batch_and_learning_rate_as_run(tiny_dataset: Path, tmp_path: Path) -> None:
     settings = {"epochs": 1, "linear_scaling": True}
     (record, _), (other, _) = results_of(2, train, tmp_path / "run", tiny_dataset, Watcher(), settings)
-    assert record["batch"] == other["batch"] == {"processes": 2, "per_process": 1, "global": 2}
+    assert record.training is not None
+    assert record.training == other.training
+    assert record.training.batch == BatchSizes(processes=2, per_process=1, all_processes=2)
     # The recipe's peak of 1e-3 is for 20 persons a step.
-    assert record["learning_rate"] == {"factor": 0.1, "highest": pytest.approx(1e-4)}
+    assert vars(record.training.learning_rate) == {"factor": 0.1, "highest": pytest.approx(1e-4)}
 
 
 def test_a_broken_picture_in_one_share_is_everybodys_error(tiny_dataset: Path, tmp_path: Path) -> None:

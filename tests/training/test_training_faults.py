@@ -20,7 +20,7 @@ from transpose.compute import Compute
 from transpose.config.training import OneCycleSchedule
 from transpose.errors import InputError, lost_worker
 from transpose.memory import memory_for
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 from transpose.training.checkpoint import CheckpointStore
 from transpose.training.data import TrainingData
 from transpose.training.interruption import Interrupted
@@ -30,7 +30,7 @@ from transpose.training.run import DIVERGED, train_variant
 
 @pytest.fixture
 def data(tiny_dataset: Path) -> TrainingData:
-    return TrainingData(tiny_dataset / "annotations.json", tiny_dataset / "annotations.json", COCO)
+    return TrainingData(tiny_dataset / "annotations.json", tiny_dataset / "annotations.json", COCO_PERSON)
 
 
 def outputs(folder: Path) -> list[bytes]:
@@ -193,8 +193,9 @@ def test_the_batch_of_a_diverged_training_is_kept_until_one_ends_well(
     data: TrainingData,
     tmp_path: Path,
 ) -> None:
+    # Within an epoch: at its end the validation, which comes first, meets the heatmaps on some processors.
     with pytest.raises(Interrupted):
-        train(data, tmp_path, Watcher(signal_at=2))
+        train(data, tmp_path, Watcher(signal_at=1))
     before = CheckpointStore(tmp_path).load()
     assert before is not None
     spoilt = dict(before["model"])
@@ -204,7 +205,7 @@ def test_the_batch_of_a_diverged_training_is_kept_until_one_ends_well(
     with pytest.raises(DivergedError) as caught:
         train(data, tmp_path, Watcher())
     told = json.loads((tmp_path / DIVERGED).read_text())
-    assert (told["epoch"], told["step"]) == (1, 0)
+    assert (told["epoch"], told["step"]) == (0, 1)
     assert told["annotation_ids"] == caught.value.annotation_ids
     for checkpoint in tmp_path.glob("checkpoint*"):
         checkpoint.unlink()

@@ -15,10 +15,10 @@ from transpose.config.study import Protocol
 from transpose.config.training import Training
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
-from transpose.evaluation.predict import Predictions
+from transpose.inference.predictions import Predictions
 from transpose.models.initialise import initialise
 from transpose.models.variants import build_model
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 from transpose.training import validation
 from transpose.training.data import TrainingData
 from transpose.training.distributed import ALONE, Group
@@ -30,7 +30,7 @@ CPU = Compute(torch.device("cpu"), "fp32", 1)
 def validate(group: Group, folder: Path) -> tuple[dict[str, float], list[Predictions]]:
     """The figures in this process, and the predictions that it evaluated."""
     torch.manual_seed(group.rank)
-    model = build_model(small_variant("resnet"), len(COCO))
+    model = build_model(small_variant("resnet"), len(COCO_PERSON))
     # The figures below can only agree if statistics and weights do.
     initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
     if not group.leads:
@@ -45,7 +45,7 @@ def validate(group: Group, folder: Path) -> tuple[dict[str, float], list[Predict
     finish, validation.finish_predictions = validation.finish_predictions, keep
     try:
         recipe = Recipe(name="small", variant=small_variant("resnet"), training=Training(gpus=group.size))
-        data = TrainingData(folder / "annotations.json", folder / "annotations.json", COCO)
+        data = TrainingData(folder / "annotations.json", folder / "annotations.json", COCO_PERSON)
         function = validation.validator(recipe, data, Protocol(batch_size=2), CPU, folder, group)
         return function(model.eval(), StopRequest()), evaluated
     finally:
@@ -55,7 +55,7 @@ def validate(group: Group, folder: Path) -> tuple[dict[str, float], list[Predict
 @pytest.mark.parametrize("processes", [2, 3, 5])
 def test_each_person_is_evaluated_once_whatever_the_number_of_processes(tiny_dataset: Path, processes: int) -> None:
     # Four persons: two shares of two, shares of 2, 1 and 1, and five processes of which one has nobody.
-    boxes = ground_truth_boxes(load_annotations(tiny_dataset / "annotations.json", COCO))
+    boxes = ground_truth_boxes(load_annotations(tiny_dataset / "annotations.json", COCO_PERSON))
     figures, [alone] = validate(ALONE, tiny_dataset)
     assert len(alone.areas) == len(set(alone.areas.tolist())) == len(boxes) == 4
     leader, *others = results_of(processes, validate, tiny_dataset)

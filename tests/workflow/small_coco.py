@@ -12,7 +12,7 @@ import torch
 from transpose.config.load import load_variant
 from transpose.models.variants import build_backbone, build_model
 from transpose.models.weights import official_state_dict
-from transpose.workflow.data_files import PHOTOGRAPHS
+from transpose.study.data_files import PHOTOGRAPHS
 
 CONFIG = Path(__file__).parents[2] / "config"
 TRAINED_PERSONS = 8

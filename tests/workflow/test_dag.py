@@ -1,5 +1,6 @@
 """The whole workflow at toy size: it runs, runs nothing twice, and reruns what a change asks for."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,27 @@ def test_a_comment_in_a_variant_reruns_nothing(checkout: Path) -> None:
     path = checkout / "config" / "variants" / "r_sine.yaml"
     path.write_text(path.read_text() + "# a remark\n")
     assert "Nothing to be done" in output_of(snakemake(checkout, "-n"))
+
+
+def test_another_oks_evaluates_again_and_trains_nothing(checkout: Path) -> None:
+    path = checkout / "transpose" / "evaluation" / "similarity.py"
+    before = path.read_text()
+    path.write_text(before.replace("2 * sigmas", "3 * sigmas"))
+    plan = output_of(snakemake(checkout, "-n"))
+    path.write_text(before)
+    planned = dict(line.split() for line in plan.splitlines() if re.fullmatch(r"\w+ +\d+", line))
+    assert planned["evaluate"] == "6"
+    assert planned["compare"] == "1"
+    assert not planned.keys() & {"train", "predict", "synthesise", "boxes"}
+
+
+def test_other_words_about_the_code_rerun_nothing(checkout: Path) -> None:
+    path = checkout / "transpose" / "evaluation" / "similarity.py"
+    before = path.read_text()
+    path.write_text(before.replace('"""[P]: OKS', '# A remark.\n    """[P]: the OKS'))
+    plan = output_of(snakemake(checkout, "-n"))
+    path.write_text(before)
+    assert "Nothing to be done" in plan
 
 
 def test_another_depth_reruns_only_that_variant(checkout: Path) -> None:

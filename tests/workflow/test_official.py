@@ -54,7 +54,7 @@ def test_the_row_says_whose_weights_it_is_about(checkout: Path) -> None:
     (row,) = rows_of(checkout / "results/official/comparison.csv")
     assert row["initialisation"] == f"released TransPose-R-A3 ({digest[:8]}), not trained here"
     run = json.loads((checkout / "results/official/train/tp_r_a3/seed0/run.json").read_text())
-    assert (run["source"], run["released_sha256"], run["parameters"]) == ("official", digest, 5_195_345)
+    assert (run["released"]["sha256"], run["parameters"], run["training"]) == (digest, 5_195_345, None)
 
 
 def test_nothing_was_trained_or_unpacked_or_fetched_for_training(checkout: Path) -> None:

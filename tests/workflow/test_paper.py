@@ -154,7 +154,7 @@ def test_backbones_are_pinned_and_named_in_every_row(checkout: Path) -> None:
         assert hashlib.sha256((checkout / f"resources/weights/{name}.pth").read_bytes()).hexdigest() == digest
     run = json.loads((checkout / "results/paper/train/tp_r_a3/seed0/run.json").read_text())
     assert run["initialisation"].startswith("backbone ResNet-50, ImageNet (")
-    assert run["persons"] == 8
+    assert run["training"]["persons"] == 8
 
 
 def test_nothing_is_left_to_do_and_nothing_is_fetched_again(checkout: Path) -> None:

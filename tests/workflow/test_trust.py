@@ -13,6 +13,7 @@ import psutil
 import pytest
 import yaml
 
+from tests.processes_of import listening_addresses
 from tests.workflow.checkout import ROOT, copy_checkout, output_of, snakemake
 
 ATTACK = 'it\'s; touch INJECTED; $(touch INJECTED) `touch INJECTED` "x"'
@@ -63,13 +64,7 @@ def test_the_tracking_page_is_served_to_this_machine_only(tmp_path: Path) -> Non
         assert server.stderr is not None
         try:
             assert any("Uvicorn running" in line for line in server.stderr)
-            family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
-            listening = {
-                connection.laddr.ip
-                for process in family
-                for connection in process.net_connections("inet")
-                if connection.status == psutil.CONN_LISTEN
-            }
+            listening = listening_addresses(server.pid)
         finally:
             end(server)
     assert listening == {"127.0.0.1"}

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from transpose.attention.capture import capture
-from transpose.attention.dependency import encoder_of_model
+from transpose.attention.maps.capture import capture
+from transpose.attention.maps.dependency import encoder_of_model
 from transpose.attention.records import Change, ChangeKind
 from transpose.models.encoder import Attend, EncoderLayer
 from transpose.models.position import sine_embedding

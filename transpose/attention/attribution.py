@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from transpose.attention.capture import LayerAttention, capture
-from transpose.attention.examination import ModelOnTrial
-from transpose.attention.grid import Grid
+from transpose.attention.maps.capture import LayerAttention, capture
+from transpose.attention.maps.grid import Grid
 from transpose.attention.persons import (
     WELL_FOUND,
     ExplainedPersons,
@@ -20,6 +19,7 @@ from transpose.attention.persons import (
 )
 from transpose.config.study import Protocol
 from transpose.models.transpose import TransPose
+from transpose.pose_model import PoseModel
 
 RANKINGS = ("attention", "rollout", "gradient_x_input", "locality", "random", "least_attended")
 """What `attributions` ranks cells by."""
@@ -83,22 +83,22 @@ def look_at(
     return ExplainedPerson(crop.numpy(), features[0], layers, heatmaps[0].numpy(), found, joints, queries)
 
 
-def persons_on_trial(trial: ModelOnTrial, persons: ExplainedPersons) -> Iterator[tuple[int, ExplainedPerson, Truth]]:
+def persons_on_trial(model: PoseModel, persons: ExplainedPersons) -> Iterator[tuple[int, ExplainedPerson, Truth]]:
     """Persons of whom the model finds a joint well, those joints being explained: position, person, its truth alone.
 
     Raises:
         InputError: a picture is missing or broken.
         FloatingPointError: a heatmap is not finite.
     """
-    for batch in persons.batches(trial.protocol.batch_size):
-        images = batch.images(trial.compute.device)
+    for batch in persons.batches(model.protocol.batch_size):
+        images = batch.images(model.compute.device)
         for index, crop, image in zip(batch.index.tolist(), batch.crops, images, strict=True):
             truth = persons.truth.select(np.array([index]))
 
             def well_found(points_xy: np.ndarray, truth: Truth = truth) -> np.ndarray:
-                return truth.similarity(points_xy, trial.skeleton) >= WELL_FOUND
+                return truth.similarity(points_xy, model.skeleton) >= WELL_FOUND
 
-            person = look_at(trial.model, crop, image, well_found, trial.grid, trial.protocol)
+            person = look_at(model.network, crop, image, well_found, model.grid, model.protocol)
             if len(person.joints):
                 yield index, person, truth
 

@@ -6,22 +6,24 @@ import numpy as np
 
 from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES, BodyPartTest
 from transpose.attention.estimates import estimate
-from transpose.attention.examination import Examination
 from transpose.attention.faithfulness import Trials
-from transpose.attention.grid import Grid
 from transpose.attention.hidden_joints import hidden_minus_seen
+from transpose.attention.inputs import attention_settings
 from transpose.attention.joint_regions import BodyPartRegions, JointRegions, NeighbourhoodRegions
+from transpose.attention.maps.grid import Grid
 from transpose.attention.persons import ExplainedPersons
 from transpose.attention.records import STATES, BodyPartReport, JointCount, JointState, PartDifference, PartRow
-from transpose.config.base import parse
+from transpose.config.bootstrap import Bootstrap
+from transpose.config.study import Analysis
 from transpose.data.part_labels import read_part_labels
 from transpose.errors import InputError
-from transpose.evaluation.predict import finite_heatmaps_of
-from transpose.evaluation.report import Bootstrap
-from transpose.files import write_json
+from transpose.evaluation.analysis_input import AnalysisInput, write_report
+from transpose.evaluation.trained_model import trained_model_in_full_precision
+from transpose.inference.finite import finite_heatmaps_of
+from transpose.skeleton import Skeleton
 
 
-def write_body_parts(examination: Examination, parts: Path | None) -> None:
+def write_body_parts(inputs: AnalysisInput, parts: Path | None) -> None:
     """Measure what a trained variant's joints owe to other body parts and write a `BodyPartReport`.
 
     Args:
@@ -31,24 +33,23 @@ def write_body_parts(examination: Examination, parts: Path | None) -> None:
         InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
             model that has diverged.
     """
-    subject, settings = examination.subject(), examination.settings
-    persons = ExplainedPersons(
-        examination.truth(), examination.recipe.variant, settings.knockout_persons, settings.seed
-    )
-    regions = _regions(parts, persons, examination)
-    test = BodyPartTest(examination.model(), settings)
-    with finite_heatmaps_of(examination.weights):
+    settings, variant, bootstrap = attention_settings(inputs), inputs.recipe.variant, inputs.bootstrap
+    persons = ExplainedPersons(inputs.annotations, variant, settings.knockout_persons, settings.seed)
+    regions = _regions(parts, persons, Grid.of(variant), inputs.skeleton, settings.reach)
+    test = BodyPartTest(trained_model_in_full_precision(inputs), settings)
+    with finite_heatmaps_of(inputs.run_folder.weights):
         trials = test.run(persons, regions)
-    bootstrap, output = examination.bootstrap, examination.output
-    values = subject.model_dump() | {
+    values = {
         "settings": settings,
-        "protocol": examination.protocol,
+        "protocol": inputs.protocol,
         "bootstrap": bootstrap,
         "divided_by": "joint_neighbourhoods" if parts is None else "body_parts",
         "persons": len(persons),
         **summarise(trials, persons.truth.visibility, regions.groups, bootstrap),
     }
-    write_json(output, parse(BodyPartReport, values, output).model_dump(mode="json"))
+    write_report(
+        inputs.layout.analysis(Analysis.BODY_PARTS, inputs.run, inputs.setting), BodyPartReport, inputs, values
+    )
 
 
 def summarise(
@@ -105,17 +106,18 @@ def _row(
     )
 
 
-def _regions(parts: Path | None, persons: ExplainedPersons, examination: Examination) -> JointRegions:
-    """How pictures are divided.
+def _regions(
+    parts: Path | None, persons: ExplainedPersons, grid: Grid, skeleton: Skeleton, reach: float
+) -> JointRegions:
+    """How images are divided.
 
     Raises:
         InputError: the part labels lack a person.
     """
-    grid, skeleton = Grid.of(examination.recipe.variant), examination.dataset.skeleton
     if parts is None:
-        return NeighbourhoodRegions(grid, skeleton, examination.settings.reach)
+        return NeighbourhoodRegions(grid, skeleton, reach)
     labels = read_part_labels(parts)
     missing = np.setdiff1d(persons.truth.annotation_ids, labels.annotation_ids)
     if len(missing):
         raise InputError(parts, f"annotation {missing[0]}", None, "has no part labels; label the parts again")
-    return BodyPartRegions(labels, grid, skeleton, examination.settings.reach)
+    return BodyPartRegions(labels, grid, skeleton, reach)

@@ -7,13 +7,13 @@ place, such as on its mirror partner, would count nearness to that place as atte
 import numpy as np
 
 from transpose.attention.attribution import ExplainedPerson, attention_rows, persons_on_trial, random_cells_of
-from transpose.attention.examination import ModelOnTrial
 from transpose.attention.faithfulness import Trials
 from transpose.attention.joint_regions import JointRegions
 from transpose.attention.knockout import Outcome, outcome
 from transpose.attention.persons import ExplainedPersons, Truth
 from transpose.attention.removal import Removal, all_layers_removal
 from transpose.config.attention import AttentionMeasures
+from transpose.pose_model import PoseModel
 
 ATTENTION_MEASURES = ("area", "attention_mass", "attention_lift")
 """Share of the crop, share of the joint's attention in the last layer, and the latter over the former."""
@@ -43,13 +43,13 @@ class BodyPartTest:
     the group is not in the crop.
     """
 
-    def __init__(self, trial: ModelOnTrial, settings: AttentionMeasures) -> None:
-        self._model = trial.model
-        self._grid = trial.grid
-        self._skeleton = trial.skeleton
-        self._protocol = trial.protocol
+    def __init__(self, model: PoseModel, settings: AttentionMeasures) -> None:
+        self._model = model.network
+        self._grid = model.grid
+        self._skeleton = model.skeleton
+        self._protocol = model.protocol
         self._settings = settings
-        self._trial = trial
+        self._pose_model = model
 
     def run(self, persons: ExplainedPersons, regions: JointRegions) -> Trials:
         """Try all persons.
@@ -59,7 +59,7 @@ class BodyPartTest:
             FloatingPointError: a heatmap is not finite.
         """
         trials = Trials(persons.truth.image_ids, len(self._skeleton))
-        for index, person, truth in persons_on_trial(self._trial, persons):
+        for index, person, truth in persons_on_trial(self._pose_model, persons):
             shares = regions.of(truth, person.found.points_xy[0])[person.joints]
             found = attention_on(attention_rows(person), shares) | self._knock_out(person, truth, shares)
             for measure, values in found.items():

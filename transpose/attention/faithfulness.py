@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from transpose.attention.attribution import ExplainedPerson, attributions, persons_on_trial, random_cells_of
-from transpose.attention.examination import ModelOnTrial
 from transpose.attention.influence import Influence, influence
 from transpose.attention.knockout import deletion_and_insertion, knock_out, most_important
 from transpose.attention.neighbourhood import neighbourhoods
@@ -21,6 +20,7 @@ from transpose.attention.randomisation import randomised_models, similarity_of_m
 from transpose.attention.records import DIRECTIONS
 from transpose.attention.removal import Depth, Removal, all_layers_removal, last_layer_removal, picture_removal
 from transpose.config.attention import AttentionMeasures
+from transpose.pose_model import PoseModel
 
 Importance = Mapping[str, np.ndarray]
 """By ranking, [J, L]; see `attributions`."""
@@ -64,15 +64,15 @@ class FaithfulnessTest:
     `influence`, depth, field of `Influence`; `randomised`, number of layers: rank correlation with the original map.
     """
 
-    def __init__(self, trial: ModelOnTrial, settings: AttentionMeasures) -> None:
-        self._model = trial.model
-        self._grid = trial.grid
-        self._skeleton = trial.skeleton
-        self._protocol = trial.protocol
+    def __init__(self, model: PoseModel, settings: AttentionMeasures) -> None:
+        self._model = model.network
+        self._grid = model.grid
+        self._skeleton = model.skeleton
+        self._protocol = model.protocol
         self._settings = settings
-        self._trial = trial
-        self._patches = patches(trial.grid, settings.patch)
-        self._randomised = randomised_models(trial.model, settings.seed)
+        self._pose_model = model
+        self._patches = patches(model.grid, settings.patch)
+        self._randomised = randomised_models(model.network, settings.seed)
 
     def run(self, persons: ExplainedPersons) -> Trials:
         """Try everything, each measure on as many persons as the settings say.
@@ -84,7 +84,7 @@ class FaithfulnessTest:
         trials = Trials(persons.truth.image_ids, len(self._skeleton))
         labelled = persons.truth.visibility > 0
         near = neighbourhoods(self._grid, persons.truth.joints_xy, self._settings.reach) & labelled[..., None]
-        for index, person, truth in persons_on_trial(self._trial, persons):
+        for index, person, truth in persons_on_trial(self._pose_model, persons):
             self._try(_Trial(trials, index, int(persons.turns[index]), person, truth, near[index]))
         return trials
 

@@ -3,11 +3,11 @@
 import numpy as np
 
 from transpose.attention.attribution import RANKINGS
-from transpose.attention.dependency import encoder_of
 from transpose.attention.estimates import Estimate, estimate
-from transpose.attention.examination import Examination
 from transpose.attention.faithfulness import MEASURES, FaithfulnessTest, Trials
 from transpose.attention.influence import agreement
+from transpose.attention.inputs import attention_settings
+from transpose.attention.maps.dependency import encoder_of
 from transpose.attention.persons import ExplainedPersons
 from transpose.attention.records import (
     DIRECTIONS,
@@ -20,16 +20,17 @@ from transpose.attention.records import (
 )
 from transpose.attention.removal import DEPTHS
 from transpose.config.attention import AttentionMeasures
-from transpose.config.base import parse
-from transpose.evaluation.predict import finite_heatmaps_of
-from transpose.evaluation.report import Bootstrap
-from transpose.files import atomic_paths, write_json, write_npz
+from transpose.config.bootstrap import Bootstrap
+from transpose.config.study import Analysis
+from transpose.evaluation.analysis_input import AnalysisInput, write_report
+from transpose.evaluation.trained_model import trained_model_in_full_precision
+from transpose.inference.finite import finite_heatmaps_of
 
 ATTENTION = "attention"
 """The ranking that is on trial; the others are its rivals."""
 
 
-def write_faithfulness(examination: Examination) -> None:
+def write_faithfulness(inputs: AnalysisInput) -> None:
     """Put a trained variant's explanations to the test and write a `FaithfulnessReport`.
 
     The mean joint-to-joint matrices [K, K] are written beside it (suffix .npz), named DEPTH_FIELD as in `Influence`.
@@ -38,23 +39,21 @@ def write_faithfulness(examination: Examination) -> None:
         InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
             model that has diverged.
     """
-    subject, settings = examination.subject(), examination.settings
+    settings, variant, bootstrap = attention_settings(inputs), inputs.recipe.variant, inputs.bootstrap
     limit = max(settings.knockout_persons, settings.curve_persons, settings.picture_persons)
-    persons = ExplainedPersons(examination.truth(), examination.recipe.variant, limit, settings.seed)
-    test = FaithfulnessTest(examination.model(), settings)
-    with finite_heatmaps_of(examination.weights):
+    persons = ExplainedPersons(inputs.annotations, variant, limit, settings.seed)
+    test = FaithfulnessTest(trained_model_in_full_precision(inputs), settings)
+    with finite_heatmaps_of(inputs.run_folder.weights):
         trials = test.run(persons)
-    values = subject.model_dump() | {
+    values = {
         "settings": settings,
-        "protocol": examination.protocol,
-        "bootstrap": examination.bootstrap,
+        "protocol": inputs.protocol,
+        "bootstrap": bootstrap,
         "persons": len(persons),
-        **summarise(trials, settings, encoder_of(examination.recipe.variant).layers, examination.bootstrap),
+        **summarise(trials, settings, encoder_of(variant).layers, bootstrap),
     }
-    output = examination.output
-    with atomic_paths(output.with_suffix(".npz"), output) as (arrays, report):
-        write_npz(arrays, **joint_matrices(trials))
-        write_json(report, parse(FaithfulnessReport, values, output).model_dump(mode="json"))
+    path = inputs.layout.analysis(Analysis.FAITHFULNESS, inputs.run, inputs.setting)
+    write_report(path, FaithfulnessReport, inputs, values, joint_matrices(trials))
 
 
 def summarise(trials: Trials, settings: AttentionMeasures, layers: int, bootstrap: Bootstrap) -> dict[str, object]:

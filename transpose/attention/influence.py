@@ -6,8 +6,8 @@ import numpy as np
 
 from transpose.attention.attribution import ExplainedPerson, attention_rows
 from transpose.attention.estimates import Estimate, image_totals, interval_of, resampled_means
-from transpose.attention.grid import Grid
 from transpose.attention.knockout import outcome
+from transpose.attention.maps.grid import Grid
 from transpose.attention.ranks import rank_correlation
 from transpose.attention.removal import Removal
 from transpose.config.study import Protocol

@@ -11,8 +11,8 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from transpose.attention.grid import Grid
 from transpose.attention.kinship import neighbours, partners
+from transpose.attention.maps.grid import Grid
 from transpose.attention.neighbourhood import neighbourhoods
 from transpose.attention.persons import Truth
 from transpose.data.part_labels import NOBODY, PARTS, PartLabels

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from transpose.attention.attribution import ExplainedPerson
-from transpose.attention.grid import Grid
+from transpose.attention.maps.grid import Grid
 from transpose.attention.removal import Removal
 from transpose.config.study import Protocol
-from transpose.evaluation.predict import decode_heatmaps
 from transpose.geometry import rescale_points
+from transpose.inference.predictions import decode_heatmaps
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from transpose.attention.grid import Grid
+from transpose.attention.maps.grid import Grid
 
 
 def neighbourhoods(grid: Grid, joints_xy: np.ndarray, reach: float) -> np.ndarray:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from transpose.attention.attribution import ExplainedPerson
-from transpose.attention.grid import Grid
 from transpose.attention.knockout import outcome
+from transpose.attention.maps.grid import Grid
 from transpose.attention.ranks import rank_correlation
 from transpose.attention.removal import Removal
 from transpose.config.study import Protocol

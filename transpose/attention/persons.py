@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from transpose.attention.grid import Grid
+from transpose.attention.maps.grid import Grid
 from transpose.config.study import Protocol
 from transpose.config.variant import Variant
 from transpose.data.boxes import ground_truth_boxes
@@ -16,8 +16,9 @@ from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationCrops
 from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
-from transpose.evaluation.predict import check_finite, decode_heatmaps
 from transpose.geometry import box_to_center_scale, crop_affines, rescale_points, transform_points
+from transpose.inference.finite import check_finite
+from transpose.inference.predictions import decode_heatmaps
 from transpose.models.transpose import TransPose
 from transpose.skeleton import Skeleton
 

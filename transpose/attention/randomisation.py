@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from transpose.attention.attribution import ExplainedPerson, attention_rows
-from transpose.attention.capture import capture
-from transpose.attention.dependency import encoder_of_model
+from transpose.attention.maps.capture import capture
+from transpose.attention.maps.dependency import encoder_of_model
 from transpose.attention.ranks import rank_correlation
 from transpose.models.transpose import TransPose
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from transpose.attention.grid import Grid
+from transpose.attention.maps.grid import Grid
 from transpose.attention.persons import Truth
 from transpose.data.coco import CocoAnnotations
 from transpose.errors import InputError

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from transpose.attention.dependency import encoder_of_model
-from transpose.attention.grid import Grid
+from transpose.attention.maps.dependency import encoder_of_model
+from transpose.attention.maps.grid import Grid
 from transpose.attention.persons import heatmaps_of
 from transpose.data.crops import normalise
 from transpose.models.encoder import Attend, EncoderLayer

@@ -10,13 +10,13 @@ from typing import get_args
 import numpy as np
 import torch
 
-from transpose.attention.capture import LayerAttention, capture
-from transpose.attention.examination import ModelOnTrial
 from transpose.attention.kinship import neighbours, partners
+from transpose.attention.maps.capture import LayerAttention, capture
 from transpose.attention.neighbourhood import neighbourhoods
 from transpose.attention.persons import ExplainedPersons, Found, PersonBatch, Truth, find_joints, heatmaps_of
 from transpose.attention.records import Visibility
 from transpose.attention.regions import BACKGROUND, OTHER, OWN, Regions
+from transpose.pose_model import PoseModel
 
 VISIBILITIES: tuple[Visibility, ...] = get_args(Visibility)
 """In the order of the annotations' values, 1 and 2."""
@@ -87,16 +87,16 @@ class Tally:
 class AttentionStatistics:
     """Gathers the statistics of one trained model."""
 
-    def __init__(self, trial: ModelOnTrial, reach: float) -> None:
-        self._model = trial.model
-        self._grid = trial.grid
-        self._skeleton = trial.skeleton
-        self._protocol = trial.protocol
+    def __init__(self, model: PoseModel, reach: float) -> None:
+        self._model = model.network
+        self._grid = model.grid
+        self._skeleton = model.skeleton
+        self._protocol = model.protocol
         self._reach = reach
-        self._compute = trial.compute
-        mirrored = partners(trial.skeleton)
-        self._kin = mirrored, neighbours(trial.skeleton) & ~mirrored
-        centres = trial.grid.positions(trial.grid.centres())
+        self._compute = model.compute
+        mirrored = partners(model.skeleton)
+        self._kin = mirrored, neighbours(model.skeleton) & ~mirrored
+        centres = model.grid.positions(model.grid.centres())
         self._distances = np.linalg.norm(centres[:, None] - centres, axis=-1)
 
     def gather(self, persons: ExplainedPersons, regions: Regions) -> Tally:

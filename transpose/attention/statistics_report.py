@@ -5,15 +5,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from transpose.attention.estimates import Estimate, estimate_of_draws, interval_of, resampled_means
-from transpose.attention.examination import Examination
+from transpose.attention.inputs import attention_settings
 from transpose.attention.persons import ExplainedPersons
 from transpose.attention.records import Contrast, Difference, Statistic, StatisticsReport
 from transpose.attention.regions import Regions
 from transpose.attention.statistics import MEASURES, VISIBILITIES, AttentionStatistics, Tally
-from transpose.config.base import parse
-from transpose.evaluation.predict import finite_heatmaps_of
-from transpose.evaluation.report import Bootstrap
-from transpose.files import atomic_paths, write_json, write_npz
+from transpose.config.bootstrap import Bootstrap
+from transpose.config.study import Analysis
+from transpose.evaluation.analysis_input import AnalysisInput, write_report
+from transpose.evaluation.trained_model import trained_model_in_full_precision
+from transpose.inference.finite import finite_heatmaps_of
 
 OCCLUSION_MEASURES = ("near_lift", "partner_lift", "relatives_lift", "own_body", "distance", "entropy")
 """What is compared between occluded and visible joints."""
@@ -25,7 +26,7 @@ DEPTH_MEASURES = ("near", "distance", "entropy")
 """What is compared between the last layer and the first."""
 
 
-def write_statistics(examination: Examination) -> None:
+def write_statistics(inputs: AnalysisInput) -> None:
     """Gather the statistics of a trained variant's attention and write a `StatisticsReport`.
 
     The joint-to-joint matrices are written beside it (suffix .npz): `mass` and `lift` (multiples of uniform attention)
@@ -36,15 +37,14 @@ def write_statistics(examination: Examination) -> None:
         InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
             model that has diverged.
     """
-    subject, truth = examination.subject(), examination.truth()
-    persons, regions = ExplainedPersons(truth, examination.recipe.variant), Regions(truth)
-    gatherer = AttentionStatistics(examination.model(), examination.settings.reach)
-    with finite_heatmaps_of(examination.weights):
+    settings, truth, bootstrap = attention_settings(inputs), inputs.annotations, inputs.bootstrap
+    persons, regions = ExplainedPersons(truth, inputs.recipe.variant), Regions(truth)
+    gatherer = AttentionStatistics(trained_model_in_full_precision(inputs), settings.reach)
+    with finite_heatmaps_of(inputs.run_folder.weights):
         tally = gatherer.gather(persons, regions)
-    bootstrap, output = examination.bootstrap, examination.output
     visibility = persons.truth.visibility
-    values = subject.model_dump() | {
-        "reach": examination.settings.reach,
+    values = {
+        "reach": settings.reach,
         "bootstrap": bootstrap,
         "persons": len(persons),
         "images": len(tally.images),
@@ -54,9 +54,8 @@ def write_statistics(examination: Examination) -> None:
         "statistics": statistics(tally, bootstrap),
         "differences": differences(tally, bootstrap),
     }
-    with atomic_paths(output.with_suffix(".npz"), output) as (arrays, report):
-        write_npz(arrays, **matrices(tally, bootstrap))
-        write_json(report, parse(StatisticsReport, values, output).model_dump(mode="json"))
+    path = inputs.layout.analysis(Analysis.ATTENTION_STATISTICS, inputs.run, inputs.setting)
+    write_report(path, StatisticsReport, inputs, values, matrices(tally, bootstrap))
 
 
 def statistics(tally: Tally, bootstrap: Bootstrap) -> list[Statistic]:

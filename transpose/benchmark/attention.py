@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from transpose.attention.attribution import RANKINGS, gradient_x_input, locality, look_at, rollout
-from transpose.attention.capture import capture
-from transpose.attention.grid import Grid
 from transpose.attention.influence import influence
 from transpose.attention.knockout import deletion_and_insertion, knock_out, most_important
+from transpose.attention.maps.capture import capture
+from transpose.attention.maps.grid import Grid
 from transpose.attention.occlusion import patch_effects, patches
 from transpose.attention.randomisation import randomised_models, similarity_of_maps
 from transpose.attention.removal import all_layers_removal, last_layer_removal, picture_removal
@@ -21,7 +21,7 @@ from transpose.config.study import Protocol
 from transpose.data.crops import normalise
 from transpose.models.inference_form import inference_form
 from transpose.models.transpose import TransPose
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 
 def capture_race(subject: Subject, rounds: int) -> Race:
@@ -30,7 +30,7 @@ def capture_race(subject: Subject, rounds: int) -> Race:
     model = inference_form(subject.model(), compute)
     images = normalise(compute.send(subject.crops()))
     title = f"{subject.variant.title}, capture of attention, batch {subject.batch_size}"
-    passes = _captures(model, images, Grid.of(subject.variant), len(COCO))
+    passes = _captures(model, images, Grid.of(subject.variant), len(COCO_PERSON))
     return race(title, "images", subject.batch_size, _contenders(passes), rounds)
 
 

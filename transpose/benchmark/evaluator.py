@@ -14,7 +14,7 @@ from transpose.benchmark.race import Race, race
 from transpose.data.coco import load_annotations
 from transpose.evaluation.oks import STATISTICS, evaluate_keypoints, largest_disagreement
 from transpose.evaluation.results import read_results, write_results
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 PLAIN, OURS = "pycocotools", "this project's evaluator"
 
@@ -59,4 +59,6 @@ def by_pycocotools(annotations: Path, results: Path) -> dict[str, float]:
 
 def by_our_evaluator(annotations: Path, results: Path) -> dict[str, float]:
     """`STATISTICS` of the same files, whose every field is checked on the way."""
-    return evaluate_keypoints(load_annotations(annotations, COCO), read_results(results, COCO), COCO).statistics
+    return evaluate_keypoints(
+        load_annotations(annotations, COCO_PERSON), read_results(results, COCO_PERSON), COCO_PERSON
+    ).statistics

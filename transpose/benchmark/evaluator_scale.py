@@ -9,7 +9,7 @@ from transpose.benchmark.made_up_people import make_up_people
 from transpose.benchmark.race import seconds_of
 from transpose.config.base import Settings
 from transpose.evaluation.oks import evaluate_keypoints
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 _DETECTIONS_PER_PERSON, _PERSONS_PER_IMAGE = 7, 2
 """About as of COCO val2017."""
@@ -41,7 +41,7 @@ def _measure(persons: int, seed: int) -> EvaluatorScale:
     people = make_up_people(images, persons, detections, seed)
 
     def evaluate() -> None:
-        evaluate_keypoints(people.annotations, people.detections, COCO)
+        evaluate_keypoints(people.annotations, people.detections, COCO_PERSON)
 
     seconds = seconds_of(evaluate)
     # Counting allocations slows them down, hence a run of its own.

@@ -18,7 +18,7 @@ from transpose.data.crops import normalise
 from transpose.data.heatmaps import gaussian_heatmaps
 from transpose.data.loader import TrainingSamples
 from transpose.data.pictures import pictures_beside
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 INPUT_SIZE, HEATMAP_SIZE, SIGMA = (256, 192), (64, 48), 2.0
 _BATCH_SIZE = 16
@@ -42,7 +42,7 @@ def race_training_samples(batches: int = 2, rounds: int = 7) -> Race:
         rounds: timed ones, after one that fills the pictures kept on disk.
     """
     with tempfile.TemporaryDirectory() as folder:
-        annotations = load_annotations(write_coco_like(Path(folder) / "data"), COCO)
+        annotations = load_annotations(write_coco_like(Path(folder) / "data"), COCO_PERSON)
         instances = training_instances(annotations)
         exact, kept = (samples_of(annotations, disk_bytes) for disk_bytes in (0, _ENOUGH_BYTES))
         # The warm-up puts their pictures on disk, since every round makes the same samples.
@@ -75,7 +75,7 @@ def samples_of(annotations: CocoAnnotations, disk_bytes: int) -> TrainingSamples
     return TrainingSamples(
         annotations,
         pictures_beside(annotations.source),
-        COCO,
+        COCO_PERSON,
         INPUT_SIZE,
         HEATMAP_SIZE,
         Augmentation(),
@@ -102,7 +102,7 @@ def plain_batch(
         path = annotations.source.parent / "images" / annotations.images.file_names[position]
         images.append(plain_crop(path, frame, INPUT_SIZE))
         width = int(annotations.images.sizes_hw[position, 1])
-        target = plain_targets(instances.keypoints[person], frame, width, HEATMAP_SIZE, COCO, SIGMA)
+        target = plain_targets(instances.keypoints[person], frame, width, HEATMAP_SIZE, COCO_PERSON, SIGMA)
         heatmaps.append(target[0])
         weights.append(target[1])
     return torch.stack(images), torch.from_numpy(np.stack(heatmaps)), torch.from_numpy(np.stack(weights))

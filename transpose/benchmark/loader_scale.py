@@ -16,7 +16,7 @@ from transpose.data.coco import CocoAnnotations, ImageTable, PersonInstances
 from transpose.data.images import PictureFile
 from transpose.data.loader import EvaluationCrops, TrainingSamples
 from transpose.data.workers import slices
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 _PERSONS_PER_PICTURE = 2.5
 _PICTURE_SIZE = (48, 64)
@@ -70,7 +70,7 @@ def _build(
     annotations: CocoAnnotations, boxes: PersonBoxes, pictures: "_OnePicture"
 ) -> tuple[TrainingSamples, EvaluationCrops]:
     samples = TrainingSamples(
-        annotations, pictures, COCO, _INPUT_SIZE, _HEATMAP_SIZE, Augmentation(), seed=0, cache_bytes=0
+        annotations, pictures, COCO_PERSON, _INPUT_SIZE, _HEATMAP_SIZE, Augmentation(), seed=0, cache_bytes=0
     )
     return samples, EvaluationCrops(boxes, annotations, pictures, _INPUT_SIZE)
 
@@ -115,8 +115,8 @@ def _annotations(persons: int) -> CocoAnnotations:
     size = np.array(_PICTURE_SIZE[::-1])
     corners = np.sort(rng.uniform(0, size - 4, (persons, 2, 2)), axis=1)
     boxes = np.concatenate([corners[:, 0], np.maximum(corners[:, 1] - corners[:, 0], 4)], axis=1)
-    points = boxes[:, None, :2] + rng.uniform(size=(persons, len(COCO), 2)) * boxes[:, None, 2:]
-    visibility = rng.integers(0, 3, (persons, len(COCO), 1))
+    points = boxes[:, None, :2] + rng.uniform(size=(persons, len(COCO_PERSON), 2)) * boxes[:, None, 2:]
+    visibility = rng.integers(0, 3, (persons, len(COCO_PERSON), 1))
     visibility[:, 0] = 2
     instances = PersonInstances(
         image_ids=rng.integers(0, pictures, persons),

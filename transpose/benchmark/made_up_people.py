@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, ImageTable, PersonInstances
-from transpose.evaluation.results import PoseResults
 from transpose.files import write_json
-from transpose.skeleton import COCO
+from transpose.inference.poses import PoseResults
+from transpose.skeleton import COCO_PERSON
 
 _SIZE_HW = (480, 640)
 _PICTURES_WITH_PERSONS = 0.54
@@ -84,8 +84,10 @@ def _persons(rng: np.random.Generator, image_ids: np.ndarray, count: int) -> Per
     crowded = rng.permutation(image_ids)[: max(1, round(_PICTURES_WITH_PERSONS * len(image_ids)))]
     popularity = rng.exponential(size=len(crowded))
     sides, corners = _boxes(rng, count)
-    labels = rng.choice(3, p=(0.4, 0.1, 0.5), size=(count, len(COCO))) * (rng.random((count, 1)) > 0.3)
-    points = (corners[:, None] + rng.random((count, len(COCO), 2)) * sides[:, None]).round() * (labels > 0)[..., None]
+    labels = rng.choice(3, p=(0.4, 0.1, 0.5), size=(count, len(COCO_PERSON))) * (rng.random((count, 1)) > 0.3)
+    points = (corners[:, None] + rng.random((count, len(COCO_PERSON), 2)) * sides[:, None]).round() * (labels > 0)[
+        ..., None
+    ]
     return PersonInstances(
         image_ids=rng.choice(crowded, p=popularity / popularity.sum(), size=count),
         annotation_ids=np.arange(1, count + 1),
@@ -102,7 +104,7 @@ def _detections(
     """Detections in no order, and their areas."""
     sides, corners = _boxes(rng, count)
     images = rng.choice(image_ids, size=count)
-    points = corners[:, None] + rng.random((count, len(COCO), 2)) * sides[:, None]
+    points = corners[:, None] + rng.random((count, len(COCO_PERSON), 2)) * sides[:, None]
     found = np.arange(round(_FOUND * count)) if len(persons) else np.arange(0)
     targets = rng.integers(0, max(1, len(persons)), len(found))
     images[found], sides[found] = persons.image_ids[targets], persons.boxes_xywh[targets, 2:]
@@ -117,7 +119,7 @@ def _detections(
     order = rng.permutation(count)
     results = PoseResults(
         image_ids=images[order],
-        keypoints=np.concatenate((points[order].round(2), rng.random((count, len(COCO), 1))), axis=2),
+        keypoints=np.concatenate((points[order].round(2), rng.random((count, len(COCO_PERSON), 1))), axis=2),
         scores=rng.beta(0.5, 2, count).round(3),
     )
     return results, sides[order].prod(axis=1)
@@ -132,4 +134,4 @@ def _boxes(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray
 def _noise(rng: np.random.Generator, sides: np.ndarray, share: np.ndarray) -> np.ndarray:
     """[n, K, 2]: normal, of the standard deviation `share` [n] of a person's size."""
     deviation = share * np.sqrt(sides.prod(axis=1))
-    return rng.normal(size=(len(sides), len(COCO), 2)) * deviation[:, None, None]
+    return rng.normal(size=(len(sides), len(COCO_PERSON), 2)) * deviation[:, None, None]

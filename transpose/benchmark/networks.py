@@ -23,7 +23,7 @@ from transpose.models.inference_form import inference_form
 from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 from transpose.training.schedule import highest_rate
 from transpose.training.step import gradient_step, optimiser_of, steps_until_replayed
 
@@ -59,7 +59,7 @@ class Subject:
 
     def model(self, attention_dropout: float = 0.0, dropout: float = 0.0) -> TransPose:
         """With random weights, which take as long as trained ones."""
-        model = build_model(self.variant, len(COCO), dropout, attention_dropout)
+        model = build_model(self.variant, len(COCO_PERSON), dropout, attention_dropout)
         initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
         return model
 
@@ -72,8 +72,8 @@ class Subject:
         """Noise with keypoints all over it."""
         generator = torch.Generator().manual_seed(1)
         height, width = self.variant.heatmap_size
-        joints = torch.rand(self.batch_size, len(COCO), 2, generator=generator) * torch.tensor([width, height])
-        visible = torch.ones(self.batch_size, len(COCO), dtype=torch.bool)
+        joints = torch.rand(self.batch_size, len(COCO_PERSON), 2, generator=generator) * torch.tensor([width, height])
+        visible = torch.ones(self.batch_size, len(COCO_PERSON), dtype=torch.bool)
         return TrainingBatch(self.crops(), joints, visible, torch.arange(self.batch_size).numpy())
 
 
@@ -231,7 +231,7 @@ def own_training(subject: Subject, precision: Precision, attention_dropout: floa
     for group in optimiser.param_groups:
         group["lr"] = highest_rate(training.schedule)
 
-    gradients = gradient_step(model, subject.variant.heatmap_size, COCO, training, compute)
+    gradients = gradient_step(model, subject.variant.heatmap_size, COCO_PERSON, training, compute)
 
     def step() -> None:
         gradients(batch)

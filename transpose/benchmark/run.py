@@ -23,7 +23,7 @@ from transpose.config.variant import Variant
 from transpose.cost import count_operations, count_parameters
 from transpose.errors import InputError
 from transpose.models.variants import build_model
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 _STAGES: Mapping[Part, Callable[[int], Race]] = {
     Part.LOADER: lambda rounds: race_training_samples(rounds=rounds),
@@ -76,7 +76,7 @@ def run_benchmark(order: Order) -> Benchmark:
 
 
 def _network_cost(variant: Variant) -> NetworkCost:
-    model = build_model(variant, len(COCO))
+    model = build_model(variant, len(COCO_PERSON))
     return NetworkCost(
         title=variant.title,
         input_size=variant.input_size,

@@ -6,7 +6,7 @@ from transpose.benchmark.answers import Answers
 from transpose.benchmark.made_up_people import MadeUpPeople, make_up_people
 from transpose.benchmark.race import Race, race
 from transpose.inference.nms import oks_nms, rescore
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 KEYPOINT_THRESHOLD, OKS_THRESHOLD = 0.2, 0.9
 PLAIN, OURS = "person by person", "all at once"
@@ -38,7 +38,7 @@ def suppress_all_at_once(people: MadeUpPeople) -> np.ndarray:
     """[kept] positions of the detections that `oks_nms` keeps, by image and falling score."""
     found = people.detections
     scores = rescore(found.scores, found.keypoints[:, :, 2], KEYPOINT_THRESHOLD)
-    return oks_nms(found.keypoints, scores, people.areas, found.image_ids, COCO.oks_sigmas, OKS_THRESHOLD)
+    return oks_nms(found.keypoints, scores, people.areas, found.image_ids, COCO_PERSON.oks_sigmas, OKS_THRESHOLD)
 
 
 def suppress_person_by_person(people: MadeUpPeople) -> np.ndarray:
@@ -75,4 +75,4 @@ def _oks(people: MadeUpPeople, first: int, second: int) -> float:
     dx = points[first, :, 0] - points[second, :, 0]
     dy = points[first, :, 1] - points[second, :, 1]
     area = (areas[first] + areas[second]) / 2 + np.spacing(1)
-    return np.exp(-(dx**2 + dy**2) / (2 * COCO.oks_sigmas) ** 2 / area / 2).mean()
+    return np.exp(-(dx**2 + dy**2) / (2 * COCO_PERSON.oks_sigmas) ** 2 / area / 2).mean()

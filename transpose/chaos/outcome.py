@@ -13,7 +13,7 @@ from transpose.tracking.inventory import HeldRun, held_runs
 
 LEFT_OUT: Mapping[str, tuple[str, ...]] = {
     # How long a training took, how often it was interrupted, and the digest of a checkpoint that knows that too.
-    "run.json": ("seconds", "resumed_at_epoch", "checkpoint"),
+    "run.json": ("session",),
     # Measured times and the machine's load. Parameters and operations stay.
     "cost": ("timings", "machine"),
     # Where the database lies.

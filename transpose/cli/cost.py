@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from transpose.benchmark.parts import Part
-from transpose.cli.app import app
-from transpose.cli.options import Output, RecipeFile
+from transpose.cli.app import app, step
+from transpose.cli.options import ResultsFolder
 from transpose.errors import InputError
 
 
@@ -83,20 +83,22 @@ def _refuse_idle_options(parts: frozenset[Part], options: Mapping[str, tuple[boo
             raise InputError("cost", None, name, f"does nothing without --part {' or '.join(sorted(served))}")
 
 
-@app.command()
+@step.command()
 def measure_cost(
-    recipe: RecipeFile,
-    settings: Annotated[Path, typer.Option(help="Resolved cost settings.")],
-    keypoints: Annotated[int, typer.Option(min=1)],
-    output: Output,
+    variant: Annotated[str, typer.Argument(help="A variant of the study.")],
+    results: ResultsFolder,
+    keypoints: Annotated[int, typer.Option(min=1, help="Heatmaps of the model.")],
 ) -> None:
-    """Write parameters, multiply-accumulates and times of a variant, as the study's table shows them."""
+    """Measure parameters, multiply-accumulates and times of a variant, as the study's table shows them."""
     from transpose.config.load import read_record
     from transpose.config.recipe import Recipe
     from transpose.config.study import Cost
     from transpose.cost import measure_variant
     from transpose.files import write_json
+    from transpose.study.layout import RecordKind, ResultsLayout
 
-    chosen = read_record(Recipe, recipe)
-    report = measure_variant(chosen.variant, read_record(Cost, settings), keypoints, chosen.training.device)
-    write_json(output, report.model_dump(mode="json"))
+    layout = ResultsLayout(results)
+    recipe = read_record(Recipe, layout.record(RecordKind.RECIPE, variant))
+    settings = read_record(Cost, layout.record(RecordKind.COST))
+    report = measure_variant(recipe.variant, settings, keypoints, recipe.training.device)
+    write_json(layout.cost(variant), report.model_dump(mode="json"))

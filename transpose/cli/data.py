@@ -8,17 +8,24 @@ from typing import Annotated
 
 import typer
 
-from transpose.cli.app import app
-from transpose.cli.options import AnnotationFile, DatasetFile, Output
+from transpose.cli.app import app, step
+from transpose.cli.options import AnnotationFile, DatasetFile, Output, ResultsFolder, SettingName
 from transpose.errors import InputError
 
 
-@app.command()
-def record(kind: str, values: str, output: Output) -> None:
-    """Write a resolved block of configuration, given as JSON, after checking it against its model."""
-    from transpose.config.records import write_record
+@step.command()
+def write_config(
+    study: Annotated[Path, typer.Argument(help="A study's YAML file.")],
+    config: Annotated[Path, typer.Option(help="Folder of variants and data sets.")] = Path("config"),
+    output: Annotated[Path | None, typer.Option("--output", help="Results folder; the study's if not given.")] = None,
+) -> None:
+    """Write a study's resolved configuration, one JSON file for each variant, data set and block of settings."""
+    from transpose.config.base import read_yaml
+    from transpose.study.layout import ResultsLayout
+    from transpose.study.plan import Plan
 
-    write_record(kind, values, output)
+    plan = Plan.of_config(read_yaml(study), config, str(study))
+    plan.write_records(plan.layout if output is None else ResultsLayout(output))
 
 
 @app.command()
@@ -29,7 +36,7 @@ def schema() -> None:
     print(json.dumps(Study.model_json_schema(), indent=2))
 
 
-@app.command()
+@step.command()
 def synthesise(
     dataset: DatasetFile,
     split: Annotated[str, typer.Option()],
@@ -49,7 +56,7 @@ def synthesise(
     render(source, split, output.parent, jobs)
 
 
-@app.command()
+@step.command()
 def label_parts(
     dataset: DatasetFile,
     split: Annotated[str, typer.Option()],
@@ -90,7 +97,7 @@ def convert_mpii(
     print(json.dumps(convert(release, pictures, validation_source(validation_list, hold_out, seed), output), indent=1))
 
 
-@app.command()
+@step.command()
 def download(
     name: Annotated[str, typer.Argument(help="Name of an archive in the table.")],
     folder: Annotated[Path, typer.Option(help="Folder that keeps it, as NAME.zip.")],
@@ -103,7 +110,7 @@ def download(
     fetch(load_archive(name, table), folder / f"{name}.zip", report=lambda line: print(line, file=sys.stderr))
 
 
-@app.command()
+@step.command()
 def fetch(
     url: Annotated[str, typer.Argument(help="Address of a single file, such as detections or a detector's model.")],
     output: Output,
@@ -115,7 +122,7 @@ def fetch(
     fetch_url(url, output, sha256, report=lambda line: print(line, file=sys.stderr))
 
 
-@app.command()
+@step.command()
 def unpack(
     archive: Annotated[Path, typer.Argument(help="A zip archive.")],
     output: Annotated[Path, typer.Option("--output", help="Folder to make; OUTPUT.manifest.json appears beside it.")],
@@ -126,7 +133,7 @@ def unpack(
     unpack_archive(archive, output)
 
 
-@app.command()
+@step.command()
 def arrange(
     dataset: DatasetFile,
     split: Annotated[str, typer.Option()],
@@ -150,7 +157,7 @@ def arrange(
     )
 
 
-@app.command()
+@step.command()
 def sift(
     dataset: DatasetFile,
     annotations: AnnotationFile,
@@ -168,45 +175,43 @@ def sift(
         print(f"{picture.file_name}: {picture.problem}", file=sys.stderr)
 
 
-@app.command()
+@step.command()
 def boxes(
-    dataset: DatasetFile,
-    split: Annotated[str, typer.Option()],
-    source: Annotated[str, typer.Option(help="Name of a box source of the data set.")],
+    results: ResultsFolder,
+    evaluation: SettingName,
     annotations: AnnotationFile,
-    output: Annotated[Path, typer.Option("--output", help="File to write; its .counts.json appears beside it.")],
     file: Annotated[Path | None, typer.Option(help="The source's detection file or model, if it is a URL's.")] = None,
 ) -> None:
-    """Make person boxes in COCO's detection format, and a record of what was left out."""
+    """Make person boxes in COCO's detection format, and count what was left out."""
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
+    from transpose.config.study import EvalSetting
     from transpose.data.box_counts import render_counts
     from transpose.data.box_sources import write_source_boxes
     from transpose.data.coco import load_annotations
+    from transpose.study.layout import RecordKind, ResultsLayout
 
-    settings = read_record(Dataset, dataset)
-    truth = load_annotations(annotations, settings.skeleton)
-    counts = write_source_boxes(settings, split, source, truth, file, output)
+    layout, setting = ResultsLayout(results), EvalSetting.parse(evaluation)
+    dataset = read_record(Dataset, layout.record(RecordKind.DATASET, setting.dataset))
+    truth = load_annotations(annotations, dataset.skeleton)
+    counts = write_source_boxes(
+        dataset, setting.split, setting.boxes, truth, file, layout.boxes(setting), layout.box_counts(setting)
+    )
     print(render_counts(counts), file=sys.stderr)
 
 
-@app.command()
-def evaluate_boxes(
-    dataset: DatasetFile,
-    annotations: AnnotationFile,
-    boxes: Annotated[Path, typer.Option(help="Person boxes, at .../DATASET/SPLIT/BOXES.json.")],
-    output: Output,
-) -> None:
-    """Evaluate person boxes as a detector's by COCO's AP; annotated persons without keypoints count too."""
-    from transpose.config.dataset import Dataset
-    from transpose.config.load import read_record
+@step.command()
+def evaluate_boxes(results: ResultsFolder, evaluation: SettingName, annotations: AnnotationFile) -> None:
+    """Evaluate person boxes like a detector's by COCO's AP; annotated persons without keypoints count too."""
+    from transpose.config.study import EvalSetting
     from transpose.evaluation.box_ap import write_box_metrics
+    from transpose.study.layout import ResultsLayout
 
-    report = write_box_metrics(read_record(Dataset, dataset), annotations, boxes, output)
+    report = write_box_metrics(ResultsLayout(results), EvalSetting.parse(evaluation), annotations)
     print(f"{report.box_count:,} boxes, person AP {report.metrics['AP']:.3f}", file=sys.stderr)
 
 
-@app.command()
+@step.command()
 def fetch_weights(
     name: Annotated[str, typer.Argument(help="Name of weights in the table.")],
     output: Annotated[Path, typer.Option("--output", help="NAME.safetensors; the checkpoint stays beside it.")],

@@ -1,198 +1,109 @@
-"""Verbs that evaluate trained variants."""
+"""Steps that evaluate and analyse trained models."""
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transpose.cli.app import app
+from transpose.cli.app import step
 from transpose.cli.options import (
     AnnotationFile,
-    BoxFile,
     DatasetFile,
-    Output,
-    ProtocolFile,
-    RecipeFile,
-    RunFile,
-    WeightsFile,
+    ResultsFolder,
+    RunName,
+    SettingName,
     Workers,
 )
+from transpose.config.study import Analysis
+
+if TYPE_CHECKING:
+    from transpose.evaluation.analysis_input import AnalysisInput
 
 
-@app.command()
+@step.command()
 def predict(
-    recipe: RecipeFile,
-    protocol: ProtocolFile,
-    dataset: DatasetFile,
-    annotations: AnnotationFile,
-    weights: WeightsFile,
-    boxes: BoxFile,
-    output: Output,
-    workers: Workers = None,
+    run: RunName, results: ResultsFolder, evaluation: SettingName, annotations: AnnotationFile, workers: Workers = None
 ) -> None:
     """Predict the persons in boxes; writes COCO keypoint results."""
-    from transpose.config.dataset import Dataset
-    from transpose.config.load import read_record
-    from transpose.config.recipe import Recipe
-    from transpose.config.study import Protocol
-    from transpose.evaluation.pipeline import predict_file
+    from transpose.evaluation.prediction_file import write_predictions
 
-    settings = read_record(Dataset, dataset)
-    predict_file(
-        read_record(Recipe, recipe).loading_with(workers),
-        weights,
-        settings.skeleton,
-        annotations,
-        boxes,
-        read_record(Protocol, protocol),
-        output,
-        suppress=settings.evaluation == "oks",
-    )
+    write_predictions(analysis_input(run, results, evaluation, annotations, workers))
 
 
-@app.command()
-def evaluate(
-    protocol: ProtocolFile,
-    dataset: DatasetFile,
+@step.command()
+def evaluate(run: RunName, results: ResultsFolder, evaluation: SettingName, annotations: AnnotationFile) -> None:
+    """Evaluate predictions by COCO's AP, checked against pycocotools, or by PCKh, with a bootstrap interval."""
+    from transpose.evaluation.report import write_metrics
+
+    write_metrics(analysis_input(run, results, evaluation, annotations))
+
+
+@step.command()
+def analyse(
+    analysis: Annotated[Analysis, typer.Argument(help="The analysis to run.")],
+    run: RunName,
+    results: ResultsFolder,
+    evaluation: SettingName,
     annotations: AnnotationFile,
-    run: RunFile,
-    boxes: Annotated[Path, typer.Option(help="Person boxes that were predicted on.")],
-    predictions: Annotated[Path, typer.Option(help="COCO keypoint results.")],
-    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
-    bootstrap_seed: Annotated[int, typer.Option(min=0)],
-    output: Output,
-) -> None:
-    """Evaluate predictions by COCO OKS, judged by pycocotools, or by PCKh, with a bootstrap interval."""
-    from transpose.config.dataset import Dataset
-    from transpose.config.load import read_record
-    from transpose.config.study import Protocol
-    from transpose.evaluation.report import Bootstrap, write_metrics
-
-    write_metrics(
-        read_record(Dataset, dataset),
-        annotations,
-        run,
-        read_record(Protocol, protocol),
-        boxes,
-        predictions,
-        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
-        output,
-    )
-
-
-@app.command()
-def ablate_protocol(
-    recipe: RecipeFile,
-    protocol: ProtocolFile,
-    dataset: DatasetFile,
-    annotations: AnnotationFile,
-    run: RunFile,
-    boxes: BoxFile,
-    output: Output,
     workers: Workers = None,
+    parts: Annotated[Path | None, typer.Option(help="Part labels of a rendered split, for body_parts.")] = None,
 ) -> None:
-    """Evaluate a trained variant by every combination of flip test, decoder, suppression and score."""
-    from transpose.config.dataset import Dataset
-    from transpose.config.load import read_record
-    from transpose.config.recipe import Recipe
-    from transpose.config.study import Protocol
-    from transpose.evaluation.protocol_ablation import write_protocol_ablation
+    """Run one analysis of a trained model and write its report."""
+    inputs = analysis_input(run, results, evaluation, annotations, workers)
+    match analysis:
+        case Analysis.PROTOCOLS:
+            from transpose.evaluation.protocol_ablation import write_protocol_ablation
 
-    write_protocol_ablation(
-        read_record(Recipe, recipe).loading_with(workers),
-        run,
-        read_record(Dataset, dataset),
-        annotations,
-        boxes,
-        read_record(Protocol, protocol),
-        output,
-    )
+            write_protocol_ablation(inputs)
+        case Analysis.RESOLUTIONS:
+            from transpose.evaluation.generalise import write_resolutions
 
+            write_resolutions(inputs)
+        case Analysis.PRECISION:
+            from transpose.evaluation.precision import write_precisions
 
-@app.command()
-def generalise(
-    recipe: RecipeFile,
-    protocol: ProtocolFile,
-    dataset: DatasetFile,
-    annotations: AnnotationFile,
-    run: RunFile,
-    boxes: BoxFile,
-    settings: Annotated[Path, typer.Option(help="Resolved input sizes.")],
-    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
-    bootstrap_seed: Annotated[int, typer.Option(min=0)],
-    output: Annotated[Path, typer.Option("--output", help="Folder to make.")],
-    workers: Workers = None,
-) -> None:
-    """Evaluate a trained variant at input sizes that it was not trained at."""
-    from transpose.config.dataset import Dataset
-    from transpose.config.load import read_record
-    from transpose.config.recipe import Recipe
-    from transpose.config.resolution import InputSizes
-    from transpose.config.study import Protocol
-    from transpose.evaluation.generalise import write_resolutions
-    from transpose.evaluation.report import Bootstrap
+            write_precisions(inputs)
+        case Analysis.ATTENTION_STATISTICS:
+            from transpose.attention.statistics_report import write_statistics
 
-    write_resolutions(
-        read_record(Recipe, recipe).loading_with(workers),
-        run,
-        read_record(Dataset, dataset),
-        annotations,
-        boxes,
-        read_record(Protocol, protocol),
-        read_record(InputSizes, settings),
-        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
-        output,
-    )
+            write_statistics(inputs)
+        case Analysis.FAITHFULNESS:
+            from transpose.attention.faithfulness_report import write_faithfulness
+
+            write_faithfulness(inputs)
+        case Analysis.ATTENTION_ABLATION:
+            from transpose.attention.ablation_report import write_attention_ablation
+
+            write_attention_ablation(inputs)
+        case Analysis.BODY_PARTS:
+            from transpose.attention.body_part_report import write_body_parts
+
+            write_body_parts(inputs, parts)
 
 
-@app.command()
-def measure_precision(
-    recipe: RecipeFile,
-    protocol: ProtocolFile,
-    dataset: DatasetFile,
-    annotations: AnnotationFile,
-    run: RunFile,
-    boxes: BoxFile,
-    settings: Annotated[Path, typer.Option(help="Resolved precisions.")],
-    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples over pictures.")],
-    bootstrap_seed: Annotated[int, typer.Option(min=0)],
-    output: Output,
-    workers: Workers = None,
-) -> None:
-    """Predict with a trained variant in cheaper arithmetic, and compare AP and keypoints with fp32."""
-    from transpose.config.dataset import Dataset
-    from transpose.config.load import read_record
-    from transpose.config.precision import Precisions
-    from transpose.config.recipe import Recipe
-    from transpose.config.study import Protocol
-    from transpose.evaluation.precision import write_precisions
-    from transpose.evaluation.report import Bootstrap
-
-    write_precisions(
-        read_record(Recipe, recipe).loading_with(workers),
-        run,
-        read_record(Dataset, dataset),
-        annotations,
-        boxes,
-        read_record(Protocol, protocol),
-        read_record(Precisions, settings),
-        Bootstrap(samples=bootstrap, seed=bootstrap_seed),
-        output,
-    )
-
-
-@app.command()
+@step.command()
 def submit(
     dataset: DatasetFile,
     annotations: AnnotationFile,
     predictions: Annotated[Path, typer.Option(help="COCO keypoint results on a test set.")],
     output: Annotated[Path, typer.Option("--output", help="Zip archive, named as the server asks.")],
 ) -> None:
-    """Pack predictions as COCO's evaluation server takes them."""
+    """Write a submission for COCO's evaluation server."""
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.evaluation.submission import write_submission
 
     persons = write_submission(predictions, annotations, read_record(Dataset, dataset).skeleton, output)
     print(f"{output}: {persons:,} persons", file=sys.stderr)
+
+
+def analysis_input(
+    run: str, results: Path, evaluation: str, annotations: Path, workers: int | None = None
+) -> "AnalysisInput":
+    """What the options of a step name."""
+    from transpose.config.study import EvalSetting
+    from transpose.evaluation.analysis_input import AnalysisInput
+    from transpose.study.layout import ResultsLayout, RunId
+
+    return AnalysisInput(ResultsLayout(results), RunId.parse(run), EvalSetting.parse(evaluation), annotations, workers)

@@ -8,36 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transpose.cli.app import app
-from transpose.cli.options import (
-    DatasetFile,
-    Output,
-    ProtocolFile,
-    RecipeFile,
-    ResultsFolder,
-    StudyName,
-    WeightsFile,
-    Workers,
-)
+from transpose.cli.app import step
+from transpose.cli.options import Output, RecipeFile, ResultsFolder, RunName, WeightsFile, Workers
 from transpose.errors import InputError
 
 if TYPE_CHECKING:
     from transpose.training.distributed import Group
 
 
-@app.command()
+@step.command()
 def train(
-    recipe: RecipeFile,
-    seed: Annotated[int, typer.Option(min=0)],
-    dataset: DatasetFile,
+    run: RunName,
+    results: ResultsFolder,
     train: Annotated[Path, typer.Option(help="Annotations to train on.")],
     validation: Annotated[Path, typer.Option(help="Annotations to validate on.")],
-    protocol: ProtocolFile,
-    results: ResultsFolder,
-    study: StudyName,
     workers: Workers = None,
     picture_cache_gb: Annotated[
-        float | None, typer.Option(min=0, help="GB for decoded pictures; the recipe's if not given.")
+        float | None, typer.Option(min=0, help="GB for decoded images; the recipe's if not given.")
     ] = None,
 ) -> None:
     """Train a variant, in as many processes as its recipe says; the same command after an interruption continues."""
@@ -46,32 +33,37 @@ def train(
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.config.recipe import Recipe
-    from transpose.config.study import Protocol
+    from transpose.config.study import Protocol, Study
     from transpose.progress import TrainingProgress
+    from transpose.study.layout import RecordKind, ResultsLayout, RunId
     from transpose.tracking import LiveRun
     from transpose.training.data import TrainingData
     from transpose.training.distributed import check_devices, is_launched, joined
     from transpose.training.launch import launch
     from transpose.training.run import train_variant
 
-    chosen = read_record(Recipe, recipe).loading_with(workers, picture_cache_gb)
-    training = chosen.training
+    layout, chosen = ResultsLayout(results), RunId.parse(run)
+    study = read_record(Study, layout.record(RecordKind.STUDY))
+    recipe = read_record(Recipe, layout.record(RecordKind.RECIPE, chosen.variant))
+    recipe = recipe.loading_with(workers, picture_cache_gb)
+    training = recipe.training
     weights = [Path(file) for file in (training.backbone_weights, training.initial_weights) if file is not None]
-    refuse_later_inputs([recipe, dataset, protocol, train, validation, *weights])
+    refuse_later_inputs([train, validation, *weights])
     compute = choose_compute(training.device, training.precision, training.threads)
     if training.gpus > 1 and not is_launched():
         check_devices(training.gpus, compute)
         raise typer.Exit(launch(sys.argv[1:], training.gpus))
-    settings = read_record(Dataset, dataset)
-    data = TrainingData(train, validation, settings.skeleton, settings.evaluation)
-    folder = results / "train" / chosen.name / f"seed{seed}"
+    dataset = read_record(Dataset, layout.record(RecordKind.DATASET, study.train.dataset))
+    protocol = read_record(Protocol, layout.record(RecordKind.PROTOCOL))
+    data = TrainingData(train, validation, dataset.skeleton, dataset.evaluation)
+    folder = layout.train(chosen).folder
     with (
         joined(training.gpus, compute) as group,
         told_by_leader(group, folder),
-        LiveRun(results, study, chosen, seed) if group.leads else nullcontext() as live,
+        LiveRun(results, study.name, recipe, int(chosen.seed)) if group.leads else nullcontext() as live,
     ):
         progress = TrainingProgress(training.epochs, sys.stderr, live.epoch if live else lambda _: None)
-        train_variant(chosen, seed, data, read_record(Protocol, protocol), folder, progress, group)
+        train_variant(recipe, int(chosen.seed), data, protocol, folder, progress, group)
 
 
 @contextmanager
@@ -102,22 +94,34 @@ def told_by_leader(group: "Group", folder: Path) -> Iterator[None]:
     raise typer.Exit(status)
 
 
-@app.command()
+@step.command()
 def adopt(
-    recipe: RecipeFile,
+    variant: Annotated[str, typer.Argument(help="A variant of the study.")],
+    results: ResultsFolder,
     weights: WeightsFile,
-    keypoints: Annotated[int, typer.Option(min=1)],
-    output: Annotated[Path, typer.Option("--output", help="run.json; weights.safetensors appears beside it.")],
 ) -> None:
     """Take a released checkpoint in the place of a training."""
+    from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.config.recipe import Recipe
+    from transpose.config.study import Protocol, Study
+    from transpose.study.layout import RecordKind, ResultsLayout, RunId
     from transpose.training.adopt import adopt_released
 
-    adopt_released(read_record(Recipe, recipe), weights, keypoints, output.parent)
+    layout = ResultsLayout(results)
+    study = read_record(Study, layout.record(RecordKind.STUDY))
+    dataset = read_record(Dataset, layout.record(RecordKind.DATASET, study.train.dataset))
+    adopt_released(
+        read_record(Recipe, layout.record(RecordKind.RECIPE, variant)),
+        weights,
+        dataset.skeleton,
+        dataset.evaluation,
+        read_record(Protocol, layout.record(RecordKind.PROTOCOL)),
+        layout.train(RunId(variant, 0)).folder,
+    )
 
 
-@app.command()
+@step.command()
 def export_backbone(
     recipe: RecipeFile,
     weights: WeightsFile,

@@ -15,7 +15,7 @@ from pydantic import (
 from transpose.config.base import Name, PathText, Settings, Size
 from transpose.config.download import Sha256
 from transpose.config.training import Probability
-from transpose.skeleton import COCO, Skeleton
+from transpose.skeleton import COCO_PERSON, Skeleton
 
 
 class GroundTruthBoxes(Settings):
@@ -93,6 +93,11 @@ class SyntheticSource(Settings):
     small_share: Probability = Field(default=0.05, description="Share of pictures with very small people.")
     crowd_share: Probability = Field(default=0.03, description="Share of pictures with an unlabelled crowd.")
     occluder_probability: Probability = Field(default=0.35, description="Chance of an obstacle in front of somebody.")
+    style: Literal["plain", "varied"] = Field(
+        default="plain",
+        description="varied adds clutter behind and in front of people, closer views, busy hands, texture, glasses, and"
+        " effects of light and camera.",
+    )
     smallest_labelled_area: NonNegativeFloat = Field(
         default=32.0**2,
         description="People whose mask has fewer pixels keep box and mask but no keypoints, as in COCO.",
@@ -179,7 +184,7 @@ class Dataset(Settings):
         description="COCO's average precision, or MPII's share of joints found (PCKh), which needs annotated boxes and"
         " `head_size` in the annotations.",
     )
-    skeleton: Skeleton = COCO
+    skeleton: Skeleton = COCO_PERSON
 
     def test_set(self, split: str) -> str | None:
         """What an evaluation server calls a split; None if it is no server's test set."""

@@ -73,18 +73,6 @@ def read_record(model: type[Model], path: Path) -> Model:
     return parse(model, read_json(path), path)
 
 
-def read_run_recipe(run: Path) -> Recipe:
-    """The recipe that a training's run.json holds.
-
-    Raises:
-        InputError: the file is missing, not JSON, or holds none.
-    """
-    content = read_json(run)
-    if not isinstance(content, dict) or "recipe" not in content:
-        raise InputError(run, None, "recipe", "missing; this is no run.json of a training")
-    return parse(Recipe, content["recipe"], run)
-
-
 def load_any_variant(path: Path) -> Variant:
     """A variant from its own YAML file or from a resolved recipe.
 

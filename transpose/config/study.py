@@ -1,15 +1,18 @@
 """A study: which variants are trained on which data, evaluated how, and compared with what."""
 
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Name, PathText, Settings
+from transpose.config.bootstrap import Bootstrap
 from transpose.config.estimate import Estimate
 from transpose.config.precision import Precisions
 from transpose.config.resolution import InputSizes
 from transpose.config.training import Precision, Probability, Training
+from transpose.errors import InputError
 
 
 def _odd(side: int) -> int:
@@ -59,15 +62,42 @@ class Split(Settings):
     split: Name
 
 
+class EvalSetting(NamedTuple):
+    """What a model is evaluated on: the names of a data set, of its split and of the person boxes."""
+
+    dataset: str
+    split: str
+    boxes: str
+
+    @classmethod
+    def parse(cls, text: str) -> "EvalSetting":
+        """The setting of a text such as `coco/val2017/ground_truth`.
+
+        Raises:
+            InputError: it has another form.
+        """
+        parts = text.split("/")
+        if len(parts) != 3 or not all(parts):
+            raise InputError("evaluation", text, None, "must be DATASET/SPLIT/BOXES, such as coco/val2017/ground_truth")
+        return cls(*parts)
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+
 class Evaluation(Split):
     """Where trained models are evaluated, and on whose boxes."""
 
     boxes: tuple[Name, ...] = Field(min_length=1, description="Box sources of the data set's configuration.")
 
+    def settings(self) -> tuple[EvalSetting, ...]:
+        """One for each box source."""
+        return tuple(EvalSetting(self.dataset, self.split, boxes) for boxes in self.boxes)
 
-def places_of(evaluations: tuple[Evaluation, ...]) -> tuple[tuple[str, str, str], ...]:
-    """(data set, split, boxes) of each evaluation, once."""
-    return tuple(dict.fromkeys((e.dataset, e.split, boxes) for e in evaluations for boxes in e.boxes))
+
+def eval_settings(evaluations: tuple[Evaluation, ...]) -> tuple[EvalSetting, ...]:
+    """One for each data set, split and box source, each once."""
+    return tuple(dict.fromkeys(setting for evaluation in evaluations for setting in evaluation.settings()))
 
 
 class Ablation(Settings):
@@ -84,9 +114,9 @@ class SideStudy(Settings):
     variants: tuple[Name, ...] = Field(min_length=1)
     evaluations: tuple[Evaluation, ...] = Field(min_length=1, description="Some or all of the study's evaluations.")
 
-    def places(self) -> tuple[tuple[str, str, str], ...]:
-        """(data set, split, boxes) of each evaluation."""
-        return places_of(self.evaluations)
+    def settings(self) -> tuple[EvalSetting, ...]:
+        """What the variants are analysed on."""
+        return eval_settings(self.evaluations)
 
 
 class ProtocolAblation(SideStudy):
@@ -115,6 +145,37 @@ class Explanation(Settings):
         default=1.0,
         description="Figures show attention above this multiple of uniform attention; the arrays hold all of it.",
     )
+
+
+class Analysis(StrEnum):
+    """The analyses of trained models; files, tables and commands carry the value as their name."""
+
+    PROTOCOLS = "protocol_ablation"
+    RESOLUTIONS = "resolutions"
+    PRECISION = "precision"
+    ATTENTION_STATISTICS = "attention_statistics"
+    FAITHFULNESS = "faithfulness"
+    ATTENTION_ABLATION = "attention_ablation"
+    BODY_PARTS = "body_parts"
+
+
+class StudyTable(StrEnum):
+    """Tables of a study that are not those of one analysis."""
+
+    COMPARISON = "comparison"
+    ABLATIONS = "ablations"
+    VERDICTS = "verdicts"
+    PERSON_BOXES = "person_boxes"
+    FINDINGS = "findings"
+
+
+ATTENTION_ANALYSES = (
+    Analysis.ATTENTION_STATISTICS,
+    Analysis.FAITHFULNESS,
+    Analysis.ATTENTION_ABLATION,
+    Analysis.BODY_PARTS,
+)
+"""Those that the study asks for under `attention`."""
 
 
 class Cost(Settings):
@@ -171,7 +232,7 @@ class Study(Settings):
         return self
 
     def side_studies(self) -> dict[str, SideStudy]:
-        """The closer looks that the study asks for, by key."""
+        """The analyses that the study asks for, by key."""
         looks = {
             "protocol_ablation": self.protocol_ablation,
             "resolutions": self.resolutions,
@@ -180,13 +241,31 @@ class Study(Settings):
         }
         return {key: side for key, side in looks.items() if side is not None}
 
+    def analyses(self) -> dict[Analysis, SideStudy]:
+        """The analyses that the study asks for, each with its variants and settings."""
+        chosen: dict[Analysis, SideStudy | None] = {
+            Analysis.PROTOCOLS: self.protocol_ablation,
+            Analysis.RESOLUTIONS: self.resolutions,
+            Analysis.PRECISION: self.precisions,
+            **dict.fromkeys(ATTENTION_ANALYSES, self.attention),
+        }
+        return {analysis: side for analysis, side in chosen.items() if side is not None}
+
+    @property
+    def bootstrap(self) -> Bootstrap:
+        """How intervals are drawn."""
+        return Bootstrap(samples=self.bootstrap_samples, seed=self.bootstrap_seed)
+
+    def settings(self) -> tuple[EvalSetting, ...]:
+        """What all variants are evaluated on."""
+        return eval_settings(self.evaluations)
+
     @model_validator(mode="after")
     def _looks_closer_at_what_is_there(self) -> "Study":
-        places = places_of(self.evaluations)
         for key, side in self.side_studies().items():
             if unknown := sorted(set(side.variants) - set(self.variants)):
                 raise ValueError(f"{key} names {unknown[0]!r}, which is not among the variants")
-            for place in side.places():
-                if place not in places:
-                    raise ValueError(f"{key} names {' '.join(place)}, which is not among the evaluations")
+            for setting in side.settings():
+                if setting not in self.settings():
+                    raise ValueError(f"{key} names {' '.join(setting)}, which is not among the evaluations")
         return self

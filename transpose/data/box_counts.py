@@ -1,7 +1,5 @@
 """What became of person boxes on their way from a source to a file, as numbers."""
 
-from pathlib import Path
-
 import numpy as np
 from pydantic import NonNegativeInt
 
@@ -47,11 +45,6 @@ class BoxCounts(Settings):
         """Records of the source, or annotated persons, that gave no box."""
         of_annotated = self.annotated.persons - self.kept if self.annotated else 0
         return self.other_categories + self.unknown_pictures + of_annotated
-
-
-def counts_path(boxes: Path) -> Path:
-    """Where the counts of a file of boxes lie."""
-    return boxes.with_suffix(".counts.json")
 
 
 def count_annotated(annotations: CocoAnnotations) -> AnnotatedPersons:

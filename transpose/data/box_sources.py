@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transpose.config.box_files import absent_box_file, file_of
 from transpose.config.dataset import Dataset, DetectionBoxes, DetectorBoxes, SimulatedBoxes
-from transpose.data.box_counts import BoxCounts, count_annotated, counts_path, pictures_without_boxes
+from transpose.data.box_counts import BoxCounts, count_annotated, pictures_without_boxes
 from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxes, write_boxes
 from transpose.data.coco import CocoAnnotations
 from transpose.data.detector.detect import detector_boxes
@@ -22,8 +22,9 @@ def write_source_boxes(
     annotations: CocoAnnotations,
     file: Path | None,
     output: Path,
+    counts_output: Path,
 ) -> BoxCounts:
-    """Write a source's boxes, and beside them (suffix .counts.json) what became of them, which is returned as well.
+    """Write a source's boxes to `output`, and how many were kept and left out to `counts_output`; returns the counts.
 
     Args:
         name: box source of the data set.
@@ -33,7 +34,7 @@ def write_source_boxes(
         InputError: there is no such source, or its file or a picture is missing or wrong.
     """
     boxes, counts = source_boxes(dataset, split, name, annotations, file)
-    with atomic_paths(counts_path(output), output) as (left_out, kept):
+    with atomic_paths(counts_output, output) as (left_out, kept):
         write_json(left_out, counts.model_dump(mode="json"))
         write_boxes(boxes, kept)
     return counts

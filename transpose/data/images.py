@@ -12,7 +12,8 @@ from transpose.data.coco import ImageTable
 from transpose.data.picture_size import PNG_SIGNATURE, announced_size
 from transpose.errors import InputError
 
-_DECODE = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_UPRIGHT = cv2.IMREAD_COLOR_RGB
+_AS_STORED = _UPRIGHT | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 WHOLE = slice(None)
@@ -63,6 +64,18 @@ def read_image(path: PictureFile) -> np.ndarray:
     return decode_image(read_picture_bytes(path), path)
 
 
+def read_upright_image(path: PictureFile) -> np.ndarray:
+    """Decode an image as it is displayed: its EXIF orientation is applied.
+
+    Returns:
+        [H, W, 3] uint8 RGB.
+
+    Raises:
+        InputError: as `read_image`.
+    """
+    return _decode(read_picture_bytes(path), path, _UPRIGHT)
+
+
 def read_picture_bytes(path: PictureFile) -> bytes:
     """All bytes of a picture's file.
 
@@ -89,12 +102,16 @@ def decode_image(data: bytes, path: PictureFile) -> np.ndarray:
     Raises:
         InputError: they are none, cut short or no picture's.
     """
+    return _decode(data, path, _AS_STORED)
+
+
+def _decode(data: bytes, path: PictureFile, flags: int) -> np.ndarray:
     if not data:
         raise InputError(path, None, None, "the picture is empty")
     if _is_cut_short(data):
         raise InputError(path, None, None, "the picture is cut short: its end is missing")
     try:
-        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), _DECODE)
+        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
     except cv2.error as error:  # more than 2^30 pixels, or than there is memory for
         raise InputError(path, None, None, f"cannot be decoded: {error.err}") from None
     if image is None:

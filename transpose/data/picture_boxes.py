@@ -76,7 +76,7 @@ def boxes_of_picture(path: Path, picture: Path) -> np.ndarray:
     return boxes
 
 
-def check_boxes_inside(boxes_xywh: np.ndarray, picture: Path, size_hw: tuple[int, int]) -> None:
+def check_boxes_inside(boxes_xywh: np.ndarray, picture: object, size_hw: tuple[int, int]) -> None:
     """See that something of every box [N, 4] lies in the picture; what reaches out of it is no fault.
 
     Raises:

@@ -9,7 +9,7 @@ from transpose.config.study import Split
 from transpose.data.coco import load_annotations, training_instances
 from transpose.errors import InputError
 from transpose.files import read_json
-from transpose.workflow.plan import Plan
+from transpose.study.plan import Plan
 
 
 @dataclass(frozen=True)

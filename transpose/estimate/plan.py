@@ -12,7 +12,7 @@ from transpose.errors import InputError
 from transpose.estimate.layers import Work
 from transpose.estimate.network import work_of
 from transpose.estimate.persons import StudyCrops, count_crops
-from transpose.workflow.plan import Plan
+from transpose.study.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,14 @@ import pycocotools.cocoeval as pycocoeval
 from pydantic import NonNegativeInt
 
 from transpose.config.base import Name, Settings, parse
-from transpose.config.dataset import BoxKind, Dataset
+from transpose.config.dataset import BoxKind
+from transpose.config.study import EvalSetting
 from transpose.data.boxes import PersonBoxes, read_boxes
 from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, load_annotations
 from transpose.errors import InputError
-from transpose.evaluation.place import place_of
+from transpose.evaluation.analysis_input import read_dataset
 from transpose.files import sha256_of_file, write_json
+from transpose.study.layout import ResultsLayout
 
 STATISTICS = ("AP", "AP50", "AP75", "APS", "APM", "APL", "AR1", "AR10", "AR", "ARS", "ARM", "ARL")
 """The COCO box evaluation's figures, in its order: fractions, and -1 where there is nobody to find. AR is at 100 boxes
@@ -73,23 +75,18 @@ def evaluate_person_boxes(annotations: CocoAnnotations, boxes: PersonBoxes) -> B
     return BoxMetrics(statistics, int((~persons.is_crowd).sum()))
 
 
-def write_box_metrics(dataset: Dataset, annotations: Path, boxes: Path, output: Path) -> BoxReport:
-    """Evaluate a file of person boxes and write a `BoxReport`, which is returned as well.
-
-    Args:
-        boxes: at .../DATASET/SPLIT/BOXES.json; the last three parts name what is evaluated.
+def write_box_metrics(layout: ResultsLayout, setting: EvalSetting, annotations: Path) -> BoxReport:
+    """Evaluate the person boxes of a setting and write a `BoxReport`, which is returned as well.
 
     Raises:
         InputError: a file is missing or wrong, or the data set has no such box source.
     """
-    name, split, source = place_of(boxes, dataset)
+    dataset, boxes = read_dataset(layout, setting), layout.boxes(setting)
     truth, found = load_annotations(annotations, dataset.skeleton), read_boxes(boxes)
     metrics = evaluate_person_boxes(truth, found)
     values = {
-        "dataset": name,
-        "split": split,
-        "boxes": source,
-        "boxes_kind": dataset.boxes[source].kind,
+        **setting._asdict(),
+        "boxes_kind": dataset.boxes[setting.boxes].kind,
         "box_count": len(found),
         "metrics": metrics.statistics,
         "images": len(truth.images),
@@ -98,7 +95,7 @@ def write_box_metrics(dataset: Dataset, annotations: Path, boxes: Path, output: 
         "annotations_sha256": sha256_of_file(annotations),
     }
     report = parse(BoxReport, values, boxes)
-    write_json(output, report.model_dump(mode="json"))
+    write_json(layout.box_metrics(setting), report.model_dump(mode="json"))
     return report
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from transpose.data.coco import CocoAnnotations, PersonInstances
 from transpose.evaluation.matches import MatchTable, precision_curves
 from transpose.evaluation.matching import Pairs, match_greedily, pair_up
-from transpose.evaluation.results import PoseResults
 from transpose.evaluation.similarity import similarities, squared_errors
+from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations
-from transpose.evaluation.results import PoseResults
+from transpose.inference.poses import PoseResults
 
 
 def evaluated_by(

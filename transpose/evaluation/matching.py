@@ -7,7 +7,7 @@ import numpy as np
 
 from transpose.data.coco import PersonInstances
 from transpose.evaluation.matches import THRESHOLDS
-from transpose.evaluation.results import PoseResults
+from transpose.inference.poses import PoseResults
 
 MAX_DETECTIONS = 20
 """Predictions that count in an image, the best scored ones."""

@@ -13,8 +13,8 @@ from transpose.errors import InputError
 from transpose.evaluation.judges import evaluated_by
 from transpose.evaluation.matches import THRESHOLDS, MatchTable, precision_curves, recalls
 from transpose.evaluation.matching import match_greedily, pair_up
-from transpose.evaluation.results import PoseResults
 from transpose.evaluation.similarity import similarities
+from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
 
 STATISTICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")

@@ -11,8 +11,8 @@ from transpose.data.coco import CocoAnnotations, PersonInstances
 from transpose.data.fields import as_areas, column, read_records
 from transpose.errors import InputError
 from transpose.evaluation.joint_hits import JointHits
-from transpose.evaluation.results import PoseResults
 from transpose.files import read_json
+from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
 
 THRESHOLDS: Mapping[str, float] = {"PCKh50": 0.5, "PCKh11": 0.11, "PCKh10": 0.1}

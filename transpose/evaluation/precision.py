@@ -1,38 +1,25 @@
 """What cheaper arithmetic changes in a trained network's predictions, beside fp32 on the same crops."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
-from torch import Tensor
 
-from transpose.compute import Compute, choose_compute, describe_machine
-from transpose.config.base import parse
-from transpose.config.dataset import Dataset
+from transpose.compute import choose_compute, describe_machine
+from transpose.config.bootstrap import Bootstrap
 from transpose.config.precision import Precisions
-from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol
+from transpose.config.study import Analysis
 from transpose.config.training import Precision
-from transpose.data.boxes import read_boxes
-from transpose.data.coco import load_annotations
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
 from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
+from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import paired_difference
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints
-from transpose.evaluation.pipeline import load_model
-from transpose.evaluation.predict import (
-    PredictionCollector,
-    Predictions,
-    finish_predictions,
-    finite_heatmaps_of,
-    predict_heatmaps,
-)
-from transpose.evaluation.report import Bootstrap, Subject, weights_beside
 from transpose.evaluation.side_records import PrecisionReport, PrecisionResult
-from transpose.files import write_json
-from transpose.skeleton import Skeleton
+from transpose.inference.predictions import PredictionCollector, Predictions, finish_predictions
+from transpose.pose_model import PoseModel
+from transpose.study.layout import RecordKind
 
 FAR = 0.99
 """Share of keypoints that `PrecisionResult.far_shift` covers."""
@@ -48,27 +35,24 @@ class Computed:
 
 
 def predict_in_each(
-    model: Callable[[Tensor], Tensor],
-    batches: Iterable[EvaluationBatch],
-    skeleton: Skeleton,
-    protocol: Protocol,
-    computes: Mapping[Precision, Compute],
+    models: Mapping[Precision, PoseModel], batches: Iterable[EvaluationBatch]
 ) -> dict[Precision, Computed]:
     """Keypoints of all crops by the same weights in each arithmetic; crops are read once, heatmaps live a batch.
 
     Args:
+        models: the network in each arithmetic.
         batches: crops of all boxes, each box once, in any order; at least one.
 
     Raises:
-        FloatingPointError: a heatmap is not finite.
+        InputError: a heatmap is not finite.
     """
     collectors: dict[Precision, PredictionCollector] = {
-        precision: PredictionCollector(skeleton, protocol) for precision in computes
+        precision: PredictionCollector(model.skeleton, model.protocol) for precision, model in models.items()
     }
-    peaks: dict[Precision, list[np.ndarray]] = {precision: [] for precision in computes}
+    peaks: dict[Precision, list[np.ndarray]] = {precision: [] for precision in models}
     for batch in batches:
-        for precision, compute in computes.items():
-            heatmaps = predict_heatmaps(model, batch.crops, skeleton, protocol, compute).numpy()
+        for precision, model in models.items():
+            heatmaps = model.predict_heatmaps(batch.crops).numpy()
             collectors[precision].add(batch, heatmaps)
             peaks[precision].append(heatmaps.reshape(*heatmaps.shape[:2], -1).argmax(axis=2))
     return {
@@ -77,52 +61,37 @@ def predict_in_each(
     }
 
 
-def write_precisions(
-    recipe: Recipe,
-    run: Path,
-    dataset: Dataset,
-    annotations: Path,
-    boxes: Path,
-    protocol: Protocol,
-    settings: Precisions,
-    bootstrap: Bootstrap,
-    output: Path,
-) -> None:
-    """Predict with a trained variant in fp32 and in each of `settings`, compare, and write a `PrecisionReport`.
+def write_precisions(inputs: AnalysisInput) -> None:
+    """Predict with a trained model in fp32 and in each precision of the study, and write a `PrecisionReport`.
 
     The baseline is fp32 whatever the recipe trains in.
-
-    Args:
-        run: run.json of the training, its weights.safetensors beside it.
-        output: at .../DATASET/SPLIT/BOXES.json; the last three parts name what is evaluated.
 
     Raises:
         InputError: a file is missing or wrong, there is no box, the device lacks an arithmetic, or heatmaps are not
             finite.
     """
-    subject = Subject.of_files(dataset, annotations, run, boxes, output)
-    skeleton, weights, persons = dataset.skeleton, weights_beside(run), read_boxes(boxes)
+    recipe, protocol, skeleton, bootstrap = inputs.recipe, inputs.protocol, inputs.skeleton, inputs.bootstrap
+    persons, known = inputs.boxes, inputs.annotations
     if not len(persons):
-        raise InputError(boxes, None, None, "no box to predict a person in")
-    model, exact = load_model(recipe, weights, skeleton, protocol, precision="fp32")
-    others: dict[Precision, Compute] = {
-        precision: choose_compute(recipe.training.device, precision, protocol.threads, protocol.compile)
-        for precision in settings.precisions
+        raise InputError(inputs.boxes_file, None, None, "no box to predict a person in")
+    exact = PoseModel.from_weights(recipe, inputs.run_folder.weights, skeleton, protocol, precision="fp32")
+    others: dict[Precision, PoseModel] = {
+        precision: replace(
+            exact, compute=choose_compute(recipe.training.device, precision, protocol.threads, protocol.compile)
+        )
+        for precision in inputs.settings(RecordKind.PRECISIONS, Precisions).precisions
     }
-    known = load_annotations(annotations, skeleton)
-    crops = EvaluationCrops(persons, known, pictures_beside(annotations), recipe.variant.input_size)
-    batches = crops.batches(protocol.batch_size, recipe.training.workers, exact.pins_memory)
-    with finite_heatmaps_of(weights):
-        computed = predict_in_each(model, batches, skeleton, protocol, {"fp32": exact, **others})
+    crops = EvaluationCrops(persons, known, pictures_beside(known.source), recipe.variant.input_size)
+    computed = predict_in_each({"fp32": exact, **others}, exact.batches(crops))
     measured = {
         precision: evaluate_keypoints(known, finish_predictions(one.predictions, persons, protocol, skeleton), skeleton)
         for precision, one in computed.items()
     }
     baseline = measured["fp32"]
-    values = subject.model_dump() | {
+    values = {
         "protocol": protocol,
         "bootstrap": bootstrap,
-        "machine": describe_machine(exact.device),
+        "machine": describe_machine(exact.compute.device),
         "images": baseline.images,
         "persons": baseline.persons,
         "fp32": baseline.statistics,
@@ -131,7 +100,8 @@ def write_precisions(
             for precision in others
         ],
     }
-    write_json(output, parse(PrecisionReport, values, output).model_dump(mode="json"))
+    path = inputs.layout.analysis(Analysis.PRECISION, inputs.run, inputs.setting)
+    write_report(path, PrecisionReport, inputs, values)
 
 
 def _result(

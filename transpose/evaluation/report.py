@@ -3,48 +3,29 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt
 
-from transpose.config.base import Name, Settings, parse
-from transpose.config.dataset import Accuracy, BoxKind, Dataset, accuracy_of
-from transpose.config.load import read_record
+from transpose.config.base import Settings
+from transpose.config.bootstrap import Bootstrap
+from transpose.config.dataset import Accuracy, accuracy_of
 from transpose.config.study import Protocol
-from transpose.data.boxes import read_boxes
-from transpose.data.coco import CocoAnnotations, load_annotations
+from transpose.data.coco import CocoAnnotations
 from transpose.errors import InputError
+from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import bootstrap_interval
 from transpose.evaluation.joint_hits import JointHits
 from transpose.evaluation.joints import JointMetrics, joint_metrics
 from transpose.evaluation.matches import MatchTable
 from transpose.evaluation.oks import evaluate_keypoints, largest_disagreement, official_opinion, second_opinion
 from transpose.evaluation.pckh import JointPckh, evaluate_pckh
-from transpose.evaluation.place import place_of
-from transpose.evaluation.results import PoseResults, read_results_on
-from transpose.files import atomic_paths, sha256_of_file, write_json, write_npz
+from transpose.evaluation.results import read_results_on
+from transpose.evaluation.subject import Subject
+from transpose.files import sha256_of_file
+from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
 
 LARGEST_DISAGREEMENT = 1e-9
 """Two evaluators that differ by more do not compute the same thing."""
-
-
-class TrainedRun(BaseModel):
-    """What evaluations and tables need of a training's run.json, which holds much more."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    variant: Name
-    title: str
-    seed: NonNegativeInt
-    initialisation: str
-    code: dict[str, Any]
-
-
-class Bootstrap(Settings):
-    """How the interval is drawn."""
-
-    samples: PositiveInt
-    seed: NonNegativeInt
-    level: float = 0.95
 
 
 class SecondOpinion(Settings):
@@ -53,51 +34,6 @@ class SecondOpinion(Settings):
     available: bool
     """xtcocotools was there."""
     largest_disagreement: float
-
-
-class Subject(Settings):
-    """Which trained model was evaluated on what, with the digests that pin both."""
-
-    variant: Name
-    title: str
-    seed: NonNegativeInt
-    initialisation: str
-    dataset: Name
-    dataset_title: str
-    split: Name
-    boxes: Name
-    boxes_kind: BoxKind
-    box_count: NonNegativeInt
-    """Boxes that the model was run on."""
-    weights_sha256: str
-    annotations_sha256: str
-    boxes_sha256: str
-
-    @classmethod
-    def of_files(cls, dataset: Dataset, annotations: Path, run: Path, boxes: Path, place: Path) -> "Subject":
-        """The subject that a training's `run`.json and a path `place` at .../DATASET/SPLIT/BOXES.json name.
-
-        Raises:
-            InputError: a file is missing or wrong, or `place` is none.
-        """
-        name, split, source = place_of(place, dataset)
-        trained = read_record(TrainedRun, run)
-        values = {
-            "variant": trained.variant,
-            "title": trained.title,
-            "seed": trained.seed,
-            "initialisation": trained.initialisation,
-            "dataset": name,
-            "dataset_title": dataset.title,
-            "split": split,
-            "boxes": source,
-            "boxes_kind": dataset.boxes[source].kind,
-            "box_count": len(read_boxes(boxes)),
-            "weights_sha256": sha256_of_file(weights_beside(run)),
-            "annotations_sha256": sha256_of_file(annotations),
-            "boxes_sha256": sha256_of_file(boxes),
-        }
-        return parse(cls, values, place)
 
 
 class EvaluationReport(Subject):
@@ -120,50 +56,25 @@ class EvaluationReport(Subject):
     protocol: Protocol
 
 
-def weights_beside(run: Path) -> Path:
-    """Weights of the training that a run.json tells of."""
-    return run.parent / "weights.safetensors"
-
-
-def write_metrics(
-    dataset: Dataset,
-    annotations: Path,
-    run: Path,
-    protocol: Protocol,
-    boxes: Path,
-    predictions: Path,
-    bootstrap: Bootstrap,
-    output: Path,
-) -> None:
+def write_metrics(inputs: AnalysisInput) -> None:
     """Evaluate predictions by the data set's evaluation and write an `EvaluationReport`.
 
-    The table that its interval is resampled from is written beside it (suffix .npz).
-
-    Args:
-        run: run.json of the training that the predictions come from, its weights.safetensors beside it.
-        boxes: those that were predicted on.
-        predictions: COCO results at .../DATASET/SPLIT/BOXES.json; the last three parts name what was evaluated.
+    The table that its interval is resampled from is written with it (suffix .npz).
 
     Raises:
         InputError: a file is missing or wrong, or evaluators of OKS disagree.
     """
-    subject = Subject.of_files(dataset, annotations, run, boxes, predictions)
-    values, table = report_values(subject, dataset, annotations, protocol, predictions, bootstrap)
-    report = parse(EvaluationReport, values, predictions)
-    with atomic_paths(output.with_suffix(".npz"), output) as (resampled, summary):
-        write_npz(resampled, **vars(table))
-        write_json(summary, report.model_dump(mode="json"))
+    values, table = report_values(inputs, inputs.predictions_file)
+    write_report(inputs.layout.metrics(inputs.run, inputs.setting), EvaluationReport, inputs, values, vars(table))
 
 
-def report_values(
-    subject: Subject, dataset: Dataset, annotations: Path, protocol: Protocol, predictions: Path, bootstrap: Bootstrap
-) -> tuple[dict[str, Any], MatchTable | JointHits]:
-    """Evaluate a file of predictions: the values of an `EvaluationReport`, and the table behind its interval.
+def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, Any], MatchTable | JointHits]:
+    """Evaluate a file of predictions: what an `EvaluationReport` adds to `Subject`, and the table behind its interval.
 
     Raises:
         InputError: a file is wrong, or evaluators disagree.
     """
-    truth = load_annotations(annotations, dataset.skeleton)
+    truth, dataset, bootstrap = inputs.annotations, inputs.dataset, inputs.bootstrap
     results = read_results_on(predictions, truth, dataset.skeleton)
     if dataset.evaluation == "pckh":
         metrics, opinion = evaluate_pckh(truth, results, dataset.skeleton), None
@@ -172,7 +83,7 @@ def report_values(
         metrics = evaluate_keypoints(truth, results, dataset.skeleton)
         opinion = _second_opinion(metrics.statistics, truth, results, dataset.skeleton, predictions)
         joints, table = joint_metrics(truth, results, dataset.skeleton), metrics.matches
-    values = subject.model_dump() | {
+    values = {
         "metric": accuracy_of(dataset.evaluation),
         "metrics": metrics.statistics,
         "images": metrics.images,
@@ -183,7 +94,7 @@ def report_values(
         "bootstrap": bootstrap,
         "second_opinion": opinion,
         "predictions_sha256": sha256_of_file(predictions),
-        "protocol": protocol,
+        "protocol": inputs.protocol,
     }
     return values, table
 

@@ -1,6 +1,5 @@
 """Predicted persons in the COCO results format, as evaluation servers take it."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +9,8 @@ from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations
 from transpose.data.fields import as_integers, as_numbers, as_vectors, column, read_records
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
+from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
-
-
-@dataclass(frozen=True)
-class PoseResults:
-    """N predicted persons with K keypoints each."""
-
-    image_ids: np.ndarray
-    """[N] int64."""
-    keypoints: np.ndarray
-    """[N, K, 3] float64: x, y in image pixels and the keypoint's score."""
-    scores: np.ndarray
-    """[N] float64 score of the person."""
-    annotation_ids: np.ndarray | None = None
-    """[N] int64: the person in whose annotated box each was predicted; None where nobody asked for it."""
-
-    def __len__(self) -> int:
-        return len(self.image_ids)
-
-    @property
-    def flat_keypoints(self) -> list[list[float]]:
-        """N lists x, y, score, x, y, score, ..., as files hold them."""
-        return self.keypoints.reshape(len(self), 3 * self.keypoints.shape[1]).tolist()
 
 
 def write_results(results: PoseResults, path: Path) -> None:
@@ -40,19 +18,7 @@ def write_results(results: PoseResults, path: Path) -> None:
 
     Records also name the person in whose box they were predicted, `annotation_id`, where the results know it.
     """
-    records = [
-        {"image_id": image_id, "category_id": PERSON_CATEGORY, "keypoints": keypoints, "score": score}
-        for image_id, keypoints, score in zip(
-            results.image_ids.tolist(),
-            results.flat_keypoints,
-            results.scores.tolist(),
-            strict=True,
-        )
-    ]
-    if results.annotation_ids is not None:
-        for record, annotation_id in zip(records, results.annotation_ids.tolist(), strict=True):
-            record["annotation_id"] = annotation_id
-    write_json(path, records, indent=None)
+    write_json(path, results.to_coco(), indent=None)
 
 
 def read_results(path: Path, skeleton: Skeleton) -> PoseResults:

@@ -3,10 +3,12 @@
 from pydantic import NonNegativeInt
 
 from transpose.config.base import Settings, Size
+from transpose.config.bootstrap import Bootstrap
 from transpose.config.resolution import PositionWay
 from transpose.config.study import Protocol
 from transpose.config.training import Precision
-from transpose.evaluation.report import Bootstrap, EvaluationReport, Subject
+from transpose.evaluation.report import EvaluationReport
+from transpose.evaluation.subject import Subject
 
 
 class ProtocolResult(Settings):

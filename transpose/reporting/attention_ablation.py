@@ -1,19 +1,16 @@
 """What trained models lose when their attention or their positions are changed at test time, as tables of a study."""
 
 from collections.abc import Sequence
-from pathlib import Path
-
-import pandas as pd
 
 from transpose.attention.estimates import Estimate
 from transpose.attention.records import AblationResult, AttentionAblationReport, Change
-from transpose.config.study import Study
-from transpose.reporting.attention_reports import places_and_models
-from transpose.reporting.estimates import mean_estimate, words_of
+from transpose.config.study import Analysis
+from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
+from transpose.reporting.estimates import about, mean_estimate, words_of
 from transpose.reporting.layout import DASH, Section, number
+from transpose.reporting.study_files import StudyFiles
 from transpose.reporting.subjects import mean_percent, place_words
 from transpose.reporting.words import BOX_WORDS, protocol_words
-from transpose.reporting.writers import write_all_formats
 
 KIND_WORDS = {
     "intact": "intact",
@@ -46,39 +43,26 @@ _METRICS = ("AP", "AP50", "AP75", "AR")
 Reports = Sequence[AttentionAblationReport]
 
 
-def write_attention_ablation_table(study: Study) -> None:
+def write_attention_ablation_table(files: StudyFiles) -> None:
     """Write `attention_ablation` as .csv, .md, .html and .tex into the study's results folder.
 
     Raises:
         InputError: the study measures no attention, or a file is missing, broken or of other annotations.
     """
-    rows: list[dict[str, object]] = []
-    sections: list[Section] = []
-    for _, models in places_and_models(study, "attention_ablation", AttentionAblationReport):
+    table = AnalysisTable("Attention changed at test time", FOOTNOTES)
+    for _, models in reports_by_setting(files, Analysis.ATTENTION_ABLATION, AttentionAblationReport):
         for reports in models:
-            rows += ablation_rows(reports)
-        sections += [replacement_section(models), *(head_section(reports) for reports in models)]
-    path = Path(study.results) / "attention_ablation"
-    write_all_formats(
-        path, f"Attention changed at test time: {study.name}", _whole_numbers(pd.DataFrame(rows)), sections, FOOTNOTES
-    )
+            table.rows += ablation_rows(reports)
+        table.sections += [replacement_section(models), *(head_section(reports) for reports in models)]
+    table.write(files, Analysis.ATTENTION_ABLATION)
 
 
 def ablation_rows(reports: Reports) -> list[dict[str, object]]:
     """One row a change of one variant on one place, means over seeds; layers and heads counted from 1."""
     first = reports[0]
-    about: dict[str, object] = {
-        "variant": first.variant,
-        "model": first.title,
-        "dataset": first.dataset_title,
-        "split": first.split,
-        "boxes": first.boxes,
-        "images": first.images,
-        "persons": first.persons,
-        "seeds": len(reports),
-    }
     return [
-        about
+        about(first, len(reports))
+        | {"images": first.images, "persons": first.persons}
         | {"change": change.kind, "layer": _ordinal(change.layer), "head": _ordinal(change.head)}
         | {metric: _mean(results, metric) for metric in _METRICS}
         | _difference_columns(_difference(results))
@@ -167,11 +151,6 @@ def _mean(results: Sequence[AblationResult], metric: str) -> float:
 
 def _ordinal(index: int | None) -> int | None:
     return None if index is None else index + 1
-
-
-def _whole_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """Layers and heads stay integers beside empty cells."""
-    return table.astype({"layer": "Int64", "head": "Int64"})
 
 
 def _note(report: AttentionAblationReport) -> str:

@@ -14,8 +14,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from transpose.attention.dependency import area_on_crop
-from transpose.attention.grid import Grid
+from transpose.attention.maps.dependency import area_on_crop
+from transpose.attention.maps.grid import Grid
 from transpose.files import atomic_path
 from transpose.skeleton import Skeleton
 

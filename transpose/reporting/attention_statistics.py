@@ -1,23 +1,20 @@
 """Where joints' cells look: the table of a study, and a figure of the attention between joints."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from transpose.attention.estimates import Estimate
 from transpose.attention.records import StatisticsReport
-from transpose.config.dataset import Dataset
-from transpose.config.load import read_record
-from transpose.config.study import Study
+from transpose.config.study import Analysis, EvalSetting
 from transpose.files import read_npz
-from transpose.reporting.attention_reports import Place, attention_of, places_and_models, report_path
+from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of
 from transpose.reporting.joint_attention_figure import plot_joint_attention
 from transpose.reporting.layout import Section
+from transpose.reporting.study_files import StudyFiles
 from transpose.reporting.subjects import place_words
-from transpose.reporting.writers import write_all_formats
+from transpose.study.layout import RunId
 
 FOOTNOTES = [
     "Unflipped pass; a joint's query is the cell in which it is found, the places of the others are the annotations'."
@@ -57,22 +54,19 @@ _WHAT = {
 }
 
 
-def write_statistics_tables(study: Study) -> None:
+def write_statistics_tables(files: StudyFiles) -> None:
     """Write `attention_statistics` as .csv, .md, .html and .tex and a figure a place and variant.
 
     Raises:
         InputError: the study measures no attention, or a file is missing, broken or of other annotations.
     """
-    rows: list[dict[str, object]] = []
-    sections: list[Section] = []
-    for place, models in places_and_models(study, "attention_statistics", StatisticsReport):
-        for variant, reports in zip(attention_of(study).variants, models, strict=True):
-            mean = mean_over_seeds(reports)
-            rows += statistics_rows(mean, study.seeds)
-            sections += [statistics_section(mean), difference_section(mean)]
-            _draw(study, place, variant, mean)
-    path = Path(study.results) / "attention_statistics"
-    write_all_formats(path, f"Where joints look: {study.name}", pd.DataFrame(rows), sections, FOOTNOTES)
+    table = AnalysisTable("Where joints look", FOOTNOTES)
+    for setting, models in reports_by_setting(files, Analysis.ATTENTION_STATISTICS, StatisticsReport):
+        for mean in map(mean_over_seeds, models):
+            table.rows += statistics_rows(mean, files.study.seeds)
+            table.sections += [statistics_section(mean), difference_section(mean)]
+            _draw(files, setting, mean)
+    table.write(files, Analysis.ATTENTION_STATISTICS)
 
 
 def statistics_rows(report: StatisticsReport, seeds: int) -> list[dict[str, object]]:
@@ -124,15 +118,15 @@ def _numbers(report: StatisticsReport) -> Iterator[tuple[tuple[object, object, s
         yield ("", "mean", difference.what, difference.measure), difference.mean
 
 
-def _draw(study: Study, place: Place, variant: str, report: StatisticsReport) -> None:
+def _draw(files: StudyFiles, setting: EvalSetting, report: StatisticsReport) -> None:
     """The last layer's joint-to-joint attention, heads and seeds averaged."""
     lifts = []
-    for seed in range(study.seeds):
-        path = report_path(study, "attention_statistics", variant, seed, place).with_suffix(".npz")
+    for seed in range(files.study.seeds):
+        run = RunId(report.variant, seed)
+        path = files.layout.analysis(Analysis.ATTENTION_STATISTICS, run, setting).with_suffix(".npz")
         lifts.append(read_npz(path, ["lift"], "matrices of attention statistics")["lift"][-1, -1])
-    dataset = read_record(Dataset, Path(study.results) / "records" / "datasets" / f"{place[0]}.json")
-    figure = Path(study.results) / "figures" / f"joint_attention_{'_'.join(place)}_{variant}.png"
-    names = [name.replace("_", " ") for name in dataset.skeleton.keypoints]
+    figure = files.layout.figure("joint_attention", *setting, report.variant)
+    names = [name.replace("_", " ") for name in files.datasets[setting.dataset].skeleton.keypoints]
     plot_joint_attention(np.mean(lifts, axis=0), names, _heading(report), figure)
 
 

@@ -1,18 +1,15 @@
 """What hidden and seen keypoints owe to their mirror partners and neighbours, as tables of a study."""
 
 from collections.abc import Iterator
-from pathlib import Path
-
-import pandas as pd
 
 from transpose.attention.estimates import Estimate
 from transpose.attention.records import STATES, BodyPartReport
-from transpose.config.study import Study
-from transpose.reporting.attention_reports import places_and_models
+from transpose.config.study import Analysis
+from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of
 from transpose.reporting.layout import Section
+from transpose.reporting.study_files import StudyFiles
 from transpose.reporting.subjects import place_words
-from transpose.reporting.writers import write_all_formats
 
 GROUP_WORDS = {
     "place": "the joint's place",
@@ -46,21 +43,18 @@ FOOTNOTES = [
 ]
 
 
-def write_body_part_table(study: Study) -> None:
+def write_body_part_table(files: StudyFiles) -> None:
     """Write `body_parts` as .csv, .md, .html and .tex into the study's results folder.
 
     Raises:
         InputError: the study measures no attention, or a file is missing, broken or of other annotations.
     """
-    rows: list[dict[str, object]] = []
-    sections: list[Section] = []
-    for _, models in places_and_models(study, "body_parts", BodyPartReport):
+    table = AnalysisTable("Mirror partners and neighbours", FOOTNOTES)
+    for _, models in reports_by_setting(files, Analysis.BODY_PARTS, BodyPartReport):
         for mean in map(mean_over_seeds, models):
-            rows += body_part_rows(mean, study.seeds)
-            sections += [attention_section(mean), removal_section(mean)]
-    path = Path(study.results) / "body_parts"
-    title = f"Mirror partners and neighbours: {study.name}"
-    write_all_formats(path, title, pd.DataFrame(rows), sections, FOOTNOTES)
+            table.rows += body_part_rows(mean, files.study.seeds)
+            table.sections += [attention_section(mean), removal_section(mean)]
+    table.write(files, Analysis.BODY_PARTS)
 
 
 def body_part_rows(report: BodyPartReport, seeds: int) -> list[dict[str, object]]:

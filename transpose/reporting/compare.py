@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
+from transpose.config.study import StudyTable
 from transpose.reporting.box_table import BoxRow, box_table
 from transpose.reporting.layout import (
     ablation_sections,
@@ -18,6 +18,7 @@ from transpose.reporting.published import Published
 from transpose.reporting.records import AblationRecord, ResultRow
 from transpose.reporting.tables import TOLERANCE, ablation_table, comparison_table, verdict_table
 from transpose.reporting.writers import render_terminal, write_all_formats, write_csv
+from transpose.study.layout import ResultsLayout
 
 FOOTNOTES = [
     "AP, AR and PCKh in per cent. ± is the standard deviation over seeds; the 95 % interval is a bootstrap over"
@@ -56,20 +57,20 @@ def compare(
     )
 
 
-def write_comparison(folder: Path, study: str, comparison: Comparison) -> None:
+def write_comparison(layout: ResultsLayout, study: str, comparison: Comparison) -> None:
     """Write `comparison`, `verdicts` and `ablations`, each as .csv, .md, .html and .tex, atomically.
 
     The boxes stand at the end of the comparison, and as numbers in `person_boxes.csv`.
     """
     results = [*comparison_sections(comparison.results), *box_sections(comparison.boxes)]
     tables = {
-        "comparison": (comparison.results, results, "Comparison"),
-        "verdicts": (comparison.verdicts, [verdict_section(comparison.verdicts)], "Published figures"),
-        "ablations": (comparison.ablations, ablation_sections(comparison.ablations), "Ablations"),
+        StudyTable.COMPARISON: (comparison.results, results, "Comparison"),
+        StudyTable.VERDICTS: (comparison.verdicts, [verdict_section(comparison.verdicts)], "Published figures"),
+        StudyTable.ABLATIONS: (comparison.ablations, ablation_sections(comparison.ablations), "Ablations"),
     }
     for name, (table, sections, title) in tables.items():
-        write_all_formats(folder / name, f"{title}: {study}", table, sections, FOOTNOTES)
-    write_csv(folder / "person_boxes.csv", comparison.boxes)
+        write_all_formats(layout.table(name), f"{title}: {study}", table, sections, FOOTNOTES)
+    write_csv(layout.table(StudyTable.PERSON_BOXES).with_suffix(".csv"), comparison.boxes)
 
 
 def summarise(comparison: Comparison, width: int) -> str:

@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from transpose.attention.dependency import Explanation as PassAreas
-from transpose.config.recipe import Recipe
+from transpose.attention.maps.dependency import Explanation as PassAreas
+from transpose.attention.maps.dependency import encoder_of
+from transpose.config.dataset import Dataset
+from transpose.config.load import read_record
+from transpose.config.run_record import RunRecord
 from transpose.config.study import Explanation, Protocol
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations, training_instances
@@ -15,20 +18,12 @@ from transpose.data.loader import EvaluationCrops
 from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
 from transpose.files import atomic_folder, write_json, write_npz
+from transpose.pose_model import CropKeypoints, PoseModel
 from transpose.reporting.attention_figure import AreaKind, ExplainedPerson, draw_attention
-from transpose.reporting.trained import Keypoints, TrainedModel
-from transpose.skeleton import Skeleton
+from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
 
-def write_explanation(
-    recipe: Recipe,
-    weights: Path,
-    skeleton: Skeleton,
-    annotations: Path,
-    protocol: Protocol,
-    settings: Explanation,
-    folder: Path,
-) -> None:
+def write_explanation(layout: ResultsLayout, run: RunId, dataset: str, split: str, annotations: Path) -> None:
     """Write `maps.npz`, `persons.json` and `figures/` of the persons that `choose_persons` picks.
 
     The keypoints whose areas are shown come from the protocol's prediction (flip test included). The arrays hold the
@@ -38,13 +33,19 @@ def write_explanation(
         InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
             model that has diverged.
     """
+    skeleton = read_record(Dataset, layout.record(RecordKind.DATASET, dataset)).skeleton
+    settings = read_record(Explanation, layout.record(RecordKind.EXPLANATION))
+    protocol = read_record(Protocol, layout.record(RecordKind.PROTOCOL))
+    folder, trained = layout.attention(run, dataset, split), layout.train(run)
     truth = load_annotations(annotations, skeleton)
     boxes = choose_persons(truth, settings.persons)
-    model = TrainedModel(recipe, weights, skeleton, protocol)
-    crops = EvaluationCrops(boxes, truth, pictures_beside(annotations), recipe.variant.input_size)
+    recipe = read_record(RunRecord, trained.record).recipe
+    encoder_of(recipe.variant)
+    model = PoseModel.from_weights(recipe, trained.weights, skeleton, protocol, precision="fp32", compiled=False)
+    crops = EvaluationCrops(boxes, truth, pictures_beside(annotations), model.variant.input_size)
     pictures = crops.batch(np.arange(len(boxes))).crops
-    keypoints = model.keypoints(pictures)
-    passes = [model.explanation(pictures, keypoints, mirrored) for mirrored in (False, True)]
+    keypoints = model.find_keypoints(pictures)
+    passes = [model.explain(pictures, keypoints.points_xy, mirrored) for mirrored in (False, True)]
     write_npz(
         folder / "maps.npz",
         **{f"dependency_{areas.image_pass}": areas.dependency for areas in passes},
@@ -56,18 +57,17 @@ def write_explanation(
     )
     records = _person_records(boxes, truth)
     names = [f"{record['picture']}, person {record['annotation_id']}" for record in records]
-    draw_persons(model, pictures, keypoints, passes[0], names, skeleton, settings.threshold, folder / "figures")
+    draw_persons(model, pictures, keypoints, passes[0], names, settings.threshold, folder / "figures")
     figures = {"pass": passes[0].image_pass, "grid": model.grid.size, "persons": records}
     write_json(folder / "persons.json", figures)
 
 
 def draw_persons(
-    model: TrainedModel,
+    model: PoseModel,
     crops: Tensor,
-    keypoints: Keypoints,
+    keypoints: CropKeypoints,
     explanation: PassAreas,
     names: Sequence[str],
-    skeleton: Skeleton,
     threshold: float,
     folder: Path,
 ) -> None:
@@ -89,7 +89,7 @@ def draw_persons(
                     areas[person],
                     model.grid,
                 )
-                draw_attention(shown, kind, skeleton, title, figures / f"{person}_{kind}.png", threshold)
+                draw_attention(shown, kind, model.skeleton, title, figures / f"{person}_{kind}.png", threshold)
 
 
 def choose_persons(annotations: CocoAnnotations, count: int) -> PersonBoxes:

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from transpose.attention.maps.dependency import encoder_of
+from transpose.attention.maps.stored import PersonAreas, pack_within
 from transpose.attention.persons import crop_truth
-from transpose.attention.stored import PersonAreas, pack_within
 from transpose.config.dataset import Dataset
-from transpose.config.load import read_run_recipe
+from transpose.config.load import read_record
+from transpose.config.run_record import RunRecord
 from transpose.config.study import Explanation, Protocol
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, load_annotations
@@ -17,10 +19,11 @@ from transpose.data.loader import EvaluationCrops
 from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
 from transpose.files import sha256_of_file
+from transpose.pose_model import CropKeypoints, PoseModel
 from transpose.reporting.explanation import choose_persons
 from transpose.reporting.explorer import ExplorerPage, PageCrops, PageModel, PagePerson, write_page
-from transpose.reporting.trained import Keypoints, TrainedModel
 from transpose.skeleton import Skeleton
+from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId
 
 LARGEST_MODEL = 7_180_000
 """Bytes of one model's packed areas: a page with one model stays under 10 MB, crops, base64 and script included."""
@@ -29,36 +32,32 @@ LARGEST_AREAS = 30_000_000
 """Bytes of all models' packed areas on a page, which they share."""
 
 
-def write_explorer(
-    runs: Sequence[Path],
-    dataset: Dataset,
-    split: str,
-    annotations: Path,
-    protocol: Protocol,
-    settings: Explanation,
-    output: Path,
-) -> None:
+def write_explorer(layout: ResultsLayout, runs: Sequence[RunId], name: str, split: str, annotations: Path) -> None:
     """Write the explorer of trained models on the persons that `choose_persons` picks.
 
     Args:
-        runs: run.json of each model's training; weights.safetensors beside it.
+        name: of the data set.
 
     Raises:
         InputError: a file is missing or wrong, nobody is annotated, a variant has no encoder, or a model has diverged.
     """
+    output = layout.explorer(name, split)
     if not runs:
         raise InputError(output, None, "run", "no trained model to look at")
+    dataset = read_record(Dataset, layout.record(RecordKind.DATASET, name))
+    protocol = read_record(Protocol, layout.record(RecordKind.PROTOCOL))
+    settings = read_record(Explanation, layout.record(RecordKind.EXPLANATION))
     truth = load_annotations(annotations, dataset.skeleton)
     boxes = choose_persons(truth, settings.persons)
     crops: dict[tuple[int, int], PageCrops] = {}
     models = []
     for run in runs:
-        model = load_trained(run, dataset.skeleton, protocol)
+        model = load_to_explore(layout.train(run), dataset.skeleton, protocol)
         size = model.variant.input_size
         if size not in crops:
             crops[size] = annotated_crops(truth, boxes, model)
-        found = model.keypoints(torch.from_numpy(crops[size].crops))
-        models.append(page_model(run, model, crops[size], found, byte_limit(len(runs))))
+        found = model.find_keypoints(torch.from_numpy(crops[size].crops))
+        models.append(page_model(model, crops[size], found, byte_limit(len(runs))))
     names = truth.images.file_names
     persons = [
         PagePerson(names[truth.image_index(image_id)], annotation_id, tuple(box))
@@ -72,16 +71,18 @@ def write_explorer(
     write_page(ExplorerPage(title, about, dataset.skeleton, persons, crops, models), output)
 
 
-def load_trained(run: Path, skeleton: Skeleton, protocol: Protocol) -> TrainedModel:
-    """The model of a training's run.json.
+def load_to_explore(run: RunFolder, skeleton: Skeleton, protocol: Protocol) -> PoseModel:
+    """The model of a training, in fp32.
 
     Raises:
-        InputError: it or the weights beside it are missing or wrong, or its variant has no encoder.
+        InputError: its record or weights are missing or wrong, or its variant has no encoder.
     """
-    return TrainedModel(read_run_recipe(run), run.parent / "weights.safetensors", skeleton, protocol)
+    recipe = read_record(RunRecord, run.record).recipe
+    encoder_of(recipe.variant)
+    return PoseModel.from_weights(recipe, run.weights, skeleton, protocol, precision="fp32", compiled=False)
 
 
-def annotated_crops(annotations: CocoAnnotations, boxes: PersonBoxes, model: TrainedModel) -> PageCrops:
+def annotated_crops(annotations: CocoAnnotations, boxes: PersonBoxes, model: PoseModel) -> PageCrops:
     """Crops of annotated boxes at a model's input size, and the truth in them.
 
     Raises:
@@ -95,18 +96,19 @@ def annotated_crops(annotations: CocoAnnotations, boxes: PersonBoxes, model: Tra
     return PageCrops(pictures, truth.affines, truth.joints_xy, truth.visibility)
 
 
-def page_model(run: Path, model: TrainedModel, crops: PageCrops, found: Keypoints, limit: int) -> PageModel:
+def page_model(model: PoseModel, crops: PageCrops, found: CropKeypoints, limit: int) -> PageModel:
     """A model's areas of all persons, packed into `limit` bytes where that is possible."""
     areas = [
-        model.areas(torch.from_numpy(crop), points) for crop, points in zip(crops.crops, found.points_xy, strict=True)
+        model.cell_areas(torch.from_numpy(crop), points)
+        for crop, points in zip(crops.crops, found.points_xy, strict=True)
     ]
     storage, packed = pack_within(areas, model.grid, limit)
     strong, largest = _strengths(areas)
     return PageModel(
         name=model.recipe.name,
         title=model.variant.title,
-        weights_sha256=sha256_of_file(run.parent / "weights.safetensors"),
-        encoder=model.encoder,
+        weights_sha256=sha256_of_file(model.weights),
+        encoder=encoder_of(model.variant),
         grid=model.grid,
         points_xy=found.points_xy,
         scores=found.scores,

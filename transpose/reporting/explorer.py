@@ -16,9 +16,9 @@ import matplotlib
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from transpose.attention.grid import Grid
-from transpose.attention.quantise import LogScale
-from transpose.attention.stored import PackedAreas, Storage
+from transpose.attention.maps.grid import Grid
+from transpose.attention.maps.quantise import LogScale
+from transpose.attention.maps.stored import PackedAreas, Storage
 from transpose.config.variant import Encoder
 from transpose.files import write_text
 from transpose.skeleton import Skeleton
@@ -94,9 +94,12 @@ def write_page(page: ExplorerPage, path: Path) -> None:
 
     Names come from data: they are in JSON whose angle brackets are escaped, and the script shows them as plain text.
     """
-    environment = Environment(loader=PackageLoader("transpose.reporting"), autoescape=True, undefined=StrictUndefined)
-    script, style = (_source(environment, f"explorer.{suffix}") for suffix in ("js", "css"))
-    html = environment.get_template("explorer.html").render(
+    environment = Environment(
+        loader=PackageLoader("transpose.reporting", "."), autoescape=True, undefined=StrictUndefined
+    )
+    script = _source(environment, "templates/explorer.js")
+    style = _source(environment, "templates/explorer.css")
+    html = environment.get_template("templates/explorer.html").render(
         title=page.title,
         about=page.about,
         script=script,

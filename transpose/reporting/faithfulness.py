@@ -1,20 +1,17 @@
 """The faithfulness of explanations: tables and curves of a study."""
 
 from collections.abc import Iterator
-from pathlib import Path
-
-import pandas as pd
 
 from transpose.attention.estimates import Estimate
 from transpose.attention.records import DIRECTIONS, FaithfulnessReport, Knockout
-from transpose.config.study import Study
-from transpose.reporting.attention_reports import places_and_models
+from transpose.config.study import Analysis
+from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of
 from transpose.reporting.faithfulness_figure import plot_curves
 from transpose.reporting.layout import Section
+from transpose.reporting.study_files import StudyFiles
 from transpose.reporting.subjects import place_words
 from transpose.reporting.words import DEPTH_WORDS
-from transpose.reporting.writers import write_all_formats
 
 RANKING_WORDS = {
     "attention": "attention",
@@ -34,23 +31,21 @@ FOOTNOTES = [
 ]
 
 
-def write_faithfulness_tables(study: Study) -> None:
+def write_faithfulness_tables(files: StudyFiles) -> None:
     """Write `faithfulness` as .csv, .md, .html and .tex and a figure a place into the study's results folder.
 
     Raises:
         InputError: the study measures no attention, or a file is missing, broken or of other annotations.
     """
-    rows: list[dict[str, object]] = []
-    sections: list[Section] = []
-    for place, models in places_and_models(study, "faithfulness", FaithfulnessReport):
+    table = AnalysisTable("Faithfulness of explanations", FOOTNOTES)
+    for setting, models in reports_by_setting(files, Analysis.FAITHFULNESS, FaithfulnessReport):
         means = [mean_over_seeds(reports) for reports in models]
         for mean in means:
-            rows += faithfulness_rows(mean, study.seeds)
-            sections += [knockout_section(mean), curve_section(mean), agreement_section(mean)]
-        figure = Path(study.results) / "figures" / f"faithfulness_{'_'.join(place)}.png"
+            table.rows += faithfulness_rows(mean, files.study.seeds)
+            table.sections += [knockout_section(mean), curve_section(mean), agreement_section(mean)]
+        figure = files.layout.figure(Analysis.FAITHFULNESS, *setting)
         plot_curves(means, RANKING_WORDS, place_words(means[0]), figure)
-    path = Path(study.results) / "faithfulness"
-    write_all_formats(path, f"Faithfulness of explanations: {study.name}", pd.DataFrame(rows), sections, FOOTNOTES)
+    table.write(files, Analysis.FAITHFULNESS)
 
 
 def faithfulness_rows(report: FaithfulnessReport, seeds: int) -> list[dict[str, object]]:

@@ -1,15 +1,14 @@
 """findings.md: what this study's measurements say of the paper's claims about attention."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from transpose.attention.estimates import Estimate
 from transpose.attention.records import AttentionAblationReport, BodyPartReport, FaithfulnessReport, StatisticsReport
 from transpose.config.recipe import Recipe
-from transpose.config.study import Evaluation, Study
+from transpose.config.study import Analysis, EvalSetting, StudyTable
 from transpose.config.variant import Variant
 from transpose.files import atomic_paths
-from transpose.reporting.attention_reports import Place, attention_of, places_and_models
+from transpose.reporting.analysis_table import chosen_analysis, reports_by_setting
 from transpose.reporting.claims import (
     Claim,
     Evidence,
@@ -41,28 +40,28 @@ _EMBEDDINGS = ("sine", "learnable", "none")
 """As the paper ranks them."""
 
 
-def write_findings(study: Study) -> None:
+def write_findings(files: StudyFiles) -> None:
     """Write `findings` as .md and .html into the study's results folder.
 
     Raises:
         InputError: the study measures no attention, or a file is missing, broken or of other annotations.
     """
-    files = StudyFiles.of_study(study)
-    variants = [files.recipes[name].variant for name in attention_of(study).variants]
-    statistics = dict(places_and_models(study, "attention_statistics", StatisticsReport))
-    faithfulness = dict(places_and_models(study, "faithfulness", FaithfulnessReport))
-    ablations = dict(places_and_models(study, "attention_ablation", AttentionAblationReport))
-    body_parts = dict(places_and_models(study, "body_parts", BodyPartReport))
+    chosen = chosen_analysis(files.study, Analysis.ATTENTION_STATISTICS)
+    variants = [files.recipes[name].variant for name in chosen.variants]
+    statistics = dict(reports_by_setting(files, Analysis.ATTENTION_STATISTICS, StatisticsReport))
+    faithfulness = dict(reports_by_setting(files, Analysis.FAITHFULNESS, FaithfulnessReport))
+    ablations = dict(reports_by_setting(files, Analysis.ATTENTION_ABLATION, AttentionAblationReport))
+    body_parts = dict(reports_by_setting(files, Analysis.BODY_PARTS, BodyPartReport))
     sections: list[Section] = []
-    for place, models in statistics.items():
+    for setting, models in statistics.items():
         looks = [mean_over_seeds(reports) for reports in models]
-        tried = [mean_over_seeds(reports) for reports in faithfulness[place]]
-        changed = [mean_over_seeds(reports) for reports in ablations[place]]
-        parts = [mean_over_seeds(reports) for reports in body_parts[place]]
-        claims = claims_of(variants, looks, tried, changed, parts, list(embedding_differences(files, place)))
+        tried = [mean_over_seeds(reports) for reports in faithfulness[setting]]
+        changed = [mean_over_seeds(reports) for reports in ablations[setting]]
+        parts = [mean_over_seeds(reports) for reports in body_parts[setting]]
+        claims = claims_of(variants, looks, tried, changed, parts, list(embedding_differences(files, setting)))
         where = place_words(looks[0])
         sections += [overview(claims, where), *(section_of(claim, where) for claim in claims)]
-    path, title = Path(study.results) / "findings", f"Findings: {study.name}"
+    path, title = files.layout.table(StudyTable.FINDINGS), f"Findings: {files.study.name}"
     with atomic_paths(path.with_suffix(".md"), path.with_suffix(".html")) as (markdown, html):
         write_markdown(markdown, title, sections)
         write_html(html, title, sections, FOOTNOTES)
@@ -112,13 +111,11 @@ def section_of(claim: Claim, where: str) -> Section:
     return Section(f"{where}: {claim.title}", f"{claim.said} {claim.how}", columns, rows)
 
 
-def embedding_differences(files: StudyFiles, place: Place) -> Iterator[tuple[str, str, Estimate]]:
+def embedding_differences(files: StudyFiles, setting: EvalSetting) -> Iterator[tuple[str, str, Estimate]]:
     """AP of models that differ in the position embedding alone, each minus the one that the paper has behind it."""
-    dataset, split, boxes = place
-    evaluation = Evaluation(dataset=dataset, split=split, boxes=(boxes,))
     for better, worse in _pairs(list(files.recipes.values())):
-        _, difference = files.difference(better.name, worse.name, evaluation, boxes)
-        report = files.first_report(better.name, evaluation, boxes)
+        _, difference = files.difference(better.name, worse.name, setting)
+        report = files.first_report(better.name, setting)
         if difference is None or report is None:
             continue
         value, low, high = difference

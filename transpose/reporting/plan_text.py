@@ -7,7 +7,7 @@ from transpose.config.download import load_archives
 from transpose.config.estimate import Estimate
 from transpose.estimate.persons import Crops, StudyCrops
 from transpose.estimate.plan import DiskItem, StudyEstimate, VariantEstimate, estimate_study
-from transpose.workflow.plan import Plan
+from transpose.study.plan import Plan
 
 CARDS = (11, 24, 80)
 """Memory of common classes of cards in GiB."""

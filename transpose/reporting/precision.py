@@ -2,22 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
-import pandas as pd
-
 from transpose.attention.estimates import Estimate
-from transpose.config.load import read_record
-from transpose.config.study import Study
-from transpose.errors import InputError
+from transpose.config.study import Analysis
 from transpose.evaluation.side_records import PrecisionReport, PrecisionResult
+from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.estimates import about, mean_estimate, words_of
 from transpose.reporting.layout import Section, number
-from transpose.reporting.subjects import check_same_inputs, mean_percent, place_words
+from transpose.reporting.study_files import StudyFiles
+from transpose.reporting.subjects import mean_percent, place_words
 from transpose.reporting.words import BOX_WORDS, protocol_words
-from transpose.reporting.writers import write_all_formats
-from transpose.workflow.places import place_of_run
 
 FOOTNOTES = [
     "AP in per cent and differences to fp32 in points, means over seeds, with paired 95 % bootstrap intervals over"
@@ -74,25 +69,19 @@ class PrecisionRow:
         return fmean(getattr(result, field) for _, result in self.seeds)
 
 
-def write_precision_table(study: Study) -> None:
+def write_precision_table(files: StudyFiles) -> None:
     """Write `precision` as .csv, .md, .html and .tex into the study's results folder.
 
     Raises:
         InputError: the study asks for no precisions, or a file is missing, broken or of other
             annotations, boxes or protocols.
     """
-    if study.precisions is None:
-        raise InputError(study.name, None, "precisions", "the study asks for none")
-    table, sections = [], []
-    for place in study.precisions.places():
-        models = [list(_reports(study, variant, place)) for variant in study.precisions.variants]
-        named = [(f"{report.variant} seed {report.seed}", report) for reports in models for report in reports]
-        check_same_inputs("precisions", named, "measure")
+    table = AnalysisTable("Precision", FOOTNOTES)
+    for _, models in reports_by_setting(files, Analysis.PRECISION, PrecisionReport):
         rows = [row for reports in models for row in _rows(reports)]
-        table += [_columns(row) for row in rows]
-        sections.append(precision_section(rows))
-    path = Path(study.results) / "precision"
-    write_all_formats(path, f"Precision: {study.name}", pd.DataFrame(table), sections, FOOTNOTES)
+        table.rows += [_columns(row) for row in rows]
+        table.sections.append(precision_section(rows))
+    table.write(files, Analysis.PRECISION)
 
 
 def precision_section(rows: Sequence[PrecisionRow]) -> Section:
@@ -158,10 +147,3 @@ def _device(row: PrecisionRow) -> str:
 def _rows(reports: Sequence[PrecisionReport]) -> Iterator[PrecisionRow]:
     for index, _ in enumerate(reports[0].results):
         yield PrecisionRow([(report, report.results[index]) for report in reports])
-
-
-def _reports(study: Study, variant: str, place: tuple[str, str, str]) -> Iterator[PrecisionReport]:
-    for seed in range(study.seeds):
-        yield read_record(
-            PrecisionReport, Path(f"{place_of_run(study.results, 'precision', variant, seed, place)}.json")
-        )

@@ -1,19 +1,13 @@
 """What each choice of the evaluation protocol is worth, over all models that it was asked of."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pandas as pd
-
-from transpose.config.load import read_record
-from transpose.config.study import Protocol, Study
-from transpose.errors import InputError
+from transpose.config.study import Analysis, Protocol
 from transpose.evaluation.side_records import ProtocolAblationReport, ProtocolResult
+from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
+from transpose.reporting.estimates import about
 from transpose.reporting.layout import Section, number, with_sign
-from transpose.reporting.subjects import check_same_inputs, mean_percent, place_words
+from transpose.reporting.study_files import StudyFiles
+from transpose.reporting.subjects import mean_percent, place_words
 from transpose.reporting.words import BOX_WORDS, protocol_words
-from transpose.reporting.writers import write_all_formats
-from transpose.workflow.places import place_of_run
 
 FOOTNOTES = [
     "AP and AR in per cent, means over seeds; differences in points to the official combination of the same trainings:"
@@ -27,50 +21,38 @@ _CHOICES = ("flip_test", "decoder", "nms_threshold", "score")
 Reports = list[ProtocolAblationReport]
 
 
-def write_protocol_table(study: Study) -> None:
+def write_protocol_table(files: StudyFiles) -> None:
     """Write `protocol_ablation` as .csv, .md, .html and .tex into the study's results folder.
 
     Raises:
         InputError: the study asks for no protocol ablation, or a file of it is missing, broken or of other
             annotations, boxes or protocols.
     """
-    if study.protocol_ablation is None:
-        raise InputError(study.name, None, "protocol_ablation", "the study asks for none")
-    tables, sections = [], []
-    for place in study.protocol_ablation.places():
-        models = [list(_reports(study, variant, place)) for variant in study.protocol_ablation.variants]
-        named = [(f"{report.variant} seed {report.seed}", report) for reports in models for report in reports]
-        check_same_inputs("protocol ablation", named, "ablate")
-        tables += [protocol_table(reports) for reports in models]
-        sections += [single_choice_section(models), *(combination_section(reports) for reports in models)]
-    path = Path(study.results) / "protocol_ablation"
-    write_all_formats(path, f"Protocol ablation: {study.name}", pd.concat(tables), sections, FOOTNOTES)
+    table = AnalysisTable("Protocol ablation", FOOTNOTES)
+    for _, models in reports_by_setting(files, Analysis.PROTOCOLS, ProtocolAblationReport):
+        for reports in models:
+            table.rows += protocol_rows(reports)
+        table.sections += [single_choice_section(models), *(combination_section(reports) for reports in models)]
+    table.write(files, Analysis.PROTOCOLS)
 
 
-def protocol_table(reports: Reports) -> pd.DataFrame:
-    """One row a combination for the trainings of one variant on one place, means over seeds."""
+def protocol_rows(reports: Reports) -> list[dict[str, object]]:
+    """One row a combination for the trainings of one variant on one setting, means over seeds."""
     first = reports[0]
-    return pd.DataFrame(
-        [
-            {
-                "variant": first.variant,
-                "model": first.title,
-                "dataset": first.dataset_title,
-                "split": first.split,
-                "boxes": first.boxes,
-                "box_source": BOX_WORDS[first.boxes_kind],
-                "images": first.images,
-                "persons": first.persons,
-                "seeds": len(reports),
-                **{choice: getattr(result.protocol, choice) for choice in _CHOICES},
-                "nms_threshold": _nms_words(result.protocol),
-                "official": result.official,
-                **{metric: _mean(reports, index, metric) for metric in _METRICS},
-                "difference": _difference(reports, index),
-            }
-            for index, result in enumerate(first.results)
-        ]
-    )
+    return [
+        about(first, len(reports))
+        | {
+            "box_source": BOX_WORDS[first.boxes_kind],
+            "images": first.images,
+            "persons": first.persons,
+            **{choice: getattr(result.protocol, choice) for choice in _CHOICES},
+            "nms_threshold": _nms_words(result.protocol),
+            "official": result.official,
+            **{metric: _mean(reports, index, metric) for metric in _METRICS},
+            "difference": _difference(reports, index),
+        }
+        for index, result in enumerate(first.results)
+    ]
 
 
 def single_choice_section(models: list[Reports]) -> Section:
@@ -100,13 +82,6 @@ def combination_section(reports: Reports) -> Section:
     )
     columns = ("Decoder", "Flip test", "OKS-NMS", "Score", "AP", "Difference", *_METRICS[1:])
     return Section(f"{place_words(first)}: {first.title}", f"{_note(first)}; seeds {len(reports)}", columns, rows)
-
-
-def _reports(study: Study, variant: str, place: tuple[str, str, str]) -> Iterator[ProtocolAblationReport]:
-    for seed in range(study.seeds):
-        yield read_record(
-            ProtocolAblationReport, Path(f"{place_of_run(study.results, 'protocols', variant, seed, place)}.json")
-        )
 
 
 def _mean(reports: Reports, index: int, metric: str) -> float:

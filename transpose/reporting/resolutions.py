@@ -3,24 +3,22 @@
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
-
-import pandas as pd
 
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import PositionWay, position_ways
-from transpose.config.study import Protocol, Resolutions, Study
-from transpose.errors import InputError
+from transpose.config.study import Analysis, EvalSetting, Protocol
 from transpose.evaluation.report import EvaluationReport
 from transpose.evaluation.side_records import ResolutionReport
+from transpose.reporting.analysis_table import AnalysisTable, chosen_analysis
+from transpose.reporting.estimates import about
 from transpose.reporting.layout import Section, number, with_sign
 from transpose.reporting.resolution_figure import Curve, plot_resolutions
+from transpose.reporting.study_files import StudyFiles
 from transpose.reporting.subjects import check_same_inputs, mean_percent, place_words
 from transpose.reporting.words import BOX_WORDS, protocol_words, size_words
-from transpose.reporting.writers import write_all_formats
-from transpose.workflow.places import place_of_run
+from transpose.study.layout import RunId
 
 FOOTNOTES = [
     "AP and AR in per cent, means over seeds; differences in points to the same weights at the size trained at."
@@ -32,9 +30,6 @@ FOOTNOTES = [
 
 _METRICS = ("AP", "AP50", "AP75", "AR")
 _WAY_WORDS = {"as_trained": "as trained", "no_embedding": "none", "resampled": "resampled", "recomputed": "recomputed"}
-
-Place = tuple[str, str, str]
-"""Data set, split and boxes."""
 
 
 @dataclass(frozen=True)
@@ -66,56 +61,44 @@ class ResolutionRow:
         return 100 * statistics.fmean(low), 100 * statistics.fmean(high)
 
 
-def write_resolution_tables(study: Study) -> None:
+def write_resolution_tables(files: StudyFiles) -> None:
     """Write `resolutions` as .csv, .md, .html and .tex and a figure a place into the study's results folder.
 
     Raises:
         InputError: the study asks for no other sizes, or a file of them is missing, broken or of other
             annotations, boxes or protocols.
     """
-    if study.resolutions is None:
-        raise InputError(study.name, None, "resolutions", "the study asks for none")
-    folder = Path(study.results)
-    tables, sections = [], []
-    for place in study.resolutions.places():
-        rows = list(_rows(study, study.resolutions, place))
-        check_same_inputs("resolutions", [named for row in rows for named in row.named_reports], "evaluate")
-        tables.append(resolution_table(rows))
-        sections.append(resolution_section(rows))
-        path = folder / "figures" / f"resolutions_{'_'.join(place)}.png"
-        plot_resolutions(curves_of(rows, study.variants), _caption(rows), path)
-    write_all_formats(
-        folder / "resolutions", f"Other input sizes: {study.name}", pd.concat(tables), sections, FOOTNOTES
-    )
+    table = AnalysisTable("Other input sizes", FOOTNOTES)
+    for setting in chosen_analysis(files.study, Analysis.RESOLUTIONS).settings():
+        rows = list(_rows(files, setting))
+        check_same_inputs(Analysis.RESOLUTIONS, [named for row in rows for named in row.named_reports])
+        table.rows += resolution_rows(rows)
+        table.sections.append(resolution_section(rows))
+        curves = curves_of(rows, files.study.variants)
+        plot_resolutions(curves, _caption(rows), files.layout.figure(Analysis.RESOLUTIONS, *setting))
+    table.write(files, Analysis.RESOLUTIONS)
 
 
-def resolution_table(rows: list[ResolutionRow]) -> pd.DataFrame:
+def resolution_rows(rows: list[ResolutionRow]) -> list[dict[str, object]]:
     """One row a variant, size and way."""
-    return pd.DataFrame(
-        [
-            {
-                "variant": row.recipe.name,
-                "model": row.recipe.variant.title,
-                "dataset": row.reports[0].dataset_title,
-                "split": row.reports[0].split,
-                "boxes": row.reports[0].boxes,
-                "box_source": BOX_WORDS[row.reports[0].boxes_kind],
-                "protocol": protocol_words(row.reports[0].protocol),
-                "images": row.reports[0].images,
-                "persons": row.reports[0].persons,
-                "seeds": len(row.reports),
-                "trained_input": size_words(row.recipe.variant.input_size),
-                "input": size_words(row.size),
-                "embedding": _embedding(row.recipe),
-                "way": row.way,
-                **{metric: mean_of(row.reports, metric) for metric in _METRICS},
-                "AP_low": row.interval[0],
-                "AP_high": row.interval[1],
-                "difference": row.difference,
-            }
-            for row in rows
-        ]
-    )
+    return [
+        about(row.reports[0], len(row.reports))
+        | {
+            "box_source": BOX_WORDS[row.reports[0].boxes_kind],
+            "protocol": protocol_words(row.reports[0].protocol),
+            "images": row.reports[0].images,
+            "persons": row.reports[0].persons,
+            "trained_input": size_words(row.recipe.variant.input_size),
+            "input": size_words(row.size),
+            "embedding": _embedding(row.recipe),
+            "way": row.way,
+            **{metric: mean_of(row.reports, metric) for metric in _METRICS},
+            "AP_low": row.interval[0],
+            "AP_high": row.interval[1],
+            "difference": row.difference,
+        }
+        for row in rows
+    ]
 
 
 def resolution_section(rows: list[ResolutionRow]) -> Section:
@@ -159,22 +142,21 @@ def mean_of(reports: tuple[EvaluationReport, ...], metric: str) -> float:
     return mean_percent([report.metrics[metric] for report in reports])
 
 
-def _rows(study: Study, settings: Resolutions, place: Place) -> Iterator[ResolutionRow]:
-    results = Path(study.results)
+def _rows(files: StudyFiles, setting: EvalSetting) -> Iterator[ResolutionRow]:
+    settings, layout = files.study.resolutions, files.layout
+    if settings is None:
+        return
     for variant in settings.variants:
-        recipe = read_record(Recipe, results / "records" / "recipes" / f"{variant}.json")
-        metrics, resolutions = (
-            [place_of_run(study.results, kind, variant, seed, place) for seed in range(study.seeds)]
-            for kind in ("metrics", "resolutions")
-        )
-        trained = tuple(read_record(EvaluationReport, Path(f"{run}.json")) for run in metrics)
+        recipe = files.recipes[variant]
+        runs = [RunId(variant, seed) for seed in range(files.study.seeds)]
+        trained = tuple(read_record(EvaluationReport, layout.metrics(run, setting)) for run in runs)
         own = recipe.variant.input_size
         for size in sorted({own, *settings.sizes}):
             if size == own:
                 yield ResolutionRow(recipe, size, "as_trained", trained, trained)
             for way in position_ways(recipe.variant, size, settings.position):
-                name = f"{size_words(size)}_{way}.json"
-                reports = tuple(read_record(ResolutionReport, Path(folder) / name) for folder in resolutions)
+                paths = (layout.resolution(run, setting, size, way) for run in runs)
+                reports = tuple(read_record(ResolutionReport, path) for path in paths)
                 yield ResolutionRow(recipe, size, way, reports, trained)
 
 

@@ -9,75 +9,68 @@ import numpy as np
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
-from transpose.config.study import Evaluation, Study
+from transpose.config.study import EvalSetting, Study
 from transpose.evaluation.bootstrap import ImageTable, paired_difference
 from transpose.evaluation.joint_hits import read_hits
 from transpose.evaluation.matches import read_matches
 from transpose.evaluation.report import EvaluationReport
-from transpose.workflow.places import place_of_run
+from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
 
 @dataclass(frozen=True)
 class StudyFiles:
-    """A study with its resolved recipes and data sets, and where its results lie."""
+    """A study with its resolved recipes and data sets, and where its results are."""
 
+    layout: ResultsLayout
     study: Study
     recipes: dict[str, Recipe]
     datasets: dict[str, Dataset]
 
     @classmethod
-    def of_study(cls, study: Study) -> "StudyFiles":
-        """Read the records that the workflow left in the results folder.
+    def read(cls, layout: ResultsLayout) -> "StudyFiles":
+        """Read the records of a results folder.
 
         Raises:
             InputError: a record is missing or wrong.
         """
-        records = Path(study.results) / "records"
+        study = read_record(Study, layout.record(RecordKind.STUDY))
         names = {evaluation.dataset for evaluation in study.evaluations}
         return cls(
+            layout,
             study,
-            {name: read_record(Recipe, records / "recipes" / f"{name}.json") for name in study.variants},
-            {name: read_record(Dataset, records / "datasets" / f"{name}.json") for name in names},
+            {name: read_record(Recipe, layout.record(RecordKind.RECIPE, name)) for name in study.variants},
+            {name: read_record(Dataset, layout.record(RecordKind.DATASET, name)) for name in names},
         )
 
-    def metrics(self, variant: str, seed: int, evaluation: Evaluation, boxes: str) -> Path:
-        """Metrics file of one run on one evaluation; its match table lies beside it."""
-        place = (evaluation.dataset, evaluation.split, boxes)
-        return Path(f"{place_of_run(self.study.results, 'metrics', variant, seed, place)}.json")
-
-    def report(self, variant: str, seed: int, evaluation: Evaluation, boxes: str) -> EvaluationReport | None:
-        """What was measured of one run on one evaluation; None while nothing was.
+    def report(self, run: RunId, setting: EvalSetting) -> EvaluationReport | None:
+        """What was measured of one run on one setting; None while nothing was.
 
         Raises:
             InputError: the metrics file is broken.
         """
-        path = self.metrics(variant, seed, evaluation, boxes)
+        path = self.layout.metrics(run, setting)
         return read_record(EvaluationReport, path) if path.is_file() else None
 
-    def first_report(self, variant: str, evaluation: Evaluation, boxes: str) -> EvaluationReport | None:
+    def first_report(self, variant: str, setting: EvalSetting) -> EvaluationReport | None:
         """What was measured of the first seed that was."""
-        reports = (self.report(variant, seed, evaluation, boxes) for seed in range(self.study.seeds))
+        reports = (self.report(RunId(variant, seed), setting) for seed in range(self.study.seeds))
         return next((report for report in reports if report is not None), None)
 
     def difference(
-        self, variant: str, baseline: str, evaluation: Evaluation, boxes: str
+        self, variant: str, baseline: str, setting: EvalSetting
     ) -> tuple[int, tuple[float, float, float] | None]:
         """Pairs of trainings that were measured, and the variant's figure minus the baseline's with its interval.
 
-        Each is averaged over the pairs; images are drawn alike for both sides. None where nobody is to be found: the
+        Each is averaged over the pairs; images are drawn alike for both sides. None where no person is labelled: the
         evaluator has no answer then, and two times none is no difference of 0.
         """
         pairs = [
-            tuple(self.metrics(name, seed, evaluation, boxes) for name in (variant, baseline))
+            tuple(self.layout.metrics(RunId(name, seed), setting) for name in (variant, baseline))
             for seed in range(self.study.seeds)
         ]
-        read = read_hits if self.datasets[evaluation.dataset].evaluation == "pckh" else read_matches
+        read = read_hits if self.datasets[setting.dataset].evaluation == "pckh" else read_matches
         complete = [(a, b) for a, b in pairs if a.is_file() and b.is_file()]
         return len(complete), _mean_difference(self.study, complete, read)
-
-    def run_folder(self, variant: str, seed: int) -> Path:
-        """Folder of one training."""
-        return Path(self.study.results) / "train" / variant / f"seed{seed}"
 
 
 def _mean_difference(

@@ -20,12 +20,11 @@ def mean_percent(fractions: Sequence[float]) -> float:
     return 100 * statistics.fmean(fractions) if min(fractions) >= 0 else float("nan")
 
 
-def check_same_inputs(table: str, named: Sequence[tuple[str, Subject]], again: str) -> None:
+def check_same_inputs(table: str, named: Sequence[tuple[str, Subject]]) -> None:
     """See that all of a table of one place stands on the same annotations and boxes, and was made by one protocol.
 
     Args:
         named: what messages call each report, and the report.
-        again: what has to be done with one that does not.
 
     Raises:
         InputError: a report differs from the first.
@@ -35,5 +34,5 @@ def check_same_inputs(table: str, named: Sequence[tuple[str, Subject]], again: s
         for field, words in _SHARED.items():
             # A protocol ablation has no protocol of its own.
             if getattr(subject, field, None) != getattr(first, field, None):
-                problem = f"not the {words} of {first.variant}, seed {first.seed}; {again} again"
+                problem = f"not the {words} of {first.variant}, seed {first.seed}; run its rule again"
                 raise InputError(table, name, field, problem)

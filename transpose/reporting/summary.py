@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
+from transpose.config.study import StudyTable
 from transpose.errors import InputError
+from transpose.study.layout import ResultsLayout, RunId
+
+COMPARED = (StudyTable.COMPARISON, StudyTable.ABLATIONS, StudyTable.VERDICTS)
+"""Tables that the summary names."""
 
 
 def render_summary(results: Path) -> str:
@@ -11,14 +16,15 @@ def render_summary(results: Path) -> str:
     Raises:
         InputError: the folder holds no comparison.
     """
-    tables = results / "comparison.txt"
+    layout = ResultsLayout(results)
+    tables = layout.table(StudyTable.COMPARISON).with_suffix(".txt")
     if not tables.is_file():
         raise InputError(results, None, None, "no comparison here; `make demo` or `snakemake --cores all` makes one")
     report = results / "report.html"
     places = {
-        "tables": f"{results}/comparison.{{csv,md,html,tex}}, {results}/ablations.*, {results}/verdicts.*",
-        "figures": f"{results}/figures/",
-        "attention": f"{results}/attention/, {results}/explorer/*.html",
+        "tables": ", ".join(f"{layout.table(name)}.*" for name in COMPARED),
+        "figures": f"{layout.figure('*').parent}/",
+        "attention": f"{layout.attention_of_run(RunId('*', '*'))}/, {layout.explorer('*', '*')}",
         "report": str(report) if report.is_file() else f"snakemake --report {report} makes it",
         "MLflow": "make ui",
     }

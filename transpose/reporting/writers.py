@@ -62,7 +62,9 @@ def write_markdown(path: Path, title: str, sections: list[Section]) -> None:
 
 def write_html(path: Path, title: str, sections: list[Section], footnotes: list[str]) -> None:
     """Write one self-contained page."""
-    environment = Environment(loader=PackageLoader("transpose.reporting"), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(
+        loader=PackageLoader("transpose.reporting", "."), autoescape=True, undefined=StrictUndefined
+    )
     tables = [
         {
             "title": section.title,
@@ -72,7 +74,10 @@ def write_html(path: Path, title: str, sections: list[Section], footnotes: list[
         }
         for section in sections
     ]
-    write_text(path, environment.get_template("tables.html").render(title=title, sections=tables, footnotes=footnotes))
+    write_text(
+        path,
+        environment.get_template("templates/tables.html").render(title=title, sections=tables, footnotes=footnotes),
+    )
 
 
 def write_tex(path: Path, sections: list[Section]) -> None:

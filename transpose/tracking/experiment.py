@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from transpose.errors import InputError
 from transpose.files import digest_of_value, turn_at
+from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking.connection import connect, sqlite_path, tracking_uri, without_password
 
 if TYPE_CHECKING:
@@ -112,9 +113,9 @@ class Experiment:
         return len(points)
 
 
-def turn_at_run(results: Path, variant: str, seed: int) -> AbstractContextManager[None]:
+def turn_at_run(layout: ResultsLayout, run: RunId) -> AbstractContextManager[None]:
     """Have a run for oneself: of a training that was killed a moment ago somebody may still be telling MLflow."""
-    return turn_at(results / "tracking" / f".{variant}_seed{seed}.lock")
+    return turn_at(layout.tracked_run(run).with_name(f".seed{run.seed}.lock"))
 
 
 def epoch_point(run: "Run", name: str, value: float, epoch: int) -> "Metric":

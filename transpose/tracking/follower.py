@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transpose.errors import InputError
+from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking.connection import tracking_errors
 from transpose.tracking.experiment import Experiment, epoch_point, turn_at_run
 from transpose.tracking.record import epoch_metrics, flat_params, is_locked
@@ -20,8 +21,8 @@ class Follower:
     """One training as it goes on in MLflow; failures are warned about once, and made up for with the next message."""
 
     def __init__(self, uri: str, results: str, study: str, variant: str, seed: int, recipe: dict[str, Any]) -> None:
-        self._uri, self._results, self._study = uri, Path(results), study
-        self._variant, self._seed, self._params = variant, seed, flat_params(recipe)
+        self._uri, self._layout, self._study = uri, ResultsLayout(Path(results)), study
+        self._run, self._seed, self._params = RunId(variant, seed), seed, flat_params(recipe)
         self._pending: list[dict[str, Any]] = []
         self._opened: tuple[Experiment, Run, set[int]] | None = None
         self._warned = False
@@ -36,7 +37,7 @@ class Follower:
 
         That is the case when this training was refused because the other one goes on.
         """
-        held = is_locked(self._results / "train" / self._variant / f"seed{self._seed}")
+        held = is_locked(self._layout.train(self._run).folder)
         self.advance("RUNNING" if held else status)
 
     def advance(self, status: str) -> None:
@@ -53,9 +54,9 @@ class Follower:
 
     def _open(self) -> "tuple[Experiment, Run, set[int]]":
         """The study's experiment, the run, and the epochs that it holds from before an interruption."""
-        experiment = Experiment.open(self._uri, self._results, self._study)
-        with turn_at_run(self._results, self._variant, self._seed):
-            run = experiment.training_run(self._variant, self._seed, self._params, None)
+        experiment = Experiment.open(self._uri, self._layout.root, self._study)
+        with turn_at_run(self._layout, self._run):
+            run = experiment.training_run(self._run.variant, self._seed, self._params, None)
         experiment.add_params(run, self._params)
         return experiment, run, {point.step for point in experiment.client.get_metric_history(run.info.run_id, "loss")}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transpose.tracking.experiment import Experiment
-from transpose.tracking.record import RunRecord
+from transpose.tracking.record import TrackedRun
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,7 @@ _EXAMPLE_BATCH = 2
 """A batch of one would be exported as a constant."""
 
 
-def log_model(experiment: Experiment, run: "Run", record: RunRecord) -> str:
+def log_model(experiment: Experiment, run: "Run", record: TrackedRun) -> str:
     """Log the best weights once; return the id under which `models:/{id}` loads them.
 
     The model takes normalised crops [B, 3, H, W] float32 and gives heatmaps [B, K, H / 4, W / 4].
@@ -45,7 +45,7 @@ def log_model(experiment: Experiment, run: "Run", record: RunRecord) -> str:
     return model.model_id
 
 
-def _save(record: RunRecord, weights: Path, logged: "LoggedModel", folder: Path) -> None:
+def _save(record: TrackedRun, weights: Path, logged: "LoggedModel", folder: Path) -> None:
     import torch
     from mlflow import __version__, pytorch
     from mlflow.models import Model
@@ -66,18 +66,15 @@ def _save(record: RunRecord, weights: Path, logged: "LoggedModel", folder: Path)
     )
 
 
-def _load_network(record: RunRecord, weights: Path) -> "tuple[TransPose, np.ndarray]":
+def _load_network(record: TrackedRun, weights: Path) -> "tuple[TransPose, np.ndarray]":
     """The network in evaluation mode and an example of its input."""
     import numpy as np
 
-    from transpose.config.base import parse
-    from transpose.config.variant import Variant
     from transpose.models.variants import build_model
     from transpose.models.weights import load_weights, read_checkpoint
 
-    variant = parse(Variant, record.recipe["variant"], f"recipe of {record.variant}")
-    keypoints = read_checkpoint(weights)["final_layer.weight"].shape[0]
-    network = build_model(variant, keypoints)
+    variant = record.recipe.variant
+    network = build_model(variant, read_checkpoint(weights)["final_layer.weight"].shape[0])
     load_weights(network, weights)
     return network.eval(), np.zeros((_EXAMPLE_BATCH, 3, *variant.input_size), dtype=np.float32)
 

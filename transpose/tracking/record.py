@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transpose.data.box_counts import counts_path
+from transpose.config.load import read_record
+from transpose.config.recipe import Recipe
+from transpose.config.run_record import RunRecord
+from transpose.config.study import EvalSetting
 from transpose.errors import InputError
 from transpose.files import read_json, read_json_lines, sha256_of_file
-
-_SETTINGS = ("seed", "threads")
-"""Numbers of run.json that say how was trained, not what came out."""
+from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class EvaluationRecord:
 
 
 @dataclass(frozen=True)
-class RunRecord:
+class TrackedRun:
     """One (variant, seed) as its files tell it.
 
     Attributes:
@@ -52,7 +53,7 @@ class RunRecord:
 
     variant: str
     seed: int
-    recipe: dict[str, Any]
+    recipe: Recipe
     params: dict[str, str]
     tags: dict[str, str]
     epochs: dict[int, dict[str, float]]
@@ -67,42 +68,40 @@ class RunRecord:
     weights: tuple[Path, str] | None
 
 
-def read_run(results: Path, variant: str, seed: int) -> RunRecord:
-    """Read everything under `results` that belongs to one variant and seed; missing later stages are left out.
+def read_run(layout: ResultsLayout, run_name: RunId) -> TrackedRun:
+    """Read everything in a results folder that belongs to one training; missing later stages are left out.
 
     Raises:
         InputError: nothing has been trained, a file is broken, or an evaluation is of other weights than the present.
     """
-    place = f"{variant}/seed{seed}"
-    folder = results / "train" / place
+    trained, variant = layout.train(run_name), run_name.variant
+    folder = trained.folder
     if not folder.is_dir():
         raise InputError(folder, None, None, "nothing has been trained here")
-    run_file, weights_file = folder / "run.json", folder / "weights.safetensors"
-    run = read_json(run_file) if run_file.is_file() else {}
-    history_file = folder / "history.jsonl"
-    history = read_json_lines(history_file) if history_file.is_file() else []
+    run_file, weights_file = trained.record, trained.weights
+    run = read_record(RunRecord, run_file) if run_file.is_file() else None
+    history = read_json_lines(trained.history) if trained.history.is_file() else []
     # A finished training names the recipe that it had, whatever the study says today.
-    recipe = run["recipe"] if run else read_json(results / "records" / "recipes" / f"{variant}.json")
+    recipe = run.recipe if run else read_record(Recipe, layout.record(RecordKind.RECIPE, variant))
     weights = (weights_file, _digest_of(weights_file)) if run else None
-    evaluations = tuple(_read_evaluations(results, place, weights))
-    cost_file = results / "cost" / f"{variant}.json"
+    evaluations = tuple(_read_evaluations(layout, run_name, weights))
+    cost_file = layout.cost(variant)
     cost = read_json(cost_file) if cost_file.is_file() else {}
-    outcome = {key: value for key, value in run.items() if isinstance(value, int | float) and key not in _SETTINGS}
-    return RunRecord(
+    return TrackedRun(
         variant=variant,
-        seed=seed,
+        seed=int(run_name.seed),
         recipe=recipe,
-        params=flat_params(recipe),
-        tags=_tags(run, weights),
+        params=flat_params(recipe.deciding_values()),
+        tags=_tags(run, weights) if run else {},
         epochs={record["epoch"]: epoch_metrics(record) for record in history},
-        metrics=dict(_numbers(outcome, "training")) | dict(_numbers(cost, "cost")),
+        metrics=dict(_numbers(_outcome(run), "training")) | dict(_numbers(cost, "cost")),
         evaluations=evaluations,
         datasets=(*_training_data(run), *(evaluation.use for evaluation in evaluations)),
-        artifacts=dict(_artifacts(results, place, variant)),
+        artifacts=dict(_artifacts(layout, run_name)),
         finished=bool(run),
         running=not run and is_locked(folder),
         ended=int(run_file.stat().st_mtime * 1000) if run else None,
-        seconds=float(run.get("seconds") or 0.0),
+        seconds=run.session.seconds if run and run.session else 0.0,
         weights=weights,
     )
 
@@ -148,9 +147,10 @@ def _numbers(value: object, name: str) -> Iterator[tuple[str, float]]:
         yield name, float(value)
 
 
-def _read_evaluations(results: Path, place: str, weights: tuple[Path, str] | None) -> Iterator[EvaluationRecord]:
-    folder = results / "metrics" / place
-    for path in sorted(folder.rglob("[!.]*.json")):
+def _read_evaluations(
+    layout: ResultsLayout, run: RunId, weights: tuple[Path, str] | None
+) -> Iterator[EvaluationRecord]:
+    for path in sorted(layout.metrics_of_run(run).rglob("[!.]*.json")):
         record = read_json(path)
         if weights is not None and record.get("weights_sha256") != weights[1]:
             raise InputError(path, None, "weights_sha256", f"the evaluation is not of {weights[0]}; evaluate again")
@@ -160,7 +160,8 @@ def _read_evaluations(results: Path, place: str, weights: tuple[Path, str] | Non
         numbers = record["metrics"] | {f"{metric}_low": low, f"{metric}_high": high}
         numbers |= {key: record[key] for key in ("images", "persons", "predictions", "second_opinion")}
         numbers["joints"] = {joint["keypoint"]: joint for joint in record["joints"]}
-        numbers["person_boxes"] = _read_boxes(results, path.relative_to(folder))
+        setting = EvalSetting(record["dataset"], record["split"], record["boxes"])
+        numbers["person_boxes"] = _read_boxes(layout, setting)
         use = DatasetUse(
             f"{record['dataset']}/{record['split']}/{record['boxes']}",
             f"{record['dataset']}/{record['split']}",
@@ -171,51 +172,66 @@ def _read_evaluations(results: Path, place: str, weights: tuple[Path, str] | Non
         yield EvaluationRecord(use, dict(_numbers(numbers, name)))
 
 
-def _read_boxes(results: Path, place: Path) -> dict[str, Any]:
-    """What became of the person boxes of an evaluation, and their AP; what has not been made is left out."""
-    counts, metrics = counts_path(results / "boxes" / place), results / "box_ap" / place
+def _read_boxes(layout: ResultsLayout, setting: EvalSetting) -> dict[str, Any]:
+    """Counts of the person boxes of an evaluation, and their AP; what has not been made is left out."""
+    counts, metrics = layout.box_counts(setting), layout.box_metrics(setting)
     told = read_json(counts) if counts.is_file() else {}
     return told | ({"AP": read_json(metrics)["metrics"]["AP"]} if metrics.is_file() else {})
 
 
-def _training_data(run: Mapping[str, Any]) -> Iterator[DatasetUse]:
-    for context, data in run.get("data", {}).items():
-        folder = Path(data["annotations"]).parent
-        yield DatasetUse(f"{'/'.join(folder.parts[-2:])} ({context})", str(folder), data["sha256"], context)
+def _outcome(run: RunRecord | None) -> dict[str, float]:
+    """Numbers of the whole training."""
+    if run is None:
+        return {}
+    numbers: dict[str, float] = {"parameters": run.parameters, "trainable_parameters": run.trainable_parameters}
+    if run.training is not None:
+        numbers |= {f"best_{run.training.metric}": run.training.best_value}
+        numbers |= {"best_epoch": run.training.best_epoch, "persons": run.training.persons}
+    if run.session is not None:
+        numbers |= {"seconds": run.session.seconds, "resumed_at_epoch": run.session.resumed_at_epoch}
+    return numbers
 
 
-def _tags(run: Mapping[str, Any], weights: tuple[Path, str] | None) -> dict[str, str]:
-    code, machine = run.get("code", {}), run.get("environment", {})
+def _training_data(run: RunRecord | None) -> Iterator[DatasetUse]:
+    if run is None or run.training is None:
+        return
+    for context, data in run.training.data:
+        folder = Path(data.annotations).parent
+        yield DatasetUse(f"{'/'.join(folder.parts[-2:])} ({context})", str(folder), data.sha256, context)
+
+
+def _tags(run: RunRecord, weights: tuple[Path, str] | None) -> dict[str, str]:
     values = {
-        "title": run.get("title"),
-        "initialisation": run.get("initialisation"),
-        "git": code.get("git"),
-        "git_dirty": code.get("dirty"),
-        "code_fingerprint": code.get("fingerprint"),
-        "precision": run.get("precision"),
-        "threads": run.get("threads"),
+        "title": run.title,
+        "initialisation": run.initialisation,
+        "git": run.code.git,
+        "git_dirty": run.code.dirty,
+        "code_fingerprint": run.code.fingerprint,
+        "precision": run.recipe.training.precision,
+        "threads": run.recipe.training.threads,
         "weights_sha256": weights and weights[1],
-        **machine,
+        **run.environment,
     }
     tags = {f"transpose.{key}": _text(value) for key, value in values.items() if value is not None}
     # MLflow's own name for the commit, which its pages show.
-    return tags | ({"mlflow.source.git.commit": code["git"]} if code.get("git") else {})
+    return tags | ({"mlflow.source.git.commit": run.code.git} if run.code.git else {})
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _artifacts(results: Path, place: str, variant: str) -> Iterator[tuple[str, Path]]:
+def _artifacts(layout: ResultsLayout, run: RunId) -> Iterator[tuple[str, Path]]:
+    trained = layout.train(run)
     single_files = {
-        "recipe": [results / "records" / "recipes" / f"{variant}.json"],
-        "cost": [results / "cost" / f"{variant}.json"],
-        "training": [results / "train" / place / name for name in ("run.json", "history.jsonl")],
+        "recipe": [layout.record(RecordKind.RECIPE, run.variant)],
+        "cost": [layout.cost(run.variant)],
+        "training": [trained.record, trained.history],
     }
     for stage, paths in single_files.items():
         yield from ((f"{stage}/{path.name}", path) for path in paths if path.is_file())
-    for stage, suffixes in (("metrics", {".json"}), ("attention", {".json", ".png"})):
-        folder = results / stage / place
+    folders = {layout.metrics_of_run(run): {".json"}, layout.attention_of_run(run): {".json", ".png"}}
+    for (folder, suffixes), stage in zip(folders.items(), ("metrics", "attention"), strict=True):
         for path in sorted(folder.rglob("[!.]*")):
             if path.suffix in suffixes:
                 yield f"{stage}/{path.relative_to(folder).as_posix()}", path

@@ -3,13 +3,13 @@
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking.connection import tracking_errors, tracking_uri
 from transpose.tracking.experiment import Experiment, epoch_point, turn_at_run
 from transpose.tracking.model import log_model
-from transpose.tracking.record import DatasetUse, RunRecord, read_run
+from transpose.tracking.record import DatasetUse, TrackedRun, read_run
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric, Run
@@ -18,7 +18,7 @@ _DIGEST_LENGTH = 36
 """The longest digest of a data set that MLflow takes."""
 
 
-def track_run(results: Path, study: str, variant: str, seed: int, uri: str | None = None) -> dict[str, Any]:
+def track_run(layout: ResultsLayout, study: str, chosen: RunId, uri: str | None = None) -> dict[str, Any]:
     """Log what MLflow does not hold yet of one training, its evaluations, figures and weights.
 
     Two calls at once take turns: a job that outlived Snakemake may still be at it when its successor starts.
@@ -35,10 +35,10 @@ def track_run(results: Path, study: str, variant: str, seed: int, uri: str | Non
     Raises:
         InputError: a file is missing or wrong, or the tracking server cannot be reached.
     """
-    record = read_run(results, variant, seed)
-    uri = uri or tracking_uri(results)
-    with tracking_errors(uri), turn_at_run(results, variant, seed):
-        experiment = Experiment.open(uri, results, study)
+    record = read_run(layout, chosen)
+    uri = uri or tracking_uri(layout.root)
+    with tracking_errors(uri), turn_at_run(layout, chosen):
+        experiment = Experiment.open(uri, layout.root, study)
         run, added = _level_run(experiment, record)
         added += experiment.add_tags(run, record.tags)
         _log_datasets(experiment, run, record)
@@ -62,7 +62,7 @@ def track_run(results: Path, study: str, variant: str, seed: int, uri: str | Non
     }
 
 
-def _level_run(experiment: Experiment, record: RunRecord) -> tuple["Run", int]:
+def _level_run(experiment: Experiment, record: TrackedRun) -> tuple["Run", int]:
     """The training's run with its params and epochs logged, and how much of that was new."""
     start = record.ended - int(record.seconds * 1000) if record.ended is not None else None
     run = experiment.training_run(record.variant, record.seed, record.params, start)
@@ -74,7 +74,7 @@ def _level_run(experiment: Experiment, record: RunRecord) -> tuple["Run", int]:
     return run, experiment.add_params(run, record.params) + experiment.add_metrics(run, points)
 
 
-def _missing_points(experiment: Experiment, run: "Run", record: RunRecord) -> list["Metric"] | None:
+def _missing_points(experiment: Experiment, run: "Run", record: TrackedRun) -> list["Metric"] | None:
     """Epoch metrics that the run lacks, or None if it holds numbers of epochs that the files contradict.
 
     While training goes on its own process logs them.
@@ -93,7 +93,9 @@ def _missing_points(experiment: Experiment, run: "Run", record: RunRecord) -> li
     return points
 
 
-def _changed_metrics(experiment: Experiment, run: "Run", record: RunRecord, model_id: str | None) -> Iterator["Metric"]:
+def _changed_metrics(
+    experiment: Experiment, run: "Run", record: TrackedRun, model_id: str | None
+) -> Iterator["Metric"]:
     """Numbers of the whole run that are new or differ from those held; those of evaluations belong to the model."""
     from mlflow.entities import Metric
 
@@ -114,7 +116,7 @@ def _changed_metrics(experiment: Experiment, run: "Run", record: RunRecord, mode
                 yield Metric(name, value, stamp(name), 0, model_id=model_id, **data)
 
 
-def _log_datasets(experiment: Experiment, run: "Run", record: RunRecord) -> None:
+def _log_datasets(experiment: Experiment, run: "Run", record: TrackedRun) -> None:
     """MLflow itself keeps a data set that it holds already for this run."""
     from mlflow.exceptions import MlflowException
 
@@ -136,7 +138,7 @@ def _dataset_input(use: DatasetUse) -> "DatasetInput":
     return DatasetInput(data, [InputTag(key, value) for key, value in tags.items()])
 
 
-def _settle_status(experiment: Experiment, run: "Run", record: RunRecord) -> str:
+def _settle_status(experiment: Experiment, run: "Run", record: TrackedRun) -> str:
     """Set the status that the files speak of: a training that is neither finished nor running was killed."""
     if record.finished:
         status = "FINISHED"

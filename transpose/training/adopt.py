@@ -5,45 +5,58 @@ from pathlib import Path
 import torch
 
 from transpose.compute import describe_machine
+from transpose.config.dataset import EvaluationMethod
 from transpose.config.recipe import Recipe
+from transpose.config.run_record import CodeVersion, ReleasedCheckpoint, RunRecord
+from transpose.config.study import Protocol
 from transpose.cost import count_parameters
-from transpose.files import sha256_of_file, write_json
+from transpose.files import atomic_paths, sha256_of_file, write_json
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights, read_metadata, save_weights
-from transpose.provenance import TRAINING_CODE, code_fingerprint, git_state
+from transpose.provenance import git_state, training_code
+from transpose.skeleton import Skeleton
+from transpose.study.layout import RunFolder
 
 
-def adopt_released(recipe: Recipe, weights: Path, keypoints: int, folder: Path) -> None:
+def adopt_released(
+    recipe: Recipe,
+    weights: Path,
+    skeleton: Skeleton,
+    evaluation: EvaluationMethod,
+    protocol: Protocol,
+    folder: Path,
+) -> None:
     """Write `weights.safetensors` and `run.json` of a variant from the checkpoint that its authors released.
 
     Args:
         weights: safetensors of `models.released.fetch_released`.
+        skeleton: the keypoints that it predicts.
+        protocol: how the study makes predictions with it.
 
     Raises:
         InputError: the checkpoint does not fit the variant, each tensor by name and shape.
     """
-    model = build_model(recipe.variant, keypoints)
+    model = build_model(recipe.variant, len(skeleton))
     load_weights(model, weights)
     metadata = read_metadata(weights)
     parameters = count_parameters(model, recipe.variant)
     initialisation = f"{metadata.get('description', weights.name)}, not trained here"
-    save_weights(
-        model,
-        folder / "weights.safetensors",
-        {"variant": recipe.name, "seed": "0", "initialisation": initialisation},
+    record = RunRecord(
+        recipe=recipe,
+        seed=0,
+        skeleton=skeleton,
+        evaluation=evaluation,
+        protocol=protocol,
+        initialisation=initialisation,
+        parameters=parameters.total,
+        trainable_parameters=parameters.trainable,
+        training=None,
+        session=None,
+        released=ReleasedCheckpoint(sha256=metadata.get("sha256"), converted_sha256=sha256_of_file(weights)),
+        code=CodeVersion.model_validate(git_state() | {"fingerprint": training_code()}),
+        environment=describe_machine(torch.device("cpu")),
     )
-    record = {
-        "variant": recipe.name,
-        "title": recipe.variant.title,
-        "seed": 0,
-        "source": "official",
-        "recipe": recipe.deciding_values(),
-        "initialisation": initialisation,
-        "released_sha256": metadata.get("sha256"),
-        "converted_sha256": sha256_of_file(weights),
-        "parameters": parameters.total,
-        "trainable_parameters": parameters.trainable,
-        "code": {**git_state(), "fingerprint": code_fingerprint(*TRAINING_CODE)},
-        "environment": describe_machine(torch.device("cpu")),
-    }
-    write_json(folder / "run.json", record)
+    files = RunFolder(folder)
+    with atomic_paths(files.weights, files.record) as (adopted, run):
+        save_weights(model, adopted, {"variant": recipe.name, "seed": "0", "initialisation": initialisation})
+        write_json(run, record.model_dump(mode="json"))

@@ -3,8 +3,10 @@
 from contextlib import suppress
 from pathlib import Path
 
+from transpose.config.load import read_record
+from transpose.config.run_record import RunRecord
 from transpose.errors import InputError
-from transpose.files import folder_lock, read_json
+from transpose.files import folder_lock
 
 LATEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 
@@ -31,9 +33,10 @@ def remove_checkpoints_of(run: Path) -> None:
         run: the training's run.json.
 
     Raises:
-        InputError: the file is missing or is not JSON.
+        InputError: the file is missing or wrong.
     """
-    finished = read_json(run).get("checkpoint")
+    session = read_record(RunRecord, run).session
+    finished = session.checkpoint if session else None
     if finished is None or finished != digest_of_checkpoint(run.parent):
         return
     with suppress(InputError), folder_lock(run.parent):

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from transpose.compute import Compute
+from transpose.config.dataset import Accuracy
 from transpose.config.training import Training
 from transpose.data.loader import TrainingBatch, TrainingSamples, training_batches
 from transpose.files import digest_of_value
 from transpose.memory import memory_for
+from transpose.models.transpose import TransPose
 from transpose.training.checkpoint import CheckpointStore
 from transpose.training.distributed import Group
 from transpose.training.interruption import Interrupted, StopRequest
@@ -76,16 +78,16 @@ class TrainingRun:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: TransPose,
         samples: TrainingSamples,
         training: Training,
         seed: int,
         compute: Compute,
         store: CheckpointStore,
         identity: dict[str, Any],
-        validate: Callable[[nn.Module, StopRequest], dict[str, float]],
+        validate: Callable[[TransPose, StopRequest], dict[str, float]],
         group: Group,
-        metric: str = "AP",
+        metric: Accuracy = "AP",
     ) -> None:
         """Place the model on its device and continue from the store's checkpoint if it is of the same `identity`.
 

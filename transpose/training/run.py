@@ -12,22 +12,32 @@ import torch
 from transpose.compute import choose_compute, describe_machine
 from transpose.config.dataset import accuracy_of
 from transpose.config.recipe import Recipe
+from transpose.config.run_record import (
+    AnnotationsUsed,
+    BatchSizes,
+    CodeVersion,
+    LearningRate,
+    RunRecord,
+    TrainingFiles,
+    TrainingResult,
+    TrainingSession,
+)
 from transpose.config.study import Protocol
+from transpose.config.training import Training
 from transpose.cost import count_parameters
 from transpose.data.coco import load_annotations
 from transpose.data.loader import TrainingSamples
 from transpose.data.pictures import pictures_beside
 from transpose.files import atomic_paths, folder_lock, remove_leftovers, sha256_of_file, write_json, write_text
-from transpose.models.initialise import initialise, renew_final_layer
 from transpose.models.transpose import TransPose
-from transpose.models.variants import build_model
-from transpose.models.weights import load_backbone, load_to_fine_tune, read_metadata, save_weights
-from transpose.provenance import TRAINING_CODE, code_fingerprint, git_state
-from transpose.skeleton import Skeleton
+from transpose.models.weights import save_weights
+from transpose.provenance import git_state, training_code
+from transpose.study.layout import RunFolder
 from transpose.training.checkpoint import CheckpointStore, settle_checkpoints
 from transpose.training.checkpoint_files import digest_of_checkpoint
 from transpose.training.data import TrainingData
 from transpose.training.distributed import ALONE, Group
+from transpose.training.first_weights import FirstWeights, first_model
 from transpose.training.loop import DivergedError, Observer, Progress, TrainingRun
 from transpose.training.schedule import highest_rate
 from transpose.training.validation import validator
@@ -44,7 +54,7 @@ def train_variant(
     folder: Path,
     observer: Observer,
     group: Group = ALONE,
-) -> dict[str, Any]:
+) -> RunRecord:
     """Train one variant and write `weights.safetensors` (best), `last.safetensors`, `history.jsonl` and `run.json`.
 
     Interrupted at any moment, the same call continues and ends with the same bytes (fixed device, threads, processes).
@@ -71,76 +81,105 @@ def train_variant(
     if group.size != recipe.training.gpus:
         raise ValueError(f"{group.size} processes cannot train a recipe for {recipe.training.gpus}")
     with group.led(folder_lock(folder)):
-        training = recipe.training
-        compute = choose_compute(training.device, training.precision, training.threads)
-        digests = group.agree(lambda: _input_digests(recipe, data))
-        torch.manual_seed(seed)
-        model, start = group.agree(lambda: _first_model(recipe, data.skeleton))
-        store = CheckpointStore(folder)
-        identity = _identity(recipe, seed, data, protocol, digests)
-        group.agree(lambda: _tidy(folder, store, identity) if group.leads else None)
-        run = group.agree(
-            lambda: TrainingRun(
-                model,
-                _samples(recipe, seed, data),
-                training,
-                seed,
-                compute,
-                store,
-                identity,
-                validator(recipe, data, protocol, compute, folder, group),
-                group,
-                accuracy_of(data.evaluation),
-            )
-        )
+        job = _set_up(recipe, seed, data, protocol, folder, group)
         begin = time.monotonic()
-        first_epoch = run.progress.epoch
-        _note_code(run.progress, training.epochs)
+        first_epoch = job.run.progress.epoch
+        _note_code(job.run.progress, recipe.training.epochs)
         try:
-            progress = run.run(observer)
+            job.run.run(observer)
         except DivergedError as error:
             if group.leads:
-                _write_diverged(error, data, digests, folder)
+                _write_diverged(error, data, job.digests, folder)
             raise
-        parameters = count_parameters(model, recipe.variant)
-        record = {
-            "variant": recipe.name,
-            "title": recipe.variant.title,
-            "seed": seed,
-            "recipe": recipe.deciding_values(),
-            "initialisation": start.description,
-            "backbone_sha256": digests.get("backbone"),
-            "initial_weights_sha256": digests.get("initial"),
-            "not_from_initial_weights": start.new_tensors,
-            "precision": compute.precision,
-            "threads": compute.threads,
-            "batch": {
-                "processes": group.size,
-                "per_process": training.batch_size,
-                "global": training.global_batch,
-            },
-            "learning_rate": {
-                "factor": training.learning_rate_factor,
-                "highest": highest_rate(training.schedule) * training.learning_rate_factor,
-            },
-            "parameters": parameters.total,
-            "trainable_parameters": parameters.trainable,
-            "best_epoch": progress.best_epoch,
-            f"best_{run.metric}": progress.best_value,
-            "epochs": training.epochs,
-            "persons": len(run.samples),
-            "seconds": round(time.monotonic() - begin, 1),
-            "resumed_at_epoch": first_epoch,
-            "data": {
-                "train": {"annotations": str(data.train), "sha256": digests["train"]},
-                "validation": {"annotations": str(data.validation), "sha256": digests["validation"]},
-            },
-            "checkpoint": digest_of_checkpoint(folder),
-            "code": {**git_state(), "fingerprint": "+".join(progress.code)},
-            "environment": describe_machine(compute.device),
-        }
-        group.agree(lambda: _write_outputs(model, progress, record, folder) if group.leads else None)
+        session = TrainingSession(
+            seconds=round(time.monotonic() - begin, 1),
+            resumed_at_epoch=first_epoch,
+            checkpoint=digest_of_checkpoint(folder),
+        )
+        record = _record(job, recipe, seed, data, protocol, session)
+        group.agree(lambda: _write_outputs(job, record, folder) if group.leads else None)
         return record
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A training that is ready to run."""
+
+    run: TrainingRun
+    model: TransPose
+    start: FirstWeights
+    digests: dict[str, str]
+    """SHA-256 of every file that decides the weights."""
+
+
+def _set_up(recipe: Recipe, seed: int, data: TrainingData, protocol: Protocol, folder: Path, group: Group) -> _Job:
+    """The model, its samples and validation, continued from the folder's checkpoint if that is of the same training."""
+    training = recipe.training
+    compute = choose_compute(training.device, training.precision, training.threads)
+    digests = group.agree(lambda: _input_digests(recipe, data))
+    torch.manual_seed(seed)
+    model, start = group.agree(lambda: first_model(recipe, data.skeleton))
+    store = CheckpointStore(folder)
+    identity = _identity(recipe, seed, data, protocol, digests)
+    group.agree(lambda: _tidy(folder, store, identity) if group.leads else None)
+    run = group.agree(
+        lambda: TrainingRun(
+            model,
+            _samples(recipe, seed, data),
+            training,
+            seed,
+            compute,
+            store,
+            identity,
+            validator(recipe, data, protocol, compute, folder, group),
+            group,
+            accuracy_of(data.evaluation),
+        )
+    )
+    return _Job(run, model, start, digests)
+
+
+def _record(
+    job: _Job, recipe: Recipe, seed: int, data: TrainingData, protocol: Protocol, session: TrainingSession
+) -> RunRecord:
+    parameters = count_parameters(job.model, recipe.variant)
+    return RunRecord(
+        recipe=recipe,
+        seed=seed,
+        skeleton=data.skeleton,
+        evaluation=data.evaluation,
+        protocol=protocol,
+        initialisation=job.start.description,
+        parameters=parameters.total,
+        trainable_parameters=parameters.trainable,
+        training=_result(job, recipe.training, data),
+        session=session,
+        released=None,
+        code=CodeVersion.model_validate(git_state() | {"fingerprint": "+".join(job.run.progress.code)}),
+        environment=describe_machine(job.run.compute.device),
+    )
+
+
+def _result(job: _Job, training: Training, data: TrainingData) -> TrainingResult:
+    progress = job.run.progress
+    return TrainingResult(
+        data=TrainingFiles(
+            train=AnnotationsUsed(annotations=str(data.train), sha256=job.digests["train"]),
+            validation=AnnotationsUsed(annotations=str(data.validation), sha256=job.digests["validation"]),
+        ),
+        persons=len(job.run.samples),
+        backbone_sha256=job.digests.get("backbone"),
+        initial_weights_sha256=job.digests.get("initial"),
+        not_from_initial_weights=job.start.new_tensors,
+        batch=BatchSizes(processes=training.gpus, per_process=training.batch_size, all_processes=training.global_batch),
+        learning_rate=LearningRate(
+            factor=training.learning_rate_factor,
+            highest=highest_rate(training.schedule) * training.learning_rate_factor,
+        ),
+        metric=accuracy_of(data.evaluation),
+        best_value=progress.best_value,
+        best_epoch=progress.best_epoch,
+    )
 
 
 def _input_digests(recipe: Recipe, data: TrainingData) -> dict[str, str]:
@@ -151,39 +190,6 @@ def _input_digests(recipe: Recipe, data: TrainingData) -> dict[str, str]:
     if recipe.training.initial_weights is not None:
         files["initial"] = Path(recipe.training.initial_weights)
     return {name: sha256_of_file(path) for name, path in files.items()}
-
-
-@dataclass(frozen=True)
-class _Start:
-    """Where a model's first weights come from."""
-
-    description: str
-    """As tables print it."""
-    new_tensors: list[str] | None = None
-    """Official names of what fine-tuning did not take from its file; None without fine-tuning."""
-
-
-def _first_model(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, _Start]:
-    training = recipe.training
-    model = build_model(recipe.variant, len(skeleton), training.dropout, training.attention_dropout)
-    initialise(model, training.initialisation, pretrained_backbone=training.backbone_weights is not None)
-    if training.initial_weights is not None:
-        path = Path(training.initial_weights)
-        renew_final_layer(model)
-        new_tensors = load_to_fine_tune(model, path)
-        return model, _Start(f"fine-tuned from {_described(path)}", new_tensors)
-    if training.backbone_weights is not None:
-        path = Path(training.backbone_weights)
-        load_backbone(model, path)
-        return model, _Start(f"backbone {_described(path)}")
-    return model, _Start("from scratch")
-
-
-def _described(weights: Path) -> str:
-    metadata = read_metadata(weights) if weights.suffix == ".safetensors" else {}
-    # Trainings name all their files alike, and what they hold.
-    trained = f"{metadata['variant']}, seed {metadata['seed']}" if {"variant", "seed"} <= metadata.keys() else None
-    return metadata.get("description") or trained or weights.name
 
 
 def _samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingSamples:
@@ -222,20 +228,22 @@ def _tidy(folder: Path, store: CheckpointStore, identity: dict[str, Any]) -> Non
 
 def _note_code(progress: Progress, epochs: int) -> None:
     """Add this code to what trained, if anything is left to train; a row is marked unless this one did it all."""
-    code = code_fingerprint(*TRAINING_CODE)
+    code = training_code()
     if progress.epoch < epochs and code not in progress.code:
         progress.code.append(code)
 
 
-def _write_outputs(model: TransPose, progress: Progress, record: dict[str, Any], folder: Path) -> None:
-    metadata = {"variant": record["variant"], "seed": str(record["seed"]), "initialisation": record["initialisation"]}
-    names = ("last.safetensors", "weights.safetensors", "history.jsonl", "run.json")
-    with atomic_paths(*(folder / name for name in names)) as (last, weights, history, run):
-        save_weights(model, last, metadata | {"epoch": str(record["epochs"] - 1)})
+def _write_outputs(job: _Job, record: RunRecord, folder: Path) -> None:
+    model, progress = job.model, job.run.progress
+    metadata = {"variant": record.variant, "seed": str(record.seed), "initialisation": record.initialisation}
+    files = RunFolder(folder)
+    paths = (files.last_weights, files.weights, files.history, files.record)
+    with atomic_paths(*paths) as (last, weights, history, run):
+        save_weights(model, last, metadata | {"epoch": str(progress.epoch - 1)})
         model.load_state_dict(progress.best_weights)
         save_weights(model, weights, metadata | {"epoch": str(progress.best_epoch)})
         write_text(history, "".join(json.dumps(line) + "\n" for line in progress.history))
-        write_json(run, record)
+        write_json(run, record.model_dump(mode="json"))
     (folder / DIVERGED).unlink(missing_ok=True)
 
 

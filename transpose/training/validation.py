@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
 from transpose.compute import Compute
 from transpose.config.recipe import Recipe
@@ -16,7 +15,9 @@ from transpose.data.pictures import pictures_beside
 from transpose.data.workers import share
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.pckh import evaluate_pckh
-from transpose.evaluation.predict import Predictions, finish_predictions, finite_heatmaps_of, predict_keypoints
+from transpose.inference.predictions import Predictions, finish_predictions
+from transpose.models.transpose import TransPose
+from transpose.pose_model import PoseModel
 from transpose.training.data import TrainingData
 from transpose.training.distributed import Group
 from transpose.training.interruption import StopRequest
@@ -29,7 +30,7 @@ def validator(
     compute: Compute,
     folder: Path,
     group: Group,
-) -> Callable[[nn.Module, StopRequest], dict[str, float]]:
+) -> Callable[[TransPose, StopRequest], dict[str, float]]:
     """A function from a model in evaluation mode to its figures on the annotated boxes, in every process.
 
     Each process predicts its share of the boxes, with no box repeated to make shares equal; the leader evaluates all,
@@ -51,10 +52,9 @@ def validator(
     part = boxes.select(share(np.arange(len(boxes)), group.rank, group.size))
     crops = EvaluationCrops(part, annotations, pictures_beside(data.validation), recipe.variant.input_size)
 
-    def predict(model: nn.Module, stop: StopRequest) -> Predictions:
-        with finite_heatmaps_of(folder):
-            batches = crops.batches(protocol.batch_size, recipe.training.workers, compute.pins_memory)
-            return predict_keypoints(model, stop.heeded_between(batches), skeleton, protocol, compute)
+    def predict(network: TransPose, stop: StopRequest) -> Predictions:
+        model = PoseModel(network, recipe, skeleton, protocol, compute, folder)
+        return model.predict_keypoints(stop.heeded_between(model.batches(crops)))
 
     def evaluate(predictions: Predictions) -> dict[str, float]:
         by_oks = data.evaluation == "oks"
@@ -62,9 +62,9 @@ def validator(
         figures = evaluate_keypoints if by_oks else evaluate_pckh
         return figures(annotations, results, skeleton).statistics
 
-    def validate(model: nn.Module, stop: StopRequest) -> dict[str, float]:
-        group.share_buffers(model)
-        predictions = _joined(group.gather(group.agree(lambda: predict(model, stop))))
+    def validate(network: TransPose, stop: StopRequest) -> dict[str, float]:
+        group.share_buffers(network)
+        predictions = _joined(group.gather(group.agree(lambda: predict(network, stop))))
         statistics = group.agree(lambda: evaluate(predictions) if group.leads else {})
         return group.gather(statistics)[0]
 

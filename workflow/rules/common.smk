@@ -4,15 +4,12 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from transpose.config.base import read_yaml
+from transpose.config.study import Analysis, EvalSetting
 from transpose.errors import InputError
-from transpose.provenance import (
-    EVALUATION_CODE,
-    PREDICTION_CODE,
-    TRAINING_CODE,
-    code_fingerprint,
-)
-from transpose.workflow.interpreter import use_this_interpreter
-from transpose.workflow.plan import Plan
+from transpose.provenance import TRAINING, PackageCode
+from transpose.study.interpreter import use_this_interpreter
+from transpose.study.layout import TABLE_SUFFIXES, RecordKind, RunId
+from transpose.study.plan import Plan
 
 use_this_interpreter()
 
@@ -26,12 +23,44 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
-RESULTS = PLAN.study.results
+# Each job's process reads the rules; a file spares it from parsing the package again.
+CODE = PackageCode(cache=Path(".snakemake/code.json"))
+LAYOUT = PLAN.layout
+RESOURCES = PLAN.resources
+# What the wildcards of rules stand for.
+RUN = RunId("{variant}", "{seed}")
+SETTING = EvalSetting("{dataset}", "{split}", "{boxes}")
 GPUS = (
     1
     if PLAN.study.training.device in ("auto", "cuda") and shutil.which("nvidia-smi")
     else 0
 )
+
+
+def code_of(module):
+    """Digest of the code that a rule runs: that of the module whose function its command calls, and of its imports."""
+    return lambda wildcards: CODE.digest(f"transpose.{module}")
+
+
+def record(kind, name="study"):
+    """A record as an input. Rules rerun by its digest among their params: a new date is no new value."""
+    return ancient(LAYOUT.record(kind, name))
+
+
+def digest_of_dataset(wildcards):
+    return PLAN.digest(RecordKind.DATASET, wildcards.dataset)
+
+
+def digest_of_recipe(wildcards):
+    return PLAN.digest(RecordKind.RECIPE, wildcards.variant)
+
+
+def digests(kind, names):
+    return [PLAN.digest(kind, name) for name in names]
+
+
+def workers_of_variant(wildcards):
+    return PLAN.recipes[wildcards.variant].training.workers
 
 
 wildcard_constraints:

@@ -1,11 +1,15 @@
+import atexit
+import sys
+
+
 rule cost:
     input:
-        recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
-        settings=f"{RESULTS}/records/costs/study.json",
+        recipe=record(RecordKind.RECIPE, "{variant}"),
+        settings=record(RecordKind.COST),
     output:
-        f"{RESULTS}/cost/{{variant}}.json",
+        LAYOUT.cost("{variant}"),
     log:
-        f"{RESULTS}/logs/cost/{{variant}}.log",
+        LAYOUT.log("cost", "{variant}"),
     conda:
         "../../environment.yml"
     # A clock needs the machine for itself: all that `--cores` allows is taken, whatever the measurement uses.
@@ -13,10 +17,56 @@ rule cost:
     resources:
         gpu=GPUS,
     params:
-        code=code_fingerprint("cost.py", "models"),
+        code=code_of("cost"),
+        recipe=digest_of_recipe,
+        settings=PLAN.digest(RecordKind.COST),
+        results=LAYOUT.root,
         keypoints=PLAN.data.keypoints(),
     message:
         "Measure what {wildcards.variant} costs"
     shell:
-        "python -m transpose measure-cost --recipe {input.recipe:q} --settings {input.settings:q}"
-        " --keypoints {params.keypoints:q} --output {output:q} > {log:q} 2>&1"
+        "python -m transpose step measure-cost {wildcards.variant:q} --results {params.results:q}"
+        " --keypoints {params.keypoints:q} > {log:q} 2>&1"
+
+
+# No part of `all`: it is about the machine and the code, not about the study.
+rule growth:
+    output:
+        record=LAYOUT.root / "growth.json",
+        figure=report(
+            LAYOUT.figure("growth"),
+            caption="../report/growth.rst",
+            category="Cost",
+            labels={"figure": "time and memory as persons grow"},
+        ),
+    log:
+        LAYOUT.log("growth"),
+    conda:
+        "../../environment.yml"
+    # A clock needs the machine for itself.
+    threads: 64
+    params:
+        # Of the benchmark, the part `growth` alone.
+        code=code_of("benchmark.growth_figure"),
+    message:
+        "Time and memory of loader and evaluator as persons grow"
+    shell:
+        "python -m transpose cost --part growth --output {output.record:q} --figure {output.figure:q} > {log:q} 2>&1"
+
+
+# `onstart` is silent in dry runs, and while this file is read nobody knows whether this is one: so the estimate comes
+# last, where models are to be trained or fetched. Jobs read this file too, but are no dry runs; reports, lint and unlocking
+# have no executor, hence no dry run.
+@atexit.register
+def print_estimate():
+    if not workflow.dryrun or workflow.dag is None:
+        return
+    planned = workflow.dag.needrun_jobs(exclude_finished=False)
+    if any(job.rule.name in ("train", "adopt") for job in planned):
+        from transpose.reporting.plan_text import render_plan
+
+        try:
+            text = render_plan(PLAN, Path("config/downloads.yaml"))
+        except InputError as error:
+            text = f"No estimate: {error}"
+        print(f"\n{text}", file=sys.stderr)

@@ -1,23 +1,72 @@
 rule synthesise:
     input:
-        dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
+        dataset=record(RecordKind.DATASET, "{dataset}"),
     output:
-        f"{PLAN.study.resources}/{{dataset}}/{{split}}/annotations.json",
+        RESOURCES.annotations("{dataset}", "{split}"),
     log:
-        f"{RESULTS}/logs/synthesise/{{dataset}}/{{split}}.log",
+        LAYOUT.log("synthesise", "{dataset}", "{split}"),
     benchmark:
-        f"{RESULTS}/benchmarks/synthesise/{{dataset}}/{{split}}.tsv"
+        LAYOUT.benchmark("synthesise", "{dataset}", "{split}")
     # A folder of the user's own must never be taken for this rule's output.
     wildcard_constraints:
         dataset=PLAN.data.names_of_rendered(),
     conda:
         "../../environment.yml"
-    # As many as `--cores` allows; the pictures do not depend on it.
+    # As many as `--cores` allows; the images do not depend on it.
     threads: 64
     params:
-        code=code_fingerprint("data/synthetic"),
+        code=code_of("data.synthetic.dataset"),
+        source=PLAN.data.source_key,
     message:
         "Render split {wildcards.split} of {wildcards.dataset}"
     shell:
-        "python -m transpose synthesise --dataset {input.dataset:q} --split {wildcards.split:q}"
+        "python -m transpose step synthesise --dataset {input.dataset:q} --split {wildcards.split:q}"
+        " --jobs {threads} --output {output:q} 2> {log:q}"
+
+
+rule label_parts:
+    input:
+        dataset=record(RecordKind.DATASET, "{dataset}"),
+        annotations=PLAN.data.annotations,
+    output:
+        RESOURCES.part_labels("{dataset}", "{split}"),
+    log:
+        LAYOUT.log("label_parts", "{dataset}", "{split}"),
+    benchmark:
+        LAYOUT.benchmark("label_parts", "{dataset}", "{split}")
+    wildcard_constraints:
+        dataset=PLAN.data.names_of_rendered(),
+    conda:
+        "../../environment.yml"
+    # As many as `--cores` allows; the labels do not depend on it.
+    threads: 64
+    params:
+        code=code_of("data.part_labels"),
+        source=PLAN.data.source_key,
+    message:
+        "Label the body parts in split {wildcards.split} of {wildcards.dataset}"
+    shell:
+        "python -m transpose step label-parts --dataset {input.dataset:q} --split {wildcards.split:q}"
+        " --annotations {input.annotations:q} --jobs {threads} --output {output:q} 2> {log:q}"
+
+
+# A user's own split without the images that cannot be read, where its data set says `broken_pictures: skip`. Code is no
+# trigger: it copies annotations that trainings read, and whatever reads a broken image stops at it.
+rule sift:
+    input:
+        dataset=record(RecordKind.DATASET, "{dataset}"),
+        annotations=PLAN.data.unsifted_annotations,
+    output:
+        RESOURCES.annotations("{dataset}", "{split}"),
+    log:
+        LAYOUT.log("sift", "{dataset}", "{split}"),
+    wildcard_constraints:
+        dataset=PLAN.data.names_of_sifted(),
+    conda:
+        "../../environment.yml"
+    threads: 8
+    message:
+        "Leave broken images out of split {wildcards.split} of {wildcards.dataset}"
+    shell:
+        "python -m transpose step sift --dataset {input.dataset:q} --annotations {input.annotations:q}"
         " --jobs {threads} --output {output:q} 2> {log:q}"

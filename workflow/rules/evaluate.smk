@@ -1,57 +1,86 @@
 rule predict:
     input:
-        recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
-        protocol=f"{RESULTS}/records/protocols/study.json",
-        dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
+        protocol=record(RecordKind.PROTOCOL),
+        dataset=record(RecordKind.DATASET, "{dataset}"),
         annotations=PLAN.data.annotations,
-        weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
-        boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
+        run=LAYOUT.train(RUN).record,
+        weights=LAYOUT.train(RUN).weights,
+        boxes=LAYOUT.boxes(SETTING),
     output:
-        f"{RESULTS}/predictions/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.json",
+        LAYOUT.predictions(RUN, SETTING),
     log:
-        f"{RESULTS}/logs/predict/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.log",
+        LAYOUT.log("predict", RUN, SETTING),
     benchmark:
-        f"{RESULTS}/benchmarks/predict/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.tsv"
+        LAYOUT.benchmark("predict", RUN, SETTING)
     conda:
         "../../environment.yml"
     threads: PLAN.study.protocol.threads
     resources:
         gpu=GPUS,
-        workers=lambda wildcards: PLAN.recipes[wildcards.variant].training.workers,
+        workers=workers_of_variant,
     params:
-        code=code_fingerprint(*PREDICTION_CODE),
+        code=code_of("evaluation.prediction_file"),
+        protocol=PLAN.digest(RecordKind.PROTOCOL),
+        dataset=PLAN.data.prediction_key,
+        results=LAYOUT.root,
     message:
         "Predict {wildcards.dataset} {wildcards.split} on {wildcards.boxes} boxes with {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose predict --recipe {input.recipe:q} --protocol {input.protocol:q} --dataset {input.dataset:q}"
-        " --annotations {input.annotations:q} --weights {input.weights:q} --boxes {input.boxes:q}"
-        " --workers {resources.workers:q} --output {output:q} 2> {log:q}"
+        "python -m transpose step predict {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
+        " --evaluation {wildcards.dataset:q}/{wildcards.split:q}/{wildcards.boxes:q}"
+        " --annotations {input.annotations:q} --workers {resources.workers:q} 2> {log:q}"
 
 
 rule evaluate:
     input:
-        protocol=f"{RESULTS}/records/protocols/study.json",
-        dataset=f"{RESULTS}/records/datasets/{{dataset}}.json",
+        protocol=record(RecordKind.PROTOCOL),
+        bootstrap=record(RecordKind.BOOTSTRAP),
+        dataset=record(RecordKind.DATASET, "{dataset}"),
         annotations=PLAN.data.annotations,
-        run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
-        weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
-        boxes=f"{RESULTS}/boxes/{{dataset}}/{{split}}/{{boxes}}.json",
+        run=LAYOUT.train(RUN).record,
+        weights=LAYOUT.train(RUN).weights,
+        boxes=LAYOUT.boxes(SETTING),
         predictions=rules.predict.output,
     output:
-        metrics=f"{RESULTS}/metrics/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.json",
-        matches=f"{RESULTS}/metrics/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.npz",
+        metrics=LAYOUT.metrics(RUN, SETTING),
+        matches=LAYOUT.metrics(RUN, SETTING).with_suffix(".npz"),
     log:
-        f"{RESULTS}/logs/evaluate/{{variant}}/seed{{seed}}/{{dataset}}/{{split}}/{{boxes}}.log",
+        LAYOUT.log("evaluate", RUN, SETTING),
     conda:
         "../../environment.yml"
     params:
-        code=code_fingerprint(*EVALUATION_CODE),
-        samples=PLAN.study.bootstrap_samples,
-        seed=PLAN.study.bootstrap_seed,
+        code=code_of("evaluation.report"),
+        protocol=PLAN.digest(RecordKind.PROTOCOL),
+        bootstrap=PLAN.digest(RecordKind.BOOTSTRAP),
+        dataset=PLAN.data.boxes_key,
+        results=LAYOUT.root,
     message:
         "Evaluate {wildcards.variant}, seed {wildcards.seed}, on {wildcards.dataset} {wildcards.split}, {wildcards.boxes} boxes"
     shell:
-        "python -m transpose evaluate --protocol {input.protocol:q} --dataset {input.dataset:q}"
-        " --annotations {input.annotations:q} --run {input.run:q} --boxes {input.boxes:q}"
-        " --predictions {input.predictions:q} --bootstrap {params.samples:q} --bootstrap-seed {params.seed:q}"
-        " --output {output.metrics:q} 2> {log:q}"
+        "python -m transpose step evaluate {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
+        " --evaluation {wildcards.dataset:q}/{wildcards.split:q}/{wildcards.boxes:q}"
+        " --annotations {input.annotations:q} 2> {log:q}"
+
+
+# Predictions on a test set, in the form and under the name that COCO's evaluation server takes.
+rule submit:
+    input:
+        dataset=record(RecordKind.DATASET, "{dataset}"),
+        annotations=PLAN.data.annotations,
+        predictions=LAYOUT.predictions(RUN, SETTING),
+    output:
+        LAYOUT.submission(RUN, SETTING, "{test_set}"),
+    log:
+        LAYOUT.log("submit", SETTING, RUN, "{test_set}"),
+    wildcard_constraints:
+        test_set="[a-z0-9-]+",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_of("evaluation.submission"),
+        dataset=PLAN.data.prediction_key,
+    message:
+        "Submission of {wildcards.variant}, seed {wildcards.seed}, to {wildcards.test_set}, {wildcards.boxes} boxes"
+    shell:
+        "python -m transpose step submit --dataset {input.dataset:q} --annotations {input.annotations:q}"
+        " --predictions {input.predictions:q} --output {output:q} 2> {log:q}"

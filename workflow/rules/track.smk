@@ -1,58 +1,72 @@
-rule track_run:
-    input:
-        database=rules.track_database.output,
-        recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
-        run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
-        weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
-        history=lambda wildcards: PLAN.training.histories(
-            wildcards.variant, wildcards.seed
-        ),
-        cost=rules.cost.output,
-        metrics=lambda wildcards: PLAN.evaluation.metrics_of(
-            wildcards.variant, wildcards.seed
-        ),
-        box_counts=PLAN.boxes.counts(),
-        box_metrics=PLAN.boxes.metrics(),
-        explanations=lambda wildcards: PLAN.attention.explanations_of(
-            wildcards.variant, wildcards.seed
-        ),
+# Parallel jobs that open a fresh SQLite database at once kill each other, so one rule makes it first. The database itself
+# stays undeclared: it changes with every log line, and a declared output is deleted before its rule runs again.
+rule track_database:
     output:
-        f"{RESULTS}/tracking/{{variant}}/seed{{seed}}.json",
+        LAYOUT.tracking_database(),
     log:
-        f"{RESULTS}/logs/track/{{variant}}/seed{{seed}}.log",
+        LAYOUT.log("track", "database"),
+    localrule: True
     conda:
         "../../environment.yml"
     params:
-        code=code_fingerprint("tracking"),
-        results=subpath(output[0], ancestor=3),
-        study=PLAN.study.name,
+        results=LAYOUT.root,
     message:
-        "Bring MLflow level with {wildcards.variant}, seed {wildcards.seed}"
+        "Create the MLflow database"
     shell:
-        "python -m transpose track --results {params.results:q} --study {params.study:q} --variant {wildcards.variant:q}"
-        " --seed {wildcards.seed:q} --output {output:q} 2> {log:q}"
+        "python -m transpose step track-database --results {params.results:q} 2> {log:q}"
+
+
+rule track_run:
+    input:
+        database=rules.track_database.output,
+        recipe=record(RecordKind.RECIPE, "{variant}"),
+        run=LAYOUT.train(RUN).record,
+        weights=LAYOUT.train(RUN).weights,
+        history=lambda wildcards: PLAN.training.histories(
+            RunId(wildcards.variant, wildcards.seed)
+        ),
+        cost=LAYOUT.cost("{variant}"),
+        metrics=lambda wildcards: PLAN.evaluation.metrics_of(
+            RunId(wildcards.variant, wildcards.seed)
+        ),
+        box_counts=PLAN.boxes.counts(),
+        box_metrics=PLAN.boxes.metrics(),
+        attention=lambda wildcards: PLAN.evaluation.attention_maps_of(
+            RunId(wildcards.variant, wildcards.seed)
+        ),
+    output:
+        LAYOUT.tracked_run(RUN),
+    log:
+        LAYOUT.log("track", RUN),
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_of("tracking.run"),
+        recipe=digest_of_recipe,
+        results=LAYOUT.root,
+    message:
+        "Log {wildcards.variant}, seed {wildcards.seed}, to MLflow"
+    shell:
+        "python -m transpose step track {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q} 2> {log:q}"
 
 
 rule track_study:
     input:
+        study=record(RecordKind.STUDY),
         comparison=rules.compare.output,
-        side_tables=PLAN.evaluation.side_tables(),
-        explorers=PLAN.attention.explorers(),
-        runs=[
-            f"{RESULTS}/tracking/{variant}/seed{seed}.json"
-            for variant, seed in PLAN.training.runs()
-        ],
+        analyses=PLAN.evaluation.analysis_tables(),
+        explorers=PLAN.evaluation.explorers(),
+        runs=[LAYOUT.tracked_run(run) for run in PLAN.training.runs()],
     output:
-        f"{RESULTS}/tracking/study.json",
+        LAYOUT.tracked_study(),
     log:
-        f"{RESULTS}/logs/track/study.log",
+        LAYOUT.log("track", "study"),
     conda:
         "../../environment.yml"
     params:
-        code=code_fingerprint("tracking"),
-        results=subpath(output[0], ancestor=2),
-        study=PLAN.study.name,
+        code=code_of("tracking.study"),
+        results=LAYOUT.root,
     message:
-        "Store the comparison in MLflow"
+        "Log the comparison to MLflow"
     shell:
-        "python -m transpose track-study --results {params.results:q} --study {params.study:q} --output {output:q} 2> {log:q}"
+        "python -m transpose step track-study --results {params.results:q} 2> {log:q}"

@@ -3,45 +3,44 @@
 # killed job are deleted.
 rule train:
     input:
-        recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
-        protocol=f"{RESULTS}/records/protocols/study.json",
-        # Of the data set only `learnt_from` below decides the weights: other boxes or another title must not retrain.
-        dataset=ancient(f"{RESULTS}/records/datasets/{PLAN.study.train.dataset}.json"),
+        recipe=record(RecordKind.RECIPE, "{variant}"),
+        protocol=record(RecordKind.PROTOCOL),
+        dataset=record(RecordKind.DATASET, PLAN.study.train.dataset),
         train=PLAN.data.split_annotations(PLAN.study.train),
         validation=PLAN.data.split_annotations(PLAN.study.validation),
         backbone=lambda wildcards: PLAN.training.backbone_weights(wildcards.variant),
         initial=lambda wildcards: PLAN.training.initial_weights(wildcards.variant),
         # Its presence matters, not its age: nobody wants to retrain for a new tracking database.
-        database=ancient(f"{RESULTS}/tracking/database.json"),
+        database=ancient(LAYOUT.tracking_database()),
     output:
-        weights=f"{RESULTS}/train/{{variant}}/seed{{seed}}/weights.safetensors",
-        last=f"{RESULTS}/train/{{variant}}/seed{{seed}}/last.safetensors",
-        history=f"{RESULTS}/train/{{variant}}/seed{{seed}}/history.jsonl",
-        run=f"{RESULTS}/train/{{variant}}/seed{{seed}}/run.json",
+        weights=LAYOUT.train(RUN).weights,
+        last=LAYOUT.train(RUN).last_weights,
+        history=LAYOUT.train(RUN).history,
+        run=LAYOUT.train(RUN).record,
     log:
-        f"{RESULTS}/logs/train/{{variant}}/seed{{seed}}.log",
+        LAYOUT.log("train", RUN),
     benchmark:
-        f"{RESULTS}/benchmarks/train/{{variant}}/seed{{seed}}.tsv"
+        LAYOUT.benchmark("train", RUN)
     wildcard_constraints:
         variant=PLAN.training.names_of_trained(),
     conda:
         "../../environment.yml"
     threads: lambda wildcards: PLAN.training.threads(wildcards.variant)
-    # Resources are no trigger, unlike parameters: how pictures are loaded decides no byte.
+    # Resources are no trigger, unlike parameters: how images are loaded decides no byte.
     resources:
         gpu=lambda wildcards: GPUS * PLAN.recipes[wildcards.variant].training.gpus,
-        workers=lambda wildcards: PLAN.recipes[wildcards.variant].training.workers,
+        workers=workers_of_variant,
         picture_cache_gb=lambda wildcards: PLAN.training.picture_cache_gb(
             wildcards.variant
         ),
     params:
-        results=subpath(output.run, ancestor=4),
-        study=PLAN.study.name,
-        learnt_from=PLAN.data.learnt_from(),
+        recipe=digest_of_recipe,
+        protocol=PLAN.digest(RecordKind.PROTOCOL),
+        data=PLAN.data.training_data_key(),
+        results=LAYOUT.root,
     message:
         "Train {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose train --recipe {input.recipe:q} --seed {wildcards.seed:q} --dataset {input.dataset:q}"
-        " --train {input.train:q} --validation {input.validation:q} --protocol {input.protocol:q}"
-        " --workers {resources.workers:q} --picture-cache-gb {resources.picture_cache_gb:q}"
-        " --results {params.results:q} --study {params.study:q} 2> {log:q}"
+        "python -m transpose step train {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
+        " --train {input.train:q} --validation {input.validation:q}"
+        " --workers {resources.workers:q} --picture-cache-gb {resources.picture_cache_gb:q} 2> {log:q}"

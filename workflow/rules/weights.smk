@@ -4,12 +4,13 @@ from transpose.config.weights import load_released
 WEIGHTS = "config/weights.yaml"
 
 
+# Code is no trigger: trainings start from these weights.
 # The checkpoint itself and the record of its digest stay undeclared: Snakemake would delete what a user put there.
 rule fetch_weights:
     output:
-        f"{RESOURCES}/weights/{{weights}}.safetensors",
+        RESOURCES.weights("{weights}"),
     log:
-        f"{RESULTS}/logs/weights/{{weights}}.log",
+        LAYOUT.log("weights", "{weights}"),
     wildcard_constraints:
         weights="[a-z0-9_]+",
     retries: 2
@@ -24,27 +25,53 @@ rule fetch_weights:
     message:
         "Fetch weights {wildcards.weights}"
     shell:
-        "python -m transpose fetch-weights {wildcards.weights:q} --table {params.table:q} --output {output:q} 2> {log:q}"
+        "python -m transpose step fetch-weights {wildcards.weights:q} --table {params.table:q} --output {output:q} 2> {log:q}"
 
 
 # In the place of a training: the released checkpoint as the weights of a run, and a record that says so.
 rule adopt:
     input:
-        recipe=f"{RESULTS}/records/recipes/{{variant}}.json",
+        recipe=record(RecordKind.RECIPE, "{variant}"),
+        protocol=record(RecordKind.PROTOCOL),
+        dataset=record(RecordKind.DATASET, PLAN.study.train.dataset),
         weights=lambda wildcards: PLAN.training.released_weights(wildcards.variant),
     output:
-        weights=f"{RESULTS}/train/{{variant}}/seed0/weights.safetensors",
-        run=f"{RESULTS}/train/{{variant}}/seed0/run.json",
+        weights=LAYOUT.train(RunId("{variant}", 0)).weights,
+        run=LAYOUT.train(RunId("{variant}", 0)).record,
     log:
-        f"{RESULTS}/logs/adopt/{{variant}}.log",
+        LAYOUT.log("adopt", "{variant}"),
     wildcard_constraints:
         variant=PLAN.training.names_of_official(),
     conda:
         "../../environment.yml"
     params:
-        keypoints=PLAN.data.keypoints(),
+        code=code_of("training.adopt"),
+        recipe=digest_of_recipe,
+        results=LAYOUT.root,
+        protocol=PLAN.digest(RecordKind.PROTOCOL),
+        data=PLAN.data.training_data_key(),
     message:
         "Take the released checkpoint of {wildcards.variant}"
     shell:
-        "python -m transpose adopt --recipe {input.recipe:q} --weights {input.weights:q} --keypoints {params.keypoints:q}"
-        " --output {output.run:q} 2> {log:q}"
+        "python -m transpose step adopt {wildcards.variant:q} --results {params.results:q} --weights {input.weights:q} 2> {log:q}"
+
+
+# Backbones for other variants to start from (config/pretrain.yaml); not part of `rule all`. Code is no trigger: the
+# tensors are copied, and trainings start from them.
+rule export_backbone:
+    input:
+        recipe=record(RecordKind.RECIPE, "{variant}"),
+        weights=LAYOUT.train(RunId("{variant}", 0)).weights,
+    output:
+        LAYOUT.backbone("{variant}"),
+    log:
+        LAYOUT.log("backbones", "{variant}"),
+    conda:
+        "../../environment.yml"
+    params:
+        description=f"pretrained on {PLAN.data.training_data()}",
+    message:
+        "Take the backbone out of {wildcards.variant}"
+    shell:
+        "python -m transpose step export-backbone --recipe {input.recipe:q} --weights {input.weights:q}"
+        " --description {params.description:q} --output {output:q} 2> {log:q}"

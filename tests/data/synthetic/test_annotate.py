@@ -8,10 +8,10 @@ from transpose.data.synthetic.figure import Figure
 from transpose.data.synthetic.props import prism
 from transpose.data.synthetic.render import NOBODY, Rendering, render
 from transpose.data.synthetic.scene import Scene
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
-LEGS = [COCO.index(f"{side}_{part}") for side in ("left", "right") for part in ("knee", "ankle")]
-UPPER = [COCO.index(name) for name in ("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "nose")]
+LEGS = [COCO_PERSON.index(f"{side}_{part}") for side in ("left", "right") for part in ("knee", "ankle")]
+UPPER = [COCO_PERSON.index(name) for name in ("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "nose")]
 
 
 def rendered(scene: Scene) -> Rendering:
@@ -26,11 +26,11 @@ def test_somebody_facing_the_camera_is_wholly_seen(upright: Callable[..., Figure
     scene = scene_of(upright())
     (person,) = annotations(scene, rendered(scene), smallest_labelled_area=0)
     keypoints = np.reshape(person["keypoints"], (17, 3))
-    ears = [COCO.index("left_ear"), COCO.index("right_ear")]
+    ears = [COCO_PERSON.index("left_ear"), COCO_PERSON.index("right_ear")]
     assert (np.delete(keypoints[:, 2], ears) == 2).all()
     assert person["num_keypoints"] == 17
-    for left, right in COCO.flip_pairs:
-        assert keypoints[COCO.index(left), 0] > keypoints[COCO.index(right), 0]
+    for left, right in COCO_PERSON.flip_pairs:
+        assert keypoints[COCO_PERSON.index(left), 0] > keypoints[COCO_PERSON.index(right), 0]
     x, y, width, height = person["bbox"]
     assert (keypoints[:, :2] >= (x, y)).all()
     assert (keypoints[:, :2] <= (x + width, y + height)).all()
@@ -45,7 +45,7 @@ def test_keypoints_lie_on_the_picture_of_the_person(upright: Callable[..., Figur
 
 def test_a_face_turned_away_is_hidden_by_its_own_head(upright: Callable[..., Figure], scene_of: Callable[..., Scene]):
     found = hidden(scene_of(upright(facing=180)))
-    assert (found[[COCO.index(name) for name in ("nose", "left_eye", "right_eye")]] == Hidden.BY_SELF).all()
+    assert (found[[COCO_PERSON.index(name) for name in ("nose", "left_eye", "right_eye")]] == Hidden.BY_SELF).all()
     assert (found[UPPER[:4]] == Hidden.SEEN).all()
     assert (found[LEGS] == Hidden.SEEN).all()
 
@@ -53,8 +53,8 @@ def test_a_face_turned_away_is_hidden_by_its_own_head(upright: Callable[..., Fig
 def test_a_far_side_arm_is_hidden_by_the_body(upright: Callable[..., Figure], scene_of: Callable[..., Scene]):
     # Turned to the picture's right: the left side is the far one.
     found = hidden(scene_of(upright(facing=90)))
-    assert found[COCO.index("right_elbow")] == Hidden.SEEN
-    assert found[COCO.index("left_elbow")] == Hidden.BY_SELF
+    assert found[COCO_PERSON.index("right_elbow")] == Hidden.SEEN
+    assert found[COCO_PERSON.index("left_elbow")] == Hidden.BY_SELF
 
 
 def test_a_box_hides_the_legs(upright: Callable[..., Figure], scene_of: Callable[..., Scene]):
@@ -74,7 +74,7 @@ def test_joints_beyond_the_border_are_outside(upright: Callable[..., Figure], sc
     scene = scene_of(upright(x=0.85))
     (person,) = annotations(scene, rendered(scene), smallest_labelled_area=0)
     visibility = np.reshape(person["keypoints"], (17, 3))[:, 2]
-    left_wrist, right_wrist = COCO.index("left_wrist"), COCO.index("right_wrist")
+    left_wrist, right_wrist = COCO_PERSON.index("left_wrist"), COCO_PERSON.index("right_wrist")
     assert person["occlusion"][left_wrist] == Hidden.OUTSIDE
     assert visibility[left_wrist] == 0
     assert visibility[right_wrist] == 2
@@ -118,7 +118,7 @@ def test_nobody_seen_gives_no_annotation(scene_of: Callable[..., Scene]):
 def keypoints_hidden(**exceptions: Hidden) -> Keypoints:
     states = np.full(17, Hidden.SEEN)
     for name, state in exceptions.items():
-        states[COCO.index(name)] = state
+        states[COCO_PERSON.index(name)] = state
     return Keypoints(np.arange(34.0).reshape(17, 2) + 1, states)
 
 
@@ -126,7 +126,7 @@ def test_hidden_joints_are_labelled_only_next_to_others_that_are_not():
     truth = keypoints_hidden(
         left_wrist=Hidden.BY_OTHER, left_knee=Hidden.BY_OTHER, left_ankle=Hidden.BY_OTHER, nose=Hidden.BY_SELF
     )
-    found = dict(zip(COCO.keypoints, labelled(truth), strict=True))
+    found = dict(zip(COCO_PERSON.keypoints, labelled(truth), strict=True))
     assert found["left_wrist"][2] == 1
     assert found["left_knee"][2] == 1
     assert found["left_ankle"].tolist() == [0, 0, 0]

@@ -1,7 +1,8 @@
 import numpy as np
 
-from transpose.data.synthetic.background import noise, sample_background
+from transpose.data.synthetic.background import sample_background
 from transpose.data.synthetic.camera import Camera
+from transpose.data.synthetic.texture import noise
 
 CAMERA = Camera(height=1.5, pitch=5, roll=1, focal=150, size_hw=(60, 80))
 

@@ -7,7 +7,7 @@ from transpose.data.synthetic.body import vertex_normals
 from transpose.data.synthetic.figure import Figure
 from transpose.data.synthetic.pose import sample_pose
 from transpose.data.synthetic.scene import Bodies
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 
 def test_coarse_bodies_have_the_same_keypoints(bodies: Bodies):
@@ -33,8 +33,8 @@ def test_normals_point_outwards_after_posing(bodies: Bodies):
 
 
 def test_standing_figure_has_its_left_on_its_left(upright: Callable[..., Figure]):
-    keypoints = dict(zip(COCO.keypoints, upright().keypoints, strict=True))
-    for left, right in COCO.flip_pairs:
+    keypoints = dict(zip(COCO_PERSON.keypoints, upright().keypoints, strict=True))
+    for left, right in COCO_PERSON.flip_pairs:
         # It faces the camera, so its left is the picture's right.
         assert keypoints[left][0] > 0 > keypoints[right][0]
     heights = [keypoints[f"left_{part}"][2] for part in ("eye", "shoulder", "hip", "knee", "ankle")]

@@ -14,7 +14,7 @@ from pycocotools.cocoeval import COCOeval
 from transpose.config.dataset import SyntheticSource
 from transpose.data.synthetic.dataset import painter, part_labels, synthesise
 from transpose.errors import InputError
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 SETTINGS = SyntheticSource(
     image_size=(96, 128), antialias=1, pictures={"train": 8, "val": 2}, people=(1, 3), smallest_labelled_area=150
@@ -58,8 +58,8 @@ def test_an_unknown_split_is_named(tmp_path: Path):
 
 def test_the_file_is_coco_person_keypoints(folder: Path):
     content = json.loads((folder / "annotations.json").read_text())
-    assert content["categories"][0]["keypoints"] == list(COCO.keypoints)
-    assert sorted(map(tuple, content["categories"][0]["skeleton"])) == sorted(map(tuple, COCO.limb_indices + 1))
+    assert content["categories"][0]["keypoints"] == list(COCO_PERSON.keypoints)
+    assert sorted(map(tuple, content["categories"][0]["skeleton"])) == sorted(map(tuple, COCO_PERSON.limb_indices + 1))
     for kind in ("images", "annotations"):
         ids = [record["id"] for record in content[kind]]
         assert len(set(ids)) == len(ids)

@@ -6,7 +6,7 @@ from transpose.data.synthetic.annotate import annotations
 from transpose.data.synthetic.framing import Framing
 from transpose.data.synthetic.render import NOBODY, render
 from transpose.data.synthetic.scene import Bodies, Scene, sample_scene
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 NO_SHARES = {"bust_share": 0.0, "truncated_share": 0.0, "small_share": 0.0, "crowd_share": 0.0}
 SIZE_HW = (96, 128)
@@ -33,8 +33,8 @@ def test_whole_people_are_whole(bodies: Bodies):
 
 def test_busts_show_faces_and_no_feet(bodies: Bodies):
     seen = np.mean([inside(scene) for scene in scenes(bodies, 12, bust_share=1.0)], axis=0)
-    assert seen[COCO.index("nose")] > 0.9
-    assert seen[[COCO.index("left_ankle"), COCO.index("right_ankle")]].max() < 0.4
+    assert seen[COCO_PERSON.index("nose")] > 0.9
+    assert seen[[COCO_PERSON.index("left_ankle"), COCO_PERSON.index("right_ankle")]].max() < 0.4
 
 
 def test_the_border_cuts_truncated_people(bodies: Bodies):

@@ -10,7 +10,7 @@ from pycocotools import mask as coco_mask
 from transpose.data.synthetic.camera import Camera
 from transpose.data.synthetic.render import Rendering
 from transpose.data.synthetic.scene import Scene
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 PERSON_CATEGORY = 1
 # Smaller remnants (pixels of the mask) nobody would notice.
@@ -63,7 +63,7 @@ def annotations(scene: Scene, rendering: Rendering, smallest_labelled_area: floa
         found.append(_person(mask, truth, smallest_labelled_area))
     crowd = np.isin(rendering.owners, np.flatnonzero(scene.in_crowd))
     if crowd.sum() >= _SMALLEST_MASK:
-        nothing = np.zeros((len(COCO), 3))
+        nothing = np.zeros((len(COCO_PERSON), 3))
         found.append({**_region(crowd), **_labels(nothing), "iscrowd": 1})
     return found
 
@@ -93,7 +93,7 @@ def _hidden_by(owners: np.ndarray, depths: np.ndarray, owner: int, depth: float,
 
 
 def _joint_depth(keypoint: int) -> float:
-    return _JOINT_DEPTHS[COCO.keypoints[keypoint].removeprefix("left_").removeprefix("right_")]
+    return _JOINT_DEPTHS[COCO_PERSON.keypoints[keypoint].removeprefix("left_").removeprefix("right_")]
 
 
 def labelled(truth: Keypoints) -> np.ndarray:
@@ -105,7 +105,7 @@ def labelled(truth: Keypoints) -> np.ndarray:
     inside = truth.hidden != Hidden.OUTSIDE
     anchors = inside & (truth.hidden != Hidden.BY_OTHER)
     guessable = np.zeros(len(truth.hidden), bool)
-    for a, b in COCO.limb_indices:
+    for a, b in COCO_PERSON.limb_indices:
         guessable[a] |= anchors[b]
         guessable[b] |= anchors[a]
     visibility = np.where(truth.hidden == Hidden.SEEN, 2, np.where(inside & (anchors | guessable), 1, 0))

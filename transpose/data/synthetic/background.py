@@ -7,6 +7,8 @@ import numpy as np
 
 from transpose.data.synthetic.camera import Camera
 from transpose.data.synthetic.colours import any_colour, any_skin
+from transpose.data.synthetic.leaves import sample_leaves
+from transpose.data.synthetic.texture import noise
 
 
 def sample_background(camera: Camera, rng: np.random.Generator) -> np.ndarray:
@@ -24,17 +26,16 @@ def sample_background(camera: Camera, rng: np.random.Generator) -> np.ndarray:
     return np.clip(picture, 0, 1)
 
 
-def noise(size_hw: tuple[int, int], rng: np.random.Generator, coarsest: int = 3, octaves: int = 4) -> np.ndarray:
-    """Cloudy texture [H, W] float32 in 0..1: value noise summed over octaves, `coarsest` cells across the picture."""
-    height, width = size_hw
-    total, amplitude = np.zeros(size_hw, np.float32), 1.0
-    for octave in range(octaves):
-        cells = coarsest * 2**octave
-        grid = rng.random((max(2, cells * height // width + 2), cells + 2), np.float32)
-        total += np.float32(amplitude) * cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR)
-        amplitude *= 0.6
-    lowest, highest = float(total.min()), float(total.max())
-    return (total - lowest) / (highest - lowest + 1e-6)
+def sample_cluttered_background(camera: Camera, rng: np.random.Generator) -> np.ndarray:
+    """Draw a cluttered picture, or sometimes one of `sample_background`: [H, W, 3] float32 RGB in 0..1."""
+    if rng.random() < 0.2:
+        return sample_background(camera, rng)
+    picture = sample_leaves(camera.size_hw, rng)
+    if rng.random() < 0.35:
+        picture = _with_floor(picture, camera, rng)
+    if rng.random() < 0.5:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 2.5))
+    return np.clip(picture, 0, 1)
 
 
 def _wall(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:

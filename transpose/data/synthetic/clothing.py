@@ -1,7 +1,7 @@
 """What a person wears and how they look: cut, colours and patterns, painted by position on the body's surface."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -9,13 +9,20 @@ import numpy as np
 from transpose.data.synthetic.body import Layer
 from transpose.data.synthetic.colours import DENIM, any_colour, any_hair, any_skin
 from transpose.data.synthetic.surface import Mark
+from transpose.data.synthetic.texture import noise
 
 _WAIST_HEIGHT, _NECK_HEIGHT, _HAT_HEIGHT, _SOLE_HEIGHT = 0.10, 0.665, 0.87, -0.80
+_EYE_X, _EYE_HEIGHT, _FACE_FRONT = 0.031, 0.843, -0.09
+# Texture of cloth: the edge of a tile in metres, and its pixels.
+_TILE_SPAN, _TILE_SIDE = 0.6, 128
 
 
 @dataclass(frozen=True)
 class Outfit:
-    """One person's clothes, hair and skin. Lengths are metres, sleeve and trouser ends are positions on arm and leg."""
+    """One person's clothes, hair and skin. Lengths are metres, sleeve and trouser ends are positions on arm and leg.
+
+    `glasses`: colour [3] of their rims, None without. `weave`: a tile [T, T] of brightness about 1, None for smooth.
+    """
 
     sleeve_end: float
     trouser_end: float
@@ -42,6 +49,9 @@ class Outfit:
     wrinkle_depth: float
     wrinkle_waves: np.ndarray
     wrinkle_phases: np.ndarray
+    glasses: np.ndarray | None = None
+    has_dark_glasses: bool = False
+    weave: np.ndarray | None = None
 
     @cached_property
     def has_visible_scalp_hair(self) -> bool:
@@ -80,6 +90,23 @@ def sample_outfit(rng: np.random.Generator, is_female: bool) -> Outfit:
         wrinkle_waves=(rng.normal(size=(5, 3)) * rng.uniform(18, 45)).astype(np.float32),
         wrinkle_phases=rng.uniform(0, 2 * np.pi, 5).astype(np.float32),
     )
+
+
+def varied_outfit(outfit: Outfit, rng: np.random.Generator) -> Outfit:
+    """The same outfit with texture of its cloth, often darker and less colourful, and sometimes with glasses."""
+    contrast, coarsest = rng.choice([0.0, 0.3, 0.9]), int(rng.integers(2, 24))
+    weave = 1 + np.float32(contrast) * (noise((_TILE_SIDE, _TILE_SIDE), rng, coarsest, 3) - np.float32(0.5))
+    fading = rng.random() < 0.4
+    top, bottom = ((_subdued(colour, rng) if fading else colour) for colour in (outfit.top, outfit.bottom))
+    glasses = any_colour(rng, (0, 0.4), (0.02, 0.5)) if rng.random() < 0.2 else None
+    return replace(
+        outfit, weave=weave, top=top, bottom=bottom, glasses=glasses, has_dark_glasses=bool(rng.random() < 0.4)
+    )
+
+
+def _subdued(colour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    grey = colour.mean()
+    return (grey + (colour - grey) * rng.uniform(0, 0.5)) * np.float32(rng.uniform(0.25, 1))
 
 
 def wrinkles(outfit: Outfit, surface: np.ndarray) -> np.ndarray:
@@ -134,6 +161,9 @@ def colours(outfit: Outfit, surface: np.ndarray, layers: np.ndarray) -> np.ndarr
     accent = top & outfit.pattern(surface, outfit)
     colour[top] = outfit.top
     colour[accent] = outfit.top_accent
+    if outfit.weave is not None:
+        cloth = layers >= Layer.TIGHTS
+        colour[cloth] *= _woven(outfit.weave, surface[cloth])[:, None]
     if outfit.has_zip:
         colour[top & (np.abs(x) < 0.012) & (y < 0)] *= 0.45
     colour[layers == Layer.SKIRT] = outfit.bottom
@@ -160,8 +190,24 @@ def _paint_head(colour: np.ndarray, outfit: Outfit, surface: np.ndarray, layers:
     eyes = (layers == Layer.LEFT_EYE) | (layers == Layer.RIGHT_EYE)
     colour[eyes] = np.array([0.92, 0.9, 0.88], np.float32)
     colour[eyes & (surface[:, Mark.IRIS] > 0.4)] = np.array([0.18, 0.14, 0.12], np.float32)
+    if outfit.glasses is not None:
+        from_eye = np.hypot(np.abs(surface[:, Mark.X]) - _EYE_X, surface[:, Mark.Z] - _EYE_HEIGHT)
+        hidden = (
+            (from_eye < 0.026) & (outfit.has_dark_glasses | (from_eye > 0.019)) & (surface[:, Mark.Y] < _FACE_FRONT)
+        )
+        colour[hidden & (layers <= Layer.RIGHT_EYE)] = outfit.glasses
     long_hair = layers == Layer.HAIR
     colour[long_hair] = outfit.hair * strands[long_hair]
+
+
+def _woven(weave: np.ndarray, surface: np.ndarray) -> np.ndarray:
+    """Brightness [N] of cloth at surface marks [N, 12]: the tile again and again, from the front and from the side."""
+    across = surface[:, Mark.X] + surface[:, Mark.Y]
+    column, row = (
+        np.mod(along * np.float32(_TILE_SIDE / _TILE_SPAN), _TILE_SIDE).astype(np.int64) % _TILE_SIDE
+        for along in (across, surface[:, Mark.Z])
+    )
+    return weave[row, column]
 
 
 def _blend(colour: np.ndarray, where: np.ndarray, paint: np.ndarray, share: float) -> None:

@@ -22,7 +22,7 @@ from transpose.data.synthetic.render import Rendering, render, seen_surfaces
 from transpose.data.synthetic.scene import Bodies, Scene, load_bodies, sample_scene
 from transpose.errors import InputError
 from transpose.files import atomic_folder, write_json
-from transpose.skeleton import COCO
+from transpose.skeleton import COCO_PERSON
 
 # Room for the people of one picture in the annotation ids.
 _IDS_PER_IMAGE = 100
@@ -52,7 +52,8 @@ class Painter:
         """JPEG bytes, COCO image record and COCO annotations of picture `index`, counted from 0."""
         rng = self._stream(index)
         scene, rendering = self._scene(rng)
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(75, 96))]
+        worst = 40 if scene.is_varied else 75
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(worst, 96))]
         image_id, (height, width) = index + 1, self.settings.image_size
         image = {
             "id": image_id,
@@ -155,7 +156,7 @@ def _single_threaded_children() -> Iterator[None]:
 
 
 def _coco_file(split: str, images: list[dict[str, Any]], found: list[dict[str, Any]]) -> dict[str, Any]:
-    limbs = (COCO.limb_indices + 1).tolist()
+    limbs = (COCO_PERSON.limb_indices + 1).tolist()
     return {
         "info": {"description": f"Rendered people, {split}", "version": "1"},
         "licenses": [_LICENCE],
@@ -166,7 +167,7 @@ def _coco_file(split: str, images: list[dict[str, Any]], found: list[dict[str, A
                 "id": PERSON_CATEGORY,
                 "name": "person",
                 "supercategory": "person",
-                "keypoints": list(COCO.keypoints),
+                "keypoints": list(COCO_PERSON.keypoints),
                 "skeleton": limbs,
             }
         ],

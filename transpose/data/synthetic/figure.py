@@ -6,8 +6,8 @@ import numpy as np
 
 from transpose.data.synthetic.articulation import posed
 from transpose.data.synthetic.body import Body, Layer
-from transpose.data.synthetic.clothing import Outfit, is_bottom, is_top, sample_outfit, swelling
-from transpose.data.synthetic.pose import Pose, sample_pose
+from transpose.data.synthetic.clothing import Outfit, is_bottom, is_top, sample_outfit, swelling, varied_outfit
+from transpose.data.synthetic.pose import Pose, sample_pose, with_busy_hands
 from transpose.data.synthetic.rotation import about_z
 
 
@@ -31,12 +31,15 @@ class Figure:
         return replace(self, vertices=self.vertices + offset.astype(np.float32), keypoints=self.keypoints + offset)
 
 
-def sample_figure(body: Body, rng: np.random.Generator) -> Figure:
-    """Draw a person standing over the origin."""
+def sample_figure(body: Body, rng: np.random.Generator, is_varied: bool = False) -> Figure:
+    """Draw a person standing over the origin, `is_varied` with textured clothes, glasses and busy hands."""
     person = int(rng.integers(len(body.shapes)))
     outfit = sample_outfit(rng, bool(body.is_female[person]))
+    outfit = varied_outfit(outfit, rng) if is_varied else outfit
     facing = rng.normal(0, 45) if rng.random() < 0.55 else rng.uniform(0, 360)
-    return dressed_figure(body, body.shapes[person], outfit, sample_pose(rng), facing)
+    pose = sample_pose(rng)
+    pose = with_busy_hands(pose, rng) if is_varied else pose
+    return dressed_figure(body, body.shapes[person], outfit, pose, facing)
 
 
 def dressed_figure(body: Body, shape: np.ndarray, outfit: Outfit, pose: Pose, facing: float) -> Figure:

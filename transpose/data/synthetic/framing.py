@@ -66,6 +66,16 @@ def sample_shot(framing: Framing, people: int, rng: np.random.Generator) -> Shot
     return Shot(height, Aim.MIDDLE, rng.uniform(0.2, 0.8), 0.5 + rng.uniform(-room, room))
 
 
+def sample_varied_shot(framing: Framing, people: int, rng: np.random.Generator) -> Shot:
+    """Draw the view of the first of `people` persons as `sample_shot` does, with nearer and further views."""
+    if framing is Framing.BUST:
+        return Shot(_log_uniform(rng, 1.0, 4.5), Aim.FACE, rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.6))
+    if framing is Framing.TRUNCATED and rng.random() < 0.6:
+        aim = Aim.HIPS if rng.random() < 0.5 else Aim.MIDDLE
+        return Shot(_log_uniform(rng, 0.6, 2.2), aim, rng.uniform(-0.05, 1.05), rng.uniform(0.05, 1.0))
+    return sample_shot(framing, people, rng)
+
+
 def _truncated_shot(rng: np.random.Generator) -> Shot:
     border = rng.random()
     if border < 0.4:

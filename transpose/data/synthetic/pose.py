@@ -72,6 +72,21 @@ def sample_pose(rng: np.random.Generator) -> Pose:
     return replace(pose, torso=torso)
 
 
+def with_busy_hands(pose: Pose, rng: np.random.Generator) -> Pose:
+    """Sometimes the same pose with one or both hands before face or chest: eating, drinking, holding, a telephone."""
+    chance = rng.random()
+    if chance > 0.35:
+        return pose
+    left, right = (_busy_arm(rng) for _ in range(2))
+    if chance < 0.12:
+        return replace(pose, arms=(left, right))
+    return replace(pose, arms=(left, pose.arms[1]) if rng.random() < 0.5 else (pose.arms[0], right))
+
+
+def _busy_arm(rng: np.random.Generator) -> Arm:
+    return _arm(rng, rng.uniform(20, 85), rng.uniform(40, 100), rng.uniform(80, 148), rng.uniform(-20, 40))
+
+
 def upright_pose() -> Pose:
     """Standing still, arms a little off the body, looking straight ahead: no randomness."""
     arm = Arm(elevation=20, azimuth=10, elbow=10, twist=0, forearm_twist=0, wrist_bend=0, finger_curl=20)

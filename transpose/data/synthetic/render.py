@@ -5,11 +5,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from transpose.data.synthetic.background import sample_background
+from transpose.data.synthetic.background import sample_background, sample_cluttered_background
 from transpose.data.synthetic.body import Layer
 from transpose.data.synthetic.camera import Camera
 from transpose.data.synthetic.clothing import colours
 from transpose.data.synthetic.figure import Figure
+from transpose.data.synthetic.foreground import COVER_DEPTH
+from transpose.data.synthetic.leaves import sample_leaves
+from transpose.data.synthetic.photograph import photograph_plainly, photograph_with_variety
 from transpose.data.synthetic.props import Prop
 from transpose.data.synthetic.rasterise import DepthBuffer, barycentric
 from transpose.data.synthetic.scene import Scene
@@ -52,8 +55,8 @@ class Light:
 def render(scene: Scene, antialias: int, rng: np.random.Generator) -> Rendering:
     """Draw a scene with `antialias` x `antialias` samples per pixel."""
     height, width = scene.camera.size_hw
-    background = sample_background(scene.camera, rng)
-    light = _sample_light(float(background.mean()), rng)
+    background = (sample_cluttered_background if scene.is_varied else sample_background)(scene.camera, rng)
+    light = _sample_light(float(background.mean()), scene.is_varied, rng)
     background = background * _shadow(scene, light, rng)[..., None]
     fine = _FineGrid(scene, antialias)
     layer = np.zeros((height * antialias * width * antialias, 4), np.float32)
@@ -63,7 +66,11 @@ def render(scene: Scene, antialias: int, rng: np.random.Generator) -> Rendering:
     layer = layer.reshape(height * antialias, width * antialias, 4)
     layer = cv2.resize(layer, (width, height), interpolation=cv2.INTER_AREA)
     image = background * (1 - layer[..., 3:]) + layer[..., :3]
-    return Rendering(_photographed(image, rng), *fine.maps())
+    if scene.cover is not None:
+        opacity = scene.cover[..., None]
+        image = image * (1 - opacity) + opacity * np.clip(sample_leaves((height, width), rng), 0, 1)
+    photograph = photograph_with_variety if scene.is_varied else photograph_plainly
+    return Rendering(photograph(image, rng), *fine.maps())
 
 
 def seen_surfaces(scene: Scene, antialias: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -75,7 +82,7 @@ class _FineGrid:
     """The front surfaces of all figures and props on the antialiased grid."""
 
     def __init__(self, scene: Scene, antialias: int) -> None:
-        self.antialias = antialias
+        self.antialias, self.cover = antialias, scene.cover
         height, width = scene.camera.size_hw
         self.size_hw = (height * antialias, width * antialias)
         buffer, meshes = DepthBuffer(self.size_hw), []
@@ -104,7 +111,11 @@ class _FineGrid:
             bones.ravel()[pixels] = drawn.bones()
         start, step = self.antialias // 2, self.antialias
         centres = np.s_[start::step, start::step]
-        return owners[centres].copy(), depths[centres].copy(), bones[centres].copy()
+        owners, depths, bones = owners[centres].copy(), depths[centres].copy(), bones[centres].copy()
+        if self.cover is not None:
+            covered = self.cover > 0.5
+            owners[covered], depths[covered], bones[covered] = NOBODY, COVER_DEPTH, -1
+        return owners, depths, bones
 
     def _projected(self, camera: Camera, vertices: np.ndarray) -> np.ndarray:
         """Vertices [V, 3] in grid pixels (centres at integers) and depth."""
@@ -165,14 +176,15 @@ def _folded(normals: np.ndarray, marks: np.ndarray, layers: np.ndarray, figure: 
     return normals / np.maximum(np.sqrt(np.einsum("pi,pi->p", normals, normals))[:, None], 1e-6)
 
 
-def _sample_light(surroundings: float, rng: np.random.Generator) -> Light:
+def _sample_light(surroundings: float, is_varied: bool, rng: np.random.Generator) -> Light:
     direction = rng.normal(size=3)
     direction[2] = abs(direction[2]) + 0.5
     # People in a dark place are dark.
     exposure = np.clip(0.6 + 0.9 * surroundings, 0.7, 1.3) * rng.uniform(0.85, 1.1)
     tint = exposure * (1 + rng.normal(0, 0.06, 3))
     unit = direction / np.linalg.norm(direction)
-    return Light(unit.astype(np.float32), rng.uniform(0.45, 0.8), rng.uniform(0.4, 0.9), tint.astype(np.float32))
+    ambient, key = ((0.3, 0.8), (0.3, 1.2)) if is_varied else ((0.45, 0.8), (0.4, 0.9))
+    return Light(unit.astype(np.float32), rng.uniform(*ambient), rng.uniform(*key), tint.astype(np.float32))
 
 
 def _shadow(scene: Scene, light: Light, rng: np.random.Generator) -> np.ndarray:
@@ -190,14 +202,3 @@ def _shadow(scene: Scene, light: Light, rng: np.random.Generator) -> np.ndarray:
     mask = cv2.GaussianBlur(cv2.dilate(mask, np.ones((3, 3), np.uint8)), (0, 0), 1.0)
     mask = cv2.resize(mask, scene.camera.size_hw[::-1], interpolation=cv2.INTER_LINEAR)
     return 1 - np.float32(rng.uniform(0.25, 0.6)) * mask
-
-
-def _photographed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Lens blur, sensor noise and tone curve of [H, W, 3] float in 0..1; returns uint8."""
-    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 0.9))
-    height, width = image.shape[:2]
-    # One field of noise, shifted for each colour: a third of the cost.
-    noise = rng.standard_normal((height, width + 2), np.float32) * np.float32(rng.uniform(0.003, 0.02))
-    image += np.stack([noise[:, shift : shift + width] for shift in range(3)], axis=-1)
-    tones = (np.linspace(0, 1, 256) ** rng.uniform(0.8, 1.15) * 255).round().astype(np.uint8)
-    return cv2.LUT((np.clip(image, 0, 1) * 255).astype(np.uint8), tones)

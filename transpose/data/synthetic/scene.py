@@ -9,7 +9,8 @@ from transpose.config.dataset import SyntheticSource
 from transpose.data.synthetic.body import Body, coarsened, load_body
 from transpose.data.synthetic.camera import Camera, aimed_camera
 from transpose.data.synthetic.figure import Figure, sample_figure
-from transpose.data.synthetic.framing import Aim, Framing, Shot, framing_shares, sample_shot
+from transpose.data.synthetic.foreground import sample_cover
+from transpose.data.synthetic.framing import Aim, Framing, Shot, framing_shares, sample_shot, sample_varied_shot
 from transpose.data.synthetic.props import Prop, obstacle_before, seat_under
 
 _STANDING_HEIGHT = 1.65
@@ -18,13 +19,20 @@ _NEAREST = 1.1
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that is drawn. `in_crowd` tells for each figure whether it belongs to the unlabelled crowd."""
+    """Everything that is drawn.
+
+    `in_crowd`: for each figure whether it belongs to the unlabelled crowd. `cover`: opacity [H, W] float32 of
+    objects in front of all people, or None. `is_varied`: whether light, background and camera are those of the
+    varied style.
+    """
 
     camera: Camera
     figures: tuple[Figure, ...]
     in_crowd: tuple[bool, ...]
     props: tuple[Prop, ...]
     framing: Framing
+    is_varied: bool = False
+    cover: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -53,21 +61,22 @@ def sample_scene(bodies: Bodies, settings: SyntheticSource, rng: np.random.Gener
     """Draw a scene."""
     framing = _sample_framing(settings, rng)
     people = _sample_people(framing, settings, rng)
-    shot = sample_shot(framing, people, rng)
+    is_varied = settings.style == "varied"
+    shot = (sample_varied_shot if is_varied else sample_shot)(framing, people, rng)
     height, width = settings.image_size
     focal = rng.uniform(0.8, 1.9) * width
     distance = _STANDING_HEIGHT * focal / (shot.person_height * height)
     if distance < _NEAREST:
         focal, distance = focal * _NEAREST / distance, _NEAREST
     body = bodies.for_height(shot.person_height * height * settings.antialias)
-    first = sample_figure(body, rng)
+    first = sample_figure(body, rng, is_varied)
     first = first.moved(np.array([(shot.x - 0.5) * width / focal * distance, distance, 0]))
     camera_height = rng.uniform(1.6, 4.0) if framing is Framing.CROWD else rng.uniform(0.5, 2.6)
     camera = aimed_camera(
         _aim_point(first, shot), shot.y * height, camera_height, rng.normal(0, 2.5), focal, settings.image_size
     )
     spread = (0.95, 1.3) if framing is Framing.CROWD else (0.8, 1.7)
-    figures = [first, *_companions(first, people - 1, distance, spread, body, camera, rng)]
+    figures = [first, *_companions(first, people - 1, distance, spread, body, camera, is_varied, rng)]
     in_crowd = [framing is Framing.CROWD] * len(figures)
     if framing is Framing.CROWD:
         watchers = _watchers(bodies, int(rng.integers(0, 3)), distance, camera, settings, rng)
@@ -76,7 +85,8 @@ def sample_scene(bodies: Bodies, settings: SyntheticSource, rng: np.random.Gener
     if rng.random() < settings.occluder_probability:
         chosen = figures[int(rng.integers(len(figures)))]
         props.append(obstacle_before(_ground_position(chosen), rng))
-    return Scene(camera, tuple(figures), tuple(in_crowd), tuple(props), framing)
+    cover = sample_cover(camera, [figure.keypoints for figure in figures], rng) if is_varied else None
+    return Scene(camera, tuple(figures), tuple(in_crowd), tuple(props), framing, is_varied, cover)
 
 
 def _sample_framing(settings: SyntheticSource, rng: np.random.Generator) -> Framing:
@@ -110,6 +120,7 @@ def _companions(
     spread: tuple[float, float],
     body: Body,
     camera: Camera,
+    is_varied: bool,
     rng: np.random.Generator,
 ) -> list[Figure]:
     """Further people around the first, none standing inside another."""
@@ -123,7 +134,7 @@ def _companions(
             if all(np.hypot(*(place - other)) > 0.5 for other in taken):
                 break
         taken.append(place)
-        companions.append(sample_figure(body, rng).moved(np.array([*place, 0])))
+        companions.append(sample_figure(body, rng, is_varied).moved(np.array([*place, 0])))
     return companions
 
 
@@ -141,7 +152,9 @@ def _watchers(
         depth = max(_NEAREST, crowd_distance * rng.uniform(0.3, 0.5))
         pixels = _STANDING_HEIGHT * camera.focal / depth * settings.antialias
         x = side * rng.uniform(0.2, 0.45) * camera.size_hw[1] / camera.focal * depth
-        watchers.append(sample_figure(bodies.for_height(pixels), rng).moved(np.array([x, depth, 0])))
+        watchers.append(
+            sample_figure(bodies.for_height(pixels), rng, settings.style == "varied").moved(np.array([x, depth, 0]))
+        )
     return watchers
 
 

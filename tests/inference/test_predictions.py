@@ -1,0 +1,41 @@
+"""Predictions become scored persons, each of them once."""
+
+import numpy as np
+import pytest
+
+from transpose.config.study import Protocol
+from transpose.data.boxes import PersonBoxes
+from transpose.inference.predictions import Predictions, finish_predictions
+from transpose.skeleton import COCO_PERSON
+
+
+def test_finished_predictions_are_rescored_and_single():
+    keypoints = np.repeat(np.array([10.0, 11, 200, 10])[:, None, None], 17, axis=1).repeat(2, axis=2)
+    predictions = Predictions(keypoints, np.full((4, 17), 0.5), np.full(4, 1e4))
+    boxes = PersonBoxes(np.array([2, 2, 2, 1]), np.zeros((4, 4)), np.array([0.8, 1.0, 0.6, 0.9]), np.full(4, -1))
+    results = finish_predictions(predictions, boxes, Protocol(), COCO_PERSON)
+    assert results.image_ids.tolist() == [1, 2, 2]
+    assert results.scores.tolist() == pytest.approx([0.45, 0.5, 0.3])
+    assert results.keypoints[:, 0].tolist() == [[10, 10, 0.5], [11, 11, 0.5], [200, 200, 0.5]]
+
+
+def test_without_suppression_every_box_keeps_its_prediction_and_its_person():
+    predictions = Predictions(np.full((3, 17, 2), 10.0), np.full((3, 17), 0.5), np.full(3, 1e4))
+    boxes = PersonBoxes(np.array([2, 2, 1]), np.zeros((3, 4)), np.array([0.8, 1.0, 0.9]), np.array([7, 8, 9]))
+    results = finish_predictions(predictions, boxes, Protocol(), COCO_PERSON, suppress=False)
+    assert results.image_ids.tolist() == [1, 2, 2]
+    assert results.annotation_ids is not None
+    assert results.annotation_ids.tolist() == [9, 8, 7]
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [("box_times_keypoints", [0.45, 0.5, 0.4, 0.3]), ("keypoints", [0.5] * 4), ("box", [0.9, 1.0, 0.8, 0.6])],
+)
+def test_without_suppression_everybody_stays_in_the_order_of_the_chosen_score(score, expected):
+    keypoints = np.repeat(np.array([10.0, 11, 200, 10])[:, None, None], 17, axis=1).repeat(2, axis=2)
+    predictions = Predictions(keypoints, np.full((4, 17), 0.5), np.full(4, 1e4))
+    boxes = PersonBoxes(np.array([2, 2, 2, 1]), np.zeros((4, 4)), np.array([0.8, 1.0, 0.6, 0.9]), np.full(4, -1))
+    results = finish_predictions(predictions, boxes, Protocol(nms_threshold=None, score=score), COCO_PERSON)
+    assert results.image_ids.tolist() == [1, 2, 2, 2]
+    assert results.scores.tolist() == pytest.approx(expected)

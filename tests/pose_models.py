@@ -1,0 +1,27 @@
+"""Pose models around networks in hand."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.run_records import SMALL
+from transpose.compute import Compute
+from transpose.config.recipe import Recipe
+from transpose.config.study import Protocol
+from transpose.pose_model import PoseModel
+from transpose.skeleton import COCO_PERSON, Skeleton
+
+CPU = Compute(torch.device("cpu"), "fp32", 1)
+
+
+def pose_model(
+    network: Any,
+    protocol: Protocol,
+    recipe: Recipe = SMALL,
+    skeleton: Skeleton = COCO_PERSON,
+    compute: Compute = CPU,
+    weights: Path = Path("run/weights"),
+) -> PoseModel:
+    """A pose model whose network is anything from images [B, 3, H, W] to heatmaps; crops load in this process."""
+    return PoseModel(network, recipe.loading_with(workers=0), skeleton, protocol, compute, weights)

@@ -1,0 +1,244 @@
+"""The plan that the workflow's rules ask."""
+
+import re
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from transpose.config.base import read_yaml
+from transpose.config.bootstrap import Bootstrap
+from transpose.config.load import read_record
+from transpose.config.study import Analysis, Study
+from transpose.errors import InputError
+from transpose.files import write_json
+from transpose.reporting.study_files import StudyFiles
+from transpose.study.layout import RecordKind, ResultsLayout, RunId
+from transpose.study.plan import Plan
+
+CONFIG = Path(__file__).parents[1] / "config"
+NO_SIDE_STUDIES = {"protocol_ablation": None, "resolutions": None, "precisions": None, "attention": None}
+
+
+@dataclass
+class Wildcards:
+    """As Snakemake hands them to a rule's functions."""
+
+    dataset: str
+    split: str
+    boxes: str
+
+
+@pytest.fixture
+def demo() -> dict[str, Any]:
+    return read_yaml(CONFIG / "config.yaml")
+
+
+def test_every_run_is_evaluated_everywhere(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo | {"seeds": 2}, CONFIG)
+    assert len(list(plan.training.runs())) == 2 * len(demo["variants"])
+    boxes = sum(len(evaluation["boxes"]) for evaluation in demo["evaluations"])
+    assert len(set(plan.evaluation.metrics())) == boxes * len(list(plan.training.runs()))
+
+
+def test_a_variant_without_encoder_has_nothing_to_explain(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo, CONFIG)
+    assert plan.evaluation.attention_maps_of(RunId("r_no_encoder", 0)) == []
+    assert len(plan.evaluation.attention_maps_of(RunId("r_sine", 0))) == len(demo["evaluations"])
+    assert RunId("r_sine", 0) in plan.evaluation.explored_runs()
+    assert RunId("r_no_encoder", 0) not in plan.evaluation.explored_runs()
+
+
+def test_every_evaluated_split_has_one_explorer_of_the_first_seeds(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo | {"seeds": 2, "evaluations": [*demo["evaluations"], demo["evaluations"][0]]}, CONFIG)
+    assert plan.evaluation.explorers() == [
+        Path("results/explorer/synthetic_val.html"),
+        Path("results/explorer/photographs_val.html"),
+    ]
+    assert len(plan.evaluation.explored_runs()) == len(demo["variants"]) - 1
+    alone = NO_SIDE_STUDIES | {"variants": ["r_no_encoder"], "ablations": [], "overrides": {}}
+    assert Plan.of_config(demo | alone, CONFIG).evaluation.explorers() == []
+
+
+def test_records_depend_on_values_and_not_on_the_order_of_keys(demo: dict[str, Any]) -> None:
+    turned = dict(reversed(demo.items()))
+    first, second = (Plan.of_config(values, CONFIG) for values in (demo, turned))
+    assert first.digest_of_all() == second.digest_of_all()
+    for kind, name in (
+        (RecordKind.RECIPE, "r_sine"),
+        (RecordKind.DATASET, "synthetic"),
+        (RecordKind.PROTOCOL, "study"),
+    ):
+        assert first.digest(kind, name) == second.digest(kind, name)
+
+
+def test_a_changed_training_key_changes_only_recipes(demo: dict[str, Any]) -> None:
+    changed = demo | {"overrides": {"r_sine": {"epochs": 1}}}
+    first, second = (Plan.of_config(values, CONFIG) for values in (demo, changed))
+    assert first.digest_of_all() != second.digest_of_all()
+    assert first.digest(RecordKind.RECIPE, "r_sine") != second.digest(RecordKind.RECIPE, "r_sine")
+    assert first.digest(RecordKind.RECIPE, "r_none") == second.digest(RecordKind.RECIPE, "r_none")
+    assert first.digest(RecordKind.PROTOCOL) == second.digest(RecordKind.PROTOCOL)
+
+
+def test_written_records_read_back_as_what_they_were_made_of(demo: dict[str, Any], tmp_path: Path) -> None:
+    plan, layout = Plan.of_config(demo, CONFIG), ResultsLayout(tmp_path)
+    plan.write_records(layout)
+    files = StudyFiles.read(layout)
+    # What an estimate assumes is in no record.
+    assert files.study == plan.study.model_copy(update={"estimate": Study.model_fields["estimate"].default})
+    assert files.datasets == plan.datasets
+    assert {name: recipe.variant for name, recipe in files.recipes.items()} == {
+        name: recipe.variant for name, recipe in plan.recipes.items()
+    }
+    assert read_record(Bootstrap, layout.record(RecordKind.BOOTSTRAP)) == plan.study.bootstrap
+    written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.json")}
+    assert written == {path.relative_to("results") for path in plan.record_files()}
+
+
+def test_a_box_source_more_changes_the_digest_of_no_other(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo, CONFIG)
+    dataset = plan.datasets["synthetic"]
+    more = dataset.model_copy(update={"boxes": {**dataset.boxes, "more": dataset.boxes["simulated"]}})
+    other = replace(plan, datasets={**plan.datasets, "synthetic": more})
+    wildcards = Wildcards("synthetic", "val", "ground_truth")
+    assert plan.data.boxes_key(wildcards) == other.data.boxes_key(wildcards)
+    assert plan.data.boxes_key(wildcards) != plan.data.boxes_key(Wildcards("synthetic", "val", "simulated"))
+
+
+def test_threads_are_those_of_all_processes_of_a_variants_training(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo | {"overrides": {"r_sine": {"gpus": 4, "threads": 3}}}, CONFIG)
+    assert plan.training.threads("r_sine") == 12
+    assert plan.training.threads("r_none") == demo["training"].get("threads", 1)
+
+
+def test_photographs_are_read_where_they_ship(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo, CONFIG)
+    path = plan.data.annotations(Wildcards(dataset="photographs", split="val", boxes="ground_truth"))
+    assert Path(path).is_file()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("variants", ["no_such_variant"], "unknown variant 'no_such_variant'"),
+        ("train", {"dataset": "no_such_set", "split": "train"}, "unknown data set 'no_such_set'"),
+        ("train", {"dataset": "synthetic", "split": "trian"}, "no split 'trian'"),
+        ("evaluations", [{"dataset": "synthetic", "split": "val", "boxes": ["gt"]}], "no source 'gt'"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_refused(demo: dict[str, Any], key: str, value: Any, words: str) -> None:
+    values = demo | NO_SIDE_STUDIES | {"ablations": [], "overrides": {}, key: value}
+    with pytest.raises(InputError, match=words):
+        Plan.of_config(values, CONFIG)
+
+
+def test_only_rendered_data_sets_may_be_written_by_the_rendering_rule(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo, CONFIG)
+    assert re.fullmatch(plan.data.names_of_rendered(), "synthetic")
+    assert not re.fullmatch(plan.data.names_of_rendered(), "photographs")
+
+
+def test_messages_name_the_studys_file(demo: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"^mine\.yaml: seeds: "):
+        Plan.of_config(demo | {"seeds": 0}, CONFIG, source="mine.yaml")
+
+
+DETECTIONS = {"kind": "detections", "files": {"val": "resources/d.json"}}
+REMOTE = {
+    "kind": "detections",
+    "files": {"val": "https://example.org/d.json?download=1"},
+    "sha256": {"val": "a" * 64},
+}
+DETECTOR = {"kind": "detector", "model": "http://example.org/yolox.onnx", "threads": 3}
+
+
+@pytest.fixture
+def with_boxes(demo: dict[str, Any], tmp_path: Path) -> Plan:
+    """The demo, evaluated on photographs with boxes of every kind."""
+    photographs = read_yaml(CONFIG / "datasets" / "photographs.yaml")
+    photographs["boxes"] |= {"found": DETECTIONS, "remote": REMOTE, "detector": DETECTOR}
+    shutil.copytree(CONFIG, tmp_path / "config")
+    write_json(tmp_path / "config" / "datasets" / "photographs.yaml", photographs)
+    evaluations = [{"dataset": "photographs", "split": "val", "boxes": list(photographs["boxes"])}]
+    return Plan.of_config(
+        demo | NO_SIDE_STUDIES | {"evaluations": evaluations},
+        tmp_path / "config",
+    )
+
+
+def place(boxes: str) -> Wildcards:
+    return Wildcards(dataset="photographs", split="val", boxes=boxes)
+
+
+def test_boxes_from_no_file_need_none(with_boxes: Plan) -> None:
+    assert with_boxes.boxes.file(place("ground_truth")) == with_boxes.boxes.file(place("simulated")) == []
+
+
+def test_a_detection_file_that_is_absent_is_told_and_one_that_is_there_is_needed(
+    with_boxes: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"resources/d\.json: no such file; .*another box source: ground_truth"):
+        with_boxes.boxes.file(place("found"))
+    write_json(Path("resources/d.json"), [])
+    assert with_boxes.boxes.file(place("found")) == ["resources/d.json"]
+
+
+def test_files_from_urls_are_fetched_to_where_the_boxes_rule_looks(with_boxes: Plan) -> None:
+    for boxes, address, sha256 in (
+        ("remote", "https://example.org/d.json?download=1", "a" * 64),
+        ("detector", "http://example.org/yolox.onnx", None),
+    ):
+        (path,) = with_boxes.boxes.file(place(boxes))
+        assert re.fullmatch(r"resources/fetched/[0-9a-f]{12}/(d\.json|yolox\.onnx)", path)
+        file = with_boxes.boxes.remote_file(path)
+        assert (file.address, file.sha256) == (address, sha256)
+    with pytest.raises(InputError, match="no box source of the study"):
+        with_boxes.boxes.remote_file("resources/fetched/000000000000/d.json")
+
+
+def test_only_a_detector_takes_threads(with_boxes: Plan) -> None:
+    assert [with_boxes.boxes.threads(place(boxes)) for boxes in ("found", "detector", "simulated")] == [1, 3, 1]
+
+
+def test_all_boxes_are_counted_and_all_but_the_annotated_are_evaluated(with_boxes: Plan) -> None:
+    names = ["ground_truth", "simulated", "found", "remote", "detector"]
+    assert with_boxes.boxes.counts() == [Path(f"results/boxes/photographs/val/{name}.counts.json") for name in names]
+    assert with_boxes.boxes.metrics() == [Path(f"results/box_ap/photographs/val/{name}.json") for name in names[1:]]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"variants": ["r_no_encoder"]}, "r_no_encoder has no encoder, hence no attention"),
+        ({"variants": ["h_sine", "r_sine"], "patch": 12}, "12 is no multiple of 8, the stride of r_sine"),
+        (
+            {"evaluations": [{"dataset": "synthetic", "split": "val", "boxes": ["simulated"]}]},
+            "measured on annotated boxes, and 'simulated' of synthetic are others",
+        ),
+        ({"fractions": [0.2, 0.1]}, "fractions must rise"),
+        ({"knockout_fraction": 0.3}, "knockout_fraction must be one of fractions"),
+    ],
+)
+def test_measures_of_attention_that_cannot_be_made_are_refused(
+    demo: dict[str, Any], change: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=re.escape(words)):
+        Plan.of_config(demo | {"attention": demo["attention"] | change}, CONFIG)
+
+
+def test_every_measure_of_attention_has_a_file_for_each_variant(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo, CONFIG)
+    files = plan.evaluation.reports(Analysis.FAITHFULNESS)
+    assert len(files) == len(demo["attention"]["variants"])
+    assert Path("results/faithfulness/h_sine/seed0/synthetic/val/ground_truth.json") in files
+    assert Plan.of_config(demo | {"attention": None}, CONFIG).evaluation.reports(Analysis.FAITHFULNESS) == []
+
+
+@pytest.mark.parametrize("values", [None, [], "study", 3])
+def test_a_study_that_is_no_block_of_keys_is_refused(values: object) -> None:
+    with pytest.raises(InputError, match=r"^mine\.yaml: Input should be a valid dictionary"):
+        Plan.of_config(values, CONFIG, "mine.yaml")

@@ -1,0 +1,16 @@
+"""What analyses of attention are given beside their inputs."""
+
+from transpose.attention.maps.dependency import encoder_of
+from transpose.config.attention import AttentionMeasures
+from transpose.evaluation.analysis_input import AnalysisInput
+from transpose.study.layout import RecordKind
+
+
+def attention_settings(inputs: AnalysisInput) -> AttentionMeasures:
+    """How the study measures attention.
+
+    Raises:
+        InputError: the record is missing or wrong, or the variant has no encoder.
+    """
+    encoder_of(inputs.recipe.variant)
+    return inputs.settings(RecordKind.ATTENTION, AttentionMeasures)

@@ -1,0 +1,124 @@
+"""Dependency and affected areas: rows and columns of an encoder layer's attention (paper, section "Attention maps").
+
+A layer's attention `A` [L, L] over the L = h * w cells of the feature map has rows that sum to 1. For the cell of a
+predicted keypoint, row `A[cell, :]` is its *dependency area*, where the cell collects evidence from, and column
+`A[:, cell]` its *affected area*, the cells that use it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from transpose.attention.maps.capture import capture
+from transpose.attention.maps.grid import Grid
+from transpose.config.variant import Encoder, Variant
+from transpose.errors import InputError
+from transpose.models.encoder import TransformerEncoder
+from transpose.models.transpose import TransPose
+
+ImagePass = Literal["unflipped", "mirrored"]
+"""The two passes of the flip test; each has attention of its own."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Areas of P persons' K keypoints in all encoder layers, of one pass, averaged over heads.
+
+    The keypoints themselves may come from the flip test: mirroring only moves the query.
+    """
+
+    image_pass: ImagePass
+    """Whose attention it is: that of the crops, or that of the mirrored crops, turned back."""
+
+    dependency: np.ndarray
+    """[P, layers, K, L] float32."""
+    affected: np.ndarray
+    """[P, layers, K, L] float32."""
+    queries: np.ndarray
+    """[P, K] int64: the tokens of the keypoints' cells."""
+
+
+def area_on_crop(areas: Tensor, grid: Grid, threshold: float = 0.0, size: tuple[int, int] | None = None) -> Tensor:
+    """Areas [..., L] in multiples of uniform attention, drawn over the crop: [..., H, W].
+
+    Values not above `threshold` (multiples of uniform attention) become 0 after the interpolation, so that the border
+    of an area is smooth (matches the official visualisation).
+
+    Args:
+        size: see `Grid.on_crop`.
+    """
+    enlarged = grid.on_crop(areas / grid.uniform, size)
+    return torch.where(enlarged > threshold, enlarged, 0.0)
+
+
+def encoder_of(variant: Variant) -> Encoder:
+    """The encoder of a variant whose attention is asked for.
+
+    Raises:
+        InputError: the variant has none.
+    """
+    if variant.encoder is None:
+        raise InputError(variant.title, None, "encoder", "has no attention to explain")
+    return variant.encoder
+
+
+def encoder_of_model(model: TransPose) -> TransformerEncoder:
+    """The encoder of a model whose attention is asked for.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if model.global_encoder is None:
+        raise ValueError("a model without encoder has no attention")
+    return model.global_encoder
+
+
+@torch.inference_mode()
+def explain_persons(
+    model: TransPose,
+    variant: Variant,
+    images: Tensor,
+    keypoints_xy: np.ndarray,
+    batch_size: int = 16,
+    mirrored: bool = False,
+) -> Explanation:
+    """Dependency and affected areas of predicted keypoints in all encoder layers.
+
+    The mirrored pass sees the mirrored crops and is asked for the mirrored cells; its maps are turned back, so that
+    both passes' areas lie on the same crop and belong to the same joints. A joint's name trades sides twice on that
+    way, in the mirrored person and in turning back, and attention asks for cells, not names: no skeleton is needed.
+
+    Args:
+        model: in evaluation mode.
+        images: normalised person crops `[P, 3, H, W]` on the model's device, unflipped.
+        keypoints_xy: predicted keypoints `[P, K, 2]` in crop pixels of the unflipped crops.
+        batch_size: persons at a time.
+        mirrored: explain the flip test's second pass instead of its first.
+
+    Raises:
+        InputError: the variant has no encoder, hence no attention.
+    """
+    encoder, grid = encoder_of(variant), Grid.of(variant)
+    tokens = torch.as_tensor(grid.tokens_at(keypoints_xy), device=images.device)
+    dependency: list[Tensor] = []
+    affected: list[Tensor] = []
+    turned = grid.mirrored_tokens().to(images.device)
+    for batch, cells in zip(images.split(batch_size), tokens.split(batch_size), strict=True):
+        _, layers = capture(model, model.features(batch.flip(-1) if mirrored else batch))
+        queries = turned[cells] if mirrored else cells
+        rows = torch.stack([layer.rows(queries).mean(dim=1) for layer in layers], dim=1)
+        columns = torch.stack([layer.columns(queries).mean(dim=1) for layer in layers], dim=1)
+        dependency.append(rows[..., turned] if mirrored else rows)
+        affected.append(columns[..., turned] if mirrored else columns)
+    shape = (len(images), encoder.layers, tokens.shape[1], grid.tokens)
+    image_pass = "mirrored" if mirrored else "unflipped"
+    return Explanation(image_pass, _joined(dependency, shape), _joined(affected, shape), tokens.cpu().numpy())
+
+
+def _joined(batches: list[Tensor], shape: tuple[int, ...]) -> np.ndarray:
+    if not batches:
+        return np.zeros(shape, dtype=np.float32)
+    return torch.cat(batches).float().cpu().numpy()

@@ -1,0 +1,185 @@
+"""All that a page can show of one person's attention, and how much of it fits into how many bytes.
+
+Matrices hold the areas of *any* cell: [l, l] for each layer, averaged over heads, and for single heads where they are
+small. On large grids they are between blocks of cells rather than cells. The areas of the *keypoints'* own cells are
+kept besides, on the full grid and for every head.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from transpose.attention.maps.capture import LayerAttention
+from transpose.attention.maps.grid import Grid
+from transpose.attention.maps.quantise import LogScale, pack
+
+FINE = LogScale(floor=0.25, steps=4)
+"""Largest error 9.1 %."""
+
+COARSE = LogScale(floor=1.0, steps=3)
+"""Largest error 12.3 %; what is attended to less than uniformly is not told apart."""
+
+COARSEST = LogScale(floor=1.0, steps=2)
+"""Largest error 19 %."""
+
+_LARGEST_MATRIX = 800
+"""Cells or blocks of a matrix; larger grids are pooled to blocks."""
+
+_LARGEST_MATRIX_OF_HEADS = 256
+"""Cells up to which matrices of single heads are kept."""
+
+
+@dataclass(frozen=True)
+class PersonAreas:
+    """One person's attention in multiples of uniform attention; set 0 is the mean over heads, then come single heads.
+
+    With one head there is set 0 alone.
+    """
+
+    cells: np.ndarray
+    """[layers, sets or 1, l, l] float32 between blocks of `pool` x `pool` cells: entry (i, j) is the mean over cells of
+    block i of how much they attend to the cells of block j."""
+    pool: int
+    """Cells to a block's side."""
+    rows: np.ndarray
+    """[layers, sets, K, L] float32: dependency areas of the keypoints' cells."""
+    columns: np.ndarray
+    """[layers, sets, K, L] float32: affected areas."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """What of the areas is stored, and how finely."""
+
+    pool: int
+    """Cells to the side of a block of the matrices."""
+    cell_heads: bool
+    """Matrices of single heads are there."""
+    keypoint_heads: bool
+    """Single heads' areas of keypoints are there."""
+    cells: LogScale
+    keypoints: LogScale
+
+
+@dataclass(frozen=True)
+class PackedAreas:
+    """One person's areas as `pack` leaves their codes."""
+
+    cells: bytes
+    rows: bytes
+    columns: bytes
+
+    def __len__(self) -> int:
+        return len(self.cells) + len(self.rows) + len(self.columns)
+
+
+def smallest_pool(grid: Grid) -> int:
+    """Cells to the side of the smallest blocks that tile the grid and are few enough for matrices."""
+    return next(pool for pool in _pools(grid) if grid.tokens <= _LARGEST_MATRIX * pool**2)
+
+
+def person_areas(layers: Sequence[LayerAttention], queries: Tensor, grid: Grid) -> PersonAreas:
+    """Areas of one person, whose batch the layers' attention is of.
+
+    Args:
+        layers: attention of a batch of one.
+        queries: tokens [K] of the keypoints' cells.
+    """
+    pool = smallest_pool(grid)
+    of_heads = grid.tokens <= _LARGEST_MATRIX_OF_HEADS
+    cells, rows, columns = [], [], []
+    for layer in layers:
+        # One layer at a time: at 3,072 tokens a matrix takes 38 MB.
+        matrix = layer.matrix()[0] * grid.tokens
+        sets = _with_mean(matrix) if of_heads else matrix.mean(dim=0, keepdim=True)
+        cells.append(pooled(sets, grid.size, pool))
+        rows.append(_with_mean(matrix[:, queries]))
+        columns.append(_with_mean(matrix[:, :, queries].transpose(1, 2)))
+    return PersonAreas(_stacked(cells), pool, _stacked(rows), _stacked(columns))
+
+
+def pooled(matrices: Tensor, size: tuple[int, int], pool: int) -> Tensor:
+    """Means over blocks of pool x pool cells, on both sides: [..., h * w, h * w] of a grid (h, w) -> [..., l, l]."""
+    if pool == 1:
+        return matrices
+    blocks = (size[0] // pool, pool, size[1] // pool, pool)
+    means = matrices.unflatten(-1, blocks).mean(dim=(-3, -1)).flatten(-2)
+    return means.unflatten(-2, blocks).mean(dim=(-4, -2)).flatten(-3, -2)
+
+
+def pack_within(persons: Sequence[PersonAreas], grid: Grid, limit: int) -> tuple[Storage, list[PackedAreas]]:
+    """Pack persons' areas as richly as a number of bytes allows.
+
+    Where not even the poorest storage fits, that is taken: keypoints' areas averaged over heads, and the matrices of
+    the largest blocks.
+
+    Args:
+        persons: areas of one model on one grid, at least one.
+        limit: bytes for all of them.
+    """
+    storage, packed = None, []
+    for storage in _storages(persons[0], grid):
+        packed = _pack_up_to(persons, storage, grid, limit)
+        if len(packed) == len(persons):
+            return storage, packed
+    assert storage is not None
+    return storage, [pack_areas(person, storage, grid) for person in persons]
+
+
+def pack_areas(person: PersonAreas, storage: Storage, grid: Grid) -> PackedAreas:
+    """One person's areas, packed as a storage says."""
+    size = (grid.size[0] // person.pool, grid.size[1] // person.pool)
+    cells = person.cells if storage.cell_heads else person.cells[:, :1]
+    blocks = pooled(torch.from_numpy(cells), size, storage.pool // person.pool).numpy()
+    sets = slice(None) if storage.keypoint_heads else slice(1)
+    return PackedAreas(
+        cells=pack(storage.cells.quantise(blocks)),
+        rows=pack(storage.keypoints.quantise(person.rows[:, sets])),
+        columns=pack(storage.keypoints.quantise(person.columns[:, sets])),
+    )
+
+
+def _storages(person: PersonAreas, grid: Grid) -> Iterator[Storage]:
+    """From the richest to the poorest: heads everywhere, then coarser, then larger blocks, then without heads."""
+    several = person.rows.shape[1] > 1
+    if person.cells.shape[1] > 1:
+        yield Storage(person.pool, True, True, FINE, FINE)
+    for pool in _pools(grid):
+        if pool % person.pool == 0:
+            yield Storage(pool, False, several, FINE, FINE)
+            yield Storage(pool, False, several, COARSE, FINE)
+            yield Storage(pool, False, several, COARSE, COARSE)
+            yield Storage(pool, False, several, COARSEST, COARSE)
+    for pool in _pools(grid):
+        if pool % person.pool == 0:
+            yield Storage(pool, False, False, COARSE, COARSE)
+
+
+def _pack_up_to(persons: Sequence[PersonAreas], storage: Storage, grid: Grid, limit: int) -> list[PackedAreas]:
+    """Packed areas of as many persons as fit."""
+    packed: list[PackedAreas] = []
+    for person in persons:
+        areas = pack_areas(person, storage, grid)
+        limit -= len(areas)
+        if limit < 0:
+            break
+        packed.append(areas)
+    return packed
+
+
+def _pools(grid: Grid) -> Iterator[int]:
+    for pool in range(1, min(grid.size) + 1):
+        if grid.size[0] % pool == 0 and grid.size[1] % pool == 0:
+            yield pool
+
+
+def _with_mean(heads: Tensor) -> Tensor:
+    """Heads [heads, ...] with their mean before them; one head alone is its own mean."""
+    return heads if len(heads) == 1 else torch.cat((heads.mean(dim=0, keepdim=True), heads))
+
+
+def _stacked(layers: list[Tensor]) -> np.ndarray:
+    return torch.stack(layers).float().cpu().numpy()

@@ -1,0 +1,136 @@
+"""What every evaluation and analysis of a trained model starts from, read from a results folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from transpose.config.base import Model, parse
+from transpose.config.bootstrap import Bootstrap
+from transpose.config.dataset import Dataset
+from transpose.config.load import read_record
+from transpose.config.recipe import Recipe
+from transpose.config.run_record import RunRecord
+from transpose.config.study import EvalSetting, Protocol
+from transpose.data.boxes import PersonBoxes, read_boxes
+from transpose.data.coco import CocoAnnotations, load_annotations
+from transpose.errors import InputError
+from transpose.evaluation.subject import Subject
+from transpose.files import atomic_paths, write_json, write_npz
+from transpose.skeleton import Skeleton
+from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId
+
+
+@dataclass(frozen=True)
+class AnalysisInput:
+    """A trained model, the boxes it predicts in, their annotations, and how predictions are made and resampled.
+
+    Every file but the annotations has its place in the results folder; each is read when it is first asked for. All
+    properties and methods raise InputError where their file is missing or wrong.
+    """
+
+    layout: ResultsLayout
+    run: RunId
+    setting: EvalSetting
+    annotations_file: Path
+    workers: int | None = None
+    """Processes that load images; None takes the recipe's."""
+
+    @property
+    def run_folder(self) -> RunFolder:
+        """Files of the training."""
+        return self.layout.train(self.run)
+
+    @property
+    def boxes_file(self) -> Path:
+        """File of the person boxes."""
+        return self.layout.boxes(self.setting)
+
+    @property
+    def predictions_file(self) -> Path:
+        """File of the model's predictions in these boxes."""
+        return self.layout.predictions(self.run, self.setting)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe that the model was trained by, which its run records."""
+        return read_record(RunRecord, self.run_folder.record).recipe.loading_with(self.workers)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data set."""
+        return read_dataset(self.layout, self.setting)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The data set's keypoints."""
+        return self.dataset.skeleton
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """The study's evaluation protocol."""
+        return read_record(Protocol, self.layout.record(RecordKind.PROTOCOL))
+
+    @cached_property
+    def bootstrap(self) -> Bootstrap:
+        """How intervals are drawn."""
+        return read_record(Bootstrap, self.layout.record(RecordKind.BOOTSTRAP))
+
+    @cached_property
+    def annotations(self) -> CocoAnnotations:
+        """The annotations of the split."""
+        return load_annotations(self.annotations_file, self.skeleton)
+
+    @cached_property
+    def boxes(self) -> PersonBoxes:
+        """The person boxes."""
+        return read_boxes(self.boxes_file)
+
+    @cached_property
+    def subject(self) -> Subject:
+        """What a report says that it is about: model, data and boxes, with the digests of their files."""
+        return Subject.of_files(self.dataset, self.setting, self.annotations_file, self.run_folder, self.boxes_file)
+
+    def settings(self, kind: RecordKind, model: type[Model]) -> Model:
+        """The study's settings of an analysis."""
+        return read_record(model, self.layout.record(kind))
+
+
+def read_dataset(layout: ResultsLayout, setting: EvalSetting) -> Dataset:
+    """The data set of a setting.
+
+    Raises:
+        InputError: its record is missing or wrong, or it has no such box source.
+    """
+    path = layout.record(RecordKind.DATASET, setting.dataset)
+    dataset = read_record(Dataset, path)
+    if setting.boxes not in dataset.boxes:
+        problem = f"no box source {setting.boxes!r}; known are {', '.join(dataset.boxes)}"
+        raise InputError(path, None, "boxes", problem)
+    return dataset
+
+
+def write_report(
+    path: Path,
+    model: type[Subject],
+    inputs: AnalysisInput,
+    values: Mapping[str, object],
+    arrays: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Write a report of `model` on the subject of `inputs`, and its arrays to the same path with the suffix .npz.
+
+    Args:
+        values: fields of the report but those of `Subject`.
+
+    Raises:
+        InputError: a file of the subject is missing or wrong, or a value does not fit the report.
+    """
+    content = parse(model, inputs.subject.model_dump() | dict(values), path).model_dump(mode="json")
+    if arrays is None:
+        write_json(path, content)
+        return
+    with atomic_paths(path.with_suffix(".npz"), path) as (arrays_file, report_file):
+        write_npz(arrays_file, **arrays)
+        write_json(report_file, content)

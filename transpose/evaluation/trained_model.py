@@ -1,0 +1,24 @@
+"""The trained model that an evaluation or analysis is about."""
+
+from transpose.evaluation.analysis_input import AnalysisInput
+from transpose.pose_model import PoseModel
+
+
+def trained_model(inputs: AnalysisInput) -> PoseModel:
+    """The model, predicting as the study evaluates.
+
+    Raises:
+        InputError: run.json or the weights are missing or wrong, or the weights do not fit.
+    """
+    return PoseModel.from_weights(inputs.recipe, inputs.run_folder.weights, inputs.skeleton, inputs.protocol)
+
+
+def trained_model_in_full_precision(inputs: AnalysisInput) -> PoseModel:
+    """The model in fp32 and not compiled, for what takes the network apart.
+
+    Raises:
+        InputError: as `trained_model`.
+    """
+    return PoseModel.from_weights(
+        inputs.recipe, inputs.run_folder.weights, inputs.skeleton, inputs.protocol, precision="fp32", compiled=False
+    )

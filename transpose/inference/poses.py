@@ -1,0 +1,72 @@
+"""Predicted poses: of the boxes of one image, and of a data set as COCO's result format has them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from transpose.data.coco import PERSON_CATEGORY
+from transpose.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class PoseResults:
+    """N predicted persons with K keypoints each."""
+
+    image_ids: np.ndarray
+    """[N] int64."""
+    keypoints: np.ndarray
+    """[N, K, 3] float64: x, y in image pixels and the keypoint's score."""
+    scores: np.ndarray
+    """[N] float64 score of the person."""
+    annotation_ids: np.ndarray | None = None
+    """[N] int64: the person in whose annotated box each was predicted; None where nobody asked for it."""
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    @property
+    def flat_keypoints(self) -> list[list[float]]:
+        """N lists x, y, score, x, y, score, ..., as files hold them."""
+        return self.keypoints.reshape(len(self), 3 * self.keypoints.shape[1]).tolist()
+
+    def to_coco(self) -> list[dict[str, Any]]:
+        """N records in COCO's result format, with `annotation_id` where it is known."""
+        records = [
+            {"image_id": image_id, "category_id": PERSON_CATEGORY, "keypoints": keypoints, "score": score}
+            for image_id, keypoints, score in zip(
+                self.image_ids.tolist(), self.flat_keypoints, self.scores.tolist(), strict=True
+            )
+        ]
+        if self.annotation_ids is not None:
+            for record, annotation_id in zip(records, self.annotation_ids.tolist(), strict=True):
+                record["annotation_id"] = annotation_id
+        return records
+
+
+@dataclass(frozen=True)
+class Poses:
+    """The poses in N boxes of one image, in the order of the boxes."""
+
+    skeleton: Skeleton
+    xy: np.ndarray
+    """[N, K, 2] float64, image pixels."""
+    scores: np.ndarray
+    """[N, K] float64: maxima of the heatmaps, the model's confidence in each keypoint."""
+    person_scores: np.ndarray
+    """[N] float64: as the evaluation protocol scores a person, a box counting as certain."""
+    boxes: np.ndarray
+    """[N, 4] float64: x, y, width, height in image pixels."""
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def keypoints(self) -> dict[str, np.ndarray]:
+        """[N, 2] float64 image pixels of each keypoint, by its name."""
+        return {name: self.xy[:, index] for index, name in enumerate(self.skeleton.keypoints)}
+
+    def to_coco(self, image_id: int) -> list[dict[str, Any]]:
+        """N records in COCO's result format."""
+        keypoints = np.concatenate((self.xy, self.scores[..., None]), axis=2)
+        return PoseResults(np.full(len(self), image_id), keypoints, self.person_scores).to_coco()

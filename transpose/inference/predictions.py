@@ -1,0 +1,106 @@
+"""From heatmaps to persons: keypoints in image pixels, their scores, and the persons that stay."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from transpose.config.study import Protocol
+from transpose.data.boxes import PersonBoxes
+from transpose.data.loader import EvaluationBatch
+from transpose.geometry import PIXELS_PER_SCALE_UNIT
+from transpose.inference.decode import argmax_decode, dark_decode, heatmap_to_image, quarter_decode
+from transpose.inference.nms import best_scored_first, mean_keypoint_score, oks_nms, rescore
+from transpose.inference.poses import PoseResults
+from transpose.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Keypoints in each of N boxes, in the order of the boxes, before rescoring and suppression."""
+
+    keypoints_xy: np.ndarray
+    """[N, K, 2] float64, image pixels."""
+    keypoint_scores: np.ndarray
+    """[N, K] float64: maxima of the heatmaps."""
+    areas: np.ndarray
+    """[N] float64: padded boxes in image pixels squared."""
+
+
+class PredictionCollector:
+    """Takes the heatmaps of all boxes batch by batch, in any order, and keeps what a protocol decodes from them."""
+
+    def __init__(self, skeleton: Skeleton, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self._index = [np.zeros(0, dtype=np.int64)]
+        self._points = [np.zeros((0, len(skeleton), 2))]
+        self._scores = [np.zeros((0, len(skeleton)))]
+        self._areas = [np.zeros(0)]
+
+    def add(self, batch: EvaluationBatch, heatmaps: np.ndarray) -> None:
+        """Decode the heatmaps [B, K, h, w] of a batch."""
+        points, heights = decode_heatmaps(heatmaps, self._protocol)
+        size = heatmaps.shape[2], heatmaps.shape[3]
+        self._index.append(batch.index)
+        self._points.append(heatmap_to_image(points, batch.center, batch.scale, size))
+        self._scores.append(heights.astype(np.float64))
+        self._areas.append((batch.scale * PIXELS_PER_SCALE_UNIT).prod(axis=1))
+
+    def predictions(self) -> Predictions:
+        """What was decoded so far, in the order of the boxes."""
+        order = np.argsort(np.concatenate(self._index))
+        return Predictions(
+            keypoints_xy=np.concatenate(self._points)[order],
+            keypoint_scores=np.concatenate(self._scores)[order],
+            areas=np.concatenate(self._areas)[order],
+        )
+
+
+def decode_heatmaps(heatmaps: np.ndarray, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
+    """Points [N, K, 2] in heatmap pixels and scores [N, K] of heatmaps [N, K, h, w], as the protocol says."""
+    if protocol.decoder == "argmax":
+        return argmax_decode(heatmaps)
+    if protocol.decoder == "quarter":
+        return quarter_decode(heatmaps)
+    return dark_decode(heatmaps, protocol.blur_kernel)
+
+
+def finish_predictions(
+    predictions: Predictions, boxes: PersonBoxes, protocol: Protocol, skeleton: Skeleton, suppress: bool = True
+) -> PoseResults:
+    """Rescore the persons and drop those found twice (paper, section 4.2).
+
+    Args:
+        boxes: those that were predicted on; officially, a person's score is the box's times the mean of its keypoints'.
+        suppress: False drops nobody and names the person of each box: PCKh wants one prediction of each.
+
+    Returns:
+        The persons kept, by image and falling score.
+    """
+    scores = person_scores(predictions, boxes.scores, protocol)
+    if not suppress or protocol.nms_threshold is None:
+        keep = best_scored_first(scores, boxes.image_ids)
+    else:
+        keep = oks_nms(
+            predictions.keypoints_xy,
+            scores,
+            predictions.areas,
+            boxes.image_ids,
+            skeleton.oks_sigmas,
+            protocol.nms_threshold,
+        )
+    keypoints = np.concatenate((predictions.keypoints_xy, predictions.keypoint_scores[..., None]), axis=2)
+    return PoseResults(
+        image_ids=boxes.image_ids[keep],
+        keypoints=keypoints[keep],
+        scores=scores[keep],
+        annotation_ids=None if suppress else boxes.annotation_ids[keep],
+    )
+
+
+def person_scores(predictions: Predictions, box_scores: np.ndarray, protocol: Protocol) -> np.ndarray:
+    """Scores [N] float64 of persons in boxes of scores [N]."""
+    if protocol.score == "box":
+        return box_scores.astype(np.float64)
+    if protocol.score == "keypoints":
+        return mean_keypoint_score(predictions.keypoint_scores, protocol.keypoint_threshold)
+    return rescore(box_scores, predictions.keypoint_scores, protocol.keypoint_threshold)

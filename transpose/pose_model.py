@@ -1,0 +1,314 @@
+"""A pose model: what predicts, explains and is measured, from a photograph in a notebook to a study's tables."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from transpose.attention.maps.capture import capture
+from transpose.attention.maps.dependency import Explanation, encoder_of, explain_persons
+from transpose.attention.maps.grid import Grid
+from transpose.attention.maps.stored import PersonAreas, person_areas
+from transpose.compute import Compute, choose_compute
+from transpose.config.load import read_record
+from transpose.config.recipe import Recipe
+from transpose.config.run_record import RunRecord
+from transpose.config.study import Protocol
+from transpose.config.training import Precision
+from transpose.config.variant import Variant
+from transpose.data.boxes import PersonBoxes
+from transpose.data.coco import CocoAnnotations
+from transpose.data.crops import normalise
+from transpose.data.image_boxes import boxes_in_image, crop_boxes
+from transpose.data.images import read_upright_image
+from transpose.data.loader import EvaluationBatch, EvaluationCrops
+from transpose.data.pictures import pictures_beside
+from transpose.data.workers import slices
+from transpose.errors import InputError
+from transpose.geometry import crop_affines, rescale_points, transform_points
+from transpose.inference.finite import finite_heatmaps_of, finite_on_cpu
+from transpose.inference.flip import flip_test, mean_with_mirrored
+from transpose.inference.poses import PoseResults, Poses
+from transpose.inference.predictions import (
+    PredictionCollector,
+    Predictions,
+    decode_heatmaps,
+    finish_predictions,
+    person_scores,
+)
+from transpose.memory import memory_for
+from transpose.models.inference_form import inference_form
+from transpose.models.transpose import TransPose
+from transpose.models.variants import build_model
+from transpose.models.weights import load_weights
+from transpose.skeleton import Skeleton
+from transpose.study.layout import RunFolder
+
+
+@dataclass(frozen=True)
+class CropKeypoints:
+    """Predicted keypoints of P crops."""
+
+    points_xy: np.ndarray
+    """[P, K, 2] float64, crop pixels."""
+    scores: np.ndarray
+    """[P, K] float32: the heatmaps' maxima."""
+
+
+@dataclass(frozen=True)
+class AttentionMaps:
+    """Where the keypoints of N persons look in one encoder layer, averaged over heads, on a grid of h x w cells."""
+
+    poses: Poses
+    dependency: np.ndarray
+    """[N, K, h, w] float32: how much a keypoint's cell attends to each cell of the crop; each map sums to 1."""
+    affected: np.ndarray
+    """[N, K, h, w] float32: how much each cell of the crop attends to the keypoint's cell."""
+    crops: np.ndarray
+    """[N, H, W, 3] uint8 RGB: what the grid covers."""
+
+
+@dataclass(frozen=True)
+class PoseModel:
+    """A network with all that its predictions depend on."""
+
+    network: TransPose
+    """In evaluation mode."""
+    recipe: Recipe
+    skeleton: Skeleton
+    protocol: Protocol
+    compute: Compute
+    weights: Path
+    """File of the weights, or the folder of a training in progress: named where heatmaps are not finite."""
+
+    @classmethod
+    def from_run(cls, run: Path) -> "PoseModel":
+        """The model of a run's folder or run.json, predicting as the run's own study does.
+
+        Raises:
+            InputError: run.json or the weights beside it are missing or wrong.
+        """
+        files = RunFolder(run if run.is_dir() else run.parent)
+        record = read_record(RunRecord, files.record if run.is_dir() else run)
+        return cls.from_weights(record.recipe, files.weights, record.skeleton, record.protocol)
+
+    @classmethod
+    def from_weights(
+        cls,
+        recipe: Recipe,
+        weights: Path,
+        skeleton: Skeleton,
+        protocol: Protocol,
+        precision: Precision | None = None,
+        compiled: bool | None = None,
+    ) -> "PoseModel":
+        """A recipe's variant with weights, in the form for inference, on the device that the recipe asks for.
+
+        Args:
+            precision: None takes the protocol's, or else the training's.
+            compiled: None takes the protocol's.
+
+        Raises:
+            InputError: the weights are missing or do not fit, or this machine lacks what is asked for.
+        """
+        training = recipe.training
+        compute = choose_compute(
+            training.device,
+            precision or protocol.precision or training.precision,
+            protocol.threads,
+            protocol.compile if compiled is None else compiled,
+        )
+        network = build_model(recipe.variant, len(skeleton))
+        load_weights(network, weights)
+        return cls(inference_form(network, compute), recipe, skeleton, protocol, compute, weights)
+
+    @property
+    def variant(self) -> Variant:
+        """The network's description."""
+        return self.recipe.variant
+
+    @property
+    def grid(self) -> Grid:
+        """The cells that attention is between."""
+        return Grid.of(self.variant)
+
+    def predict(self, image: Path | str | np.ndarray, boxes: ArrayLike | None = None) -> Poses:
+        """Poses of the persons in boxes, by the whole protocol but for suppression: each box keeps its pose.
+
+        Args:
+            image: a file, read as it is displayed (EXIF orientation applied), or [H, W, 3] uint8 RGB.
+            boxes: [N, 4] x, y, width, height in image pixels; None takes the whole image as one person's box.
+
+        Raises:
+            InputError: the image or a box is wrong, a box is outside of the image, or the model has diverged.
+        """
+        pixels, name = _image_of(image)
+        given = boxes_in_image(boxes, pixels, name)
+        parts = slices(np.arange(len(given)), self.protocol.batch_size)
+        found = self.predict_keypoints(crop_boxes(pixels, given, self.variant.input_size, part) for part in parts)
+        scores = person_scores(found, np.ones(len(given)), self.protocol)
+        return Poses(self.skeleton, found.keypoints_xy, found.keypoint_scores, scores, given)
+
+    def attention(
+        self, image: Path | str | np.ndarray, boxes: ArrayLike | None = None, layer: int = -1
+    ) -> AttentionMaps:
+        """Dependency and affected areas of the predicted keypoints, in fp32 and of the unflipped crop.
+
+        Args:
+            image: as `predict`.
+            boxes: as `predict`.
+            layer: of the encoder, 0 being the first and -1 the last.
+
+        Raises:
+            InputError: as `predict`, or the model has no encoder or no such layer.
+        """
+        layers = encoder_of(self.variant).layers
+        if not -layers <= layer < layers:
+            raise InputError(self.variant.title, None, "layer", f"{layer} is not one of the encoder's {layers}")
+        pixels, name = _image_of(image)
+        given = boxes_in_image(boxes, pixels, name)
+        poses, plain = self.predict(pixels, given), self.in_full_precision()
+        batch = crop_boxes(pixels, given, self.variant.input_size, np.arange(len(given)))
+        affines = crop_affines(batch.center, batch.scale, np.zeros(len(given)), self.variant.input_size)
+        maps = plain.explain(batch.crops, transform_points(affines[:, None], poses.xy))
+        shape = (len(given), len(self.skeleton), *self.grid.size)
+        return AttentionMaps(
+            poses,
+            maps.dependency[:, layer].reshape(shape),
+            maps.affected[:, layer].reshape(shape),
+            batch.crops.numpy(),
+        )
+
+    def in_full_precision(self) -> "PoseModel":
+        """The same weights in fp32 and not compiled, for what takes the network apart.
+
+        Raises:
+            InputError: the weights are no longer there.
+        """
+        if self.compute.precision == "fp32" and not self.compute.compiled:
+            return self
+        return PoseModel.from_weights(
+            self.recipe, self.weights, self.skeleton, self.protocol, precision="fp32", compiled=False
+        )
+
+    def predict_boxes(
+        self,
+        boxes: PersonBoxes,
+        annotations: CocoAnnotations,
+        input_size: tuple[int, int] | None = None,
+        suppress: bool = True,
+    ) -> PoseResults:
+        """Predict the persons in boxes of a data set by the whole protocol (paper, section 4.2).
+
+        Args:
+            input_size: (height, width) of the crops; the variant's by default.
+            suppress: see `finish_predictions`.
+
+        Raises:
+            InputError: an image is missing or broken, a box is in an unknown image, or the model has diverged.
+        """
+        crops = EvaluationCrops(
+            boxes, annotations, pictures_beside(annotations.source), input_size or self.variant.input_size
+        )
+        predictions = self.predict_keypoints(self.batches(crops))
+        return finish_predictions(predictions, boxes, self.protocol, self.skeleton, suppress)
+
+    def batches(self, crops: EvaluationCrops) -> Iterable[EvaluationBatch]:
+        """All crops as the protocol's batch size and the recipe's loading processes have them.
+
+        Raises:
+            InputError: an image is missing or broken.
+        """
+        return crops.batches(self.protocol.batch_size, self.recipe.training.workers, self.compute.pins_memory)
+
+    def predict_keypoints(self, batches: Iterable[EvaluationBatch]) -> Predictions:
+        """Keypoints of all crops, decoded as the protocol says.
+
+        Args:
+            batches: crops of all boxes, each box once, in any order.
+
+        Raises:
+            InputError: the model has diverged, or the memory is full.
+        """
+        collector = PredictionCollector(self.skeleton, self.protocol)
+        latest: tuple[EvaluationBatch, Tensor] | None = None
+        for batch in batches:
+            # A GPU is given its next batch before the host waits for the last one, and computes while that is decoded.
+            heatmaps = self._heatmaps_on_device(batch.crops)
+            if latest is not None:
+                collector.add(latest[0], self._on_cpu(latest[1]).numpy())
+            latest = batch, heatmaps
+        if latest is not None:
+            collector.add(latest[0], self._on_cpu(latest[1]).numpy())
+        return collector.predictions()
+
+    def predict_heatmaps(self, crops: Tensor) -> Tensor:
+        """Heatmaps [B, K, h, w] float32 on the CPU of crops [B, H, W, 3] uint8 RGB, flip test as the protocol says.
+
+        Raises:
+            InputError: the model has diverged, or the memory is full.
+        """
+        return self._on_cpu(self._heatmaps_on_device(crops))
+
+    def predict_heatmaps_both_ways(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """What `predict_heatmaps` gives without and with the flip test, from two passes in all.
+
+        Raises:
+            InputError: as `predict_heatmaps`.
+        """
+        size = self.protocol.batch_size
+        with memory_for("protocol.batch_size", size), torch.inference_mode(), self.compute.autocast():
+            images = normalise(self.compute.send(self.compute.filled(crops, size)))
+            plain, mirrored = self.network(images), self.network(images.flip(-1))
+            both = mean_with_mirrored(plain, mirrored, self.skeleton)
+        return self._on_cpu(plain[: len(crops)]), self._on_cpu(both[: len(crops)])
+
+    def find_keypoints(self, crops: Tensor) -> CropKeypoints:
+        """Keypoints in crops [P, H, W, 3] uint8 RGB, by the protocol.
+
+        Raises:
+            InputError: as `predict_heatmaps`.
+        """
+        heatmaps = [self.predict_heatmaps(batch) for batch in crops.split(self.protocol.batch_size)]
+        points, scores = decode_heatmaps(torch.cat(heatmaps).numpy(), self.protocol)
+        return CropKeypoints(rescale_points(points, self.grid.heatmap_size, self.grid.input_size), scores)
+
+    def explain(self, crops: Tensor, points_xy: np.ndarray, mirrored: bool = False) -> Explanation:
+        """Areas of keypoints [P, K, 2], crop pixels, in all layers of one pass over crops; see `explain_persons`."""
+        images = normalise(crops.to(self.compute.device))
+        return explain_persons(self.network, self.variant, images, points_xy, mirrored=mirrored)
+
+    @torch.inference_mode()
+    def cell_areas(self, crop: Tensor, points_xy: np.ndarray) -> PersonAreas:
+        """All areas of one person in the unflipped pass: crop [H, W, 3] uint8 RGB, keypoints [K, 2] in its pixels."""
+        images = normalise(crop[None].to(self.compute.device))
+        _, layers = capture(self.network, self.network.features(images))
+        queries = torch.from_numpy(self.grid.tokens_at(points_xy)).to(images.device)
+        return person_areas(layers, queries, self.grid)
+
+    def _heatmaps_on_device(self, crops: Tensor) -> Tensor:
+        size = self.protocol.batch_size
+        with memory_for("protocol.batch_size", size), torch.inference_mode(), self.compute.autocast():
+            images = normalise(self.compute.send(self.compute.filled(crops, size)))
+            flipped = self.protocol.flip_test
+            heatmaps = flip_test(self.network, images, self.skeleton) if flipped else self.network(images)
+        return heatmaps[: len(crops)]
+
+    def _on_cpu(self, heatmaps: Tensor) -> Tensor:
+        with finite_heatmaps_of(self.weights):
+            return finite_on_cpu(heatmaps)
+
+
+def _image_of(image: Path | str | np.ndarray) -> tuple[np.ndarray, object]:
+    """Pixels [H, W, 3] uint8 RGB, and what messages call them."""
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            problem = f"must be uint8 RGB of shape [H, W, 3], not {image.dtype} of shape {list(image.shape)}"
+            raise InputError("image", None, None, problem)
+        return image, "image"
+    path = Path(image)
+    return read_upright_image(path), path

@@ -1,0 +1,73 @@
+"""What the tables of all analyses share: the reports of a study's models by evaluation setting, and the files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import pandas as pd
+
+from transpose.config.load import read_record
+from transpose.config.study import Analysis, EvalSetting, SideStudy, Study
+from transpose.errors import InputError
+from transpose.evaluation.report import Subject
+from transpose.reporting.layout import Section
+from transpose.reporting.study_files import StudyFiles
+from transpose.reporting.subjects import check_same_inputs
+from transpose.reporting.writers import write_all_formats
+from transpose.study.layout import RunId
+
+Report = TypeVar("Report", bound=Subject)
+
+
+@dataclass
+class AnalysisTable:
+    """The table of an analysis while it is put together."""
+
+    title: str
+    footnotes: list[str]
+    rows: list[dict[str, object]] = field(default_factory=list)
+    """For the CSV file: unrounded numbers."""
+    sections: list[Section] = field(default_factory=list)
+    """For people."""
+
+    def write(self, files: StudyFiles, analysis: Analysis) -> None:
+        """Write the table in all formats into the study's results folder."""
+        # As objects, so that whole numbers such as layers stay integers in columns with empty cells.
+        frame = pd.DataFrame(self.rows, dtype=object)
+        path, title = files.layout.table(analysis), f"{self.title}: {files.study.name}"
+        write_all_formats(path, title, frame, self.sections, self.footnotes)
+
+
+def chosen_analysis(study: Study, analysis: Analysis) -> SideStudy:
+    """Variants and settings of an analysis.
+
+    Raises:
+        InputError: the study does not ask for it.
+    """
+    chosen = study.analyses().get(analysis)
+    if chosen is None:
+        raise InputError(study.name, None, analysis, "the study does not ask for this analysis")
+    return chosen
+
+
+def reports_by_setting(
+    files: StudyFiles, analysis: Analysis, model: type[Report]
+) -> Iterator[tuple[EvalSetting, list[list[Report]]]]:
+    """Each setting with the reports of each variant, one a seed.
+
+    Raises:
+        InputError: the study does not ask for the analysis, or a report is missing, broken or of other annotations,
+            boxes or protocols.
+    """
+    chosen = chosen_analysis(files.study, analysis)
+    for setting in chosen.settings():
+        models = [
+            [
+                read_record(model, files.layout.analysis(analysis, RunId(variant, seed), setting))
+                for seed in range(files.study.seeds)
+            ]
+            for variant in chosen.variants
+        ]
+        named = [(f"{report.variant} seed {report.seed}", report) for reports in models for report in reports]
+        check_same_inputs(analysis, named)
+        yield setting, models

@@ -1,0 +1,88 @@
+"""Any image explained: poses, figures of the keypoints' areas, and a viewer page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from transpose.attention.maps.dependency import encoder_of
+from transpose.data.image_boxes import boxes_in_image, crop_boxes
+from transpose.data.images import read_upright_image
+from transpose.files import write_json
+from transpose.geometry import crop_affines, transform_points
+from transpose.pose_model import CropKeypoints, PoseModel
+from transpose.reporting.explanation import draw_persons
+from transpose.reporting.explored_models import byte_limit, page_model
+from transpose.reporting.explorer import ExplorerPage, PageCrops, PagePerson, write_page
+from transpose.reporting.image_poses import ImagePersons, ImagePoses
+
+
+def explain_images(
+    model: PoseModel, images: Sequence[ImagePersons], threshold: float, folder: Path
+) -> list[ImagePoses]:
+    """Write `figures/`, `explorer.html` and `persons.json` of persons in images into a folder, and return the poses.
+
+    Boxes are used as they are, like detected ones. Keypoints come from the protocol's prediction, areas from the
+    unflipped pass, both in fp32.
+
+    Args:
+        threshold: figures show attention above this multiple of uniform attention.
+
+    Raises:
+        InputError: an image is missing or broken, a box is outside of its image, the model has no encoder, or it has
+            diverged.
+    """
+    encoder_of(model.variant)
+    plain = model.in_full_precision()
+    parts = [_look_at(plain, image) for image in images]
+    found = [poses for poses, _, _ in parts]
+    crops = PageCrops(
+        np.concatenate([one.crops for _, one, _ in parts]),
+        np.concatenate([one.affines for _, one, _ in parts]),
+        None,
+        None,
+    )
+    keypoints = CropKeypoints(
+        np.concatenate([one.points_xy for _, _, one in parts]), np.concatenate([one.scores for _, _, one in parts])
+    )
+    persons = [PagePerson(one.path.name, None, tuple(box)) for one in found for box in one.poses.boxes.tolist()]
+    tensor = torch.from_numpy(crops.crops)
+    explanation = plain.explain(tensor, keypoints.points_xy)
+    names = [f"{one.path.name}, person {row}" for one in found for row in range(len(one.poses))]
+    draw_persons(plain, tensor, keypoints, explanation, names, threshold, folder / "figures")
+    shown = page_model(plain, crops, keypoints, byte_limit(1))
+    flipped = "with" if model.protocol.flip_test else "without"
+    about = f"Boxes as given; keypoints are predicted {flipped} the flip test."
+    title = f"Attention: {', '.join(dict.fromkeys(person.picture for person in persons))}"
+    page = ExplorerPage(title, about, model.skeleton, persons, {model.variant.input_size: crops}, [shown])
+    write_page(page, folder / "explorer.html")
+    records = [record for one in found for record in _records(one)]
+    write_json(folder / "persons.json", {"pass": explanation.image_pass, "grid": plain.grid.size, "persons": records})
+    return found
+
+
+def _look_at(model: PoseModel, image: ImagePersons) -> tuple[ImagePoses, PageCrops, CropKeypoints]:
+    """The poses in an image, its crops, and the poses in these."""
+    pixels, size = read_upright_image(image.path), model.variant.input_size
+    boxes = boxes_in_image(image.boxes_xywh, pixels, image.path)
+    poses = model.predict(pixels, boxes)
+    batch = crop_boxes(pixels, boxes, size, np.arange(len(boxes)))
+    affines = crop_affines(batch.center, batch.scale, np.zeros(len(boxes)), size)
+    points = CropKeypoints(transform_points(affines[:, None], poses.xy), poses.scores)
+    return ImagePoses(image.path, poses), PageCrops(batch.crops.numpy(), affines, None, None), points
+
+
+def _records(image: ImagePoses) -> list[dict[str, object]]:
+    poses = image.poses
+    return [
+        {
+            "picture": image.path.name,
+            "box_xywh": box,
+            "keypoints": [
+                {"keypoint": name, "xy": point, "confidence": score}
+                for name, point, score in zip(poses.skeleton.keypoints, points, scores, strict=True)
+            ],
+        }
+        for box, points, scores in zip(poses.boxes.tolist(), poses.xy.tolist(), poses.scores.tolist(), strict=True)
+    ]

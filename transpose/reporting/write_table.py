@@ -1,0 +1,50 @@
+"""Every table of a study, by name."""
+
+from pathlib import Path
+
+from transpose.config.study import Analysis, StudyTable
+from transpose.errors import InputError
+from transpose.reporting.attention_ablation import write_attention_ablation_table
+from transpose.reporting.attention_statistics import write_statistics_tables
+from transpose.reporting.body_parts import write_body_part_table
+from transpose.reporting.faithfulness import write_faithfulness_tables
+from transpose.reporting.findings import write_findings
+from transpose.reporting.precision import write_precision_table
+from transpose.reporting.protocol_ablation import write_protocol_table
+from transpose.reporting.resolutions import write_resolution_tables
+from transpose.reporting.study import write_study
+from transpose.reporting.study_files import StudyFiles
+
+
+def write_table(table: str, files: StudyFiles, published: Path) -> None:
+    """Write one table with its figures into the study's results folder.
+
+    Args:
+        table: a `StudyTable` or an `Analysis`.
+        published: the published figures, which the comparison shows too.
+
+    Raises:
+        InputError: the study does not ask for it, or a file that it is made of is missing, broken or of other inputs.
+    """
+    match table:
+        case StudyTable.COMPARISON:
+            write_study(files, published)
+        case StudyTable.FINDINGS:
+            write_findings(files)
+        case Analysis.PROTOCOLS:
+            write_protocol_table(files)
+        case Analysis.RESOLUTIONS:
+            write_resolution_tables(files)
+        case Analysis.PRECISION:
+            write_precision_table(files)
+        case Analysis.ATTENTION_STATISTICS:
+            write_statistics_tables(files)
+        case Analysis.FAITHFULNESS:
+            write_faithfulness_tables(files)
+        case Analysis.ATTENTION_ABLATION:
+            write_attention_ablation_table(files)
+        case Analysis.BODY_PARTS:
+            write_body_part_table(files)
+        case _:
+            known = ", ".join((StudyTable.COMPARISON, StudyTable.FINDINGS, *Analysis))
+            raise InputError("table", table, None, f"no such table; known are {known}")

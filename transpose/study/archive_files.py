@@ -1,0 +1,64 @@
+"""Downloaded archives that splits are arranged from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from transpose.config.dataset import ArchivedSplit, ArchivesSource, Dataset
+from transpose.config.recipe import Recipe
+from transpose.config.study import Study
+from transpose.study.layout import ResourcesLayout
+from transpose.study.wildcards import BoxWildcards, alternatives
+
+
+@dataclass(frozen=True)
+class ArchiveFiles:
+    """Archives of a study and what is arranged from them."""
+
+    study: Study
+    recipes: Mapping[str, Recipe]
+    datasets: Mapping[str, Dataset]
+    resources: ResourcesLayout
+
+    def split(self, wildcards: BoxWildcards) -> ArchivedSplit:
+        """Where in downloaded archives the split is that the wildcards name.
+
+        Raises:
+            KeyError: it does not come from archives.
+        """
+        source = self.datasets[wildcards.dataset].source
+        if not isinstance(source, ArchivesSource):
+            raise KeyError(wildcards.dataset)
+        return source.splits[wildcards.split]
+
+    def needed_for(self, wildcards: BoxWildcards) -> list[Path]:
+        """What has to be there before a split can be arranged: proven archives, and pictures if they are unpacked."""
+        split, resources = self.split(wildcards), self.resources
+        images = resources.manifest if self._unpacks(wildcards.dataset) else resources.archive_digest
+        return [resources.archive_digest(split.annotations), images(split.pictures)]
+
+    def of_study(self) -> dict[str, bool]:
+        """Archives that the study's splits come from, and whether each is unpacked."""
+        study, used = self.study, {}
+        # A released checkpoint's training data are named for the record, not fetched.
+        trained = any(recipe.training.source == "trained" for recipe in self.recipes.values())
+        for split in (*((study.train, study.validation) if trained else ()), *study.evaluations, *study.submissions):
+            source = self.datasets[split.dataset].source
+            if isinstance(source, ArchivesSource):
+                used.setdefault(source.splits[split.split].annotations, False)
+                used[source.splits[split.split].pictures] = source.pictures == "unpacked"
+        return used
+
+    def unpacked_option(self, wildcards: BoxWildcards) -> list[str]:
+        """Option that names the folder of unpacked archives; none if pictures stay in theirs."""
+        return [f"--unpacked={self.resources.unpacked}"] if self._unpacks(wildcards.dataset) else []
+
+    def names_of_data_sets(self) -> str:
+        """Regular expression of the data sets that come from archives; it matches nothing if none does."""
+        return alternatives(
+            name for name, dataset in self.datasets.items() if isinstance(dataset.source, ArchivesSource)
+        )
+
+    def _unpacks(self, dataset: str) -> bool:
+        source = self.datasets[dataset].source
+        return isinstance(source, ArchivesSource) and source.pictures == "unpacked"

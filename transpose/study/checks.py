@@ -1,0 +1,87 @@
+"""What a study must not ask of its variants and data sets."""
+
+from collections.abc import Mapping
+
+from transpose.config.dataset import ArchivesSource, Dataset, DetectionBoxes, FolderSource, PhotographsSource
+from transpose.config.recipe import Recipe
+from transpose.config.resolution import check_sizes
+from transpose.config.study import AttentionStudy, Evaluation, Split, Study
+from transpose.errors import InputError
+
+
+def check_study(study: Study, recipes: Mapping[str, Recipe], datasets: Mapping[str, Dataset], source: str) -> None:
+    """See that a study asks for nothing that its variants and data sets do not have.
+
+    Args:
+        recipes: of all variants of the study, by name.
+        datasets: of all splits of the study, by name.
+        source: the study's file, for messages.
+
+    Raises:
+        InputError: a split or box source does not exist, or a variant cannot do what is asked of it.
+    """
+    for split in (study.train, study.validation, *study.evaluations, *study.submissions):
+        _check_split(split, datasets[split.dataset], source)
+    _check_released(recipes, source)
+    for split in study.submissions:
+        if datasets[split.dataset].test_set(split.split) is None:
+            raise InputError(source, split.dataset, "test_set", f"split {split.split!r} is no server's test set")
+    _check_side_studies(study, datasets, source)
+    if study.attention is not None:
+        _check_attention(study.attention, recipes, datasets, source)
+    if study.resolutions is not None:
+        for name in study.resolutions.variants:
+            check_sizes(name, recipes[name].variant, study.resolutions, source)
+
+
+def _check_split(split: Split, dataset: Dataset, source: str) -> None:
+    known = _splits(dataset)
+    if split.split not in known:
+        known_text = ", ".join(known)
+        raise InputError(source, split.dataset, "split", f"no split {split.split!r}; known are {known_text}")
+    for boxes in split.boxes if isinstance(split, Evaluation) else ():
+        if boxes not in dataset.boxes:
+            known_text = ", ".join(dataset.boxes)
+            raise InputError(source, split.dataset, "boxes", f"no source {boxes!r}; known are {known_text}")
+        detections = dataset.boxes[boxes]
+        if isinstance(detections, DetectionBoxes) and split.split not in detections.files:
+            raise InputError(split.dataset, boxes, "files", f"no detection file for split {split.split!r}")
+
+
+def _splits(dataset: Dataset) -> list[str]:
+    source = dataset.source
+    if isinstance(source, PhotographsSource):
+        return ["val"]
+    if isinstance(source, FolderSource):
+        return list(source.folders)
+    return list(source.splits if isinstance(source, ArchivesSource) else source.pictures)
+
+
+def _check_released(recipes: Mapping[str, Recipe], source: str) -> None:
+    for name, recipe in recipes.items():
+        if recipe.training.source == "official" and recipe.variant.released is None:
+            problem = "is official, but the variant's file names no released checkpoint"
+            raise InputError(source, name, "source", problem)
+
+
+def _check_side_studies(study: Study, datasets: Mapping[str, Dataset], source: str) -> None:
+    for key, side in study.side_studies().items():
+        for dataset, _, _ in side.settings():
+            if datasets[dataset].evaluation != "oks":
+                raise InputError(source, key, "evaluations", f"{dataset} is not evaluated by OKS")
+
+
+def _check_attention(
+    attention: AttentionStudy, recipes: Mapping[str, Recipe], datasets: Mapping[str, Dataset], source: str
+) -> None:
+    for dataset, _, boxes in attention.settings():
+        if datasets[dataset].boxes[boxes].kind != "ground_truth":
+            problem = f"explanations are measured on annotated boxes, and {boxes!r} of {dataset} are others"
+            raise InputError(source, "attention", "evaluations", problem)
+    for name in attention.variants:
+        variant = recipes[name].variant
+        if variant.encoder is None:
+            raise InputError(source, "attention", "variants", f"{name} has no encoder, hence no attention")
+        if attention.patch % variant.backbone.stride:
+            problem = f"{attention.patch} is no multiple of {variant.backbone.stride}, the stride of {name}"
+            raise InputError(source, "attention", "patch", problem)

@@ -1,0 +1,93 @@
+"""Annotation files of a study's splits, and what else of a data set rules ask for."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from transpose.config.dataset import Dataset, FolderSource, PhotographsSource, SyntheticSource
+from transpose.config.study import Split, Study
+from transpose.provenance import PACKAGE
+from transpose.study.digest import digest_of
+from transpose.study.layout import ResourcesLayout
+from transpose.study.wildcards import BoxWildcards, alternatives
+
+PHOTOGRAPHS = PACKAGE / "data" / "photographs"
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """Files of the data sets of a study."""
+
+    study: Study
+    datasets: Mapping[str, Dataset]
+    resources: ResourcesLayout
+
+    def annotations(self, wildcards: BoxWildcards) -> str:
+        """Annotation file of the data set and split that the wildcards name."""
+        return self.split_annotations(Split(dataset=wildcards.dataset, split=wildcards.split))
+
+    def split_annotations(self, split: Split) -> str:
+        """Annotation file of a split; its pictures are beside it, or where `pictures.json` beside it says."""
+        source = self.datasets[split.dataset].source
+        if isinstance(source, PhotographsSource):
+            return os.path.relpath(PHOTOGRAPHS / "annotations.json")
+        if isinstance(source, FolderSource) and not _is_sifted(self.datasets[split.dataset]):
+            return f"{source.folders[split.split]}/annotations.json"
+        return str(self.resources.annotations(split.dataset, split.split))
+
+    def unsifted_annotations(self, wildcards: BoxWildcards) -> str:
+        """Annotation file of a user's own split, out of which broken pictures are sifted."""
+        source = self.datasets[wildcards.dataset].source
+        if not isinstance(source, FolderSource):
+            raise TypeError(f"{wildcards.dataset} is no folder")
+        return f"{source.folders[wildcards.split]}/annotations.json"
+
+    def part_labels(self, wildcards: BoxWildcards) -> list[Path]:
+        """Body part labels of the split that the wildcards name; none if it is not rendered."""
+        if not isinstance(self.datasets[wildcards.dataset].source, SyntheticSource):
+            return []
+        return [self.resources.part_labels(wildcards.dataset, wildcards.split)]
+
+    def names_of_rendered(self) -> str:
+        """Regular expression of the data sets that are rendered; it matches nothing if none is."""
+        return alternatives(
+            name for name, dataset in self.datasets.items() if isinstance(dataset.source, SyntheticSource)
+        )
+
+    def names_of_sifted(self) -> str:
+        """Regular expression of the data sets whose broken pictures are left out; it matches nothing if none is."""
+        return alternatives(name for name, dataset in self.datasets.items() if _is_sifted(dataset))
+
+    def keypoints(self) -> int:
+        """Keypoints of the models: those of the data set that they are trained on."""
+        return len(self.datasets[self.study.train.dataset].skeleton)
+
+    def source_key(self, wildcards: BoxWildcards) -> str:
+        """Digest of where a data set comes from."""
+        return digest_of(self.datasets[wildcards.dataset].source.model_dump(mode="json"))
+
+    def prediction_key(self, wildcards: BoxWildcards) -> str:
+        """Digest of what of a data set decides predictions in given boxes: keypoints and evaluation."""
+        return self._key(wildcards.dataset, "skeleton", "evaluation")
+
+    def boxes_key(self, wildcards: BoxWildcards) -> str:
+        """Digest of what of a data set decides the boxes of one source and their report; other sources do not."""
+        source = self.datasets[wildcards.dataset].boxes[wildcards.boxes]
+        key = self._key(wildcards.dataset, "title", "skeleton", "evaluation")
+        return digest_of([key, source.model_dump(mode="json")])
+
+    def training_data_key(self) -> str:
+        """Digest of what of the training data set's configuration decides the weights: keypoints and evaluation."""
+        return self._key(self.study.train.dataset, "skeleton", "evaluation")
+
+    def training_data(self) -> str:
+        """What the study trains on, in words."""
+        return f"{self.datasets[self.study.train.dataset].title}, split {self.study.train.split}"
+
+    def _key(self, dataset: str, *fields: str) -> str:
+        return digest_of(self.datasets[dataset].model_dump(mode="json", include=set(fields)))
+
+
+def _is_sifted(dataset: Dataset) -> bool:
+    return isinstance(dataset.source, FolderSource) and dataset.source.broken_pictures == "skip"

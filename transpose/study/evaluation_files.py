@@ -1,0 +1,99 @@
+"""Files that the runs of a study are evaluated and analysed into."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from transpose.config.dataset import Dataset
+from transpose.config.recipe import Recipe
+from transpose.config.study import ATTENTION_ANALYSES, Analysis, Study, StudyTable
+from transpose.study.layout import ResultsLayout, RunId
+
+
+@dataclass(frozen=True)
+class EvaluationFiles:
+    """Metrics, analyses, tables, figures and submissions of a study."""
+
+    study: Study
+    recipes: Mapping[str, Recipe]
+    datasets: Mapping[str, Dataset]
+    runs: Sequence[RunId]
+    """All of the study."""
+    layout: ResultsLayout
+
+    def metrics(self) -> list[Path]:
+        """Metrics file of every run on every evaluation."""
+        return [path for run in self.runs for path in self.metrics_of(run)]
+
+    def metrics_of(self, run: RunId) -> list[Path]:
+        """Metrics files of one run."""
+        return [self.layout.metrics(run, setting) for setting in self.study.settings()]
+
+    def reports(self, analysis: Analysis) -> list[Path]:
+        """Reports of an analysis, one for each of its runs and settings; none where the study does not ask for it."""
+        side = self.study.analyses().get(analysis)
+        if side is None:
+            return []
+        chosen = [
+            (run, setting) for run, setting in product(self.runs, side.settings()) if run.variant in side.variants
+        ]
+        if analysis == Analysis.RESOLUTIONS:
+            return [self.layout.resolutions(*one) for one in chosen]
+        return [self.layout.analysis(analysis, *one) for one in chosen]
+
+    def attention_reports(self) -> list[Path]:
+        """Reports of all analyses of attention."""
+        return [path for analysis in ATTENTION_ANALYSES for path in self.reports(analysis)]
+
+    def analysis_tables(self) -> list[Path]:
+        """Tables of the analyses that the study asks for."""
+        tables = [str(analysis) for analysis in self.study.analyses()]
+        names = [*tables, StudyTable.FINDINGS] if self.study.attention is not None else tables
+        return [self.layout.table(name).with_suffix(".html") for name in names]
+
+    def analysis_figures(self, analysis: Analysis) -> list[Path]:
+        """Figures that the table of an analysis has: one for each setting, or for each setting and variant."""
+        side = self.study.analyses().get(analysis)
+        if side is None:
+            return []
+        if analysis == Analysis.ATTENTION_STATISTICS:
+            return [
+                self.layout.figure("joint_attention", *setting, variant)
+                for setting, variant in product(side.settings(), side.variants)
+            ]
+        if analysis in (Analysis.RESOLUTIONS, Analysis.FAITHFULNESS):
+            return [self.layout.figure(analysis, *setting) for setting in side.settings()]
+        return []
+
+    def figures(self) -> list[Path]:
+        """Figures of the comparison: of training, and two for each evaluated split, on its first box source."""
+        splits = [(e.dataset, e.split, e.boxes[0]) for e in self.study.evaluations]
+        pairs = (self.layout.figure(kind, *split) for split in splits for kind in ("accuracy", "joints"))
+        return [self.layout.figure("training"), *pairs]
+
+    def submissions(self) -> list[Path]:
+        """Archives for the evaluation server, one for each run, split and box source."""
+        return [
+            self.layout.submission(run, setting, str(self.datasets[e.dataset].test_set(e.split)))
+            for e in self.study.submissions
+            for setting in e.settings()
+            for run in self.runs
+        ]
+
+    def attention_maps_of(self, run: RunId) -> list[Path]:
+        """Attention maps of one run on every evaluated split; none without an encoder."""
+        if self.recipes[run.variant].variant.encoder is None:
+            return []
+        return [self.layout.attention(run, e.dataset, e.split) / "maps.npz" for e in self.study.evaluations]
+
+    def explored_runs(self) -> list[RunId]:
+        """The first seed of every variant with an encoder."""
+        return [RunId(name, 0) for name in self.study.variants if self.recipes[name].variant.encoder is not None]
+
+    def explorers(self) -> list[Path]:
+        """Explorer page of every evaluated split; none where no variant has an encoder."""
+        if not self.explored_runs():
+            return []
+        splits = dict.fromkeys((e.dataset, e.split) for e in self.study.evaluations)
+        return [self.layout.explorer(*split) for split in splits]

@@ -1,0 +1,234 @@
+"""Where everything is that a study writes: the one place that spells a path of the results folder.
+
+Commands, tables and tracking ask it for files, rules for patterns: arguments are then wildcards such as `{variant}`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from transpose.config.base import Size
+from transpose.config.study import Analysis, EvalSetting, StudyTable
+from transpose.errors import InputError
+
+TABLE_SUFFIXES = (".csv", ".md", ".html", ".tex")
+"""Formats of a table."""
+
+
+class RecordKind(StrEnum):
+    """Blocks of configuration that are written as records; the value is their folder."""
+
+    RECIPE = "recipes"
+    DATASET = "datasets"
+    PROTOCOL = "protocols"
+    BOOTSTRAP = "bootstraps"
+    COST = "costs"
+    EXPLANATION = "explanations"
+    ATTENTION = "attention"
+    RESOLUTIONS = "resolutions"
+    PRECISIONS = "precisions"
+    STUDY = "studies"
+
+
+class RunId(NamedTuple):
+    """One training: a variant and a seed, or the wildcards of both."""
+
+    variant: str
+    seed: int | str
+
+    @classmethod
+    def parse(cls, text: str) -> "RunId":
+        """The run of a text such as `r_sine/seed0`.
+
+        Raises:
+            InputError: it has another form.
+        """
+        variant, separator, seed = text.partition("/seed")
+        if not variant or not separator or not seed.isdecimal():
+            raise InputError("run", text, None, "must be VARIANT/seedN, such as r_sine/seed0")
+        return cls(variant, int(seed))
+
+    def __str__(self) -> str:
+        return f"{self.variant}/seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Files of one training."""
+
+    folder: Path
+
+    @property
+    def record(self) -> Path:
+        """How the weights came about."""
+        return self.folder / "run.json"
+
+    @property
+    def weights(self) -> Path:
+        """Weights of the best epoch."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def last_weights(self) -> Path:
+        """Weights of the last epoch."""
+        return self.folder / "last.safetensors"
+
+    @property
+    def history(self) -> Path:
+        """One JSON line an epoch."""
+        return self.folder / "history.jsonl"
+
+
+@dataclass(frozen=True)
+class ResultsLayout:
+    """Files of a study's results folder."""
+
+    root: Path
+
+    def record(self, kind: RecordKind, name: str = "study") -> Path:
+        """A resolved block of configuration; those of which a study has one are called `study`."""
+        return self.root / "records" / kind / f"{name}.json"
+
+    def train(self, run: RunId) -> RunFolder:
+        """Files of a training."""
+        return RunFolder(self.root / "train" / str(run))
+
+    def backbone(self, variant: str) -> Path:
+        """Backbone of a trained variant, for other variants to start from."""
+        return self.root / "backbones" / f"{variant}.safetensors"
+
+    def boxes(self, setting: EvalSetting) -> Path:
+        """Person boxes."""
+        return self.root / "boxes" / f"{setting}.json"
+
+    def box_counts(self, setting: EvalSetting) -> Path:
+        """How many boxes there are, and which were left out."""
+        return self.root / "boxes" / f"{setting}.counts.json"
+
+    def box_metrics(self, setting: EvalSetting) -> Path:
+        """AP of person boxes."""
+        return self.root / "box_ap" / f"{setting}.json"
+
+    def predictions(self, run: RunId, setting: EvalSetting) -> Path:
+        """Predicted persons, in COCO's results format."""
+        return self._of_run("predictions", run, setting)
+
+    def metrics(self, run: RunId, setting: EvalSetting) -> Path:
+        """Figures of predictions; the table that intervals are drawn from has the suffix .npz."""
+        return self._of_run("metrics", run, setting)
+
+    def metrics_of_run(self, run: RunId) -> Path:
+        """Folder of a run's figures."""
+        return self.root / "metrics" / str(run)
+
+    def analysis(self, analysis: Analysis, run: RunId, setting: EvalSetting) -> Path:
+        """Report of an analysis; arrays that belong to it have the suffix .npz."""
+        return self._of_run(analysis, run, setting)
+
+    def resolutions(self, run: RunId, setting: EvalSetting) -> Path:
+        """Folder of predictions and figures at other input sizes."""
+        return self.analysis(Analysis.RESOLUTIONS, run, setting).with_suffix("")
+
+    def resolution(self, run: RunId, setting: EvalSetting, size: Size, position: str) -> Path:
+        """Figures at one input size (height, width); the predictions have the suffix .predictions.json."""
+        return self.resolutions(run, setting) / f"{size[0]}x{size[1]}_{position}.json"
+
+    def attention(self, run: RunId, dataset: str, split: str) -> Path:
+        """Folder of a run's attention maps and figures on one split."""
+        return self.attention_of_run(run) / dataset / split
+
+    def attention_of_run(self, run: RunId) -> Path:
+        """Folder of a run's attention maps and figures."""
+        return self.root / "attention" / str(run)
+
+    def explorer(self, dataset: str, split: str) -> Path:
+        """Page of all models' attention on one split."""
+        return self.root / "explorer" / f"{dataset}_{split}.html"
+
+    def cost(self, variant: str) -> Path:
+        """Parameters, operations and times of a variant."""
+        return self.root / "cost" / f"{variant}.json"
+
+    def submission(self, run: RunId, setting: EvalSetting, test_set: str) -> Path:
+        """Archive for COCO's evaluation server, which prescribes the name."""
+        name = f"person_keypoints_{test_set}_{run.variant}_results.zip"
+        return self.root / "submissions" / str(setting) / str(run) / name
+
+    def table(self, name: str) -> Path:
+        """A table of the study, without a suffix; see `TABLE_SUFFIXES`."""
+        return self.root / name
+
+    def tables(self) -> list[Path]:
+        """Every table that has been written, in every format."""
+        paths = (self.table(name).with_suffix(suffix) for name in (*StudyTable, *Analysis) for suffix in TABLE_SUFFIXES)
+        return [path for path in paths if path.is_file()]
+
+    def figure(self, kind: str, *parts: str) -> Path:
+        """A figure of the study: what it shows, and for which evaluation or variant if there are several."""
+        return self.root / "figures" / f"{'_'.join((kind, *parts))}.png"
+
+    def tracked_run(self, run: RunId) -> Path:
+        """Which MLflow run holds a training."""
+        return self.root / "tracking" / f"{run}.json"
+
+    def tracked_study(self) -> Path:
+        """Which MLflow run holds the comparison."""
+        return self.root / "tracking" / "study.json"
+
+    def tracking_database(self) -> Path:
+        """Says that the MLflow database exists."""
+        return self.root / "tracking" / "database.json"
+
+    def log(self, *parts: str | RunId | EvalSetting) -> Path:
+        """Log file of a job."""
+        return self.root / "logs" / f"{'/'.join(map(str, parts))}.log"
+
+    def benchmark(self, *parts: str | RunId | EvalSetting) -> Path:
+        """Time and memory of a job."""
+        return self.root / "benchmarks" / f"{'/'.join(map(str, parts))}.tsv"
+
+    def _of_run(self, kind: str, run: RunId, setting: EvalSetting) -> Path:
+        return self.root / kind / str(run) / f"{setting}.json"
+
+
+@dataclass(frozen=True)
+class ResourcesLayout:
+    """Files of the folder of data sets and weights, which studies share."""
+
+    root: Path
+
+    def annotations(self, dataset: str, split: str) -> Path:
+        """Annotations of a split; images are in `images/` beside it, or where `pictures.json` beside it says."""
+        return self.root / dataset / split / "annotations.json"
+
+    def part_labels(self, dataset: str, split: str) -> Path:
+        """Which body part each pixel of a rendered split shows."""
+        return self.root / dataset / split / "parts.npz"
+
+    @property
+    def downloads(self) -> Path:
+        """Folder of downloaded archives."""
+        return self.root / "downloads"
+
+    def archive_digest(self, archive: str) -> Path:
+        """The digest that a downloaded archive was proven to have."""
+        return self.downloads / f"{archive}.zip.sha256.json"
+
+    @property
+    def unpacked(self) -> Path:
+        """Folder of unpacked archives."""
+        return self.root / "unpacked"
+
+    def manifest(self, archive: str) -> Path:
+        """The list of an unpacked archive's files."""
+        return self.unpacked / f"{archive}.manifest.json"
+
+    def weights(self, name: str) -> Path:
+        """Released weights, as safetensors."""
+        return self.root / "weights" / f"{name}.safetensors"
+
+    @property
+    def fetched(self) -> Path:
+        """Folder of single files that were named by a URL."""
+        return self.root / "fetched"

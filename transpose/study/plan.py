@@ -1,0 +1,132 @@
+"""A study with all that its configuration names, and the files that it is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transpose.config.attention import AttentionMeasures
+from transpose.config.base import Model, Settings, parse
+from transpose.config.dataset import Dataset
+from transpose.config.load import load_dataset, load_recipe
+from transpose.config.precision import Precisions
+from transpose.config.recipe import Recipe
+from transpose.config.resolution import InputSizes
+from transpose.config.study import Study
+from transpose.files import write_json
+from transpose.study.archive_files import ArchiveFiles
+from transpose.study.box_files import BoxFiles
+from transpose.study.checks import check_study
+from transpose.study.data_files import DataFiles
+from transpose.study.digest import digest_of
+from transpose.study.evaluation_files import EvaluationFiles
+from transpose.study.layout import RecordKind, ResourcesLayout, ResultsLayout
+from transpose.study.training_files import TrainingFiles
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A validated study with its variants' recipes and its data sets."""
+
+    study: Study
+    recipes: Mapping[str, Recipe]
+    datasets: Mapping[str, Dataset]
+
+    @classmethod
+    def of_config(cls, values: object, folder: Path, source: str = "study") -> "Plan":
+        """Validate a study's values and read what it names from `folder`/variants and `folder`/datasets.
+
+        Args:
+            source: the study's file, for messages.
+
+        Raises:
+            InputError: a key is unknown or wrong, or a variant, data set, split or box source does not exist.
+        """
+        study = parse(Study, values, source)
+        recipes = {name: load_recipe(study, name, folder / "variants", source) for name in study.variants}
+        used = (study.train, study.validation, *study.evaluations, *study.submissions)
+        datasets = {split.dataset: load_dataset(split.dataset, folder / "datasets") for split in used}
+        check_study(study, recipes, datasets, source)
+        return cls(study, recipes, datasets)
+
+    @property
+    def layout(self) -> ResultsLayout:
+        """Where results are."""
+        return ResultsLayout(Path(self.study.results))
+
+    @property
+    def resources(self) -> ResourcesLayout:
+        """Where data sets and released weights are."""
+        return ResourcesLayout(Path(self.study.resources))
+
+    @property
+    def data(self) -> DataFiles:
+        """Annotation files."""
+        return DataFiles(self.study, self.datasets, self.resources)
+
+    @property
+    def archives(self) -> ArchiveFiles:
+        """Downloaded archives."""
+        return ArchiveFiles(self.study, self.recipes, self.datasets, self.resources)
+
+    @property
+    def boxes(self) -> BoxFiles:
+        """Person boxes."""
+        return BoxFiles(self.study, self.datasets, self.layout, self.resources)
+
+    @property
+    def training(self) -> TrainingFiles:
+        """Runs and their weights."""
+        return TrainingFiles(self.study, self.recipes, self.layout, self.resources)
+
+    @property
+    def evaluation(self) -> EvaluationFiles:
+        """What runs are evaluated and analysed into."""
+        return EvaluationFiles(self.study, self.recipes, self.datasets, self.training.runs(), self.layout)
+
+    def records(self) -> dict[RecordKind, dict[str, Settings]]:
+        """Every resolved block of configuration, by kind and name."""
+        study = self.study
+        single: dict[RecordKind, Settings | None] = {
+            RecordKind.PROTOCOL: study.protocol,
+            RecordKind.BOOTSTRAP: study.bootstrap,
+            RecordKind.COST: study.cost,
+            RecordKind.EXPLANATION: study.explanation,
+            RecordKind.ATTENTION: _as(AttentionMeasures, study.attention),
+            RecordKind.RESOLUTIONS: _as(InputSizes, study.resolutions),
+            RecordKind.PRECISIONS: _as(Precisions, study.precisions),
+            RecordKind.STUDY: study,
+        }
+        return {
+            RecordKind.RECIPE: dict(self.recipes),
+            RecordKind.DATASET: dict(self.datasets),
+            **{kind: {"study": block} for kind, block in single.items() if block is not None},
+        }
+
+    def record_files(self) -> list[Path]:
+        """Files of all records."""
+        return [self.layout.record(kind, name) for kind, blocks in self.records().items() for name in blocks]
+
+    def digest(self, kind: RecordKind, name: str = "study") -> str:
+        """Digest of one record: the same for the same values, whatever the comments and the order of keys."""
+        return digest_of(_values(self.records()[kind][name]))
+
+    def digest_of_all(self) -> str:
+        """Digest of all records."""
+        return digest_of([self.digest(kind, name) for kind, blocks in self.records().items() for name in blocks])
+
+    def write_records(self, layout: ResultsLayout) -> None:
+        """Write every record as a JSON file, so that what a result was made with stands beside it."""
+        for kind, blocks in self.records().items():
+            for name, block in blocks.items():
+                write_json(layout.record(kind, name), _values(block))
+
+
+def _values(record: Settings) -> dict[str, Any]:
+    """A record as JSON values; of a recipe only what decides the weights, not how images are loaded."""
+    return record.deciding_values() if isinstance(record, Recipe) else record.model_dump(mode="json")
+
+
+def _as(model: type[Model], chosen: Settings | None) -> Model | None:
+    """What of an analysis decides its figures; which variants it is asked of does not."""
+    return None if chosen is None else model(**chosen.model_dump(include=set(model.model_fields)))

@@ -1,0 +1,68 @@
+"""Runs of a study, and what their weights come from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from transpose.config.recipe import Recipe
+from transpose.config.study import Study
+from transpose.study.layout import ResourcesLayout, ResultsLayout, RunId
+from transpose.study.wildcards import alternatives
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """Runs and weights of the variants of a study."""
+
+    study: Study
+    recipes: Mapping[str, Recipe]
+    layout: ResultsLayout
+    resources: ResourcesLayout
+
+    def runs(self) -> list[RunId]:
+        """Every training; of a released checkpoint there is one."""
+        return [
+            RunId(variant, seed)
+            for variant, seed in product(self.study.variants, range(self.study.seeds))
+            if seed == 0 or self.recipes[variant].training.source == "trained"
+        ]
+
+    def names_of_trained(self) -> str:
+        """Regular expression of the variants that are trained; it matches nothing if none is."""
+        return alternatives(name for name, recipe in self.recipes.items() if recipe.training.source == "trained")
+
+    def names_of_official(self) -> str:
+        """Regular expression of the variants whose released checkpoint is evaluated; it matches nothing if none is."""
+        return alternatives(name for name, recipe in self.recipes.items() if recipe.training.source == "official")
+
+    def records(self) -> list[Path]:
+        """Record of every training."""
+        return [self.layout.train(run).record for run in self.runs()]
+
+    def histories(self, run: RunId) -> list[Path]:
+        """Training history of a run; a released checkpoint has none."""
+        return [] if self.recipes[run.variant].training.source == "official" else [self.layout.train(run).history]
+
+    def released_weights(self, variant: str) -> Path:
+        """The released checkpoint of a variant, as safetensors."""
+        return self.resources.weights(str(self.recipes[variant].variant.released))
+
+    def backbone_weights(self, variant: str) -> list[str]:
+        """Pretrained backbone that a variant starts from, if any."""
+        path = self.recipes[variant].training.backbone_weights
+        return [path] if path else []
+
+    def initial_weights(self, variant: str) -> list[str]:
+        """Whole model that a variant is fine-tuned from, if any."""
+        path = self.recipes[variant].training.initial_weights
+        return [path] if path else []
+
+    def threads(self, variant: str) -> int:
+        """CPU threads of all processes that train a variant."""
+        training = self.recipes[variant].training
+        return training.gpus * training.threads
+
+    def picture_cache_gb(self, variant: str) -> str:
+        """GB of disk for a training's decoded pictures, as text: Snakemake counts whole numbers only."""
+        return str(self.recipes[variant].training.picture_cache_gb)

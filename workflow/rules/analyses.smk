@@ -1,0 +1,166 @@
+# Analyses of trained models. They share inputs, log, resources and command, and differ in settings, outputs and code.
+ANALYSIS_INPUT = dict(
+    protocol=record(RecordKind.PROTOCOL),
+    bootstrap=record(RecordKind.BOOTSTRAP),
+    dataset=record(RecordKind.DATASET, "{dataset}"),
+    annotations=PLAN.data.annotations,
+    run=LAYOUT.train(RUN).record,
+    weights=LAYOUT.train(RUN).weights,
+    boxes=LAYOUT.boxes(SETTING),
+)
+ANALYSIS_PARAMS = dict(
+    protocol=PLAN.digest(RecordKind.PROTOCOL),
+    bootstrap=PLAN.digest(RecordKind.BOOTSTRAP),
+    dataset=PLAN.data.boxes_key,
+    results=LAYOUT.root,
+    options=[],
+)
+
+
+def analysis_settings(kind):
+    """Digest of the settings of an analysis that the study asks for."""
+    return PLAN.digest(kind) if kind in PLAN.records() else None
+
+
+def part_labels_option(wildcards):
+    """Part labels of a rendered split, which the analysis of body parts takes."""
+    return [f"--parts={path}" for path in PLAN.data.part_labels(wildcards)]
+
+
+# Every combination of flip test, decoder, suppression and score.
+rule protocol_ablation:
+    input:
+        **ANALYSIS_INPUT,
+    output:
+        LAYOUT.analysis(Analysis.PROTOCOLS, RUN, SETTING),
+    log:
+        LAYOUT.log(Analysis.PROTOCOLS, RUN, SETTING),
+    benchmark:
+        LAYOUT.benchmark(Analysis.PROTOCOLS, RUN, SETTING)
+    conda:
+        "../../environment.yml"
+    threads: PLAN.study.protocol.threads
+    resources:
+        gpu=GPUS,
+        workers=workers_of_variant,
+    params:
+        **ANALYSIS_PARAMS,
+        analysis=Analysis.PROTOCOLS,
+        code=code_of("evaluation.protocol_ablation"),
+    message:
+        "Analysis {params.analysis} of {wildcards.variant}, seed {wildcards.seed}, on {wildcards.dataset} {wildcards.split}, {wildcards.boxes} boxes"
+    shell:
+        "python -m transpose step analyse {params.analysis:q} {wildcards.variant:q}/seed{wildcards.seed:q}"
+        " --results {params.results:q} --evaluation {wildcards.dataset:q}/{wildcards.split:q}/{wildcards.boxes:q}"
+        " --annotations {input.annotations:q} --workers {resources.workers:q} {params.options:q} 2> {log:q}"
+
+
+# Input sizes that no model was trained at.
+use rule protocol_ablation as resolutions with:
+    input:
+        **ANALYSIS_INPUT,
+        settings=record(RecordKind.RESOLUTIONS),
+    output:
+        directory(LAYOUT.resolutions(RUN, SETTING)),
+    log:
+        LAYOUT.log(Analysis.RESOLUTIONS, RUN, SETTING),
+    benchmark:
+        LAYOUT.benchmark(Analysis.RESOLUTIONS, RUN, SETTING)
+    params:
+        **ANALYSIS_PARAMS,
+        analysis=Analysis.RESOLUTIONS,
+        settings=analysis_settings(RecordKind.RESOLUTIONS),
+        code=code_of("evaluation.generalise"),
+
+
+# Lower precision, compared with fp32.
+use rule protocol_ablation as precision with:
+    input:
+        **ANALYSIS_INPUT,
+        settings=record(RecordKind.PRECISIONS),
+    output:
+        LAYOUT.analysis(Analysis.PRECISION, RUN, SETTING),
+    log:
+        LAYOUT.log(Analysis.PRECISION, RUN, SETTING),
+    benchmark:
+        LAYOUT.benchmark(Analysis.PRECISION, RUN, SETTING)
+    params:
+        **ANALYSIS_PARAMS,
+        analysis=Analysis.PRECISION,
+        settings=analysis_settings(RecordKind.PRECISIONS),
+        code=code_of("evaluation.precision"),
+
+
+# Where the attention of keypoints is.
+use rule protocol_ablation as attention_statistics with:
+    input:
+        **ANALYSIS_INPUT,
+        settings=record(RecordKind.ATTENTION),
+    output:
+        LAYOUT.analysis(Analysis.ATTENTION_STATISTICS, RUN, SETTING),
+        LAYOUT.analysis(Analysis.ATTENTION_STATISTICS, RUN, SETTING).with_suffix(".npz"),
+    log:
+        LAYOUT.log(Analysis.ATTENTION_STATISTICS, RUN, SETTING),
+    benchmark:
+        LAYOUT.benchmark(Analysis.ATTENTION_STATISTICS, RUN, SETTING)
+    params:
+        **ANALYSIS_PARAMS,
+        analysis=Analysis.ATTENTION_STATISTICS,
+        settings=analysis_settings(RecordKind.ATTENTION),
+        code=code_of("attention.statistics_report"),
+
+
+# Whether the cells that a keypoint attends to matter for it.
+use rule protocol_ablation as faithfulness with:
+    input:
+        **ANALYSIS_INPUT,
+        settings=record(RecordKind.ATTENTION),
+    output:
+        LAYOUT.analysis(Analysis.FAITHFULNESS, RUN, SETTING),
+        LAYOUT.analysis(Analysis.FAITHFULNESS, RUN, SETTING).with_suffix(".npz"),
+    log:
+        LAYOUT.log(Analysis.FAITHFULNESS, RUN, SETTING),
+    benchmark:
+        LAYOUT.benchmark(Analysis.FAITHFULNESS, RUN, SETTING)
+    params:
+        **ANALYSIS_PARAMS,
+        analysis=Analysis.FAITHFULNESS,
+        settings=analysis_settings(RecordKind.ATTENTION),
+        code=code_of("attention.faithfulness_report"),
+
+
+# AP with heads and layers off, attention replaced, positions changed.
+use rule protocol_ablation as attention_ablation with:
+    input:
+        **ANALYSIS_INPUT,
+        settings=record(RecordKind.ATTENTION),
+    output:
+        LAYOUT.analysis(Analysis.ATTENTION_ABLATION, RUN, SETTING),
+    log:
+        LAYOUT.log(Analysis.ATTENTION_ABLATION, RUN, SETTING),
+    benchmark:
+        LAYOUT.benchmark(Analysis.ATTENTION_ABLATION, RUN, SETTING)
+    params:
+        **ANALYSIS_PARAMS,
+        analysis=Analysis.ATTENTION_ABLATION,
+        settings=analysis_settings(RecordKind.ATTENTION),
+        code=code_of("attention.ablation_report"),
+
+
+# How occluded and visible keypoints depend on their mirror partners and neighbours.
+use rule protocol_ablation as body_parts with:
+    input:
+        **ANALYSIS_INPUT,
+        settings=record(RecordKind.ATTENTION),
+        parts=PLAN.data.part_labels,
+    output:
+        LAYOUT.analysis(Analysis.BODY_PARTS, RUN, SETTING),
+    log:
+        LAYOUT.log(Analysis.BODY_PARTS, RUN, SETTING),
+    benchmark:
+        LAYOUT.benchmark(Analysis.BODY_PARTS, RUN, SETTING)
+    params:
+        **(ANALYSIS_PARAMS | dict(options=part_labels_option)),
+        analysis=Analysis.BODY_PARTS,
+        settings=analysis_settings(RecordKind.ATTENTION),
+        code=code_of("attention.body_part_report"),

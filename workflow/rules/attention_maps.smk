@@ -1,0 +1,87 @@
+# Dependency areas of a few persons, as arrays and figures.
+rule explain:
+    input:
+        settings=record(RecordKind.EXPLANATION),
+        protocol=record(RecordKind.PROTOCOL),
+        dataset=record(RecordKind.DATASET, "{dataset}"),
+        annotations=PLAN.data.annotations,
+        run=LAYOUT.train(RUN).record,
+        weights=LAYOUT.train(RUN).weights,
+    output:
+        maps=LAYOUT.attention(RUN, "{dataset}", "{split}") / "maps.npz",
+        persons=LAYOUT.attention(RUN, "{dataset}", "{split}") / "persons.json",
+        figures=report(
+            directory(LAYOUT.attention(RUN, "{dataset}", "{split}") / "figures"),
+            patterns=["{person}_{area}.png"],
+            caption="../report/attention.rst",
+            category="Attention",
+            subcategory="{dataset}",
+            labels={
+                "variant": "{variant}",
+                "seed": "{seed}",
+                "person": "{person}",
+                "area": "{area}",
+            },
+        ),
+    log:
+        LAYOUT.log("explain", RUN, "{dataset}", "{split}"),
+    benchmark:
+        LAYOUT.benchmark("explain", RUN, "{dataset}", "{split}")
+    conda:
+        "../../environment.yml"
+    threads: PLAN.study.protocol.threads
+    resources:
+        gpu=GPUS,
+    params:
+        code=code_of("reporting.explanation"),
+        settings=PLAN.digest(RecordKind.EXPLANATION),
+        protocol=PLAN.digest(RecordKind.PROTOCOL),
+        dataset=PLAN.data.prediction_key,
+        results=LAYOUT.root,
+    message:
+        "Attention maps of {wildcards.variant}, seed {wildcards.seed}, on {wildcards.dataset} {wildcards.split}"
+    shell:
+        "python -m transpose step explain {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
+        " --dataset {wildcards.dataset:q} --split {wildcards.split:q} --annotations {input.annotations:q} 2> {log:q}"
+
+
+# One page for all models.
+rule explorer:
+    input:
+        settings=record(RecordKind.EXPLANATION),
+        protocol=record(RecordKind.PROTOCOL),
+        dataset=record(RecordKind.DATASET, "{dataset}"),
+        annotations=PLAN.data.annotations,
+        runs=[LAYOUT.train(run).record for run in PLAN.evaluation.explored_runs()],
+        weights=[LAYOUT.train(run).weights for run in PLAN.evaluation.explored_runs()],
+    output:
+        report(
+            LAYOUT.explorer("{dataset}", "{split}"),
+            caption="../report/explorer.rst",
+            category="Attention",
+            subcategory="{dataset}",
+            labels={"page": "explorer", "split": "{split}"},
+        ),
+    log:
+        LAYOUT.log("explorer", "{dataset}_{split}"),
+    benchmark:
+        LAYOUT.benchmark("explorer", "{dataset}_{split}")
+    wildcard_constraints:
+        dataset="|".join(PLAN.datasets),
+    conda:
+        "../../environment.yml"
+    threads: PLAN.study.protocol.threads
+    resources:
+        gpu=GPUS,
+    params:
+        code=code_of("reporting.explored_models"),
+        settings=PLAN.digest(RecordKind.EXPLANATION),
+        protocol=PLAN.digest(RecordKind.PROTOCOL),
+        dataset=digest_of_dataset,
+        results=LAYOUT.root,
+        runs=[str(run) for run in PLAN.evaluation.explored_runs()],
+    message:
+        "Explorer of attention on {wildcards.dataset} {wildcards.split}"
+    shell:
+        "python -m transpose step explore {params.runs:q} --results {params.results:q}"
+        " --dataset {wildcards.dataset:q} --split {wildcards.split:q} --annotations {input.annotations:q} 2> {log:q}"

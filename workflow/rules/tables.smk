@@ -1,0 +1,202 @@
+# Tables of the study. They share records, log and command, and differ in what they are made of.
+STUDY_INPUT = dict(
+    study=record(RecordKind.STUDY),
+    recipes=[record(RecordKind.RECIPE, variant) for variant in PLAN.study.variants],
+    datasets=[record(RecordKind.DATASET, dataset) for dataset in PLAN.datasets],
+)
+STUDY_PARAMS = dict(
+    study=PLAN.digest(RecordKind.STUDY),
+    recipes=digests(RecordKind.RECIPE, PLAN.study.variants),
+    datasets=digests(RecordKind.DATASET, PLAN.datasets),
+    results=LAYOUT.root,
+)
+TABLES = [suffix for suffix in TABLE_SUFFIXES if suffix != ".html"]
+
+
+def page(name, category, **labels):
+    """The HTML file of a table, which Snakemake's report shows."""
+    return report(
+        LAYOUT.table(name).with_suffix(".html"),
+        caption=f"../report/{name}.rst",
+        category=category,
+        labels=labels or {"table": name.replace("_", " ")},
+    )
+
+
+rule compare:
+    input:
+        **STUDY_INPUT,
+        published="config/published.yaml",
+        metrics=PLAN.evaluation.metrics(),
+        box_counts=PLAN.boxes.counts(),
+        box_metrics=PLAN.boxes.metrics(),
+        runs=PLAN.training.records(),
+        costs=[LAYOUT.cost(variant) for variant in PLAN.study.variants],
+    output:
+        page("comparison", "Comparison", table="all variants"),
+        page("ablations", "Comparison"),
+        page("verdicts", "Comparison", table="published figures"),
+        *[
+            LAYOUT.table(name).with_suffix(suffix)
+            for name in ("comparison", "ablations", "verdicts")
+            for suffix in TABLES
+        ],
+        LAYOUT.table("comparison").with_suffix(".txt"),
+        LAYOUT.table("person_boxes").with_suffix(".csv"),
+        report(
+            PLAN.evaluation.figures(),
+            caption="../report/figures.rst",
+            category="Figures",
+        ),
+    log:
+        LAYOUT.log("compare", "comparison"),
+    conda:
+        "../../environment.yml"
+    params:
+        **STUDY_PARAMS,
+        table="comparison",
+        code=code_of("reporting.study"),
+        training_code=lambda wildcards: CODE.digest(TRAINING),
+    message:
+        "Table {params.table}"
+    shell:
+        "python -m transpose step compare {params.table:q} --results {params.results:q} 2> {log:q}"
+
+
+use rule compare as compare_protocols with:
+    input:
+        **STUDY_INPUT,
+        reports=PLAN.evaluation.reports(Analysis.PROTOCOLS),
+    output:
+        page(Analysis.PROTOCOLS, "Comparison"),
+        multiext(str(LAYOUT.table(Analysis.PROTOCOLS)), *TABLES),
+    log:
+        LAYOUT.log("compare", Analysis.PROTOCOLS),
+    params:
+        **STUDY_PARAMS,
+        table=Analysis.PROTOCOLS,
+        code=code_of("reporting.protocol_ablation"),
+
+
+use rule compare as compare_resolutions with:
+    input:
+        **STUDY_INPUT,
+        metrics=PLAN.evaluation.metrics(),
+        reports=PLAN.evaluation.reports(Analysis.RESOLUTIONS),
+    output:
+        page(Analysis.RESOLUTIONS, "Comparison", table="other input sizes"),
+        multiext(str(LAYOUT.table(Analysis.RESOLUTIONS)), *TABLES),
+        report(
+            PLAN.evaluation.analysis_figures(Analysis.RESOLUTIONS),
+            caption="../report/resolutions.rst",
+            category="Figures",
+        ),
+    log:
+        LAYOUT.log("compare", Analysis.RESOLUTIONS),
+    params:
+        **STUDY_PARAMS,
+        table=Analysis.RESOLUTIONS,
+        code=code_of("reporting.resolutions"),
+
+
+use rule compare as compare_precision with:
+    input:
+        **STUDY_INPUT,
+        reports=PLAN.evaluation.reports(Analysis.PRECISION),
+    output:
+        page(Analysis.PRECISION, "Comparison", table="lower precision"),
+        multiext(str(LAYOUT.table(Analysis.PRECISION)), *TABLES),
+    log:
+        LAYOUT.log("compare", Analysis.PRECISION),
+    params:
+        **STUDY_PARAMS,
+        table=Analysis.PRECISION,
+        code=code_of("reporting.precision"),
+
+
+use rule compare as compare_attention_statistics with:
+    input:
+        **STUDY_INPUT,
+        reports=PLAN.evaluation.reports(Analysis.ATTENTION_STATISTICS),
+    output:
+        page(Analysis.ATTENTION_STATISTICS, "Attention"),
+        multiext(str(LAYOUT.table(Analysis.ATTENTION_STATISTICS)), *TABLES),
+        report(
+            PLAN.evaluation.analysis_figures(Analysis.ATTENTION_STATISTICS),
+            caption="../report/attention_statistics.rst",
+            category="Attention",
+            labels={"figure": "joint to joint"},
+        ),
+    log:
+        LAYOUT.log("compare", Analysis.ATTENTION_STATISTICS),
+    params:
+        **STUDY_PARAMS,
+        table=Analysis.ATTENTION_STATISTICS,
+        code=code_of("reporting.attention_statistics"),
+
+
+use rule compare as compare_faithfulness with:
+    input:
+        **STUDY_INPUT,
+        reports=PLAN.evaluation.reports(Analysis.FAITHFULNESS),
+    output:
+        page(Analysis.FAITHFULNESS, "Attention"),
+        multiext(str(LAYOUT.table(Analysis.FAITHFULNESS)), *TABLES),
+        report(
+            PLAN.evaluation.analysis_figures(Analysis.FAITHFULNESS),
+            caption="../report/faithfulness.rst",
+            category="Attention",
+            labels={"figure": "deletion and insertion"},
+        ),
+    log:
+        LAYOUT.log("compare", Analysis.FAITHFULNESS),
+    params:
+        **STUDY_PARAMS,
+        table=Analysis.FAITHFULNESS,
+        code=code_of("reporting.faithfulness"),
+
+
+use rule compare as compare_attention_ablation with:
+    input:
+        **STUDY_INPUT,
+        reports=PLAN.evaluation.reports(Analysis.ATTENTION_ABLATION),
+    output:
+        page(Analysis.ATTENTION_ABLATION, "Attention"),
+        multiext(str(LAYOUT.table(Analysis.ATTENTION_ABLATION)), *TABLES),
+    log:
+        LAYOUT.log("compare", Analysis.ATTENTION_ABLATION),
+    params:
+        **STUDY_PARAMS,
+        table=Analysis.ATTENTION_ABLATION,
+        code=code_of("reporting.attention_ablation"),
+
+
+use rule compare as compare_body_parts with:
+    input:
+        **STUDY_INPUT,
+        reports=PLAN.evaluation.reports(Analysis.BODY_PARTS),
+    output:
+        page(Analysis.BODY_PARTS, "Attention"),
+        multiext(str(LAYOUT.table(Analysis.BODY_PARTS)), *TABLES),
+    log:
+        LAYOUT.log("compare", Analysis.BODY_PARTS),
+    params:
+        **STUDY_PARAMS,
+        table=Analysis.BODY_PARTS,
+        code=code_of("reporting.body_parts"),
+
+
+use rule compare as findings with:
+    input:
+        **STUDY_INPUT,
+        metrics=PLAN.evaluation.metrics(),
+        reports=PLAN.evaluation.attention_reports(),
+    output:
+        page("findings", "Attention"),
+        LAYOUT.table("findings").with_suffix(".md"),
+    log:
+        LAYOUT.log("compare", "findings"),
+    params:
+        **STUDY_PARAMS,
+        table="findings",
+        code=code_of("reporting.findings"),
