@@ -326,7 +326,7 @@ def test_what_a_killed_process_left_is_cleared_away(archive, room):
 
 
 def test_the_command(archive, tmp_path):
-    command = [sys.executable, "-m", "transpose", "unpack", "val.zip", "--output", "out"]
+    command = [sys.executable, "-m", "transpose", "step", "unpack", "val.zip", "--output", "out"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert contents(tmp_path / "out") == FILES
