@@ -13,7 +13,7 @@ import psutil
 SHARE_OF_SIGTERM = 0.2
 """The rest are SIGKILL, which nobody can prepare for."""
 
-_VERB = re.compile(r"transpose[\s\x00]+([a-z][a-z-]+)")
+_VERB = re.compile(r"transpose(?:[\s\x00]+step)?[\s\x00]+([a-z][a-z-]+)")
 _OBJECTS = tuple(re.compile(rf"--{option}[\s\x00]+([^\s\x00]+)") for option in ("output", "recipe", "study"))
 """What a command is about, by the first of these options that it has."""
 
