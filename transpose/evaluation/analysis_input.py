@@ -18,7 +18,7 @@ from transpose.data.boxes import PersonBoxes, read_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.errors import InputError
 from transpose.evaluation.subject import Subject
-from transpose.files import atomic_paths, write_json, write_npz
+from transpose.files import atomic_paths, sha256_of_file, write_json, write_npz
 from transpose.skeleton import Skeleton
 from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId
 
@@ -54,9 +54,14 @@ class AnalysisInput:
         return self.layout.predictions(self.run, self.setting)
 
     @cached_property
+    def trained(self) -> RunRecord:
+        """The record of the training."""
+        return read_record(RunRecord, self.run_folder.record)
+
+    @property
     def recipe(self) -> Recipe:
         """The recipe that the model was trained by, which its run records."""
-        return read_record(RunRecord, self.run_folder.record).recipe.loading_with(self.workers)
+        return self.trained.recipe.loading_with(self.workers)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -91,7 +96,21 @@ class AnalysisInput:
     @cached_property
     def subject(self) -> Subject:
         """What a report says that it is about: model, data and boxes, with the digests of their files."""
-        return Subject.of_files(self.dataset, self.setting, self.annotations_file, self.run_folder, self.boxes_file)
+        trained = self.trained
+        values = {
+            "variant": trained.variant,
+            "title": trained.title,
+            "seed": trained.seed,
+            "initialisation": trained.initialisation,
+            **self.setting._asdict(),
+            "dataset_title": self.dataset.title,
+            "boxes_kind": self.dataset.boxes[self.setting.boxes].kind,
+            "box_count": len(self.boxes),
+            "weights_sha256": sha256_of_file(self.run_folder.weights),
+            "annotations_sha256": sha256_of_file(self.annotations_file),
+            "boxes_sha256": sha256_of_file(self.boxes_file),
+        }
+        return parse(Subject, values, f"{self.run_folder.folder} on {self.setting}")
 
     def settings(self, kind: RecordKind, model: type[Model]) -> Model:
         """The study's settings of an analysis."""
