@@ -26,7 +26,8 @@ from transpose.files import write_json
 from transpose.models.initialise import initialise
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
-from transpose.reporting.explored_models import LARGEST_AREAS, byte_limit, load_to_explore, write_explorer
+from transpose.reporting.explanation import load_to_explore
+from transpose.reporting.explored_models import LARGEST_AREAS, byte_limit, write_explorer
 from transpose.reporting.explorer import ExplorerPage, PageCrops, PageModel, PagePerson, write_page
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId

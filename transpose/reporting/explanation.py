@@ -20,7 +20,8 @@ from transpose.errors import InputError
 from transpose.files import atomic_folder, write_json, write_npz
 from transpose.pose_model import CropKeypoints, PoseModel
 from transpose.reporting.attention_figure import AreaKind, ExplainedPerson, draw_attention
-from transpose.study.layout import RecordKind, ResultsLayout, RunId
+from transpose.skeleton import Skeleton
+from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId
 
 
 def write_explanation(layout: ResultsLayout, run: RunId, dataset: str, split: str, annotations: Path) -> None:
@@ -36,12 +37,10 @@ def write_explanation(layout: ResultsLayout, run: RunId, dataset: str, split: st
     skeleton = read_record(Dataset, layout.record(RecordKind.DATASET, dataset)).skeleton
     settings = read_record(Explanation, layout.record(RecordKind.EXPLANATION))
     protocol = read_record(Protocol, layout.record(RecordKind.PROTOCOL))
-    folder, trained = layout.attention(run, dataset, split), layout.train(run)
+    folder = layout.attention(run, dataset, split)
     truth = load_annotations(annotations, skeleton)
     boxes = choose_persons(truth, settings.persons)
-    recipe = read_record(RunRecord, trained.record).recipe
-    encoder_of(recipe.variant)
-    model = PoseModel.from_weights(recipe, trained.weights, skeleton, protocol, precision="fp32", compiled=False)
+    model = load_to_explore(layout.train(run), skeleton, protocol)
     crops = EvaluationCrops(boxes, truth, pictures_beside(annotations), model.variant.input_size)
     pictures = crops.batch(np.arange(len(boxes))).crops
     keypoints = model.find_keypoints(pictures)
@@ -60,6 +59,17 @@ def write_explanation(layout: ResultsLayout, run: RunId, dataset: str, split: st
     draw_persons(model, pictures, keypoints, passes[0], names, settings.threshold, folder / "figures")
     figures = {"pass": passes[0].image_pass, "grid": model.grid.size, "persons": records}
     write_json(folder / "persons.json", figures)
+
+
+def load_to_explore(run: RunFolder, skeleton: Skeleton, protocol: Protocol) -> PoseModel:
+    """The model of a training, in fp32.
+
+    Raises:
+        InputError: its record or weights are missing or wrong, or its variant has no encoder.
+    """
+    recipe = read_record(RunRecord, run.record).recipe
+    encoder_of(recipe.variant)
+    return PoseModel.from_weights(recipe, run.weights, skeleton, protocol, precision="fp32", compiled=False)
 
 
 def draw_persons(

@@ -11,7 +11,6 @@ from transpose.attention.maps.stored import PersonAreas, pack_within
 from transpose.attention.persons import crop_truth
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
-from transpose.config.run_record import RunRecord
 from transpose.config.study import Explanation, Protocol
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, load_annotations
@@ -20,10 +19,9 @@ from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
 from transpose.files import sha256_of_file
 from transpose.pose_model import CropKeypoints, PoseModel
-from transpose.reporting.explanation import choose_persons
+from transpose.reporting.explanation import choose_persons, load_to_explore
 from transpose.reporting.explorer import ExplorerPage, PageCrops, PageModel, PagePerson, write_page
-from transpose.skeleton import Skeleton
-from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId
+from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
 LARGEST_MODEL = 7_180_000
 """Bytes of one model's packed areas: a page with one model stays under 10 MB, crops, base64 and script included."""
@@ -69,17 +67,6 @@ def write_explorer(layout: ResultsLayout, runs: Sequence[RunId], name: str, spli
     about = f"Annotated persons in annotated boxes; keypoints are predicted {flipped} the flip test."
     title = f"Attention: {dataset.title}, {split}"
     write_page(ExplorerPage(title, about, dataset.skeleton, persons, crops, models), output)
-
-
-def load_to_explore(run: RunFolder, skeleton: Skeleton, protocol: Protocol) -> PoseModel:
-    """The model of a training, in fp32.
-
-    Raises:
-        InputError: its record or weights are missing or wrong, or its variant has no encoder.
-    """
-    recipe = read_record(RunRecord, run.record).recipe
-    encoder_of(recipe.variant)
-    return PoseModel.from_weights(recipe, run.weights, skeleton, protocol, precision="fp32", compiled=False)
 
 
 def annotated_crops(annotations: CocoAnnotations, boxes: PersonBoxes, model: PoseModel) -> PageCrops:
