@@ -172,16 +172,30 @@ class PoseModel:
         pixels, name = _image_of(image)
         given = boxes_in_image(boxes, pixels, name)
         poses, plain = self.predict(pixels, given), self.in_full_precision()
-        batch = crop_boxes(pixels, given, self.variant.input_size, np.arange(len(given)))
-        affines = crop_affines(batch.center, batch.scale, np.zeros(len(given)), self.variant.input_size)
-        maps = plain.explain(batch.crops, transform_points(affines[:, None], poses.xy))
+        crops, _, points_xy = self.crop_persons(pixels, poses)
+        maps = plain.explain(crops, points_xy)
         shape = (len(given), len(self.skeleton), *self.grid.size)
         return AttentionMaps(
             poses,
             maps.dependency[:, layer].reshape(shape),
             maps.affected[:, layer].reshape(shape),
-            batch.crops.numpy(),
+            crops.numpy(),
         )
+
+    def crop_persons(self, pixels: np.ndarray, poses: Poses) -> tuple[Tensor, np.ndarray, np.ndarray]:
+        """The network's view of the persons predicted in an image.
+
+        Args:
+            pixels: [H, W, 3] uint8 RGB.
+
+        Returns:
+            Crops [N, H, W, 3] uint8 RGB, affines [N, 2, 3] from image to crop pixels, and keypoints [N, K, 2] in crop
+            pixels.
+        """
+        size, persons = self.variant.input_size, len(poses)
+        batch = crop_boxes(pixels, poses.boxes, size, np.arange(persons))
+        affines = crop_affines(batch.center, batch.scale, np.zeros(persons), size)
+        return batch.crops, affines, transform_points(affines[:, None], poses.xy)
 
     def in_full_precision(self) -> "PoseModel":
         """The same weights in fp32 and not compiled, for what takes the network apart.

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 
 from transpose.attention.maps.dependency import encoder_of
-from transpose.data.image_boxes import boxes_in_image, crop_boxes
+from transpose.data.image_boxes import boxes_in_image
 from transpose.data.images import read_upright_image
 from transpose.files import write_json
-from transpose.geometry import crop_affines, transform_points
 from transpose.pose_model import CropKeypoints, PoseModel
 from transpose.reporting.explanation import draw_persons
 from transpose.reporting.explored_models import byte_limit, page_model
@@ -64,13 +63,11 @@ def explain_images(
 
 def _look_at(model: PoseModel, image: ImagePersons) -> tuple[ImagePoses, PageCrops, CropKeypoints]:
     """The poses in an image, its crops, and the poses in these."""
-    pixels, size = read_upright_image(image.path), model.variant.input_size
-    boxes = boxes_in_image(image.boxes_xywh, pixels, image.path)
-    poses = model.predict(pixels, boxes)
-    batch = crop_boxes(pixels, boxes, size, np.arange(len(boxes)))
-    affines = crop_affines(batch.center, batch.scale, np.zeros(len(boxes)), size)
-    points = CropKeypoints(transform_points(affines[:, None], poses.xy), poses.scores)
-    return ImagePoses(image.path, poses), PageCrops(batch.crops.numpy(), affines, None, None), points
+    pixels = read_upright_image(image.path)
+    poses = model.predict(pixels, boxes_in_image(image.boxes_xywh, pixels, image.path))
+    crops, affines, points_xy = model.crop_persons(pixels, poses)
+    keypoints = CropKeypoints(points_xy, poses.scores)
+    return ImagePoses(image.path, poses), PageCrops(crops.numpy(), affines, None, None), keypoints
 
 
 def _records(image: ImagePoses) -> list[dict[str, object]]:
