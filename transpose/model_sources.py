@@ -12,11 +12,12 @@ from transpose.errors import InputError
 from transpose.models.released import fetch_released
 from transpose.pose_model import PoseModel
 from transpose.skeleton import COCO_PERSON
+from transpose.study.layout import ResourcesLayout
 
 PACKAGED = Path(__file__).parent / "models" / "pretrained" / "pose"
 """Folder of the small trained model that this package ships."""
 
-CONFIG, CHECKPOINTS = Path("config"), Path("resources") / "weights"
+CONFIG, RESOURCES = Path("config"), ResourcesLayout(Path("resources"))
 """Where the workflow keeps variants, the table of released weights and its pins, and what it has fetched."""
 
 
@@ -55,7 +56,7 @@ def _released(name: str) -> PoseModel:
     if name not in models:
         there = f"which here are {', '.join(models)}" if models else f"of which there is no table {table} here"
         raise InputError(name, None, None, f"neither a run's folder nor a released checkpoint, {there}")
-    weights = CHECKPOINTS / f"{name}.safetensors"
+    weights = RESOURCES.weights(name)
     if not weights.is_file():
         report = logging.getLogger(__name__).warning
         pin = CONFIG / "pins" / f"{name}.json"

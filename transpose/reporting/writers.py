@@ -1,7 +1,6 @@
 """Sections of tables as Markdown, HTML, LaTeX and terminal text. Names come from data, so every format escapes them."""
 
 import html
-import shutil
 import textwrap
 import unicodedata
 from pathlib import Path
@@ -11,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from transpose.files import atomic_paths, write_text
 from transpose.reporting.layout import Section
+from transpose.study.layout import TABLE_SUFFIXES
 
 TERMINAL_WIDTH = 120
 
@@ -37,8 +37,8 @@ _TEX = {
 def write_all_formats(
     path: Path, title: str, table: pd.DataFrame, sections: list[Section], footnotes: list[str]
 ) -> None:
-    """Write `path` with the suffixes .csv, .md, .html and .tex: all of them or none."""
-    with atomic_paths(*map(path.with_suffix, (".csv", ".md", ".html", ".tex"))) as (csv, markdown, html, tex):
+    """Write `path` in every format of `TABLE_SUFFIXES`: all of them or none."""
+    with atomic_paths(*map(path.with_suffix, TABLE_SUFFIXES)) as (csv, markdown, html, tex):
         write_csv(csv, table)
         write_markdown(markdown, title, sections)
         write_html(html, title, sections, footnotes)
@@ -88,11 +88,6 @@ def write_tex(path: Path, sections: list[Section]) -> None:
 def render_terminal(sections: list[Section], width: int = TERMINAL_WIDTH) -> str:
     """Sections as text of at most `width` columns: long cells are cut, columns that do not fit follow beneath."""
     return "\n\n".join(_terminal_section(section, width) for section in sections)
-
-
-def terminal_width() -> int:
-    """Columns of the terminal, at most `TERMINAL_WIDTH`."""
-    return min(TERMINAL_WIDTH, shutil.get_terminal_size((TERMINAL_WIDTH, 24)).columns)
 
 
 def _pipe_table(section: Section) -> str:

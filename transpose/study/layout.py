@@ -13,7 +13,7 @@ from transpose.config.study import Analysis, EvalSetting, StudyTable
 from transpose.errors import InputError
 
 TABLE_SUFFIXES = (".csv", ".md", ".html", ".tex")
-"""Formats of a table."""
+"""Formats of a table, in the order in which they are written."""
 
 
 class RecordKind(StrEnum):
