@@ -27,3 +27,14 @@ def snakemake(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[st
 def output_of(done: subprocess.CompletedProcess[str]) -> str:
     """Everything that a run printed."""
     return done.stdout + done.stderr
+
+
+def plan_after_edit(checkout: Path, file: str, old: str, new: str) -> str:
+    """What Snakemake plans to do where `old` in a file is replaced by `new`; the file is put back."""
+    path = checkout / file
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new))
+    plan = output_of(snakemake(checkout, "-n"))
+    path.write_text(before)
+    return plan

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.checkout import copy_checkout, output_of, snakemake
+from tests.workflow.checkout import copy_checkout, output_of, plan_after_edit, snakemake
 
 STUDY = {
     "name": "toy",
@@ -123,11 +123,7 @@ def test_a_comment_in_a_variant_reruns_nothing(checkout: Path) -> None:
 
 
 def test_another_oks_evaluates_again_and_trains_nothing(checkout: Path) -> None:
-    path = checkout / "transpose" / "evaluation" / "similarity.py"
-    before = path.read_text()
-    path.write_text(before.replace("2 * sigmas", "3 * sigmas"))
-    plan = output_of(snakemake(checkout, "-n"))
-    path.write_text(before)
+    plan = plan_after_edit(checkout, "transpose/evaluation/similarity.py", "2 * sigmas", "3 * sigmas")
     planned = dict(line.split() for line in plan.splitlines() if re.fullmatch(r"\w+ +\d+", line))
     assert planned["evaluate"] == "6"
     assert planned["compare"] == "1"
@@ -135,21 +131,13 @@ def test_another_oks_evaluates_again_and_trains_nothing(checkout: Path) -> None:
 
 
 def test_other_words_about_the_code_rerun_nothing(checkout: Path) -> None:
-    path = checkout / "transpose" / "evaluation" / "similarity.py"
-    before = path.read_text()
-    path.write_text(before.replace('"""[P]: OKS', '# A remark.\n    """[P]: the OKS'))
-    plan = output_of(snakemake(checkout, "-n"))
-    path.write_text(before)
+    remark = '# A remark.\n    """[P]: the OKS'
+    plan = plan_after_edit(checkout, "transpose/evaluation/similarity.py", '"""[P]: OKS', remark)
     assert "Nothing to be done" in plan
 
 
 def test_another_depth_reruns_only_that_variant(checkout: Path) -> None:
-    path = checkout / "config" / "variants" / "h_sine.yaml"
-    before = path.read_text()
-    assert "layers: 2" in before
-    path.write_text(before.replace("layers: 2", "layers: 1"))
-    plan = output_of(snakemake(checkout, "-n"))
-    path.write_text(before)
+    plan = plan_after_edit(checkout, "config/variants/h_sine.yaml", "layers: 2", "layers: 1")
     assert plan.count(ESTIMATE) == 1
     trained = [line for line in plan.splitlines() if line.startswith("Job ") and "Train " in line]
     assert [line.split("Train ")[1] for line in trained] == ["h_sine, seed 0"]
