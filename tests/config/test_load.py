@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.config.smallest_study import STUDY
 from transpose.config.base import parse, read_yaml
 from transpose.config.load import load_any_variant, load_dataset, load_study, load_variant
 from transpose.config.study import Study
@@ -15,13 +16,6 @@ from transpose.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
-STUDY = {
-    "name": "s",
-    "variants": ["a", "b"],
-    "train": {"dataset": "d", "split": "train"},
-    "validation": {"dataset": "d", "split": "val"},
-    "evaluations": [{"dataset": "d", "split": "val", "boxes": ["ground_truth"]}],
-}
 
 
 @pytest.mark.parametrize("path", sorted((CONFIG / "variants").glob("*.yaml")), ids=lambda path: path.stem)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.config.smallest_study import STUDY
 from transpose.config.base import parse
 from transpose.config.load import load_recipe
 from transpose.config.study import Study
@@ -16,13 +17,6 @@ MODEL = {
     "title": "a",
     "backbone": {"family": "resnet", "block": "basic", "blocks": [1, 1], "width": 8},
     "upsampling": "bilinear",
-}
-STUDY = {
-    "name": "s",
-    "variants": ["a", "b"],
-    "train": {"dataset": "d", "split": "train"},
-    "validation": {"dataset": "d", "split": "val"},
-    "evaluations": [{"dataset": "d", "split": "val", "boxes": ["ground_truth"]}],
 }
 
 
