@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.record_digests import record_digests
 from transpose.config.base import read_yaml
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.load import read_record
@@ -65,7 +66,7 @@ def test_every_evaluated_split_has_one_explorer_of_the_first_seeds(demo: dict[st
 def test_records_depend_on_values_and_not_on_the_order_of_keys(demo: dict[str, Any]) -> None:
     turned = dict(reversed(demo.items()))
     first, second = (Plan.of_config(values, CONFIG) for values in (demo, turned))
-    assert first.digest_of_all() == second.digest_of_all()
+    assert record_digests(first) == record_digests(second)
     for kind, name in (
         (RecordKind.RECIPE, "r_sine"),
         (RecordKind.DATASET, "synthetic"),
@@ -77,7 +78,7 @@ def test_records_depend_on_values_and_not_on_the_order_of_keys(demo: dict[str, A
 def test_a_changed_training_key_changes_only_recipes(demo: dict[str, Any]) -> None:
     changed = demo | {"overrides": {"r_sine": {"epochs": 1}}}
     first, second = (Plan.of_config(values, CONFIG) for values in (demo, changed))
-    assert first.digest_of_all() != second.digest_of_all()
+    assert record_digests(first) != record_digests(second)
     assert first.digest(RecordKind.RECIPE, "r_sine") != second.digest(RecordKind.RECIPE, "r_sine")
     assert first.digest(RecordKind.RECIPE, "r_none") == second.digest(RecordKind.RECIPE, "r_none")
     assert first.digest(RecordKind.PROTOCOL) == second.digest(RecordKind.PROTOCOL)
@@ -95,7 +96,7 @@ def test_written_records_read_back_as_what_they_were_made_of(demo: dict[str, Any
     }
     assert read_record(Bootstrap, layout.record(RecordKind.BOOTSTRAP)) == plan.study.bootstrap
     written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.json")}
-    assert written == {path.relative_to("results") for path in plan.record_files()}
+    assert written == {ResultsLayout(Path()).record(*record) for record in record_digests(plan)}
 
 
 def test_a_box_source_more_changes_the_digest_of_no_other(demo: dict[str, Any]) -> None:

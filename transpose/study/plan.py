@@ -103,17 +103,9 @@ class Plan:
             **{kind: {"study": block} for kind, block in single.items() if block is not None},
         }
 
-    def record_files(self) -> list[Path]:
-        """Files of all records."""
-        return [self.layout.record(kind, name) for kind, blocks in self.records().items() for name in blocks]
-
     def digest(self, kind: RecordKind, name: str = "study") -> str:
         """Digest of one record: the same for the same values, whatever the comments and the order of keys."""
         return digest_of(_values(self.records()[kind][name]))
-
-    def digest_of_all(self) -> str:
-        """Digest of all records."""
-        return digest_of([self.digest(kind, name) for kind, blocks in self.records().items() for name in blocks])
 
     def write_records(self, layout: ResultsLayout) -> None:
         """Write every record as a JSON file, so that what a result was made with stands beside it."""

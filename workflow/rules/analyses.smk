@@ -1,8 +1,5 @@
 # Analyses of trained models. They share inputs, log, resources and command, and differ in settings, outputs and code.
 ANALYSIS_INPUT = dict(
-    protocol=record(RecordKind.PROTOCOL),
-    bootstrap=record(RecordKind.BOOTSTRAP),
-    dataset=record(RecordKind.DATASET, "{dataset}"),
     annotations=PLAN.data.annotations,
     run=LAYOUT.train(RUN).record,
     weights=LAYOUT.train(RUN).weights,
@@ -57,9 +54,6 @@ rule protocol_ablation:
 
 # Input sizes that no model was trained at.
 use rule protocol_ablation as resolutions with:
-    input:
-        **ANALYSIS_INPUT,
-        settings=record(RecordKind.RESOLUTIONS),
     output:
         directory(LAYOUT.resolutions(RUN, SETTING)),
     log:
@@ -75,9 +69,6 @@ use rule protocol_ablation as resolutions with:
 
 # Lower precision, compared with fp32.
 use rule protocol_ablation as precision with:
-    input:
-        **ANALYSIS_INPUT,
-        settings=record(RecordKind.PRECISIONS),
     output:
         LAYOUT.analysis(Analysis.PRECISION, RUN, SETTING),
     log:
@@ -93,9 +84,6 @@ use rule protocol_ablation as precision with:
 
 # Where the attention of keypoints is.
 use rule protocol_ablation as attention_statistics with:
-    input:
-        **ANALYSIS_INPUT,
-        settings=record(RecordKind.ATTENTION),
     output:
         LAYOUT.analysis(Analysis.ATTENTION_STATISTICS, RUN, SETTING),
         LAYOUT.analysis(Analysis.ATTENTION_STATISTICS, RUN, SETTING).with_suffix(".npz"),
@@ -112,9 +100,6 @@ use rule protocol_ablation as attention_statistics with:
 
 # Whether the cells that a keypoint attends to matter for it.
 use rule protocol_ablation as faithfulness with:
-    input:
-        **ANALYSIS_INPUT,
-        settings=record(RecordKind.ATTENTION),
     output:
         LAYOUT.analysis(Analysis.FAITHFULNESS, RUN, SETTING),
         LAYOUT.analysis(Analysis.FAITHFULNESS, RUN, SETTING).with_suffix(".npz"),
@@ -131,9 +116,6 @@ use rule protocol_ablation as faithfulness with:
 
 # AP with heads and layers off, attention replaced, positions changed.
 use rule protocol_ablation as attention_ablation with:
-    input:
-        **ANALYSIS_INPUT,
-        settings=record(RecordKind.ATTENTION),
     output:
         LAYOUT.analysis(Analysis.ATTENTION_ABLATION, RUN, SETTING),
     log:
@@ -151,7 +133,6 @@ use rule protocol_ablation as attention_ablation with:
 use rule protocol_ablation as body_parts with:
     input:
         **ANALYSIS_INPUT,
-        settings=record(RecordKind.ATTENTION),
         parts=PLAN.data.part_labels,
     output:
         LAYOUT.analysis(Analysis.BODY_PARTS, RUN, SETTING),

@@ -56,7 +56,6 @@ rule unpack:
 # trigger: the file is a copy, and trainings of days read it.
 rule arrange:
     input:
-        dataset=record(RecordKind.DATASET, "{dataset}"),
         archives=PLAN.archives.needed_for,
     output:
         RESOURCES.annotations("{dataset}", "{split}"),
@@ -68,11 +67,12 @@ rule arrange:
     conda:
         "../../environment.yml"
     params:
+        record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
         downloads=RESOURCES.downloads,
         unpacked=PLAN.archives.unpacked_option,
         source=lambda wildcards: PLAN.archives.split(wildcards).model_dump_json(),
     message:
         "Arrange split {wildcards.split} of {wildcards.dataset}"
     shell:
-        "python -m transpose step arrange --dataset {input.dataset:q} --split {wildcards.split:q}"
+        "python -m transpose step arrange --dataset {params.record:q} --split {wildcards.split:q}"
         " --downloads {params.downloads:q} {params.unpacked:q} --output {output:q} 2> {log:q}"

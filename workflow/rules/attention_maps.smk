@@ -1,9 +1,6 @@
 # Dependency areas of a few persons, as arrays and figures.
 rule explain:
     input:
-        settings=record(RecordKind.EXPLANATION),
-        protocol=record(RecordKind.PROTOCOL),
-        dataset=record(RecordKind.DATASET, "{dataset}"),
         annotations=PLAN.data.annotations,
         run=LAYOUT.train(RUN).record,
         weights=LAYOUT.train(RUN).weights,
@@ -48,9 +45,6 @@ rule explain:
 # One page for all models.
 rule explorer:
     input:
-        settings=record(RecordKind.EXPLANATION),
-        protocol=record(RecordKind.PROTOCOL),
-        dataset=record(RecordKind.DATASET, "{dataset}"),
         annotations=PLAN.data.annotations,
         runs=[LAYOUT.train(run).record for run in PLAN.evaluation.explored_runs()],
         weights=[LAYOUT.train(run).weights for run in PLAN.evaluation.explored_runs()],

@@ -24,7 +24,6 @@ rule fetch_box_file:
 
 rule boxes:
     input:
-        dataset=record(RecordKind.DATASET, "{dataset}"),
         annotations=PLAN.data.annotations,
         # A dry run shows the whole plan, whatever is still to be put in place.
         file=lambda wildcards: PLAN.boxes.file(
@@ -54,7 +53,6 @@ rule boxes:
 # What is published as a detection file's "person AP".
 rule evaluate_boxes:
     input:
-        dataset=record(RecordKind.DATASET, "{dataset}"),
         annotations=PLAN.data.annotations,
         boxes=rules.boxes.output.boxes,
     output:

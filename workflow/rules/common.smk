@@ -37,14 +37,18 @@ GPUS = (
 )
 
 
+# Resolved configuration as files, which commands read and which stay beside the results. They are no inputs: a job that
+# writes an input hides from Snakemake that params have changed, and rules rerun by digests of records among theirs.
+onstart:
+    try:
+        PLAN.write_records(LAYOUT)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def code_of(module):
     """Digest of the code that a rule runs: that of the module whose function its command calls, and of its imports."""
     return lambda wildcards: CODE.digest(f"transpose.{module}")
-
-
-def record(kind, name="study"):
-    """A record as an input. Rules rerun by its digest among their params: a new date is no new value."""
-    return ancient(LAYOUT.record(kind, name))
 
 
 def digest_of_dataset(wildcards):

@@ -3,9 +3,6 @@ import sys
 
 
 rule cost:
-    input:
-        recipe=record(RecordKind.RECIPE, "{variant}"),
-        settings=record(RecordKind.COST),
     output:
         LAYOUT.cost("{variant}"),
     log:

@@ -1,6 +1,4 @@
 rule synthesise:
-    input:
-        dataset=record(RecordKind.DATASET, "{dataset}"),
     output:
         RESOURCES.annotations("{dataset}", "{split}"),
     log:
@@ -16,17 +14,17 @@ rule synthesise:
     threads: 64
     params:
         code=code_of("data.synthetic.dataset"),
+        record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
         source=PLAN.data.source_key,
     message:
         "Render split {wildcards.split} of {wildcards.dataset}"
     shell:
-        "python -m transpose step synthesise --dataset {input.dataset:q} --split {wildcards.split:q}"
+        "python -m transpose step synthesise --dataset {params.record:q} --split {wildcards.split:q}"
         " --jobs {threads} --output {output:q} 2> {log:q}"
 
 
 rule label_parts:
     input:
-        dataset=record(RecordKind.DATASET, "{dataset}"),
         annotations=PLAN.data.annotations,
     output:
         RESOURCES.part_labels("{dataset}", "{split}"),
@@ -42,11 +40,12 @@ rule label_parts:
     threads: 64
     params:
         code=code_of("data.part_labels"),
+        record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
         source=PLAN.data.source_key,
     message:
         "Label the body parts in split {wildcards.split} of {wildcards.dataset}"
     shell:
-        "python -m transpose step label-parts --dataset {input.dataset:q} --split {wildcards.split:q}"
+        "python -m transpose step label-parts --dataset {params.record:q} --split {wildcards.split:q}"
         " --annotations {input.annotations:q} --jobs {threads} --output {output:q} 2> {log:q}"
 
 
@@ -54,7 +53,6 @@ rule label_parts:
 # trigger: it copies annotations that trainings read, and whatever reads a broken image stops at it.
 rule sift:
     input:
-        dataset=record(RecordKind.DATASET, "{dataset}"),
         annotations=PLAN.data.unsifted_annotations,
     output:
         RESOURCES.annotations("{dataset}", "{split}"),
@@ -65,8 +63,11 @@ rule sift:
     conda:
         "../../environment.yml"
     threads: 8
+    params:
+        record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
+        source=PLAN.data.source_key,
     message:
         "Leave broken images out of split {wildcards.split} of {wildcards.dataset}"
     shell:
-        "python -m transpose step sift --dataset {input.dataset:q} --annotations {input.annotations:q}"
+        "python -m transpose step sift --dataset {params.record:q} --annotations {input.annotations:q}"
         " --jobs {threads} --output {output:q} 2> {log:q}"

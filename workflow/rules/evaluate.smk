@@ -1,7 +1,5 @@
 rule predict:
     input:
-        protocol=record(RecordKind.PROTOCOL),
-        dataset=record(RecordKind.DATASET, "{dataset}"),
         annotations=PLAN.data.annotations,
         run=LAYOUT.train(RUN).record,
         weights=LAYOUT.train(RUN).weights,
@@ -33,9 +31,6 @@ rule predict:
 
 rule evaluate:
     input:
-        protocol=record(RecordKind.PROTOCOL),
-        bootstrap=record(RecordKind.BOOTSTRAP),
-        dataset=record(RecordKind.DATASET, "{dataset}"),
         annotations=PLAN.data.annotations,
         run=LAYOUT.train(RUN).record,
         weights=LAYOUT.train(RUN).weights,
@@ -65,7 +60,6 @@ rule evaluate:
 # Predictions on a test set, in the form and under the name that COCO's evaluation server takes.
 rule submit:
     input:
-        dataset=record(RecordKind.DATASET, "{dataset}"),
         annotations=PLAN.data.annotations,
         predictions=LAYOUT.predictions(RUN, SETTING),
     output:
@@ -77,10 +71,11 @@ rule submit:
     conda:
         "../../environment.yml"
     params:
+        record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
         code=code_of("evaluation.submission"),
         dataset=PLAN.data.prediction_key,
     message:
         "Submission of {wildcards.variant}, seed {wildcards.seed}, to {wildcards.test_set}, {wildcards.boxes} boxes"
     shell:
-        "python -m transpose step submit --dataset {input.dataset:q} --annotations {input.annotations:q}"
+        "python -m transpose step submit --dataset {params.record:q} --annotations {input.annotations:q}"
         " --predictions {input.predictions:q} --output {output:q} 2> {log:q}"

@@ -1,9 +1,4 @@
 # Tables of the study. They share records, log and command, and differ in what they are made of.
-STUDY_INPUT = dict(
-    study=record(RecordKind.STUDY),
-    recipes=[record(RecordKind.RECIPE, variant) for variant in PLAN.study.variants],
-    datasets=[record(RecordKind.DATASET, dataset) for dataset in PLAN.datasets],
-)
 STUDY_PARAMS = dict(
     study=PLAN.digest(RecordKind.STUDY),
     recipes=digests(RecordKind.RECIPE, PLAN.study.variants),
@@ -25,7 +20,6 @@ def page(name, category, **labels):
 
 rule compare:
     input:
-        **STUDY_INPUT,
         published="config/published.yaml",
         metrics=PLAN.evaluation.metrics(),
         box_counts=PLAN.boxes.counts(),
@@ -65,7 +59,6 @@ rule compare:
 
 use rule compare as compare_protocols with:
     input:
-        **STUDY_INPUT,
         reports=PLAN.evaluation.reports(Analysis.PROTOCOLS),
     output:
         page(Analysis.PROTOCOLS, "Comparison"),
@@ -80,7 +73,6 @@ use rule compare as compare_protocols with:
 
 use rule compare as compare_resolutions with:
     input:
-        **STUDY_INPUT,
         metrics=PLAN.evaluation.metrics(),
         reports=PLAN.evaluation.reports(Analysis.RESOLUTIONS),
     output:
@@ -101,7 +93,6 @@ use rule compare as compare_resolutions with:
 
 use rule compare as compare_precision with:
     input:
-        **STUDY_INPUT,
         reports=PLAN.evaluation.reports(Analysis.PRECISION),
     output:
         page(Analysis.PRECISION, "Comparison", table="lower precision"),
@@ -116,7 +107,6 @@ use rule compare as compare_precision with:
 
 use rule compare as compare_attention_statistics with:
     input:
-        **STUDY_INPUT,
         reports=PLAN.evaluation.reports(Analysis.ATTENTION_STATISTICS),
     output:
         page(Analysis.ATTENTION_STATISTICS, "Attention"),
@@ -137,7 +127,6 @@ use rule compare as compare_attention_statistics with:
 
 use rule compare as compare_faithfulness with:
     input:
-        **STUDY_INPUT,
         reports=PLAN.evaluation.reports(Analysis.FAITHFULNESS),
     output:
         page(Analysis.FAITHFULNESS, "Attention"),
@@ -158,7 +147,6 @@ use rule compare as compare_faithfulness with:
 
 use rule compare as compare_attention_ablation with:
     input:
-        **STUDY_INPUT,
         reports=PLAN.evaluation.reports(Analysis.ATTENTION_ABLATION),
     output:
         page(Analysis.ATTENTION_ABLATION, "Attention"),
@@ -173,7 +161,6 @@ use rule compare as compare_attention_ablation with:
 
 use rule compare as compare_body_parts with:
     input:
-        **STUDY_INPUT,
         reports=PLAN.evaluation.reports(Analysis.BODY_PARTS),
     output:
         page(Analysis.BODY_PARTS, "Attention"),
@@ -188,7 +175,6 @@ use rule compare as compare_body_parts with:
 
 use rule compare as findings with:
     input:
-        **STUDY_INPUT,
         metrics=PLAN.evaluation.metrics(),
         reports=PLAN.evaluation.attention_reports(),
     output:

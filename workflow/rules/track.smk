@@ -19,7 +19,6 @@ rule track_database:
 rule track_run:
     input:
         database=rules.track_database.output,
-        recipe=record(RecordKind.RECIPE, "{variant}"),
         run=LAYOUT.train(RUN).record,
         weights=LAYOUT.train(RUN).weights,
         history=lambda wildcards: PLAN.training.histories(
@@ -52,7 +51,6 @@ rule track_run:
 
 rule track_study:
     input:
-        study=record(RecordKind.STUDY),
         comparison=rules.compare.output,
         analyses=PLAN.evaluation.analysis_tables(),
         explorers=PLAN.evaluation.explorers(),

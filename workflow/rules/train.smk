@@ -3,9 +3,6 @@
 # killed job are deleted.
 rule train:
     input:
-        recipe=record(RecordKind.RECIPE, "{variant}"),
-        protocol=record(RecordKind.PROTOCOL),
-        dataset=record(RecordKind.DATASET, PLAN.study.train.dataset),
         train=PLAN.data.split_annotations(PLAN.study.train),
         validation=PLAN.data.split_annotations(PLAN.study.validation),
         backbone=lambda wildcards: PLAN.training.backbone_weights(wildcards.variant),

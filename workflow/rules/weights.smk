@@ -31,9 +31,6 @@ rule fetch_weights:
 # In the place of a training: the released checkpoint as the weights of a run, and a record that says so.
 rule adopt:
     input:
-        recipe=record(RecordKind.RECIPE, "{variant}"),
-        protocol=record(RecordKind.PROTOCOL),
-        dataset=record(RecordKind.DATASET, PLAN.study.train.dataset),
         weights=lambda wildcards: PLAN.training.released_weights(wildcards.variant),
     output:
         weights=LAYOUT.train(RunId("{variant}", 0)).weights,
@@ -60,7 +57,6 @@ rule adopt:
 # tensors are copied, and trainings start from them.
 rule export_backbone:
     input:
-        recipe=record(RecordKind.RECIPE, "{variant}"),
         weights=LAYOUT.train(RunId("{variant}", 0)).weights,
     output:
         LAYOUT.backbone("{variant}"),
@@ -69,9 +65,10 @@ rule export_backbone:
     conda:
         "../../environment.yml"
     params:
+        record=str(LAYOUT.record(RecordKind.RECIPE, "{variant}")),
         description=f"pretrained on {PLAN.data.training_data()}",
     message:
         "Take the backbone out of {wildcards.variant}"
     shell:
-        "python -m transpose step export-backbone --recipe {input.recipe:q} --weights {input.weights:q}"
+        "python -m transpose step export-backbone --recipe {params.record:q} --weights {input.weights:q}"
         " --description {params.description:q} --output {output:q} 2> {log:q}"
