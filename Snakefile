@@ -25,6 +25,7 @@ include: "workflow/rules/attention_maps.smk"
 include: "workflow/rules/cost.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/track.smk"
+include: "workflow/rules/estimate.smk"
 
 
 rule all:

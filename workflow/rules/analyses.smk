@@ -14,16 +14,6 @@ ANALYSIS_PARAMS = dict(
 )
 
 
-def analysis_settings(kind):
-    """Digest of the settings of an analysis that the study asks for."""
-    return PLAN.digest(kind) if kind in PLAN.records() else None
-
-
-def part_labels_option(wildcards):
-    """Part labels of a rendered split, which the analysis of body parts takes."""
-    return [f"--parts={path}" for path in PLAN.data.part_labels(wildcards)]
-
-
 # Every combination of flip test, decoder, suppression and score.
 rule protocol_ablation:
     input:

@@ -47,7 +47,7 @@ onstart:
 
 
 def code_of(module):
-    """Digest of the code that a rule runs: that of the module whose function its command calls, and of its imports."""
+    """Digest of the module whose function a command calls, and of all that it imports."""
     return lambda wildcards: CODE.digest(f"transpose.{module}")
 
 
@@ -65,6 +65,26 @@ def digests(kind, names):
 
 def workers_of_variant(wildcards):
     return PLAN.recipes[wildcards.variant].training.workers
+
+
+def analysis_settings(kind):
+    """Digest of the settings of an analysis that the study asks for."""
+    return PLAN.digest(kind) if kind in PLAN.records() else None
+
+
+def part_labels_option(wildcards):
+    """Part labels of a rendered split, which the analysis of body parts takes."""
+    return [f"--parts={path}" for path in PLAN.data.part_labels(wildcards)]
+
+
+def page(name, category, **labels):
+    """The HTML file of a table, which Snakemake's report shows."""
+    return report(
+        LAYOUT.table(name).with_suffix(".html"),
+        caption=f"../report/{name}.rst",
+        category=category,
+        labels=labels or {"table": name.replace("_", " ")},
+    )
 
 
 wildcard_constraints:

@@ -1,7 +1,3 @@
-import atexit
-import sys
-
-
 rule cost:
     output:
         LAYOUT.cost("{variant}"),
@@ -49,21 +45,3 @@ rule growth:
         "Time and memory of loader and evaluator as persons grow"
     shell:
         "python -m transpose cost --part growth --output {output.record:q} --figure {output.figure:q} > {log:q} 2>&1"
-
-
-# `onstart` is silent in dry runs, and while this file is read nobody knows whether this is one: so the estimate comes
-# last, where models are to be trained or fetched. Jobs read this file too, but are no dry runs; reports, lint and unlocking
-# have no executor, hence no dry run.
-@atexit.register
-def print_estimate():
-    if not workflow.dryrun or workflow.dag is None:
-        return
-    planned = workflow.dag.needrun_jobs(exclude_finished=False)
-    if any(job.rule.name in ("train", "adopt") for job in planned):
-        from transpose.reporting.plan_text import render_plan
-
-        try:
-            text = render_plan(PLAN, Path("config/downloads.yaml"))
-        except InputError as error:
-            text = f"No estimate: {error}"
-        print(f"\n{text}", file=sys.stderr)

@@ -8,16 +8,6 @@ STUDY_PARAMS = dict(
 TABLES = [suffix for suffix in TABLE_SUFFIXES if suffix != ".html"]
 
 
-def page(name, category, **labels):
-    """The HTML file of a table, which Snakemake's report shows."""
-    return report(
-        LAYOUT.table(name).with_suffix(".html"),
-        caption=f"../report/{name}.rst",
-        category=category,
-        labels=labels or {"table": name.replace("_", " ")},
-    )
-
-
 rule compare:
     input:
         published="config/published.yaml",
