@@ -54,9 +54,9 @@ def test_turning_mirrored_heatmaps_back(benchmark: BenchmarkFixture, heatmaps: n
 
 
 def test_warping_a_crop(benchmark: BenchmarkFixture) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     affine = np.array([[0.7, 0.2, -60.0], [-0.2, 0.7, 20.0]])
-    benchmark(crop_image, picture, affine, INPUT_SIZE)
+    benchmark(crop_image, image, affine, INPUT_SIZE)
 
 
 def test_normalising_a_batch(benchmark: BenchmarkFixture) -> None:

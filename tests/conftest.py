@@ -51,7 +51,7 @@ def tiny_dataset(tmp_path: Path) -> Path:
 
 
 def write_tiny_dataset(folder: Path) -> Path:
-    """A folder with `annotations.json` and `images/`: four pictures, five persons with v of 0, 1 and 2, one crowd."""
+    """A folder with `annotations.json` and `images/`: four images, five persons with v of 0, 1 and 2, one crowd."""
     (folder / "images").mkdir(parents=True)
     rng = np.random.default_rng(7)
     sizes_hw = {11: (120, 160), 12: (160, 120), 13: (96, 96), 14: (100, 140)}

@@ -23,12 +23,12 @@ from transpose.config.run_record import RunRecord
 from transpose.config.training import Training
 from transpose.config.weights import load_weights_table
 from transpose.data.archives import unpack
+from transpose.data.box_options import boxes_of_image
 from transpose.data.boxes import detection_boxes, ground_truth_boxes, read_boxes
 from transpose.data.coco import CocoAnnotations, ImageTable, dropped_instances, load_annotations
-from transpose.data.images import PictureFiles
-from transpose.data.picture_boxes import boxes_of_picture
-from transpose.data.pictures import pictures_beside
-from transpose.data.zip_pictures import ZipFolder
+from transpose.data.image_source import image_source_of
+from transpose.data.images import ImageFiles
+from transpose.data.zip_images import ZipFolder
 from transpose.evaluation.matches import read_matches
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.results import read_results_on
@@ -63,7 +63,7 @@ class Kind:
 def path_of(name: str, kind: Kind, folder: Path) -> Path:
     """Where a file of the kind is read from; its folder is there afterwards."""
     folder.mkdir(exist_ok=True)
-    return folder / (name if name == "pictures.json" else f"given{kind.suffix}")
+    return folder / (name if name == "images.json" else f"given{kind.suffix}")
 
 
 def is_clear(refusal: str, path: Path) -> bool:
@@ -135,7 +135,7 @@ def kinds_of(dataset: Path, scratch: Path) -> dict[str, Kind]:
         scratch: an empty folder.
     """
     truth = load_annotations(dataset / "annotations.json", COCO_PERSON)
-    pictures = {
+    encoded = {
         suffix: cv2.imencode(suffix, np.full((24, 32, 3), 90, dtype=np.uint8))[1].tobytes()
         for suffix in (".jpg", ".png", ".webp", ".tiff", ".bmp", ".gif")
     }
@@ -143,8 +143,8 @@ def kinds_of(dataset: Path, scratch: Path) -> dict[str, Kind]:
         "annotations": Kind(".json", (dataset / "annotations.json").read_bytes(), _read_annotations, True),
         **_boxes_and_results(truth),
         **_configuration(),
-        **{f"picture {suffix}": Kind(suffix, data, _read_picture) for suffix, data in pictures.items()},
-        **_archives_and_arrays(scratch, pictures[".jpg"]),
+        **{f"image {suffix}": Kind(suffix, data, _read_image) for suffix, data in encoded.items()},
+        **_archives_and_arrays(scratch, encoded[".jpg"]),
     }
 
 
@@ -158,8 +158,8 @@ def _boxes_and_results(truth: CocoAnnotations) -> dict[str, Kind]:
     return {
         "boxes": Kind(".json", json.dumps(boxes).encode(), read_boxes, True),
         "detections": Kind(".json", json.dumps(boxes).encode(), lambda path: detection_boxes(path, truth), True),
-        "boxes of a picture": Kind(
-            ".json", json.dumps(boxes).encode(), lambda path: boxes_of_picture(path, Path("11.jpg")), True
+        "boxes of an image": Kind(
+            ".json", json.dumps(boxes).encode(), lambda path: boxes_of_image(path, Path("11.jpg")), True
         ),
         "predictions": Kind(".json", json.dumps(results).encode(), evaluate, True),
     }
@@ -176,7 +176,7 @@ def _configuration() -> dict[str, Kind]:
     base = CONFIG / "variants" / "r_sine.yaml"
     published = read_yaml(CONFIG / "published.yaml")
     published["rows"] = published["rows"][:4]
-    place = json.dumps({"kind": "folder", "folder": "../pictures"}).encode()
+    place = json.dumps({"kind": "folder", "folder": "../images"}).encode()
     return {
         "study": Kind(".yaml", study.read_bytes(), plan),
         "values of a study": Kind(".yaml", json.dumps(read_yaml(study)).encode(), plan, True),
@@ -187,7 +187,7 @@ def _configuration() -> dict[str, Kind]:
         "run.json": Kind(".json", run, lambda path: read_record(RunRecord, path), True),
         "published figures": Kind(".yaml", json.dumps(published).encode(), load_published, True),
         "table of weights": Kind(".yaml", (CONFIG / "weights.yaml").read_bytes(), load_weights_table),
-        "pictures.json": Kind(".json", place, lambda path: pictures_beside(path.parent / "annotations.json"), True),
+        "images.json": Kind(".json", place, lambda path: image_source_of(path.parent / "annotations.json"), True),
         "history": Kind(".jsonl", b'{"epoch": 0, "loss": 0.5}\n{"epoch": 1, "loss": 0.25}\n', read_json_lines),
     }
 
@@ -196,12 +196,12 @@ def _variant() -> Any:
     return load_variant("r_sine", CONFIG / "variants")
 
 
-def _archives_and_arrays(scratch: Path, picture: bytes) -> dict[str, Kind]:
+def _archives_and_arrays(scratch: Path, image: bytes) -> dict[str, Kind]:
     tensors = {"conv1.weight": torch.zeros(2, 3), "bn1.bias": torch.ones(4)}
     save_file(tensors, scratch / "w.safetensors", {"transpose": '{"variant": "r"}'})
     torch.save(tensors, scratch / "w.pth")
     with zipfile.ZipFile(scratch / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("val/1.jpg", picture)
+        archive.writestr("val/1.jpg", image)
         archive.writestr("val/deep/2.txt", b"words" * 50)
     empty = {"persons": np.ones(2, dtype=np.int64), "images": np.zeros(1, dtype=np.int64), "scores": np.ones(1)}
     flags = np.ones((1, 10), dtype=bool)
@@ -219,9 +219,9 @@ def _read_annotations(path: Path) -> object:
     return ground_truth_boxes(annotations), dropped_instances(annotations)
 
 
-def _read_picture(path: Path) -> object:
+def _read_image(path: Path) -> object:
     images = ImageTable(np.array([1]), [path.name], np.array([[24, 32]], dtype=np.int32))
-    return PictureFiles(path.parent, images).read(0)
+    return ImageFiles(path.parent, images).read(0)
 
 
 def _read_safetensors(path: Path) -> object:

@@ -165,10 +165,10 @@ def box_row(ap: float | None = 0.5625, *, title: str = "COCO", kind: BoxKind = "
         boxes="detector" if ap is not None else "annotated",
         kind=kind if ap is not None else "ground_truth",
         kept=104_125 if ap is not None else 6352,
-        pictures=5000,
-        pictures_without_boxes=12,
+        images=5000,
+        images_without_boxes=12,
         other_categories=7 if ap is not None else 0,
-        unknown_pictures=1000 if ap is not None else 0,
+        unknown_images=1000 if ap is not None else 0,
         annotated=None
         if ap is not None
         else AnnotatedPersons(persons=11_004, crowd=227, no_keypoints=4424, no_area=0, outside=1),

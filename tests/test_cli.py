@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.data.made_up_mpii import all_joints, person, write_pictures, write_release
+from tests.data.made_up_mpii import all_joints, person, write_images, write_release
 from tests.processes_of import listening_addresses
 from tests.run_records import write_run
 from tests.small_variants import small_variant
@@ -182,10 +182,10 @@ def test_a_wrong_key_is_one_line_that_names_file_and_key(recipe: Path) -> None:
 
 
 def test_a_broken_jpeg_is_one_line_and_leaves_nothing(layout: ResultsLayout, tiny_dataset: Path) -> None:
-    picture = next((tiny_dataset / "images").glob("*.jpg"))
-    picture.write_bytes(picture.read_bytes()[:200])
+    image = next((tiny_dataset / "images").glob("*.jpg"))
+    image.write_bytes(image.read_bytes()[:200])
     done = train(layout, tiny_dataset / "annotations.json")
-    assert_one_line(done, picture.name)
+    assert_one_line(done, image.name)
     assert not list(layout.train(RunId("small", 0)).folder.glob("*.safetensors"))
 
 
@@ -220,15 +220,15 @@ def test_mpii_is_converted_or_refused_in_one_line(tmp_path: Path) -> None:
     release = write_release(
         tmp_path / "release.mat", [(f"{number}.jpg", True, [person(all_joints(9, 9))]) for number in range(4)]
     )
-    pictures = write_pictures(tmp_path / "pictures", {f"{number}.jpg": (60, 80) for number in range(4)})
-    arguments = ("convert-mpii", release, pictures, "--output", tmp_path / "mpii")
-    assert_one_line(transpose(*arguments), "either a list of the validation pictures")
+    images = write_images(tmp_path / "images", {f"{number}.jpg": (60, 80) for number in range(4)})
+    arguments = ("convert-mpii", release, images, "--output", tmp_path / "mpii")
+    assert_one_line(transpose(*arguments), "either a list of the validation images")
     assert not (tmp_path / "mpii").exists()
     done = transpose(*arguments, "--hold-out", "0.25", "--seed", "3")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["splits"] == {
-        "train": {"pictures": 3, "persons": 3},
-        "val": {"pictures": 1, "persons": 1},
+        "train": {"images": 3, "persons": 3},
+        "val": {"images": 1, "persons": 1},
     }
     assert json.loads((tmp_path / "mpii" / "conversion.json").read_text())["validation"] == {
         "hold_out": 0.25,
@@ -243,23 +243,21 @@ def test_a_study_is_planned_without_running_it(tmp_path: Path) -> None:
     assert_one_line(transpose("plan", tmp_path / "mine.yaml"), "mine.yaml", "no such file")
 
 
-def test_any_picture_is_explained_or_refused_in_one_line(recipe: Path, tiny_dataset: Path, tmp_path: Path) -> None:
+def test_any_image_is_explained_or_refused_in_one_line(recipe: Path, tiny_dataset: Path, tmp_path: Path) -> None:
     model = build_model(small_variant("resnet"), 17)
     initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
     save_weights(model, tmp_path / "weights.safetensors", {})
     write_run(tmp_path / "run.json", read_record(Recipe, recipe))
-    picture = sorted((tiny_dataset / "images").glob("*.jpg"))[0]
+    image = sorted((tiny_dataset / "images").glob("*.jpg"))[0]
     output = tmp_path / "explained"
     options = ("--model", tmp_path, "--output", output)
-    assert_one_line(transpose("explain", tmp_path / "nowhere.jpg", *options), "nowhere.jpg", "no such picture")
-    assert_one_line(transpose("explain", picture, picture, *options, "--box", "1,2,3,4"), "--box: goes with one image")
-    assert_one_line(transpose("explain", picture, *options, "--threshold", "nan"), "--threshold: nan: must be")
+    assert_one_line(transpose("explain", tmp_path / "nowhere.jpg", *options), "nowhere.jpg", "no such image")
+    assert_one_line(transpose("explain", image, image, *options, "--box", "1,2,3,4"), "--box: goes with one image")
+    assert_one_line(transpose("explain", image, *options, "--threshold", "nan"), "--threshold: nan: must be")
     write_json(tmp_path / "boxes.json", [{"image_id": "somebody", "bbox": [1, 2, 3, 4]}])
-    assert_one_line(
-        transpose("explain", picture, *options, "--boxes", tmp_path / "boxes.json"), "nobody in the picture"
-    )
+    assert_one_line(transpose("explain", image, *options, "--boxes", tmp_path / "boxes.json"), "nobody in the image")
     assert not output.exists()
-    done = transpose("explain", picture, *options, "--box", "20,15,50,90", "--box", "90,30,40,70")
+    done = transpose("explain", image, *options, "--box", "20,15,50,90", "--box", "90,30,40,70")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("left_wrist") == 2
     assert {path.name for path in output.iterdir()} == {"explorer.html", "figures", "persons.json"}
@@ -297,10 +295,10 @@ class TestPredict:
     def test_bad_input_is_one_line_and_leaves_nothing(self, tmp_path: Path) -> None:
         output = ("--output", tmp_path / "found")
         broken = tmp_path / "broken.jpg"
-        broken.write_text("no picture")
+        broken.write_text("no image")
         outside = transpose("predict", self.PHOTOGRAPH, "--box", "900,0,10,10", *output)
         assert_one_line(outside, "000000214753.jpg: box 900,0,10,10: lies outside")
-        assert_one_line(transpose("predict", self.PHOTOGRAPH, broken, *output), "broken.jpg: not a picture")
+        assert_one_line(transpose("predict", self.PHOTOGRAPH, broken, *output), "broken.jpg: not an image")
         assert_one_line(transpose("predict", self.PHOTOGRAPH, "--model", tmp_path, *output), "run.json: no such file")
         assert_one_line(transpose("predict", self.PHOTOGRAPH, "--min-score", "nan", *output), "--min-score: nan: must")
         assert not (tmp_path / "found").exists()

@@ -10,7 +10,7 @@ from tests.damage import Kind, damaged, is_clear, kinds_of, path_of
 from transpose.errors import InputError
 
 NAMES = (
-    *("annotations", "boxes", "detections", "boxes of a picture", "predictions"),
+    *("annotations", "boxes", "detections", "boxes of an image", "predictions"),
     *(
         "study",
         "values of a study",
@@ -22,8 +22,8 @@ NAMES = (
         "published figures",
         "table of weights",
     ),
-    *("pictures.json", "history", "picture .jpg", "picture .png", "picture .webp"),
-    *("picture .tiff", "picture .bmp", "picture .gif"),
+    *("images.json", "history", "image .jpg", "image .png", "image .webp"),
+    *("image .tiff", "image .bmp", "image .gif"),
     *("safetensors", "checkpoint", "archive", "table of matches"),
 )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.made_up_mpii import all_joints, person, write_pictures, write_release
+from tests.data.made_up_mpii import all_joints, person, write_images, write_release
 from tests.small_variants import small_variant
 from tests.training.test_run import Watcher
 from transpose.config.base import read_yaml
@@ -47,9 +47,9 @@ STUDY = {
 
 @pytest.fixture
 def converted(tmp_path: Path) -> Path:
-    """MPII of six made-up pictures, two persons each of whom the second is framed far beyond its picture."""
+    """MPII of six made-up images, two persons each of whom the second is framed far beyond its image."""
     names = [f"{number}.jpg" for number in range(6)]
-    write_pictures(tmp_path / "pictures", dict.fromkeys(names, (96, 128)))
+    write_images(tmp_path / "images", dict.fromkeys(names, (96, 128)))
     persons = [
         person(all_joints(40, 30), head=(40, 20, 60, 50)),
         # Both predictions nearly coincide, and both must be judged.
@@ -58,7 +58,7 @@ def converted(tmp_path: Path) -> Path:
     write_release(tmp_path / "release.mat", [(name, True, persons) for name in names])
     (tmp_path / "valid.txt").write_text("4.jpg\n5.jpg\n")
     convert_mpii(
-        tmp_path / "release.mat", tmp_path / "pictures", ValidationList(tmp_path / "valid.txt"), tmp_path / "mpii"
+        tmp_path / "release.mat", tmp_path / "images", ValidationList(tmp_path / "valid.txt"), tmp_path / "mpii"
     )
     return tmp_path / "mpii"
 

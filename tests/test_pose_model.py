@@ -237,12 +237,12 @@ class TestPredict:
     @pytest.mark.parametrize(
         ("image", "boxes", "refusal"),
         [
-            (None, [[500, 0, 10, 10]], r"jpg: box 500,0,10,10: lies outside of the picture, which is 160x120"),
+            (None, [[500, 0, 10, 10]], r"jpg: box 500,0,10,10: lies outside of the image, which is 160x120"),
             (None, [[0, 0, 10]], r"jpg: boxes: must be \[N, 4\], not of shape \[1, 3\]"),
             (None, [[0, 0, 0, 10]], "boxes: must be finite, with a width and a height above 0"),
             (None, [[0, np.nan, 9, 10]], "boxes: must be finite"),
-            (Path("nowhere.jpg"), None, "nowhere.jpg: no such picture"),
-            (Path(__file__), None, "not a picture that can be decoded"),
+            (Path("nowhere.jpg"), None, "nowhere.jpg: no such image"),
+            (Path(__file__), None, "not an image that can be decoded"),
             (np.zeros((4, 4, 3)), None, r"image: must be uint8 RGB .*, not float64 of shape \[4, 4, 3\]"),
             (np.zeros((4, 4), dtype=np.uint8), None, "image: must be uint8 RGB"),
         ],

@@ -154,7 +154,7 @@ def test_a_changed_flip_is_noticed_by_what_predicts(copy: Copy) -> None:
     ("name", "by", "not_by"),
     [
         ("data/fields.py", {PREDICTION, EVALUATION, TRAINING, BOXES, SUBMISSION}, {RENDERING}),
-        ("data/picture_size.py", {PREDICTION, TRAINING, BOXES, EXPLORER}, {EVALUATION, RENDERING, SUBMISSION}),
+        ("data/image_size.py", {PREDICTION, TRAINING, BOXES, EXPLORER}, {EVALUATION, RENDERING, SUBMISSION}),
         ("training/loss.py", {TRAINING}, {PREDICTION, EVALUATION, TABLES}),
         ("data/synthetic/pose.py", {RENDERING, "transpose.data.part_labels"}, {PREDICTION, EVALUATION, TRAINING}),
         ("tracking/run.py", {"transpose.tracking.run"}, {"transpose.tracking.study", TABLES, TRAINING}),

@@ -64,7 +64,7 @@ def fuzz(name: str, kind: Kind, folder: Path, seeds: range) -> Counter[str]:
 
 @contextmanager
 def silent_decoders() -> Iterator[None]:
-    """Drop what libraries write to standard error past Python: thousands of lines about damaged pictures."""
+    """Drop what libraries write to standard error past Python: thousands of lines about damaged images."""
     before, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

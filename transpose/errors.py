@@ -31,4 +31,4 @@ def lost_worker(error: RuntimeError) -> str | None:
         return None
     reason = told[1].removeprefix("is ").strip()
     advice = "the same command continues; fewer training.workers take less memory, if it was that"
-    return f"a process that loads pictures was ended ({reason}); {advice}"
+    return f"a process that loads images was ended ({reason}); {advice}"

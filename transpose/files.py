@@ -101,7 +101,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
             handle.seek(0)
             problem = f"another process is working in this folder: {handle.read().strip() or 'unknown'}"
             raise InputError(folder, None, None, problem) from None
-        # A child that is forked, such as one that loads pictures, would hold the lock as long as it lives.
+        # A child that is forked, such as one that loads images, would hold the lock as long as it lives.
         os.register_at_fork(after_in_child=handle.close)
         with _told_of_output(folder):
             handle.truncate(0)

@@ -20,13 +20,13 @@ from transpose.config.run_record import RunRecord
 from transpose.config.study import Protocol
 from transpose.config.training import Precision
 from transpose.config.variant import Variant
+from transpose.data.box_crops import boxes_in_image, crop_boxes
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations
 from transpose.data.crops import normalise
-from transpose.data.image_boxes import boxes_in_image, crop_boxes
+from transpose.data.image_source import image_source_of
 from transpose.data.images import read_upright_image
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
-from transpose.data.pictures import pictures_beside
 from transpose.data.workers import slices
 from transpose.errors import InputError
 from transpose.geometry import crop_affines, rescale_points, transform_points
@@ -226,7 +226,7 @@ class PoseModel:
             InputError: an image is missing or broken, a box is in an unknown image, or the model has diverged.
         """
         crops = EvaluationCrops(
-            boxes, annotations, pictures_beside(annotations.source), input_size or self.variant.input_size
+            boxes, annotations, image_source_of(annotations.source), input_size or self.variant.input_size
         )
         predictions = self.predict_keypoints(self.batches(crops))
         return finish_predictions(predictions, boxes, self.protocol, self.skeleton, suppress)

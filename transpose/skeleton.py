@@ -16,7 +16,7 @@ class Skeleton(BaseModel):
 
     name: str = Field(description="Name of the skeleton, for example coco.")
     keypoints: tuple[str, ...] = Field(min_length=1, description="Keypoint names in the order of the annotation files.")
-    flip_pairs: tuple[tuple[str, str], ...] = Field(description="Pairs that trade places when the picture is mirrored.")
+    flip_pairs: tuple[tuple[str, str], ...] = Field(description="Pairs that trade places when the image is mirrored.")
     limbs: tuple[tuple[str, str], ...] = Field(description="Pairs to connect when a skeleton is drawn.")
     sigmas: tuple[PositiveFloat, ...] = Field(
         description="OKS standard deviation per keypoint, relative to the person's size."
@@ -48,7 +48,7 @@ class Skeleton(BaseModel):
 
     @cached_property
     def flip_permutation(self) -> np.ndarray:
-        """[K] int64: the keypoint that each keypoint becomes when the picture is mirrored."""
+        """[K] int64: the keypoint that each keypoint becomes when the image is mirrored."""
         permutation = np.arange(len(self.keypoints))
         for left, right in self.flip_pairs:
             permutation[[self.index(left), self.index(right)]] = self.index(right), self.index(left)

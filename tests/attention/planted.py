@@ -1,4 +1,4 @@
-"""A model whose prediction is known to depend on known cells, and a picture for it.
+"""A model whose prediction is known to depend on known cells, and an image for it.
 
 A green cell looks for red ones and is predicted as joint `SEEKER` if it finds any, wherever they are; if it finds none,
 the blue cell is. Joint `SOURCE` is where it is red, joint `DECOY` where it is blue.

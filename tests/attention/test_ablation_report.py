@@ -54,7 +54,7 @@ PERSONS = 4
 
 
 def planted_annotations() -> CocoAnnotations:
-    """A picture a person, all alike."""
+    """An image a person, all alike."""
     center, scale = box_to_center_scale(np.tile((0.0, 0.0, 24.0, 32.0), (PERSONS, 1)), GRID.input_size)
     cells = np.array([SEEKER_CELL, SOURCE_CELLS[0], DECOY_CELL])
     on_grid = np.tile(np.stack((cells % 6, cells // 6), axis=-1).astype(float), (PERSONS, 1, 1))
@@ -68,8 +68,8 @@ def planted_annotations() -> CocoAnnotations:
         areas=np.full(PERSONS, 2000.0),
         is_crowd=np.zeros(PERSONS, dtype=bool),
     )
-    pictures = ImageTable(ids, [f"{number}.jpg" for number in ids], np.tile((32, 24), (PERSONS, 1)))
-    return CocoAnnotations(Path("planted.json"), pictures, persons)
+    images = ImageTable(ids, [f"{number}.jpg" for number in ids], np.tile((32, 24), (PERSONS, 1)))
+    return CocoAnnotations(Path("planted.json"), images, persons)
 
 
 def planted_metrics(model: TransPose) -> dict[Change, KeypointMetrics]:
@@ -116,7 +116,7 @@ def test_a_model_without_need_of_context_loses_nothing_whatever_it_attends_to():
     assert found[Change("all_heads_off", 0)] == found[Change("intact")] > 0
 
 
-def test_a_difference_is_paired_over_pictures():
+def test_a_difference_is_paired_over_images():
     metrics = planted_metrics(planted_model(heads=2))
     intact = metrics[Change("intact")]
     lost = difference_in_ap(metrics[Change("head_off", 0, 0)], intact, BOOTSTRAP)

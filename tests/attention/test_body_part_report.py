@@ -29,7 +29,7 @@ from transpose.study.layout import RecordKind
 
 RECIPE = Recipe(name="small", variant=small_variant("hrnet"), training=Training(device="cpu"))
 SETTINGS = SyntheticSource(
-    image_size=(96, 128), antialias=1, pictures={"val": 3}, people=(2, 3), smallest_labelled_area=100
+    image_size=(96, 128), antialias=1, images={"val": 3}, people=(2, 3), smallest_labelled_area=100
 )
 
 
@@ -68,7 +68,7 @@ def report_of(inputs: AnalysisInput) -> Path:
     return inputs.layout.analysis(Analysis.BODY_PARTS, inputs.run, inputs.setting)
 
 
-def test_rendered_pictures_are_divided_by_parts(rendered: Path, tmp_path: Path):
+def test_rendered_images_are_divided_by_parts(rendered: Path, tmp_path: Path):
     inputs, parts = inputs_of(rendered, tmp_path), rendered / "parts.npz"
     write_body_parts(inputs, parts)
     report = BodyPartReport.model_validate(read_json(report_of(inputs)))
@@ -89,7 +89,7 @@ def test_rendered_pictures_are_divided_by_parts(rendered: Path, tmp_path: Path):
     assert 0 < place.persons <= 3
 
 
-def test_other_pictures_are_divided_by_neighbourhoods(tiny_dataset: Path, tmp_path: Path):
+def test_other_images_are_divided_by_neighbourhoods(tiny_dataset: Path, tmp_path: Path):
     inputs, parts = inputs_of(tiny_dataset, tmp_path), None
     write_body_parts(inputs, parts)
     report = BodyPartReport.model_validate(read_json(report_of(inputs)))
@@ -107,7 +107,7 @@ def test_the_same_again_is_the_same(rendered: Path, tmp_path: Path):
 
 
 def test_labels_of_other_persons_are_refused(rendered: Path, tmp_path: Path):
-    names = ("image_ids", "parts", "owners", "annotation_ids", "pictures", "numbers")
+    names = ("image_ids", "parts", "owners", "annotation_ids", "images", "numbers")
     labels = read_npz(rendered / "parts.npz", names, "labels")
     labels["annotation_ids"] = labels["annotation_ids"] + np.int64(1_000_000)
     write_npz(tmp_path / "parts.npz", **labels)

@@ -25,7 +25,7 @@ from transpose.attention.faithfulness import FaithfulnessTest, Trials
 from transpose.attention.faithfulness_report import joint_matrices, summarise
 from transpose.attention.knockout import knock_out, most_important
 from transpose.attention.occlusion import patch_effects, patches
-from transpose.attention.removal import last_layer_removal, picture_removal
+from transpose.attention.removal import image_removal, last_layer_removal
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import Protocol
 from transpose.data.crops import normalise
@@ -38,7 +38,7 @@ SETTINGS = AttentionMeasures(
     knockout_fraction=0.12,
     knockout_persons=4,
     curve_persons=3,
-    picture_persons=2,
+    occlusion_persons=2,
     patch=8,
     reach=0.3,
 )
@@ -88,7 +88,7 @@ def test_locality_and_the_least_attended_rank_them_last(person: ExplainedPerson)
     assert set(np.argsort(importance["least_attended"][SEEKER])[:4]) == set(SOURCE_CELLS)
 
 
-@pytest.mark.parametrize("depth", ["last_layer", "all_layers", "picture"])
+@pytest.mark.parametrize("depth", ["last_layer", "all_layers", "image"])
 def test_without_what_is_attended_the_joint_is_lost(trials: Trials, depth: str):
     lost = of_joint(trials, SEEKER, "knockout", depth)
     for method in ("attention", "rollout", "gradient_x_input"):
@@ -96,14 +96,14 @@ def test_without_what_is_attended_the_joint_is_lost(trials: Trials, depth: str):
         assert lost[method, "peak_drop"] > 0.5
         assert lost[method, "shift"] > 15
     for method in ("random", "locality", "least_attended"):
-        if (depth, method) != ("picture", "locality"):  # the green cell itself is nearest to the joint
+        if (depth, method) != ("image", "locality"):  # the green cell itself is nearest to the joint
             assert abs(lost[method, "similarity_drop"]) < 0.1
 
 
 def test_a_joint_that_needs_nobody_loses_nothing(trials: Trials):
     for joint in (SOURCE, DECOY):
         for (depth, _, measure), value in of_joint(trials, joint, "knockout").items():
-            if depth != "picture" and measure == "similarity_drop":
+            if depth != "image" and measure == "similarity_drop":
                 assert value == 0
 
 
@@ -122,7 +122,7 @@ def test_curves_fall_and_rise_early_for_what_is_attended(trials: Trials):
 def test_only_the_first_persons_are_tried_in_dear_ways(trials: Trials):
     assert np.isfinite(trials.of("knockout")["last_layer", "attention", "shift"]).all(axis=1).tolist() == [True] * 4
     assert np.isfinite(trials.of("curve")["deletion", "attention"]).all(axis=(1, 2)).tolist() == [True] * 3 + [False]
-    assert np.isfinite(trials.of("knockout")["picture", "attention", "shift"]).any(axis=1).tolist() == [
+    assert np.isfinite(trials.of("knockout")["image", "attention", "shift"]).any(axis=1).tolist() == [
         True,
         True,
         False,
@@ -134,7 +134,7 @@ def test_the_occlusion_test_finds_the_patch_and_attention_foretells_it(person: E
     hidden = patches(GRID, 8)
     assert hidden.shape == (12, GRID.tokens)
     assert (hidden.sum(axis=0) == 1).all()
-    effects = patch_effects(picture_removal(planted_model(), person.crop, GRID), person, hidden, GRID, PROTOCOL)
+    effects = patch_effects(image_removal(planted_model(), person.crop, GRID), person, hidden, GRID, PROTOCOL)
     # The seeker's own patch and the one that it needs.
     two_worst = {frozenset(np.flatnonzero(hidden[patch]).tolist()) for patch in np.argsort(-effects[SEEKER])[:2]}
     assert frozenset(SOURCE_CELLS) in two_worst
@@ -145,7 +145,7 @@ def test_the_occlusion_test_finds_the_patch_and_attention_foretells_it(person: E
 
 def test_hiding_a_joint_moves_the_one_that_needs_it(trials: Trials):
     matrices = joint_matrices(trials)
-    for depth in ("all_layers", "picture"):
+    for depth in ("all_layers", "image"):
         moved = matrices[f"{depth}_shift"]
         assert moved[SEEKER, SOURCE] > 15
         assert moved[SEEKER, DECOY] == 0

@@ -55,7 +55,7 @@ def test_without_effects_there_is_no_answer():
 
 def test_resamples_use_the_pairs_that_they_have():
     said, other = matrices(), matrices(1)
-    # A pair that only two pictures have is in some resamples and not in others.
+    # A pair that only two images have is in some resamples and not in others.
     said[4:, 0, 1] = np.nan
     found = agreement(said, other, IMAGES, BOOTSTRAP)
     pairs = ~np.eye(4, dtype=bool)

@@ -1,4 +1,4 @@
-"""The division of a picture by what its places are to a joint."""
+"""The division of an image by what its places are to a joint."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_every_part_belongs_to_one_group_of_a_joint():
 
 @pytest.fixture
 def labels() -> PartLabels:
-    """One picture of 32x24 pixels: left arm above, right arm below it, somebody else's head, the rest background."""
+    """One image of 32x24 pixels: left arm above, right arm below it, somebody else's head, the rest background."""
     parts = np.full((1, 32, 24), NOBODY, dtype=np.uint8)
     owners = np.full((1, 32, 24), NOBODY, dtype=np.uint8)
     for rows, part, owner in ((slice(0, 4), "left_lower_arm", 0), (slice(4, 10), "right_lower_arm", 0)):
@@ -100,7 +100,7 @@ def test_another_person_sees_the_first_as_somebody_else(labels: PartLabels):
     assert nose["other_people"].sum() == 3 + 4.5
 
 
-def test_the_crop_moves_the_labels_and_what_is_outside_of_the_picture_is_background(labels: PartLabels):
+def test_the_crop_moves_the_labels_and_what_is_outside_of_the_image_is_background(labels: PartLabels):
     wrist = shares_of(BodyPartRegions(labels, CELLS, COCO_PERSON, 0.2), truth(70, (4, 8)), "left_wrist")
     assert np.argwhere(wrist["own_parts"] == 1).tolist() == [[2, 1], [2, 2], [2, 3]]
     assert (wrist["background"][:2] == 1).all()

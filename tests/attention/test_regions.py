@@ -66,7 +66,7 @@ def test_cells_at_the_border_of_a_mask_are_shared(tmp_path: Path):
     np.testing.assert_allclose(found[BACKGROUND, 4], 1 - expected)
 
 
-def test_what_lies_outside_of_the_picture_is_background(tmp_path: Path):
+def test_what_lies_outside_of_the_image_is_background(tmp_path: Path):
     write_json(tmp_path / "annotations.json", {"annotations": [{"id": 10, "image_id": 0, "segmentation": LEFT_HALF}]})
     annotations = CocoAnnotations(tmp_path / "annotations.json", IMAGE, persons=None)  # pyright: ignore[reportArgumentType]
     moved = replace(planted_truth(), affines=np.array([[[1.0, 0, 12], [0, 1.0, 0]]]))

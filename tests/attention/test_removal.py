@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from tests.small_variants import FAMILIES, KEYPOINTS, small_model, small_variant
 from transpose.attention import removal as module
 from transpose.attention.maps.grid import Grid
-from transpose.attention.removal import all_layers_removal, last_layer_removal, picture_removal
+from transpose.attention.removal import all_layers_removal, image_removal, last_layer_removal
 from transpose.data.crops import normalise
 from transpose.models.transpose import feature_map, tokens_of
 
@@ -30,12 +30,12 @@ def removals(family):
     made = {
         "last_layer": last_layer_removal(model, features[0]),
         "all_layers": all_layers_removal(model, features[0]),
-        "picture": picture_removal(model, CROP, grid),
+        "image": image_removal(model, CROP, grid),
     }
     return model, features, grid, made, expected
 
 
-@pytest.mark.parametrize("depth", ["last_layer", "all_layers", "picture"])
+@pytest.mark.parametrize("depth", ["last_layer", "all_layers", "image"])
 def test_without_nothing_nothing_changes_to_the_bit(family, depth):
     _, _, grid, made, expected = removals(family)
     heatmaps = made[depth](np.ones((3, grid.tokens), dtype=bool))
@@ -88,13 +88,13 @@ def test_without_everything_a_layer_adds_its_bias_alone(family):
     torch.testing.assert_close(made["all_layers"](nothing), in_all, rtol=1e-4, atol=1e-5)
 
 
-def test_a_hidden_cell_changes_the_picture_there_alone(family):
+def test_a_hidden_cell_changes_the_image_there_alone(family):
     model, _, grid, _, _ = removals(family)
     seen = []
     model.features = lambda images: seen.append(images) or torch.zeros(1, 8, *grid.size)
     kept = np.ones((1, grid.tokens), dtype=bool)
     kept[0, 5] = False
-    picture_removal(model, CROP, grid)(kept)
+    image_removal(model, CROP, grid)(kept)
     changed = (seen[0] != normalise(torch.from_numpy(CROP)[None])).any(dim=1)[0].numpy()
     rows, columns = np.nonzero(changed)
     assert len(rows)

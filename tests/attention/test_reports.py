@@ -48,7 +48,7 @@ def inputs_of(tiny_dataset: Path, folder: Path, annotations: str = "annotations.
     """The files of a small model, written into a results folder, to be analysed on a small data set."""
     chosen, source = recipe(**changes), {"kind": "folder", "folders": {"val": str(tiny_dataset)}}
     dataset = {"title": "tiny", "source": source, "boxes": {"ground_truth": {"kind": "ground_truth"}}}
-    settings = AttentionMeasures(patch=8, knockout_persons=3, curve_persons=2, picture_persons=1)
+    settings = AttentionMeasures(patch=8, knockout_persons=3, curve_persons=2, occlusion_persons=1)
     inputs = write_inputs(
         folder,
         chosen,

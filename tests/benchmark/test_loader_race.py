@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from transpose.benchmark.coco_like import PICTURE_SIZE, write_coco_like
+from transpose.benchmark.coco_like import IMAGE_SIZE, write_coco_like
 from transpose.benchmark.loader import (
     our_batch,
     plain_batch,
@@ -26,14 +26,14 @@ def annotations(tmp_path_factory: pytest.TempPathFactory) -> CocoAnnotations:
     return load_annotations(write_coco_like(tmp_path_factory.mktemp("raced") / "data"), COCO_PERSON)
 
 
-def test_pictures_are_as_large_as_cocos_and_show_what_the_photographs_show(annotations: CocoAnnotations) -> None:
+def test_images_are_as_large_as_cocos_and_show_what_the_photographs_show(annotations: CocoAnnotations) -> None:
     folder = annotations.source.parent / "images"
     paths = [folder / name for name in annotations.images.file_names]
     assert 150_000 < np.mean([path.stat().st_size for path in paths]) < 175_000
     for path in paths[:3]:
         original = read_image(photographs_folder() / "images" / path.name)
         copy = read_image(path)
-        assert copy.shape == (*PICTURE_SIZE, 3)
+        assert copy.shape == (*IMAGE_SIZE, 3)
         difference = copy[: original.shape[0], : original.shape[1]].astype(int) - original
         assert np.abs(difference).mean() < 4
 
@@ -49,11 +49,11 @@ def test_the_plain_form_makes_the_same_samples(annotations: CocoAnnotations) -> 
     mirrored = np.array([samples.frame(0, person).flip for person in persons.tolist()])
     assert 3 < mirrored.sum() < 13
     assert levels[~mirrored].max() < 1e-3
-    # A mirrored picture is sampled at other thirty-seconds of a pixel than a mirrored crop.
+    # A mirrored image is sampled at other thirty-seconds of a pixel than a mirrored crop.
     assert levels[mirrored].mean() < 1
 
 
-def test_pictures_kept_on_disk_make_the_same_samples(annotations: CocoAnnotations) -> None:
+def test_images_kept_on_disk_make_the_same_samples(annotations: CocoAnnotations) -> None:
     kept, persons = samples_of(annotations, 10**9), np.arange(16)
     expected = our_batch(samples_of(annotations, 0), persons)
     for _ in range(2):
@@ -63,7 +63,7 @@ def test_pictures_kept_on_disk_make_the_same_samples(annotations: CocoAnnotation
 
 def test_the_race_has_its_three_ways() -> None:
     result = race_training_samples(batches=1, rounds=1)
-    assert [lap.name for lap in result.laps] == ["plain", "exact", "pictures kept on disk"]
+    assert [lap.name for lap in result.laps] == ["plain", "exact", "images kept on disk"]
     assert result.count == 16
     assert "640x480 pixels and 159 KB" in result.remark
 

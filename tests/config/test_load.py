@@ -68,7 +68,7 @@ def test_an_unknown_key_names_the_nearest_known_one() -> None:
         ({"variants": []}, "variants"),
         ({"results": "a{b}"}, "results"),
         ({"resources": ""}, "resources"),
-        ({"training": {"picture_cache_gb": float("inf")}}, "training.picture_cache_gb"),
+        ({"training": {"image_cache_gb": float("inf")}}, "training.image_cache_gb"),
         ({"training": {"sigma": float("nan")}}, "training.sigma"),
         ({"training": {"schedule": {"kind": "steps"}}}, "training.schedule"),
         ({"evaluations": [{"dataset": "d", "split": "val", "boxes": []}]}, "evaluations.0.boxes"),

@@ -20,7 +20,7 @@ def test_a_record_reads_back_as_written(tmp_path: Path) -> None:
 
 
 def test_how_images_were_loaded_is_not_recorded(tmp_path: Path) -> None:
-    path = write_run(tmp_path / "run.json", SMALL.loading_with(workers=7, picture_cache_gb=2.0))
+    path = write_run(tmp_path / "run.json", SMALL.loading_with(workers=7, image_cache_gb=2.0))
     assert read_json(path)["recipe"] == SMALL.deciding_values()
     assert read_record(RunRecord, path).recipe == SMALL
 

@@ -43,7 +43,7 @@ def all_joints(x: float, y: float, step: float = 4.0) -> dict[int, tuple[float, 
     return {j: (x + step * (j % 4), y + step * (j // 4), marks.get(j, 1)) for j in range(16)}
 
 
-def write_release(path: Path, pictures: Sequence[tuple[str, bool, Sequence[Mapping[str, Any]]]]) -> Path:
+def write_release(path: Path, images: Sequence[tuple[str, bool, Sequence[Mapping[str, Any]]]]) -> Path:
     """Write a release of (file name, has public labels, persons)."""
     entries = [
         {
@@ -52,13 +52,13 @@ def write_release(path: Path, pictures: Sequence[tuple[str, bool, Sequence[Mappi
             "frame_sec": EMPTY,
             "vididx": EMPTY,
         }
-        for name, _, persons in pictures
+        for name, _, persons in images
     ]
-    single_person = np.empty((len(pictures), 1), dtype=object)
-    single_person[:, 0] = [np.array([[1.0]])] * len(pictures)
+    single_person = np.empty((len(images), 1), dtype=object)
+    single_person[:, 0] = [np.array([[1.0]])] * len(images)
     release = {
         "annolist": struct_array(entries),
-        "img_train": np.array([[int(train) for _, train, _ in pictures]], dtype=np.uint8),
+        "img_train": np.array([[int(train) for _, train, _ in images]], dtype=np.uint8),
         "single_person": single_person,
         "version": "12",
     }
@@ -66,8 +66,8 @@ def write_release(path: Path, pictures: Sequence[tuple[str, bool, Sequence[Mappi
     return path
 
 
-def write_pictures(folder: Path, sizes_hw: Mapping[str, tuple[int, int]]) -> Path:
-    """Write smooth pictures of given sizes."""
+def write_images(folder: Path, sizes_hw: Mapping[str, tuple[int, int]]) -> Path:
+    """Write smooth images of given sizes."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, (name, (height, width)) in enumerate(sizes_hw.items()):
         noise = np.random.default_rng(number).integers(0, 255, (4, 4, 3), dtype=np.uint8)

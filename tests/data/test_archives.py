@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 
 from transpose.data.archives import Manifest, manifest_path, unpack
 from transpose.data.coco import ImageTable
-from transpose.data.images import PictureFiles, read_image
-from transpose.data.zip_pictures import ZipFolder
+from transpose.data.images import ImageFiles, read_image
+from transpose.data.zip_images import ZipFolder
 from transpose.errors import InputError
 from transpose.files import folder_lock
 
@@ -279,9 +279,9 @@ def test_flipped_bytes_never_get_through(tmp_path_factory, method, places, data)
         assert set(contents(folder / "room" / "out").values()) <= set(FILES.values())
     assert {path.name for path in folder.iterdir()} <= {"val.zip", "val.zip.sha256.json", "room"}
     try:
-        pictures = ZipFolder(path)
+        images = ZipFolder(path)
         for name in FILES:
-            assert (pictures / name).read_bytes() in FILES.values()
+            assert (images / name).read_bytes() in FILES.values()
     except (InputError, FileNotFoundError):
         pass
 
@@ -338,8 +338,8 @@ def test_the_command(archive, tmp_path):
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """A folder of four pictures, and beside it an archive of it."""
+def images(tmp_path: Path) -> Path:
+    """A folder of four images, and beside it an archive of it."""
     folder = tmp_path / "val2017"
     folder.mkdir()
     rng = np.random.default_rng(5)
@@ -357,54 +357,54 @@ def packed(folder: Path, method: int, before: bytes = b"") -> Path:
     return path
 
 
-def read_all(pictures: ZipFolder) -> list[bytes]:
-    return [(pictures / f"{index}.jpg").read_bytes() for index in range(4)]
+def read_all(images: ZipFolder) -> list[bytes]:
+    return [(images / f"{index}.jpg").read_bytes() for index in range(4)]
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=list(METHODS))
 @pytest.mark.parametrize("before", [b"", b"#!/bin/sh\n"])
-def test_pictures_in_an_archive_have_the_bytes_of_the_files(pictures, method, before):
-    inside = ZipFolder(packed(pictures, method, before), "val2017")
+def test_images_in_an_archive_have_the_bytes_of_the_files(images, method, before):
+    inside = ZipFolder(packed(images, method, before), "val2017")
     assert len(inside) == 4
-    assert read_all(inside) == [(pictures / f"{index}.jpg").read_bytes() for index in range(4)]
+    assert read_all(inside) == [(images / f"{index}.jpg").read_bytes() for index in range(4)]
     for index in range(4):
-        assert np.array_equal(read_image(inside / f"{index}.jpg"), read_image(pictures / f"{index}.jpg"))
+        assert np.array_equal(read_image(inside / f"{index}.jpg"), read_image(images / f"{index}.jpg"))
 
 
-def test_the_root_of_an_archive_is_a_folder_too(pictures):
-    inside = ZipFolder(packed(pictures, zipfile.ZIP_STORED))
-    assert (inside / "val2017/0.jpg").read_bytes() == (pictures / "0.jpg").read_bytes()
+def test_the_root_of_an_archive_is_a_folder_too(images):
+    inside = ZipFolder(packed(images, zipfile.ZIP_STORED))
+    assert (inside / "val2017/0.jpg").read_bytes() == (images / "0.jpg").read_bytes()
 
 
-def test_a_picture_store_reads_an_archive_like_a_folder(pictures):
+def test_an_image_store_reads_an_archive_like_a_folder(images):
     table = ImageTable(np.arange(4), [f"{index}.jpg" for index in range(4)], np.full((4, 2), (20, 30), dtype=np.int32))
-    inside = PictureFiles(ZipFolder(packed(pictures, zipfile.ZIP_STORED), "val2017"), table)
-    outside = PictureFiles(pictures, table)
+    inside = ImageFiles(ZipFolder(packed(images, zipfile.ZIP_STORED), "val2017"), table)
+    outside = ImageFiles(images, table)
     for store in (inside, pickle.loads(pickle.dumps(inside))):
         for position in (0, 3, 2, 1, 0):
             assert np.array_equal(store.read(position), outside.read(position))
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_processes_share_an_archive(pictures, start):
-    inside = ZipFolder(packed(pictures, zipfile.ZIP_DEFLATED), "val2017")
+def test_processes_share_an_archive(images, start):
+    inside = ZipFolder(packed(images, zipfile.ZIP_DEFLATED), "val2017")
     expected = read_all(inside)
     with multiprocessing.get_context(start).Pool(2) as pool:
         assert pool.map(read_all, [inside] * 20, chunksize=1) == [expected] * 20
 
 
-def test_a_picture_that_is_not_there_is_named(pictures):
-    path = packed(pictures, zipfile.ZIP_STORED)
+def test_an_image_that_is_not_there_is_named(images):
+    path = packed(images, zipfile.ZIP_STORED)
     for name in ("9.jpg", "../val2017/0.jpg", "/etc/passwd"):
         with pytest.raises(InputError) as caught:
             read_image(ZipFolder(path, "val2017") / name)
-        assert str(caught.value) == f"{path}/val2017/{name}: no such picture"
+        assert str(caught.value) == f"{path}/val2017/{name}: no such image"
     with pytest.raises(InputError, match=r"packed\.zip: 'val2018': the archive has no files in this folder"):
         ZipFolder(path, "val2018")
 
 
-def test_a_damaged_picture_is_named(pictures):
-    path = packed(pictures, zipfile.ZIP_STORED)
+def test_a_damaged_image_is_named(images):
+    path = packed(images, zipfile.ZIP_STORED)
     inside = ZipFolder(path, "val2017")
     data = bytearray(path.read_bytes())
     data[100] ^= 1
@@ -418,12 +418,12 @@ def test_a_damaged_picture_is_named(pictures):
 
 @pytest.mark.parametrize(("place", "value"), [(42, 2**31), (20, 2**31 - 1)], ids=["header", "packed size"])
 def test_a_directory_that_points_out_of_the_file_is_refused(tmp_path, place, value):
-    path = tmp_path / "pictures.zip"
+    path = tmp_path / "images.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a.jpg", b"picture")
+        archive.writestr("a.jpg", b"image")
     content = bytearray(path.read_bytes())
     entry = content.index(b"PK\x01\x02")
     content[entry + place : entry + place + 4] = value.to_bytes(4, "little")
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"pictures\.zip"):
+    with pytest.raises(InputError, match=r"images\.zip"):
         (ZipFolder(path) / "a.jpg").read_bytes()

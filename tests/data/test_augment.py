@@ -114,7 +114,7 @@ def test_crop_and_heatmap_positions_differ_by_the_official_factor():
     np.testing.assert_allclose(in_crop, (95.5, 127.5) + (in_heatmap - (23.5, 31.5)) * 191 / 47)
 
 
-def test_mirroring_the_crop_equals_mirroring_the_picture_first():
+def test_mirroring_the_crop_equals_mirroring_the_image_first():
     image = np.random.default_rng(0).integers(0, 255, (12, 16, 3), dtype=np.uint8).repeat(20, 0).repeat(20, 1)
     width = image.shape[1]
     keypoints = person(slice(12))

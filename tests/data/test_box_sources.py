@@ -48,7 +48,7 @@ def test_annotated_boxes_and_why_the_others_are_dropped(annotations: CocoAnnotat
     assert_equal(boxes, ground_truth_boxes(annotations))
     # The crowd has no keypoints either: it is counted once.
     assert counts.annotated == AnnotatedPersons(persons=6, crowd=1, no_keypoints=1, no_area=0, outside=0)
-    assert (counts.kept, counts.dropped, counts.pictures, counts.pictures_without_boxes) == (4, 2, 4, 1)
+    assert (counts.kept, counts.dropped, counts.images, counts.images_without_boxes) == (4, 2, 4, 1)
 
 
 @pytest.mark.parametrize("seed", [0, 5])
@@ -70,11 +70,11 @@ def test_detections_are_those_of_the_split_and_the_skipped_are_counted(
     boxes, counts = boxes_of({"kind": "detections", "files": files}, annotations)
     assert_equal(boxes, detection_boxes(Path(files["val"]), annotations).boxes)
     assert boxes.scores.tolist() == [0.75]
-    assert (counts.other_categories, counts.unknown_pictures, counts.dropped) == (3, 2, 5)
-    assert (counts.kept, counts.pictures_without_boxes) == (1, 3)
+    assert (counts.other_categories, counts.unknown_images, counts.dropped) == (3, 2, 5)
+    assert (counts.kept, counts.images_without_boxes) == (1, 3)
 
 
-def test_a_detector_is_run_on_the_pictures(annotations: CocoAnnotations, tmp_path: Path) -> None:
+def test_a_detector_is_run_on_the_images(annotations: CocoAnnotations, tmp_path: Path) -> None:
     write_head_model(tmp_path / "model.onnx", (160, 160))
     source = {"kind": "detector", "model": str(tmp_path / "model.onnx"), "input_size": [160, 160]}
     boxes, counts = boxes_of(source, annotations)

@@ -61,11 +61,11 @@ def test_detections_are_kept_unclipped_and_the_skipped_counted(annotations, tmp_
     assert found.boxes.image_ids.tolist() == [11, 13]
     assert found.boxes.scores.tolist() == [0.5, -0.1]
     assert found.boxes.annotation_ids.tolist() == [-1, -1]
-    assert (found.other_categories, found.unknown_pictures) == (1, 1)
+    assert (found.other_categories, found.unknown_images) == (1, 1)
 
 
-def test_detections_of_other_pictures_only_are_refused(annotations, tmp_path):
-    with pytest.raises(InputError, match="no person in any picture"):
+def test_detections_of_other_images_only_are_refused(annotations, tmp_path):
+    with pytest.raises(InputError, match="no person in any image"):
         detection_boxes(write(tmp_path, record(image_id=98), record(image_id=99)), annotations)
 
 

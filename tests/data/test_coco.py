@@ -79,7 +79,7 @@ def test_frames_without_extent_are_not_trained_on(tiny_dataset):
     assert dropped_instances(loaded)["no_area"] == 1
 
 
-def test_keypoints_outside_of_the_picture_stay_where_they_are(tiny_dataset):
+def test_keypoints_outside_of_the_image_stay_where_they_are(tiny_dataset):
     outside = [-30.0, 5000.0, 2] * 17
     path = change(tiny_dataset, lambda content: content["annotations"][0].update(keypoints=outside, num_keypoints=17))
     loaded = training_instances(load_annotations(path, COCO_PERSON))
@@ -94,13 +94,13 @@ def test_clipping_counts_whole_pixels():
     assert inside.tolist() == [True, True, True, False, True]
 
 
-def test_pictures_are_found_by_id_in_any_order():
+def test_images_are_found_by_id_in_any_order():
     images = ImageTable(np.array([30, 10, 20]), ["c", "a", "b"], np.ones((3, 2), dtype=np.int32))
     assert images.find(np.array([10, 20, 30, 5, 25, 99])).tolist() == [1, 2, 0, -1, -1, -1]
     assert ImageTable(np.empty(0, dtype=np.int64), [], np.empty((0, 2))).find(np.array([1])).tolist() == [-1]
 
 
-def test_one_picture_is_found_by_its_id(tiny_dataset):
+def test_one_image_is_found_by_its_id(tiny_dataset):
     annotations = load_annotations(tiny_dataset / "annotations.json", COCO_PERSON)
     assert annotations.image_index(13) == 2
     with pytest.raises(KeyError):
@@ -140,8 +140,8 @@ FAULTS = {
     "annotation id a text": (annotation(id="7"), ["annotations[2]", "id", "integer", "'7'"]),
     "annotation id negative": (annotation(id=-7), ["annotations[2]", "id", "-7"]),
     "annotation id huge": (annotation(id=10**30), ["annotations[2]", "id"]),
-    "picture unknown": (annotation(image_id=99), ["annotation 103", "image_id", "99"]),
-    "picture ill-typed": (annotation(image_id=True), ["annotation 103", "image_id", "integer"]),
+    "image unknown": (annotation(image_id=99), ["annotation 103", "image_id", "99"]),
+    "image ill-typed": (annotation(image_id=True), ["annotation 103", "image_id", "integer"]),
     "box missing": (without("annotations", 2, "bbox"), ["annotation 103", "bbox", "missing"]),
     "box short": (annotation(bbox=[1, 2, 3]), ["annotation 103", "bbox", "4", "3"]),
     "box ill-typed": (annotation(bbox="wide"), ["annotation 103", "bbox", "list"]),
@@ -176,8 +176,8 @@ FAULTS = {
     "image size zero": (image(width=0), ["image 12", "width", "positive"]),
     "image size ill-typed": (image(width=1.5), ["image 12", "width", "integer"]),
     "image size wraps": (image(width=2**32 + 120), ["image 12", "width", "at most 1048576 pixels", "4294967416"]),
-    "image name absolute": (image(file_name="/etc/passwd"), ["image 12", "file_name", "below the pictures' folder"]),
-    "image name leads out": (image(file_name="a/../../b.jpg"), ["image 12", "file_name", "below the pictures' folder"]),
+    "image name absolute": (image(file_name="/etc/passwd"), ["image 12", "file_name", "below the images' folder"]),
+    "image name leads out": (image(file_name="a/../../b.jpg"), ["image 12", "file_name", "below the images' folder"]),
     "image name with an end": (image(file_name="a\0.jpg"), ["image 12", "file_name", "a name that a file can have"]),
     "image name of half a character": (image(file_name="\ud800"), ["image 12", "file_name", "a file can have"]),
     "image name missing": (without("images", 1, "file_name"), ["image 12", "file_name", "missing"]),
@@ -216,7 +216,7 @@ def test_files_that_are_no_annotations_are_refused(tmp_path, text, told):
         load_annotations(path, COCO_PERSON)
 
 
-def test_frames_keep_their_place_outside_of_the_picture(tiny_dataset):
+def test_frames_keep_their_place_outside_of_the_image(tiny_dataset):
     path = change(tiny_dataset, lambda content: content.update(info={"clip_boxes": False}))
     selected = training_instances(load_annotations(path, COCO_PERSON))
     assert selected.annotation_ids.tolist() == [101, 102, 103, 104]

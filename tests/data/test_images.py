@@ -10,41 +10,41 @@ import pytest
 from PIL import Image
 
 from transpose.data.coco import ImageTable
-from transpose.data.images import PictureFiles, PictureStore, read_image
+from transpose.data.images import ImageCache, ImageFiles, read_image
 from transpose.errors import InputError
 
 
 @pytest.fixture
-def picture() -> np.ndarray:
+def pixels() -> np.ndarray:
     y, x = np.mgrid[0:40, 0:60]
     return np.stack([x * 4, y * 6, 255 - x - y], axis=2).astype(np.uint8)
 
 
 @pytest.fixture
-def jpeg(tmp_path: Path, picture: np.ndarray) -> Path:
-    path = tmp_path / "picture.jpg"
-    cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])
+def jpeg(tmp_path: Path, pixels: np.ndarray) -> Path:
+    path = tmp_path / "image.jpg"
+    cv2.imwrite(str(path), pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])
     return path
 
 
-def test_channels_are_red_green_blue(jpeg, picture):
+def test_channels_are_red_green_blue(jpeg, pixels):
     image = read_image(jpeg)
     assert image.dtype == np.uint8
-    assert np.abs(image.astype(int) - picture).mean() < 2
+    assert np.abs(image.astype(int) - pixels).mean() < 2
 
 
-def test_grey_and_transparent_pictures_become_three_channels(tmp_path, picture):
-    for name, pixels in {"grey.png": picture[..., 0], "alpha.png": np.dstack([picture, picture[..., :1]])}.items():
-        cv2.imwrite(str(tmp_path / name), pixels)
-        assert read_image(tmp_path / name).shape == picture.shape
+def test_grey_and_transparent_images_become_three_channels(tmp_path, pixels):
+    for name, values in {"grey.png": pixels[..., 0], "alpha.png": np.dstack([pixels, pixels[..., :1]])}.items():
+        cv2.imwrite(str(tmp_path / name), values)
+        assert read_image(tmp_path / name).shape == pixels.shape
 
 
-def test_exif_orientation_is_ignored(jpeg, picture):
+def test_exif_orientation_is_ignored(jpeg, pixels):
     data = jpeg.read_bytes()
     rotated = b"II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00"
     exif = b"\xff\xe1" + (len(rotated) + 8).to_bytes(2, "big") + b"Exif\x00\x00" + rotated
     jpeg.write_bytes(data[:2] + exif + data[2:])
-    assert read_image(jpeg).shape == picture.shape
+    assert read_image(jpeg).shape == pixels.shape
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.999])
@@ -56,40 +56,40 @@ def test_cut_jpegs_are_refused(jpeg, share):
     assert str(caught.value).startswith(str(jpeg))
 
 
-def test_bytes_after_the_end_of_a_jpeg_are_allowed(jpeg, picture):
+def test_bytes_after_the_end_of_a_jpeg_are_allowed(jpeg, pixels):
     jpeg.write_bytes(jpeg.read_bytes() + b"\0\0 trailer")
-    assert read_image(jpeg).shape == picture.shape
+    assert read_image(jpeg).shape == pixels.shape
 
 
-def test_cut_pngs_are_refused(tmp_path, picture, capfd):
+def test_cut_pngs_are_refused(tmp_path, pixels, capfd):
     path = tmp_path / "cut.png"
-    cv2.imwrite(str(path), picture)
+    cv2.imwrite(str(path), pixels)
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(InputError):
         read_image(path)
 
 
-def test_a_png_of_some_bytes_that_announces_two_gigabytes_is_not_decoded(tmp_path, picture, monkeypatch):
+def test_a_png_of_some_bytes_that_announces_two_gigabytes_is_not_decoded(tmp_path, pixels, monkeypatch):
     path = tmp_path / "long.png"
-    cv2.imwrite(str(path), picture)
+    cv2.imwrite(str(path), pixels)
     data = bytearray(path.read_bytes())
     struct.pack_into(">I", data, data.index(b"IDAT") - 4, 0x7F7F0000)
     path.write_bytes(data)
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(InputError, match=r"long\.png: the picture is cut short"):
+    with pytest.raises(InputError, match=r"long\.png: the image is cut short"):
         read_image(path)
 
 
-@pytest.mark.parametrize(("content", "told"), [(None, "no such picture"), (b"", "empty"), (b"hello", "decoded")])
-def test_files_that_are_no_pictures_are_refused(tmp_path, content, told):
-    path = tmp_path / "picture.jpg"
+@pytest.mark.parametrize(("content", "told"), [(None, "no such image"), (b"", "empty"), (b"hello", "decoded")])
+def test_files_that_are_no_images_are_refused(tmp_path, content, told):
+    path = tmp_path / "image.jpg"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match=told):
         read_image(path)
 
 
-def test_folders_are_no_pictures(tmp_path):
+def test_folders_are_no_images(tmp_path):
     with pytest.raises(InputError):
         read_image(tmp_path)
 
@@ -98,11 +98,11 @@ def table(*names: str, size_hw: tuple[int, int] = (40, 60)) -> ImageTable:
     return ImageTable(np.arange(len(names)), list(names), np.tile(np.array(size_hw, dtype=np.int32), (len(names), 1)))
 
 
-def store_of(folder: Path, images: ImageTable, cache_bytes: int) -> PictureStore:
-    return PictureStore(PictureFiles(folder, images), images, cache_bytes)
+def store_of(folder: Path, images: ImageTable, cache_bytes: int) -> ImageCache:
+    return ImageCache(ImageFiles(folder, images), images, cache_bytes)
 
 
-def test_kept_pictures_outlive_their_files(jpeg):
+def test_kept_images_outlive_their_files(jpeg):
     store = store_of(jpeg.parent, table(jpeg.name), cache_bytes=40 * 60 * 3)
     first = store.read(0).copy()
     jpeg.unlink()
@@ -115,7 +115,7 @@ def test_no_more_is_kept_than_allowed(jpeg):
     store = store_of(jpeg.parent, table(jpeg.name, second.name), cache_bytes=40 * 60 * 3 * 2 - 1)
     np.testing.assert_array_equal(store.read(0), store.read(1))
     second.unlink()
-    with pytest.raises(InputError, match="no such picture"):
+    with pytest.raises(InputError, match="no such image"):
         store.read(1)
 
 
@@ -124,8 +124,8 @@ def test_a_copy_in_another_process_reads_the_same(jpeg):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(store)).read(0), store.read(0))
 
 
-def test_pictures_of_another_size_than_annotated_are_refused(jpeg):
-    files = PictureFiles(jpeg.parent, table(jpeg.name, size_hw=(60, 40)))
+def test_images_of_another_size_than_annotated_are_refused(jpeg):
+    files = ImageFiles(jpeg.parent, table(jpeg.name, size_hw=(60, 40)))
     with pytest.raises(InputError, match="60x40 pixels large, but annotated as 40x60"):
         files.read(0)
 
@@ -149,8 +149,8 @@ def test_pixels_that_no_annotation_announces_are_not_decoded(jpeg, kind, monkeyp
     content = jpeg.read_bytes().replace(struct.pack(">HH", 40, 60), struct.pack(">HH", 20_000, 20_000), 1)
     jpeg.write_bytes(png_that_announces(20_000, 20_000) if kind == "png" else content)
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(InputError, match=r"picture\.jpg: is 20000x20000 pixels large, but annotated as 60x40"):
-        PictureFiles(jpeg.parent, images).read(0)
+    with pytest.raises(InputError, match=r"image\.jpg: is 20000x20000 pixels large, but annotated as 60x40"):
+        ImageFiles(jpeg.parent, images).read(0)
 
 
 def bomb(kind: str) -> bytes:
@@ -172,38 +172,38 @@ def test_bombs_of_other_formats_are_not_decoded_either(tmp_path, kind, monkeypat
     (tmp_path / "bomb").write_bytes(data)
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
     with pytest.raises(InputError, match="bomb: is 20000x5000 pixels large, but annotated as 60x40"):
-        PictureFiles(tmp_path, table("bomb")).read(0)
+        ImageFiles(tmp_path, table("bomb")).read(0)
 
 
-def test_more_pixels_than_any_picture_has_are_one_line(tmp_path, monkeypatch):
+def test_more_pixels_than_any_image_has_are_one_line(tmp_path, monkeypatch):
     data = bytearray(bomb("bmp"))
     struct.pack_into("<II", data, 18, 2**30, 2**30)
     (tmp_path / "bomb").write_bytes(data)
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
     with pytest.raises(InputError, match=r"bomb: Image size \(\d+ pixels\) exceeds limit"):
-        PictureFiles(tmp_path, table("bomb")).read(0)
+        ImageFiles(tmp_path, table("bomb")).read(0)
 
 
 @pytest.mark.parametrize("kind", ["webp", "bmp", "tiff", "png"])
-def test_pictures_of_other_formats_are_read(tmp_path, picture, kind):
-    path = tmp_path / f"picture.{kind}"
-    cv2.imwrite(str(path), picture[..., ::-1])
-    image = PictureFiles(tmp_path, table(path.name)).read(0)
-    assert np.abs(image.astype(int) - picture).mean() < 6
+def test_images_of_other_formats_are_read(tmp_path, pixels, kind):
+    path = tmp_path / f"image.{kind}"
+    cv2.imwrite(str(path), pixels[..., ::-1])
+    image = ImageFiles(tmp_path, table(path.name)).read(0)
+    assert np.abs(image.astype(int) - pixels).mean() < 6
 
 
-def test_formats_that_tell_no_size_are_refused(tmp_path, picture, monkeypatch):
-    path = tmp_path / "picture.hdr"
-    cv2.imwrite(str(path), picture.astype(np.float32))
+def test_formats_that_tell_no_size_are_refused(tmp_path, pixels, monkeypatch):
+    path = tmp_path / "image.hdr"
+    cv2.imwrite(str(path), pixels.astype(np.float32))
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(InputError, match=r"picture\.hdr: not a picture that can be decoded"):
-        PictureFiles(tmp_path, table(path.name)).read(0)
+    with pytest.raises(InputError, match=r"image\.hdr: not an image that can be decoded"):
+        ImageFiles(tmp_path, table(path.name)).read(0)
 
 
-def test_other_kinds_of_pixels_become_eight_bits_of_three_colours(tmp_path, picture):
+def test_other_kinds_of_pixels_become_eight_bits_of_three_colours(tmp_path, pixels):
     deep = tmp_path / "deep.png"
-    cv2.imwrite(str(deep), picture[..., ::-1].astype(np.uint16) * 257)
-    np.testing.assert_array_equal(read_image(deep), picture)
+    cv2.imwrite(str(deep), pixels[..., ::-1].astype(np.uint16) * 257)
+    np.testing.assert_array_equal(read_image(deep), pixels)
     four_inks = tmp_path / "four_inks.jpg"
-    Image.fromarray(picture).convert("CMYK").save(four_inks, quality=100)
-    assert np.abs(read_image(four_inks).astype(int) - picture).mean() < 4
+    Image.fromarray(pixels).convert("CMYK").save(four_inks, quality=100)
+    assert np.abs(read_image(four_inks).astype(int) - pixels).mean() < 4

@@ -77,7 +77,7 @@ def test_workers_do_not_change_a_byte(tiny_dataset):
     assert epoch_bytes(samples, 3, workers=2) == alone
 
 
-def test_kept_pictures_do_not_change_a_byte(tiny_dataset):
+def test_kept_images_do_not_change_a_byte(tiny_dataset):
     cached = samples_of(tiny_dataset, cache_bytes=10**6)
     assert epoch_bytes(cached, 0, workers=1) == epoch_bytes(samples_of(tiny_dataset), 0)
     for path in (tiny_dataset / "images").iterdir():
@@ -87,9 +87,9 @@ def test_kept_pictures_do_not_change_a_byte(tiny_dataset):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_pictures_kept_on_disk_do_not_change_a_byte(tiny_dataset, workers):
+def test_images_kept_on_disk_do_not_change_a_byte(tiny_dataset, workers):
     plain = samples_of(tiny_dataset)
-    for disk_bytes in (60_000, 10**6):  # one of the pictures, then all
+    for disk_bytes in (60_000, 10**6):  # one of the images, then all
         kept = samples_of(tiny_dataset, disk_bytes=disk_bytes)
         for epoch in range(3):
             assert epoch_bytes(kept, epoch, workers) == epoch_bytes(plain, epoch)
@@ -101,17 +101,17 @@ def test_epochs_after_the_first_decode_nothing_that_is_kept_on_disk(tiny_dataset
     for path in (tiny_dataset / "images").iterdir():
         path.unlink()
     assert (epoch_bytes(kept, 0), epoch_bytes(kept, 1, workers=1)) == expected
-    # Another training proves what it takes, for which it needs the pictures' files.
-    with pytest.raises(InputError, match="no such picture"):
+    # Another training proves what it takes, for which it needs the images' files.
+    with pytest.raises(InputError, match="no such image"):
         samples_of(tiny_dataset, disk_bytes=10**6).sample(0, 0)
 
 
-def test_no_room_is_kept_for_pictures_of_nobody(tiny_dataset):
+def test_no_room_is_kept_for_images_of_nobody(tiny_dataset):
     path = tiny_dataset / "annotations.json"
     content = json.loads(path.read_text())
     kept = [annotation for annotation in content["annotations"] if annotation["id"] == 104]
     path.write_text(json.dumps(content | {"annotations": kept}))
-    samples = samples_of(tiny_dataset, cache_bytes=96 * 96 * 3)  # its own picture's, not the two before it
+    samples = samples_of(tiny_dataset, cache_bytes=96 * 96 * 3)  # its own image's, not the two before it
     samples.sample(0, 0)
     (tiny_dataset / "images" / "000000000013.jpg").unlink()
     samples.sample(1, 0)
@@ -156,7 +156,7 @@ def test_joints_mark_the_drawn_discs(tiny_dataset):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_broken_pictures_are_told_whoever_reads_them(tiny_dataset, workers):
+def test_broken_images_are_told_whoever_reads_them(tiny_dataset, workers):
     broken = tiny_dataset / "images" / "000000000011.jpg"
     broken.write_bytes(broken.read_bytes()[:500])
     with pytest.raises(InputError) as caught:
@@ -167,9 +167,9 @@ def test_broken_pictures_are_told_whoever_reads_them(tiny_dataset, workers):
         list(crops_of(tiny_dataset).batches(2, workers))
 
 
-def test_missing_pictures_are_told(tiny_dataset):
+def test_missing_images_are_told(tiny_dataset):
     (tiny_dataset / "images" / "000000000012.jpg").unlink()
-    with pytest.raises(InputError, match=r"000000000012\.jpg: no such picture"):
+    with pytest.raises(InputError, match=r"000000000012\.jpg: no such image"):
         list(training_batches(samples_of(tiny_dataset), 0, batch_size=2, workers=0))
 
 
@@ -181,7 +181,7 @@ def test_nobody_to_train_on_is_told(tiny_dataset):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_evaluation_crops_cover_all_boxes_by_picture(tiny_dataset, workers):
+def test_evaluation_crops_cover_all_boxes_by_image(tiny_dataset, workers):
     annotations = load_annotations(tiny_dataset / "annotations.json", COCO_PERSON)
     boxes = ground_truth_boxes(annotations).select(np.array([2, 0, 3, 1]))
     batches = list(crops_of(tiny_dataset, boxes).batches(3, workers))
@@ -195,7 +195,7 @@ def test_evaluation_crops_cover_all_boxes_by_picture(tiny_dataset, workers):
     np.testing.assert_array_equal(batches[0].crops[2], crop)
 
 
-def test_evaluation_decodes_each_picture_once(tiny_dataset, monkeypatch):
+def test_evaluation_decodes_each_image_once(tiny_dataset, monkeypatch):
     decoded = []
 
     def decode(data: bytes, path: Path) -> np.ndarray:
@@ -213,7 +213,7 @@ def test_no_boxes_make_no_batches(tiny_dataset):
     assert list(crops_of(tiny_dataset, nothing).batches(2)) == []
 
 
-def test_boxes_in_unknown_pictures_are_told(tiny_dataset):
+def test_boxes_in_unknown_images_are_told(tiny_dataset):
     boxes = PersonBoxes(np.array([77]), np.ones((1, 4)), np.ones(1), np.array([-1]))
     with pytest.raises(InputError, match="image 77"):
         crops_of(tiny_dataset, boxes)

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.data.made_up_mpii import all_joints, person, write_pictures, write_release
+from tests.data.made_up_mpii import all_joints, person, write_images, write_release
 from transpose.config.load import load_dataset
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
@@ -20,14 +20,14 @@ MPII = load_dataset("mpii", DATASETS).skeleton
 
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
-    write_pictures(tmp_path / "pictures", {"a.jpg": (90, 120), "b.jpg": (100, 70), "d.jpg": (64, 64)})
-    pictures = [
+    write_images(tmp_path / "images", {"a.jpg": (90, 120), "b.jpg": (100, 70), "d.jpg": (64, 64)})
+    images = [
         ("a.jpg", True, [person(all_joints(40, 30)), person(all_joints(10, 5), objpos=(4, 88), scale=1.1)]),
         ("b.jpg", True, [{"scale": 1.0}, person({9: (30, 20, "")}, objpos=(30, 40), scale=0.3)]),
         ("c.jpg", False, [{"scale": 1.0}]),
         ("d.jpg", True, []),
     ]
-    return write_release(tmp_path / "release.mat", pictures)
+    return write_release(tmp_path / "release.mat", images)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def validation(tmp_path: Path) -> ValidationList:
 
 
 def test_what_is_written_loads_as_a_data_set(tmp_path: Path, release: Path, validation: ValidationList):
-    record = convert_mpii(release, tmp_path / "pictures", validation, tmp_path / "mpii")
+    record = convert_mpii(release, tmp_path / "images", validation, tmp_path / "mpii")
     train = load_annotations(tmp_path / "mpii" / "train" / "annotations.json", MPII)
     val = load_annotations(tmp_path / "mpii" / "val" / "annotations.json", MPII)
     assert train.images.sizes_hw.tolist() == [[90, 120]]
@@ -51,11 +51,11 @@ def test_what_is_written_loads_as_a_data_set(tmp_path: Path, release: Path, vali
 
 
 def test_everything_left_out_is_counted(tmp_path: Path, release: Path, validation: ValidationList):
-    record = convert_mpii(release, tmp_path / "pictures", validation, tmp_path / "mpii")
-    assert record["splits"] == {"train": {"pictures": 1, "persons": 2}, "val": {"pictures": 1, "persons": 1}}
+    record = convert_mpii(release, tmp_path / "images", validation, tmp_path / "mpii")
+    assert record["splits"] == {"train": {"images": 1, "persons": 2}, "val": {"images": 1, "persons": 1}}
     assert record["dropped"] == {
-        "pictures": {"test picture, without public labels": 1, "without a usable person": 1},
-        "persons": {"no labelled joint": 1, "of a validation picture, but not in the list": 0},
+        "images": {"test image, without public labels": 1, "without a usable person": 1},
+        "persons": {"no labelled joint": 1, "of a validation image, but not in the list": 0},
         "joints": {},
     }
 
@@ -63,39 +63,39 @@ def test_everything_left_out_is_counted(tmp_path: Path, release: Path, validatio
 def test_persons_that_the_list_leaves_out_are_counted(tmp_path: Path, release: Path):
     path = tmp_path / "valid.json"
     path.write_text(json.dumps([{"image": "a.jpg", "center": [60, 50]}]))
-    record = convert_mpii(release, tmp_path / "pictures", ValidationList(path), tmp_path / "mpii")
-    assert record["splits"]["val"] == {"pictures": 1, "persons": 1}
-    assert record["dropped"]["persons"]["of a validation picture, but not in the list"] == 1
+    record = convert_mpii(release, tmp_path / "images", ValidationList(path), tmp_path / "mpii")
+    assert record["splits"]["val"] == {"images": 1, "persons": 1}
+    assert record["dropped"]["persons"]["of a validation image, but not in the list"] == 1
 
 
 def test_crops_are_the_official_family_s(tmp_path: Path, release: Path, validation: ValidationList):
-    convert_mpii(release, tmp_path / "pictures", validation, tmp_path / "mpii")
+    convert_mpii(release, tmp_path / "images", validation, tmp_path / "mpii")
     boxes = ground_truth_boxes(load_annotations(tmp_path / "mpii" / "train" / "annotations.json", MPII))
     center, scale = box_to_center_scale(boxes.boxes_xywh, (256, 256))
-    # Centre 15 scale further down, scale times 1.25, then pixels from 0; the second frame leaves its picture.
+    # Centre 15 scale further down, scale times 1.25, then pixels from 0; the second frame leaves its image.
     np.testing.assert_allclose(center, [[60 - 1, 50 + 15 * 0.4 - 1], [4 - 1, 88 + 15 * 1.1 - 1]], rtol=0, atol=1e-9)
     np.testing.assert_allclose(scale, [[0.5, 0.5], [1.375, 1.375]], rtol=1e-12)
 
 
-def test_the_same_again_gives_the_same_bytes_and_follows_moved_pictures(
+def test_the_same_again_gives_the_same_bytes_and_follows_moved_images(
     tmp_path: Path, release: Path, validation: ValidationList
 ):
     folder = tmp_path / "mpii"
-    convert_mpii(release, tmp_path / "pictures", validation, folder)
+    convert_mpii(release, tmp_path / "images", validation, folder)
     before = (folder / "train" / "annotations.json").read_bytes()
-    (tmp_path / "pictures").rename(tmp_path / "moved")
+    (tmp_path / "images").rename(tmp_path / "moved")
     convert_mpii(release, tmp_path / "moved", validation, folder)
     assert (folder / "train" / "annotations.json").read_bytes() == before
     assert (folder / "train" / "images" / "a.jpg").is_file()
 
 
 def test_bad_input_leaves_nothing_behind(tmp_path: Path, release: Path, validation: ValidationList):
-    (tmp_path / "pictures" / "a.jpg").unlink()
-    with pytest.raises(InputError, match=r"a\.jpg: no such picture"):
-        convert_mpii(release, tmp_path / "pictures", validation, tmp_path / "mpii")
+    (tmp_path / "images" / "a.jpg").unlink()
+    with pytest.raises(InputError, match=r"a\.jpg: no such image"):
+        convert_mpii(release, tmp_path / "images", validation, tmp_path / "mpii")
     validation.path.write_text("d.jpg\n")
-    with pytest.raises(InputError, match="no picture with a usable person is left for the split val"):
-        convert_mpii(release, tmp_path / "pictures", validation, tmp_path / "mpii")
+    with pytest.raises(InputError, match="no image with a usable person is left for the split val"):
+        convert_mpii(release, tmp_path / "images", validation, tmp_path / "mpii")
     assert not (tmp_path / "mpii").exists()
 
 
@@ -104,7 +104,7 @@ def test_a_folder_of_the_user_s_own_is_not_replaced(tmp_path: Path, release: Pat
     own.mkdir(parents=True)
     (own / "a.jpg").write_bytes(b"mine")
     with pytest.raises(InputError, match="in the way of a link"):
-        convert_mpii(release, tmp_path / "pictures", HoldOut(0.5, 0), tmp_path / "mpii")
+        convert_mpii(release, tmp_path / "images", HoldOut(0.5, 0), tmp_path / "mpii")
     assert (own / "a.jpg").read_bytes() == b"mine"
 
 

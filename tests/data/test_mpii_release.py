@@ -15,7 +15,7 @@ def read_one(tmp_path, *persons):
 
 def test_persons_arrive_with_pixels_counted_from_0(tmp_path):
     release = read_one(tmp_path, person(all_joints(40, 30), objpos=(60, 50), scale=0.4, head=(50, 20, 62, 36)))
-    (found,) = release.pictures[0].persons
+    (found,) = release.images[0].persons
     assert (found.number, found.centre_xy, found.scale) == (1, (59.0, 49.0), 0.4)
     assert found.head_size == pytest.approx(0.6 * 20)
     assert found.keypoints[:, :2].tolist() == [[39 + 4 * (j % 4), 29 + 4 * (j // 4)] for j in range(16)]
@@ -25,12 +25,12 @@ def test_persons_arrive_with_pixels_counted_from_0(tmp_path):
 def test_only_a_zero_makes_a_joint_occluded(tmp_path):
     release = read_one(tmp_path, person(all_joints(40, 30)))
     # Joints 0 and 1 are marked "0" and 0, 2 and 3 "1" and 1, 8 and 9 not at all.
-    assert release.pictures[0].persons[0].keypoints[:, 2].tolist() == [1, 1, *[2] * 14]
+    assert release.images[0].persons[0].keypoints[:, 2].tolist() == [1, 1, *[2] * 14]
 
 
 def test_missing_joints_are_unlabelled_and_a_single_one_is_read(tmp_path):
     release = read_one(tmp_path, person({7: (9.5, 8.0, "1")}))
-    keypoints = release.pictures[0].persons[0].keypoints
+    keypoints = release.images[0].persons[0].keypoints
     assert keypoints[7].tolist() == [8.5, 7.0, 2.0]
     assert not keypoints[np.arange(16) != 7].any()
 
@@ -49,7 +49,7 @@ def test_missing_joints_are_unlabelled_and_a_single_one_is_read(tmp_path):
 )
 def test_unusable_persons_are_counted_by_reason_and_keep_the_others_numbers(tmp_path, broken, reason):
     release = read_one(tmp_path, broken, person(all_joints(40, 30)))
-    assert [found.number for found in release.pictures[0].persons] == [2]
+    assert [found.number for found in release.images[0].persons] == [2]
     assert release.dropped_persons == {reason: 1}
 
 
@@ -59,13 +59,13 @@ def test_unusable_joints_are_counted_by_reason(tmp_path):
     points[0, 3]["id"], points[0, 4]["id"], points[0, 5]["x"] = 16, 0, EMPTY
     release = read_one(tmp_path, broken)
     assert release.dropped_joints == {"unknown id": 1, "labelled before": 1, "no id or no place": 1}
-    assert np.flatnonzero(release.pictures[0].persons[0].keypoints[:, 2] == 0).tolist() == [3, 4, 5]
+    assert np.flatnonzero(release.images[0].persons[0].keypoints[:, 2] == 0).tolist() == [3, 4, 5]
 
 
-def test_persons_of_test_pictures_are_left_out(tmp_path):
+def test_persons_of_test_images_are_left_out(tmp_path):
     path = write_release(tmp_path / "r.mat", [("a.jpg", False, [WITHOUT_LABELS]), ("b.jpg", True, [])])
     release = read_release(path)
-    assert [(picture.file_name, picture.is_train, picture.persons) for picture in release.pictures] == [
+    assert [(image.file_name, image.is_train, image.persons) for image in release.images] == [
         ("a.jpg", False, ()),
         ("b.jpg", True, ()),
     ]
@@ -87,7 +87,7 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(InputError, match="RELEASE: missing"):
         read_release(path)
     savemat(path, {"RELEASE": struct_array([{"annolist": struct_array([{"image": 1}]), "img_train": [[1, 0]]}])})
-    with pytest.raises(InputError, match="1 pictures and img_train 2 marks"):
+    with pytest.raises(InputError, match="1 images and img_train 2 marks"):
         read_release(path)
     savemat(path, {"RELEASE": struct_array([{"annolist": struct_array([{"image": 1}]), "img_train": [[1]]}])})
     with pytest.raises(InputError, match=r"annolist\(1\): image\.name: missing"):

@@ -23,7 +23,7 @@ from transpose.errors import InputError
 from transpose.skeleton import COCO_PERSON
 
 SETTINGS = SyntheticSource(
-    image_size=(96, 128), antialias=1, pictures={"train": 6}, people=(2, 4), smallest_labelled_area=150, crowd_share=0.3
+    image_size=(96, 128), antialias=1, images={"train": 6}, people=(2, 4), smallest_labelled_area=150, crowd_share=0.3
 )
 
 
@@ -59,9 +59,9 @@ def test_a_crowd_has_parts_but_no_persons(folder: Path, labels: PartLabels):
     assert crowds
     for crowd in crowds:
         mask = coco_mask.decode(crowd["segmentation"]).astype(bool)
-        picture = int(np.flatnonzero(labels.image_ids == crowd["image_id"])[0])
-        assert (labels.owners[picture][mask] == NOBODY).all()
-        assert (labels.parts[picture][mask] != NOBODY).all()
+        image = int(np.flatnonzero(labels.image_ids == crowd["image_id"])[0])
+        assert (labels.owners[image][mask] == NOBODY).all()
+        assert (labels.parts[image][mask] != NOBODY).all()
 
 
 def test_visible_joints_lie_in_the_parts_that_meet_in_them(folder: Path, labels: PartLabels):
@@ -86,7 +86,7 @@ def test_the_labels_do_not_depend_on_the_number_of_jobs(folder: Path, tmp_path: 
     assert (tmp_path / "parts.npz").read_bytes() == (folder / "parts.npz").read_bytes()
 
 
-def test_other_pictures_are_noticed(folder: Path, tmp_path: Path):
+def test_other_images_are_noticed(folder: Path, tmp_path: Path):
     other = SETTINGS.model_copy(update={"seed": 1})
     with pytest.raises(InputError, match=r"annotation \d+: segmentation: nobody of this shape"):
         write_part_labels(other, "train", folder / "annotations.json", 1, tmp_path / "parts.npz")

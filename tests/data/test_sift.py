@@ -9,26 +9,26 @@ import pytest
 from transpose.config.dataset import Dataset
 from transpose.data.box_sources import source_boxes
 from transpose.data.coco import load_annotations
-from transpose.data.images import PictureFiles
-from transpose.data.pictures import pictures_beside, point_to_zip
-from transpose.data.sift import broken_pictures, sift_split
+from transpose.data.image_source import image_source_of, point_to_zip
+from transpose.data.images import ImageFiles
+from transpose.data.sift import sift_split, unreadable_images
 from transpose.errors import InputError
 from transpose.skeleton import COCO_PERSON
 
 
 def names(folder: Path) -> list[str]:
-    return [image["file_name"] for image in json.loads((folder / "annotations.json").read_text())["images"]]
+    return [record["file_name"] for record in json.loads((folder / "annotations.json").read_text())["images"]]
 
 
 def damage(folder: Path) -> None:
-    """Cut the first picture short, empty the second, and remove the third."""
+    """Cut the first image short, empty the second, and remove the third."""
     first, second, third, _ = (folder / "images" / name for name in names(folder))
     first.write_bytes(first.read_bytes()[:-20])
     second.write_bytes(b"")
     third.unlink()
 
 
-def test_broken_pictures_and_their_people_are_left_out_and_named(tiny_dataset: Path, tmp_path: Path) -> None:
+def test_broken_images_and_their_people_are_left_out_and_named(tiny_dataset: Path, tmp_path: Path) -> None:
     before = json.loads((tiny_dataset / "annotations.json").read_text())
     damage(tiny_dataset)
     output = tmp_path / "sifted" / "val" / "annotations.json"
@@ -37,40 +37,40 @@ def test_broken_pictures_and_their_people_are_left_out_and_named(tiny_dataset: P
     assert after["images"] == before["images"][3:]
     assert after["annotations"] == [p for p in before["annotations"] if p["image_id"] == before["images"][3]["id"]]
     assert after["categories"] == before["categories"]
-    assert [picture.file_name for picture in broken] == names(tiny_dataset)[:3]
-    assert [picture.problem for picture in broken] == [
-        "the picture is cut short: its end is missing",
-        "the picture is empty",
-        "no such picture",
+    assert [found.file_name for found in broken] == names(tiny_dataset)[:3]
+    assert [found.problem for found in broken] == [
+        "the image is cut short: its end is missing",
+        "the image is empty",
+        "no such image",
     ]
-    assert json.loads((output.parent / "broken.json").read_text()) == [picture.model_dump() for picture in broken]
+    assert json.loads((output.parent / "broken.json").read_text()) == [found.model_dump() for found in broken]
     loaded = load_annotations(output, COCO_PERSON)
-    assert PictureFiles(pictures_beside(output), loaded.images).read(0).size
+    assert ImageFiles(image_source_of(output), loaded.images).read(0).size
 
 
 def test_boxes_say_how_many_were_left_out(tiny_dataset: Path, tmp_path: Path) -> None:
     (tiny_dataset / "images" / names(tiny_dataset)[3]).unlink()
     output = tmp_path / "annotations.json"
     sift_split(tiny_dataset / "annotations.json", COCO_PERSON, 1, output)
-    source = {"kind": "folder", "folders": {"val": str(tiny_dataset)}, "broken_pictures": "skip"}
+    source = {"kind": "folder", "folders": {"val": str(tiny_dataset)}, "unreadable_images": "skip"}
     boxes = {"ground_truth": {"kind": "ground_truth"}}
     dataset = Dataset.model_validate({"title": "tiny", "source": source, "boxes": boxes})
     _, counts = source_boxes(dataset, "val", "ground_truth", load_annotations(output, COCO_PERSON), None)
-    assert (counts.broken_pictures, counts.pictures) == (1, 3)
-    assert broken_pictures(tiny_dataset / "annotations.json") == 0
+    assert (counts.unreadable_images, counts.images) == (1, 3)
+    assert unreadable_images(tiny_dataset / "annotations.json") == 0
 
 
-def test_whole_pictures_stay(tiny_dataset: Path, tmp_path: Path) -> None:
+def test_whole_images_stay(tiny_dataset: Path, tmp_path: Path) -> None:
     output = tmp_path / "annotations.json"
     assert sift_split(tiny_dataset / "annotations.json", COCO_PERSON, 1, output) == []
     assert json.loads(output.read_text()) == json.loads((tiny_dataset / "annotations.json").read_text())
-    assert broken_pictures(output) == 0
+    assert unreadable_images(output) == 0
 
 
 def test_a_split_of_which_nothing_is_left_is_refused(tiny_dataset: Path, tmp_path: Path) -> None:
-    for picture in (tiny_dataset / "images").iterdir():
-        picture.write_bytes(b"")
-    with pytest.raises(InputError, match="images: no picture can be read; the first: the picture is empty"):
+    for image in (tiny_dataset / "images").iterdir():
+        image.write_bytes(b"")
+    with pytest.raises(InputError, match="images: no image can be read; the first: the image is empty"):
         sift_split(tiny_dataset / "annotations.json", COCO_PERSON, 1, tmp_path / "annotations.json")
     assert not list(tmp_path.glob("*.json"))
 
@@ -84,14 +84,14 @@ def test_wrong_annotations_are_refused_as_everywhere(tiny_dataset: Path, tmp_pat
         sift_split(path, COCO_PERSON, 1, tmp_path / "annotations.json")
 
 
-def test_pictures_in_an_archive_stay_there(tiny_dataset: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
-        for picture in (tiny_dataset / "images").iterdir():
-            archive.write(picture, f"all/{picture.name}")
-            picture.unlink()
+def test_images_in_an_archive_stay_there(tiny_dataset: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        for image in (tiny_dataset / "images").iterdir():
+            archive.write(image, f"all/{image.name}")
+            image.unlink()
     annotations = tiny_dataset / "annotations.json"
-    point_to_zip(annotations, tmp_path / "pictures.zip", "all")
+    point_to_zip(annotations, tmp_path / "images.zip", "all")
     output = tmp_path / "sifted" / "annotations.json"
     assert sift_split(annotations, COCO_PERSON, 2, output) == []
     loaded = load_annotations(output, COCO_PERSON)
-    assert PictureFiles(pictures_beside(output), loaded.images).read(0).size
+    assert ImageFiles(image_source_of(output), loaded.images).read(0).size

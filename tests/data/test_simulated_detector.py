@@ -9,7 +9,7 @@ from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, ImageTable, PersonInstances
 from transpose.data.simulated_detector import simulated_boxes
 
-PICTURES, PERSONS = 400, 1200
+IMAGES, PERSONS = 400, 1200
 
 
 @pytest.fixture(scope="module")
@@ -17,14 +17,14 @@ def annotations() -> CocoAnnotations:
     rng = np.random.default_rng(0)
     sides = rng.uniform(30, 120, (PERSONS, 2))
     persons = PersonInstances(
-        image_ids=rng.integers(1, PICTURES + 1, PERSONS),
+        image_ids=rng.integers(1, IMAGES + 1, PERSONS),
         annotation_ids=np.arange(1, PERSONS + 1),
         boxes_xywh=np.concatenate([rng.uniform(150, 300, (PERSONS, 2)), sides], axis=1),
         keypoints=np.zeros((PERSONS, 17, 3)),
         areas=sides.prod(axis=1) / 2,
         is_crowd=np.zeros(PERSONS, dtype=bool),
     )
-    images = ImageTable(np.arange(1, PICTURES + 1), ["x.jpg"] * PICTURES, np.full((PICTURES, 2), 640, dtype=np.int32))
+    images = ImageTable(np.arange(1, IMAGES + 1), ["x.jpg"] * IMAGES, np.full((IMAGES, 2), 640, dtype=np.int32))
     return CocoAnnotations(Path("annotations.json"), images, persons)
 
 
@@ -63,7 +63,7 @@ def test_misses_duplicates_and_false_positives_have_the_stated_rates(annotations
     doubled = simulated_boxes(annotations, settings(duplicate_probability=0.3))
     assert len(doubled) == pytest.approx(1.3 * PERSONS, rel=0.05)
     nobody = simulated_boxes(annotations, settings(miss_probability=1, false_positives=0.5))
-    assert len(nobody) == pytest.approx(0.5 * PICTURES, rel=0.15)
+    assert len(nobody) == pytest.approx(0.5 * IMAGES, rel=0.15)
     assert nobody.scores.mean() == pytest.approx(0.25, abs=0.05)
 
 
@@ -76,7 +76,7 @@ def test_second_boxes_score_lower(annotations):
     assert all(lower[tuple(boxes.boxes_xywh[i].round(6))] < boxes.scores[i] for i in first)
 
 
-def test_boxes_lie_in_their_pictures(annotations):
+def test_boxes_lie_in_their_images(annotations):
     wild = simulated_boxes(annotations, settings(centre_jitter=3, size_jitter=1, false_positives=2))
     assert (wild.boxes_xywh[:, :2] >= 0).all()
     assert (wild.boxes_xywh[:, 2:] >= 1).all()
@@ -91,7 +91,7 @@ def test_the_seed_decides_all_and_the_order_nothing(annotations):
     other = rows(simulated_boxes(annotations, default.model_copy(update={"seed": 1})))
     assert other.shape != boxes.shape or not np.allclose(other, boxes)
     shuffle = np.random.default_rng(5).permutation
-    images, mixed = annotations.images, shuffle(PICTURES)
+    images, mixed = annotations.images, shuffle(IMAGES)
     reordered = replace(
         annotations,
         images=ImageTable(images.ids[mixed], images.file_names, images.sizes_hw[mixed]),

@@ -24,8 +24,8 @@ def demo(tmp_path: Path) -> dict[str, Any]:
 OWN = Split(dataset="own", split="val")
 
 
-def test_pictures_that_are_not_rendered_yet_are_expected_to_show_people(demo: dict[str, Any]) -> None:
-    plan = Plan.of_config(demo | {"estimate": {"rendered_persons_per_picture": 2}}, CONFIG)
+def test_images_that_are_not_rendered_yet_are_expected_to_show_people(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo | {"estimate": {"rendered_persons_per_image": 2}}, CONFIG)
     crops = labelled_persons(plan, Split(dataset="synthetic", split="train"))
     assert (crops.number, crops.origin) == (1800, "expected, not rendered yet")
 

@@ -16,7 +16,7 @@ from transpose.estimate.plan import StudyEstimate, estimate_study, hours, traini
 from transpose.study.plan import Plan
 
 CONFIG = Path(__file__).parents[2] / "config"
-ARCHIVES = {"pictures": Archive(version="1", bytes=1000, sha256="0" * 64, urls=("https://example.org/pictures.zip",))}
+ARCHIVES = {"images": Archive(version="1", bytes=1000, sha256="0" * 64, urls=("https://example.org/images.zip",))}
 PERSONS = {"synthetic": {"train": 1000, "val": 100}, "photographs": {"val": 10}}
 ZERO_OVERHEAD = Estimate(overhead_bytes=0)
 
@@ -102,7 +102,7 @@ ON_COCO = {
 }
 
 
-def test_archives_of_the_study_are_kept_and_those_of_pictures_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_archives_of_the_study_are_kept_and_those_of_images_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     row = next(iter(ARCHIVES.values()))
     table = {"annotations_trainval2017": row, "val2017": row, "train2017": row}
     monkeypatch.setitem(globals(), "ARCHIVES", table)
@@ -112,7 +112,7 @@ def test_archives_of_the_study_are_kept_and_those_of_pictures_unpacked(monkeypat
 
 
 def test_an_archive_without_a_row_is_refused() -> None:
-    with pytest.raises(InputError, match="no archive 'annotations_trainval2017'; known are pictures"):
+    with pytest.raises(InputError, match="no archive 'annotations_trainval2017'; known are images"):
         estimate_of(**ON_COCO)
 
 

@@ -22,7 +22,7 @@ class Scene:
 
 @pytest.fixture
 def make_scene(tmp_path: Path) -> Callable[..., Scene]:
-    """Scenes of `images` pictures by seed: small and large persons, some unlabelled, crowds, good and bad results."""
+    """Scenes of `images` images by seed: small and large persons, some unlabelled, crowds, good and bad results."""
 
     def make(seed: int = 0, images: int = 30, name: str = "annotations.json") -> Scene:
         rng = np.random.default_rng(seed)

@@ -14,7 +14,7 @@ AREAS = (0.0, 32.0**2, 96.0**2, 3e4)
 def hard_scene(seed: int, images: int = 6, joints: int = 17) -> tuple[CocoAnnotations, PoseResults]:
     """Persons of all sizes and of none, crowds, unlabelled ones and twins; results that tie, miss, repeat and abound.
 
-    Some pictures have no person, some no result, some more than 20 results.
+    Some images have no person, some no result, some more than 20 results.
     """
     rng = np.random.default_rng(seed)
     ids = np.sort(rng.permutation(50)[:images])

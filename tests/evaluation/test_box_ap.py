@@ -39,7 +39,7 @@ def results_with_data_set(folder: Path) -> ResultsLayout:
 
 
 def person_boxes(*rows: tuple[int, list[float], float]) -> PersonBoxes:
-    """Boxes of (picture, x y w h, score)."""
+    """Boxes of (image, x y w h, score)."""
     return PersonBoxes(
         np.array([row[0] for row in rows], dtype=np.int64),
         np.array([row[1] for row in rows], dtype=np.float64).reshape(-1, 4),
@@ -50,7 +50,7 @@ def person_boxes(*rows: tuple[int, list[float], float]) -> PersonBoxes:
 
 @pytest.fixture
 def annotate(tmp_path: Path) -> Callable[..., CocoAnnotations]:
-    """Annotations of persons without keypoints in pictures 1 and 2, from (picture, x y w h, is crowd)."""
+    """Annotations of persons without keypoints in images 1 and 2, from (image, x y w h, is crowd)."""
 
     def make(*rows: tuple[int, list[float], int]) -> CocoAnnotations:
         content = {
@@ -113,7 +113,7 @@ class TestByHand:
         assert metrics.statistics["AP"] == pytest.approx(1)
         assert metrics.persons == 1
 
-    def test_only_the_best_hundred_of_a_picture_count(self, annotate):
+    def test_only_the_best_hundred_of_an_image_count(self, annotate):
         wrong = [(1, [150.0, 150.0, 10.0, 10.0], 0.9)] * 100
         metrics = evaluate_person_boxes(annotate((1, WHOLE, 0)), person_boxes(*wrong, (1, WHOLE, 0.5)))
         assert metrics.statistics["AP"] == 0
@@ -122,7 +122,7 @@ class TestByHand:
         assert evaluate_person_boxes(annotate((1, WHOLE, 0)), person_boxes()).statistics["AP"] == 0
         assert evaluate_person_boxes(annotate(), person_boxes((1, WHOLE, 0.9))).statistics["AP"] == -1
 
-    def test_a_box_of_an_unknown_picture_is_told(self, annotate):
+    def test_a_box_of_an_unknown_image_is_told(self, annotate):
         with pytest.raises(InputError, match="box 1 is of the image 3, which is not there"):
             evaluate_person_boxes(annotate(), person_boxes((1, WHOLE, 1), (3, WHOLE, 1)))
 

@@ -109,7 +109,7 @@ def test_the_scenes_are_hard():
         {"keypoints": 0.0},
         {"image_ids": int(EVERYTHING[1].image_ids[0])},
     ],
-    ids=["all crowds", "no area", "beyond all sizes", "nobody labelled", "all in one picture"],
+    ids=["all crowds", "no area", "beyond all sizes", "nobody labelled", "all in one image"],
 )
 def test_extremes_are_the_official_evaluations(change):
     annotations, results = EVERYTHING

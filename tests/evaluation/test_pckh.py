@@ -57,9 +57,9 @@ def results(*offsets: dict[int, float], annotation_ids: list[int] | None = None)
 def write(tmp_path: Path) -> Callable[..., Path]:
     def make(*annotations: dict, images: tuple[int, ...] = (1,)) -> Path:
         path = tmp_path / "annotations.json"
-        pictures = [{"id": number, "file_name": f"{number}.jpg", "height": 200, "width": 200} for number in images]
+        records = [{"id": number, "file_name": f"{number}.jpg", "height": 200, "width": 200} for number in images]
         category = {"id": 1, "name": "person", "keypoints": list(MPII.keypoints)}
-        path.write_text(json.dumps({"images": pictures, "annotations": annotations, "categories": [category]}))
+        path.write_text(json.dumps({"images": records, "annotations": annotations, "categories": [category]}))
         return path
 
     return make

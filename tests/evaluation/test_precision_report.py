@@ -18,8 +18,8 @@ from transpose.config.study import Analysis, Protocol
 from transpose.config.training import Precision, Training
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
+from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationCrops
-from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.evaluation.oks import evaluate_keypoints
@@ -67,8 +67,8 @@ class OnePixelOff(nn.Module):
         return heatmaps
 
 
-def test_a_shift_is_counted_and_measured_in_the_picture(known: CocoAnnotations, boxes: PersonBoxes) -> None:
-    crops = EvaluationCrops(boxes, known, pictures_beside(known.source), RECIPE.variant.input_size)
+def test_a_shift_is_counted_and_measured_in_the_image(known: CocoAnnotations, boxes: PersonBoxes) -> None:
+    crops = EvaluationCrops(boxes, known, image_source_of(known.source), RECIPE.variant.input_size)
     protocol = PROTOCOL.model_copy(update={"decoder": "argmax", "flip_test": False})
     models: dict[Precision, PoseModel] = {
         precision: pose_model(OnePixelOff(), protocol, RECIPE, compute=compute)

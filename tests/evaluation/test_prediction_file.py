@@ -136,13 +136,13 @@ def test_a_missing_file_is_told(files: Files, name: str) -> None:
     files.fails(f"{path.name}: no such file")
 
 
-def test_a_missing_picture_is_told(files: Files) -> None:
-    picture = files.annotations.parent / "images" / "000000000013.jpg"
-    picture.unlink()
-    files.fails(picture.name)
+def test_a_missing_image_is_told(files: Files) -> None:
+    image = files.annotations.parent / "images" / "000000000013.jpg"
+    image.unlink()
+    files.fails(image.name)
 
 
-def test_a_box_in_an_unknown_picture_is_told(files: Files) -> None:
+def test_a_box_in_an_unknown_image_is_told(files: Files) -> None:
     ids = np.array([99])
     write_boxes(PersonBoxes(ids, np.array([[1.0, 2.0, 30.0, 40.0]]), np.ones(1), np.array([-1])), files.boxes)
-    files.fails("annotations.json: image 99: a box lies in this unknown picture")
+    files.fails("annotations.json: image 99: a box lies in this unknown image")

@@ -18,8 +18,8 @@ from transpose.config.study import Analysis, EvalSetting, Protocol
 from transpose.config.training import Training
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import load_annotations
+from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationCrops
-from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.evaluation.oks import evaluate_keypoints
@@ -83,7 +83,7 @@ def test_a_studys_own_threshold_is_kept():
 
 def test_the_network_sees_each_crop_twice(tiny_dataset: Path, boxes: PersonBoxes):
     annotations = load_annotations(tiny_dataset / "annotations.json", COCO_PERSON)
-    crops = EvaluationCrops(boxes, annotations, pictures_beside(annotations.source), RECIPE.variant.input_size)
+    crops = EvaluationCrops(boxes, annotations, image_source_of(annotations.source), RECIPE.variant.input_size)
     counted = Counted(network())
     found = list(predict_combinations(pose_model(counted, PROTOCOL, RECIPE), crops.batches(3), boxes))
     assert len(found) == 36
@@ -94,7 +94,7 @@ def test_the_network_sees_each_crop_twice(tiny_dataset: Path, boxes: PersonBoxes
 def test_each_combination_is_what_its_protocol_gives(tiny_dataset: Path, boxes: PersonBoxes):
     path = tiny_dataset / "annotations.json"
     annotations, model, size = load_annotations(path, COCO_PERSON), network(), RECIPE.variant.input_size
-    crops = EvaluationCrops(boxes, annotations, pictures_beside(path), size)
+    crops = EvaluationCrops(boxes, annotations, image_source_of(path), size)
     kept = set()
     for protocol, results in predict_combinations(pose_model(model, PROTOCOL, RECIPE), crops.batches(3), boxes):
         expected = pose_model(model, protocol, RECIPE).predict_boxes(boxes, annotations)

@@ -204,6 +204,6 @@ class TestFaults:
         write_json(files.run, {name: value for name, value in read_json(files.run).items() if name != key})
         self.fails(files, f"run.json: {key}: Field required")
 
-    def test_predictions_in_other_pictures(self, make_files: Callable[..., Files]) -> None:
+    def test_predictions_in_other_images(self, make_files: Callable[..., Files]) -> None:
         stray = PoseResults(np.array([4]), np.ones((1, 17, 3)), np.ones(1))
-        self.fails(make_files(stray), "found.json: record[0]: image_id: 4 is no picture of ")
+        self.fails(make_files(stray), "found.json: record[0]: image_id: 4 is no image of ")

@@ -19,7 +19,7 @@ def test_similarities_are_the_official_ones_bit_by_bit(seed: int) -> None:
     persons = annotations.persons
     pairs = pair_up(annotations.images.ids, persons, results)
     measured = similarities(pairs, persons, results.keypoints, COCO_PERSON.oks_sigmas)
-    # The official ones lie in a matrix for each picture, predictions by persons.
+    # The official ones lie in a matrix for each image, predictions by persons.
     matrices = [official.ious[image_id, 1] for image_id in pairs.image_ids.tolist()]
     expected = np.concatenate([[], *(np.ravel(matrix) for matrix in matrices)])
     np.testing.assert_array_equal(measured, expected)

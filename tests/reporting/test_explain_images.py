@@ -1,4 +1,4 @@
-"""Any picture explained: keypoints in its own pixels, figures, and an explorer."""
+"""Any image explained: keypoints in its own pixels, figures, and an explorer."""
 
 from pathlib import Path
 
@@ -60,8 +60,8 @@ def test_it_agrees_with_the_explanation_of_annotated_persons(tiny_dataset: Path,
     annotated = inputs.layout.attention(inputs.run, "tiny", "val")
     person = read_json(annotated / "persons.json")["persons"][0]
     box = choose_persons(load_annotations(annotations, COCO_PERSON), 1).boxes_xywh
-    picture = tiny_dataset / "images" / person["picture"]
-    (found,), folder = explain(run, ImagePersons(picture, box))
+    image = tiny_dataset / "images" / person["image"]
+    (found,), folder = explain(run, ImagePersons(image, box))
     with np.load(annotated / "maps.npz") as maps:
         np.testing.assert_array_equal(found.poses.scores, maps["keypoint_scores"])
     for kind in ("dependency", "affected"):
@@ -72,13 +72,13 @@ def test_it_agrees_with_the_explanation_of_annotated_persons(tiny_dataset: Path,
         np.testing.assert_array_equal(mine[60:], theirs[60:])
 
 
-def test_without_boxes_each_picture_is_one_person(tiny_dataset: Path, tmp_path: Path) -> None:
+def test_without_boxes_each_image_is_one_person(tiny_dataset: Path, tmp_path: Path) -> None:
     first, second = sorted((tiny_dataset / "images").glob("*.jpg"))[:2]
     boxes = np.array([[20.0, 15, 50, 90], [90, 30, 40, 70]])
     found, folder = explain(trained(tmp_path), ImagePersons(second, None), ImagePersons(first, boxes))
-    assert [(image.path, len(image.poses)) for image in found] == [(second, 1), (first, 2)]
+    assert [(one.path, len(one.poses)) for one in found] == [(second, 1), (first, 2)]
     assert found[0].poses.boxes.tolist() == [[0, 0, 120, 160]]
-    assert all(np.isfinite(image.poses.xy).all() for image in found)
+    assert all(np.isfinite(one.poses.xy).all() for one in found)
     # The crop's centre is that of the box, which x + (w - 1) / 2 is.
     assert np.abs(found[1].poses.xy[0] - (44.5, 59.5)).max() < 0.75 * 1.25 * 90
     assert {path.name for path in (folder / "figures").iterdir()} == {
@@ -101,8 +101,8 @@ def test_without_boxes_each_picture_is_one_person(tiny_dataset: Path, tmp_path: 
 
 
 def test_an_image_is_explained_as_it_is_displayed(tiny_dataset: Path, tmp_path: Path) -> None:
-    picture = sorted((tiny_dataset / "images").glob("*.jpg"))[0]
-    (found,), _ = explain(trained(tmp_path), ImagePersons(turned_by_exif(picture, tmp_path / picture.name), None))
+    image = sorted((tiny_dataset / "images").glob("*.jpg"))[0]
+    (found,), _ = explain(trained(tmp_path), ImagePersons(turned_by_exif(image, tmp_path / image.name), None))
     assert found.poses.boxes.tolist() == [[0, 0, 120, 160]]
 
 
@@ -114,45 +114,45 @@ def test_a_threshold_that_hides_all_leaves_figures_that_say_so(
     monkeypatch.setattr(
         Figure, "text", lambda self, x, y, s, **more: headings.append(s) or write(self, x, y, s, **more)
     )
-    picture = ImagePersons(sorted((tiny_dataset / "images").glob("*.jpg"))[0], None)
+    image = ImagePersons(sorted((tiny_dataset / "images").glob("*.jpg"))[0], None)
     run = trained(tmp_path)
-    _, folder = explain(run, picture)
+    _, folder = explain(run, image)
     assert (figure(folder, "dependency")[60:] != figure(folder, "affected")[60:]).any()
     assert not any("nothing" in heading for heading in headings)
     headings.clear()
-    _, folder = explain(run, picture, threshold=1e4)
+    _, folder = explain(run, image, threshold=1e4)
     np.testing.assert_array_equal(figure(folder, "dependency")[60:], figure(folder, "affected")[60:])
     assert len(headings) == 2
     assert all("(nothing is attended to above 10000 times uniform)" in heading for heading in headings)
 
 
 def figure(folder: Path, kind: str) -> np.ndarray:
-    image = cv2.imread(str(folder / "figures" / f"0_{kind}.png"))
-    assert image is not None
-    return image
+    pixels = cv2.imread(str(folder / "figures" / f"0_{kind}.png"))
+    assert pixels is not None
+    return pixels
 
 
-@pytest.mark.parametrize("case", ["missing", "no_picture", "outside", "no_encoder", "diverged"])
+@pytest.mark.parametrize("case", ["missing", "no_image", "outside", "no_encoder", "diverged"])
 def test_bad_input_is_one_line_and_leaves_nothing(tiny_dataset: Path, tmp_path: Path, case: str) -> None:
-    picture = sorted((tiny_dataset / "images").glob("*.jpg"))[0]
+    image = sorted((tiny_dataset / "images").glob("*.jpg"))[0]
     run = trained(tmp_path, encoder=None) if case == "no_encoder" else trained(tmp_path)
     boxes = np.array([[500.0, 0, 10, 10]]) if case == "outside" else None
     words = {
-        "missing": "no such picture",
-        "no_picture": "not a picture that can be decoded",
-        "outside": "box 500,0,10,10: lies outside of the picture, which is 160x120",
+        "missing": "no such image",
+        "no_image": "not an image that can be decoded",
+        "outside": "box 500,0,10,10: lies outside of the image, which is 160x120",
         "no_encoder": "has no attention to explain",
         "diverged": "training has diverged",
     }
     if case == "missing":
-        picture = tmp_path / "nowhere.jpg"
-    if case == "no_picture":
-        picture = run
+        image = tmp_path / "nowhere.jpg"
+    if case == "no_image":
+        image = run
     if case == "diverged":
         model = build_model(small_variant("resnet"), 17)
         with torch.no_grad():
             model.final_layer.weight[0] = torch.nan
         save_weights(model, tmp_path / "weights.safetensors", {})
     with pytest.raises(InputError, match=words[case]):
-        explain(run, ImagePersons(picture, boxes))
+        explain(run, ImagePersons(image, boxes))
     assert not (tmp_path / "explained").exists()

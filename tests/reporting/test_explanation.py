@@ -39,7 +39,7 @@ def annotations(tiny_dataset: Path) -> CocoAnnotations:
 
 
 class TestChoice:
-    def test_most_labelled_keypoints_first_and_one_a_picture(self, annotations: CocoAnnotations) -> None:
+    def test_most_labelled_keypoints_first_and_one_an_image(self, annotations: CocoAnnotations) -> None:
         chosen = choose_persons(annotations, 10)
         assert len(set(chosen.image_ids)) == len(chosen) == 3
         persons = annotations.persons
@@ -47,8 +47,8 @@ class TestChoice:
         counts = [labelled[person] for person in chosen.annotation_ids]
         assert counts == sorted(counts, reverse=True)
         for person in set(persons.annotation_ids) - set(chosen.annotation_ids):
-            picture = persons.image_ids[persons.annotation_ids == person][0]
-            assert labelled[person] == 0 or labelled[person] <= counts[chosen.image_ids.tolist().index(picture)]
+            image = persons.image_ids[persons.annotation_ids == person][0]
+            assert labelled[person] == 0 or labelled[person] <= counts[chosen.image_ids.tolist().index(image)]
 
     def test_fewer_are_the_first_of_more(self, annotations: CocoAnnotations) -> None:
         three = choose_persons(annotations, 3)
@@ -60,7 +60,7 @@ class TestChoice:
         areas = np.array([50.0, 60.0, 70.0, 70.0, 10.0, 99.0])
         persons = replace(annotations.persons, keypoints=keypoints, areas=areas)
         chosen = choose_persons(replace(annotations, persons=persons), 10)
-        # 106 is a crowd; 101 shares its picture with 102, and 105 with 103.
+        # 106 is a crowd; 101 shares its image with 102, and 105 with 103.
         assert chosen.annotation_ids.tolist() == [103, 104, 102]
 
     def test_nobody_is_told(self, annotations: CocoAnnotations) -> None:
@@ -132,7 +132,7 @@ def test_arrays_persons_and_figures_belong_together(explained: Explained) -> Non
     chosen = choose_persons(load_annotations(explained.annotations, COCO_PERSON), 2)
     assert [person["annotation_id"] for person in people["persons"]] == chosen.annotation_ids.tolist()
     assert [person["box_xywh"] for person in people["persons"]] == chosen.boxes_xywh.tolist()
-    assert all((explained.annotations.parent / "images" / one["picture"]).is_file() for one in people["persons"])
+    assert all((explained.annotations.parent / "images" / one["image"]).is_file() for one in people["persons"])
     assert (people["pass"], people["grid"]) == ("unflipped", [*GRID])
     for image_pass in ("unflipped", "mirrored"):
         dependency, affected = maps[f"dependency_{image_pass}"], maps[f"affected_{image_pass}"]
@@ -145,13 +145,13 @@ def test_arrays_persons_and_figures_belong_together(explained: Explained) -> Non
     np.testing.assert_array_equal(maps["queries"], tokens)
     names = {f"{person}_{kind}.png" for person in (0, 1) for kind in ("dependency", "affected")}
     assert {path.name for path in (explained.folder / "figures").iterdir()} == names
-    picture, person = people["persons"][1]["picture"], people["persons"][1]["annotation_id"]
+    image, person = people["persons"][1]["image"], people["persons"][1]["annotation_id"]
     sketch = (explained.folder / "figures" / "1_affected.png").read_text()
     shown = f"{maps['affected_unflipped'][1].sum(axis=(0, 2))} {maps['keypoint_scores'][1]}"
-    assert sketch == f"small on {picture}, person {person} affected 1.0 {shown}"
+    assert sketch == f"small on {image}, person {person} affected 1.0 {shown}"
 
 
-def test_figures_are_pictures(explained: Explained) -> None:
+def test_figures_are_images(explained: Explained) -> None:
     explained.write(persons=1)
     for kind in ("dependency", "affected"):
         assert cv2.imread(str(explained.folder / "figures" / f"0_{kind}.png")) is not None

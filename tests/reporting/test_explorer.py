@@ -60,7 +60,7 @@ def held_codes(html: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
 def test_a_hostile_name_stays_text(html: str) -> None:
     assert HOSTILE not in html
     assert "<img" not in html
-    assert held_data(html)["persons"][0]["picture"] == HOSTILE
+    assert held_data(html)["persons"][0]["image"] == HOSTILE
 
 
 def test_the_policy_names_the_one_script_and_the_one_style(html: str) -> None:
@@ -190,7 +190,7 @@ def test_twelve_persons_at_the_papers_size_take_less_than_10_mb(tmp_path: Path, 
 
 
 def _photograph(rng: np.random.Generator) -> np.ndarray:
-    """Noise as detailed as a picture: [256, 192, 3]."""
+    """Noise as detailed as an image: [256, 192, 3]."""
     coarse = torch.from_numpy(rng.uniform(0, 255, (1, 3, 32, 24)))
     smooth = torch.nn.functional.interpolate(coarse, (256, 192), mode="bilinear")[0].permute(1, 2, 0).numpy()
     return np.clip(smooth + rng.normal(0, 6, smooth.shape), 0, 255).astype(np.uint8)

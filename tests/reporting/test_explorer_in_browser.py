@@ -244,7 +244,7 @@ def test_two_models_are_asked_about_one_place(explorer: Explorer) -> None:
     blocks = pooled_mean(b, person=1, layer=1)
     assert explorer.above(0) == counted(a.areas[1].cells[0, 0, cell], FINE, 1.0)
     assert explorer.above(1) == counted(blocks[cell], COARSE, 1.0)
-    # The other model's input is half as large: the same place of the picture.
+    # The other model's input is half as large: the same place of the image.
     explorer.address(model2="c")
     explorer.point(a.shown.grid.centres()[cell], (128, 96))
     assert explorer.query(1) == cell

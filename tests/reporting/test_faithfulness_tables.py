@@ -79,9 +79,9 @@ def test_every_number_of_the_report_is_a_row(study: Study, report: FaithfulnessR
         "joint_influence",
         "randomisation",
     }
-    chosen = [row for row in rows if (row["trial"], row["where"], row["ranking"]) == ("knockout", "picture", "random")]
+    chosen = [row for row in rows if (row["trial"], row["where"], row["ranking"]) == ("knockout", "image", "random")]
     expected = {
-        one.measure: one.mean.value for one in report.knockouts if (one.depth, one.ranking) == ("picture", "random")
+        one.measure: one.mean.value for one in report.knockouts if (one.depth, one.ranking) == ("image", "random")
     }
     for measure, value in expected.items():
         (row,) = [row for row in chosen if row["measure"] == measure]

@@ -31,12 +31,12 @@ def test_no_section_mixes_data_sets_or_boxes():
     ]
     assert all(len(section.rows) == 6 for section in sections)
     assert "simulated boxes (ground truth with errors, no detector)" in sections[1].note
-    assert "30 pictures, 71 persons" in sections[2].note
+    assert "30 images, 71 persons" in sections[2].note
     assert "pretrained backbone" in sections[2].note
 
 
 def test_a_section_refuses_rows_on_different_persons():
-    with pytest.raises(ValueError, match="different pictures or persons"):
+    with pytest.raises(ValueError, match="different images or persons"):
         sections_of(result_row("tp_r_a3"), result_row("tp_h_s", persons=6000))
 
 

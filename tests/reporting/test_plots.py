@@ -47,7 +47,7 @@ def test_figures_of_results(plot, tmp_path: Path):
 def test_figures_refuse_to_mix(plot, tmp_path: Path):
     with pytest.raises(ValueError, match="one data set, split, box source and protocol"):
         plot(demo_rows(), tmp_path / "mixed.png")
-    with pytest.raises(ValueError, match="different pictures or persons"):
+    with pytest.raises(ValueError, match="different images or persons"):
         plot([result_row("tp_r_a3"), result_row("tp_h_s", persons=1)], tmp_path / "mixed.png")
     assert not list(tmp_path.iterdir())
 

@@ -87,7 +87,7 @@ def test_readers_see_the_interval_and_the_devices(study: Study, tmp_path: Path) 
     text = (tmp_path / "precision.md").read_text()
     figures = r"55.00 | 54.80 | −0.20 \[−0.30, +0.10\] | 90.00 | 0.062 | 1.50"
     assert f"| The h model | bf16 | {figures} | Some processor, Some GPU |" in text
-    assert "ground-truth boxes; official protocol; 4 pictures, 8 persons" in text
+    assert "ground-truth boxes; official protocol; 4 images, 8 persons" in text
     for suffix in ("html", "tex"):
         assert "Some processor, Some GPU" in (tmp_path / f"precision.{suffix}").read_text()
 

@@ -140,7 +140,7 @@ class Results:
 
 
 def matches(wrong: int) -> MatchTable:
-    """Twenty pictures with a person and a prediction each, of which some are wrong."""
+    """Twenty images with a person and a prediction each, of which some are wrong."""
     found = np.arange(20) >= wrong
     return MatchTable(
         image_ids=np.arange(20),

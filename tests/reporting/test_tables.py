@@ -49,7 +49,7 @@ def test_ground_truth_boxes_have_published_figures_of_their_own():
     ("changes", "reason"),
     [
         ({"benchmark": None, "dataset": "synthetic"}, "data set without published figures"),
-        ({"benchmark": "coco_val2017", "images": 50}, "50 pictures instead of 5000"),
+        ({"benchmark": "coco_val2017", "images": 50}, "50 images instead of 5000"),
         ({"box_kind": "simulated", "boxes": "simulated"}, "simulated boxes"),
         ({"box_kind": "detector", "boxes": "detector"}, "another detector's boxes"),
         ({"box_count": 99_999}, "not the published 104125 boxes"),
@@ -128,7 +128,7 @@ def test_a_row_refuses_results_that_do_not_belong_to_it(changes: dict):
 def test_a_row_refuses_seeds_on_different_persons_and_a_seed_twice():
     row = result_row("tp_r_a3", (0.7, 0.71))
     fewer = row.evaluations[1].model_copy(update={"persons": 6000})
-    with pytest.raises(ValueError, match="other pictures or persons"):
+    with pytest.raises(ValueError, match="other images or persons"):
         ResultRow.model_validate(row.model_dump() | {"evaluations": (row.evaluations[0], fewer)})
     with pytest.raises(ValueError, match="a seed twice"):
         ResultRow.model_validate(row.model_dump() | {"evaluations": (row.evaluations[0], row.evaluations[0])})

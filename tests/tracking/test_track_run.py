@@ -333,7 +333,7 @@ def test_study_is_one_run_with_its_tables_figures_and_explorers(results: Path):
     with pytest.raises(InputError, match="nothing has been compared yet"):
         track_study(ResultsLayout(results), STUDY)
     write_text(results / "comparison.csv", "variant,AP\n")
-    write_text(results / "figures" / "curves.png", "not really a picture")
+    write_text(results / "figures" / "curves.png", "not really an image")
     write_text(results / "explorer" / "dots_val.html", "<!DOCTYPE html>")
     first = track_study(ResultsLayout(results), STUDY)
     write_text(results / "comparison.csv", "variant,AP\ntiny_r,0.5\n")

@@ -107,7 +107,7 @@ def write_everything(results: Path) -> None:
     write_json(results / "cost" / f"{VARIANT}.json", {"operations": {"macs": 10**12 + 1}, "timings": [{"batch": 1}]})
     attention = results / "attention" / VARIANT / "seed0" / "dots" / "val"
     write_text(attention / "persons.json", "[]\n")
-    write_text(attention / "figures" / "0_dependency.png", "not really a picture")
+    write_text(attention / "figures" / "0_dependency.png", "not really an image")
 
 
 def runs_of(results: Path) -> list[Run]:

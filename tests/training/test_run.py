@@ -16,7 +16,7 @@ from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
 from transpose.config.study import Protocol
 from transpose.config.training import OneCycleSchedule, Training
-from transpose.data.picture_cache import CACHE_FOLDER
+from transpose.data.disk_image_cache import CACHE_FOLDER
 from transpose.errors import InputError
 from transpose.files import folder_lock
 from transpose.inference.finite import finite_on_cpu
@@ -226,12 +226,12 @@ def test_an_interrupted_run_may_go_on_with_fewer_workers(data: TrainingData, tmp
     assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
 
 
-def test_an_interrupted_run_may_begin_to_keep_pictures(data: TrainingData, tmp_path: Path) -> None:
+def test_an_interrupted_run_may_begin_to_keep_images(data: TrainingData, tmp_path: Path) -> None:
     train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
     with pytest.raises(Interrupted):
         train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "cut", Watcher(signal_at=3))
     rest = Watcher()
-    train_variant(recipe(picture_cache_gb=0.001), 0, data, PROTOCOL, tmp_path / "cut", rest)
+    train_variant(recipe(image_cache_gb=0.001), 0, data, PROTOCOL, tmp_path / "cut", rest)
     assert rest.steps == 3
     assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
     assert len(list((data.train.parent / CACHE_FOLDER).iterdir())) == 1

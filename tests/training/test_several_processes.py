@@ -99,7 +99,7 @@ def test_the_record_states_batch_and_learning_rate_as_run(tiny_dataset: Path, tm
     assert vars(record.training.learning_rate) == {"factor": 0.1, "highest": pytest.approx(1e-4)}
 
 
-def test_a_broken_picture_in_one_share_is_everybodys_error(tiny_dataset: Path, tmp_path: Path) -> None:
+def test_an_unreadable_image_in_one_share_is_everybodys_error(tiny_dataset: Path, tmp_path: Path) -> None:
     # In every epoch one of the processes meets it first.
     (tiny_dataset / "images" / "000000000013.jpg").write_bytes(b"broken")
     errors = [f.exception() for f in in_processes(2, train, tmp_path / "run", tiny_dataset, Watcher())]

@@ -134,7 +134,7 @@ def test_outputs_from_before_stay_together_when_the_disk_is_full(
 
 
 class Killer(Watcher):
-    """Kills, after a step, the processes that load pictures, as a machine without memory does."""
+    """Kills, after a step, the processes that load images, as a machine without memory does."""
 
     def __init__(self, at: int, number: int) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ def test_a_killed_worker_is_one_line_and_the_training_continues(
     with pytest.raises(RuntimeError, match="DataLoader worker") as caught:
         train(data, tmp_path / "cut", Killer(at, number), workers=1)
     told = lost_worker(caught.value) or ""
-    assert told.startswith(f"a process that loads pictures was ended (killed by signal: {name}); the same")
+    assert told.startswith(f"a process that loads images was ended (killed by signal: {name}); the same")
     assert "\n" not in told
     rest = train(data, tmp_path / "cut", Watcher(), workers=1)
     assert rest.steps == 6 - at + 1

@@ -16,14 +16,14 @@ from transpose.study.data_files import PHOTOGRAPHS
 
 CONFIG = Path(__file__).parents[2] / "config"
 TRAINED_PERSONS = 8
-VALIDATED_PICTURES = 5
+VALIDATED_IMAGES = 5
 
 
 def archives() -> dict[str, bytes]:
     """The five archives of `config/downloads.yaml` by name."""
     whole = json.loads((PHOTOGRAPHS / "annotations.json").read_text())
     whole["annotations"] = [a for a in whole["annotations"] if a["num_keypoints"] and not a["iscrowd"]]
-    train, val = _first_persons(whole, TRAINED_PERSONS), _first_pictures(whole, VALIDATED_PICTURES)
+    train, val = _first_persons(whole, TRAINED_PERSONS), _first_images(whole, VALIDATED_IMAGES)
     names = {
         "annotations/person_keypoints_train2017.json": json.dumps(train).encode(),
         "annotations/person_keypoints_val2017.json": json.dumps(val).encode(),
@@ -33,14 +33,14 @@ def archives() -> dict[str, bytes]:
     return {
         "annotations_trainval2017": _zip(names),
         "image_info_test2017": _zip({"annotations/image_info_test-dev2017.json": json.dumps(info).encode()}),
-        "train2017": _pictures("train2017", train),
-        "val2017": _pictures("val2017", val),
-        "test2017": _pictures("test2017", val),
+        "train2017": _images("train2017", train),
+        "val2017": _images("val2017", val),
+        "test2017": _images("test2017", val),
     }
 
 
 def detections(archive: bytes, member: str) -> list[dict[str, Any]]:
-    """Made-up detections: around every third pixel of every picture a box, and one of another category."""
+    """Made-up detections: around every third pixel of every image a box, and one of another category."""
     with zipfile.ZipFile(io.BytesIO(archive)) as packed:
         images = json.loads(packed.read(member))["images"]
     boxes = [
@@ -74,7 +74,7 @@ def _first_persons(whole: Mapping[str, Any], count: int) -> dict[str, Any]:
     return dict(whole) | {"annotations": persons, "images": [i for i in whole["images"] if i["id"] in used]}
 
 
-def _first_pictures(whole: Mapping[str, Any], count: int) -> dict[str, Any]:
+def _first_images(whole: Mapping[str, Any], count: int) -> dict[str, Any]:
     images = whole["images"][:count]
     ids = {image["id"] for image in images}
     return dict(whole) | {
@@ -83,7 +83,7 @@ def _first_pictures(whole: Mapping[str, Any], count: int) -> dict[str, Any]:
     }
 
 
-def _pictures(folder: str, annotations: Mapping[str, Any]) -> bytes:
+def _images(folder: str, annotations: Mapping[str, Any]) -> bytes:
     return _zip(
         {
             f"{folder}/{image['file_name']}": (PHOTOGRAPHS / "images" / image["file_name"]).read_bytes()

@@ -18,7 +18,7 @@ TARGETS = [f"results/box_ap/photographs/val/{name}.json" for name in NAMES]
 
 
 def perfect_detections() -> bytes:
-    """Every annotated person's box, with one record of another category and one of an unknown picture."""
+    """Every annotated person's box, with one record of another category and one of an unknown image."""
     persons = json.loads((Path(__file__).parents[2] / ANNOTATIONS).read_text())["annotations"]
     records = [
         {"image_id": person["image_id"], "category_id": 1, "bbox": person["bbox"], "score": 0.9}
@@ -72,7 +72,7 @@ def test_urls_are_fetched_once_and_their_boxes_are_counted_and_evaluated(tmp_pat
         assert remote["metrics"]["AP"] == pytest.approx(1)
         assert 0 <= detector["metrics"]["AP"] < 1
         counts = json.loads((checkout / "results/boxes/photographs/val/remote.counts.json").read_text())
-        assert (counts["other_categories"], counts["unknown_pictures"]) == (1, 1)
+        assert (counts["other_categories"], counts["unknown_images"]) == (1, 1)
         assert counts["kept"] == remote["persons"]
         assert detector["box_count"] == 17
         first.requests.clear()

@@ -33,7 +33,7 @@ STUDY = {
         "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["ground_truth"]}],
         "knockout_persons": 3,
         "curve_persons": 2,
-        "picture_persons": 1,
+        "occlusion_persons": 1,
     },
     "training": {
         "epochs": 1,
@@ -56,7 +56,7 @@ DATASET = {
     "source": {
         "kind": "synthetic",
         "image_size": [120, 160],
-        "pictures": {"train": 8, "val": 6},
+        "images": {"train": 8, "val": 6},
         "smallest_labelled_area": 200,
     },
     "boxes": {"ground_truth": {"kind": "ground_truth"}, "simulated": {"kind": "simulated"}},
@@ -144,9 +144,9 @@ def test_another_depth_reruns_only_that_variant(checkout: Path) -> None:
     assert "r_sine" not in "".join(line for line in plan.splitlines() if line.startswith("Job "))
 
 
-def test_other_ways_to_load_pictures_train_nothing_again(checkout: Path) -> None:
+def test_other_ways_to_load_images_train_nothing_again(checkout: Path) -> None:
     path = checkout / "config" / "config.yaml"
-    training = STUDY["training"] | {"workers": 3, "picture_cache_gb": 0.5}
+    training = STUDY["training"] | {"workers": 3, "image_cache_gb": 0.5}
     path.write_text(yaml.safe_dump(STUDY | {"training": training}))
     plan = output_of(snakemake(checkout, "-n"))
     path.write_text(yaml.safe_dump(STUDY))

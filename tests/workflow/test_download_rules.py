@@ -17,7 +17,7 @@ MANIFEST = "resources/unpacked/val2017.manifest.json"
 
 @pytest.fixture(scope="module")
 def archive() -> bytes:
-    """A zip of a few pictures' worth of noise."""
+    """A zip of a few images' worth of noise."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         for number in range(10):

@@ -1,4 +1,4 @@
-"""The study of released checkpoints: nothing is trained, pictures are read from the archive, digests are pinned."""
+"""The study of released checkpoints: nothing is trained, images are read from the archive, digests are pinned."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study |= {"explanation": {"persons": 1}, "cost": {"batch_sizes": [1], "repeats": 1}, "bootstrap_samples": 20}
     (folder / STUDY).write_text(yaml.safe_dump(study))
     dataset = yaml.safe_load((folder / "config/datasets/coco.yaml").read_text())
-    dataset["source"]["pictures"] = "zip"
+    dataset["source"]["images"] = "zip"
     (folder / "config/datasets/coco.yaml").write_text(yaml.safe_dump(dataset))
     packed = {name: content for name, content in archives().items() if name in ("annotations_trainval2017", "val2017")}
     with running(b"") as server:

@@ -111,9 +111,9 @@ def test_every_table_has_its_rows_and_no_published_figure_beside_them(checkout: 
     )
     for row in rows:
         assert 0 <= float(row["AP"]) <= 100
-        # A handful of pictures under COCO's name is not COCO.
+        # A handful of images under COCO's name is not COCO.
         assert row["comparable"] == "False"
-        assert "5 pictures instead of 5000" in row["verdict"]
+        assert "5 images instead of 5000" in row["verdict"]
 
 
 def test_each_published_row_has_a_verdict_line(checkout: Path) -> None:

@@ -85,7 +85,7 @@ def identity_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def fixed_attention(attention: Tensor) -> Attend:
-    """The same attention [heads, L, L] whatever the picture."""
+    """The same attention [heads, L, L] whatever the image."""
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         return attention.to(value.dtype) @ value

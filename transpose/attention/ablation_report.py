@@ -15,8 +15,8 @@ from transpose.config.bootstrap import Bootstrap
 from transpose.config.study import Analysis
 from transpose.data.boxes import PersonBoxes
 from transpose.data.crops import normalise
+from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
-from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import paired_difference
@@ -41,7 +41,7 @@ def predict_ablations(
         crops: of all boxes.
 
     Raises:
-        InputError: a picture is missing or broken.
+        InputError: an image is missing or broken.
         FloatingPointError: a heatmap is not finite.
     """
     network, skeleton, protocol = model.network, model.skeleton, model.protocol
@@ -71,7 +71,7 @@ def write_attention_ablation(inputs: AnalysisInput) -> None:
     known, persons, model = inputs.annotations, inputs.boxes, trained_model(inputs)
     if not len(persons):
         raise InputError(inputs.boxes_file, None, None, "no box to predict a person in")
-    crops = EvaluationCrops(persons, known, pictures_beside(known.source), variant.input_size)
+    crops = EvaluationCrops(persons, known, image_source_of(known.source), variant.input_size)
     with finite_heatmaps_of(inputs.run_folder.weights):
         found = predict_ablations(model, crops, persons, settings.seed)
         measured = [(change, evaluate_keypoints(known, results, model.skeleton)) for change, results in found]
@@ -99,7 +99,7 @@ def write_attention_ablation(inputs: AnalysisInput) -> None:
 
 
 def difference_in_ap(changed: KeypointMetrics, intact: KeypointMetrics, bootstrap: Bootstrap) -> Estimate:
-    """AP of a changed model minus that of the intact one, with equal resamples of pictures for both."""
+    """AP of a changed model minus that of the intact one, with equal resamples of images for both."""
     images = int((intact.matches.persons > 0).sum())
     if not images:
         return Estimate(value=None, low=None, high=None, count=0, images=0)

@@ -87,7 +87,7 @@ def persons_on_trial(model: PoseModel, persons: ExplainedPersons) -> Iterator[tu
     """Persons of whom the model finds a joint well, those joints being explained: position, person, its truth alone.
 
     Raises:
-        InputError: a picture is missing or broken.
+        InputError: an image is missing or broken.
         FloatingPointError: a heatmap is not finite.
     """
     for batch in persons.batches(model.protocol.batch_size):
@@ -160,6 +160,6 @@ def gradient_x_input(model: TransPose, person: ExplainedPerson) -> np.ndarray:
 
 
 def locality(person: ExplainedPerson, grid: Grid) -> np.ndarray:
-    """Nearness to the joint as found: what a Gaussian around it ranks, whatever the picture shows. [J, L]."""
+    """Nearness to the joint as found: what a Gaussian around it ranks, whatever the image shows. [J, L]."""
     offsets = grid.centres() - person.points_xy[:, None]
     return -np.hypot(offsets[..., 0], offsets[..., 1])

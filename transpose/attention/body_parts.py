@@ -55,7 +55,7 @@ class BodyPartTest:
         """Try all persons.
 
         Raises:
-            InputError: a picture is missing or broken.
+            InputError: an image is missing or broken.
             FloatingPointError: a heatmap is not finite.
         """
         trials = Trials(persons.truth.image_ids, len(self._skeleton))

@@ -18,7 +18,7 @@ from transpose.attention.occlusion import foretold, patch_effects, patches
 from transpose.attention.persons import ExplainedPersons, Truth
 from transpose.attention.randomisation import randomised_models, similarity_of_maps
 from transpose.attention.records import DIRECTIONS
-from transpose.attention.removal import Depth, Removal, all_layers_removal, last_layer_removal, picture_removal
+from transpose.attention.removal import Depth, Removal, all_layers_removal, image_removal, last_layer_removal
 from transpose.config.attention import AttentionMeasures
 from transpose.pose_model import PoseModel
 
@@ -78,7 +78,7 @@ class FaithfulnessTest:
         """Try everything, each measure on as many persons as the settings say.
 
         Raises:
-            InputError: a picture is missing or broken.
+            InputError: an image is missing or broken.
             FloatingPointError: a heatmap is not finite.
         """
         trials = Trials(persons.truth.image_ids, len(self._skeleton))
@@ -101,10 +101,10 @@ class FaithfulnessTest:
             trial.note(("randomised", str(layers)), correlation)
         if trial.turn < self._settings.curve_persons:
             self._draw_curves(trial, in_last_layer, importance)
-        if trial.turn < self._settings.picture_persons:
-            hidden = picture_removal(self._model, trial.person.crop, self._grid)
-            self._knock_out(trial, "picture", hidden, importance)
-            self._hide_joints(trial, "picture", hidden)
+        if trial.turn < self._settings.occlusion_persons:
+            hidden = image_removal(self._model, trial.person.crop, self._grid)
+            self._knock_out(trial, "image", hidden, importance)
+            self._hide_joints(trial, "image", hidden)
             self._hide_patches(trial, hidden, importance)
 
     def _knock_out(self, trial: "_Trial", depth: Depth, removal: Removal, importance: Importance) -> None:

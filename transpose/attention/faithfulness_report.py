@@ -40,7 +40,7 @@ def write_faithfulness(inputs: AnalysisInput) -> None:
             model that has diverged.
     """
     settings, variant, bootstrap = attention_settings(inputs), inputs.recipe.variant, inputs.bootstrap
-    limit = max(settings.knockout_persons, settings.curve_persons, settings.picture_persons)
+    limit = max(settings.knockout_persons, settings.curve_persons, settings.occlusion_persons)
     persons = ExplainedPersons(inputs.annotations, variant, limit, settings.seed)
     test = FaithfulnessTest(trained_model_in_full_precision(inputs), settings)
     with finite_heatmaps_of(inputs.run_folder.weights):
@@ -146,7 +146,7 @@ def _agreements(trials: Trials, bootstrap: Bootstrap) -> list[Agreement]:
             effect=effect,
             correlation=agreement(matrices(depth, said_by), matrices(depth, effect), trials.image_ids, bootstrap),
         )
-        for depth in ("all_layers", "picture")
+        for depth in ("all_layers", "image")
         for said_by in ("attention", "nearness")
         for effect in ("peak_drop", "shift")
     ]

@@ -1,4 +1,4 @@
-"""The picture divided by what its parts are to a joint: its own place, its mirror partner, its neighbours, the rest.
+"""The image divided by what its parts are to a joint: its own place, its mirror partner, its neighbours, the rest.
 
 Rendered data sets tell the body part in every pixel. Elsewhere neighbourhoods of the labelled joints stand for parts.
 A hidden joint is often hidden by its mirror partner, and attention is strong near the joint whatever is seen there. So
@@ -53,10 +53,10 @@ class JointRegions(Protocol):
 
 @dataclass(frozen=True)
 class BodyPartRegions:
-    """By the parts that are seen in the picture.
+    """By the parts that are seen in the image.
 
     A joint's own parts are those that meet in it. Those of its mirror partner and of its neighbours along limbs are
-    groups of their own as far as they are no part of the groups before. What lies outside of the picture is background.
+    groups of their own as far as they are no part of the groups before. What lies outside of the image is background.
     """
 
     labels: PartLabels

@@ -1,4 +1,4 @@
-"""The occlusion test: patches of the picture hidden one by one, and how well rankings of cells foretell the effect."""
+"""The occlusion test: patches of the image hidden one by one, and how well rankings of cells foretell the effect."""
 
 from collections.abc import Mapping
 

@@ -13,8 +13,8 @@ from transpose.config.variant import Variant
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, training_instances
 from transpose.data.crops import normalise
+from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationCrops
-from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
 from transpose.geometry import box_to_center_scale, crop_affines, rescale_points, transform_points
 from transpose.inference.finite import check_finite
@@ -117,7 +117,7 @@ class ExplainedPersons:
         """[P] int64: when each person was drawn; those with a turn below n are who a limit of n draws."""
         boxes = boxes.select(chosen)
         self.truth = crop_truth(annotations, variant).select(chosen)
-        self._crops = EvaluationCrops(boxes, annotations, pictures_beside(annotations.source), variant.input_size)
+        self._crops = EvaluationCrops(boxes, annotations, image_source_of(annotations.source), variant.input_size)
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -126,7 +126,7 @@ class ExplainedPersons:
         """All persons, the last batch possibly smaller.
 
         Raises:
-            InputError: a picture is missing or broken.
+            InputError: an image is missing or broken.
         """
         for batch in self._crops.batches(batch_size):
             yield PersonBatch(batch.index, batch.crops)

@@ -36,7 +36,7 @@ ChangeKind = Literal[
 """What is done to a trained model, see `transpose.attention.ablation`."""
 
 Division = Literal["body_parts", "joint_neighbourhoods"]
-"""What the picture is divided by: parts known in every pixel, or cells around labelled joints."""
+"""What the image is divided by: parts known in every pixel, or cells around labelled joints."""
 
 JointState = Literal["hidden", "seen"]
 STATES: Mapping[JointState, int] = {"hidden": HIDDEN, "seen": SEEN}
@@ -109,7 +109,7 @@ class Curve(Settings):
 
 
 class Foretelling(Settings):
-    """Rank correlation, joint by joint, of a ranking with what hiding patches of the picture does to the peak."""
+    """Rank correlation, joint by joint, of a ranking with what hiding patches of the image does to the peak."""
 
     ranking: str
     correlation: Estimate

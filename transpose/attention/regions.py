@@ -14,7 +14,7 @@ from transpose.errors import InputError
 from transpose.files import read_json
 
 OWN, OTHER, BACKGROUND = range(3)
-"""The person's own body, other people (crowds too), and everything else, what lies outside of the picture included."""
+"""The person's own body, other people (crowds too), and everything else, what lies outside of the image included."""
 
 
 class Regions:
@@ -85,7 +85,7 @@ class Regions:
         except Exception as error:
             raise self._broken(record, f"neither polygons nor a run-length code: {error}") from None
         if mask.shape != (height, width):
-            raise self._broken(record, f"is of {mask.shape[0]}x{mask.shape[1]} pixels, its picture {height}x{width}")
+            raise self._broken(record, f"is of {mask.shape[0]}x{mask.shape[1]} pixels, its image {height}x{width}")
         return mask
 
     def _broken(self, record: Mapping[str, Any], problem: str) -> InputError:

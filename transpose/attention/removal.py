@@ -1,7 +1,7 @@
 """What a model predicts when cells of the attention grid are taken away from it.
 
 Three depths of one question. As keys of the last layer: nobody gathers from the cell in the layer whose rows the paper
-reads as dependency areas. As keys of all layers: nobody ever gathers from it. In the picture: what the cell shows is
+reads as dependency areas. As keys of all layers: nobody ever gathers from it. In the image: what the cell shows is
 replaced, so that the backbone does not see it either. Attention is normalised anew over the cells that are left; where
 none is, a token gathers nothing, and the layer adds the bias of its output projection alone.
 """
@@ -22,7 +22,7 @@ from transpose.data.crops import normalise
 from transpose.models.encoder import Attend, EncoderLayer
 from transpose.models.transpose import TransPose, feature_map, tokens_of
 
-Depth = Literal["last_layer", "all_layers", "picture"]
+Depth = Literal["last_layer", "all_layers", "image"]
 """How deep a cell is taken away."""
 
 DEPTHS: tuple[Depth, ...] = get_args(Depth)
@@ -68,7 +68,7 @@ def all_layers_removal(model: TransPose, features: Tensor) -> Removal:
     return _in_chunks(predict, features.device)
 
 
-def picture_removal(model: TransPose, crop: np.ndarray, grid: Grid) -> Removal:
+def image_removal(model: TransPose, crop: np.ndarray, grid: Grid) -> Removal:
     """Replace what cells show by what a strong blur leaves of it, before the backbone.
 
     Args:

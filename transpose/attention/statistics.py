@@ -103,7 +103,7 @@ class AttentionStatistics:
         """One pass over all persons.
 
         Raises:
-            InputError: a picture or a mask is missing or broken.
+            InputError: an image or a mask is missing or broken.
             FloatingPointError: a heatmap is not finite.
         """
         tally = None

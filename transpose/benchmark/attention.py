@@ -13,7 +13,7 @@ from transpose.attention.maps.capture import capture
 from transpose.attention.maps.grid import Grid
 from transpose.attention.occlusion import patch_effects, patches
 from transpose.attention.randomisation import randomised_models, similarity_of_maps
-from transpose.attention.removal import all_layers_removal, last_layer_removal, picture_removal
+from transpose.attention.removal import all_layers_removal, image_removal, last_layer_removal
 from transpose.benchmark.networks import Subject
 from transpose.benchmark.race import Contender, Race, race
 from transpose.config.attention import AttentionMeasures
@@ -88,7 +88,7 @@ def _measures(
         return {
             "last layer": last_layer_removal(model, person.features),
             "all layers": all_layers_removal(model, person.features),
-            "picture": picture_removal(model, person.crop, grid),
+            "image": image_removal(model, person.crop, grid),
         }
 
     def knocked_out(depth: str) -> Callable[[], object]:
@@ -106,9 +106,9 @@ def _measures(
         "deletion and insertion curves": lambda: deletion_and_insertion(
             removals()["last layer"], person, importance, settings.fractions, grid, protocol
         ),
-        "hiding patches": lambda: patch_effects(removals()["picture"], person, hidden, grid, protocol),
+        "hiding patches": lambda: patch_effects(removals()["image"], person, hidden, grid, protocol),
         "hiding joints, all layers": joints_hidden("all layers"),
-        "hiding joints, picture": joints_hidden("picture"),
+        "hiding joints, image": joints_hidden("image"),
         "maps of randomised models": lambda: similarity_of_maps(others, person),
     }
 

@@ -1,4 +1,4 @@
-"""A small data set whose pictures cost what COCO's do: packaged photographs, all made 640x480."""
+"""A small data set whose images cost what COCO's do: packaged photographs, all made 640x480."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from transpose.data.images import read_image
 from transpose.data.photographs import photographs_folder
 from transpose.files import read_json, write_json
 
-PICTURE_SIZE = (480, 640)
+IMAGE_SIZE = (480, 640)
 """(height, width): COCO's most frequent size."""
 
 JPEG_QUALITY = 96
-"""Makes these pictures about as many bytes as the average of COCO's train2017 (19.3 GB, 118,287 pictures): 163 KB."""
+"""Makes these images about as many bytes as the average of COCO's train2017 (19.3 GB, 118,287 images): 163 KB."""
 
 
 def write_coco_like(folder: Path) -> Path:
@@ -23,13 +23,13 @@ def write_coco_like(folder: Path) -> Path:
     """
     source = photographs_folder()
     content = read_json(source / "annotations.json")
-    height, width = PICTURE_SIZE
+    height, width = IMAGE_SIZE
     images = [image for image in content["images"] if image["height"] <= height and image["width"] <= width]
     (folder / "images").mkdir(parents=True)
     for image in images:
-        picture = read_image(source / "images" / image["file_name"])
+        pixels = read_image(source / "images" / image["file_name"])
         below, beside = height - image["height"], width - image["width"]
-        whole = cv2.copyMakeBorder(picture, 0, below, 0, beside, cv2.BORDER_REFLECT)
+        whole = cv2.copyMakeBorder(pixels, 0, below, 0, beside, cv2.BORDER_REFLECT)
         path = folder / "images" / image["file_name"]
         cv2.imwrite(str(path), whole[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     shown = {image["id"] for image in images}

@@ -33,7 +33,7 @@ def race_evaluators(
         write_annotations(people.annotations, annotations)
         write_results(people.detections, results)
         result = race(
-            f"COCO keypoint evaluation of {images:,} pictures with {persons:,} persons, from files",
+            f"COCO keypoint evaluation of {images:,} images with {persons:,} persons, from files",
             "results",
             detections,
             [

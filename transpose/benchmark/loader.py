@@ -1,4 +1,4 @@
-"""Training samples a second: as one writes them first, ours, and ours with decoded pictures kept on disk."""
+"""Training samples a second: as one writes them first, ours, and ours with decoded images kept on disk."""
 
 import tempfile
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from transpose.benchmark.coco_like import PICTURE_SIZE, write_coco_like
+from transpose.benchmark.coco_like import IMAGE_SIZE, write_coco_like
 from transpose.benchmark.plain_samples import plain_crop, plain_targets
 from transpose.benchmark.race import Contender, Race, race
 from transpose.config.base import Settings
@@ -16,8 +16,8 @@ from transpose.config.training import Augmentation
 from transpose.data.coco import CocoAnnotations, PersonInstances, load_annotations, training_instances
 from transpose.data.crops import normalise
 from transpose.data.heatmaps import gaussian_heatmaps
+from transpose.data.image_source import image_source_of
 from transpose.data.loader import TrainingSamples
-from transpose.data.pictures import pictures_beside
 from transpose.skeleton import COCO_PERSON
 
 INPUT_SIZE, HEATMAP_SIZE, SIGMA = (256, 192), (64, 48), 2.0
@@ -39,16 +39,16 @@ def race_training_samples(batches: int = 2, rounds: int = 7) -> Race:
 
     Args:
         batches: that each way makes in a round.
-        rounds: timed ones, after one that fills the pictures kept on disk.
+        rounds: timed ones, after one that fills the images kept on disk.
     """
     with tempfile.TemporaryDirectory() as folder:
         annotations = load_annotations(write_coco_like(Path(folder) / "data"), COCO_PERSON)
         instances = training_instances(annotations)
         exact, kept = (samples_of(annotations, disk_bytes) for disk_bytes in (0, _ENOUGH_BYTES))
-        # The warm-up puts their pictures on disk, since every round makes the same samples.
+        # The warm-up puts their images on disk, since every round makes the same samples.
         persons = np.resize(exact.order(0), (batches, _BATCH_SIZE))
         size = sum(path.stat().st_size for path in (annotations.source.parent / "images").iterdir())
-        height, width = PICTURE_SIZE
+        height, width = IMAGE_SIZE
         return race(
             "Training samples",
             "samples",
@@ -56,7 +56,7 @@ def race_training_samples(batches: int = 2, rounds: int = 7) -> Race:
             [
                 Contender("plain", lambda: [plain_batch(annotations, instances, exact, batch) for batch in persons]),
                 Contender("exact", lambda: [our_batch(exact, batch) for batch in persons]),
-                Contender("pictures kept on disk", lambda: [our_batch(kept, batch) for batch in persons]),
+                Contender("images kept on disk", lambda: [our_batch(kept, batch) for batch in persons]),
             ],
             rounds,
             remark=f"one thread; crops of {len(annotations.images)} photographs of {width}x{height} pixels and"
@@ -71,10 +71,10 @@ def with_workers(samples: Race, workers: int = 8) -> WorkersEstimate:
 
 
 def samples_of(annotations: CocoAnnotations, disk_bytes: int) -> TrainingSamples:
-    """The official recipe's samples; no picture is kept in memory, as most of a large data set are not."""
+    """The official recipe's samples; no image is kept in memory, as most of a large data set are not."""
     return TrainingSamples(
         annotations,
-        pictures_beside(annotations.source),
+        image_source_of(annotations.source),
         COCO_PERSON,
         INPUT_SIZE,
         HEATMAP_SIZE,

@@ -13,13 +13,13 @@ from transpose.config.base import Settings
 from transpose.config.training import Augmentation
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, ImageTable, PersonInstances
-from transpose.data.images import PictureFile
+from transpose.data.images import ImageFile
 from transpose.data.loader import EvaluationCrops, TrainingSamples
 from transpose.data.workers import slices
 from transpose.skeleton import COCO_PERSON
 
-_PERSONS_PER_PICTURE = 2.5
-_PICTURE_SIZE = (48, 64)
+_PERSONS_PER_IMAGE = 2.5
+_IMAGE_SIZE = (48, 64)
 _INPUT_SIZE, _HEATMAP_SIZE = (64, 48), (16, 12)
 _BATCH_SIZE = 100
 _MADE = 10_000
@@ -34,7 +34,7 @@ class LoaderScale(Settings):
     build_seconds: float
     """To build TrainingSamples and EvaluationCrops from annotations in memory."""
     sample_microseconds: float
-    """To make a training sample and an evaluation crop of a person, tiny ones out of tiny pictures."""
+    """To make a training sample and an evaluation crop of a person, tiny ones out of tiny images."""
     parent_mb: float
     """Memory that building them took from the system; less in a process that reuses what it freed before."""
     worker_mb: float
@@ -44,15 +44,15 @@ class LoaderScale(Settings):
 
 
 def loader_scale(persons: int) -> LoaderScale:
-    """Measure the loader with `persons` synthetic persons in tiny pictures, so that bookkeeping is most of the work.
+    """Measure the loader with `persons` synthetic persons in tiny images, so that bookkeeping is most of the work.
 
     Memory is only telling in a process that has done nothing else: a fork copies what it finds freed and uses again.
     """
-    annotations, pictures = _annotations(persons), _OnePicture()
+    annotations, images = _annotations(persons), _OneImage()
     boxes = ground_truth_boxes(annotations)
     built: list[tuple[TrainingSamples, EvaluationCrops]] = []
     before = _private_bytes()
-    build_seconds = seconds_of(lambda: built.append(_build(annotations, boxes, pictures)))
+    build_seconds = seconds_of(lambda: built.append(_build(annotations, boxes, images)))
     parent = _private_bytes() - before
     chosen = np.linspace(0, persons - 1, min(persons, _MADE), dtype=np.int64)
     seconds, first, worker = _in_fork(lambda persons: _make(*built[0], persons), chosen)
@@ -67,12 +67,12 @@ def loader_scale(persons: int) -> LoaderScale:
 
 
 def _build(
-    annotations: CocoAnnotations, boxes: PersonBoxes, pictures: "_OnePicture"
+    annotations: CocoAnnotations, boxes: PersonBoxes, images: "_OneImage"
 ) -> tuple[TrainingSamples, EvaluationCrops]:
     samples = TrainingSamples(
-        annotations, pictures, COCO_PERSON, _INPUT_SIZE, _HEATMAP_SIZE, Augmentation(), seed=0, cache_bytes=0
+        annotations, images, COCO_PERSON, _INPUT_SIZE, _HEATMAP_SIZE, Augmentation(), seed=0, cache_bytes=0
     )
-    return samples, EvaluationCrops(boxes, annotations, pictures, _INPUT_SIZE)
+    return samples, EvaluationCrops(boxes, annotations, images, _INPUT_SIZE)
 
 
 def _make(samples: TrainingSamples, crops: EvaluationCrops, chosen: np.ndarray) -> None:
@@ -110,35 +110,35 @@ def _private_bytes() -> int:
 
 def _annotations(persons: int) -> CocoAnnotations:
     rng = np.random.default_rng(0)
-    pictures = int(np.ceil(persons / _PERSONS_PER_PICTURE))
-    names = [f"{number:012d}.png" for number in range(pictures)]
-    size = np.array(_PICTURE_SIZE[::-1])
+    images = int(np.ceil(persons / _PERSONS_PER_IMAGE))
+    names = [f"{number:012d}.png" for number in range(images)]
+    size = np.array(_IMAGE_SIZE[::-1])
     corners = np.sort(rng.uniform(0, size - 4, (persons, 2, 2)), axis=1)
     boxes = np.concatenate([corners[:, 0], np.maximum(corners[:, 1] - corners[:, 0], 4)], axis=1)
     points = boxes[:, None, :2] + rng.uniform(size=(persons, len(COCO_PERSON), 2)) * boxes[:, None, 2:]
     visibility = rng.integers(0, 3, (persons, len(COCO_PERSON), 1))
     visibility[:, 0] = 2
     instances = PersonInstances(
-        image_ids=rng.integers(0, pictures, persons),
+        image_ids=rng.integers(0, images, persons),
         annotation_ids=np.arange(persons),
         boxes_xywh=boxes,
         keypoints=np.concatenate([points, visibility], axis=2),
         areas=boxes[:, 2:].prod(axis=1),
         is_crowd=np.zeros(persons, dtype=bool),
     )
-    sizes_hw = np.tile(np.array(_PICTURE_SIZE, dtype=np.int32), (pictures, 1))
-    return CocoAnnotations(Path("synthetic persons"), ImageTable(np.arange(pictures), names, sizes_hw), instances)
+    sizes_hw = np.tile(np.array(_IMAGE_SIZE, dtype=np.int32), (images, 1))
+    return CocoAnnotations(Path("synthetic persons"), ImageTable(np.arange(images), names, sizes_hw), instances)
 
 
-class _OnePicture:
-    """A folder in which each name is the same picture."""
+class _OneImage:
+    """A folder in which each name is the same image."""
 
     def __init__(self) -> None:
-        picture = np.random.default_rng(0).integers(0, 255, (*_PICTURE_SIZE, 3), dtype=np.uint8)
-        self.content = cv2.imencode(".jpg", picture)[1].tobytes()
+        image = np.random.default_rng(0).integers(0, 255, (*_IMAGE_SIZE, 3), dtype=np.uint8)
+        self.content = cv2.imencode(".jpg", image)[1].tobytes()
 
-    def __truediv__(self, name: str, /) -> PictureFile:
-        """This picture, whatever the name."""
+    def __truediv__(self, name: str, /) -> ImageFile:
+        """This image, whatever the name."""
         return self
 
     def read_bytes(self) -> bytes:

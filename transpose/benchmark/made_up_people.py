@@ -11,8 +11,8 @@ from transpose.inference.poses import PoseResults
 from transpose.skeleton import COCO_PERSON
 
 _SIZE_HW = (480, 640)
-_PICTURES_WITH_PERSONS = 0.54
-"""As of COCO val2017, where 2,693 of 5,000 pictures have persons."""
+_IMAGES_WITH_PERSONS = 0.54
+"""As of COCO val2017, where 2,693 of 5,000 images have persons."""
 _DOUBLES, _FOUND = 0.25, 0.25
 """Shares of the detections that are of the same person as another one, and near an annotated person."""
 
@@ -28,7 +28,7 @@ class MadeUpPeople:
 
 
 def make_up_people(images: int, persons: int, detections: int, seed: int) -> MadeUpPeople:
-    """Persons spread unevenly over about half of the pictures, detections over all of them.
+    """Persons spread unevenly over about half of the images, detections over all of them.
 
     A quarter of the detections lie near annotated persons, a quarter nearly on other detections, the rest nowhere near.
     Some persons are crowds, some have no labelled keypoints; many scores are equal.
@@ -81,7 +81,7 @@ def write_annotations(annotations: CocoAnnotations, path: Path) -> None:
 
 
 def _persons(rng: np.random.Generator, image_ids: np.ndarray, count: int) -> PersonInstances:
-    crowded = rng.permutation(image_ids)[: max(1, round(_PICTURES_WITH_PERSONS * len(image_ids)))]
+    crowded = rng.permutation(image_ids)[: max(1, round(_IMAGES_WITH_PERSONS * len(image_ids)))]
     popularity = rng.exponential(size=len(crowded))
     sides, corners = _boxes(rng, count)
     labels = rng.choice(3, p=(0.4, 0.1, 0.5), size=(count, len(COCO_PERSON))) * (rng.random((count, 1)) > 0.3)

@@ -1,4 +1,4 @@
-"""Training samples as one writes them first: every picture read, mirrored and normalised by itself, joint by joint."""
+"""Training samples as one writes them first: every image read, mirrored and normalised by itself, joint by joint."""
 
 from pathlib import Path
 
@@ -14,33 +14,33 @@ from transpose.skeleton import Skeleton
 
 
 def plain_crop(path: Path, frame: AugmentedFrame, size_hw: tuple[int, int]) -> Tensor:
-    """Read a picture, mirror it if asked to, warp the person out of it, normalise it.
+    """Read an image, mirror it if asked to, warp the person out of it, normalise it.
 
     Args:
-        path: of the picture.
-        frame: in the picture that is not mirrored.
+        path: of the image.
+        frame: in the image that is not mirrored.
         size_hw: (height, width) of the crop.
 
     Returns:
         [3, h, w] float32.
     """
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if picture is None:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
         raise FileNotFoundError(path)
-    picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     if frame.flip:
-        picture = picture[:, ::-1, :]
-    affine = _affine(frame, picture.shape[1], size_hw)
-    crop = cv2.warpAffine(picture, affine, size_hw[::-1], flags=cv2.INTER_LINEAR)
-    image = torch.from_numpy(crop).permute(2, 0, 1).contiguous().to(torch.float32).div(255)
+        image = image[:, ::-1, :]
+    affine = _affine(frame, image.shape[1], size_hw)
+    crop = cv2.warpAffine(image, affine, size_hw[::-1], flags=cv2.INTER_LINEAR)
+    tensor = torch.from_numpy(crop).permute(2, 0, 1).contiguous().to(torch.float32).div(255)
     mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return (image - mean) / std
+    return (tensor - mean) / std
 
 
 def plain_targets(
     keypoints: np.ndarray,
     frame: AugmentedFrame,
-    picture_width: int,
+    image_width: int,
     size_hw: tuple[int, int],
     skeleton: Skeleton,
     sigma: float,
@@ -48,9 +48,9 @@ def plain_targets(
     """Target heatmaps of one person, one keypoint after the other.
 
     Args:
-        keypoints: [K, 3] image pixels and visibility, of the picture that is not mirrored.
-        frame: in the picture that is not mirrored.
-        picture_width: image pixels.
+        keypoints: [K, 3] image pixels and visibility, of the image that is not mirrored.
+        frame: in the image that is not mirrored.
+        image_width: image pixels.
         size_hw: (height, width) of the heatmaps.
         skeleton: names mirror partners.
         sigma: standard deviation in heatmap pixels.
@@ -59,7 +59,7 @@ def plain_targets(
         heatmaps [K, h, w] and weights [K], float32.
     """
     height, width = size_hw
-    affine = _affine(frame, picture_width, size_hw)
+    affine = _affine(frame, image_width, size_hw)
     heatmaps = np.zeros((len(keypoints), height, width), dtype=np.float32)
     weights = np.zeros(len(keypoints), dtype=np.float32)
     columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
@@ -69,7 +69,7 @@ def plain_targets(
         if visibility == 0:
             continue
         if frame.flip:
-            x = picture_width - 1 - x
+            x = image_width - 1 - x
         x, y = affine @ np.array([x, y, 1.0])
         reach = 3 * sigma
         if int(x - reach) >= width or int(y - reach) >= height or int(x + reach + 1) < 0 or int(y + reach + 1) < 0:
@@ -79,9 +79,9 @@ def plain_targets(
     return heatmaps, weights
 
 
-def _affine(frame: AugmentedFrame, picture_width: int, size_hw: tuple[int, int]) -> np.ndarray:
-    """[2, 3] from pixels of the picture, mirrored if the frame is, to crop or heatmap pixels."""
+def _affine(frame: AugmentedFrame, image_width: int, size_hw: tuple[int, int]) -> np.ndarray:
+    """[2, 3] from pixels of the image, mirrored if the frame is, to crop or heatmap pixels."""
     if not frame.flip:
         return crop_affine(frame.center, frame.scale, frame.rotation, size_hw)
-    mirrored = np.array([picture_width - 1 - frame.center[0], frame.center[1]])
+    mirrored = np.array([image_width - 1 - frame.center[0], frame.center[1]])
     return crop_affine(mirrored, frame.scale, -frame.rotation, size_hw)

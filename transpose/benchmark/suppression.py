@@ -20,7 +20,7 @@ def race_suppressions(images: int = 5_000, detections: int = 104_125, rounds: in
     people = make_up_people(images, persons=2 * images, detections=detections, seed=seed)
     answers: Answers[np.ndarray] = Answers()
     result = race(
-        f"Rescoring and OKS-NMS of {detections:,} detections in {images:,} pictures",
+        f"Rescoring and OKS-NMS of {detections:,} detections in {images:,} images",
         "detections",
         detections,
         [
@@ -42,16 +42,16 @@ def suppress_all_at_once(people: MadeUpPeople) -> np.ndarray:
 
 
 def suppress_person_by_person(people: MadeUpPeople) -> np.ndarray:
-    """The same positions, as one writes it down first: each person's score in a loop over joints, each picture's
+    """The same positions, as one writes it down first: each person's score in a loop over joints, each image's
     best person against all that are left.
     """
-    found, pictures = people.detections, {}
+    found, of_image = people.detections, {}
     scores = np.array([_score(*person) for person in zip(found.scores, found.keypoints, strict=True)])
     for position, image_id in enumerate(found.image_ids.tolist()):
-        pictures.setdefault(image_id, []).append(position)
+        of_image.setdefault(image_id, []).append(position)
     kept = []
-    for image_id in sorted(pictures):
-        members = np.array(pictures[image_id])
+    for image_id in sorted(of_image):
+        members = np.array(of_image[image_id])
         left = members[np.argsort(-scores[members], kind="stable")]
         while len(left):
             best, left = left[0], left[1:]

@@ -1,4 +1,4 @@
-"""Verbs that make data: records, pictures, boxes, downloads."""
+"""Verbs that make data: records, images, boxes, downloads."""
 
 import json
 import os
@@ -80,13 +80,13 @@ def label_parts(
 @app.command()
 def convert_mpii(
     release: Annotated[Path, typer.Argument(help="MPII's mpii_human_pose_v1_u12_1.mat.")],
-    pictures: Annotated[Path, typer.Argument(help="Folder of MPII's pictures.")],
+    images: Annotated[Path, typer.Argument(help="Folder of MPII's images.")],
     output: Annotated[Path, typer.Option("--output", help="Folder that gets train/, val/ and conversion.json.")],
     validation_list: Annotated[
-        Path | None, typer.Option(help="Validation pictures: a name a line, or the customary valid.json.")
+        Path | None, typer.Option(help="Validation images: a name a line, or the customary valid.json.")
     ] = None,
     hold_out: Annotated[
-        float | None, typer.Option(help="Without a list: share of the pictures that is drawn for validation.")
+        float | None, typer.Option(help="Without a list: share of the images that is drawn for validation.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the drawing.")] = 0,
 ) -> None:
@@ -94,7 +94,7 @@ def convert_mpii(
     from transpose.data.mpii import convert_mpii as convert
     from transpose.data.mpii_split import validation_source
 
-    print(json.dumps(convert(release, pictures, validation_source(validation_list, hold_out, seed), output), indent=1))
+    print(json.dumps(convert(release, images, validation_source(validation_list, hold_out, seed), output), indent=1))
 
 
 @step.command()
@@ -138,7 +138,7 @@ def arrange(
     dataset: DatasetFile,
     split: Annotated[str, typer.Option()],
     downloads: Annotated[Path, typer.Option(help="Folder of the downloaded archives.")],
-    output: Annotated[Path, typer.Option(help="annotations.json of the split; pictures.json appears beside it.")],
+    output: Annotated[Path, typer.Option(help="annotations.json of the split; images.json appears beside it.")],
     unpacked: Annotated[Path | None, typer.Option(help="Folder of the unpacked archives, if they are.")] = None,
 ) -> None:
     """Take one split out of downloaded archives."""
@@ -151,8 +151,8 @@ def arrange(
         raise InputError(dataset, None, "source", f"has no split {split!r} in archives")
     got = arrange_split(source.splits[split], downloads, unpacked, output)
     print(
-        f"{split}: {got.images:,} pictures, {got.annotations:,} annotations;"
-        f" {got.other_pictures:,} pictures beside them are not of this split",
+        f"{split}: {got.images:,} images, {got.annotations:,} annotations;"
+        f" {got.other_images:,} images beside them are not of this split",
         file=sys.stderr,
     )
 
@@ -162,17 +162,17 @@ def sift(
     dataset: DatasetFile,
     annotations: AnnotationFile,
     output: Annotated[Path, typer.Option(help="annotations.json to write; broken.json appears beside it.")],
-    jobs: Annotated[int, typer.Option(min=1, help="Pictures that are decoded at a time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Images that are decoded at a time.")] = 1,
 ) -> None:
-    """Leave pictures that cannot be read out of a split, with their people."""
+    """Leave images that cannot be read out of a split, with their people."""
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.data.sift import sift_split
 
     broken = sift_split(annotations, read_record(Dataset, dataset).skeleton, jobs, output)
-    print(f"{len(broken):,} broken pictures left out", file=sys.stderr)
-    for picture in broken:
-        print(f"{picture.file_name}: {picture.problem}", file=sys.stderr)
+    print(f"{len(broken):,} unreadable images left out", file=sys.stderr)
+    for image in broken:
+        print(f"{image.file_name}: {image.problem}", file=sys.stderr)
 
 
 @step.command()

@@ -91,13 +91,13 @@ def explain(
 
 
 def _persons_in(images: Sequence[Path], box: list[str] | None, boxes: Path | None) -> "list[ImagePersons]":
-    from transpose.data.picture_boxes import boxes_of_picture, parse_boxes
+    from transpose.data.box_options import boxes_of_image, parse_boxes
     from transpose.reporting.image_poses import ImagePersons
 
     if box and (boxes is not None or len(images) > 1):
         raise InputError("--box", None, None, "goes with one image and without --boxes")
     given = parse_boxes(box) if box else None
-    return [ImagePersons(path, given if boxes is None else boxes_of_picture(boxes, path)) for path in images]
+    return [ImagePersons(path, given if boxes is None else boxes_of_image(boxes, path)) for path in images]
 
 
 def _note_whole_images(persons: "Sequence[ImagePersons]") -> None:

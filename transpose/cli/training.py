@@ -23,7 +23,7 @@ def train(
     train: Annotated[Path, typer.Option(help="Annotations to train on.")],
     validation: Annotated[Path, typer.Option(help="Annotations to validate on.")],
     workers: Workers = None,
-    picture_cache_gb: Annotated[
+    image_cache_gb: Annotated[
         float | None, typer.Option(min=0, help="GB for decoded images; the recipe's if not given.")
     ] = None,
 ) -> None:
@@ -45,7 +45,7 @@ def train(
     layout, chosen = ResultsLayout(results), RunId.parse(run)
     study = read_record(Study, layout.record(RecordKind.STUDY))
     recipe = read_record(Recipe, layout.record(RecordKind.RECIPE, chosen.variant))
-    recipe = recipe.loading_with(workers, picture_cache_gb)
+    recipe = recipe.loading_with(workers, image_cache_gb)
     training = recipe.training
     weights = [Path(file) for file in (training.backbone_weights, training.initial_weights) if file is not None]
     refuse_later_inputs([train, validation, *weights])

@@ -24,8 +24,8 @@ class AttentionMeasures(Settings):
     )
     knockout_persons: PositiveInt = Field(default=200, description="Persons whose cells are knocked out.")
     curve_persons: PositiveInt = Field(default=40, description="Persons with deletion and insertion curves.")
-    picture_persons: PositiveInt = Field(
-        default=24, description="Persons in whose pictures something is hidden, which takes whole forward passes."
+    occlusion_persons: PositiveInt = Field(
+        default=24, description="Persons in whose images something is hidden, which takes whole forward passes."
     )
     patch: PositiveInt = Field(
         default=16, description="Side of the patches of the occlusion test in crop pixels; a multiple of the stride."

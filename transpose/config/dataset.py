@@ -1,4 +1,4 @@
-"""Where people in pictures and their boxes come from."""
+"""Where people in images and their boxes come from."""
 
 from typing import Annotated, Literal
 
@@ -33,7 +33,7 @@ class DetectionBoxes(Settings):
 
 
 class DetectorBoxes(Settings):
-    """Boxes that a person detector finds in the pictures: an ONNX model of the YOLOX family."""
+    """Boxes that a person detector finds in the images: an ONNX model of the YOLOX family."""
 
     kind: Literal["detector"]
     model: str = Field(description="Path or URL of the .onnx file, or of a .zip that holds one.")
@@ -60,7 +60,7 @@ class SimulatedBoxes(Settings):
     miss_probability: Probability = Field(default=0.06, description="Chance that a person gets no box.")
     duplicate_probability: Probability = Field(default=0.08, description="Chance of a second, worse box for a person.")
     false_positives: NonNegativeFloat = Field(
-        default=0.3, description="Mean number of boxes per picture that hold nobody."
+        default=0.3, description="Mean number of boxes per image that hold nobody."
     )
     true_score_mean: Probability = Field(default=0.85, description="Mean score of a box that holds a person.")
     false_score_mean: Probability = Field(default=0.25, description="Mean score of a false positive.")
@@ -78,20 +78,20 @@ BoxKind = Literal["ground_truth", "detections", "detector", "simulated"]
 
 
 class SyntheticSource(Settings):
-    """People rendered from a body model: how many pictures, how large, and how often each kind of framing."""
+    """People rendered from a body model: how many images, how large, and how often each kind of framing."""
 
     kind: Literal["synthetic"] = "synthetic"
-    seed: NonNegativeInt = Field(default=0, description="Seed of all pictures; splits never share a random stream.")
-    pictures: dict[Name, PositiveInt] = Field(description="Pictures of each split.")
-    image_size: tuple[Side, Side] = Field(default=(240, 320), description="Height and width of the pictures in pixels.")
+    seed: NonNegativeInt = Field(default=0, description="Seed of all images; splits never share a random stream.")
+    images: dict[Name, PositiveInt] = Field(description="Images of each split.")
+    image_size: tuple[Side, Side] = Field(default=(240, 320), description="Height and width of the images in pixels.")
     antialias: int = Field(default=2, ge=1, le=4, description="Rendering grid points per pixel along each axis.")
     people: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(le=12)]] = Field(
-        default=(1, 5), description="Fewest and most people in a picture, crowds aside."
+        default=(1, 5), description="Fewest and most people in an image, crowds aside."
     )
-    bust_share: Probability = Field(default=0.20, description="Share of pictures of head and shoulders or half bodies.")
-    truncated_share: Probability = Field(default=0.18, description="Share of pictures whose border cuts people.")
-    small_share: Probability = Field(default=0.05, description="Share of pictures with very small people.")
-    crowd_share: Probability = Field(default=0.03, description="Share of pictures with an unlabelled crowd.")
+    bust_share: Probability = Field(default=0.20, description="Share of images of head and shoulders or half bodies.")
+    truncated_share: Probability = Field(default=0.18, description="Share of images whose border cuts people.")
+    small_share: Probability = Field(default=0.05, description="Share of images with very small people.")
+    crowd_share: Probability = Field(default=0.03, description="Share of images with an unlabelled crowd.")
     occluder_probability: Probability = Field(default=0.35, description="Chance of an obstacle in front of somebody.")
     style: Literal["plain", "varied"] = Field(
         default="plain",
@@ -123,9 +123,9 @@ class FolderSource(Settings):
 
     kind: Literal["folder"]
     folders: dict[Name, PathText] = Field(description="Folder of each split.")
-    broken_pictures: Literal["refuse", "skip"] = Field(
+    unreadable_images: Literal["refuse", "skip"] = Field(
         default="refuse",
-        description="Stop at a picture that cannot be read, or leave all of these out with their people, count them and"
+        description="Stop at an image that cannot be read, or leave all of these out with their people, count them and"
         " say so.",
     )
 
@@ -138,8 +138,8 @@ class ArchivedSplit(Settings):
 
     annotations: Name = Field(description="Archive with the annotation file.")
     member: ArchiveMember = Field(description="The annotation file in that archive.")
-    pictures: Name = Field(description="Archive with the pictures.")
-    folder: ArchiveMember = Field(description="The pictures' folder in that archive.")
+    images: Name = Field(description="Archive with the images.")
+    folder: ArchiveMember = Field(description="The images' folder in that archive.")
     test_set: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")] | None = Field(
         default=None, description="What the evaluation server calls the split, for submissions."
     )
@@ -150,9 +150,9 @@ class ArchivesSource(Settings):
 
     kind: Literal["archives"]
     splits: dict[Name, ArchivedSplit]
-    pictures: Literal["unpacked", "zip"] = Field(
+    images: Literal["unpacked", "zip"] = Field(
         default="unpacked",
-        description="Unpack the pictures, or read them straight from the archive, for file systems that do not like"
+        description="Unpack the images, or read them straight from the archive, for file systems that do not like"
         " many small files.",
     )
 

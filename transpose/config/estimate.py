@@ -15,7 +15,7 @@ class Estimate(Settings):
     )
     inference_tflops: PositiveFloat = Field(
         default=1.6,
-        description="Sustained TFLOP/s of forward passes. The default is an RTX 2080 Ti's at batch 1: the 38 pictures/s"
+        description="Sustained TFLOP/s of forward passes. The default is an RTX 2080 Ti's at batch 1: the 38 images/s"
         " that the official TransPose repository states for TransPose-H-A6.",
     )
     backward_passes: PositiveFloat = Field(
@@ -31,10 +31,10 @@ class Estimate(Settings):
         description="GPU memory for CUDA's context, cuDNN's workspaces and the gradients of the layer at work; a round"
         " figure that nobody measured.",
     )
-    rendered_persons_per_picture: PositiveFloat = Field(
+    rendered_persons_per_image: PositiveFloat = Field(
         default=1.79,
-        description="Labelled persons in a rendered picture, until its annotations are there: the 8,950 persons in"
-        " 5,000 pictures that the shipped backbones were trained on.",
+        description="Labelled persons in a rendered image, until its annotations are there: the 8,950 persons in"
+        " 5,000 images that the shipped backbones were trained on.",
     )
     persons: dict[Name, dict[Name, PositiveInt]] = Field(
         default={"coco": {"train2017": 149_813, "val2017": 6_352}},
@@ -47,7 +47,7 @@ class Estimate(Settings):
         " The default is the number in the published file with person AP 56.4.",
     )
     unpacked_ratio: PositiveFloat = Field(
-        default=1.0, description="Size of an unpacked archive over its own; pictures are compressed already."
+        default=1.0, description="Size of an unpacked archive over its own; images are compressed already."
     )
     checkpoint_bytes_per_parameter: PositiveInt = Field(
         default=32,

@@ -15,16 +15,16 @@ class Recipe(Settings):
     training: Training
 
     def deciding_values(self) -> dict[str, Any]:
-        """As JSON values, without what only decides how fast pictures come: the record that results depend on."""
-        return self.model_dump(mode="json", exclude={"training": {"workers", "picture_cache_gb"}})
+        """As JSON values, without what only decides how fast images come: the record that results depend on."""
+        return self.model_dump(mode="json", exclude={"training": {"workers", "image_cache_gb"}})
 
-    def loading_with(self, workers: int | None = None, picture_cache_gb: float | None = None) -> "Recipe":
-        """The same recipe, with other ways to load pictures where they are not None.
+    def loading_with(self, workers: int | None = None, image_cache_gb: float | None = None) -> "Recipe":
+        """The same recipe, with other ways to load images where they are not None.
 
         Raises:
             InputError: such a value is wrong.
         """
-        given = {"workers": workers, "picture_cache_gb": picture_cache_gb}
+        given = {"workers": workers, "image_cache_gb": image_cache_gb}
         chosen = {name: value for name, value in given.items() if value is not None}
         training = parse(Training, self.training.model_dump() | chosen, "the recipe's training")
         return self.model_copy(update={"training": training})

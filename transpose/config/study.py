@@ -139,7 +139,7 @@ class Explanation(Settings):
     """Which persons get attention maps."""
 
     persons: PositiveInt = Field(
-        default=4, description="Persons per data set: those with most labelled keypoints, one a picture."
+        default=4, description="Persons per data set: those with most labelled keypoints, one an image."
     )
     threshold: PositiveFloat = Field(
         default=1.0,
@@ -217,7 +217,7 @@ class Study(Settings):
     cost: Cost = Cost()
     # Left out of the study's record: what is assumed about hours and disk must not make tables anew.
     estimate: Estimate = Field(default=Estimate(), exclude=True)
-    bootstrap_samples: PositiveInt = Field(default=1000, description="Resamples over pictures behind every interval.")
+    bootstrap_samples: PositiveInt = Field(default=1000, description="Resamples over images behind every interval.")
     bootstrap_seed: NonNegativeInt = 0
 
     @model_validator(mode="after")

@@ -115,9 +115,9 @@ class Training(Settings):
         description="Processes that load samples, for each training process; the samples do not depend on it.",
     )
 
-    picture_cache_gb: NonNegativeFloat = Field(
+    image_cache_gb: NonNegativeFloat = Field(
         default=0.0,
-        description="Decoded training pictures kept on disk beside their annotations, in GB; the samples do not depend"
+        description="Decoded training images kept on disk beside their annotations, in GB; the samples do not depend"
         " on it.",
     )
 

@@ -1,1 +1,1 @@
-"""Pictures, annotations, crops and targets."""
+"""Images, annotations, crops and targets."""

@@ -1,4 +1,4 @@
-"""A split out of downloaded archives: its annotation file, and a pointer to its pictures."""
+"""A split out of downloaded archives: its annotation file, and a pointer to its images."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from typing import Any
 
 from transpose.config.dataset import ArchivedSplit
 from transpose.data.fields import as_texts, column, read_records
-from transpose.data.pictures import point_to_folder, point_to_zip
+from transpose.data.image_source import point_to_folder, point_to_zip
+from transpose.data.zip_images import ZipFolder
 from transpose.data.zip_members import checked_members, open_zip
-from transpose.data.zip_pictures import ZipFolder
 from transpose.errors import InputError
 from transpose.files import atomic_path
 
@@ -21,23 +21,23 @@ class ArrangedSplit:
     """What a split got."""
 
     images: int
-    """Pictures that the annotations list; all of them are there."""
+    """Images that the annotations list; all of them are there."""
     annotations: int
-    other_pictures: int
-    """Pictures in the folder that the annotations do not list."""
+    other_images: int
+    """Images in the folder that the annotations do not list."""
 
 
 def arrange_split(split: ArchivedSplit, downloads: Path, unpacked: Path | None, output: Path) -> ArrangedSplit:
-    """Write the annotation file `output` as the archive holds it, and beside it where the pictures are.
+    """Write the annotation file `output` as the archive holds it, and beside it where the images are.
 
-    A file of picture names alone (those of test splits) gets an empty list of annotations.
+    A file of image names alone (those of test splits) gets an empty list of annotations.
 
     Args:
         downloads: folder of the archives, each as NAME.zip.
-        unpacked: folder of the unpacked archives, each in NAME; None leaves the pictures in their archive.
+        unpacked: folder of the unpacked archives, each in NAME; None leaves the images in their archive.
 
     Raises:
-        InputError: an archive is damaged or lacks the member or folder, the annotations are not COCO's, or a picture
+        InputError: an archive is damaged or lacks the member or folder, the annotations are not COCO's, or an image
             that they list is missing.
     """
     source = downloads / f"{split.annotations}.zip"
@@ -47,14 +47,14 @@ def arrange_split(split: ArchivedSplit, downloads: Path, unpacked: Path | None, 
     listed = set(
         column(place, read_records(place, content, "images"), "file_name", as_texts, lambda at: f"images[{at}]")
     )
-    archive, folder = downloads / f"{split.pictures}.zip", None
+    archive, folder = downloads / f"{split.images}.zip", None
     if unpacked is None:
         present = ZipFolder(archive, split.folder).names
     else:
-        folder = unpacked / split.pictures / split.folder
+        folder = unpacked / split.images / split.folder
         present = _names_in(folder)
     if missing := sorted(listed - present):
-        problem = f"{len(missing)} of {len(listed)} pictures are not there, the first being {missing[0]}"
+        problem = f"{len(missing)} of {len(listed)} images are not there, the first being {missing[0]}"
         raise InputError(archive if folder is None else folder, None, None, problem)
     with atomic_path(output) as temporary:
         temporary.write_bytes(data if "annotations" in content else _with_no_annotations(content))

@@ -15,7 +15,7 @@ _UPPER_BODY_QUANTILE = 0.5
 
 @dataclass(frozen=True)
 class AugmentedFrame:
-    """Where a crop is taken from a picture."""
+    """Where a crop is taken from an image."""
 
     center: np.ndarray
     """[2] image pixels."""
@@ -47,12 +47,12 @@ class AugmentedFrame:
 def mirror_keypoints(
     points: np.ndarray, labelled: np.ndarray, width: int, skeleton: Skeleton
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints of the mirrored picture: x to width - 1 - x, left and right trade places, zero where not labelled.
+    """Keypoints of the mirrored image: x to width - 1 - x, left and right trade places, zero where not labelled.
 
     Args:
         points: [K, 2] pixels.
         labelled: [K] bool.
-        width: of the picture, crop or heatmap in which the points lie.
+        width: of the image, crop or heatmap in which the points lie.
 
     Returns:
         points [K, 2] and labelled [K] bool.

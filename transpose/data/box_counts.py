@@ -17,7 +17,7 @@ class AnnotatedPersons(Settings):
     no_keypoints: NonNegativeInt
     no_area: NonNegativeInt
     outside: NonNegativeInt
-    """Nothing of the box lies inside the picture."""
+    """Nothing of the box lies inside the image."""
 
 
 class BoxCounts(Settings):
@@ -29,14 +29,14 @@ class BoxCounts(Settings):
     kind: BoxKind
     kept: NonNegativeInt
     """Boxes in the file."""
-    pictures: NonNegativeInt
-    pictures_without_boxes: NonNegativeInt
+    images: NonNegativeInt
+    images_without_boxes: NonNegativeInt
     other_categories: NonNegativeInt = 0
     """Records of a detection file that are no persons."""
-    unknown_pictures: NonNegativeInt = 0
-    """Persons of a detection file in pictures outside of the annotations."""
-    broken_pictures: NonNegativeInt = 0
-    """Pictures that were left out of the split, since they cannot be read."""
+    unknown_images: NonNegativeInt = 0
+    """Persons of a detection file in images outside of the annotations."""
+    unreadable_images: NonNegativeInt = 0
+    """Images that were left out of the split, since they cannot be read."""
     annotated: AnnotatedPersons | None = None
     """For annotated boxes only."""
 
@@ -44,7 +44,7 @@ class BoxCounts(Settings):
     def dropped(self) -> int:
         """Records of the source, or annotated persons, that gave no box."""
         of_annotated = self.annotated.persons - self.kept if self.annotated else 0
-        return self.other_categories + self.unknown_pictures + of_annotated
+        return self.other_categories + self.unknown_images + of_annotated
 
 
 def count_annotated(annotations: CocoAnnotations) -> AnnotatedPersons:
@@ -52,24 +52,24 @@ def count_annotated(annotations: CocoAnnotations) -> AnnotatedPersons:
     return AnnotatedPersons(persons=len(annotations.persons), **dropped_instances(annotations))
 
 
-def pictures_without_boxes(boxes: PersonBoxes, annotations: CocoAnnotations) -> int:
-    """Pictures of the annotations that hold no box."""
+def images_without_boxes(boxes: PersonBoxes, annotations: CocoAnnotations) -> int:
+    """Images of the annotations that hold no box."""
     return int((~np.isin(annotations.images.ids, boxes.image_ids)).sum())
 
 
 def render_counts(counts: BoxCounts) -> str:
     """The counts in a line of text."""
     parts = [f"{counts.kept:,} {counts.kind.replace('_', ' ')} boxes kept"]
-    parts.append(f"{counts.pictures_without_boxes:,} of {counts.pictures:,} pictures without a box")
-    if counts.broken_pictures:
-        parts.append(f"{counts.broken_pictures:,} broken pictures left out before")
+    parts.append(f"{counts.images_without_boxes:,} of {counts.images:,} images without a box")
+    if counts.unreadable_images:
+        parts.append(f"{counts.unreadable_images:,} unreadable images left out before")
     if counts.kind == "detections":
         parts.append(f"{counts.other_categories:,} records of other categories skipped")
-        parts.append(f"{counts.unknown_pictures:,} persons of unknown pictures skipped")
+        parts.append(f"{counts.unknown_images:,} persons of unknown images skipped")
     if counts.annotated is not None:
         found = counts.annotated
         parts.append(
             f"{found.persons:,} annotated persons, of which dropped: {found.crowd:,} crowds, {found.no_keypoints:,}"
-            f" without keypoints, {found.no_area:,} without area, {found.outside:,} outside of the picture"
+            f" without keypoints, {found.no_area:,} without area, {found.outside:,} outside of the image"
         )
     return "; ".join(parts)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from transpose.config.box_files import absent_box_file, file_of
 from transpose.config.dataset import Dataset, DetectionBoxes, DetectorBoxes, SimulatedBoxes
-from transpose.data.box_counts import BoxCounts, count_annotated, pictures_without_boxes
+from transpose.data.box_counts import BoxCounts, count_annotated, images_without_boxes
 from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxes, write_boxes
 from transpose.data.coco import CocoAnnotations
 from transpose.data.detector.detect import detector_boxes
-from transpose.data.pictures import pictures_beside
-from transpose.data.sift import broken_pictures
+from transpose.data.image_source import image_source_of
+from transpose.data.sift import unreadable_images
 from transpose.data.simulated_detector import simulated_boxes
 from transpose.errors import InputError
 from transpose.files import atomic_paths, write_json
@@ -31,7 +31,7 @@ def write_source_boxes(
         file: detection file or model of the source, where configuration names a URL or another path is meant.
 
     Raises:
-        InputError: there is no such source, or its file or a picture is missing or wrong.
+        InputError: there is no such source, or its file or an image is missing or wrong.
     """
     boxes, counts = source_boxes(dataset, split, name, annotations, file)
     with atomic_paths(counts_output, output) as (left_out, kept):
@@ -47,13 +47,13 @@ def source_boxes(
     if name not in dataset.boxes:
         raise InputError("data set", "boxes", None, f"no source {name!r}; known are {', '.join(dataset.boxes)}")
     source = dataset.boxes[name]
-    other_categories, unknown_pictures, annotated = 0, 0, None
+    other_categories, unknown_images, annotated = 0, 0, None
     if isinstance(source, DetectionBoxes):
         found = detection_boxes(_present(source, file, dataset, split, name), annotations)
-        boxes, other_categories, unknown_pictures = found.boxes, found.other_categories, found.unknown_pictures
+        boxes, other_categories, unknown_images = found.boxes, found.other_categories, found.unknown_images
     elif isinstance(source, DetectorBoxes):
-        model, pictures = _present(source, file, dataset, split, name), pictures_beside(annotations.source)
-        boxes = detector_boxes(source, model, annotations.images, pictures)
+        model, images = _present(source, file, dataset, split, name), image_source_of(annotations.source)
+        boxes = detector_boxes(source, model, annotations.images, images)
     elif isinstance(source, SimulatedBoxes):
         boxes = simulated_boxes(annotations, source)
     else:
@@ -64,11 +64,11 @@ def source_boxes(
         boxes=name,
         kind=source.kind,
         kept=len(boxes),
-        pictures=len(annotations.images),
-        pictures_without_boxes=pictures_without_boxes(boxes, annotations),
+        images=len(annotations.images),
+        images_without_boxes=images_without_boxes(boxes, annotations),
         other_categories=other_categories,
-        unknown_pictures=unknown_pictures,
-        broken_pictures=broken_pictures(annotations.source),
+        unknown_images=unknown_images,
+        unreadable_images=unreadable_images(annotations.source),
         annotated=annotated,
     )
 

@@ -35,13 +35,13 @@ class PersonBoxes:
 
 @dataclass(frozen=True)
 class Detections:
-    """What a detection file holds for a set of pictures."""
+    """What a detection file holds for a set of images."""
 
     boxes: PersonBoxes
     other_categories: int
     """Skipped records of other categories than persons."""
-    unknown_pictures: int
-    """Skipped records of pictures outside of the annotations."""
+    unknown_images: int
+    """Skipped records of images outside of the annotations."""
 
 
 def ground_truth_boxes(annotations: CocoAnnotations) -> PersonBoxes:
@@ -54,13 +54,13 @@ def detection_boxes(path: Path, annotations: CocoAnnotations) -> Detections:
     """The persons of a COCO-format detection file, unclipped and whatever their score (as the official evaluation).
 
     Raises:
-        InputError: the file is missing or ill-formed, or none of its persons lies in a picture of the annotations.
+        InputError: the file is missing or ill-formed, or none of its persons lies in an image of the annotations.
     """
     boxes, is_person = _read_records(path)
     is_known = annotations.images.find(boxes.image_ids) >= 0
     keep = is_person & is_known
     if len(boxes) and not keep.any():
-        raise InputError(path, None, None, f"no person in any picture of {annotations.source}")
+        raise InputError(path, None, None, f"no person in any image of {annotations.source}")
     return Detections(boxes.select(keep), int((~is_person).sum()), int((is_person & ~is_known).sum()))
 
 

@@ -32,7 +32,7 @@ PERSON_CATEGORY = 1
 
 @dataclass(frozen=True)
 class ImageTable:
-    """The pictures of an annotation file, in its order."""
+    """The images of an annotation file, in its order."""
 
     ids: np.ndarray
     """[M] int64."""
@@ -44,13 +44,13 @@ class ImageTable:
         return len(self.ids)
 
     def select(self, positions: np.ndarray) -> "ImageTable":
-        """The pictures at positions [n], in that order."""
+        """The images at positions [n], in that order."""
         file_names = [self.file_names[position] for position in positions.tolist()]
         return ImageTable(self.ids[positions], file_names, self.sizes_hw[positions])
 
     @property
-    def picture_bytes(self) -> np.ndarray:
-        """[M] int64: what each decoded picture takes, three bytes a pixel."""
+    def image_bytes(self) -> np.ndarray:
+        """[M] int64: what each decoded image takes, three bytes a pixel."""
         return self.sizes_hw.astype(np.int64).prod(axis=1) * 3
 
     @cached_property
@@ -58,7 +58,7 @@ class ImageTable:
         return np.argsort(self.ids, kind="stable")
 
     def find(self, image_ids: np.ndarray) -> np.ndarray:
-        """[N] int64: positions of picture ids in this table, -1 where an id is unknown."""
+        """[N] int64: positions of image ids in this table, -1 where an id is unknown."""
         if not len(self):
             return np.full(len(image_ids), -1)
         slots = np.searchsorted(self.ids, image_ids, sorter=self._order)
@@ -100,14 +100,14 @@ class CocoAnnotations:
     images: ImageTable
     persons: PersonInstances
     clips_boxes: bool = True
-    """Boxes are cut at the picture's border before use. The file's `info.clip_boxes: false` says no: its boxes are
-    frames to crop, such as MPII's, whose centre and size count though they may leave the picture."""
+    """Boxes are cut at the image's border before use. The file's `info.clip_boxes: false` says no: its boxes are
+    frames to crop, such as MPII's, whose centre and size count though they may leave the image."""
 
     def image_index(self, image_id: int) -> int:
-        """Position of a picture in `images`.
+        """Position of an image in `images`.
 
         Raises:
-            KeyError: there is no such picture.
+            KeyError: there is no such image.
         """
         position = int(self.images.find(np.array([image_id]))[0])
         if position < 0:
@@ -120,7 +120,7 @@ def load_annotations(path: Path, skeleton: Skeleton) -> CocoAnnotations:
 
     Raises:
         InputError: the file is missing or not JSON, a field is missing or ill-typed, an id comes twice, a person lies
-            in an unknown picture or has another number of keypoints than it says, a picture's name leads out of its
+            in an unknown image or has another number of keypoints than it says, an image's name leads out of its
             folder, or the person category lists other keypoints than `skeleton`. File, id and field are named.
     """
     content = read_json(path)
@@ -130,16 +130,16 @@ def load_annotations(path: Path, skeleton: Skeleton) -> CocoAnnotations:
     unknown = np.flatnonzero(images.find(persons.image_ids) < 0)
     if len(unknown):
         record = f"annotation {persons.annotation_ids[unknown[0]]}"
-        raise InputError(path, record, "image_id", f"no picture has the id {persons.image_ids[unknown[0]]}")
+        raise InputError(path, record, "image_id", f"no image has the id {persons.image_ids[unknown[0]]}")
     return CocoAnnotations(path, images, persons, _clips_boxes(path, content.get("info")))
 
 
 def clip_boxes(boxes_xywh: np.ndarray, sizes_hw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Clip boxes to their pictures, counting whole pixels; matches the official evaluation (its `clean_bbox`).
+    """Clip boxes to their images, counting whole pixels; matches the official evaluation (its `clean_bbox`).
 
     Args:
         boxes_xywh: [N, 4] image pixels.
-        sizes_hw: [N, 2] (height, width) of each box's picture.
+        sizes_hw: [N, 2] (height, width) of each box's image.
 
     Returns:
         Clipped boxes [N, 4], and [N] bool: something of the box lies inside.
@@ -152,7 +152,7 @@ def clip_boxes(boxes_xywh: np.ndarray, sizes_hw: np.ndarray) -> tuple[np.ndarray
 def training_instances(annotations: CocoAnnotations) -> PersonInstances:
     """Persons to train on, and to evaluate with ground-truth boxes (matches the official evaluation's selection).
 
-    They have keypoints and an area, are no crowd, and their boxes reach into the picture and are clipped to it, unless
+    They have keypoints and an area, are no crowd, and their boxes reach into the image and are clipped to it, unless
     the file's boxes are frames.
     """
     boxes, reasons = _selection(annotations)

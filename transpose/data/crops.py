@@ -13,7 +13,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def crop_image(image: np.ndarray, affine: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
-    """Warp a person out of a picture: bilinear, zeros outside of the picture (matches the official evaluation).
+    """Warp a person out of an image: bilinear, zeros outside of the image (matches the official evaluation).
 
     Args:
         image: [H, W, 3] uint8.
@@ -27,20 +27,20 @@ def crop_image(image: np.ndarray, affine: np.ndarray, size_hw: tuple[int, int]) 
     return cv2.warpAffine(image, affine, (width, height), flags=cv2.INTER_LINEAR)
 
 
-def rows_under_crop(affine: np.ndarray, size_hw: tuple[int, int], picture_height: int) -> slice:
-    """The rows of a picture that `crop_image` reads, and two more on both sides for its rounding.
+def rows_under_crop(affine: np.ndarray, size_hw: tuple[int, int], image_height: int) -> slice:
+    """The rows of an image that `crop_image` reads, and two more on both sides for its rounding.
 
     Args:
         affine: [2, 3] from image to crop pixels.
         size_hw: (height, width) of the crop.
-        picture_height: image pixels.
+        image_height: image pixels.
     """
     (_, _, _), (per_x, per_y, origin) = cv2.invertAffineTransform(affine).tolist()
     across, down = per_x * (size_hw[1] - 1), per_y * (size_hw[0] - 1)
     top = origin + min(across, 0.0) + min(down, 0.0)
     bottom = origin + max(across, 0.0) + max(down, 0.0)
-    start = min(max(math.floor(top) - 2, 0), picture_height)
-    return slice(start, min(max(math.ceil(bottom) + 3, start), picture_height))
+    start = min(max(math.floor(top) - 2, 0), image_height)
+    return slice(start, min(max(math.ceil(bottom) + 3, start), image_height))
 
 
 def normalise(crops: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ def as_integers(values: list[Any]) -> np.ndarray:
 
 
 def as_sides(values: list[Any]) -> np.ndarray:
-    """[N] int64: sides of pictures in pixels."""
+    """[N] int64: sides of images in pixels."""
     sides = as_integers(values)
     _require((sides > 0).all(), "must be positive", values)
     _require((sides <= _LARGEST_SIDE).all(), f"must be at most {_LARGEST_SIDE} pixels", values)
@@ -118,7 +118,7 @@ def as_file_names(values: list[Any]) -> list[str]:
     """[N] paths that do not lead out of the folder that they are in."""
     for name in as_texts(values):
         leads_out = name.startswith("/") or ".." in name.split("/")
-        _require(not leads_out, "must lie below the pictures' folder", [name])
+        _require(not leads_out, "must lie below the images' folder", [name])
         # Half a character, which JSON can hold, and the end of a C string.
         _require("\0" not in name and _is_unicode(name), "must be a name that a file can have", [name])
     return values

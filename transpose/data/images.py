@@ -1,4 +1,4 @@
-"""Pictures from files, and kept in memory."""
+"""Images from files, and kept in memory."""
 
 import mmap
 import struct
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from transpose.data.coco import ImageTable
-from transpose.data.picture_size import PNG_SIGNATURE, announced_size
+from transpose.data.image_size import PNG_SIGNATURE, announced_size
 from transpose.errors import InputError
 
 _UPRIGHT = cv2.IMREAD_COLOR_RGB
@@ -17,10 +17,10 @@ _AS_STORED = _UPRIGHT | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 WHOLE = slice(None)
-"""All rows of a picture."""
+"""All rows of an image."""
 
 
-class PictureFile(Protocol):
+class ImageFile(Protocol):
     """A path, or what stands for one; its text names it in messages."""
 
     def read_bytes(self) -> bytes:
@@ -28,22 +28,22 @@ class PictureFile(Protocol):
         ...
 
 
-class PictureFolder(Protocol):
-    """The path of a folder, or what stands for one, such as `zip_pictures.ZipFolder`."""
+class ImageFolder(Protocol):
+    """The path of a folder, or what stands for one, such as `zip_images.ZipFolder`."""
 
-    def __truediv__(self, name: str, /) -> PictureFile:
+    def __truediv__(self, name: str, /) -> ImageFile:
         """The file of that name."""
         ...
 
 
-class Pictures(Protocol):
-    """The pictures of an annotation file, wherever their pixels come from."""
+class ImageSource(Protocol):
+    """The images of an annotation file, wherever their pixels come from."""
 
     def read(self, position: int, rows: slice = WHOLE) -> np.ndarray:
-        """[H, W, 3] uint8 RGB of the picture at a position of the table; not to be written to.
+        """[H, W, 3] uint8 RGB of the image at a position of the table; not to be written to.
 
         Args:
-            position: in the table of pictures.
+            position: in the table of images.
             rows: those that are needed, from a start to a stop; the others hold anything.
 
         Raises:
@@ -52,19 +52,19 @@ class Pictures(Protocol):
         ...
 
 
-def read_image(path: PictureFile) -> np.ndarray:
-    """Decode a picture; its EXIF orientation is ignored, as the official evaluation does.
+def read_image(path: ImageFile) -> np.ndarray:
+    """Decode an image; its EXIF orientation is ignored, as the official evaluation does.
 
     Returns:
         [H, W, 3] uint8 RGB.
 
     Raises:
-        InputError: the file is missing, empty, cut short or no picture.
+        InputError: the file is missing, empty, cut short or no image.
     """
-    return decode_image(read_picture_bytes(path), path)
+    return decode_image(read_image_bytes(path), path)
 
 
-def read_upright_image(path: PictureFile) -> np.ndarray:
+def read_upright_image(path: ImageFile) -> np.ndarray:
     """Decode an image as it is displayed: its EXIF orientation is applied.
 
     Returns:
@@ -73,11 +73,11 @@ def read_upright_image(path: PictureFile) -> np.ndarray:
     Raises:
         InputError: as `read_image`.
     """
-    return _decode(read_picture_bytes(path), path, _UPRIGHT)
+    return _decode(read_image_bytes(path), path, _UPRIGHT)
 
 
-def read_picture_bytes(path: PictureFile) -> bytes:
-    """All bytes of a picture's file.
+def read_image_bytes(path: ImageFile) -> bytes:
+    """All bytes of an image's file.
 
     Raises:
         InputError: the file is missing or cannot be read.
@@ -85,13 +85,13 @@ def read_picture_bytes(path: PictureFile) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise InputError(path, None, None, "no such picture") from None
+        raise InputError(path, None, None, "no such image") from None
     except OSError as error:
         raise InputError(path, None, None, f"cannot be read: {error}") from None
 
 
-def decode_image(data: bytes, path: PictureFile) -> np.ndarray:
-    """Decode the bytes of a picture's file; see `read_image`.
+def decode_image(data: bytes, path: ImageFile) -> np.ndarray:
+    """Decode the bytes of an image's file; see `read_image`.
 
     Args:
         path: of the file, for messages.
@@ -100,22 +100,22 @@ def decode_image(data: bytes, path: PictureFile) -> np.ndarray:
         [H, W, 3] uint8 RGB.
 
     Raises:
-        InputError: they are none, cut short or no picture's.
+        InputError: they are none, cut short or no image's.
     """
     return _decode(data, path, _AS_STORED)
 
 
-def _decode(data: bytes, path: PictureFile, flags: int) -> np.ndarray:
+def _decode(data: bytes, path: ImageFile, flags: int) -> np.ndarray:
     if not data:
-        raise InputError(path, None, None, "the picture is empty")
+        raise InputError(path, None, None, "the image is empty")
     if _is_cut_short(data):
-        raise InputError(path, None, None, "the picture is cut short: its end is missing")
+        raise InputError(path, None, None, "the image is cut short: its end is missing")
     try:
         image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
     except cv2.error as error:  # more than 2^30 pixels, or than there is memory for
         raise InputError(path, None, None, f"cannot be decoded: {error.err}") from None
     if image is None:
-        raise InputError(path, None, None, "not a picture that can be decoded")
+        raise InputError(path, None, None, "not an image that can be decoded")
     return image
 
 
@@ -126,7 +126,7 @@ def _is_cut_short(data: bytes) -> bool:
 
 def _is_cut_jpeg(data: bytes) -> bool:
     """A JPEG without its end marker, which the decoder would fill with grey."""
-    # Neither marker can occur within scan data, and a thumbnail's lie before the picture's own start of scan. Searched
+    # Neither marker can occur within scan data, and a thumbnail's lie before the image's own start of scan. Searched
     # from the end, since all but the last bytes of a whole file are scan data.
     return data.startswith(b"\xff\xd8") and data.find(b"\xff\xda", max(data.rfind(b"\xff\xd9"), 0)) >= 0
 
@@ -144,17 +144,17 @@ def _is_cut_png(data: bytes) -> bool:
     return place > len(data)
 
 
-class PictureFiles:
-    """The pictures of an annotation file, decoded whenever they are read."""
+class ImageFiles:
+    """The images of an annotation file, decoded whenever they are read."""
 
-    def __init__(self, folder: PictureFolder, images: ImageTable) -> None:
+    def __init__(self, folder: ImageFolder, images: ImageTable) -> None:
         self.folder = folder
         self.images = images
         # Reading a string of a list writes its count of references: each loading process would copy their memory.
         self._names = np.array(images.file_names, dtype=np.str_)
 
     def read(self, position: int, rows: slice = WHOLE) -> np.ndarray:
-        """See `Pictures.read`; all rows hold the picture."""
+        """See `ImageSource.read`; all rows hold the image."""
         return self.decode(position, self.read_bytes(position))
 
     def read_bytes(self, position: int) -> bytes:
@@ -163,13 +163,13 @@ class PictureFiles:
         Raises:
             InputError: it is missing or cannot be read.
         """
-        return read_picture_bytes(self._path(position))
+        return read_image_bytes(self._path(position))
 
     def decode(self, position: int, data: bytes) -> np.ndarray:
         """[H, W, 3] uint8 RGB from the bytes of the file at a position of the table.
 
         Raises:
-            InputError: they are broken, or the picture has another size than its annotation says.
+            InputError: they are broken, or the image has another size than its annotation says.
         """
         path = self._path(position)
         self._check_announcement(data, position)
@@ -197,34 +197,34 @@ class PictureFiles:
         problem = f"is {size_hw[1]}x{size_hw[0]} pixels large, but annotated as {width}x{height}"
         return InputError(self._path(position), None, None, problem)
 
-    def _path(self, position: int) -> PictureFile:
+    def _path(self, position: int) -> ImageFile:
         return self.folder / str(self._names[position])
 
 
-class PictureStore:
-    """The pictures of an annotation file, the first ones kept in memory.
+class ImageCache:
+    """The images of an annotation file, the first ones kept in memory.
 
-    The memory is shared with processes that are forked later, whichever of them decodes a picture first; pages that
+    The memory is shared with processes that are forked later, whichever of them decodes an image first; pages that
     nobody has written take none.
     """
 
-    def __init__(self, pictures: Pictures, images: ImageTable, cache_bytes: int) -> None:
-        """Read from `pictures`; keep as many of the table's first pictures as fit into `cache_bytes`."""
-        self.pictures = pictures
+    def __init__(self, source: ImageSource, images: ImageTable, cache_bytes: int) -> None:
+        """Read from `source`; keep as many of the table's first images as fit into `cache_bytes`."""
+        self.source = source
         self.images = images
-        self._ends = np.cumsum(images.picture_bytes)
+        self._ends = np.cumsum(images.image_bytes)
         self._cached = int(np.searchsorted(self._ends, cache_bytes, side="right"))
         self._allocate()
 
     def read(self, position: int, rows: slice = WHOLE) -> np.ndarray:
-        """See `Pictures.read`; of what is kept, all rows hold the picture."""
+        """See `ImageSource.read`; of what is kept, all rows hold the image."""
         if position >= self._cached:
-            return self.pictures.read(position, rows)
+            return self.source.read(position, rows)
         height, width = self.images.sizes_hw[position]
         end = self._ends[position]
         pixels = self._pixels[end - int(height) * int(width) * 3 : end].reshape(height, width, 3)
         if not self._decoded[position]:
-            pixels[:] = self.pictures.read(position)
+            pixels[:] = self.source.read(position)
             self._decoded[position] = 1
         return pixels
 

@@ -16,15 +16,15 @@ from transpose.data.augment import AugmentedFrame, sample_augmentation
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, training_instances
 from transpose.data.crops import crop_image, rows_under_crop
-from transpose.data.images import PictureFiles, PictureFolder, Pictures, PictureStore
-from transpose.data.picture_cache import CACHE_FOLDER, PictureCache
+from transpose.data.disk_image_cache import CACHE_FOLDER, DiskImageCache
+from transpose.data.images import ImageCache, ImageFiles, ImageFolder, ImageSource
 from transpose.data.workers import load_batches, share, slices
 from transpose.errors import InputError
 from transpose.geometry import box_to_center_scale, crop_affines
 from transpose.skeleton import Skeleton
 
 CACHE_BYTES = 2**30
-"""Decoded pictures that training keeps in memory."""
+"""Decoded images that training keeps in memory."""
 
 _ORDER, _AUGMENTATION = 0, 1
 """Streams of random numbers under one seed."""
@@ -77,7 +77,7 @@ class TrainingSamples:
     def __init__(
         self,
         annotations: CocoAnnotations,
-        pictures: PictureFolder,
+        image_folder: ImageFolder,
         skeleton: Skeleton,
         input_size: tuple[int, int],
         heatmap_size: tuple[int, int],
@@ -89,8 +89,8 @@ class TrainingSamples:
         """Select the persons.
 
         Args:
-            cache_bytes: decoded pictures kept in memory.
-            disk_bytes: decoded pictures kept beside the annotations; no sample depends on it.
+            cache_bytes: decoded images kept in memory.
+            disk_bytes: decoded images kept beside the annotations; no sample depends on it.
 
         Raises:
             InputError: there is nobody to train on.
@@ -105,13 +105,13 @@ class TrainingSamples:
         self.augmentation = augmentation
         self.seed = seed
         self._keypoints = persons.keypoints
-        # Without the pictures of nobody, more than half of COCO's, for which nothing needs to be kept.
+        # Without the images of nobody, more than half of COCO's, for which nothing needs to be kept.
         used, self._positions = np.unique(annotations.images.find(persons.image_ids), return_inverse=True)
-        self._images = annotations.images.select(used)
-        source: Pictures = PictureFiles(pictures, self._images)
+        self._table = annotations.images.select(used)
+        source: ImageSource = ImageFiles(image_folder, self._table)
         if disk_bytes:
-            source = PictureCache(source, annotations.source.parent / CACHE_FOLDER, disk_bytes)
-        self._pictures = PictureStore(source, self._images, cache_bytes)
+            source = DiskImageCache(source, annotations.source.parent / CACHE_FOLDER, disk_bytes)
+        self._images = ImageCache(source, self._table, cache_bytes)
         self._center, self._scale = box_to_center_scale(persons.boxes_xywh, input_size)
 
     def __len__(self) -> int:
@@ -140,12 +140,12 @@ class TrainingSamples:
             crop [h, w, 3] uint8, joints [K, 2] float64 in heatmap pixels, visible [K] bool.
 
         Raises:
-            InputError: the picture is missing or broken.
+            InputError: the image is missing or broken.
         """
         frame = self.frame(epoch, person)
         position, affine = int(self._positions[person]), frame.affine(self.input_size)
-        rows = rows_under_crop(affine, self.input_size, int(self._images.sizes_hw[position, 0]))
-        crop = crop_image(self._pictures.read(position, rows), affine, self.input_size)
+        rows = rows_under_crop(affine, self.input_size, int(self._table.sizes_hw[position, 0]))
+        crop = crop_image(self._images.read(position, rows), affine, self.input_size)
         return crop, *frame.place_keypoints(self._keypoints[person], self.heatmap_size, self.skeleton)
 
     def batch(self, epoch: int, persons: np.ndarray) -> TrainingBatch:
@@ -162,23 +162,23 @@ class TrainingSamples:
 
 
 class EvaluationCrops:
-    """Crops of boxes, in the order of their pictures, so that a process decodes hardly any picture twice."""
+    """Crops of boxes, in the order of their images, so that a process decodes hardly any image twice."""
 
     def __init__(
-        self, boxes: PersonBoxes, annotations: CocoAnnotations, pictures: PictureFolder, input_size: tuple[int, int]
+        self, boxes: PersonBoxes, annotations: CocoAnnotations, image_folder: ImageFolder, input_size: tuple[int, int]
     ) -> None:
         """Frame the boxes.
 
         Raises:
-            InputError: a box lies in a picture that the annotations do not know.
+            InputError: a box lies in an image that the annotations do not know.
         """
         self.input_size = input_size
         self._positions = annotations.images.find(boxes.image_ids)
         if (self._positions < 0).any():
             unknown = boxes.image_ids[self._positions < 0][0]
-            raise InputError(annotations.source, f"image {unknown}", None, "a box lies in this unknown picture")
+            raise InputError(annotations.source, f"image {unknown}", None, "a box lies in this unknown image")
         self.order = np.argsort(self._positions, kind="stable")
-        self._pictures = PictureFiles(pictures, annotations.images)
+        self._images = ImageFiles(image_folder, annotations.images)
         self._center, self._scale = box_to_center_scale(boxes.boxes_xywh, input_size)
         self._affines = crop_affines(self._center, self._scale, np.zeros(len(boxes)), input_size)
         self._latest: tuple[int, np.ndarray] | None = None
@@ -193,19 +193,19 @@ class EvaluationCrops:
             pinned: see `load_batches`.
 
         Raises:
-            InputError: a picture is missing or broken.
+            InputError: an image is missing or broken.
         """
         return load_batches(self.batch, slices(self.order, batch_size), workers, pinned)
 
     def batch(self, index: np.ndarray) -> EvaluationBatch:
         """The crops of boxes [B]."""
-        crops = [crop_image(self._picture(box), self._affines[box], self.input_size) for box in index.tolist()]
+        crops = [crop_image(self._image(box), self._affines[box], self.input_size) for box in index.tolist()]
         return EvaluationBatch(torch.from_numpy(np.stack(crops)), self._center[index], self._scale[index], index)
 
-    def _picture(self, box: int) -> np.ndarray:
+    def _image(self, box: int) -> np.ndarray:
         position = int(self._positions[box])
         if self._latest is None or self._latest[0] != position:
-            self._latest = position, self._pictures.read(position)
+            self._latest = position, self._images.read(position)
         return self._latest[1]
 
 
@@ -227,7 +227,7 @@ def training_batches(
         pinned: see `load_batches`.
 
     Raises:
-        InputError: a picture is missing or broken.
+        InputError: an image is missing or broken.
     """
     steps = slices(samples.order(epoch), batch_size)[start_step:]
     persons = [share(step, rank, processes) for step in steps]

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from transpose.data.coco import PERSON_CATEGORY
-from transpose.data.mpii_release import KEYPOINTS, MpiiPerson, MpiiPicture, read_release
-from transpose.data.mpii_split import HoldOut, ValidationList, split_pictures
-from transpose.data.picture_size import jpeg_size
+from transpose.data.image_size import jpeg_size
+from transpose.data.mpii_release import KEYPOINTS, MpiiImage, MpiiPerson, read_release
+from transpose.data.mpii_split import HoldOut, ValidationList, split_images
 from transpose.errors import InputError
 from transpose.files import atomic_paths, sha256_of_file, write_json
 from transpose.geometry import PIXELS_PER_SCALE_UNIT
@@ -18,45 +18,45 @@ _SHIFT_DOWN = 15.0
 """Image pixels for each unit of scale that the official family moves the crop down, to keep the feet in it."""
 
 _MOST_PERSONS = 1000
-"""Persons of one picture whose annotation ids stay clear of the next picture's."""
+"""Persons of one image whose annotation ids stay clear of the next image's."""
 
 
-def convert_mpii(release: Path, pictures: Path, validation: ValidationList | HoldOut, output: Path) -> dict[str, Any]:
-    """Write `train/` and `val/` of MPII into `output`, each with `annotations.json` and a link `images` to `pictures`.
+def convert_mpii(
+    release: Path, image_folder: Path, validation: ValidationList | HoldOut, output: Path
+) -> dict[str, Any]:
+    """Write `train/` and `val/` of MPII into `output`: `annotations.json` and a link `images` to `image_folder`.
 
     A person's box is the frame that the official family crops: centre 15 scale below `objpos`, and 200 scale wide and
-    high, which our crop then pads by 1.25. Frames may leave the picture, so `info.clip_boxes` is false. `area` is the
-    frame's, since MPII has no masks. Pixels count from 0. All persons of a picture go to the same split.
+    high, which our crop then pads by 1.25. Frames may leave the image, so `info.clip_boxes` is false. `area` is the
+    frame's, since MPII has no masks. Pixels count from 0. All persons of an image go to the same split.
 
     Returns:
         What `output`/conversion.json holds: sources, counts of both splits, and everything left out, by reason.
 
     Raises:
-        InputError: a file is missing or wrong, a picture is not there, or the validation set is empty, everything, or
+        InputError: a file is missing or wrong, an image is not there, or the validation set is empty, everything, or
             lists what the release does not have.
     """
     content = read_release(release)
-    labelled = [picture for picture in content.pictures if picture.is_train]
-    usable = [picture for picture in labelled if picture.persons]
-    splits = split_pictures(labelled, validation)
+    labelled = [image for image in content.images if image.is_train]
+    usable = [image for image in labelled if image.persons]
+    splits = split_images(labelled, validation)
     for name, chosen in splits.items():
         if not chosen:
-            raise InputError(release, None, None, f"no picture with a usable person is left for the split {name}")
+            raise InputError(release, None, None, f"no image with a usable person is left for the split {name}")
     persons = Counter(content.dropped_persons)
-    persons["of a validation picture, but not in the list"] = _persons_in(usable) - sum(
-        map(_persons_in, splits.values())
-    )
-    annotations = {name: _annotations(chosen, pictures) for name, chosen in splits.items()}
+    persons["of a validation image, but not in the list"] = _persons_in(usable) - sum(map(_persons_in, splits.values()))
+    annotations = {name: _annotations(chosen, image_folder) for name, chosen in splits.items()}
     record = {
         "release_sha256": sha256_of_file(release),
         "validation": _source(validation),
         "splits": {
-            name: {"pictures": len(values["images"]), "persons": len(values["annotations"])}
+            name: {"images": len(values["images"]), "persons": len(values["annotations"])}
             for name, values in annotations.items()
         },
         "dropped": {
-            "pictures": {
-                "test picture, without public labels": len(content.pictures) - len(labelled),
+            "images": {
+                "test image, without public labels": len(content.images) - len(labelled),
                 "without a usable person": len(labelled) - len(usable),
             },
             "persons": dict(sorted(persons.items())),
@@ -64,7 +64,7 @@ def convert_mpii(release: Path, pictures: Path, validation: ValidationList | Hol
         },
     }
     for name in annotations:
-        _link(output / name / "images", pictures)
+        _link(output / name / "images", image_folder)
     outputs = [*(output / name / "annotations.json" for name in annotations), output / "conversion.json"]
     with atomic_paths(*outputs) as (*files, conversion):
         for file, values in zip(files, annotations.values(), strict=True):
@@ -79,30 +79,30 @@ def _source(validation: ValidationList | HoldOut) -> dict[str, Any]:
     return {"hold_out": validation.share, "seed": validation.seed}
 
 
-def _persons_in(pictures: Iterable[MpiiPicture]) -> int:
-    return sum(len(picture.persons) for picture in pictures)
+def _persons_in(images: Iterable[MpiiImage]) -> int:
+    return sum(len(image.persons) for image in images)
 
 
-def _annotations(pictures: Iterable[MpiiPicture], folder: Path) -> dict[str, Any]:
-    images, annotations = [], []
-    for picture in pictures:
-        height, width = jpeg_size(folder / picture.file_name)
-        images.append({"id": picture.number, "file_name": picture.file_name, "height": height, "width": width})
-        annotations += [_annotation(picture, person) for person in picture.persons]
+def _annotations(images: Iterable[MpiiImage], folder: Path) -> dict[str, Any]:
+    records, annotations = [], []
+    for image in images:
+        height, width = jpeg_size(folder / image.file_name)
+        records.append({"id": image.number, "file_name": image.file_name, "height": height, "width": width})
+        annotations += [_annotation(image, person) for person in image.persons]
     return {
         "info": {"description": "MPII Human Pose 1.1, converted; pixels count from 0", "clip_boxes": False},
-        "images": images,
+        "images": records,
         "annotations": annotations,
         "categories": [{"id": PERSON_CATEGORY, "name": "person", "keypoints": list(KEYPOINTS)}],
     }
 
 
-def _annotation(picture: MpiiPicture, person: MpiiPerson) -> dict[str, Any]:
+def _annotation(image: MpiiImage, person: MpiiPerson) -> dict[str, Any]:
     side = PIXELS_PER_SCALE_UNIT * person.scale
     x, y = person.centre_xy[0], person.centre_xy[1] + _SHIFT_DOWN * person.scale
     return {
-        "id": _MOST_PERSONS * picture.number + person.number,
-        "image_id": picture.number,
+        "id": _MOST_PERSONS * image.number + person.number,
+        "image_id": image.number,
         "category_id": PERSON_CATEGORY,
         # The centre of a box lies at x + (w - 1) / 2 (`geometry.box_to_center_scale`).
         "bbox": [x - (side - 1) / 2, y - (side - 1) / 2, side, side],

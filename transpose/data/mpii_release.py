@@ -1,4 +1,4 @@
-"""MPII's official annotation file, `mpii_human_pose_v1_u12_1.mat`, as plain pictures and persons.
+"""MPII's official annotation file, `mpii_human_pose_v1_u12_1.mat`, as plain images and persons.
 
 Matlab counts pixels from 1: every coordinate here is one less, so that 0 is the centre of the first pixel.
 """
@@ -31,7 +31,7 @@ class MpiiPerson:
     """A person with all that training and PCKh need."""
 
     number: int
-    """Position in the picture's `annorect`, from 1."""
+    """Position in the image's `annorect`, from 1."""
     centre_xy: tuple[float, float]
     """`objpos`, image pixels from 0."""
     scale: float
@@ -43,8 +43,8 @@ class MpiiPerson:
 
 
 @dataclass(frozen=True)
-class MpiiPicture:
-    """A picture of the release and its usable persons."""
+class MpiiImage:
+    """An image of the release and its usable persons."""
 
     number: int
     """Position in `annolist`, from 1."""
@@ -58,11 +58,11 @@ class MpiiPicture:
 class MpiiRelease:
     """The whole file."""
 
-    pictures: list[MpiiPicture]
+    images: list[MpiiImage]
     dropped_persons: Counter[str]
-    """Persons of training pictures that cannot be used, by reason."""
+    """Persons of training images that cannot be used, by reason."""
     dropped_joints: Counter[str]
-    """Joints of training pictures that cannot be used, by reason."""
+    """Joints of training images that cannot be used, by reason."""
 
 
 def read_release(path: Path) -> MpiiRelease:
@@ -74,7 +74,7 @@ def read_release(path: Path) -> MpiiRelease:
     release = _load(path)
     entries, is_train = _structs(getattr(release, "annolist", None)), np.ravel(getattr(release, "img_train", ()))
     if not entries or len(entries) != len(is_train):
-        problem = f"annolist has {len(entries)} pictures and img_train {len(is_train)} marks"
+        problem = f"annolist has {len(entries)} images and img_train {len(is_train)} marks"
         raise InputError(path, "RELEASE", None, problem)
     result = MpiiRelease([], Counter(), Counter())
     for number, (entry, train) in enumerate(zip(entries, is_train.tolist(), strict=True), start=1):
@@ -82,7 +82,7 @@ def read_release(path: Path) -> MpiiRelease:
         if not isinstance(name, str) or not name:
             raise InputError(path, f"annolist({number})", "image.name", "missing")
         persons = _persons(entry, result) if train else ()
-        result.pictures.append(MpiiPicture(number, name, bool(train), persons))
+        result.images.append(MpiiImage(number, name, bool(train), persons))
     return result
 
 

@@ -47,28 +47,28 @@ _SAME_MASK = 0.99
 """Overlap (intersection over union) from which a rendered figure is the annotated person."""
 
 Labels = tuple[np.ndarray, np.ndarray, tuple[str, ...]]
-"""Figures and bones [H, W] of one picture, and the bones' names; see `part_labels`."""
+"""Figures and bones [H, W] of one image, and the bones' names; see `part_labels`."""
 
 
 @dataclass(frozen=True)
 class PartLabels:
-    """M pictures of one size with N annotated persons."""
+    """M images of one size with N annotated persons."""
 
     image_ids: np.ndarray
     """[M] int64."""
     parts: np.ndarray
     """[M, H, W] uint8: position in `PARTS`, whoever's part it is; `NOBODY` elsewhere."""
     owners: np.ndarray
-    """[M, H, W] uint8: number of the person among its picture's; `NOBODY` also where somebody is not annotated."""
+    """[M, H, W] uint8: number of the person among its image's; `NOBODY` also where somebody is not annotated."""
     annotation_ids: np.ndarray
     """[N] int64."""
-    pictures: np.ndarray
+    image_positions: np.ndarray
     """[N] int64: position in `image_ids`."""
     numbers: np.ndarray
     """[N] int64: the person's value in `owners`."""
 
     def of(self, annotation_id: int) -> tuple[np.ndarray, np.ndarray]:
-        """The parts [H, W] uint8 in a person's picture, and [H, W] bool: this is the person.
+        """The parts [H, W] uint8 in a person's image, and [H, W] bool: this is the person.
 
         Raises:
             KeyError: there is no such person.
@@ -76,8 +76,8 @@ class PartLabels:
         found = np.flatnonzero(self.annotation_ids == annotation_id)
         if not len(found):
             raise KeyError(annotation_id)
-        picture = self.pictures[found[0]]
-        return self.parts[picture], self.owners[picture] == self.numbers[found[0]]
+        image = self.image_positions[found[0]]
+        return self.parts[image], self.owners[image] == self.numbers[found[0]]
 
 
 def write_part_labels(settings: SyntheticSource, split: str, annotations: Path, jobs: int, output: Path) -> None:
@@ -88,11 +88,11 @@ def write_part_labels(settings: SyntheticSource, split: str, annotations: Path, 
         jobs: processes; the labels do not depend on it.
 
     Raises:
-        InputError: the settings have no such split, or the annotations are missing, ill-formed, or of other pictures.
+        InputError: the settings have no such split, or the annotations are missing, ill-formed, or of other images.
     """
     content = read_json(annotations)
     image_ids = unique_ids(annotations, read_records(annotations, content, "images"), "image")
-    persons = _persons_of_pictures(annotations, read_records(annotations, content, "annotations"), image_ids)
+    persons = _persons_of_images(annotations, read_records(annotations, content, "annotations"), image_ids)
     label = partial(part_labels, settings, split)
     parts, owners, numbers = [], [], []
     with _each(label, image_ids - 1, jobs) as rendered:
@@ -108,7 +108,7 @@ def write_part_labels(settings: SyntheticSource, split: str, annotations: Path, 
         parts=np.stack(parts),
         owners=np.stack(owners),
         annotation_ids=np.array([person["id"] for own in persons for person in own], dtype=np.int64),
-        pictures=np.repeat(np.arange(len(persons)), [len(own) for own in persons]),
+        image_positions=np.repeat(np.arange(len(persons)), [len(own) for own in persons]),
         numbers=np.array(numbers, dtype=np.int64),
     )
 
@@ -141,7 +141,7 @@ def persons_of_figures(source: Path, figures: np.ndarray, persons: list[dict[str
 
     Args:
         source: the annotation file, for messages.
-        persons: annotations of this picture.
+        persons: annotations of this image.
 
     Raises:
         InputError: a person's mask is missing, or no figure fills it.
@@ -152,23 +152,25 @@ def persons_of_figures(source: Path, figures: np.ndarray, persons: list[dict[str
         inside = figures[mask & (figures >= 0)]
         drawn = figures == np.bincount(inside).argmax() if len(inside) else np.zeros_like(mask)
         if (drawn & mask).sum() < _SAME_MASK * (drawn | mask).sum():
-            raise InputError(source, record, "segmentation", "nobody of this shape is in the picture rendered again")
+            raise InputError(source, record, "segmentation", "nobody of this shape is in the image rendered again")
         owners[drawn] = number
     return owners
 
 
-def _persons_of_pictures(
+def _persons_of_images(
     source: Path, records: list[dict[str, Any]], image_ids: np.ndarray
 ) -> list[list[dict[str, Any]]]:
-    """Annotations of each picture, crowds left out."""
+    """Annotations of each image, crowds left out."""
     ids = unique_ids(source, records, "annotation")
 
     def name(position: int) -> str:
         return f"annotation {ids[position]}"
 
-    images = column(source, records, "image_id", as_integers, name)
+    image_of = column(source, records, "image_id", as_integers, name)
     crowd = column(source, records, "iscrowd", as_flags, name)
-    return [[records[position] for position in np.flatnonzero((images == image) & ~crowd)] for image in image_ids]
+    return [
+        [records[position] for position in np.flatnonzero((image_of == image_id) & ~crowd)] for image_id in image_ids
+    ]
 
 
 def _mask(source: Path, person: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:
@@ -186,13 +188,13 @@ def _mask(source: Path, person: dict[str, Any], shape: tuple[int, ...]) -> np.nd
 
 
 @contextmanager
-def _each(label: Callable[[int], Labels], pictures: np.ndarray, jobs: int) -> Iterator[Iterable[Labels]]:
-    """Labels of pictures [M] in order, made by `jobs` processes."""
+def _each(label: Callable[[int], Labels], images: np.ndarray, jobs: int) -> Iterator[Iterable[Labels]]:
+    """Labels of images [M] in order, made by `jobs` processes."""
     if jobs == 1:
-        yield map(label, pictures.tolist())
+        yield map(label, images.tolist())
         return
     with (
         living_pool(jobs),
         ProcessPoolExecutor(jobs, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as pool,
     ):
-        yield pool.map(label, pictures.tolist(), chunksize=8)
+        yield pool.map(label, images.tolist(), chunksize=8)

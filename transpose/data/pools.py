@@ -1,4 +1,4 @@
-"""Processes that render pictures beside each other."""
+"""Processes that render images beside each other."""
 
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool

@@ -15,10 +15,10 @@ def simulated_boxes(annotations: CocoAnnotations, errors: SimulatedBoxes) -> Per
 
     Centres shift normally, sides stretch log-normally; some persons are missed, some found twice (with twice the jitter
     and a lower score), and a Poisson number of boxes of real sizes holds nobody. Scores are beta-distributed. A
-    picture's boxes depend on the seed, its id, its own persons and the set of all persons' sizes, never on an order.
+    image's boxes depend on the seed, its id, its own persons and the set of all persons' sizes, never on an order.
 
     Returns:
-        boxes clipped to their pictures, by picture id; none belongs to an annotated person.
+        boxes clipped to their images, by image id; none belongs to an annotated person.
     """
     persons = annotations.persons
     persons = persons.select(~persons.is_crowd & (persons.areas > 0))
@@ -39,7 +39,7 @@ def simulated_boxes(annotations: CocoAnnotations, errors: SimulatedBoxes) -> Per
 def _detect(
     boxes: np.ndarray, sizes_wh: np.ndarray, image_id: int, size_hw: np.ndarray, errors: SimulatedBoxes
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes [n, 4] and scores [n] of one picture with persons' boxes [P, 4]."""
+    """Boxes [n, 4] and scores [n] of one image with persons' boxes [P, 4]."""
     rng = np.random.default_rng(np.random.SeedSequence(errors.seed, spawn_key=(image_id,)))
     first = boxes[rng.random(len(boxes)) >= errors.miss_probability]
     scores = _scores(errors.true_score_mean, len(first), errors, rng)
@@ -64,7 +64,7 @@ def _jitter(boxes: np.ndarray, factor: float, errors: SimulatedBoxes, rng: np.ra
 def _boxes_of_nobody(
     sizes_wh: np.ndarray, size_hw: np.ndarray, errors: SimulatedBoxes, rng: np.random.Generator
 ) -> np.ndarray:
-    """[n, 4] boxes with the size of some person, placed uniformly where they fit into the picture."""
+    """[n, 4] boxes with the size of some person, placed uniformly where they fit into the image."""
     count = int(rng.poisson(errors.false_positives)) if len(sizes_wh) else 0
     sides = np.minimum(sizes_wh[rng.integers(len(sizes_wh), size=count)], size_hw[::-1]) if count else np.empty((0, 2))
     return np.concatenate([rng.random(sides.shape) * (size_hw[::-1] - sides), sides], axis=1)

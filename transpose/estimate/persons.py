@@ -34,8 +34,8 @@ def labelled_persons(plan: Plan, split: Split) -> Crops:
     if annotations.is_file():
         return Crops(len(training_instances(load_annotations(annotations, dataset.skeleton))), "its annotations")
     if isinstance(dataset.source, SyntheticSource):
-        pictures = dataset.source.pictures[split.split]
-        expected = round(pictures * settings.rendered_persons_per_picture)
+        images = dataset.source.images[split.split]
+        expected = round(images * settings.rendered_persons_per_image)
         return Crops(expected, "expected, not rendered yet")
     return Crops(None, "unknown: no annotations yet, nothing in estimate.persons")
 

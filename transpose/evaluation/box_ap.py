@@ -23,7 +23,7 @@ from transpose.study.layout import ResultsLayout
 
 STATISTICS = ("AP", "AP50", "AP75", "APS", "APM", "APL", "AR1", "AR10", "AR", "ARS", "ARM", "ARL")
 """The COCO box evaluation's figures, in its order: fractions, and -1 where there is nobody to find. AR is at 100 boxes
-a picture."""
+an image."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class BoxReport(Settings):
 
 
 def evaluate_person_boxes(annotations: CocoAnnotations, boxes: PersonBoxes) -> BoxMetrics:
-    """Evaluate boxes with pycocotools: IoU 0.50:0.95, at most 100 boxes a picture, crowds ignored.
+    """Evaluate boxes with pycocotools: IoU 0.50:0.95, at most 100 boxes an image, crowds ignored.
 
     Raises:
-        InputError: a box lies in a picture that the annotations do not have.
+        InputError: a box lies in an image that the annotations do not have.
     """
     unknown = np.flatnonzero(annotations.images.find(boxes.image_ids) < 0)
     if len(unknown):

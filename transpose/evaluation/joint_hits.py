@@ -1,4 +1,4 @@
-"""Which pictures' joints were found: all that PCKh needs, small enough to resample."""
+"""Which images' joints were found: all that PCKh needs, small enough to resample."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path

@@ -10,8 +10,8 @@ from transpose.config.bootstrap import Bootstrap
 from transpose.config.precision import Precisions
 from transpose.config.study import Analysis
 from transpose.config.training import Precision
+from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
-from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import paired_difference
@@ -81,7 +81,7 @@ def write_precisions(inputs: AnalysisInput) -> None:
         )
         for precision in inputs.settings(RecordKind.PRECISIONS, Precisions).precisions
     }
-    crops = EvaluationCrops(persons, known, pictures_beside(known.source), recipe.variant.input_size)
+    crops = EvaluationCrops(persons, known, image_source_of(known.source), recipe.variant.input_size)
     computed = predict_in_each({"fp32": exact, **others}, exact.batches(crops))
     measured = {
         precision: evaluate_keypoints(known, finish_predictions(one.predictions, persons, protocol, skeleton), skeleton)

@@ -5,8 +5,8 @@ from itertools import product
 
 from transpose.config.study import Analysis, Protocol
 from transpose.data.boxes import PersonBoxes
+from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
-from transpose.data.pictures import pictures_beside
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.side_records import ProtocolAblationReport
@@ -62,7 +62,7 @@ def write_protocol_ablation(inputs: AnalysisInput) -> None:
         InputError: a file is missing or wrong, or the weights are of a model that has diverged.
     """
     model, persons, known = trained_model(inputs), inputs.boxes, inputs.annotations
-    crops = EvaluationCrops(persons, known, pictures_beside(known.source), model.variant.input_size)
+    crops = EvaluationCrops(persons, known, image_source_of(known.source), model.variant.input_size)
     results, images, counted = [], 0, 0
     for one, found in predict_combinations(model, model.batches(crops), persons):
         metrics = evaluate_keypoints(known, found, model.skeleton)

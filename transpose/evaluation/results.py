@@ -45,15 +45,15 @@ def read_results(path: Path, skeleton: Skeleton) -> PoseResults:
 
 
 def read_results_on(path: Path, annotations: CocoAnnotations, skeleton: Skeleton) -> PoseResults:
-    """Read a file of COCO keypoint results on the pictures of an annotation file.
+    """Read a file of COCO keypoint results on the images of an annotation file.
 
     Raises:
-        InputError: as `read_results`, or a result is of another picture.
+        InputError: as `read_results`, or a result is of another image.
     """
     results = read_results(path, skeleton)
     unknown = np.flatnonzero(annotations.images.find(results.image_ids) < 0)
     if len(unknown):
-        problem = f"{results.image_ids[unknown[0]]} is no picture of {annotations.source}"
+        problem = f"{results.image_ids[unknown[0]]} is no image of {annotations.source}"
         raise InputError(path, f"record[{unknown[0]}]", "image_id", problem)
     return results
 

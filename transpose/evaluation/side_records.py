@@ -50,11 +50,11 @@ class PrecisionResult(Settings):
     difference: float
     """AP minus that of fp32, as a fraction."""
     interval: tuple[float, float]
-    """Paired bootstrap interval of the difference over pictures: low, high."""
+    """Paired bootstrap interval of the difference over images: low, high."""
     same_peak: float
     """Share of heatmaps, one for each box and keypoint, whose maximum is at the same pixel."""
     median_shift: float
-    """Median distance of a box's keypoints from where fp32 has them, in pixels of the picture."""
+    """Median distance of a box's keypoints from where fp32 has them, in pixels of the image."""
     far_shift: float
     """The distance that 99 % of the keypoints stay within."""
 

@@ -17,13 +17,13 @@ def write_submission(predictions: Path, annotations: Path, skeleton: Skeleton, o
     """Pack COCO keypoint results; `output` is named as the server asks: `person_keypoints_TESTSET_NAME_results.zip`.
 
     Args:
-        annotations: the test set's image-info file; predictions of other pictures are refused, as the server would.
+        annotations: the test set's image-info file; predictions of other images are refused, as the server would.
 
     Returns:
         Number of persons.
 
     Raises:
-        InputError: the predictions are no COCO results, hold nobody, or are of a picture outside of the test set.
+        InputError: the predictions are no COCO results, hold nobody, or are of an image outside of the test set.
     """
     results = read_results_on(predictions, load_annotations(annotations, skeleton), skeleton)
     if not len(results):

@@ -28,7 +28,7 @@ KIND_WORDS = {
 }
 
 FOOTNOTES = [
-    "AP and differences to the intact model in points, with paired 95 % bootstrap intervals over pictures; with several"
+    "AP and differences to the intact model in points, with paired 95 % bootstrap intervals over images; with several"
     " seeds values and ends are averaged. Below zero, the model is worse when changed.",
     "Head off: what the head gathers is set to zero (Michel et al. 2019). All heads off: the layer still adds the bias"
     " of its output projection and has its feed-forward block. Layer off: the layer hands its input on.",
@@ -154,5 +154,5 @@ def _ordinal(index: int | None) -> int | None:
 
 
 def _note(report: AttentionAblationReport) -> str:
-    counts = f"{report.images:,} pictures, {report.persons:,} persons"
+    counts = f"{report.images:,} images, {report.persons:,} persons"
     return f"{BOX_WORDS[report.boxes_kind]}; {protocol_words(report.protocol)}; {counts}"

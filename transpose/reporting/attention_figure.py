@@ -90,7 +90,7 @@ def draw_attention(
 
 
 def _mosaic(crop: np.ndarray, maps: np.ndarray, norm: LogNorm) -> np.ndarray:
-    """One picture [H, W, 3] in 0 to 1: in each row the crop, then areas [layers, K, h, w] over the grey crop."""
+    """One image [H, W, 3] in 0 to 1: in each row the crop, then areas [layers, K, h, w] over the grey crop."""
     layers, keypoints, height, width = maps.shape
     small = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA) / 255
     # Few grey levels: nothing is lost under the colours, and the file is half as large.
@@ -100,12 +100,12 @@ def _mosaic(crop: np.ndarray, maps: np.ndarray, norm: LogNorm) -> np.ndarray:
     for layer in range(layers):
         for column in range(keypoints + 1):
             x, y = _corner((height, width), layer, column)
-            picture = small
+            image = small
             if column:
                 area = maps[layer, column - 1]
                 opacity = np.where(area > norm.vmin, _OPACITY, 0.0)[..., None]
-                picture = (1 - opacity) * grey + opacity * _COLOURS(norm(area))[..., :3]
-            mosaic[y : y + height, x : x + width] = picture
+                image = (1 - opacity) * grey + opacity * _COLOURS(norm(area))[..., :3]
+            mosaic[y : y + height, x : x + width] = image
     return mosaic
 
 

@@ -19,7 +19,7 @@ from transpose.study.layout import RunId
 FOOTNOTES = [
     "Unflipped pass; a joint's query is the cell in which it is found, the places of the others are the annotations'."
     " Means over joints, attention averaged over heads (the .csv has every head). Intervals are 95 % bootstraps over"
-    " pictures; with several seeds values and ends are averaged.",
+    " images; with several seeds values and ends are averaged.",
     "× is a multiple of what uniform attention would put there. Own: the joint's neighbourhood; partner: its left-right"
     " partner's; relatives: those of joints that a limb connects it to; both less its own.",
     "Occluded joints are other joints, more wrists than noses: the table of body parts compares like with like.",
@@ -96,7 +96,7 @@ def statistics_section(report: StatisticsReport) -> Section:
 
 
 def difference_section(report: StatisticsReport) -> Section:
-    """Differences on the same pictures."""
+    """Differences on the same images."""
     rows = tuple(
         (
             _WHAT[one.what],
@@ -138,4 +138,4 @@ def _note(report: StatisticsReport) -> str:
     joints = f"{report.occluded_joints:,} occluded and {report.visible_joints:,} visible joints"
     reach = f"neighbourhoods reach {report.reach:g} widths of the crop"
     masks = f" ({report.persons_without_mask:,} without a mask)" if report.persons_without_mask else ""
-    return f"{report.images:,} pictures, {report.persons:,} persons{masks}, {joints}; {reach}"
+    return f"{report.images:,} images, {report.persons:,} persons{masks}, {joints}; {reach}"

@@ -23,7 +23,7 @@ GROUP_WORDS = {
     "elsewhere": "elsewhere",
 }
 _DIVISION_WORDS = {
-    "body_parts": "by the body parts seen in the picture, which rendering tells",
+    "body_parts": "by the body parts seen in the image, which rendering tells",
     "joint_neighbourhoods": "by the cells around labelled joints, for want of known body parts",
 }
 
@@ -32,7 +32,7 @@ HIDDEN_MINUS_SEEN = "hidden_minus_seen"
 FOOTNOTES = [
     "Hidden joints are labelled and occluded (v = 1), seen ones visible (v = 2); only those that the unflipped pass"
     " finds with a keypoint similarity (the term of OKS) of 0.5 or more, on annotated boxes. 95 % bootstraps over"
-    " pictures; with several seeds values and ends are averaged.",
+    " images; with several seeds values and ends are averaged.",
     "Hidden minus seen compares like with like: each kind of joint with itself, kinds weighing as often as they are"
     " hidden. So it is not the difference of the two columns before it.",
     "The joint's place: cells around where it was found, whatever is seen there, since attention is strong nearby and a"

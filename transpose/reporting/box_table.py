@@ -28,8 +28,8 @@ def _line(counts: BoxCounts, report: BoxReport | None) -> dict[str, object]:
         "count": counts.kept,
         "dropped": counts.dropped,
         "reasons": _reasons(counts),
-        "pictures": counts.pictures,
-        "pictures_without_boxes": counts.pictures_without_boxes,
+        "images": counts.images,
+        "images_without_boxes": counts.images_without_boxes,
         "box_AP": 100 * ap if ap >= 0 else float("nan"),
     }
 
@@ -37,15 +37,15 @@ def _line(counts: BoxCounts, report: BoxReport | None) -> dict[str, object]:
 def _reasons(counts: BoxCounts) -> str:
     """Why something gave no box, in words with numbers."""
     numbers = {
-        "broken pictures": counts.broken_pictures,
+        "unreadable images": counts.unreadable_images,
         "other categories": counts.other_categories,
-        "unknown pictures": counts.unknown_pictures,
+        "unknown images": counts.unknown_images,
     }
     if counts.annotated is not None:
         numbers |= {
             "crowds": counts.annotated.crowd,
             "without keypoints": counts.annotated.no_keypoints,
             "without area": counts.annotated.no_area,
-            "outside of the picture": counts.annotated.outside,
+            "outside of the image": counts.annotated.outside,
         }
     return ", ".join(f"{number} {words}" for words, number in numbers.items() if number)

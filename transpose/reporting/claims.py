@@ -236,7 +236,7 @@ def positions_help(differences: Sequence[tuple[str, str, Estimate]]) -> Claim:
     return Claim(
         "A sine embedding is better than a learnable one, and that better than none",
         "The paper's ablation of the position embedding on TransPose-R-A3.",
-        "AP of models that differ in the embedding alone, by paired bootstrap over pictures. The spread of trainings is"
+        "AP of models that differ in the embedding alone, by paired bootstrap over images. The spread of trainings is"
         " not in the interval.",
         tuple(
             Evidence(f"{better} against {worse}", "difference in AP (points)", estimate, 1, 100)

@@ -22,7 +22,7 @@ from transpose.study.layout import ResultsLayout
 
 FOOTNOTES = [
     "AP, AR and PCKh in per cent. ± is the standard deviation over seeds; the 95 % interval is a bootstrap over"
-    " pictures (averaged over seeds) and does not hold the spread of trainings.",
+    " images (averaged over seeds) and does not hold the spread of trainings.",
     "Params count a fixed position embedding, as the paper does. GMACs are multiply-accumulates of one crop, forward;"
     " * 'as printed' follows the tool behind the paper's GFLOPs, which counts a deconvolution on its output grid and"
     " adds elementwise work.",

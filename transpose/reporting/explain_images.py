@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from transpose.attention.maps.dependency import encoder_of
-from transpose.data.image_boxes import boxes_in_image
+from transpose.data.box_crops import boxes_in_image
 from transpose.data.images import read_upright_image
 from transpose.files import write_json
 from transpose.pose_model import CropKeypoints, PoseModel
@@ -53,7 +53,7 @@ def explain_images(
     shown = page_model(plain, crops, keypoints, byte_limit(1))
     flipped = "with" if model.protocol.flip_test else "without"
     about = f"Boxes as given; keypoints are predicted {flipped} the flip test."
-    title = f"Attention: {', '.join(dict.fromkeys(person.picture for person in persons))}"
+    title = f"Attention: {', '.join(dict.fromkeys(person.image for person in persons))}"
     page = ExplorerPage(title, about, model.skeleton, persons, {model.variant.input_size: crops}, [shown])
     write_page(page, folder / "explorer.html")
     records = [record for one in found for record in _records(one)]
@@ -74,7 +74,7 @@ def _records(image: ImagePoses) -> list[dict[str, object]]:
     poses = image.poses
     return [
         {
-            "picture": image.path.name,
+            "image": image.path.name,
             "box_xywh": box,
             "keypoints": [
                 {"keypoint": name, "xy": point, "confidence": score}

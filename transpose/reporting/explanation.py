@@ -14,8 +14,8 @@ from transpose.config.run_record import RunRecord
 from transpose.config.study import Explanation, Protocol
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations, training_instances
+from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationCrops
-from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
 from transpose.files import atomic_folder, write_json, write_npz
 from transpose.pose_model import CropKeypoints, PoseModel
@@ -41,10 +41,10 @@ def write_explanation(layout: ResultsLayout, run: RunId, dataset: str, split: st
     truth = load_annotations(annotations, skeleton)
     boxes = choose_persons(truth, settings.persons)
     model = load_to_explore(layout.train(run), skeleton, protocol)
-    crops = EvaluationCrops(boxes, truth, pictures_beside(annotations), model.variant.input_size)
-    pictures = crops.batch(np.arange(len(boxes))).crops
-    keypoints = model.find_keypoints(pictures)
-    passes = [model.explain(pictures, keypoints.points_xy, mirrored) for mirrored in (False, True)]
+    crops = EvaluationCrops(boxes, truth, image_source_of(annotations), model.variant.input_size)
+    images = crops.batch(np.arange(len(boxes))).crops
+    keypoints = model.find_keypoints(images)
+    passes = [model.explain(images, keypoints.points_xy, mirrored) for mirrored in (False, True)]
     write_npz(
         folder / "maps.npz",
         **{f"dependency_{areas.image_pass}": areas.dependency for areas in passes},
@@ -52,11 +52,11 @@ def write_explanation(layout: ResultsLayout, run: RunId, dataset: str, split: st
         queries=passes[0].queries,
         keypoints_xy=keypoints.points_xy,
         keypoint_scores=keypoints.scores,
-        crops=pictures.numpy(),
+        crops=images.numpy(),
     )
     records = _person_records(boxes, truth)
-    names = [f"{record['picture']}, person {record['annotation_id']}" for record in records]
-    draw_persons(model, pictures, keypoints, passes[0], names, settings.threshold, folder / "figures")
+    names = [f"{record['image']}, person {record['annotation_id']}" for record in records]
+    draw_persons(model, images, keypoints, passes[0], names, settings.threshold, folder / "figures")
     figures = {"pass": passes[0].image_pass, "grid": model.grid.size, "persons": records}
     write_json(folder / "persons.json", figures)
 
@@ -103,7 +103,7 @@ def draw_persons(
 
 
 def choose_persons(annotations: CocoAnnotations, count: int) -> PersonBoxes:
-    """Annotated boxes of the persons with most labelled keypoints, the larger first among equals, one a picture.
+    """Annotated boxes of the persons with most labelled keypoints, the larger first among equals, one an image.
 
     Raises:
         InputError: nobody is annotated with keypoints.
@@ -122,7 +122,7 @@ def _person_records(boxes: PersonBoxes, annotations: CocoAnnotations) -> list[di
     return [
         {
             "image_id": image_id,
-            "picture": names[annotations.image_index(image_id)],
+            "image": names[annotations.image_index(image_id)],
             "annotation_id": annotation_id,
             "box_xywh": box,
         }

@@ -14,8 +14,8 @@ from transpose.config.load import read_record
 from transpose.config.study import Explanation, Protocol
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, load_annotations
+from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationCrops
-from transpose.data.pictures import pictures_beside
 from transpose.errors import InputError
 from transpose.files import sha256_of_file
 from transpose.pose_model import CropKeypoints, PoseModel
@@ -73,14 +73,14 @@ def annotated_crops(annotations: CocoAnnotations, boxes: PersonBoxes, model: Pos
     """Crops of annotated boxes at a model's input size, and the truth in them.
 
     Raises:
-        InputError: a picture is missing or broken.
+        InputError: an image is missing or broken.
     """
     truth = crop_truth(annotations, model.variant)
     order = np.argsort(truth.annotation_ids)
     truth = truth.select(order[np.searchsorted(truth.annotation_ids[order], boxes.annotation_ids)])
-    crops = EvaluationCrops(boxes, annotations, pictures_beside(annotations.source), model.variant.input_size)
-    pictures = crops.batch(np.arange(len(boxes))).crops.numpy()
-    return PageCrops(pictures, truth.affines, truth.joints_xy, truth.visibility)
+    crops = EvaluationCrops(boxes, annotations, image_source_of(annotations.source), model.variant.input_size)
+    images = crops.batch(np.arange(len(boxes))).crops.numpy()
+    return PageCrops(images, truth.affines, truth.joints_xy, truth.visibility)
 
 
 def page_model(model: PoseModel, crops: PageCrops, found: CropKeypoints, limit: int) -> PageModel:

@@ -31,8 +31,8 @@ _COLOURS = 64
 class PagePerson:
     """Who is looked at."""
 
-    picture: str
-    """Name of the picture's file."""
+    image: str
+    """Name of the image's file."""
     annotation_id: int | None
     """None for a box that nobody has annotated."""
     box_xywh: tuple[float, ...]
@@ -121,7 +121,7 @@ def page_data(page: ExplorerPage) -> dict[str, Any]:
         "limbs": page.skeleton.limb_indices.tolist(),
         "persons": [
             {
-                "picture": person.picture,
+                "image": person.image,
                 "annotation": person.annotation_id,
                 "box": [round(value, 1) for value in person.box_xywh],
             }

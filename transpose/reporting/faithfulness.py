@@ -24,10 +24,10 @@ RANKING_WORDS = {
 
 FOOTNOTES = [
     "Unflipped pass; labelled joints with a keypoint similarity (the term of OKS) of 0.5 or more, on annotated boxes."
-    " Intervals are 95 % bootstraps over pictures; with several seeds values and ends are averaged.",
+    " Intervals are 95 % bootstraps over images; with several seeds values and ends are averaged.",
     "Attention: the last layer's row of the joint's cell, averaged over heads. Attention minus: the paired difference;"
     " for knock-outs and for areas of insertion attention is ahead above zero, for areas of deletion below.",
-    "Models have not seen pictures or keys with cells missing, which hurts in itself: compare rankings.",
+    "Models have not seen images or keys with cells missing, which hurts in itself: compare rankings.",
 ]
 
 
@@ -116,7 +116,7 @@ def agreement_section(report: FaithfulnessReport) -> Section:
     sayers = {"attention": "attention between joints", "nearness": "nearness of joints"}
     rows = [
         *(
-            ("hiding patches of the picture", RANKING_WORDS[one.ranking], words_of(one.correlation, 2))
+            ("hiding patches of the image", RANKING_WORDS[one.ranking], words_of(one.correlation, 2))
             for one in report.foretelling
         ),
         *(
@@ -151,7 +151,7 @@ def _numbers(report: FaithfulnessReport) -> Iterator[tuple[tuple[str, str, str, 
         if curve.margin is not None:
             yield (curve.direction, "last_layer", curve.ranking, "attention_minus_this_area"), curve.margin
     for one in report.foretelling:
-        yield ("occlusion", "picture", one.ranking, "rank_correlation"), one.correlation
+        yield ("occlusion", "image", one.ranking, "rank_correlation"), one.correlation
     for one in report.agreements:
         yield ("joint_influence", one.depth, one.said_by, f"rank_correlation_{one.effect}"), one.correlation
     for one in report.randomised:

@@ -32,7 +32,7 @@ FOOTNOTES = [
     "Supported: the whole 95 % interval lies on the side of zero that the claim foretells; not supported: on the other"
     " side; undecided: the interval holds zero. Verdicts hold for these models, trained as here, on these data; a small"
     " effect that is supported is still a small effect.",
-    "Intervals are bootstraps over pictures; the spread of trainings is not in them. Figures are not corrected for"
+    "Intervals are bootstraps over images; the spread of trainings is not in them. Figures are not corrected for"
     " their number: of a hundred undecided ones, a few will look decided.",
 ]
 
@@ -102,7 +102,7 @@ def section_of(claim: Claim, where: str) -> Section:
             one.model,
             one.measured,
             _words(one),
-            f"{one.estimate.count:,} of {one.estimate.images:,} pictures",
+            f"{one.estimate.count:,} of {one.estimate.images:,} images",
             one.verdict,
         )
         for one in claim.evidence

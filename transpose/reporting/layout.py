@@ -159,7 +159,7 @@ def _box_section(rows: list[Row]) -> Section:
             "Count": f"{row['count']:,}",
             "Dropped": f"{row['dropped']:,}",
             "Reasons": row["reasons"] or DASH,
-            "Pictures without": f"{row['pictures_without_boxes']:,}",
+            "Images without": f"{row['images_without_boxes']:,}",
             "Box AP": number(row["box_AP"]),
         }
         for row in rows
@@ -193,8 +193,8 @@ def _groups(table: pd.DataFrame, keys: tuple[str, ...]) -> list[list[Row]]:
 def _counts(rows: list[Row]) -> list[str]:
     pairs = sorted({(int(row["images"]), int(row["persons"])) for row in rows})
     if len(pairs) > 1:
-        raise ValueError(f"rows of one table stand on different pictures or persons: {pairs}")
-    return [f"{images:,} pictures, {persons:,} persons" for images, persons in pairs]
+        raise ValueError(f"rows of one table stand on different images or persons: {pairs}")
+    return [f"{images:,} images, {persons:,} persons" for images, persons in pairs]
 
 
 def number(value: float, digits: int = 1) -> str:

@@ -101,11 +101,11 @@ def _assumptions(estimate: StudyEstimate) -> list[str]:
     return [
         f"  {settings.training_tflops:g} TFLOP/s sustained in training, {settings.inference_tflops:g} in prediction",
         "    yours: `transpose cost VARIANT` on your GPU, then GMACs x images/s / 500",
-        f"  a backward pass is {settings.backward_passes:g} forward passes; loading pictures never holds the GPU up",
+        f"  a backward pass is {settings.backward_passes:g} forward passes; loading images never holds the GPU up",
         f"  GPU memory: {settings.state_bytes_per_parameter} bytes a parameter, what autograd keeps of a batch,"
         f" {_gib(settings.overhead_bytes):.1f} GiB beside it",
         "  attention is fused, as on CUDA, with dropout too; `unfused` keeps the L x L weights of each layer",
-        "  not counted: rendered pictures, others' weights, attention maps, tables and figures; predictions for",
+        "  not counted: rendered images, others' weights, attention maps, tables and figures; predictions for",
         "    submissions, at other input sizes and for the protocol ablation; all measures of attention",
     ]
 

@@ -45,7 +45,7 @@ def curve_of_history(variant: str, seed: int, history: Sequence[dict]) -> Traini
 def plot_accuracy_against_cost(rows: Sequence[ResultRow], path: Path) -> None:
     """AP or PCKh50 against multiply-accumulates and against parameters, for rows of one data set, split and box source.
 
-    Bars are bootstrap intervals over pictures, averaged over seeds. Rows without results or cost are left out and
+    Bars are bootstrap intervals over images, averaged over seeds. Rows without results or cost are left out and
     named.
 
     Raises:
@@ -143,9 +143,9 @@ def _common_heading(rows: Sequence[ResultRow]) -> str:
         raise ValueError(f"a figure shows one data set, split, box source and protocol, not {len(places)}")
     sizes = {(record.images, record.persons) for row in rows for record in row.evaluations}
     if len(sizes) > 1:
-        raise ValueError("rows of one figure stand on different pictures or persons")
+        raise ValueError("rows of one figure stand on different images or persons")
     first = rows[0]
-    counts = "".join(f"; {images:,} pictures, {persons:,} persons" for images, persons in sizes)
+    counts = "".join(f"; {images:,} images, {persons:,} persons" for images, persons in sizes)
     return f"{plain(first.dataset_title)}, {first.key.split}; {BOX_WORDS[first.key.box_kind]}{counts}"
 
 

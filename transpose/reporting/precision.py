@@ -1,4 +1,4 @@
-"""What cheaper arithmetic costs each model, beside fp32 on the same pictures."""
+"""What cheaper arithmetic costs each model, beside fp32 on the same images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from transpose.reporting.words import BOX_WORDS, protocol_words
 
 FOOTNOTES = [
     "AP in per cent and differences to fp32 in points, means over seeds, with paired 95 % bootstrap intervals over"
-    " pictures: the same weights, crops and protocol, the network alone in another arithmetic. Same peak: heatmaps, one"
+    " images: the same weights, crops and protocol, the network alone in another arithmetic. Same peak: heatmaps, one"
     " for each box and keypoint, whose maximum is at the same pixel. Shifts: of a box's keypoints, in pixels of the"
-    " picture. Rounding is the device's: another one may differ."
+    " image. Rounding is the device's: another one may differ."
 ]
 
 
@@ -112,7 +112,7 @@ def precision_section(rows: Sequence[PrecisionRow]) -> Section:
         "Device",
     )
     first = rows[0].report
-    counts = f"{first.images:,} pictures, {first.persons:,} persons"
+    counts = f"{first.images:,} images, {first.persons:,} persons"
     note = f"{BOX_WORDS[first.boxes_kind]}; {protocol_words(first.protocol)}; {counts}"
     return Section(f"{place_words(first)}: cheaper arithmetic", note, columns, cells)
 

@@ -118,5 +118,5 @@ def _nms_words(protocol: Protocol) -> str:
 
 
 def _note(report: ProtocolAblationReport) -> str:
-    counts = f"{report.images:,} pictures, {report.persons:,} persons"
+    counts = f"{report.images:,} images, {report.persons:,} persons"
     return f"{BOX_WORDS[report.boxes_kind]}; official row: {protocol_words(report.results[0].protocol)}; {counts}"

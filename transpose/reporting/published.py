@@ -32,7 +32,7 @@ class Benchmark(Settings):
     """A data set and split with published results."""
 
     title: str
-    images: PositiveInt | None = Field(default=None, description="Pictures it has; a part of it is not the benchmark.")
+    images: PositiveInt | None = Field(default=None, description="Images it has; a part of it is not the benchmark.")
     persons: PositiveInt | None = Field(default=None, description="Persons that count; fewer are not the benchmark.")
     metric: Accuracy = Field(description="The figure that a verdict is about.")
 

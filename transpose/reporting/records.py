@@ -25,7 +25,7 @@ class EvaluationRecord(Settings):
 
     key: EvaluationKey
     seed: NonNegativeInt
-    images: NonNegativeInt = Field(description="Pictures of the annotation file.")
+    images: NonNegativeInt = Field(description="Images of the annotation file.")
     persons: NonNegativeInt = Field(description="Annotated persons that count.")
     box_count: NonNegativeInt | None = Field(default=None, description="Boxes that the model was run on.")
     initialisation: str = Field(description="Where training started: a pretrained backbone, or from scratch.")
@@ -65,7 +65,7 @@ class ResultRow(Settings):
             first = self.evaluations[0]
             if (record.images, record.persons) != (first.images, first.persons):
                 raise ValueError(
-                    f"{self.key.variant} seed {record.seed} is of other pictures or persons than seed {first.seed}"
+                    f"{self.key.variant} seed {record.seed} is of other images or persons than seed {first.seed}"
                 )
         if len({record.seed for record in self.evaluations}) != len(self.evaluations):
             raise ValueError(f"{self.key.variant} has a seed twice")

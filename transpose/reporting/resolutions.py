@@ -22,7 +22,7 @@ from transpose.study.layout import RunId
 
 FOOTNOTES = [
     "AP and AR in per cent, means over seeds; differences in points to the same weights at the size trained at."
-    " Intervals are bootstraps over pictures, averaged over seeds.",
+    " Intervals are bootstraps over images, averaged over seeds.",
     "resampled: the embedding is carried over to the new grid bilinearly, corners aligned, as the paper did;"
     " recomputed: the sine formula is evaluated on the new grid. A learnable embedding can only be resampled, and"
     " without an embedding there is but one way.",
@@ -168,7 +168,7 @@ def _embedding(recipe: Recipe) -> str:
 def _caption(rows: list[ResolutionRow]) -> str:
     report = rows[0].reports[0]
     trained = ", ".join(dict.fromkeys(size_words(row.recipe.variant.input_size) for row in rows))
-    counts = f"{report.images:,} pictures, {report.persons:,} persons"
+    counts = f"{report.images:,} images, {report.persons:,} persons"
     return (
         f"{report.dataset_title}, {report.split}; {BOX_WORDS[report.boxes_kind]}; {counts}\n"
         f"trained at {trained}; {protocol_words(report.protocol)}"
@@ -179,4 +179,4 @@ def _note(report: EvaluationReport) -> str:
     parts = [BOX_WORDS[report.boxes_kind], protocol_words(report.protocol)]
     if report.protocol.decoder == Protocol().decoder:
         parts.append(f"DARK's kernel stays {report.protocol.blur_kernel} heatmap pixels at every size")
-    return "; ".join([*parts, f"{report.images:,} pictures, {report.persons:,} persons"])
+    return "; ".join([*parts, f"{report.images:,} images, {report.persons:,} persons"])

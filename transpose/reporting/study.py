@@ -110,7 +110,7 @@ def _evaluations(files: StudyFiles, variant: str, setting: EvalSetting) -> Itera
         report = files.report(run, setting)
         if report is not None:
             notes = _notes(report, files.layout.train(run), files.recipes[variant])
-            left_out = _note_of_broken_pictures(files, setting)
+            left_out = _note_of_broken_images(files, setting)
             yield _evaluation_record(report, (*notes, *left_out))
 
 
@@ -158,9 +158,9 @@ def _box_rows(files: StudyFiles, setting: EvalSetting) -> Iterator[BoxRow]:
         yield read_record(BoxCounts, counts), report
 
 
-def _note_of_broken_pictures(files: StudyFiles, setting: EvalSetting) -> list[str]:
-    broken = [counts.broken_pictures for counts, _ in _box_rows(files, setting)]
-    return [f"{number:,} broken pictures left out" for number in broken if number]
+def _note_of_broken_images(files: StudyFiles, setting: EvalSetting) -> list[str]:
+    broken = [counts.unreadable_images for counts, _ in _box_rows(files, setting)]
+    return [f"{number:,} unreadable images left out" for number in broken if number]
 
 
 def _ablations(files: StudyFiles, setting: EvalSetting) -> Iterator[AblationRecord]:

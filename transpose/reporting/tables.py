@@ -26,7 +26,7 @@ def comparison_table(rows: list[ResultRow], published: Published, tolerance: flo
     """One row a variant, data set, split, box source and protocol, in the order given.
 
     `metric` is the figure that a row is about, here AP. `AP_std` is the spread over seeds (NaN for one), `AP_low` and
-    `AP_high` the bootstrap interval over pictures, averaged over seeds. `published_AP` and `difference` are NaN where
+    `AP_high` the bootstrap interval over images, averaged over seeds. `published_AP` and `difference` are NaN where
     the protocols are not comparable; `verdict` then says why.
     """
     return pd.DataFrame(
@@ -96,7 +96,7 @@ def counterpart(row: ResultRow, published: Published) -> tuple[PublishedRow | No
     """The published row that this one may stand beside; else none, and the reason.
 
     Only the whole published benchmark with the published source of boxes, at the published input size and by the
-    official protocol, is comparable: a different picture count means another data set under the same name.
+    official protocol, is comparable: a different image count means another data set under the same name.
     """
     kind = row.key.box_kind
     if row.published is None:
@@ -120,7 +120,7 @@ def counterpart(row: ResultRow, published: Published) -> tuple[PublishedRow | No
     boxes = published.boxes[target.boxes].count
     for record in row.evaluations:
         if benchmark.images is not None and record.images != benchmark.images:
-            return None, f"{record.images} pictures instead of {benchmark.images}"
+            return None, f"{record.images} images instead of {benchmark.images}"
         if benchmark.persons is not None and record.persons != benchmark.persons:
             return None, f"{record.persons} persons instead of {benchmark.persons}"
         if boxes is not None and record.box_count != boxes:

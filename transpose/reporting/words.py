@@ -15,7 +15,7 @@ BOX_WORDS: dict[BoxKind, str] = {
 DEPTH_WORDS = {
     "last_layer": "as keys of the last layer",
     "all_layers": "as keys of all layers",
-    "picture": "in the picture",
+    "image": "in the image",
 }
 """The ways in which cells are taken away."""
 

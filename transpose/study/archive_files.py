@@ -32,10 +32,10 @@ class ArchiveFiles:
         return source.splits[wildcards.split]
 
     def needed_for(self, wildcards: BoxWildcards) -> list[Path]:
-        """What has to be there before a split can be arranged: proven archives, and pictures if they are unpacked."""
+        """What has to be there before a split can be arranged: proven archives, and images if they are unpacked."""
         split, resources = self.split(wildcards), self.resources
         images = resources.manifest if self._unpacks(wildcards.dataset) else resources.archive_digest
-        return [resources.archive_digest(split.annotations), images(split.pictures)]
+        return [resources.archive_digest(split.annotations), images(split.images)]
 
     def of_study(self) -> dict[str, bool]:
         """Archives that the study's splits come from, and whether each is unpacked."""
@@ -46,11 +46,11 @@ class ArchiveFiles:
             source = self.datasets[split.dataset].source
             if isinstance(source, ArchivesSource):
                 used.setdefault(source.splits[split.split].annotations, False)
-                used[source.splits[split.split].pictures] = source.pictures == "unpacked"
+                used[source.splits[split.split].images] = source.images == "unpacked"
         return used
 
     def unpacked_option(self, wildcards: BoxWildcards) -> list[str]:
-        """Option that names the folder of unpacked archives; none if pictures stay in theirs."""
+        """Option that names the folder of unpacked archives; none if images stay in theirs."""
         return [f"--unpacked={self.resources.unpacked}"] if self._unpacks(wildcards.dataset) else []
 
     def names_of_data_sets(self) -> str:
@@ -61,4 +61,4 @@ class ArchiveFiles:
 
     def _unpacks(self, dataset: str) -> bool:
         source = self.datasets[dataset].source
-        return isinstance(source, ArchivesSource) and source.pictures == "unpacked"
+        return isinstance(source, ArchivesSource) and source.images == "unpacked"

@@ -54,7 +54,7 @@ def _splits(dataset: Dataset) -> list[str]:
         return ["val"]
     if isinstance(source, FolderSource):
         return list(source.folders)
-    return list(source.splits if isinstance(source, ArchivesSource) else source.pictures)
+    return list(source.splits if isinstance(source, ArchivesSource) else source.images)
 
 
 def _check_released(recipes: Mapping[str, Recipe], source: str) -> None:

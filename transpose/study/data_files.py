@@ -28,7 +28,7 @@ class DataFiles:
         return self.split_annotations(Split(dataset=wildcards.dataset, split=wildcards.split))
 
     def split_annotations(self, split: Split) -> str:
-        """Annotation file of a split; its pictures are beside it, or where `pictures.json` beside it says."""
+        """Annotation file of a split; its images are beside it, or where `images.json` beside it says."""
         source = self.datasets[split.dataset].source
         if isinstance(source, PhotographsSource):
             return os.path.relpath(PHOTOGRAPHS / "annotations.json")
@@ -37,7 +37,7 @@ class DataFiles:
         return str(self.resources.annotations(split.dataset, split.split))
 
     def unsifted_annotations(self, wildcards: BoxWildcards) -> str:
-        """Annotation file of a user's own split, out of which broken pictures are sifted."""
+        """Annotation file of a user's own split, out of which unreadable images are sifted."""
         source = self.datasets[wildcards.dataset].source
         if not isinstance(source, FolderSource):
             raise TypeError(f"{wildcards.dataset} is no folder")
@@ -56,7 +56,7 @@ class DataFiles:
         )
 
     def names_of_sifted(self) -> str:
-        """Regular expression of the data sets whose broken pictures are left out; it matches nothing if none is."""
+        """Regular expression of the data sets whose unreadable images are left out; it matches nothing if none is."""
         return alternatives(name for name, dataset in self.datasets.items() if _is_sifted(dataset))
 
     def keypoints(self) -> int:
@@ -90,4 +90,4 @@ class DataFiles:
 
 
 def _is_sifted(dataset: Dataset) -> bool:
-    return isinstance(dataset.source, FolderSource) and dataset.source.broken_pictures == "skip"
+    return isinstance(dataset.source, FolderSource) and dataset.source.unreadable_images == "skip"

@@ -199,7 +199,7 @@ class ResourcesLayout:
     root: Path
 
     def annotations(self, dataset: str, split: str) -> Path:
-        """Annotations of a split; images are in `images/` beside it, or where `pictures.json` beside it says."""
+        """Annotations of a split; images are in `images/` beside it, or where `images.json` beside it says."""
         return self.root / dataset / split / "annotations.json"
 
     def part_labels(self, dataset: str, split: str) -> Path:

@@ -63,6 +63,6 @@ class TrainingFiles:
         training = self.recipes[variant].training
         return training.gpus * training.threads
 
-    def picture_cache_gb(self, variant: str) -> str:
-        """GB of disk for a training's decoded pictures, as text: Snakemake counts whole numbers only."""
-        return str(self.recipes[variant].training.picture_cache_gb)
+    def image_cache_gb(self, variant: str) -> str:
+        """GB of disk for a training's decoded images, as text: Snakemake counts whole numbers only."""
+        return str(self.recipes[variant].training.image_cache_gb)

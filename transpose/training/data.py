@@ -9,7 +9,7 @@ from transpose.skeleton import Skeleton
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Annotation files, each with its pictures where `data.pictures.pictures_beside` finds them."""
+    """Annotation files, each with its images where `data.image_source.image_source_of` finds them."""
 
     train: Path
     validation: Path

@@ -120,8 +120,8 @@ class TrainingRun:
         Raises:
             Interrupted: SIGTERM or SIGINT arrived; the checkpoint is written.
             DivergedError: loss or weights are not finite; the last checkpoint is from before.
-            InputError: a picture is broken, a GPU's memory is full, or the disk does not take the checkpoint.
-            RuntimeError: a process that loads pictures was killed; see `lost_worker`.
+            InputError: an image is broken, a GPU's memory is full, or the disk does not take the checkpoint.
+            RuntimeError: a process that loads images was killed; see `lost_worker`.
         """
         with StopRequest() as stop:
             while self.progress.epoch < self.training.epochs:

@@ -26,8 +26,8 @@ from transpose.config.study import Protocol
 from transpose.config.training import Training
 from transpose.cost import count_parameters
 from transpose.data.coco import load_annotations
+from transpose.data.image_source import image_source_of
 from transpose.data.loader import TrainingSamples
-from transpose.data.pictures import pictures_beside
 from transpose.files import atomic_paths, folder_lock, remove_leftovers, sha256_of_file, write_json, write_text
 from transpose.models.transpose import TransPose
 from transpose.models.weights import save_weights
@@ -74,7 +74,7 @@ def train_variant(
             GPU's memory does not suffice, or the disk does not take a file.
         Interrupted: a signal asked to stop.
         DivergedError: loss or weights are not finite; `diverged.json` holds which batch it was.
-        RuntimeError: a process that loads pictures was killed; see `lost_worker`.
+        RuntimeError: a process that loads images was killed; see `lost_worker`.
         LostProcessError: another process of the group has ended.
         ValueError: the group is not of the recipe's size.
     """
@@ -195,13 +195,13 @@ def _input_digests(recipe: Recipe, data: TrainingData) -> dict[str, str]:
 def _samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingSamples:
     return TrainingSamples(
         load_annotations(data.train, data.skeleton),
-        pictures_beside(data.train),
+        image_source_of(data.train),
         data.skeleton,
         recipe.variant.input_size,
         recipe.variant.heatmap_size,
         recipe.training.augmentation,
         seed,
-        disk_bytes=int(recipe.training.picture_cache_gb * 1e9),
+        disk_bytes=int(recipe.training.image_cache_gb * 1e9),
     )
 
 

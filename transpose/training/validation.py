@@ -10,8 +10,8 @@ from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
+from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationCrops
-from transpose.data.pictures import pictures_beside
 from transpose.data.workers import share
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.pckh import evaluate_pckh
@@ -35,7 +35,7 @@ def validator(
 
     Each process predicts its share of the boxes, with no box repeated to make shares equal; the leader evaluates all,
     by OKS or by PCKh as the data say.
-    The function raises, in every process, InputError if a picture is broken or the model has diverged, and Interrupted
+    The function raises, in every process, InputError if an image is broken or the model has diverged, and Interrupted
     after a batch in which some process was asked to stop.
 
     Args:
@@ -47,10 +47,10 @@ def validator(
     skeleton = data.skeleton
     annotations = load_annotations(data.validation, skeleton)
     boxes = ground_truth_boxes(annotations)
-    # Pictures in a row, so that hardly any is decoded by two processes.
+    # Images in a row, so that hardly any is decoded by two processes.
     boxes = boxes.select(np.argsort(boxes.image_ids, kind="stable"))
     part = boxes.select(share(np.arange(len(boxes)), group.rank, group.size))
-    crops = EvaluationCrops(part, annotations, pictures_beside(data.validation), recipe.variant.input_size)
+    crops = EvaluationCrops(part, annotations, image_source_of(data.validation), recipe.variant.input_size)
 
     def predict(network: TransPose, stop: StopRequest) -> Predictions:
         model = PoseModel(network, recipe, skeleton, protocol, compute, folder)

@@ -49,7 +49,7 @@ rule label_parts:
         " --annotations {input.annotations:q} --jobs {threads} --output {output:q} 2> {log:q}"
 
 
-# A user's own split without the images that cannot be read, where its data set says `broken_pictures: skip`. Code is no
+# A user's own split without the images that cannot be read, where its data set says `unreadable_images: skip`. Code is no
 # trigger: it copies annotations that trainings read, and whatever reads a broken image stops at it.
 rule sift:
     input:

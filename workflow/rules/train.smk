@@ -27,7 +27,7 @@ rule train:
     resources:
         gpu=lambda wildcards: GPUS * PLAN.recipes[wildcards.variant].training.gpus,
         workers=workers_of_variant,
-        picture_cache_gb=lambda wildcards: PLAN.training.picture_cache_gb(
+        image_cache_gb=lambda wildcards: PLAN.training.image_cache_gb(
             wildcards.variant
         ),
     params:
@@ -40,4 +40,4 @@ rule train:
     shell:
         "python -m transpose step train {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
         " --train {input.train:q} --validation {input.validation:q}"
-        " --workers {resources.workers:q} --picture-cache-gb {resources.picture_cache_gb:q} 2> {log:q}"
+        " --workers {resources.workers:q} --image-cache-gb {resources.image_cache_gb:q} 2> {log:q}"

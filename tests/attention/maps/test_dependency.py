@@ -65,7 +65,7 @@ def test_a_variant_without_encoder_says_so():
         explain_persons(model, variant, torch.zeros(1, 3, 32, 24), np.zeros((1, 2, 2)))
 
 
-def test_a_mirror_symmetric_picture_looks_the_same_to_both_passes():
+def test_a_mirror_symmetric_image_looks_the_same_to_both_passes():
     model, variant = small_model("resnet"), small_variant("resnet")
     half = noise(2, 3, 32, 12)
     images = torch.cat((half, half.flip(-1)), dim=-1)

@@ -1,4 +1,4 @@
-"""Models of both published forms, really run by onnxruntime on pictures."""
+"""Models of both published forms, really run by onnxruntime on images."""
 
 import sys
 import zipfile
@@ -25,8 +25,8 @@ def settings(**changes: Any) -> DetectorBoxes:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Two pictures twice as large as the canvas: the first with a red square, the second all blue."""
+def folder(tmp_path: Path) -> Path:
+    """Two images twice as large as the canvas: the first with a red square, the second all blue."""
     folder = tmp_path / "images"
     folder.mkdir()
     first, second = np.zeros((2, 128, 192, 3), dtype=np.uint8)
@@ -37,17 +37,17 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def detect(model: Path, pictures: Path, **changes: Any) -> PersonBoxes:
+def detect(model: Path, folder: Path, **changes: Any) -> PersonBoxes:
     images = ImageTable(np.array([7, 4]), ["7.png", "4.png"], np.array([[128, 192], [128, 192]], dtype=np.int32))
-    return detector_boxes(settings(**changes), model, images, pictures)
+    return detector_boxes(settings(**changes), model, images, folder)
 
 
-def test_a_bare_head_finds_the_red_square(pictures: Path, tmp_path: Path) -> None:
+def test_a_bare_head_finds_the_red_square(folder: Path, tmp_path: Path) -> None:
     model = tmp_path / "head.onnx"
     write_head_model(model, SIZE, log_sides=(0.0, float(np.log(0.5))))
     # On the canvas the square is 32 to 64 in both directions: a cell of stride 32 and all the smaller ones in it. Of
     # those only the boxes in different cells' places stay.
-    boxes = detect(model, pictures, nms_threshold=0.0)
+    boxes = detect(model, folder, nms_threshold=0.0)
     assert set(boxes.image_ids.tolist()) == {7}
     assert boxes.annotation_ids.tolist() == [-1] * len(boxes)
     # The first of equals is the first cell of stride 8, at (32, 32): its box is 8 wide, 4 high, about (36, 34).
@@ -56,67 +56,67 @@ def test_a_bare_head_finds_the_red_square(pictures: Path, tmp_path: Path) -> Non
     np.testing.assert_allclose(boxes.scores, 0.5)
 
 
-def test_suppression_and_threshold_are_the_settings(pictures: Path, tmp_path: Path) -> None:
+def test_suppression_and_threshold_are_the_settings(folder: Path, tmp_path: Path) -> None:
     model = tmp_path / "head.onnx"
     write_head_model(model, SIZE, log_sides=(0.0, 0.0))
-    everything = detect(model, pictures, nms_threshold=1.0)
+    everything = detect(model, folder, nms_threshold=1.0)
     assert len(everything) == 16 + 4 + 1
-    assert len(detect(model, pictures, nms_threshold=0.0)) < len(everything)
-    assert len(detect(model, pictures, score_threshold=0.51)) == 0
+    assert len(detect(model, folder, nms_threshold=0.0)) < len(everything)
+    assert len(detect(model, folder, score_threshold=0.51)) == 0
 
 
-def test_an_end_to_end_model_finds_persons_in_image_pixels(pictures: Path, tmp_path: Path) -> None:
+def test_an_end_to_end_model_finds_persons_in_image_pixels(folder: Path, tmp_path: Path) -> None:
     model = tmp_path / "end2end.onnx"
     corners: list[list[float]] = [[10, 20, 30, 50], [10, 20, 30, 49], [-10, 0, 20, 64], [50, 5, 60, 15], [96, 0, 99, 9]]
     write_end_to_end_model(model, SIZE, corners, [3.0, 2.9, 6.0, 6.0, 6.0], [0, 0, 0, 2, 0])
-    # A sixth of the first picture is red.
-    boxes = detect(model, pictures, nms_threshold=0.6)
+    # A sixth of the first image is red.
+    boxes = detect(model, folder, nms_threshold=0.6)
     assert boxes.image_ids.tolist() == [7, 7]
     np.testing.assert_allclose(boxes.scores, [1, 0.5], rtol=1e-6)
     assert boxes.boxes_xywh.tolist() == [[0, 0, 40, 128], [20, 40, 40, 60]]
-    assert len(detect(model, pictures, nms_threshold=1.0)) == 3
+    assert len(detect(model, folder, nms_threshold=1.0)) == 3
 
 
-def test_nothing_found_is_no_box(pictures: Path, tmp_path: Path) -> None:
+def test_nothing_found_is_no_box(folder: Path, tmp_path: Path) -> None:
     model = tmp_path / "end2end.onnx"
     write_end_to_end_model(model, SIZE, [], [], [])
-    boxes = detect(model, pictures)
+    boxes = detect(model, folder)
     assert (len(boxes), boxes.boxes_xywh.shape, boxes.image_ids.dtype) == (0, (0, 4), np.int64)
 
 
-def test_a_model_inside_an_archive_is_the_model(pictures: Path, tmp_path: Path) -> None:
+def test_a_model_inside_an_archive_is_the_model(folder: Path, tmp_path: Path) -> None:
     model, archive = tmp_path / "head.onnx", tmp_path / "head.zip"
     write_head_model(model, SIZE)
     with zipfile.ZipFile(archive, "w") as packed:
         packed.write(model, "20230928/yolox/end2end.onnx")
         packed.writestr("20230928/yolox/pipeline.json", "{}")
-    expected, boxes = detect(model, pictures), detect(archive, pictures)
+    expected, boxes = detect(model, folder), detect(archive, folder)
     np.testing.assert_array_equal(boxes.boxes_xywh, expected.boxes_xywh)
     assert len(expected)
 
 
-def test_an_archive_of_two_models_is_refused(pictures: Path, tmp_path: Path) -> None:
+def test_an_archive_of_two_models_is_refused(folder: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as packed:
         packed.writestr("a.onnx", b"")
         packed.writestr("b.onnx", b"")
     with pytest.raises(InputError, match=r"two\.zip: the archive holds 2 \.onnx files"):
-        detect(tmp_path / "two.zip", pictures)
+        detect(tmp_path / "two.zip", folder)
 
 
-def test_a_broken_model_and_another_input_size_are_told(pictures: Path, tmp_path: Path) -> None:
+def test_a_broken_model_and_another_input_size_are_told(folder: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     model.write_bytes(b"not a model")
     with pytest.raises(InputError, match=r"model\.onnx: onnxruntime cannot load it: "):
-        detect(model, pictures)
+        detect(model, folder)
     write_head_model(model, SIZE)
     with pytest.raises(InputError, match=r"inputs: takes \[1, 3, 64, 96\], not \[1, 3, 640, 640\]"):
-        detect(model, pictures, input_size=(640, 640))
+        detect(model, folder, input_size=(640, 640))
 
 
 def test_without_onnxruntime_one_line_says_how_to_get_it(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_head_model(tmp_path / "head.onnx", SIZE)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(InputError, match=r"not installed: pip install 'transpose-pipeline\[detector\]'"):
-        detect(tmp_path / "head.onnx", pictures)
+        detect(tmp_path / "head.onnx", folder)

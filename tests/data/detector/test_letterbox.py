@@ -1,4 +1,4 @@
-"""A picture on the detector's canvas, and boxes back in the picture."""
+"""An image on the detector's canvas, and boxes back in the image."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from transpose.data.detector.letterbox import PADDING, boxes_in_image, letterbox
 
 
-def test_a_picture_that_fits_is_turned_to_bgr_and_padded() -> None:
+def test_an_image_that_fits_is_turned_to_bgr_and_padded() -> None:
     image = np.random.default_rng(0).integers(0, 256, (20, 32, 3), dtype=np.uint8)
     canvas, scale = letterbox(image, (32, 32))
     assert (canvas.dtype, canvas.shape, scale) == (np.float32, (3, 32, 32), 1)

@@ -36,7 +36,7 @@ def test_somebody_facing_the_camera_is_wholly_seen(upright: Callable[..., Figure
     assert (keypoints[:, :2] <= (x + width, y + height)).all()
 
 
-def test_keypoints_lie_on_the_picture_of_the_person(upright: Callable[..., Figure], scene_of: Callable[..., Scene]):
+def test_keypoints_lie_on_the_image_of_the_person(upright: Callable[..., Figure], scene_of: Callable[..., Scene]):
     scene = scene_of(upright())
     owners = rendered(scene).owners
     points = scene.camera.project(scene.figures[0].keypoints)[:, :2].round().astype(int)
@@ -51,7 +51,7 @@ def test_a_face_turned_away_is_hidden_by_its_own_head(upright: Callable[..., Fig
 
 
 def test_a_far_side_arm_is_hidden_by_the_body(upright: Callable[..., Figure], scene_of: Callable[..., Scene]):
-    # Turned to the picture's right: the left side is the far one.
+    # Turned to the image's right: the left side is the far one.
     found = hidden(scene_of(upright(facing=90)))
     assert found[COCO_PERSON.index("right_elbow")] == Hidden.SEEN
     assert found[COCO_PERSON.index("left_elbow")] == Hidden.BY_SELF

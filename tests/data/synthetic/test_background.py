@@ -7,13 +7,13 @@ from transpose.data.synthetic.texture import noise
 CAMERA = Camera(height=1.5, pitch=5, roll=1, focal=150, size_hw=(60, 80))
 
 
-def test_backgrounds_are_pictures_and_differ():
-    pictures = [sample_background(CAMERA, np.random.default_rng(seed)) for seed in range(5)]
-    for picture in pictures:
-        assert picture.shape == (60, 80, 3)
-        assert picture.dtype == np.float32
-        assert 0 <= picture.min() <= picture.max() <= 1
-    assert np.abs(pictures[0] - pictures[1]).mean() > 0.02
+def test_backgrounds_are_images_and_differ():
+    images = [sample_background(CAMERA, np.random.default_rng(seed)) for seed in range(5)]
+    for image in images:
+        assert image.shape == (60, 80, 3)
+        assert image.dtype == np.float32
+        assert 0 <= image.min() <= image.max() <= 1
+    assert np.abs(images[0] - images[1]).mean() > 0.02
 
 
 def test_the_same_stream_gives_the_same_background():

@@ -35,7 +35,7 @@ def test_normals_point_outwards_after_posing(bodies: Bodies):
 def test_standing_figure_has_its_left_on_its_left(upright: Callable[..., Figure]):
     keypoints = dict(zip(COCO_PERSON.keypoints, upright().keypoints, strict=True))
     for left, right in COCO_PERSON.flip_pairs:
-        # It faces the camera, so its left is the picture's right.
+        # It faces the camera, so its left is the image's right.
         assert keypoints[left][0] > 0 > keypoints[right][0]
     heights = [keypoints[f"left_{part}"][2] for part in ("eye", "shoulder", "hip", "knee", "ankle")]
     assert heights == sorted(heights, reverse=True)

@@ -17,7 +17,7 @@ from transpose.errors import InputError
 from transpose.skeleton import COCO_PERSON
 
 SETTINGS = SyntheticSource(
-    image_size=(96, 128), antialias=1, pictures={"train": 8, "val": 2}, people=(1, 3), smallest_labelled_area=150
+    image_size=(96, 128), antialias=1, images={"train": 8, "val": 2}, people=(1, 3), smallest_labelled_area=150
 )
 
 
@@ -39,13 +39,13 @@ def test_the_bytes_do_not_depend_on_the_number_of_jobs(folder: Path, tmp_path: P
     assert len(digests(folder)) == 9
 
 
-def test_seeds_and_splits_give_different_pictures():
+def test_seeds_and_splits_give_different_images():
     settings = [("train", SETTINGS), ("val", SETTINGS), ("train", SETTINGS.model_copy(update={"seed": 1}))]
-    pictures = [painter(each, split).paint(index)[0] for split, each in settings for index in range(2)]
-    assert len(set(pictures)) == len(pictures)
+    images = [painter(each, split).paint(index)[0] for split, each in settings for index in range(2)]
+    assert len(set(images)) == len(images)
 
 
-def test_more_pictures_do_not_change_the_first_ones():
+def test_more_images_do_not_change_the_first_ones():
     more = SETTINGS.model_copy(update={"images": {"train": 100}})
     assert painter(more, "train").paint(1) == painter(SETTINGS, "train").paint(1)
 
@@ -108,7 +108,7 @@ def test_part_labels_match_the_masks(folder: Path):
     assert {each["area"] for each in first if not each["iscrowd"]} <= drawn
 
 
-def test_what_is_seen_does_not_need_the_picture():
+def test_what_is_seen_does_not_need_the_image():
     artist = painter(SETTINGS, "train")
     _, rendering = artist.scene(1)
     for seen, drawn in zip(artist.seen(1), (rendering.owners, rendering.depths, rendering.bones), strict=True):

@@ -8,7 +8,7 @@ from transpose.data.synthetic.framing import Framing, framing_shares
 
 
 def source(**values: object) -> SyntheticSource:
-    return SyntheticSource.model_validate({"pictures": {"train": 1}, **values})
+    return SyntheticSource.model_validate({"images": {"train": 1}, **values})
 
 
 def test_whole_bodies_take_what_the_other_framings_leave() -> None:
@@ -26,7 +26,7 @@ def test_whole_bodies_take_what_the_other_framings_leave() -> None:
         ("image_size", (8, 320)),
         ("antialias", 0),
         ("occluder_probability", 1.5),
-        ("pictures", {"train": 0}),
+        ("images", {"train": 0}),
         ("no_such_key", 1),
     ],
 )

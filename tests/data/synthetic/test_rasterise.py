@@ -48,7 +48,7 @@ def test_backs_show_only_of_two_sided_faces():
         assert covered(buffer).sum() == pixels
 
 
-def test_nothing_before_the_near_plane_or_outside_the_picture():
+def test_nothing_before_the_near_plane_or_outside_the_image():
     buffer = DepthBuffer(SIZE_HW)
     buffer.add(*square(1, 1, 6, 6, NEAR / 2), two_sided=True)
     buffer.add(*square(-9, -9, -2, -2, 2), two_sided=True)

@@ -14,7 +14,7 @@ SIZE_HW = (96, 128)
 
 def scenes(bodies: Bodies, count: int, **changes: object) -> list[Scene]:
     values = {**NO_SHARES, "image_size": SIZE_HW, "people": (1, 1), "occluder_probability": 0.0, **changes}
-    settings = SyntheticSource.model_validate({"pictures": {"train": 1}, **values})
+    settings = SyntheticSource.model_validate({"images": {"train": 1}, **values})
     return [sample_scene(bodies, settings, np.random.default_rng(seed)) for seed in range(count)]
 
 

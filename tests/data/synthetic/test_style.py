@@ -19,7 +19,7 @@ from transpose.data.synthetic.render import NOBODY, render, seen_surfaces
 from transpose.data.synthetic.scene import Bodies, Scene, sample_scene
 
 SETTINGS = SyntheticSource(
-    image_size=(96, 128), antialias=1, pictures={"train": 6}, people=(1, 3), smallest_labelled_area=150, style="varied"
+    image_size=(96, 128), antialias=1, images={"train": 6}, people=(1, 3), smallest_labelled_area=150, style="varied"
 )
 CAMERA = Camera(height=1.5, pitch=5, roll=1, focal=150, size_hw=(60, 80))
 
@@ -28,12 +28,12 @@ def scenes(bodies: Bodies, count: int, settings: SyntheticSource = SETTINGS) -> 
     return [sample_scene(bodies, settings, np.random.default_rng(seed)) for seed in range(count)]
 
 
-def test_the_same_picture_comes_out_again():
+def test_the_same_image_comes_out_again():
     first, second = (painter(SETTINGS, "train").paint(2) for _ in range(2))
     assert first == second
 
 
-def test_styles_give_different_pictures():
+def test_styles_give_different_images():
     plain = SETTINGS.model_copy(update={"style": "plain"})
     assert painter(plain, "train").paint(0)[0] != painter(SETTINGS, "train").paint(0)[0]
 
@@ -54,7 +54,7 @@ def test_what_is_covered_belongs_to_nobody(bodies: Bodies):
         assert (rendering.depths[under] == np.float32(COVER_DEPTH)).all()
 
 
-def test_parts_are_those_of_the_picture(bodies: Bodies):
+def test_parts_are_those_of_the_image(bodies: Bodies):
     for scene in scenes(bodies, 4):
         rendering = render(scene, 1, np.random.default_rng(0))
         for drawn, again in zip(
@@ -86,19 +86,19 @@ def test_a_cover_is_an_opacity():
 
 @pytest.mark.parametrize("draw", [sample_cluttered_background, lambda camera, rng: sample_leaves(camera.size_hw, rng)])
 def test_clutter_has_edges(draw):
-    pictures = [draw(CAMERA, np.random.default_rng(seed)) for seed in range(8)]
-    for picture in pictures:
-        assert picture.shape == (60, 80, 3)
-        assert picture.dtype == np.float32
-        assert picture.min() >= 0
-    assert np.mean([np.abs(np.diff(picture, axis=1)).mean() for picture in pictures]) > 0.01
+    images = [draw(CAMERA, np.random.default_rng(seed)) for seed in range(8)]
+    for image in images:
+        assert image.shape == (60, 80, 3)
+        assert image.dtype == np.float32
+        assert image.min() >= 0
+    assert np.mean([np.abs(np.diff(image, axis=1)).mean() for image in images]) > 0.01
 
 
 def test_cameras_keep_the_shape_and_differ():
-    image = cv2.resize(np.random.default_rng(0).random((12, 16, 3), np.float32), (80, 60))
-    pictures = [photograph_with_variety(image.copy(), np.random.default_rng(seed)) for seed in range(6)]
-    assert {(picture.shape, picture.dtype) for picture in pictures} == {((60, 80, 3), np.dtype(np.uint8))}
-    assert len({hashlib.sha256(picture.tobytes()).hexdigest() for picture in pictures}) == 6
+    canvas = cv2.resize(np.random.default_rng(0).random((12, 16, 3), np.float32), (80, 60))
+    images = [photograph_with_variety(canvas.copy(), np.random.default_rng(seed)) for seed in range(6)]
+    assert {(image.shape, image.dtype) for image in images} == {((60, 80, 3), np.dtype(np.uint8))}
+    assert len({hashlib.sha256(image.tobytes()).hexdigest() for image in images}) == 6
 
 
 def test_texture_is_about_one():

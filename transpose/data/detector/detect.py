@@ -1,4 +1,4 @@
-"""From pictures to the person boxes that a detector finds in them."""
+"""From images to the person boxes that a detector finds in them."""
 
 from pathlib import Path
 
@@ -11,20 +11,20 @@ from transpose.data.coco import ImageTable
 from transpose.data.detector.letterbox import boxes_in_image, letterbox
 from transpose.data.detector.model import DetectorModel
 from transpose.data.detector.suppression import suppress
-from transpose.data.images import PictureFiles, PictureFolder
+from transpose.data.images import ImageFiles, ImageFolder
 
 
-def detector_boxes(settings: DetectorBoxes, model: Path, images: ImageTable, pictures: PictureFolder) -> PersonBoxes:
-    """The persons that a model finds in pictures, clipped to them, best first in each picture, in the table's order.
+def detector_boxes(settings: DetectorBoxes, model: Path, images: ImageTable, folder: ImageFolder) -> PersonBoxes:
+    """The persons that a model finds in images, clipped to them, best first in each image, in the table's order.
 
     Suppression by the settings' threshold comes on top of that of a model which suppresses by itself.
 
     Raises:
-        InputError: onnxruntime is not installed, or the model or a picture is missing or wrong.
+        InputError: onnxruntime is not installed, or the model or an image is missing or wrong.
     """
     detector = DetectorModel(model, settings)
-    store = PictureFiles(pictures, images)
-    positions = tqdm(range(len(images)), desc="detect persons", unit="picture", mininterval=5.0)
+    store = ImageFiles(folder, images)
+    positions = tqdm(range(len(images)), desc="detect persons", unit="image", mininterval=5.0)
     found = [_detect(detector, store.read(position), settings) for position in positions]
     boxes = np.concatenate([np.empty((0, 4)), *(boxes for boxes, _ in found)])
     scores = np.concatenate([np.empty(0), *(scores for _, scores in found)])
@@ -33,7 +33,7 @@ def detector_boxes(settings: DetectorBoxes, model: Path, images: ImageTable, pic
 
 
 def _detect(detector: DetectorModel, image: np.ndarray, settings: DetectorBoxes) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes [n, 4] (x, y, width, height) in image pixels and scores [n] of one picture [H, W, 3]."""
+    """Boxes [n, 4] (x, y, width, height) in image pixels and scores [n] of one image [H, W, 3]."""
     canvas, scale = letterbox(image, settings.input_size)
     corners, scores = detector.find(canvas)
     best = suppress(corners, scores, settings.nms_threshold)

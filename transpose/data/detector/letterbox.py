@@ -1,4 +1,4 @@
-"""Pictures of any size on a canvas of the detector's, and boxes back."""
+"""Images of any size on a canvas of the detector's, and boxes back."""
 
 from typing import NamedTuple
 
@@ -6,20 +6,20 @@ import cv2
 import numpy as np
 
 PADDING = 114
-"""The grey that YOLOX models are trained to see beside a picture."""
+"""The grey that YOLOX models are trained to see beside an image."""
 
 
 class Letterbox(NamedTuple):
-    """A picture as the detector takes it."""
+    """An image as the detector takes it."""
 
     canvas: np.ndarray
-    """[3, H, W] float32 BGR, 0 to 255: the picture at the top left, grey beneath or beside it."""
+    """[3, H, W] float32 BGR, 0 to 255: the image at the top left, grey beneath or beside it."""
     scale: float
     """Canvas pixels per image pixel."""
 
 
 def letterbox(image: np.ndarray, size_hw: tuple[int, int]) -> Letterbox:
-    """Shrink or enlarge a picture to fit the canvas, its proportions kept; matches YOLOX's own preprocessing.
+    """Shrink or enlarge an image to fit the canvas, its proportions kept; matches YOLOX's own preprocessing.
 
     Args:
         image: [h, w, 3] uint8 RGB.
@@ -34,11 +34,11 @@ def letterbox(image: np.ndarray, size_hw: tuple[int, int]) -> Letterbox:
 
 
 def boxes_in_image(boxes_xyxy: np.ndarray, scale: float, size_hw: np.ndarray) -> np.ndarray:
-    """[N, 4] (x, y, width, height) in image pixels, clipped to the picture, of boxes [N, 4] (two corners) on a canvas.
+    """[N, 4] (x, y, width, height) in image pixels, clipped to the image, of boxes [N, 4] (two corners) on a canvas.
 
     Args:
-        scale: of the picture's `Letterbox`.
-        size_hw: (height, width) of the picture.
+        scale: of the image's `Letterbox`.
+        size_hw: (height, width) of the image.
     """
     corners = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 2, 2) / scale
     corners = np.clip(corners, 0, np.asarray(size_hw)[::-1])

@@ -12,30 +12,30 @@ from transpose.data.synthetic.texture import noise
 
 
 def sample_background(camera: Camera, rng: np.random.Generator) -> np.ndarray:
-    """Draw the picture behind the people, [H, W, 3] float32 RGB in 0..1."""
+    """Draw the image behind the people, [H, W, 3] float32 RGB in 0..1."""
     height, width = camera.size_hw
     # Half size and enlarged: four times cheaper, and free of edges sharper than a lens draws.
     half = (max(2, height // 2), max(2, width // 2))
-    picture = _wall(half, rng)
+    image = _wall(half, rng)
     for _ in range(int(rng.integers(2, 16))):
-        _add_clutter(picture, rng)
-    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
-    picture = _with_floor(picture, camera, rng)
+        _add_clutter(image, rng)
+    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    image = _with_floor(image, camera, rng)
     if rng.random() < 0.5:
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 3))
-    return np.clip(picture, 0, 1)
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 3))
+    return np.clip(image, 0, 1)
 
 
 def sample_cluttered_background(camera: Camera, rng: np.random.Generator) -> np.ndarray:
-    """Draw a cluttered picture, or sometimes one of `sample_background`: [H, W, 3] float32 RGB in 0..1."""
+    """Draw a cluttered image, or sometimes one of `sample_background`: [H, W, 3] float32 RGB in 0..1."""
     if rng.random() < 0.2:
         return sample_background(camera, rng)
-    picture = sample_leaves(camera.size_hw, rng)
+    image = sample_leaves(camera.size_hw, rng)
     if rng.random() < 0.35:
-        picture = _with_floor(picture, camera, rng)
+        image = _with_floor(image, camera, rng)
     if rng.random() < 0.5:
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 2.5))
-    return np.clip(picture, 0, 1)
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 2.5))
+    return np.clip(image, 0, 1)
 
 
 def _wall(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -46,8 +46,8 @@ def _wall(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     return wall * (0.8 + 0.4 * noise(size_hw, rng, int(rng.integers(2, 8))))[..., None]
 
 
-def _add_clutter(picture: np.ndarray, rng: np.random.Generator) -> None:
-    height, width = picture.shape[:2]
+def _add_clutter(image: np.ndarray, rng: np.random.Generator) -> None:
+    height, width = image.shape[:2]
     shapes, shares = zip(*_CLUTTER, strict=True)
     w, h = int(rng.uniform(0.03, 0.4) * width), int(rng.uniform(0.05, 0.6) * height)
     x, y = int(rng.integers(-w // 2, width)), int(rng.integers(-h // 2, height))
@@ -61,7 +61,7 @@ def _add_clutter(picture: np.ndarray, rng: np.random.Generator) -> None:
     if rng.random() < 0.3:
         texture = (0.7 + 0.6 * noise((height, width), rng, int(rng.integers(3, 20)), 3))[region][:, None]
     opacity = (mask[region] * np.float32(rng.uniform(0.6, 1) / 255))[:, None]
-    picture[region] = picture[region] * (1 - opacity) + opacity * paint.astype(np.float32) * texture
+    image[region] = image[region] * (1 - opacity) + opacity * paint.astype(np.float32) * texture
 
 
 def _rectangle(mask: np.ndarray, x: int, y: int, w: int, h: int, rng: np.random.Generator) -> None:
@@ -108,7 +108,7 @@ _CLUTTER: tuple[tuple[_Shape, float], ...] = (
 )
 
 
-def _with_floor(picture: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:
+def _with_floor(image: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:
     height, width = camera.size_hw
     position, distance = camera.ground_of_pixels(np.arange(width)[None], np.arange(height)[:, None])
     on_floor = np.isfinite(distance) & (distance < 200)
@@ -117,8 +117,8 @@ def _with_floor(picture: np.ndarray, camera: Camera, rng: np.random.Generator) -
     # Air takes the contrast of far ground.
     haze = np.clip(np.where(on_floor, distance, 0) / 60, 0, 1).astype(np.float32)[..., None] * np.float32(0.6)
     floor = any_colour(rng, (0, 0.5), (0.15, 0.85)) * brightness[..., None]
-    floor = floor * (1 - haze) + picture * haze
-    return np.where(on_floor[..., None], floor, picture)
+    floor = floor * (1 - haze) + image * haze
+    return np.where(on_floor[..., None], floor, image)
 
 
 def _floor_pattern(position: np.ndarray, distance: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:

@@ -113,7 +113,7 @@ def load_body() -> Body:
 
 
 def coarsened(body: Body, cell: float) -> Body:
-    """The same body with all vertices in one cube of edge `cell` metres merged, for people small in the picture."""
+    """The same body with all vertices in one cube of edge `cell` metres merged, for people small in the image."""
     key = np.floor(body.rest / cell).astype(np.int64) + 1000
     key = ((body.layers.astype(np.int64) * 4000 + key[:, 0]) * 4000 + key[:, 1]) * 4000 + key[:, 2]
     # Limbs that touch in one cube must stay apart, so the leading bone is part of the key.

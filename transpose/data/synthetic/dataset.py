@@ -24,32 +24,32 @@ from transpose.errors import InputError
 from transpose.files import atomic_folder, write_json
 from transpose.skeleton import COCO_PERSON
 
-# Room for the people of one picture in the annotation ids.
+# Room for the people of one image in the annotation ids.
 _IDS_PER_IMAGE = 100
 _LICENCE = {"id": 1, "name": "CC0 1.0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"}
 
 
-Picture = tuple[bytes, dict[str, Any], list[dict[str, Any]]]
+Image = tuple[bytes, dict[str, Any], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Painter:
-    """Renders any picture of one split, each from its own random stream, so that order and company do not matter."""
+    """Renders any image of one split, each from its own random stream, so that order and company do not matter."""
 
     settings: SyntheticSource
     split: str
     bodies: Bodies
 
     def scene(self, index: int) -> tuple[Scene, Rendering]:
-        """Scene and rendering of picture `index`, counted from 0."""
+        """Scene and rendering of image `index`, counted from 0."""
         return self._scene(self._stream(index))
 
     def seen(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Owners, depths and bones of `Rendering` for picture `index`, counted from 0, which itself is not drawn."""
+        """Owners, depths and bones of `Rendering` for image `index`, counted from 0, which itself is not drawn."""
         return seen_surfaces(sample_scene(self.bodies, self.settings, self._stream(index)), self.settings.antialias)
 
-    def paint(self, index: int) -> Picture:
-        """JPEG bytes, COCO image record and COCO annotations of picture `index`, counted from 0."""
+    def paint(self, index: int) -> Image:
+        """JPEG bytes, COCO image record and COCO annotations of image `index`, counted from 0."""
         rng = self._stream(index)
         scene, rendering = self._scene(rng)
         worst = 40 if scene.is_varied else 75
@@ -83,9 +83,9 @@ def painter(settings: SyntheticSource, split: str) -> Painter:
     Raises:
         InputError: the settings have no such split.
     """
-    if split not in settings.pictures:
+    if split not in settings.images:
         raise InputError(
-            "synthetic settings", "pictures", split, f"no such split; there are {', '.join(settings.pictures)}"
+            "synthetic settings", "images", split, f"no such split; there are {', '.join(settings.images)}"
         )
     return Painter(settings, split, load_bodies())
 
@@ -97,19 +97,19 @@ def synthesise(settings: SyntheticSource, split: str, out_dir: Path, jobs: int) 
         InputError: the settings have no such split, a process was killed, or the disk does not take the split.
     """
     artist = painter(settings, split)
-    count = settings.pictures[split]
-    images, found = [], []
-    with atomic_folder(out_dir) as folder, _painted(artist, count, jobs) as pictures:
+    count = settings.images[split]
+    records, found = [], []
+    with atomic_folder(out_dir) as folder, _painted(artist, count, jobs) as painted:
         (folder / "images").mkdir()
-        for jpeg, image, annotated in tqdm(pictures, f"synthesise {split}", count, unit="img"):
-            (folder / "images" / image["file_name"]).write_bytes(jpeg)
-            images.append(image)
+        for jpeg, record, annotated in tqdm(painted, f"synthesise {split}", count, unit="img"):
+            (folder / "images" / record["file_name"]).write_bytes(jpeg)
+            records.append(record)
             found.extend(annotated)
-        write_json(folder / "annotations.json", _coco_file(split, images, found), indent=None)
+        write_json(folder / "annotations.json", _coco_file(split, records, found), indent=None)
 
 
 def part_labels(settings: SyntheticSource, split: str, index: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Who and which body part is seen in each pixel of picture `index` (from 0), from the same scene again.
+    """Who and which body part is seen in each pixel of image `index` (from 0), from the same scene again.
 
     Returns:
         Figures [H, W] int16 (-1 nobody), bones [H, W] int16 (-1 none) and the names of the bones.
@@ -120,8 +120,8 @@ def part_labels(settings: SyntheticSource, split: str, index: int) -> tuple[np.n
 
 
 @contextmanager
-def _painted(artist: Painter, count: int, jobs: int) -> Iterator[Iterable[Picture]]:
-    """The first `count` pictures in order, painted by `jobs` processes."""
+def _painted(artist: Painter, count: int, jobs: int) -> Iterator[Iterable[Image]]:
+    """The first `count` images in order, painted by `jobs` processes."""
     if jobs > 1:
         with living_pool(jobs), _single_threaded_children(), ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
             yield pool.map(partial(_paint, artist.settings, artist.split), range(count), chunksize=8)
@@ -134,7 +134,7 @@ def _painted(artist: Painter, count: int, jobs: int) -> Iterator[Iterable[Pictur
         cv2.setNumThreads(threads)
 
 
-def _paint(settings: SyntheticSource, split: str, index: int) -> Picture:
+def _paint(settings: SyntheticSource, split: str, index: int) -> Image:
     cv2.setNumThreads(1)
     return painter(settings, split).paint(index)
 

@@ -15,7 +15,7 @@ from transpose.data.synthetic.rotation import about_z
 class Figure:
     """A person in the world: `vertices` [V, 3], unit `normals` [V, 3], `keypoints` [17, 3], drawn faces `shown` [F'].
 
-    World frame in metres: x to the right of the picture, y away from the camera, z up, the ground at z = 0.
+    World frame in metres: x to the right of the image, y away from the camera, z up, the ground at z = 0.
     """
 
     body: Body

@@ -13,7 +13,7 @@ def sample_cover(camera: Camera, people: list[np.ndarray], rng: np.random.Genera
     """Draw shapes that hide parts of people.
 
     Args:
-        camera: of the picture.
+        camera: of the image.
         people: keypoints [K, 3] of the people who may be covered, in the world.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How a picture frames people: whole, head and shoulders, cut by the border, far away, or a crowd."""
+"""How an image frames people: whole, head and shoulders, cut by the border, far away, or a crowd."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -9,7 +9,7 @@ from transpose.config.dataset import SyntheticSource
 
 
 class Framing(Enum):
-    """The kinds of picture."""
+    """The kinds of image."""
 
     WHOLE = "whole"
     BUST = "bust"
@@ -30,8 +30,8 @@ class Aim(Enum):
 class Shot:
     """Where and how large the first person appears.
 
-    `person_height` is that of somebody standing, as a share of the picture's height; `x`, `y` the place of what the
-    camera aims at, as shares of the picture's width and height.
+    `person_height` is that of somebody standing, as a share of the image's height; `x`, `y` the place of what the
+    camera aims at, as shares of the image's width and height.
     """
 
     person_height: float

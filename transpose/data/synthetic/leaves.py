@@ -1,4 +1,4 @@
-"""Cluttered pictures: shapes of all sizes that overlap, each with a colour, a slope of light and a grain."""
+"""Cluttered images: shapes of all sizes that overlap, each with a colour, a slope of light and a grain."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Effects of camera and light on a rendered picture."""
+"""Effects of camera and light on a rendered image."""
 
 import cv2
 import numpy as np
@@ -37,7 +37,7 @@ def _sensor_noise(image: np.ndarray, strengths: tuple[float, float], rng: np.ran
 
 
 def _shadows(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Share [H, W] of the light left by shadows of objects outside the picture."""
+    """Share [H, W] of the light left by shadows of objects outside the image."""
     field = noise(size_hw, rng, int(rng.integers(1, 6)), 3)
     edge, softness = rng.uniform(0.35, 0.65), rng.uniform(0.03, 0.5)
     return 1 - np.float32(rng.uniform(0.2, 0.75)) * np.clip((field - np.float32(edge)) / np.float32(softness), 0, 1)

@@ -60,7 +60,7 @@ class DepthBuffer:
         return Fragments(pixels, (keys & np.uint64(0xFFFFFFFF)).astype(np.int64), depths.astype(np.float32))
 
     def _pixel_ranges(self, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """First and last column [F, 2] and row [F, 2] with pixel centres inside each face's box, cut to the picture."""
+        """First and last column [F, 2] and row [F, 2] with pixel centres inside each face's box, cut to the image."""
         ranges = []
         for axis, limit in ((0, self.size_hw[1]), (1, self.size_hw[0])):
             a, b, c = (np.clip(corners[:, corner, axis], -1, limit) for corner in range(3))

@@ -23,7 +23,7 @@ NOBODY = -1
 
 @dataclass(frozen=True)
 class Rendering:
-    """A picture and what is seen in each of its pixels.
+    """An image and what is seen in each of its pixels.
 
     `image` [H, W, 3] uint8 RGB. `owners` [H, W] int16: index of the figure seen at the pixel's centre, or NOBODY.
     `depths` [H, W] float32 metres, inf where neither figure nor prop is. `bones` [H, W] int16: the bone of the figure's
@@ -74,7 +74,7 @@ def render(scene: Scene, antialias: int, rng: np.random.Generator) -> Rendering:
 
 
 def seen_surfaces(scene: Scene, antialias: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Owners, depths and bones of `Rendering`, without light, background and picture, which take half of its time."""
+    """Owners, depths and bones of `Rendering`, without light, background and image, which take half of its time."""
     return _FineGrid(scene, antialias).maps()
 
 

@@ -146,7 +146,7 @@ def _watchers(
     settings: SyntheticSource,
     rng: np.random.Generator,
 ) -> list[Figure]:
-    """People before a crowd, nearer to the camera and to one side of the picture."""
+    """People before a crowd, nearer to the camera and to one side of the image."""
     watchers = []
     for side in (-1, 1)[:count]:
         depth = max(_NEAREST, crowd_distance * rng.uniform(0.3, 0.5))

@@ -250,19 +250,19 @@ function strongestWords(area) {
 function personWords(person, index) {
   const box = `box ${person.box.join(", ")}`;
   const who = person.annotation === null ? box : `annotation ${person.annotation}`;
-  return `${index + 1} of ${data.persons.length}: ${person.picture}, ${who}`;
+  return `${index + 1} of ${data.persons.length}: ${person.image}, ${who}`;
 }
 
 /* ---- drawing ---- */
 
 const panels = [];
-const pictures = new Map();
+const images = new Map();
 
 /** The crop in grey, as a canvas that is drawn from. */
 function greyCrop(frame, person) {
   const key = `${frame}-${person}`;
-  if (!pictures.has(key)) pictures.set(key, decodeGrey(data.frames[frame].crops[person]));
-  return pictures.get(key);
+  if (!images.has(key)) images.set(key, decodeGrey(data.frames[frame].crops[person]));
+  return images.get(key);
 }
 
 async function decodeGrey(source) {
@@ -380,12 +380,12 @@ function drawTruth(context, model, unit) {
 async function drawPanel(panel, isLatest) {
   const view = panel.view;
   const model = modelOf(view);
-  const [areas, picture] = await Promise.all([areasOf(view.model, state.person), greyCrop(model.frame, state.person)]);
+  const [areas, image] = await Promise.all([areasOf(view.model, state.person), greyCrop(model.frame, state.person)]);
   if (!isLatest()) return;
   const area = areaOf(view, areas);
   const size = data.frames[model.frame].size;
   const { context, unit } = frameCanvas(panel.canvas, size);
-  context.drawImage(picture, -0.5, -0.5, size[1], size[0]);
+  context.drawImage(image, -0.5, -0.5, size[1], size[0]);
   const above = area.codes ? drawArea(context, area) : 0;
   if (state.truth) drawTruth(context, model, unit);
   if (state.pose) drawPose(context, model, unit, area.joint);

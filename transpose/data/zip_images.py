@@ -1,4 +1,4 @@
-"""Pictures read straight from a zip archive, for file systems that do not like many small files."""
+"""Images read straight from a zip archive, for file systems that do not like many small files."""
 
 import os
 import struct
@@ -41,9 +41,9 @@ class ZipFolder:
         if not self._entries:
             raise InputError(archive, repr(self.folder), None, "the archive has no files in this folder")
 
-    def __truediv__(self, name: str, /) -> "ZipPicture":
+    def __truediv__(self, name: str, /) -> "ZipImage":
         """The file of that name, whether or not there is one."""
-        return ZipPicture(self, name)
+        return ZipImage(self, name)
 
     def __len__(self) -> int:
         """Number of files, those of its folders included."""
@@ -92,7 +92,7 @@ class ZipFolder:
             raise InputError(self.archive, name, None, f"cannot be unpacked: {error}") from None
 
 
-class ZipPicture:
+class ZipImage:
     """A file in a `ZipFolder`."""
 
     def __init__(self, folder: ZipFolder, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Person boxes of single pictures that no annotation file knows."""
+"""Person boxes of single images that no annotation file knows."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,27 +28,27 @@ def parse_box(text: str) -> np.ndarray:
     except ValueError:
         box = np.zeros(0)
     if box.shape != (4,) or not np.isfinite(box).all():
-        raise InputError("box", text, None, "must be four numbers: x,y,width,height in pixels of the picture")
+        raise InputError("box", text, None, "must be four numbers: x,y,width,height in pixels of the image")
     if not (box[2:] > 0).all():
         raise InputError("box", text, None, "has no width or no height")
     return box
 
 
-def boxes_of_picture(path: Path, picture: Path) -> np.ndarray:
-    """The persons' boxes [N, 4] of a picture in a file of COCO-format detections, whatever their score.
+def boxes_of_image(path: Path, image: Path) -> np.ndarray:
+    """The persons' boxes [N, 4] of an image in a file of COCO-format detections, whatever their score.
 
-    A record is the picture's if its `image_id` is the name of the file without suffix, or the number that this is.
+    A record is the image's if its `image_id` is the name of the file without suffix, or the number that this is.
     Records of other categories than persons are skipped; without a category all are persons.
 
     Raises:
-        InputError: the file is missing or ill-formed, or has nobody in the picture.
+        InputError: the file is missing or ill-formed, or has nobody in the image.
     """
     records = read_records(path, read_json(path))
 
     def name(position: int) -> str:
         return f"record[{position}]"
 
-    of_picture = column(path, records, "image_id", _as_picture_ids, name)
+    of_image = column(path, records, "image_id", _as_image_ids, name)
     categorised = [position for position, record in enumerate(records) if "category_id" in record]
     categories = np.full(len(records), PERSON_CATEGORY)
     categories[categorised] = column(
@@ -58,15 +58,15 @@ def boxes_of_picture(path: Path, picture: Path) -> np.ndarray:
         as_integers,
         lambda position: name(categorised[position]),
     )
-    stem = picture.stem
+    stem = image.stem
     chosen = [
         position
-        for position, image_id in enumerate(of_picture)
+        for position, image_id in enumerate(of_image)
         if categories[position] == PERSON_CATEGORY
         and (image_id == stem or (stem.isascii() and stem.isdecimal() and image_id == int(stem)))
     ]
     if not chosen:
-        raise InputError(path, None, "image_id", f"nobody in the picture {picture.name}: no person's is {stem!r}")
+        raise InputError(path, None, "image_id", f"nobody in the image {image.name}: no person's is {stem!r}")
     boxes = column(
         path, [records[position] for position in chosen], "bbox", as_boxes, lambda position: name(chosen[position])
     )
@@ -76,8 +76,8 @@ def boxes_of_picture(path: Path, picture: Path) -> np.ndarray:
     return boxes
 
 
-def check_boxes_inside(boxes_xywh: np.ndarray, picture: object, size_hw: tuple[int, int]) -> None:
-    """See that something of every box [N, 4] lies in the picture; what reaches out of it is no fault.
+def check_boxes_inside(boxes_xywh: np.ndarray, image: object, size_hw: tuple[int, int]) -> None:
+    """See that something of every box [N, 4] lies in the image; what reaches out of it is no fault.
 
     Raises:
         InputError: a box does not; it is named.
@@ -86,10 +86,10 @@ def check_boxes_inside(boxes_xywh: np.ndarray, picture: object, size_hw: tuple[i
     for box in boxes_xywh:
         if box[0] >= width or box[1] >= height or (box[:2] + box[2:] <= 0).any():
             shown = ",".join(f"{value:g}" for value in box)
-            raise InputError(picture, f"box {shown}", None, f"lies outside of the picture, which is {width}x{height}")
+            raise InputError(image, f"box {shown}", None, f"lies outside of the image, which is {width}x{height}")
 
 
-def _as_picture_ids(values: list[Any]) -> list[int | str]:
+def _as_image_ids(values: list[Any]) -> list[int | str]:
     if not {type(value) for value in values} <= {int, str}:
         raise ValueError("must be a number or a text")
     return values

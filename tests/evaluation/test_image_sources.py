@@ -1,4 +1,4 @@
-"""Heatmaps of the photographs do not depend on where the pictures are read from, nor on the batch."""
+"""Heatmaps of the photographs do not depend on where the images are read from, nor on the batch."""
 
 import zipfile
 from pathlib import Path
@@ -14,8 +14,8 @@ from transpose.config.load import load_variant
 from transpose.config.study import Protocol
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
+from transpose.data.image_source import image_source_of, point_to_zip
 from transpose.data.loader import EvaluationCrops
-from transpose.data.pictures import pictures_beside, point_to_zip
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO_PERSON
@@ -36,7 +36,7 @@ def model(request: pytest.FixtureRequest) -> TransPose:
 def heatmaps_of(model: TransPose, annotation_file: Path, batch_size: int) -> np.ndarray:
     annotations = load_annotations(annotation_file, COCO_PERSON)
     boxes = ground_truth_boxes(annotations).select(np.arange(PERSONS))
-    crops = EvaluationCrops(boxes, annotations, pictures_beside(annotation_file), (256, 192))
+    crops = EvaluationCrops(boxes, annotations, image_source_of(annotation_file), (256, 192))
     predicting = pose_model(model, Protocol(flip_test=False))
     return np.concatenate([predicting.predict_heatmaps(batch.crops).numpy() for batch in crops.batches(batch_size)])
 
@@ -48,8 +48,8 @@ def from_folder(model: TransPose) -> np.ndarray:
 
 def test_an_archive_gives_the_same_bytes_as_a_folder(model: TransPose, from_folder: np.ndarray, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "val.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for picture in (PHOTOGRAPHS / "images").iterdir():
-            archive.write(picture, f"val2017/{picture.name}")
+        for image in (PHOTOGRAPHS / "images").iterdir():
+            archive.write(image, f"val2017/{image.name}")
     annotations = tmp_path / "split" / "annotations.json"
     annotations.parent.mkdir()
     annotations.write_bytes((PHOTOGRAPHS / "annotations.json").read_bytes())

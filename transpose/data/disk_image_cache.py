@@ -1,4 +1,4 @@
-"""Decoded pictures on disk, so that later epochs, and later trainings, need not decode them again."""
+"""Decoded images on disk, so that later epochs, and later trainings, need not decode them again."""
 
 import fcntl
 import hashlib
@@ -14,43 +14,43 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from transpose.data.images import WHOLE, PictureFiles
+from transpose.data.images import WHOLE, ImageFiles
 
 CACHE_FOLDER = "decoded"
-"""Beside the annotation file whose pictures it holds; it may be deleted at any time."""
+"""Beside the annotation file whose images it holds; it may be deleted at any time."""
 
 _FORMAT = 1
 _SEAL_BYTES = 16
 
 
-class PictureCache:
-    """The pictures of an annotation file, the first ones kept decoded in a file: whoever decodes one first adds it.
+class DiskImageCache:
+    """The images of an annotation file, the first ones kept decoded in a file: whoever decodes one first adds it.
 
-    Its pixels are the decoder's, so that no crop of any augmentation differs. The file holds a seal for each picture
+    Its pixels are the decoder's, so that no crop of any augmentation differs. The file holds a seal for each image
     of the table, then the pixels, all at places that the table alone decides: processes and trainings share it without
-    a lock. A seal is a digest of the picture's file and of the pixels made of it, and is written after them. Once in
-    a training each picture has to prove it, so that neither a changed picture, nor a writer that was killed, nor a
+    a lock. A seal is a digest of the image's file and of the pixels made of it, and is written after them. Once in
+    a training each image has to prove it, so that neither a changed image, nor a writer that was killed, nor a
     machine that crashed can leave pixels that are taken. Nothing is ever taken out.
 
     Pixels are read and written by calls, not through mapped memory, where a full disk or a cut file would be fatal
     signals; when the disk is full, the file grows no more.
     """
 
-    def __init__(self, files: PictureFiles, folder: Path, max_bytes: int) -> None:
+    def __init__(self, files: ImageFiles, folder: Path, max_bytes: int) -> None:
         """Open the file in `folder`, which is made if need be; a line on stderr says why not, if it cannot be.
 
         Args:
-            max_bytes: as many of the table's first pictures are kept as fit into it.
+            max_bytes: as many of the table's first images are kept as fit into it.
         """
         self.files = files
         self._folder = folder
-        sizes = files.images.picture_bytes
+        sizes = files.images.image_bytes
         self._starts = len(sizes) * _SEAL_BYTES + np.cumsum(sizes) - sizes
         self._kept = int(np.searchsorted(self._starts + sizes, max_bytes, side="right"))
         self._open()
 
     def read(self, position: int, rows: slice = WHOLE) -> np.ndarray:
-        """See `Pictures.read`."""
+        """See `ImageSource.read`."""
         if self._handle is None or position >= self._kept:
             return self.files.read(position)
         if self._proven[position] and (pixels := self._load(self._handle, position, rows)) is not None:
@@ -58,7 +58,7 @@ class PictureCache:
         return self._read_sealed(self._handle, position)
 
     def _read_sealed(self, handle: int, position: int) -> np.ndarray:
-        """A picture from the cache if its seal holds, or else from its file, whereupon it is kept."""
+        """An image from the cache if its seal holds, or else from its file, whereupon it is kept."""
         data = self.files.read_bytes(position)
         if (pixels := self._load_sealed(handle, position, data)) is not None:
             self._proven[position] = 1
@@ -75,7 +75,7 @@ class PictureCache:
         except OSError as error:
             if not self._closed[0]:
                 self._closed[0] = 1
-                _tell(f"{self._folder}: no more decoded pictures are kept: {error.strerror}")
+                _tell(f"{self._folder}: no more decoded images are kept: {error.strerror}")
         else:
             self._proven[position] = 1
 
@@ -109,7 +109,7 @@ class PictureCache:
             fcntl.flock(handle, fcntl.LOCK_SH)
             _remove_unused(self._folder, path)
         except OSError as error:
-            _tell(f"{self._folder}: no decoded pictures are kept: {error.strerror}")
+            _tell(f"{self._folder}: no decoded images are kept: {error.strerror}")
         else:
             self._handle = handle
 
@@ -123,8 +123,8 @@ class PictureCache:
         self._open()
 
 
-def _layout(files: PictureFiles) -> str:
-    """Name of the file: which pictures lie where in it, and who decodes them."""
+def _layout(files: ImageFiles) -> str:
+    """Name of the file: which images lie where in it, and who decodes them."""
     images = files.images
     content = [_FORMAT, cv2.__version__, images.file_names, images.sizes_hw.tolist()]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

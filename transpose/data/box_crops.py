@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from transpose.data.box_options import check_boxes_inside
 from transpose.data.crops import crop_image
 from transpose.data.loader import EvaluationBatch
-from transpose.data.picture_boxes import check_boxes_inside
 from transpose.errors import InputError
 from transpose.geometry import box_to_center_scale, crop_affines
 

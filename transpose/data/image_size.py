@@ -1,4 +1,4 @@
-"""The size of a picture from its first bytes, before anything of it is decoded."""
+"""The size of an image from its first bytes, before anything of it is decoded."""
 
 import io
 import struct
@@ -22,7 +22,7 @@ _PNG_START = PNG_SIGNATURE + b"\0\0\0\rIHDR"
 
 
 def jpeg_size(path: Path) -> tuple[int, int]:
-    """(height, width) in pixels as stored, which is how pictures are read here: an EXIF orientation is ignored.
+    """(height, width) in pixels as stored, which is how images are read here: an EXIF orientation is ignored.
 
     Raises:
         InputError: the file is missing or no JPEG with a size in its header.
@@ -31,7 +31,7 @@ def jpeg_size(path: Path) -> tuple[int, int]:
         with path.open("rb") as stream:
             size = _frame_size(stream)
     except FileNotFoundError:
-        raise InputError(path, None, None, "no such picture") from None
+        raise InputError(path, None, None, "no such image") from None
     except OSError as error:
         raise InputError(path, None, None, f"cannot be read: {error}") from None
     if size is None or not all(size):
@@ -40,7 +40,7 @@ def jpeg_size(path: Path) -> tuple[int, int]:
 
 
 def announced_size(data: bytes) -> tuple[int, int] | None:
-    """(height, width) in pixels that a picture's file announces; None for a JPEG that does not, or nothing at all.
+    """(height, width) in pixels that an image's file announces; None for a JPEG that does not, or nothing at all.
 
     Either way round: an orientation may be counted in or not.
 
@@ -48,7 +48,7 @@ def announced_size(data: bytes) -> tuple[int, int] | None:
         data: the file, or enough of its beginning.
 
     Raises:
-        ValueError: it is no picture of a kind that tells, or announces more pixels than any picture has.
+        ValueError: it is no image of a kind that tells, or announces more pixels than any image has.
     """
     if data.startswith(_PNG_START) and len(data) >= len(_PNG_START) + 8:
         width, height = struct.unpack_from(">II", data, len(_PNG_START))
@@ -67,12 +67,12 @@ def _size_by_pillow(data: bytes) -> tuple[int, int]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of damage that the decoder judges, and of sizes that are only unusual
         try:
-            with Image.open(io.BytesIO(data)) as picture:
-                return picture.height, picture.width
+            with Image.open(io.BytesIO(data)) as image:
+                return image.height, image.width
         except Image.DecompressionBombError as error:
             raise ValueError(str(error)) from None
         except (OSError, SyntaxError, ValueError, EOFError, struct.error):
-            raise ValueError("not a picture that can be decoded") from None
+            raise ValueError("not an image that can be decoded") from None
 
 
 def _frame_size(stream: BinaryIO) -> tuple[int, int] | None:

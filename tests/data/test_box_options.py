@@ -1,4 +1,4 @@
-"""Boxes of persons in single pictures, from the command line and from detection files."""
+"""Boxes of persons in single images, from the command line and from detection files."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from transpose.data.picture_boxes import boxes_of_picture, check_boxes_inside, parse_boxes
+from transpose.data.box_options import boxes_of_image, check_boxes_inside, parse_boxes
 from transpose.errors import InputError
 from transpose.files import write_json
 
@@ -25,20 +25,20 @@ def record(image_id: object, *box: float, **more: object) -> dict[str, Any]:
     return {"image_id": image_id, "bbox": list(box), "score": 0.5, **more}
 
 
-def test_a_pictures_persons_are_found_by_its_name(tmp_path: Path) -> None:
+def test_an_images_persons_are_found_by_its_name(tmp_path: Path) -> None:
     file = tmp_path / "boxes.json"
     records = [record("beach", 1, 2, 3, 4), record(790, 5, 6, 7, 8, category_id=1), record("beach", 9, 9, 9, 9)]
     write_json(file, [*records, record("beach", 0, 0, 1, 1, category_id=3), record("beach.jpg", 0, 0, 2, 2)])
-    assert boxes_of_picture(file, Path("a/beach.jpg")).tolist() == [[1, 2, 3, 4], [9, 9, 9, 9]]
-    assert boxes_of_picture(file, Path("000000000790.jpg")).tolist() == [[5, 6, 7, 8]]
+    assert boxes_of_image(file, Path("a/beach.jpg")).tolist() == [[1, 2, 3, 4], [9, 9, 9, 9]]
+    assert boxes_of_image(file, Path("000000000790.jpg")).tolist() == [[5, 6, 7, 8]]
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ([record("street", 1, 2, 3, 4)], "image_id: nobody in the picture beach.jpg: no person's is 'beach'"),
-        ([record("beach", 1, 2, 3, 4, category_id=3)], "nobody in the picture beach.jpg"),
-        ([], "nobody in the picture beach.jpg"),
+        ([record("street", 1, 2, 3, 4)], "image_id: nobody in the image beach.jpg: no person's is 'beach'"),
+        ([record("beach", 1, 2, 3, 4, category_id=3)], "nobody in the image beach.jpg"),
+        ([], "nobody in the image beach.jpg"),
         ([record("beach", 1, 2, 3)], r"record\[0\]: bbox: must have 4 numbers, not 3"),
         ([record("beach", 1, 2, 0, 4)], r"record\[0\]: bbox: has no width"),
         ([record(1.5, 1, 2, 3, 4)], r"record\[0\]: image_id: must be a number or a text"),
@@ -49,11 +49,11 @@ def test_a_pictures_persons_are_found_by_its_name(tmp_path: Path) -> None:
 def test_a_wrong_file_is_one_line(tmp_path: Path, content: object, words: str) -> None:
     write_json(tmp_path / "boxes.json", content)
     with pytest.raises(InputError, match=words):
-        boxes_of_picture(tmp_path / "boxes.json", Path("beach.jpg"))
+        boxes_of_image(tmp_path / "boxes.json", Path("beach.jpg"))
 
 
 @pytest.mark.parametrize("box", [[100, 0, 5, 5], [0, 80, 5, 5], [-5, 0, 5, 5], [0, -9, 5, 5]])
 def test_a_box_outside_is_refused_and_one_that_reaches_out_is_not(box: list[float]) -> None:
     check_boxes_inside(np.array([[99, 79, 50, 50], [-4, -4, 5, 5]]), Path("p.jpg"), (80, 100))
-    with pytest.raises(InputError, match=r"p.jpg: box .* lies outside of the picture, which is 100x80"):
+    with pytest.raises(InputError, match=r"p.jpg: box .* lies outside of the image, which is 100x80"):
         check_boxes_inside(np.array([[0, 0, 9, 9], box]), Path("p.jpg"), (80, 100))

@@ -1,0 +1,85 @@
+"""Where the images of an annotation file are: in `images/` beside it, or where `images.json` beside it says."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from transpose.config.base import Settings
+from transpose.data.zip_images import ZipFolder
+from transpose.errors import InputError
+from transpose.files import read_json, write_json
+
+POINTER = "images.json"
+
+
+class FolderImages(Settings):
+    """Images in a folder; its path is relative to the file that holds this."""
+
+    kind: Literal["folder"] = "folder"
+    folder: str
+
+
+class ZipImages(Settings):
+    """Images in a zip archive; its path is relative to the file that holds this."""
+
+    kind: Literal["zip"] = "zip"
+    archive: str
+    folder: str
+
+
+_PLACE: TypeAdapter[FolderImages | ZipImages] = TypeAdapter(
+    Annotated[FolderImages | ZipImages, Field(discriminator="kind")]
+)
+
+
+def image_source_of(annotations: Path) -> Path | ZipFolder:
+    """The images of an annotation file.
+
+    Raises:
+        InputError: `images.json` is broken, or the archive that it names is.
+    """
+    pointer = annotations.parent / POINTER
+    if not pointer.is_file():
+        return annotations.parent / "images"
+    try:
+        place = _PLACE.validate_python(read_json(pointer))
+    except ValidationError as error:
+        details = error.errors(include_url=False)[0]
+        field = ".".join(map(str, details["loc"]))
+        raise InputError(pointer, None, field or None, details["msg"]) from None
+    if isinstance(place, FolderImages):
+        return pointer.parent / place.folder
+    return ZipFolder(pointer.parent / place.archive, place.folder)
+
+
+def point_to_folder(annotations: Path, folder: Path) -> None:
+    """Let `image_source_of(annotations)` be a folder."""
+    _point(annotations, FolderImages(folder=_relative(folder, annotations)))
+
+
+def point_to_zip(annotations: Path, archive: Path, folder: str) -> None:
+    """Let `image_source_of(annotations)` be a folder inside a zip archive."""
+    _point(annotations, ZipImages(archive=_relative(archive, annotations), folder=folder))
+
+
+def point_to_images_of(annotations: Path, other: Path) -> None:
+    """Let `image_source_of(annotations)` be those of another annotation file.
+
+    Raises:
+        InputError: as `image_source_of`.
+    """
+    images = image_source_of(other)
+    if isinstance(images, ZipFolder):
+        point_to_zip(annotations, images.archive, images.folder)
+    else:
+        point_to_folder(annotations, images)
+
+
+def _relative(path: Path, annotations: Path) -> str:
+    return os.path.relpath(path, annotations.parent)
+
+
+def _point(annotations: Path, place: FolderImages | ZipImages) -> None:
+    write_json(annotations.parent / POINTER, place.model_dump(mode="json"))
