@@ -24,7 +24,7 @@ def reference_dir() -> Path:
 
 @pytest.fixture(autouse=True)
 def _numbers_of_all_sizes() -> Iterator[None]:
-    """Undo what `choose_compute` sets for the process: hypothesis draws numbers that would be zero."""
+    """Undo what `resolve_device` sets for the process: hypothesis draws numbers that would be zero."""
     yield
     torch.set_flush_denormal(False)
 

@@ -6,13 +6,13 @@ from typing import Any
 import torch
 
 from tests.run_records import SMALL
-from transpose.compute import Compute
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
+from transpose.device import DeviceContext
 from transpose.pose_model import PoseModel
 from transpose.skeleton import COCO_PERSON, Skeleton
 
-CPU = Compute(torch.device("cpu"), "fp32", 1)
+CPU = DeviceContext(torch.device("cpu"), "fp32", 1)
 
 
 def pose_model(
@@ -20,8 +20,8 @@ def pose_model(
     protocol: Protocol,
     recipe: Recipe = SMALL,
     skeleton: Skeleton = COCO_PERSON,
-    compute: Compute = CPU,
+    context: DeviceContext = CPU,
     weights: Path = Path("run/weights"),
 ) -> PoseModel:
     """A pose model whose network is anything from images [B, 3, H, W] to heatmaps; crops load in this process."""
-    return PoseModel(network, recipe.loading_with(workers=0), skeleton, protocol, compute, weights)
+    return PoseModel(network, recipe.loading_with(workers=0), skeleton, protocol, context, weights)

@@ -77,12 +77,12 @@ class TestSources:
     def test_a_released_checkpoint_is_fetched_once(self, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         asked: list[Path] = []
 
-        def fetch(row: ReleasedWeights, checkpoint: Path, pin: Path, output: Path, report: object) -> None:
+        def download(row: ReleasedWeights, checkpoint: Path, pin: Path, output: Path, report: object) -> None:
             asked.extend((checkpoint, pin))
             output.parent.mkdir(parents=True)
             output.write_bytes((checkout / "run" / "weights.safetensors").read_bytes())
 
-        monkeypatch.setattr(model_sources, "fetch_released", fetch)
+        monkeypatch.setattr(model_sources, "download_released", download)
         for _ in range(2):
             model = transpose.load("tp_small")
             assert (model.recipe.name, model.protocol) == ("small", Protocol())

@@ -20,7 +20,7 @@ FLOORS = {
     "disk": 1,
     "files": 1,
     "memory": 1,
-    "compute": 1,
+    "device": 1,
     "progress": 1,
     "provenance": 1,
     "syntax": 1,

@@ -12,13 +12,13 @@ from tests.pose_models import pose_model
 from tests.results_folder import write_inputs
 from tests.run_records import SMALL, write_run
 from tests.small_variants import small_variant
-from transpose.compute import Compute
 from transpose.config.dataset import Dataset
 from transpose.config.study import Protocol
 from transpose.data.boxes import PersonBoxes
 from transpose.data.crops import normalise
 from transpose.data.images import read_image
 from transpose.data.loader import EvaluationBatch
+from transpose.device import DeviceContext
 from transpose.errors import InputError
 from transpose.evaluation.prediction_file import write_predictions
 from transpose.evaluation.results import read_results
@@ -101,8 +101,8 @@ def test_bf16_is_nearly_fp32():
 
     images, _ = crops()
     exact = pose_model(model, Protocol()).predict_heatmaps(images)
-    bf16 = Compute(torch.device("cpu"), "bf16", 1)
-    rough = pose_model(model, Protocol(), compute=bf16).predict_heatmaps(images)
+    bf16 = DeviceContext(torch.device("cpu"), "bf16", 1)
+    rough = pose_model(model, Protocol(), context=bf16).predict_heatmaps(images)
     assert rough.dtype == torch.float32
     assert not torch.equal(rough, exact)
     torch.testing.assert_close(rough, exact, atol=0.03, rtol=0.03)
@@ -274,7 +274,7 @@ class TestAttention:
         rough = PROTOCOL.model_copy(update={"precision": "bf16"})
         write_run(run / "run.json", protocol=rough)
         model = PoseModel.from_run(run)
-        assert (model.compute.precision, model.in_full_precision().compute.precision) == ("bf16", "fp32")
+        assert (model.context.precision, model.in_full_precision().context.precision) == ("bf16", "fp32")
         assert exact.in_full_precision() is exact
         assert model.attention(photograph).dependency.dtype == np.float32
 

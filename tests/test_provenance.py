@@ -141,7 +141,7 @@ def test_plumbing_is_no_longer_than_it_must_be(closures: dict[str, set[str]]) ->
 
 def test_a_changed_oks_is_noticed_by_what_evaluates(copy: Copy) -> None:
     noticed = copy.noticed_when("evaluation/similarity.py", "2 * sigmas", "3 * sigmas")
-    assert noticed >= {EVALUATION, TRAINING, "transpose.evaluation.generalise", "transpose.evaluation.precision"}
+    assert noticed >= {EVALUATION, TRAINING, "transpose.evaluation.resolutions", "transpose.evaluation.precision"}
     assert not noticed & {PREDICTION, BOXES, RENDERING, SUBMISSION, EXPLORER}
 
 

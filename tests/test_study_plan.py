@@ -194,11 +194,11 @@ def test_files_from_urls_are_fetched_to_where_the_boxes_rule_looks(with_boxes: P
         ("detector", "http://example.org/yolox.onnx", None),
     ):
         (path,) = with_boxes.boxes.file(place(boxes))
-        assert re.fullmatch(r"resources/fetched/[0-9a-f]{12}/(d\.json|yolox\.onnx)", path)
+        assert re.fullmatch(r"resources/downloaded_files/[0-9a-f]{12}/(d\.json|yolox\.onnx)", path)
         file = with_boxes.boxes.remote_file(path)
         assert (file.address, file.sha256) == (address, sha256)
     with pytest.raises(InputError, match="no box source of the study"):
-        with_boxes.boxes.remote_file("resources/fetched/000000000000/d.json")
+        with_boxes.boxes.remote_file("resources/downloaded_files/000000000000/d.json")
 
 
 def test_only_a_detector_takes_threads(with_boxes: Plan) -> None:

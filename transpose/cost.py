@@ -15,11 +15,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from transpose.compute import Compute, choose_compute, describe_machine
 from transpose.config.base import Settings
 from transpose.config.study import Cost
 from transpose.config.variant import Variant
-from transpose.models.inference_form import inference_form
+from transpose.device import DeviceContext, describe_machine, resolve_device
+from transpose.models.optimize import optimize_for_inference
 from transpose.models.variants import build_model
 
 WARM_UP_PASSES = 2
@@ -77,7 +77,7 @@ def measure_cost(model: nn.Module, variant: Variant, settings: Cost, device: tor
     warm-up; they hold for this machine and whatever else ran on it (its load is in the report), and are no test's
     business.
     """
-    formed = inference_form(model, Compute(device, "fp32", settings.threads))
+    formed = optimize_for_inference(model, DeviceContext(device, "fp32", settings.threads))
     # The larger ones last: what a process has once held stays resident.
     sizes = sorted(set(settings.batch_sizes))
     with _threads(settings.threads):
@@ -96,8 +96,8 @@ def measure_cost(model: nn.Module, variant: Variant, settings: Cost, device: tor
 
 def measure_variant(variant: Variant, settings: Cost, keypoints: int, device: str) -> CostReport:
     """Cost of a variant with random weights, which take as long as trained ones."""
-    compute = choose_compute(device, "fp32", settings.threads)
-    return measure_cost(build_model(variant, keypoints), variant, settings, compute.device)
+    context = resolve_device(device, "fp32", settings.threads)
+    return measure_cost(build_model(variant, keypoints), variant, settings, context.device)
 
 
 def count_parameters(model: nn.Module, variant: Variant) -> Parameters:

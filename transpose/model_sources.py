@@ -9,7 +9,7 @@ from transpose.config.study import Protocol
 from transpose.config.training import Training
 from transpose.config.weights import load_weights_table
 from transpose.errors import InputError
-from transpose.models.released import fetch_released
+from transpose.models.released import download_released
 from transpose.pose_model import PoseModel
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import ResourcesLayout
@@ -18,7 +18,7 @@ PACKAGED = Path(__file__).parent / "models" / "pretrained" / "pose"
 """Folder of the small trained model that this package ships."""
 
 CONFIG, RESOURCES = Path("config"), ResourcesLayout(Path("resources"))
-"""Where the workflow keeps variants, the table of released weights and its pins, and what it has fetched."""
+"""Where the workflow keeps variants, the table of released weights and its pins, and what it has downloaded."""
 
 
 def load(source: Path | str | None = None, *, variant: Path | str | None = None) -> PoseModel:
@@ -26,7 +26,7 @@ def load(source: Path | str | None = None, *, variant: Path | str | None = None)
 
     Args:
         source: a run's folder or its run.json; the name of a released checkpoint in config/weights.yaml, which is
-            fetched into resources/weights and pinned as the workflow does it; a file of weights, together with
+            downloaded into resources/weights and pinned as the workflow does it; a file of weights, together with
             `variant`; or None for the small model that this package ships.
         variant: of a file of weights: the name of a file in config/variants, or the path of one or of a recipe. The
             model then predicts COCO's keypoints by the official protocol.
@@ -49,7 +49,7 @@ def load(source: Path | str | None = None, *, variant: Path | str | None = None)
 
 
 def _released(name: str) -> PoseModel:
-    """The model of a released checkpoint, which is fetched if it is not there."""
+    """The model of a released checkpoint, which is downloaded if it is not there."""
     table = CONFIG / "weights.yaml"
     known = load_weights_table(table).weights if table.is_file() else {}
     models = sorted(key for key, row in known.items() if row.holds == "variant")
@@ -60,7 +60,7 @@ def _released(name: str) -> PoseModel:
     if not weights.is_file():
         report = logging.getLogger(__name__).warning
         pin = CONFIG / "pins" / f"{name}.json"
-        fetch_released(known[name], weights.with_suffix(".pth"), pin, weights, report=report)
+        download_released(known[name], weights.with_suffix(".pth"), pin, weights, report=report)
     return _official(_variant_released_as(name), weights)
 
 

@@ -13,7 +13,6 @@ from transpose.attention.maps.capture import capture
 from transpose.attention.maps.dependency import Explanation, encoder_of, explain_persons
 from transpose.attention.maps.grid import Grid
 from transpose.attention.maps.stored import PersonAreas, person_areas
-from transpose.compute import Compute, choose_compute
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
@@ -28,6 +27,7 @@ from transpose.data.image_source import image_source_of
 from transpose.data.images import read_upright_image
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
 from transpose.data.workers import slices
+from transpose.device import DeviceContext, resolve_device
 from transpose.errors import InputError
 from transpose.geometry import crop_affines, rescale_points, transform_points
 from transpose.inference.finite import finite_heatmaps_of, finite_on_cpu
@@ -41,7 +41,7 @@ from transpose.inference.predictions import (
     person_scores,
 )
 from transpose.memory import memory_for
-from transpose.models.inference_form import inference_form
+from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
@@ -81,7 +81,7 @@ class PoseModel:
     recipe: Recipe
     skeleton: Skeleton
     protocol: Protocol
-    compute: Compute
+    context: DeviceContext
     weights: Path
     """File of the weights, or the folder of a training in progress: named where heatmaps are not finite."""
 
@@ -116,7 +116,7 @@ class PoseModel:
             InputError: the weights are missing or do not fit, or this machine lacks what is asked for.
         """
         training = recipe.training
-        compute = choose_compute(
+        context = resolve_device(
             training.device,
             precision or protocol.precision or training.precision,
             protocol.threads,
@@ -124,7 +124,7 @@ class PoseModel:
         )
         network = build_model(recipe.variant, len(skeleton))
         load_weights(network, weights)
-        return cls(inference_form(network, compute), recipe, skeleton, protocol, compute, weights)
+        return cls(optimize_for_inference(network, context), recipe, skeleton, protocol, context, weights)
 
     @property
     def variant(self) -> Variant:
@@ -203,7 +203,7 @@ class PoseModel:
         Raises:
             InputError: the weights are no longer there.
         """
-        if self.compute.precision == "fp32" and not self.compute.compiled:
+        if self.context.precision == "fp32" and not self.context.compiled:
             return self
         return PoseModel.from_weights(
             self.recipe, self.weights, self.skeleton, self.protocol, precision="fp32", compiled=False
@@ -237,7 +237,7 @@ class PoseModel:
         Raises:
             InputError: an image is missing or broken.
         """
-        return crops.batches(self.protocol.batch_size, self.recipe.training.workers, self.compute.pins_memory)
+        return crops.batches(self.protocol.batch_size, self.recipe.training.workers, self.context.pins_memory)
 
     def predict_keypoints(self, batches: Iterable[EvaluationBatch]) -> Predictions:
         """Keypoints of all crops, decoded as the protocol says.
@@ -275,8 +275,8 @@ class PoseModel:
             InputError: as `predict_heatmaps`.
         """
         size = self.protocol.batch_size
-        with memory_for("protocol.batch_size", size), torch.inference_mode(), self.compute.autocast():
-            images = normalise(self.compute.send(self.compute.filled(crops, size)))
+        with memory_for("protocol.batch_size", size), torch.inference_mode(), self.context.autocast():
+            images = normalise(self.context.send(self.context.pad_batch(crops, size)))
             plain, mirrored = self.network(images), self.network(images.flip(-1))
             both = mean_with_mirrored(plain, mirrored, self.skeleton)
         return self._on_cpu(plain[: len(crops)]), self._on_cpu(both[: len(crops)])
@@ -293,21 +293,21 @@ class PoseModel:
 
     def explain(self, crops: Tensor, points_xy: np.ndarray, mirrored: bool = False) -> Explanation:
         """Areas of keypoints [P, K, 2], crop pixels, in all layers of one pass over crops; see `explain_persons`."""
-        images = normalise(crops.to(self.compute.device))
+        images = normalise(crops.to(self.context.device))
         return explain_persons(self.network, self.variant, images, points_xy, mirrored=mirrored)
 
     @torch.inference_mode()
     def cell_areas(self, crop: Tensor, points_xy: np.ndarray) -> PersonAreas:
         """All areas of one person in the unflipped pass: crop [H, W, 3] uint8 RGB, keypoints [K, 2] in its pixels."""
-        images = normalise(crop[None].to(self.compute.device))
+        images = normalise(crop[None].to(self.context.device))
         _, layers = capture(self.network, self.network.features(images))
         queries = torch.from_numpy(self.grid.tokens_at(points_xy)).to(images.device)
         return person_areas(layers, queries, self.grid)
 
     def _heatmaps_on_device(self, crops: Tensor) -> Tensor:
         size = self.protocol.batch_size
-        with memory_for("protocol.batch_size", size), torch.inference_mode(), self.compute.autocast():
-            images = normalise(self.compute.send(self.compute.filled(crops, size)))
+        with memory_for("protocol.batch_size", size), torch.inference_mode(), self.context.autocast():
+            images = normalise(self.context.send(self.context.pad_batch(crops, size)))
             flipped = self.protocol.flip_test
             heatmaps = flip_test(self.network, images, self.skeleton) if flipped else self.network(images)
         return heatmaps[: len(crops)]

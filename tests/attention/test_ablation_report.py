@@ -23,7 +23,6 @@ from tests.results_folder import write_inputs
 from tests.small_variants import small_variant
 from transpose.attention.ablation_report import difference_in_ap, predict_ablations, write_attention_ablation
 from transpose.attention.records import AttentionAblationReport, Change
-from transpose.compute import Compute
 from transpose.config.attention import AttentionMeasures
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.dataset import Dataset
@@ -33,6 +32,7 @@ from transpose.config.training import Training
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, ImageTable, PersonInstances
 from transpose.data.loader import EvaluationBatch
+from transpose.device import DeviceContext
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints
@@ -47,7 +47,7 @@ from transpose.models.weights import save_weights
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind
 
-CPU = Compute(torch.device("cpu"), "fp32", 1)
+CPU = DeviceContext(torch.device("cpu"), "fp32", 1)
 BOOTSTRAP = Bootstrap(samples=50, seed=0)
 PLAIN = Protocol(decoder="argmax", flip_test=False)
 PERSONS = 4

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from transpose.config.dataset import ArchivedSplit
-from transpose.data.archived_split import ArrangedSplit, arrange_split
+from transpose.data.archived_split import ExtractedSplit, extract_split
 from transpose.data.archives import unpack
 from transpose.data.image_source import image_source_of
 from transpose.errors import InputError
@@ -33,8 +33,8 @@ def test_annotations_keep_their_bytes_and_images_are_found(tmp_path: Path, unpac
     if unpacked:
         unpack(tmp_path / "val.zip", tmp_path / "unpacked" / "val")
     output = tmp_path / "coco" / "val" / "annotations.json"
-    got = arrange_split(SPLIT, tmp_path, tmp_path / "unpacked" if unpacked else None, output)
-    assert got == ArrangedSplit(images=2, annotations=1, other_images=1)
+    got = extract_split(SPLIT, tmp_path, tmp_path / "unpacked" if unpacked else None, output)
+    assert got == ExtractedSplit(images=2, annotations=1, other_images=1)
     assert output.read_bytes() == data
     assert (image_source_of(output) / "2.jpg").read_bytes() == b"2.jpg"
 
@@ -42,7 +42,7 @@ def test_annotations_keep_their_bytes_and_images_are_found(tmp_path: Path, unpac
 def test_a_test_set_gets_an_empty_list_of_annotations(tmp_path: Path) -> None:
     write_archives(tmp_path, {"images": IMAGES, "categories": []})
     output = tmp_path / "coco" / "annotations.json"
-    assert arrange_split(SPLIT, tmp_path, None, output).annotations == 0
+    assert extract_split(SPLIT, tmp_path, None, output).annotations == 0
     assert json.loads(output.read_text()) == {"images": IMAGES, "categories": [], "annotations": []}
 
 
@@ -61,7 +61,7 @@ def test_what_is_wrong_is_told_and_nothing_written(
     write_archives(tmp_path, content, members or ("1.jpg",))
     output = tmp_path / "coco" / "annotations.json"
     with pytest.raises(InputError, match=problem):
-        arrange_split(SPLIT, tmp_path, None, output)
+        extract_split(SPLIT, tmp_path, None, output)
     assert not output.exists()
 
 
@@ -69,4 +69,4 @@ def test_a_member_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) 
     write_archives(tmp_path, {"images": IMAGES})
     split = SPLIT.model_copy(update={"member": "annotations/train.json"})
     with pytest.raises(InputError, match=r"no such member; it has annotations/val\.json"):
-        arrange_split(split, tmp_path, None, tmp_path / "annotations.json")
+        extract_split(split, tmp_path, None, tmp_path / "annotations.json")

@@ -37,7 +37,7 @@ from mirror_server import (
 
 from transpose.config.download import Archive, load_archive
 from transpose.data.digests import digest_record, remembered_sha256
-from transpose.data.download import Patience, fetch, partial_path
+from transpose.data.download import Patience, download, partial_path
 from transpose.data.mirror import CHUNK_BYTES
 from transpose.errors import InputError
 
@@ -92,7 +92,7 @@ def starts(server: MirrorServer) -> list[int]:
 
 
 def test_a_good_server_is_asked_once(server, target, patience, pauses):
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
     assert target.read_bytes() == CONTENT
     assert server.ranges == [None]
     assert pauses == []
@@ -101,7 +101,7 @@ def test_a_good_server_is_asked_once(server, target, patience, pauses):
 
 def test_a_cut_line_is_taken_up_where_it_was_cut(server, target, patience, pauses):
     server.replies = [cut_after(100_000)] * 3
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
     assert target.read_bytes() == CONTENT
     assert len(server.requests) == 4
     assert all(later - earlier == CHUNK_BYTES for earlier, later in pairwise(starts(server)))
@@ -119,7 +119,7 @@ def test_whatever_the_cuts_the_bytes_are_right_and_none_is_lost_twice(tmp_path_f
             else cut_after(cut)
             for cut, ignores in zip(cuts, ignored, strict=False)
         ]
-        fetch(archive_at(server.url()), target, Patience(tries=10, sleep=lambda seconds: None))
+        download(archive_at(server.url()), target, Patience(tries=10, sleep=lambda seconds: None))
         assert starts(server) == sorted(starts(server))
     assert target.read_bytes() == CONTENT
 
@@ -127,9 +127,9 @@ def test_whatever_the_cuts_the_bytes_are_right_and_none_is_lost_twice(tmp_path_f
 def test_a_later_run_goes_on(server, target, pauses):
     server.replies = [cut_after(100_000), status(503)]
     with pytest.raises(InputError, match=r"HTTP 503 Service Unavailable \(1 times in a row\)"):
-        fetch(archive_at(server.url()), target, Patience(tries=1, sleep=pauses.append))
+        download(archive_at(server.url()), target, Patience(tries=1, sleep=pauses.append))
     assert not target.exists()
-    fetch(archive_at(server.url()), target)
+    download(archive_at(server.url()), target)
     assert target.read_bytes() == CONTENT
     assert starts(server) == [0, CHUNK_BYTES, CHUNK_BYTES]
 
@@ -144,8 +144,8 @@ def test_a_killed_download_goes_on(server, target, patience):
     server.replies = [cut_after(150_000), kill_client]
     code = (
         "import sys; from pathlib import Path; from transpose.config.download import Archive;"
-        "from transpose.data.download import Patience, fetch;"
-        "fetch(Archive.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Patience(sleep=lambda seconds: None))"
+        "from transpose.data.download import Patience, download;"
+        "download(Archive.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Patience(sleep=lambda seconds: None))"
     )
     archive = archive_at(server.url())
     command = [sys.executable, "-c", code, archive.model_dump_json(), str(target)]
@@ -153,7 +153,7 @@ def test_a_killed_download_goes_on(server, target, patience):
         process_ids.put(process.pid)
     assert process.returncode == -signal.SIGKILL
     assert not target.exists()
-    fetch(archive, target, patience)
+    download(archive, target, patience)
     assert target.read_bytes() == CONTENT
     assert starts(server)[:2] == [0, 2 * CHUNK_BYTES]
     assert starts(server)[2] >= 2 * CHUNK_BYTES
@@ -162,7 +162,7 @@ def test_a_killed_download_goes_on(server, target, patience):
 def test_a_server_that_ignores_the_range_is_read_past_what_is_there(server, target, patience):
     leave_partial(target, CONTENT[:100_001])
     server.replies = [ignore_range]
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
     assert target.read_bytes() == CONTENT
     assert server.ranges == ["bytes=100001-"]
 
@@ -170,21 +170,21 @@ def test_a_server_that_ignores_the_range_is_read_past_what_is_there(server, targ
 def test_a_page_instead_of_the_file_does_not_cost_what_is_there(server, target, patience):
     leave_partial(target, CONTENT[:100_001])
     server.replies = [without_length(b"<html>please log in</html>")] * 2
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
     assert target.read_bytes() == CONTENT
     assert server.ranges == ["bytes=100001-"] * 3
 
 
 def test_a_complete_partial_file_needs_no_server(server, target, patience):
     leave_partial(target, CONTENT)
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
     assert target.read_bytes() == CONTENT
     assert server.requests == []
 
 
 def test_a_partial_file_that_is_too_long_is_worth_nothing(server, target, patience):
     leave_partial(target, CONTENT + b"more")
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
     assert target.read_bytes() == CONTENT
     assert server.ranges == [None]
 
@@ -192,7 +192,7 @@ def test_a_partial_file_that_is_too_long_is_worth_nothing(server, target, patien
 def test_an_unsatisfiable_range_is_asked_for_as_a_whole(server, target, patience):
     leave_partial(target, CONTENT[:200_000])
     server.replies = [status(416, Content_Range=f"bytes */{len(CONTENT)}")]
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
     assert target.read_bytes() == CONTENT
     assert server.ranges == ["bytes=200000-", None]
 
@@ -214,7 +214,7 @@ def test_a_mirror_that_has_another_file_gives_way_to_the_next(server, target, pa
     leave_partial(target, CONTENT[:200_000])
     server.replies = [reply]
     lines: list[str] = []
-    fetch(archive_at(server.url("first"), server.url("second")), target, patience, lines.append)
+    download(archive_at(server.url("first"), server.url("second")), target, patience, lines.append)
     assert target.read_bytes() == CONTENT
     assert server.requests == [("/first", "bytes=200000-"), ("/second", "bytes=200000-")]
     assert f"{server.url('first')}: {problem}" in lines[0]
@@ -224,7 +224,7 @@ def test_a_mirror_that_has_another_file_gives_way_to_the_next(server, target, pa
 def test_when_every_mirror_fails_each_is_named(server, target, patience, pauses):
     server.replies = [status(404), status(500), status(500), status(500), status(500)]
     with pytest.raises(InputError) as caught:
-        fetch(archive_at(server.url("first"), server.url("second")), target, patience)
+        download(archive_at(server.url("first"), server.url("second")), target, patience)
     assert str(caught.value) == (
         f"{target}: cannot be downloaded: {server.url('first')}: HTTP 404 Not Found;"
         f" {server.url('second')}: HTTP 500 Internal Server Error (4 times in a row)"
@@ -234,7 +234,7 @@ def test_when_every_mirror_fails_each_is_named(server, target, patience, pauses)
 
 def test_a_busy_server_is_given_time(server, target, patience, pauses):
     server.replies = [status(503), status(503), status(429, Retry_After=30)]
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
     assert target.read_bytes() == CONTENT
     assert pauses == [1.0, 2.0, 30.0]
 
@@ -245,7 +245,7 @@ def test_pauses_have_an_end():
 
 def test_a_silent_server_is_asked_again(server, target, pauses):
     server.replies = [stall]
-    fetch(archive_at(server.url()), target, Patience(timeouts=(5.0, 0.05), sleep=pauses.append))
+    download(archive_at(server.url()), target, Patience(timeouts=(5.0, 0.05), sleep=pauses.append))
     assert target.read_bytes() == CONTENT
     assert pauses == [1.0]
 
@@ -254,13 +254,13 @@ def test_a_server_that_is_not_there_is_named(target, patience, pauses):
     with running(b"") as gone:
         url = gone.url()
     with pytest.raises(InputError, match=r"archive.zip: .*Connection refused \(4 times in a row\)"):
-        fetch(archive_at(url), target, patience)
+        download(archive_at(url), target, patience)
     assert pauses == [1.0, 2.0, 4.0]
 
 
 def test_a_wrong_byte_costs_one_new_download(server, target, patience):
     server.replies = [serve(WRONG)]
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
     assert target.read_bytes() == CONTENT
     assert server.ranges == [None, None]
     assert sorted(path.name for path in target.parent.iterdir()) == ["archive.zip", "archive.zip.sha256.json"]
@@ -268,7 +268,7 @@ def test_a_wrong_byte_costs_one_new_download(server, target, patience):
 
 def test_after_a_wrong_byte_the_next_mirror_is_asked(server, target, patience):
     server.replies = [serve(WRONG)]
-    fetch(archive_at(server.url("first"), server.url("second")), target, patience)
+    download(archive_at(server.url("first"), server.url("second")), target, patience)
     assert server.requests == [("/first", None), ("/second", None)]
 
 
@@ -277,13 +277,13 @@ def test_wrong_bytes_are_downloaded_twice_and_never_again(server, target, patien
     server.replies = [serve(WRONG)] * 2
     for _ in range(3):
         with pytest.raises(InputError) as caught:
-            fetch(archive, target, patience)
+            download(archive, target, patience)
         assert f"{server.url()}: sha256 is {WRONG_SHA256}, not {SHA256}" in str(caught.value)
         assert f"delete {target}.wrong.json to let it be tried again" in str(caught.value)
         assert [path.name for path in target.parent.iterdir()] == ["archive.zip.wrong.json"]
     assert len(server.requests) == 2
     (target.parent / "archive.zip.wrong.json").unlink()
-    fetch(archive, target, patience)
+    download(archive, target, patience)
     assert target.read_bytes() == CONTENT
 
 
@@ -292,31 +292,31 @@ def test_wrong_downloads_count_across_runs(server, target, patience):
     server.replies = [serve(WRONG), status(404), status(404), serve(WRONG)]
     for _ in range(2):
         with pytest.raises(InputError, match="HTTP 404"):
-            fetch(archive, target, patience)
+            download(archive, target, patience)
     for _ in range(2):
         with pytest.raises(InputError, match="second: sha256 is"):
-            fetch(archive, target, patience)
+            download(archive, target, patience)
     assert [path for path, _ in server.requests] == ["/first", "/second", "/second", "/second"]
 
 
 def test_another_mirror_in_the_table_is_a_new_chance(server, target, patience):
     server.replies = [serve(WRONG)] * 2
     with pytest.raises(InputError):
-        fetch(archive_at(server.url()), target, patience)
-    fetch(archive_at(server.url("other")), target, patience)
+        download(archive_at(server.url()), target, patience)
+    download(archive_at(server.url("other")), target, patience)
     assert target.read_bytes() == CONTENT
 
 
 def test_bytes_after_the_end_are_not_taken(server, target, patience):
     server.replies = [without_length(CONTENT + b"more")]
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
     assert target.read_bytes() == CONTENT
 
 
 def test_redirects_are_followed_and_keep_the_range(server, target, patience):
     leave_partial(target, CONTENT[:1000])
     server.replies = [redirect_to(server.url("elsewhere"))]
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
     assert target.read_bytes() == CONTENT
     assert server.requests == [("/archive.zip", "bytes=1000-"), ("/elsewhere", "bytes=1000-")]
 
@@ -324,7 +324,7 @@ def test_redirects_are_followed_and_keep_the_range(server, target, patience):
 def test_a_proxy_of_the_environment_is_used(server, target, patience, monkeypatch):
     monkeypatch.setenv("http_proxy", server.url("").rstrip("/"))
     url = "http://archives.invalid/archive.zip"
-    fetch(archive_at(url), target, patience)
+    download(archive_at(url), target, patience)
     assert target.read_bytes() == CONTENT
     assert server.requests == [(url, None)]
 
@@ -332,9 +332,9 @@ def test_a_proxy_of_the_environment_is_used(server, target, patience, monkeypatc
 def test_a_file_that_is_there_is_proven_once_and_then_believed(server, target, patience, monkeypatch):
     target.parent.mkdir()
     target.write_bytes(CONTENT)
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
     monkeypatch.setattr("transpose.data.digests.sha256_of_file", lambda path: pytest.fail("hashed again"))
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
     assert server.requests == []
 
 
@@ -343,7 +343,7 @@ def test_a_wrong_file_that_is_there_is_replaced(server, target, patience, conten
     target.parent.mkdir()
     target.write_bytes(content)
     lines: list[str] = []
-    fetch(archive_at(server.url()), target, patience, lines.append)
+    download(archive_at(server.url()), target, patience, lines.append)
     assert target.read_bytes() == CONTENT
     assert len(server.requests) == 1
     assert str(target) in lines[0]
@@ -372,11 +372,11 @@ def test_the_disk_is_asked_first(server, target, patience, monkeypatch):
     leave_partial(target, CONTENT[:100_000])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, 227_802))
     with pytest.raises(InputError) as caught:
-        fetch(archive_at(server.url()), target, patience)
+        download(archive_at(server.url()), target, patience)
     assert str(caught.value) == f"{target}: needs 0.23 MB of disk, but only 0.23 MB are free"
     assert server.requests == []
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, 227_803))
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
 
 
 def test_one_process_at_a_time(server, target, patience):
@@ -385,14 +385,14 @@ def test_one_process_at_a_time(server, target, patience):
     with partial_path(target, archive).open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(InputError, match="another process is downloading this file"):
-            fetch(archive, target, patience)
+            download(archive, target, patience)
     assert server.requests == []
 
 
 def test_a_place_that_cannot_be_written_is_named(server, target, patience):
     target.parent.write_text("no folder")
     with pytest.raises(InputError, match=r"archive\.zip: cannot be written: "):
-        fetch(archive_at(server.url()), target, patience)
+        download(archive_at(server.url()), target, patience)
 
 
 def test_a_full_disk_is_named_and_what_fitted_is_kept(server, target, patience):
@@ -400,10 +400,10 @@ def test_a_full_disk_is_named_and_what_fitted_is_kept(server, target, patience):
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
         with pytest.raises(InputError, match=r"archive\.zip: cannot be written: the limit of a file.s size is reached"):
-            fetch(archive_at(server.url()), target, patience)
+            download(archive_at(server.url()), target, patience)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    fetch(archive_at(server.url()), target, patience)
+    download(archive_at(server.url()), target, patience)
     assert target.read_bytes() == CONTENT
     assert CHUNK_BYTES <= starts(server)[1] <= 100_000
 

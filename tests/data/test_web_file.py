@@ -1,4 +1,4 @@
-"""A file from a URL: fetched once, known by its digest from then on."""
+"""A file from a URL: downloaded once, known by its digest from then on."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 from tests.data.mirror_server import MirrorServer, cut_after, running, serve, status, without_length
 from transpose.data.digests import digest_record
 from transpose.data.download import Patience
-from transpose.data.web_file import fetch_url
+from transpose.data.web_file import download_url
 from transpose.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -26,7 +26,7 @@ def server() -> Iterator[MirrorServer]:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    return tmp_path / "fetched" / "file.json"
+    return tmp_path / "downloaded" / "file.json"
 
 
 def assert_nothing_is_left(target: Path) -> None:
@@ -37,38 +37,38 @@ def assert_nothing_is_left(target: Path) -> None:
 def test_it_is_fetched_whole_over_cuts_and_only_once(server: MirrorServer, target: Path, sha256: str | None) -> None:
     # The first request asks for the size.
     server.replies = [serve(CONTENT), cut_after(100_000), status(503), cut_after(50_000)]
-    fetch_url(server.url(), target, sha256, HASTE)
+    download_url(server.url(), target, sha256, HASTE)
     assert target.read_bytes() == CONTENT
     assert server.ranges[2:]
     assert all(server.ranges[2:])
     server.requests.clear()
-    fetch_url(server.url(), target, sha256, HASTE)
+    download_url(server.url(), target, sha256, HASTE)
     assert not server.requests
 
 
 def test_without_a_digest_the_first_file_is_kept_in_mind(server: MirrorServer, target: Path) -> None:
     lines: list[str] = []
-    fetch_url(server.url(), target, None, HASTE, lines.append)
+    download_url(server.url(), target, None, HASTE, lines.append)
     assert SHA256 in lines[-1]
     target.unlink()
     server.replies = [serve(CONTENT[::-1])] * 5
     with pytest.raises(InputError, match=f"sha256 is .*, not {SHA256}"):
-        fetch_url(server.url(), target, None, HASTE)
+        download_url(server.url(), target, None, HASTE)
     assert not target.exists()
 
 
 def test_a_wrong_digest_is_refused(server: MirrorServer, target: Path) -> None:
     with pytest.raises(InputError, match=f"sha256 is {SHA256}, not 0000"):
-        fetch_url(server.url(), target, "0" * 64, HASTE)
+        download_url(server.url(), target, "0" * 64, HASTE)
     assert not target.exists()
 
 
 def test_a_file_that_is_there_is_checked_and_stays(server: MirrorServer, target: Path) -> None:
     target.parent.mkdir()
     target.write_bytes(b"mine")
-    with pytest.raises(InputError, match="delete it to have it fetched again"):
-        fetch_url(server.url(), target, SHA256, HASTE)
-    fetch_url(server.url(), target, None, HASTE)
+    with pytest.raises(InputError, match="delete it to download it again"):
+        download_url(server.url(), target, SHA256, HASTE)
+    download_url(server.url(), target, None, HASTE)
     assert target.read_bytes() == b"mine"
     assert digest_record(target).is_file()
     assert not server.requests
@@ -89,14 +89,14 @@ def page(handler) -> None:
 def test_what_is_no_file_is_told_and_leaves_nothing(server: MirrorServer, target: Path, reply, words: str) -> None:
     server.replies = [reply]
     with pytest.raises(InputError, match=words):
-        fetch_url(server.url(), target, None, HASTE)
+        download_url(server.url(), target, None, HASTE)
     assert_nothing_is_left(target)
 
 
 def test_a_line_that_stays_cut_leaves_nothing(server: MirrorServer, target: Path) -> None:
     server.replies = [serve(CONTENT), cut_after(1000), *[status(503)] * 3]
     with pytest.raises(InputError, match=r"HTTP 503.*3 times in a row"):
-        fetch_url(server.url(), target, None, HASTE)
+        download_url(server.url(), target, None, HASTE)
     assert_nothing_is_left(target)
 
 
@@ -104,5 +104,5 @@ def test_a_server_that_is_not_there_is_told(target: Path) -> None:
     with running(b"") as server:
         url = server.url()
     with pytest.raises(InputError, match="cannot be downloaded"):
-        fetch_url(url, target, None, HASTE)
+        download_url(url, target, None, HASTE)
     assert_nothing_is_left(target)

@@ -9,20 +9,20 @@ import torch
 
 from tests.formula_weights import fill_by_formula
 from tests.pose_models import pose_model
-from transpose.compute import Compute
 from transpose.config.load import load_variant
 from transpose.config.study import Protocol
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
 from transpose.data.image_source import image_source_of, point_to_zip
 from transpose.data.loader import EvaluationCrops
+from transpose.device import DeviceContext
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO_PERSON
 from transpose.study.data_files import PHOTOGRAPHS
 
 VARIANTS = Path(__file__).parents[2] / "config" / "variants"
-CPU = Compute(torch.device("cpu"), "fp32", 1)
+CPU = DeviceContext(torch.device("cpu"), "fp32", 1)
 PERSONS = 16
 
 
@@ -30,7 +30,7 @@ PERSONS = 16
 def model(request: pytest.FixtureRequest) -> TransPose:
     model = build_model(load_variant(request.param, VARIANTS), len(COCO_PERSON))
     fill_by_formula(model, request.param)
-    return CPU.place(model).eval()
+    return CPU.to_device(model).eval()
 
 
 def heatmaps_of(model: TransPose, annotation_file: Path, batch_size: int) -> np.ndarray:

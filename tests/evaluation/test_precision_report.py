@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from tests.pose_models import pose_model
 from tests.results_folder import write_inputs
 from tests.small_variants import small_variant
-from transpose.compute import Compute
 from transpose.config.dataset import Dataset
 from transpose.config.precision import Precisions
 from transpose.config.recipe import Recipe
@@ -20,6 +19,7 @@ from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationCrops
+from transpose.device import DeviceContext
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.evaluation.oks import evaluate_keypoints
@@ -37,8 +37,8 @@ from transpose.study.layout import RecordKind
 
 RECIPE = Recipe(name="small", variant=small_variant("resnet"), training=Training(device="cpu", precision="bf16"))
 PROTOCOL = Protocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0)
-COMPUTES: dict[Precision, Compute] = {
-    precision: Compute(torch.device("cpu"), precision, 1) for precision in ("fp32", "bf16")
+CONTEXTS: dict[Precision, DeviceContext] = {
+    precision: DeviceContext(torch.device("cpu"), precision, 1) for precision in ("fp32", "bf16")
 }
 
 
@@ -71,8 +71,8 @@ def test_a_shift_is_counted_and_measured_in_the_image(known: CocoAnnotations, bo
     crops = EvaluationCrops(boxes, known, image_source_of(known.source), RECIPE.variant.input_size)
     protocol = PROTOCOL.model_copy(update={"decoder": "argmax", "flip_test": False})
     models: dict[Precision, PoseModel] = {
-        precision: pose_model(OnePixelOff(), protocol, RECIPE, compute=compute)
-        for precision, compute in COMPUTES.items()
+        precision: pose_model(OnePixelOff(), protocol, RECIPE, context=context)
+        for precision, context in CONTEXTS.items()
     }
     found = predict_in_each(models, crops.batches(3))
     np.testing.assert_array_equal(found["bf16"].peaks, found["fp32"].peaks + 1)
@@ -130,8 +130,8 @@ def test_both_sides_are_the_ordinary_evaluations(
     write_precisions(inputs)
     report = PrecisionReport.model_validate(read_json(report_of(inputs)))
     figures = {}
-    for precision, compute in COMPUTES.items():
-        persons = pose_model(network(), PROTOCOL, RECIPE, compute=compute).predict_boxes(boxes, known)
+    for precision, context in CONTEXTS.items():
+        persons = pose_model(network(), PROTOCOL, RECIPE, context=context).predict_boxes(boxes, known)
         figures[precision] = evaluate_keypoints(known, persons, COCO_PERSON).statistics
     (result,) = report.results
     assert report.fp32 == figures["fp32"]

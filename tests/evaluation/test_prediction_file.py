@@ -11,20 +11,20 @@ import torch
 from tests.pose_models import pose_model
 from tests.results_folder import write_inputs
 from tests.small_variants import small_variant
-from transpose.compute import Compute
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
 from transpose.config.training import Training
 from transpose.data.boxes import PersonBoxes, read_boxes, write_boxes
 from transpose.data.coco import load_annotations
+from transpose.device import DeviceContext
 from transpose.errors import InputError
 from transpose.evaluation.prediction_file import write_predictions
 from transpose.evaluation.results import read_results
 from transpose.files import write_json
 from transpose.inference.poses import PoseResults
-from transpose.models.inference_form import inference_form
 from transpose.models.initialise import initialise
+from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
@@ -81,8 +81,11 @@ def test_persons_in_boxes_become_results(files: Files) -> None:
 
 
 def test_it_is_what_a_model_in_hand_predicts(files: Files) -> None:
-    annotations, compute = load_annotations(files.annotations, COCO_PERSON), Compute(torch.device("cpu"), "fp32", 1)
-    boxes, in_hand = read_boxes(files.boxes), inference_form(model(), compute)
+    annotations, context = (
+        load_annotations(files.annotations, COCO_PERSON),
+        DeviceContext(torch.device("cpu"), "fp32", 1),
+    )
+    boxes, in_hand = read_boxes(files.boxes), optimize_for_inference(model(), context)
     expected = pose_model(in_hand, PROTOCOL, RECIPE).predict_boxes(boxes, annotations)
     results = files.predict()
     np.testing.assert_array_equal(results.image_ids, expected.image_ids)

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from tests.pose_models import pose_model
 from tests.results_folder import write_inputs
 from tests.small_variants import small_variant
-from transpose.compute import Compute
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
 from transpose.config.study import Analysis, EvalSetting, Protocol
@@ -20,6 +19,7 @@ from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import load_annotations
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationCrops
+from transpose.device import DeviceContext
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.evaluation.oks import evaluate_keypoints
@@ -34,7 +34,7 @@ from transpose.skeleton import COCO_PERSON
 
 RECIPE = Recipe(name="small", variant=small_variant("resnet"), training=Training(device="cpu"))
 PROTOCOL = Protocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0)
-CPU = Compute(torch.device("cpu"), "fp32", 1)
+CPU = DeviceContext(torch.device("cpu"), "fp32", 1)
 
 
 class Counted(nn.Module):

@@ -24,7 +24,7 @@ def annotations(tmp_path: Path) -> Path:
     return path
 
 
-def submit(annotations: Path, records: list[dict[str, Any]]) -> Path:
+def make_submission(annotations: Path, records: list[dict[str, Any]]) -> Path:
     predictions = annotations.with_name("predictions.json")
     predictions.write_text(json.dumps(records))
     output = annotations.with_name(f"{NAME}.zip")
@@ -33,14 +33,14 @@ def submit(annotations: Path, records: list[dict[str, Any]]) -> Path:
 
 
 def test_the_zip_holds_one_file_of_its_own_name_with_the_predictions(annotations: Path) -> None:
-    with zipfile.ZipFile(submit(annotations, [PERSON])) as archive:
+    with zipfile.ZipFile(make_submission(annotations, [PERSON])) as archive:
         assert archive.namelist() == [f"{NAME}.json"]
         assert json.loads(archive.read(f"{NAME}.json")) == [PERSON]
 
 
 def test_equal_predictions_give_equal_bytes(annotations: Path) -> None:
-    first = submit(annotations, [PERSON]).read_bytes()
-    assert submit(annotations, [PERSON]).read_bytes() == first
+    first = make_submission(annotations, [PERSON]).read_bytes()
+    assert make_submission(annotations, [PERSON]).read_bytes() == first
 
 
 @pytest.mark.parametrize(
@@ -50,5 +50,5 @@ def test_what_the_server_would_refuse_is_refused(
     annotations: Path, records: list[dict[str, Any]], problem: str
 ) -> None:
     with pytest.raises(InputError, match=problem):
-        submit(annotations, records)
+        make_submission(annotations, records)
     assert not annotations.with_name(f"{NAME}.zip").exists()

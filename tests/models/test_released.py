@@ -13,7 +13,7 @@ from tests.data.mirror_server import running, serve, status
 from transpose.config.weights import ReleasedWeights
 from transpose.data.download import Patience
 from transpose.errors import InputError
-from transpose.models.released import fetch_released
+from transpose.models.released import download_released
 from transpose.models.weights import read_checkpoint, read_metadata
 
 PATIENCE = Patience(tries=2, sleep=lambda seconds: None)
@@ -33,11 +33,11 @@ class Files:
         self.pin = folder / "pins" / "net.json"
         self.output = folder / "weights" / "net.safetensors"
 
-    def fetch(self, *urls: str, prefix: str | None = None, without: tuple[str, ...] = ()) -> None:
+    def download(self, *urls: str, prefix: str | None = None, without: tuple[str, ...] = ()) -> None:
         released = ReleasedWeights(
             title="Net, ImageNet", holds="backbone", sha256_prefix=prefix, without=without, urls=urls
         )
-        fetch_released(released, self.checkpoint, self.pin, self.output, PATIENCE)
+        download_released(released, self.checkpoint, self.pin, self.output, PATIENCE)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_the_first_use_pins_the_digest_and_keeps_every_tensor(files: Files) -> N
     content = checkpoint()
     digest = hashlib.sha256(content).hexdigest()
     with running(content) as server:
-        files.fetch(server.url("net.pth"), prefix=digest[:8])
+        files.download(server.url("net.pth"), prefix=digest[:8])
     assert json.loads(files.pin.read_text()) == {"sha256": digest}
     assert read_metadata(files.output) == {"description": f"Net, ImageNet ({digest[:8]})", "sha256": digest}
     tensors = read_checkpoint(files.output)
@@ -59,18 +59,18 @@ def test_the_first_use_pins_the_digest_and_keeps_every_tensor(files: Files) -> N
 
 def test_other_bytes_than_pinned_are_refused_even_from_an_empty_folder(files: Files) -> None:
     with running(checkpoint()) as server:
-        files.fetch(server.url("net.pth"))
+        files.download(server.url("net.pth"))
         files.checkpoint.unlink()
         files.output.unlink()
         server.content = checkpoint(2.0)
         with pytest.raises(InputError, match="sha256"):
-            files.fetch(server.url("net.pth"))
+            files.download(server.url("net.pth"))
     assert not files.output.exists()
 
 
 def test_other_first_digits_than_published_are_refused_and_not_pinned(files: Files) -> None:
     with running(checkpoint()) as server, pytest.raises(InputError, match=r"its publisher says 00000000\.\.\."):
-        files.fetch(server.url("net.pth"), prefix="0" * 8)
+        files.download(server.url("net.pth"), prefix="0" * 8)
     assert not files.pin.exists()
     assert not files.output.exists()
 
@@ -79,17 +79,17 @@ def test_after_wrong_bytes_are_deleted_the_right_ones_are_taken(files: Files) ->
     prefix = hashlib.sha256(checkpoint()).hexdigest()[:8]
     with running(checkpoint(2.0)) as server:
         with pytest.raises(InputError, match="delete it"):
-            files.fetch(server.url("net.pth"), prefix=prefix)
+            files.download(server.url("net.pth"), prefix=prefix)
         files.checkpoint.unlink()
         server.content = checkpoint()
-        files.fetch(server.url("net.pth"), prefix=prefix)
+        files.download(server.url("net.pth"), prefix=prefix)
     assert files.output.is_file()
 
 
 def test_the_next_mirror_is_asked_when_one_refuses(files: Files) -> None:
     with running(checkpoint()) as server:
         server.replies = [status(404)]
-        files.fetch(server.url("gone.pth"), server.url("net.pth"))
+        files.download(server.url("gone.pth"), server.url("net.pth"))
     assert files.output.is_file()
 
 
@@ -97,7 +97,7 @@ def test_a_file_that_is_there_already_is_taken(files: Files) -> None:
     files.checkpoint.parent.mkdir()
     files.checkpoint.write_bytes(checkpoint())
     with running(b"") as server:
-        files.fetch(server.url("net.pth"))
+        files.download(server.url("net.pth"))
         assert server.requests == []
     assert files.output.is_file()
 
@@ -105,8 +105,8 @@ def test_a_file_that_is_there_already_is_taken(files: Files) -> None:
 def test_a_part_can_be_left_out_but_not_one_that_is_not_there(files: Files) -> None:
     with running(checkpoint()) as server:
         with pytest.raises(InputError, match=r"layer9\.: no such tensors"):
-            files.fetch(server.url("net.pth"), without=("layer9.",))
-        files.fetch(server.url("net.pth"), without=("bn1.",))
+            files.download(server.url("net.pth"), without=("layer9.",))
+        files.download(server.url("net.pth"), without=("bn1.",))
     assert list(read_checkpoint(files.output)) == ["conv1.weight"]
 
 
@@ -119,6 +119,6 @@ def test_a_pickle_with_code_is_refused_unexecuted_and_not_pinned(files: Files) -
     with running(b"") as server:
         server.replies = [serve(pickle.dumps(Payload()))] * 2
         with pytest.raises(InputError, match="not a PyTorch checkpoint"):
-            files.fetch(server.url("net.pth"))
+            files.download(server.url("net.pth"))
     assert not files.pin.exists()
     assert not files.output.exists()

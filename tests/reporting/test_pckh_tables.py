@@ -23,11 +23,11 @@ def mpii_row(pckh50: float = 0.921, persons: int = 2958, benchmark: str = "mpii_
     )
     key = row.key.model_copy(update={"metric": "PCKh50"})
     metrics = {"PCKh50": pckh50, "PCKh11": 0.44, "PCKh10": 0.39}
-    evaluations = tuple(_judged(record, key, metrics) for record in row.evaluations)
+    evaluations = tuple(_check_all(record, key, metrics) for record in row.evaluations)
     return row.model_copy(update={"key": key, "evaluations": evaluations})
 
 
-def _judged(record: EvaluationRecord, key: object, metrics: dict[str, float]) -> EvaluationRecord:
+def _check_all(record: EvaluationRecord, key: object, metrics: dict[str, float]) -> EvaluationRecord:
     return record.model_copy(update={"key": key, "metrics": metrics})
 
 

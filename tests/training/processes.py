@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from transpose.training.distributed import Group
+from transpose.training.distributed import ProcessGroup
 
 # One server imports once and forks, before it has threads. Optimisers import torch._dynamo, which takes seconds.
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -35,6 +35,6 @@ def _join(rank: int, size: int, store: Path, work: Callable[..., Any], arguments
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=size)
     try:
-        return work(Group(rank, size), *arguments)
+        return work(ProcessGroup(rank, size), *arguments)
     finally:
         dist.destroy_process_group()

@@ -10,24 +10,24 @@ from torch import Tensor, nn
 
 from tests.small_variants import small_variant
 from tests.training.processes import in_processes, results_of
-from transpose.compute import Compute, choose_compute
 from transpose.config.training import Augmentation, OneCycleSchedule, Training
 from transpose.data.coco import load_annotations
 from transpose.data.crops import normalise
 from transpose.data.heatmaps import gaussian_heatmaps
 from transpose.data.loader import TrainingSamples
 from transpose.data.workers import share
+from transpose.device import DeviceContext, resolve_device
 from transpose.errors import InputError
 from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO_PERSON
 from transpose.training.checkpoint import CheckpointStore
-from transpose.training.distributed import ALONE, Group, LostProcessError, check_devices, joined
+from transpose.training.distributed import ALONE, LostProcessError, ProcessGroup, check_devices, joined
 from transpose.training.loop import TrainingRun
 from transpose.training.loss import heatmap_loss
 
-CPU = Compute(torch.device("cpu"), "fp32", 1)
+CPU = DeviceContext(torch.device("cpu"), "fp32", 1)
 NO_STEP = OneCycleSchedule(kind="one_cycle", peak=1e-30)
 """Weights stay as they are, so that gradients of any step can be compared."""
 
@@ -55,7 +55,7 @@ def new_model() -> TransPose:
 
 
 def train_an_epoch(
-    group: Group, folder: Path, batch_size: int, batch_norm_learns: bool
+    group: ProcessGroup, folder: Path, batch_size: int, batch_norm_learns: bool
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], float]:
     """Gradients of the last step, buffers, and the loss of the epoch."""
     torch.set_num_threads(1)
@@ -95,7 +95,7 @@ def test_batch_norm_goes_by_the_persons_of_each_process_and_keeps_the_leaders(ti
         model = new_model().train()
         batch = samples.batch(0, share(samples.order(0), rank, 2))
         targets, weights = gaussian_heatmaps(batch.joints, batch.visible, samples.heatmap_size, 2.0)
-        model = CPU.place(model)
+        model = CPU.to_device(model)
         heatmap_loss(model(normalise(batch.crops)), targets, weights).backward()
         for name, weight in model.named_parameters():
             assert weight.grad is not None
@@ -108,11 +108,13 @@ def test_batch_norm_goes_by_the_persons_of_each_process_and_keeps_the_leaders(ti
             torch.testing.assert_close(buffer, statistics[name])
 
 
-def average_unequal_shares(group: Group) -> Tensor:
+def average_unequal_shares(group: ProcessGroup) -> Tensor:
     weight = nn.Parameter(torch.zeros(2, 3))
-    if group.leads:
+    if group.is_main:
         weight.grad = torch.full((2, 3), 4.0)
-    group.average_gradients([weight, nn.Parameter(torch.zeros(1), requires_grad=False)], 0.75 if group.leads else 0.25)
+    group.average_gradients(
+        [weight, nn.Parameter(torch.zeros(1), requires_grad=False)], 0.75 if group.is_main else 0.25
+    )
     assert weight.grad is not None
     return weight.grad
 
@@ -122,13 +124,13 @@ def test_a_process_without_gradients_counts_as_zero() -> None:
         assert torch.equal(gradient, torch.full((2, 3), 3.0))
 
 
-def fail_in_second(group: Group) -> str:
+def fail_in_second(group: ProcessGroup) -> str:
     def work() -> str:
-        if not group.leads:
+        if not group.is_main:
             raise InputError("file", group.rank, "field", "is wrong")
         return "fine"
 
-    return group.agree(work)
+    return group.raise_together(work)
 
 
 def test_what_one_process_meets_all_of_them_raise() -> None:
@@ -137,8 +139,8 @@ def test_what_one_process_meets_all_of_them_raise() -> None:
     assert all(isinstance(error, InputError) for error in errors)
 
 
-def leave_early(group: Group) -> None:
-    if not group.leads:
+def leave_early(group: ProcessGroup) -> None:
+    if not group.is_main:
         group.wait()
 
 
@@ -148,10 +150,10 @@ def test_a_lost_process_is_told_and_not_waited_for() -> None:
         other.result()
 
 
-def take_lock(group: Group, folder: Path) -> list[int]:
+def take_lock(group: ProcessGroup, folder: Path) -> list[int]:
     from transpose.files import folder_lock
 
-    with group.led(folder_lock(folder)):
+    with group.on_main(folder_lock(folder)):
         return group.gather(group.rank)
 
 
@@ -196,9 +198,9 @@ def test_another_number_of_processes_than_the_recipes_is_refused(monkeypatch: py
 
 def test_fewer_gpus_than_asked_for_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    check_devices(2, Compute(torch.device("cuda"), "fp32", 1))
+    check_devices(2, DeviceContext(torch.device("cuda"), "fp32", 1))
     with pytest.raises(InputError, match=r"^training\.gpus: 4: this machine has 2"):
-        check_devices(4, Compute(torch.device("cuda"), "fp32", 1))
+        check_devices(4, DeviceContext(torch.device("cuda"), "fp32", 1))
     with pytest.raises(InputError, match="this machine has 1"):
-        check_devices(2, Compute(torch.device("mps"), "fp32", 1))
-    check_devices(64, choose_compute("cpu", "fp32", 1))
+        check_devices(2, DeviceContext(torch.device("mps"), "fp32", 1))
+    check_devices(64, resolve_device("cpu", "fp32", 1))

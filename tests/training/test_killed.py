@@ -15,7 +15,7 @@ from tests.training.processes import in_processes, results_of
 from tests.training.test_run import OUTPUTS, PROTOCOL, Watcher, recipe
 from transpose.skeleton import COCO_PERSON
 from transpose.training.data import TrainingData
-from transpose.training.distributed import ALONE, Group
+from transpose.training.distributed import ALONE, ProcessGroup
 from transpose.training.run import train_variant
 
 
@@ -45,7 +45,7 @@ MOMENTS = {
 }
 
 
-def train(group: Group, folder: Path, dataset: Path, moment: Moment | None) -> None:
+def train(group: ProcessGroup, folder: Path, dataset: Path, moment: Moment | None) -> None:
     """One training, in whose course one process dies if a moment is given."""
     if moment is not None and moment.rank == group.rank:
         module = importlib.import_module(moment.module)

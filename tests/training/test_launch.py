@@ -9,10 +9,10 @@ import typer
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from tests.training.processes import results_of
-from transpose.cli.training import told_by_leader
+from transpose.cli.training import main_process_errors
 from transpose.errors import InputError
 from transpose.training import launch
-from transpose.training.distributed import Group, LostProcessError
+from transpose.training.distributed import LostProcessError, ProcessGroup
 from transpose.training.interruption import Interrupted
 from transpose.training.loop import DivergedError
 
@@ -44,10 +44,10 @@ def test_a_killed_process_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         launch_that_ends_with(monkeypatch, 1, -9)
 
 
-def tell(group: Group, error: Exception) -> tuple[int, str]:
+def tell(group: ProcessGroup, error: Exception) -> tuple[int, str]:
     sys.stderr = io.StringIO()
     try:
-        with told_by_leader(group, Path("folder")):
+        with main_process_errors(group, Path("folder")):
             raise error
     except typer.Exit as end:
         return end.exit_code, sys.stderr.getvalue()
@@ -70,5 +70,5 @@ def test_the_leader_alone_tells_and_all_end_alike(error: Exception, status: int,
 
 def test_of_a_lost_process_the_leader_tells() -> None:
     with pytest.raises(InputError, match=r"^folder: another process of this training is gone"):
-        tell(Group(0, 2), LostProcessError())
-    assert tell(Group(1, 2), LostProcessError()) == (1, "")
+        tell(ProcessGroup(0, 2), LostProcessError())
+    assert tell(ProcessGroup(1, 2), LostProcessError()) == (1, "")

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from tests.small_variants import small_variant
-from transpose.compute import Compute
 from transpose.config.training import Precision, Training
 from transpose.data.loader import TrainingBatch
+from transpose.device import DeviceContext
 from transpose.models.initialise import initialise
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO_PERSON
-from transpose.training.replay import FIRST_STEPS, ReplayedSteps
-from transpose.training.step import GradientStep, gradient_step, optimiser_of, written_step
+from transpose.training.replay import FIRST_STEPS, CudaGraphStep
+from transpose.training.step import GradientStep, build_optimizer, eager_step, gradient_step
 
 SIZES = (2, 2, 1, 2, 2, 1, 2, 1)
 """Of batches: in the first steps and afterwards full ones and an epoch's last."""
@@ -27,10 +27,10 @@ class Recordings:
         self.model = model
         self.replays = 0
 
-    def beside(self, work: Callable[[], Tensor]) -> Tensor:
+    def warm_up(self, work: Callable[[], Tensor]) -> Tensor:
         return work()
 
-    def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
+    def capture(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
         buffers = [buffer.clone() for buffer in self.model.buffers()]
         random = torch.get_rng_state()
         loss, gradients = work(), self.gradients()
@@ -66,9 +66,9 @@ def batch_of(size: int, number: int) -> TrainingBatch:
     return TrainingBatch(crops, joints, visible, torch.arange(size).numpy())
 
 
-def train(model: nn.Module, gradients: GradientStep, compute: Compute) -> list[float]:
+def train(model: nn.Module, gradients: GradientStep, context: DeviceContext) -> list[float]:
     """Losses of a few steps, each with random numbers of its own."""
-    optimiser = optimiser_of(model, Training(), compute)
+    optimiser = build_optimizer(model, Training(), context)
     losses = []
     for number, size in enumerate(SIZES):
         torch.manual_seed(number)
@@ -80,16 +80,16 @@ def train(model: nn.Module, gradients: GradientStep, compute: Compute) -> list[f
     return losses
 
 
-def written(model: nn.Module, compute: Compute) -> GradientStep:
-    return written_step(model, small_variant("resnet").heatmap_size, COCO_PERSON, Training(), compute)
+def written(model: nn.Module, context: DeviceContext) -> GradientStep:
+    return eager_step(model, small_variant("resnet").heatmap_size, COCO_PERSON, Training(), context)
 
 
 def test_a_recorded_step_gives_the_bytes_of_the_written_one() -> None:
-    compute = Compute(torch.device("cpu"), "fp32", 1)
-    model, other = new_model(compute.device), new_model(compute.device)
+    context = DeviceContext(torch.device("cpu"), "fp32", 1)
+    model, other = new_model(context.device), new_model(context.device)
     recordings = Recordings(model)
-    steps = ReplayedSteps(written(model, compute), model.parameters(), compute.device, recordings)
-    assert train(model, steps, compute) == train(other, written(other, compute), compute)
+    steps = CudaGraphStep(written(model, context), model.parameters(), context.device, recordings)
+    assert train(model, steps, context) == train(other, written(other, context), context)
     for (name, tensor), expected in zip(model.state_dict().items(), other.state_dict().values(), strict=True):
         assert torch.equal(tensor, expected), name
     assert recordings.replays == len(SIZES) - FIRST_STEPS
@@ -98,9 +98,9 @@ def test_a_recorded_step_gives_the_bytes_of_the_written_one() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_a_gpu_replays_what_is_written(precision: Precision) -> None:
-    compute = Compute(torch.device("cuda"), precision, 1)
-    model, other = new_model(compute.device), new_model(compute.device)
-    steps = gradient_step(model, small_variant("resnet").heatmap_size, COCO_PERSON, Training(), compute)
-    assert isinstance(steps, ReplayedSteps)
+    context = DeviceContext(torch.device("cuda"), precision, 1)
+    model, other = new_model(context.device), new_model(context.device)
+    steps = gradient_step(model, small_variant("resnet").heatmap_size, COCO_PERSON, Training(), context)
+    assert isinstance(steps, CudaGraphStep)
     # Kernels that add up in any order differ in the last bits; other random numbers would in the second figure.
-    assert train(model, steps, compute) == pytest.approx(train(other, written(other, compute), compute), rel=1e-3)
+    assert train(model, steps, context) == pytest.approx(train(other, written(other, context), context), rel=1e-3)

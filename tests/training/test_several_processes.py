@@ -13,14 +13,14 @@ from transpose.config.run_record import BatchSizes, RunRecord
 from transpose.errors import InputError
 from transpose.skeleton import COCO_PERSON
 from transpose.training.data import TrainingData
-from transpose.training.distributed import Group, LostProcessError
+from transpose.training.distributed import LostProcessError, ProcessGroup
 from transpose.training.interruption import Interrupted
 from transpose.training.loop import DivergedError
 from transpose.training.run import train_variant
 
 
 def train(
-    group: Group, folder: Path, dataset: Path, watcher: Watcher, settings: dict[str, Any] | None = None
+    group: ProcessGroup, folder: Path, dataset: Path, watcher: Watcher, settings: dict[str, Any] | None = None
 ) -> tuple[RunRecord, Watcher]:
     """One training of three epochs; two steps each with two processes, two (of 3 and 1 persons) with three."""
     annotations = dataset / "annotations.json"
@@ -73,7 +73,7 @@ class Signaller(Watcher):
         super().step(epoch, step, steps, loss)
 
 
-def train_and_stop_the_last(group: Group, folder: Path, dataset: Path) -> None:
+def train_and_stop_the_last(group: ProcessGroup, folder: Path, dataset: Path) -> None:
     train(group, folder, dataset, Signaller(group.gather(os.getpid())[-1]))
 
 

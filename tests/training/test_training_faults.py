@@ -16,8 +16,8 @@ from tests.small_disk import SmallDisk
 from tests.training.processes import in_processes, results_of
 from tests.training.test_run import OUTPUTS, PROTOCOL, Watcher, recipe
 from tests.training.test_several_processes import train as train_in_group
-from transpose.compute import Compute
 from transpose.config.training import OneCycleSchedule
+from transpose.device import DeviceContext
 from transpose.errors import InputError, lost_worker
 from transpose.memory import memory_for
 from transpose.skeleton import COCO_PERSON
@@ -237,7 +237,7 @@ class TooLargeForTheGpu(torch.nn.Module):
 def test_a_gpu_that_is_full_before_the_first_batch_is_told() -> None:
     words = r"^device: cuda:0: the GPU's memory is full before the first batch; does another process fill it\?$"
     with pytest.raises(InputError, match=words):
-        Compute(torch.device("cuda:0"), "fp32", 1).place(TooLargeForTheGpu())
+        DeviceContext(torch.device("cuda:0"), "fp32", 1).to_device(TooLargeForTheGpu())
 
 
 def test_a_full_memory_of_the_machine_names_the_batch_size_to_lower() -> None:

@@ -9,31 +9,31 @@ import torch
 
 from tests.small_variants import small_variant
 from tests.training.processes import results_of
-from transpose.compute import Compute
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
 from transpose.config.training import Training
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
+from transpose.device import DeviceContext
 from transpose.inference.predictions import Predictions
 from transpose.models.initialise import initialise
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO_PERSON
 from transpose.training import validation
 from transpose.training.data import TrainingData
-from transpose.training.distributed import ALONE, Group
+from transpose.training.distributed import ALONE, ProcessGroup
 from transpose.training.interruption import StopRequest
 
-CPU = Compute(torch.device("cpu"), "fp32", 1)
+CPU = DeviceContext(torch.device("cpu"), "fp32", 1)
 
 
-def validate(group: Group, folder: Path) -> tuple[dict[str, float], list[Predictions]]:
+def validate(group: ProcessGroup, folder: Path) -> tuple[dict[str, float], list[Predictions]]:
     """The figures in this process, and the predictions that it evaluated."""
     torch.manual_seed(group.rank)
     model = build_model(small_variant("resnet"), len(COCO_PERSON))
     # The figures below can only agree if statistics and weights do.
     initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
-    if not group.leads:
+    if not group.is_main:
         for buffer in model.buffers():
             buffer.zero_()
     evaluated: list[Predictions] = []

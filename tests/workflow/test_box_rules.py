@@ -1,4 +1,4 @@
-"""Boxes from URLs: detections and a detector's model are fetched once, boxes counted and evaluated."""
+"""Boxes from URLs: detections and a detector's model are downloaded once, boxes counted and evaluated."""
 
 import hashlib
 import json

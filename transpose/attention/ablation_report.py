@@ -46,13 +46,13 @@ def predict_ablations(
     """
     network, skeleton, protocol = model.network, model.skeleton, model.protocol
     passes = partial(_features, model, crops)
-    with model.compute.autocast():
+    with model.context.autocast():
         mean_attention = mean_attention_of(network, (view for _, views in passes() for view in views))
     encoders = ablations(network, mean_attention, seed)
     decoded = {change: PredictionCollector(skeleton, protocol) for change in encoders}
     for batch, views in passes():
         for change, encode in encoders.items():
-            with torch.inference_mode(), model.compute.autocast():
+            with torch.inference_mode(), model.context.autocast():
                 plain, *mirrored = [network.predict_heatmaps(encode(view)) for view in views]
                 heatmaps = mean_with_mirrored(plain, mirrored[0], skeleton) if mirrored else plain
             decoded[change].add(batch, finite_on_cpu(heatmaps).numpy())
@@ -112,8 +112,8 @@ def difference_in_ap(changed: KeypointMetrics, intact: KeypointMetrics, bootstra
 def _features(model: PoseModel, crops: EvaluationCrops) -> Iterator[tuple[EvaluationBatch, list[Tensor]]]:
     """Each batch with features [B, dim, h, w] of its crops and, with the flip test, of their mirror images."""
     for batch in crops.batches(model.protocol.batch_size):
-        images = normalise(batch.crops.to(model.compute.device, non_blocking=True))
+        images = normalise(batch.crops.to(model.context.device, non_blocking=True))
         views = [images, images.flip(-1)] if model.protocol.flip_test else [images]
-        with torch.inference_mode(), model.compute.autocast():
+        with torch.inference_mode(), model.context.autocast():
             features = [model.network.features(view) for view in views]
         yield batch, features

@@ -91,7 +91,7 @@ def persons_on_trial(model: PoseModel, persons: ExplainedPersons) -> Iterator[tu
         FloatingPointError: a heatmap is not finite.
     """
     for batch in persons.batches(model.protocol.batch_size):
-        images = batch.images(model.compute.device)
+        images = batch.images(model.context.device)
         for index, crop, image in zip(batch.index.tolist(), batch.crops, images, strict=True):
             truth = persons.truth.select(np.array([index]))
 

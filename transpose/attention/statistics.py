@@ -93,7 +93,7 @@ class AttentionStatistics:
         self._skeleton = model.skeleton
         self._protocol = model.protocol
         self._reach = reach
-        self._compute = model.compute
+        self._context = model.context
         mirrored = partners(model.skeleton)
         self._kin = mirrored, neighbours(model.skeleton) & ~mirrored
         centres = model.grid.positions(model.grid.centres())
@@ -121,7 +121,7 @@ class AttentionStatistics:
 
     @torch.inference_mode()
     def _look(self, batch: PersonBatch) -> tuple[Found, list[LayerAttention]]:
-        encoded, layers = capture(self._model, self._model.features(batch.images(self._compute.device)))
+        encoded, layers = capture(self._model, self._model.features(batch.images(self._context.device)))
         return find_joints(heatmaps_of(self._model, encoded), self._grid, self._protocol), layers
 
     @torch.inference_mode()

@@ -19,16 +19,16 @@ from transpose.benchmark.race import Contender, Race, race
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import Protocol
 from transpose.data.crops import normalise
-from transpose.models.inference_form import inference_form
+from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.skeleton import COCO_PERSON
 
 
 def capture_race(subject: Subject, rounds: int) -> Race:
     """Forward passes that hand attention out, beside one that does not; of a variant with an encoder."""
-    compute = subject.compute()
-    model = inference_form(subject.model(), compute)
-    images = normalise(compute.send(subject.crops()))
+    context = subject.context()
+    model = optimize_for_inference(subject.model(), context)
+    images = normalise(context.send(subject.crops()))
     title = f"{subject.variant.title}, capture of attention, batch {subject.batch_size}"
     passes = _captures(model, images, Grid.of(subject.variant), len(COCO_PERSON))
     return race(title, "images", subject.batch_size, _contenders(passes), rounds)
@@ -36,10 +36,10 @@ def capture_race(subject: Subject, rounds: int) -> Race:
 
 def measures_race(subject: Subject, settings: AttentionMeasures, rounds: int) -> Race:
     """What each measure of an explanation takes for one person with all joints, beside the pass that it starts from."""
-    compute = subject.compute()
-    model = inference_form(subject.model(), compute)
+    context = subject.context()
+    model = optimize_for_inference(subject.model(), context)
     crop = subject.crops()[0]
-    image = normalise(compute.send(crop[None]))[0]
+    image = normalise(context.send(crop[None]))[0]
     measures = _measures(model, crop, image, Grid.of(subject.variant), settings)
     title = f"{subject.variant.title}, measures of attention, all joints of a person"
     return race(title, "persons", 1, _contenders(measures), rounds)

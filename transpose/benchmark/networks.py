@@ -12,20 +12,20 @@ from torch import Tensor
 from transpose.benchmark.lane import Lane, Work
 from transpose.benchmark.plain_network import PlainNetwork, plain_loss
 from transpose.benchmark.race import Contender, Race, race, seconds_of
-from transpose.compute import Compute, choose_compute
 from transpose.config.training import Precision, Training
 from transpose.config.variant import Variant
 from transpose.cost import count_operations
 from transpose.data.crops import normalise
 from transpose.data.heatmaps import gaussian_heatmaps
 from transpose.data.loader import TrainingBatch
-from transpose.models.inference_form import inference_form
+from transpose.device import DeviceContext, resolve_device
 from transpose.models.initialise import initialise
+from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO_PERSON
 from transpose.training.schedule import highest_rate
-from transpose.training.step import gradient_step, optimiser_of, steps_until_replayed
+from transpose.training.step import build_optimizer, gradient_step, steps_until_replayed
 
 _SIDE, _SIDE_ON_CUDA = 2048, 8192
 """Of the yardstick's square matrices, large enough for a machine's peak."""
@@ -49,13 +49,13 @@ class Subject:
     device: str
     threads: int
 
-    def compute(self, precision: Precision = "fp32", compiled: bool = False) -> Compute:
+    def context(self, precision: Precision = "fp32", compiled: bool = False) -> DeviceContext:
         """The device; the calling process is set to the threads.
 
         Raises:
-            InputError: as `choose_compute`.
+            InputError: as `resolve_device`.
         """
-        return choose_compute(self.device, precision, self.threads, compiled)
+        return resolve_device(self.device, precision, self.threads, compiled)
 
     def model(self, attention_dropout: float = 0.0, dropout: float = 0.0) -> TransPose:
         """With random weights, which take as long as trained ones."""
@@ -79,7 +79,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Form:
-    """One way to compute, in a process of its own."""
+    """One way to run a network, in a process of its own."""
 
     name: str
     prepare: Callable[[], Work]
@@ -137,7 +137,7 @@ def network_race(
             Contender(form.name, lane.run, operations, form.precision) for form, lane in zip(forms, lanes, strict=True)
         ]
         precisions: dict[Precision, None] = dict.fromkeys(form.precision for form in forms)
-        yardsticks = [_yardstick(subject.compute(precision)) for precision in precisions]
+        yardsticks = [_yardstick(subject.context(precision)) for precision in precisions]
         title = f"{subject.variant.title}, {kind}, batch {subject.batch_size}"
         if kind == "training":
             title += f", {forms[-1].name}"
@@ -153,92 +153,92 @@ def _lanes(forms: Sequence[Form]) -> Iterator[list[Lane]]:
         yield [stack.enter_context(Lane(form.prepare, form.keeps_memory)) for form in forms]
 
 
-def _yardstick(compute: Compute) -> Contender:
+def _yardstick(context: DeviceContext) -> Contender:
     """Square matrix products, in a precision and on a device; as many as take a while."""
-    side = _SIDE_ON_CUDA if compute.device.type == "cuda" else _SIDE
-    matrix = torch.randn(side, side, device=compute.device, dtype=compute.dtype)
+    side = _SIDE_ON_CUDA if context.device.type == "cuda" else _SIDE
+    matrix = torch.randn(side, side, device=context.device, dtype=context.dtype)
 
     def multiply(times: int) -> None:
         for _ in range(times):
             torch.matmul(matrix, matrix)
-        synchronise(compute.device)
+        synchronise(context.device)
 
     multiply(1)
     times = max(1, round(_YARDSTICK_SECONDS / seconds_of(partial(multiply, 1))))
-    name = f"matrix product, {compute.precision}"
-    return Contender(name, partial(multiply, times), times * 2 * side**3, compute.precision, True)
+    name = f"matrix product, {context.precision}"
+    return Contender(name, partial(multiply, times), times * 2 * side**3, context.precision, True)
 
 
 def plain_inference(subject: Subject) -> Work:
     """A forward pass of the plain network."""
-    compute = _plain_compute(subject)
-    network = PlainNetwork(subject.model()).to(compute.device).eval()
-    images = normalise(subject.crops()).contiguous().to(compute.device)
+    context = _plain_compute(subject)
+    network = PlainNetwork(subject.model()).to(context.device).eval()
+    images = normalise(subject.crops()).contiguous().to(context.device)
 
     @torch.inference_mode()
     def forward() -> None:
         network(images)
-        synchronise(compute.device)
+        synchronise(context.device)
 
     return forward
 
 
-def _plain_compute(subject: Subject) -> Compute:
+def _plain_compute(subject: Subject) -> DeviceContext:
     """The device, computing with numbers of all sizes, as PyTorch does by default."""
-    compute = subject.compute()
+    context = subject.context()
     torch.set_flush_denormal(False)
-    return compute
+    return context
 
 
 def own_inference(subject: Subject, precision: Precision, compiled: bool) -> Work:
     """A forward pass of the form in which predictions are made."""
-    compute = subject.compute(precision, compiled)
-    network = inference_form(subject.model(), compute)
-    images = normalise(compute.send(subject.crops()))
+    context = subject.context(precision, compiled)
+    network = optimize_for_inference(subject.model(), context)
+    images = normalise(context.send(subject.crops()))
 
     @torch.inference_mode()
     def forward() -> None:
-        with compute.autocast():
+        with context.autocast():
             network(images)
-        synchronise(compute.device)
+        synchronise(context.device)
 
     return forward
 
 
 def plain_training(subject: Subject) -> Work:
     """A step of the plain network: fp32, dropout everywhere as in the recipe, a loss joint by joint, unfused Adam."""
-    compute, training, batch = _plain_compute(subject), Training(), subject.batch()
-    network = PlainNetwork(subject.model(training.attention_dropout, training.dropout)).to(compute.device).train()
+    context, training, batch = _plain_compute(subject), Training(), subject.batch()
+    network = PlainNetwork(subject.model(training.attention_dropout, training.dropout)).to(context.device).train()
     optimiser = torch.optim.Adam(network.parameters(), highest_rate(training.schedule), foreach=False)
 
     def step() -> None:
-        images = normalise(batch.crops).contiguous().to(compute.device)
+        images = normalise(batch.crops).contiguous().to(context.device)
         size = subject.variant.heatmap_size
         targets, weights = gaussian_heatmaps(batch.joints, batch.visible, size, training.sigma)
         optimiser.zero_grad()
-        plain_loss(network(images), targets.to(compute.device), weights.to(compute.device)).backward()
+        plain_loss(network(images), targets.to(context.device), weights.to(context.device)).backward()
         optimiser.step()
-        synchronise(compute.device)
+        synchronise(context.device)
 
     return step
 
 
 def own_training(subject: Subject, precision: Precision, attention_dropout: float) -> Work:
     """A step as training takes it, with the recipe's dropout outside of attention."""
-    compute, training, batch = subject.compute(precision), Training(), subject.batch()
-    model = compute.place(subject.model(attention_dropout, training.dropout)).train()
-    optimiser = optimiser_of(model, training, compute)
+    context, training, batch = subject.context(precision), Training(), subject.batch()
+    model = context.to_device(subject.model(attention_dropout, training.dropout)).train()
+    optimiser = build_optimizer(model, training, context)
     for group in optimiser.param_groups:
         group["lr"] = highest_rate(training.schedule)
 
-    gradients = gradient_step(model, subject.variant.heatmap_size, COCO_PERSON, training, compute)
+    gradients = gradient_step(model, subject.variant.heatmap_size, COCO_PERSON, training, context)
 
     def step() -> None:
         gradients(batch)
         optimiser.step()
-        synchronise(compute.device)
+        synchronise(context.device)
 
-    for _ in range(steps_until_replayed(compute)):
+    for _ in range(steps_until_replayed(context)):
         step()
     return step
 

@@ -16,11 +16,11 @@ from transpose.benchmark.parts import OF_VARIANTS, Part
 from transpose.benchmark.race import Race
 from transpose.benchmark.report import Benchmark, NetworkCost
 from transpose.benchmark.suppression import race_suppressions
-from transpose.compute import choose_compute, describe_machine
 from transpose.config.attention import AttentionMeasures
 from transpose.config.training import Precision
 from transpose.config.variant import Variant
 from transpose.cost import count_operations, count_parameters
+from transpose.device import describe_machine, resolve_device
 from transpose.errors import InputError
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO_PERSON
@@ -62,7 +62,7 @@ def run_benchmark(order: Order) -> Benchmark:
     """
     if not order.variants and (lacking := sorted(order.parts & OF_VARIANTS)):
         raise InputError("cost", None, "VARIANT", f"missing; {lacking[0]} is timed for variants")
-    device = choose_compute(order.device, "fp32", order.threads).device
+    device = resolve_device(order.device, "fp32", order.threads).device
     load = f"{psutil.getloadavg()[0]:.2f}"
     races = {part: list(found) for part, found in _races(order)}
     return Benchmark(

@@ -98,28 +98,28 @@ def convert_mpii(
 
 
 @step.command()
-def download(
+def download_archive(
     name: Annotated[str, typer.Argument(help="Name of an archive in the table.")],
     folder: Annotated[Path, typer.Option(help="Folder that keeps it, as NAME.zip.")],
     table: Annotated[Path, typer.Option(help="Table of archives.")] = Path("config/downloads.yaml"),
 ) -> None:
     """Download an archive; the same command after an interruption continues."""
     from transpose.config.download import load_archive
-    from transpose.data.download import fetch
+    from transpose.data.download import download
 
-    fetch(load_archive(name, table), folder / f"{name}.zip", report=lambda line: print(line, file=sys.stderr))
+    download(load_archive(name, table), folder / f"{name}.zip", report=lambda line: print(line, file=sys.stderr))
 
 
 @step.command()
-def fetch(
+def download_file(
     url: Annotated[str, typer.Argument(help="Address of a single file, such as detections or a detector's model.")],
     output: Output,
     sha256: Annotated[str | None, typer.Option(help="Digest that it must have; without one the first is kept.")] = None,
 ) -> None:
     """Download a file of unknown size; what is there already is only checked."""
-    from transpose.data.web_file import fetch_url
+    from transpose.data.web_file import download_url
 
-    fetch_url(url, output, sha256, report=lambda line: print(line, file=sys.stderr))
+    download_url(url, output, sha256, report=lambda line: print(line, file=sys.stderr))
 
 
 @step.command()
@@ -134,7 +134,7 @@ def unpack(
 
 
 @step.command()
-def arrange(
+def extract_split(
     dataset: DatasetFile,
     split: Annotated[str, typer.Option()],
     downloads: Annotated[Path, typer.Option(help="Folder of the downloaded archives.")],
@@ -144,12 +144,12 @@ def arrange(
     """Take one split out of downloaded archives."""
     from transpose.config.dataset import ArchivesSource, Dataset
     from transpose.config.load import read_record
-    from transpose.data.archived_split import arrange_split
+    from transpose.data.archived_split import extract_split
 
     source = read_record(Dataset, dataset).source
     if not isinstance(source, ArchivesSource) or split not in source.splits:
         raise InputError(dataset, None, "source", f"has no split {split!r} in archives")
-    got = arrange_split(source.splits[split], downloads, unpacked, output)
+    got = extract_split(source.splits[split], downloads, unpacked, output)
     print(
         f"{split}: {got.images:,} images, {got.annotations:,} annotations;"
         f" {got.other_images:,} images beside them are not of this split",
@@ -158,7 +158,7 @@ def arrange(
 
 
 @step.command()
-def sift(
+def drop_unreadable_images(
     dataset: DatasetFile,
     annotations: AnnotationFile,
     output: Annotated[Path, typer.Option(help="annotations.json to write; broken.json appears beside it.")],
@@ -167,9 +167,9 @@ def sift(
     """Leave images that cannot be read out of a split, with their people."""
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
-    from transpose.data.sift import sift_split
+    from transpose.data.unreadable_images import drop_unreadable_images
 
-    broken = sift_split(annotations, read_record(Dataset, dataset).skeleton, jobs, output)
+    broken = drop_unreadable_images(annotations, read_record(Dataset, dataset).skeleton, jobs, output)
     print(f"{len(broken):,} unreadable images left out", file=sys.stderr)
     for image in broken:
         print(f"{image.file_name}: {image.problem}", file=sys.stderr)
@@ -212,16 +212,16 @@ def evaluate_boxes(results: ResultsFolder, evaluation: SettingName, annotations:
 
 
 @step.command()
-def fetch_weights(
+def download_weights(
     name: Annotated[str, typer.Argument(help="Name of weights in the table.")],
     output: Annotated[Path, typer.Option("--output", help="NAME.safetensors; the checkpoint stays beside it.")],
     table: Annotated[Path, typer.Option(help="Table of released weights.")] = Path("config/weights.yaml"),
 ) -> None:
     """Download released weights and convert them; the first digest is recorded in pins/ beside the table."""
     from transpose.config.weights import load_released
-    from transpose.models.released import fetch_released
+    from transpose.models.released import download_released
 
-    fetch_released(
+    download_released(
         load_released(name, table),
         output.with_name(f"{name}.pth"),
         table.parent / "pins" / f"{name}.json",

@@ -57,7 +57,7 @@ def analyse(
 
             write_protocol_ablation(inputs)
         case Analysis.RESOLUTIONS:
-            from transpose.evaluation.generalise import write_resolutions
+            from transpose.evaluation.resolutions import write_resolutions
 
             write_resolutions(inputs)
         case Analysis.PRECISION:
@@ -83,7 +83,7 @@ def analyse(
 
 
 @step.command()
-def submit(
+def make_submission(
     dataset: DatasetFile,
     annotations: AnnotationFile,
     predictions: Annotated[Path, typer.Option(help="COCO keypoint results on a test set.")],

@@ -13,7 +13,7 @@ from transpose.cli.options import Output, RecipeFile, ResultsFolder, RunName, We
 from transpose.errors import InputError
 
 if TYPE_CHECKING:
-    from transpose.training.distributed import Group
+    from transpose.training.distributed import ProcessGroup
 
 
 @step.command()
@@ -29,11 +29,11 @@ def train(
 ) -> None:
     """Train a variant, in as many processes as its recipe says; the same command after an interruption continues."""
     from transpose.clock import refuse_later_inputs
-    from transpose.compute import choose_compute
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.config.recipe import Recipe
     from transpose.config.study import Protocol, Study
+    from transpose.device import resolve_device
     from transpose.progress import TrainingProgress
     from transpose.study.layout import RecordKind, ResultsLayout, RunId
     from transpose.tracking import LiveRun
@@ -49,25 +49,25 @@ def train(
     training = recipe.training
     weights = [Path(file) for file in (training.backbone_weights, training.initial_weights) if file is not None]
     refuse_later_inputs([train, validation, *weights])
-    compute = choose_compute(training.device, training.precision, training.threads)
+    context = resolve_device(training.device, training.precision, training.threads)
     if training.gpus > 1 and not is_launched():
-        check_devices(training.gpus, compute)
+        check_devices(training.gpus, context)
         raise typer.Exit(launch(sys.argv[1:], training.gpus))
     dataset = read_record(Dataset, layout.record(RecordKind.DATASET, study.train.dataset))
     protocol = read_record(Protocol, layout.record(RecordKind.PROTOCOL))
     data = TrainingData(train, validation, dataset.skeleton, dataset.evaluation)
     folder = layout.train(chosen).folder
     with (
-        joined(training.gpus, compute) as group,
-        told_by_leader(group, folder),
-        LiveRun(results, study.name, recipe, int(chosen.seed)) if group.leads else nullcontext() as live,
+        joined(training.gpus, context) as group,
+        main_process_errors(group, folder),
+        LiveRun(results, study.name, recipe, int(chosen.seed)) if group.is_main else nullcontext() as live,
     ):
         progress = TrainingProgress(training.epochs, sys.stderr, live.epoch if live else lambda _: None)
         train_variant(recipe, int(chosen.seed), data, protocol, folder, progress, group)
 
 
 @contextmanager
-def told_by_leader(group: "Group", folder: Path) -> Iterator[None]:
+def main_process_errors(group: "ProcessGroup", folder: Path) -> Iterator[None]:
     """End the processes of a training with one status, after the leader alone has told in one line what it was."""
     from transpose.training.distributed import LostProcessError
     from transpose.training.interruption import Interrupted
@@ -76,7 +76,7 @@ def told_by_leader(group: "Group", folder: Path) -> Iterator[None]:
     try:
         yield
     except LostProcessError as error:
-        if group.leads:
+        if group.is_main:
             raise InputError(folder, None, None, str(error)) from None
         raise typer.Exit(1) from None
     except InputError as error:
@@ -87,7 +87,7 @@ def told_by_leader(group: "Group", folder: Path) -> Iterator[None]:
         status, line = 128 + stop.signal_number, str(stop)
     else:
         return
-    if group.leads:
+    if group.is_main:
         print(line, file=sys.stderr, flush=True)
     # The launcher ends the others as soon as one process has ended.
     group.wait()
@@ -95,7 +95,7 @@ def told_by_leader(group: "Group", folder: Path) -> Iterator[None]:
 
 
 @step.command()
-def adopt(
+def import_checkpoint(
     variant: Annotated[str, typer.Argument(help="A variant of the study.")],
     results: ResultsFolder,
     weights: WeightsFile,
@@ -106,12 +106,12 @@ def adopt(
     from transpose.config.recipe import Recipe
     from transpose.config.study import Protocol, Study
     from transpose.study.layout import RecordKind, ResultsLayout, RunId
-    from transpose.training.adopt import adopt_released
+    from transpose.training.import_checkpoint import import_checkpoint
 
     layout = ResultsLayout(results)
     study = read_record(Study, layout.record(RecordKind.STUDY))
     dataset = read_record(Dataset, layout.record(RecordKind.DATASET, study.train.dataset))
-    adopt_released(
+    import_checkpoint(
         read_record(Recipe, layout.record(RecordKind.RECIPE, variant)),
         weights,
         dataset.skeleton,

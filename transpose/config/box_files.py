@@ -32,7 +32,7 @@ class BoxFile:
 
     @property
     def sha256_option(self) -> list[str]:
-        """The digest as an option of `transpose fetch`; none without one."""
+        """The digest as an option of `transpose step download-file`; none without one."""
         return [f"--sha256={self.sha256}"] if self.sha256 else []
 
     def local_path(self, folder: Path) -> Path:

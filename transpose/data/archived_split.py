@@ -17,7 +17,7 @@ from transpose.files import atomic_path
 
 
 @dataclass(frozen=True)
-class ArrangedSplit:
+class ExtractedSplit:
     """What a split got."""
 
     images: int
@@ -27,7 +27,7 @@ class ArrangedSplit:
     """Images in the folder that the annotations do not list."""
 
 
-def arrange_split(split: ArchivedSplit, downloads: Path, unpacked: Path | None, output: Path) -> ArrangedSplit:
+def extract_split(split: ArchivedSplit, downloads: Path, unpacked: Path | None, output: Path) -> ExtractedSplit:
     """Write the annotation file `output` as the archive holds it, and beside it where the images are.
 
     A file of image names alone (those of test splits) gets an empty list of annotations.
@@ -63,7 +63,7 @@ def arrange_split(split: ArchivedSplit, downloads: Path, unpacked: Path | None, 
             point_to_zip(output, archive, split.folder)
         else:
             point_to_folder(output, folder)
-    return ArrangedSplit(len(listed), len(content.get("annotations", [])), len(present - listed))
+    return ExtractedSplit(len(listed), len(content.get("annotations", [])), len(present - listed))
 
 
 def _read_member(archive: Path, name: str) -> bytes:

@@ -9,8 +9,8 @@ from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxe
 from transpose.data.coco import CocoAnnotations
 from transpose.data.detector.detect import detector_boxes
 from transpose.data.image_source import image_source_of
-from transpose.data.sift import unreadable_images
 from transpose.data.simulated_detector import simulated_boxes
+from transpose.data.unreadable_images import unreadable_images
 from transpose.errors import InputError
 from transpose.files import atomic_paths, write_json
 
@@ -79,7 +79,7 @@ def _present(
     """The local file behind a source."""
     configured = file_of(source, split)
     if file is None and configured.is_remote:
-        raise InputError(configured.address, None, None, "is a URL: `transpose fetch` it, then name its copy by --file")
+        raise InputError(configured.address, None, None, "is a URL: download it, then name its copy by --file")
     path = file or Path(configured.address)
     if not path.is_file():
         raise absent_box_file(path, dataset, split, name)

@@ -62,7 +62,7 @@ class _WrongDownloads(Settings):
     wrong: tuple[_Wrong, ...] = ()
 
 
-def fetch(
+def download(
     archive: Archive,
     target: Path,
     patience: Patience | None = None,

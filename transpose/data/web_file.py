@@ -7,7 +7,7 @@ import requests
 
 from transpose.config.download import Archive
 from transpose.data.digests import recorded_sha256, remember_sha256, remembered_sha256
-from transpose.data.download import Patience, ask_patiently, fetch, transfer
+from transpose.data.download import Patience, ask_patiently, download, transfer
 from transpose.data.mirror import MirrorError, announced_size
 from transpose.data.space import require_space
 from transpose.disk import write_problem
@@ -15,7 +15,7 @@ from transpose.errors import InputError
 from transpose.files import atomic_path, sha256_of_file
 
 
-def fetch_url(
+def download_url(
     url: str,
     target: Path,
     sha256: str | None = None,
@@ -24,7 +24,7 @@ def fetch_url(
 ) -> None:
     """Make `target` the file at `url`; a target that is there already is only checked.
 
-    With a known digest the download can be continued after a kill, as `fetch` does. Without one it begins anew, the
+    With a known digest the download can be continued after a kill, as `download` does. Without one it begins anew, the
     first file that arrives is taken, and its digest is remembered beside the target: from then on it is the known one,
     even if the target is deleted.
 
@@ -44,7 +44,7 @@ def fetch_url(
         with requests.Session() as session:
             size = ask_patiently(lambda: announced_size(session, url, patience.timeouts), url, patience, report)
         if expected is not None:
-            fetch(Archive(version=url, bytes=size, sha256=expected, urls=(url,)), target, patience, report)
+            download(Archive(version=url, bytes=size, sha256=expected, urls=(url,)), target, patience, report)
             return
         _fetch_unknown(url, size, target, patience, report)
     except MirrorError as error:
@@ -65,5 +65,5 @@ def _fetch_unknown(url: str, size: int, target: Path, patience: Patience, report
 def _check(target: Path, expected: str | None) -> None:
     digest = sha256_of_file(target)
     if expected not in (None, digest):
-        raise InputError(target, None, None, f"sha256 is {digest}, not {expected}: delete it to have it fetched again")
+        raise InputError(target, None, None, f"sha256 is {digest}, not {expected}: delete it to download it again")
     remember_sha256(target, digest)

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from transpose.compute import choose_compute, describe_machine
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.precision import Precisions
 from transpose.config.study import Analysis
 from transpose.config.training import Precision
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
+from transpose.device import describe_machine, resolve_device
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import paired_difference
@@ -77,7 +77,7 @@ def write_precisions(inputs: AnalysisInput) -> None:
     exact = PoseModel.from_weights(recipe, inputs.run_folder.weights, skeleton, protocol, precision="fp32")
     others: dict[Precision, PoseModel] = {
         precision: replace(
-            exact, compute=choose_compute(recipe.training.device, precision, protocol.threads, protocol.compile)
+            exact, context=resolve_device(recipe.training.device, precision, protocol.threads, protocol.compile)
         )
         for precision in inputs.settings(RecordKind.PRECISIONS, Precisions).precisions
     }
@@ -91,7 +91,7 @@ def write_precisions(inputs: AnalysisInput) -> None:
     values = {
         "protocol": protocol,
         "bootstrap": bootstrap,
-        "machine": describe_machine(exact.compute.device),
+        "machine": describe_machine(exact.context.device),
         "images": baseline.images,
         "persons": baseline.persons,
         "fp32": baseline.statistics,

@@ -1,4 +1,4 @@
-"""Others' checkpoints: fetched, pinned by their digest, and kept as safetensors; nothing in them is executed."""
+"""Others' checkpoints: downloaded, pinned by their digest, and kept as safetensors; nothing in them is executed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +9,13 @@ from transpose.config.load import read_record
 from transpose.config.weights import Pin, ReleasedWeights
 from transpose.data.digests import digest_record, remembered_sha256
 from transpose.data.download import Patience
-from transpose.data.web_file import fetch_url
+from transpose.data.web_file import download_url
 from transpose.errors import InputError
 from transpose.files import write_json
 from transpose.models.weights import read_checkpoint, save_tensors
 
 
-def fetch_released(
+def download_released(
     released: ReleasedWeights,
     checkpoint: Path,
     pin: Path,
@@ -43,7 +43,7 @@ def fetch_released(
     _fetch(released, checkpoint, known, patience, report)
     sha256 = remembered_sha256(checkpoint)
     if released.sha256_prefix and not sha256.startswith(released.sha256_prefix):
-        problem = f"sha256 is {sha256}, but its publisher says {released.sha256_prefix}...; delete it to fetch it anew"
+        problem = f"sha256 is {sha256}, but its publisher says {released.sha256_prefix}...: delete it"
         raise InputError(checkpoint, None, None, problem)
     tensors = _without(read_checkpoint(checkpoint), released, checkpoint)
     if known is None:
@@ -69,7 +69,7 @@ def _fetch(
     problems = []
     for url in released.urls:
         try:
-            fetch_url(url, checkpoint, known and known.sha256, patience, report)
+            download_url(url, checkpoint, known and known.sha256, patience, report)
             return
         except InputError as error:
             problems.append(str(error))

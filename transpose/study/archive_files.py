@@ -1,4 +1,4 @@
-"""Downloaded archives that splits are arranged from."""
+"""Downloaded archives that splits are extracted from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from transpose.study.wildcards import BoxWildcards, alternatives
 
 @dataclass(frozen=True)
 class ArchiveFiles:
-    """Archives of a study and what is arranged from them."""
+    """Archives of a study and the splits extracted from them."""
 
     study: Study
     recipes: Mapping[str, Recipe]
@@ -32,7 +32,7 @@ class ArchiveFiles:
         return source.splits[wildcards.split]
 
     def needed_for(self, wildcards: BoxWildcards) -> list[Path]:
-        """What has to be there before a split can be arranged: proven archives, and images if they are unpacked."""
+        """What has to be there before a split can be extracted: proven archives, and images if they are unpacked."""
         split, resources = self.split(wildcards), self.resources
         images = resources.manifest if self._unpacks(wildcards.dataset) else resources.archive_digest
         return [resources.archive_digest(split.annotations), images(split.images)]
@@ -40,7 +40,7 @@ class ArchiveFiles:
     def of_study(self) -> dict[str, bool]:
         """Archives that the study's splits come from, and whether each is unpacked."""
         study, used = self.study, {}
-        # A released checkpoint's training data are named for the record, not fetched.
+        # A released checkpoint's training data are named for the record, not downloaded.
         trained = any(recipe.training.source == "trained" for recipe in self.recipes.values())
         for split in (*((study.train, study.validation) if trained else ()), *study.evaluations, *study.submissions):
             source = self.datasets[split.dataset].source

@@ -22,7 +22,7 @@ class BoxFiles:
     resources: ResourcesLayout
 
     def file(self, wildcards: BoxWildcards, must_exist: bool = True) -> list[str]:
-        """Detection file or model behind a box source, if it has one; that of a URL where it will be fetched to.
+        """Detection file or model behind a box source, if it has one; that of a URL where it will be downloaded to.
 
         Args:
             must_exist: refuse a file that is not there; otherwise it is left out, as a dry run wants it.
@@ -34,7 +34,7 @@ class BoxFiles:
         file = box_file(dataset.boxes[wildcards.boxes], wildcards.split)
         if file is None:
             return []
-        path = file.local_path(self.resources.fetched)
+        path = file.local_path(self.resources.downloaded_files)
         if not file.is_remote and not path.is_file():
             if not must_exist:
                 return []
@@ -42,7 +42,7 @@ class BoxFiles:
         return [str(path)]
 
     def remote_file(self, path: str) -> BoxFile:
-        """The file from a URL that is fetched to a path.
+        """The file from a URL that is downloaded to a path.
 
         Raises:
             InputError: no box source of the study needs it.
@@ -50,7 +50,7 @@ class BoxFiles:
         used = (*self.study.evaluations, *self.study.submissions)
         for dataset, split, boxes in ((e.dataset, e.split, boxes) for e in used for boxes in e.boxes):
             file = box_file(self.datasets[dataset].boxes[boxes], split)
-            if file is not None and file.is_remote and str(file.local_path(self.resources.fetched)) == path:
+            if file is not None and file.is_remote and str(file.local_path(self.resources.downloaded_files)) == path:
                 return file
         raise InputError(path, None, None, "no box source of the study comes from a URL that is kept there")
 

@@ -32,12 +32,12 @@ class DataFiles:
         source = self.datasets[split.dataset].source
         if isinstance(source, PhotographsSource):
             return os.path.relpath(PHOTOGRAPHS / "annotations.json")
-        if isinstance(source, FolderSource) and not _is_sifted(self.datasets[split.dataset]):
+        if isinstance(source, FolderSource) and not _is_filtered(self.datasets[split.dataset]):
             return f"{source.folders[split.split]}/annotations.json"
         return str(self.resources.annotations(split.dataset, split.split))
 
-    def unsifted_annotations(self, wildcards: BoxWildcards) -> str:
-        """Annotation file of a user's own split, out of which unreadable images are sifted."""
+    def unfiltered_annotations(self, wildcards: BoxWildcards) -> str:
+        """Annotation file of a user's own split, out of which unreadable images are filtered."""
         source = self.datasets[wildcards.dataset].source
         if not isinstance(source, FolderSource):
             raise TypeError(f"{wildcards.dataset} is no folder")
@@ -55,9 +55,9 @@ class DataFiles:
             name for name, dataset in self.datasets.items() if isinstance(dataset.source, SyntheticSource)
         )
 
-    def names_of_sifted(self) -> str:
+    def names_of_filtered(self) -> str:
         """Regular expression of the data sets whose unreadable images are left out; it matches nothing if none is."""
-        return alternatives(name for name, dataset in self.datasets.items() if _is_sifted(dataset))
+        return alternatives(name for name, dataset in self.datasets.items() if _is_filtered(dataset))
 
     def keypoints(self) -> int:
         """Keypoints of the models: those of the data set that they are trained on."""
@@ -89,5 +89,5 @@ class DataFiles:
         return digest_of(self.datasets[dataset].model_dump(mode="json", include=set(fields)))
 
 
-def _is_sifted(dataset: Dataset) -> bool:
+def _is_filtered(dataset: Dataset) -> bool:
     return isinstance(dataset.source, FolderSource) and dataset.source.unreadable_images == "skip"

@@ -229,6 +229,6 @@ class ResourcesLayout:
         return self.root / "weights" / f"{name}.safetensors"
 
     @property
-    def fetched(self) -> Path:
+    def downloaded_files(self) -> Path:
         """Folder of single files that were named by a URL."""
-        return self.root / "fetched"
+        return self.root / "downloaded_files"

@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from transpose.compute import Compute
+from transpose.device import DeviceContext
 from transpose.errors import InputError, lost_worker
 from transpose.training.interruption import Interrupted
 
@@ -26,7 +26,7 @@ class LostProcessError(Exception):
 
 
 @dataclass(frozen=True)
-class Group:
+class ProcessGroup:
     """One process among those of a training. Alone it passes everything through and needs no torch.distributed.
 
     All methods are collective: every process calls them in the same order.
@@ -36,11 +36,11 @@ class Group:
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process is the one that writes, reports and tells how training went."""
         return self.rank == 0
 
-    def agree(self, work: Callable[[], Value]) -> Value:
+    def raise_together(self, work: Callable[[], Value]) -> Value:
         """What `work` gives in this process.
 
         Raises:
@@ -58,14 +58,14 @@ class Group:
         return results[0]
 
     @contextmanager
-    def led(self, context: AbstractContextManager[None]) -> Iterator[None]:
+    def on_main(self, context: AbstractContextManager[None]) -> Iterator[None]:
         """Enter a context in the leader, on behalf of all processes.
 
         Raises:
             InputError: entering it raised; all processes raise the same.
         """
         with ExitStack() as stack:
-            self.agree(lambda: stack.enter_context(context) if self.leads else None)
+            self.raise_together(lambda: stack.enter_context(context) if self.is_main else None)
             yield
 
     def gather(self, value: Value) -> list[Value]:
@@ -128,7 +128,7 @@ class Group:
         self.maximum(0)
 
 
-ALONE = Group()
+ALONE = ProcessGroup()
 """A training in one process."""
 
 
@@ -137,21 +137,21 @@ def is_launched() -> bool:
     return dist.is_torchelastic_launched()
 
 
-def check_devices(processes: int, compute: Compute) -> None:
+def check_devices(processes: int, context: DeviceContext) -> None:
     """See that each process can have a device.
 
     Raises:
         InputError: there are fewer GPUs than processes.
     """
-    if compute.device.type == "cpu" or processes == 1:
+    if context.device.type == "cpu" or processes == 1:
         return
-    available = torch.cuda.device_count() if compute.device.type == "cuda" else 1
+    available = torch.cuda.device_count() if context.device.type == "cuda" else 1
     if available < processes:
         raise InputError("training.gpus", processes, None, f"this machine has {available}; lower it, or use them all")
 
 
 @contextmanager
-def joined(processes: int, compute: Compute) -> Iterator[Group]:
+def joined(processes: int, context: DeviceContext) -> Iterator[ProcessGroup]:
     """This process's place in the training, by the environment that torchrun sets; ALONE where one process trains.
 
     GPUs speak by NCCL, a GPU for each process; whatever lies on the CPU goes by gloo.
@@ -162,16 +162,16 @@ def joined(processes: int, compute: Compute) -> Iterator[Group]:
     started = int(os.environ["WORLD_SIZE"]) if is_launched() else 1
     if started != processes:
         raise InputError("training.gpus", processes, None, f"but the number of processes started is {started}")
-    check_devices(processes, compute)
+    check_devices(processes, context)
     if processes == 1:
         yield ALONE
         return
-    on_gpus = compute.device.type == "cuda"
+    on_gpus = context.device.type == "cuda"
     if on_gpus:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo")
     try:
-        yield Group(dist.get_rank(), dist.get_world_size())
+        yield ProcessGroup(dist.get_rank(), dist.get_world_size())
     finally:
         dist.destroy_process_group()
 

@@ -10,18 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from transpose.compute import Compute
 from transpose.config.dataset import Accuracy
 from transpose.config.training import Training
 from transpose.data.loader import TrainingBatch, TrainingSamples, training_batches
+from transpose.device import DeviceContext
 from transpose.files import digest_of_value
 from transpose.memory import memory_for
 from transpose.models.transpose import TransPose
 from transpose.training.checkpoint import CheckpointStore
-from transpose.training.distributed import Group
+from transpose.training.distributed import ProcessGroup
 from transpose.training.interruption import Interrupted, StopRequest
 from transpose.training.schedule import learning_rate
-from transpose.training.step import gradient_step, optimiser_of
+from transpose.training.step import build_optimizer, gradient_step
 
 CHECKPOINT_SECONDS = 300.0
 """Longest stretch of work that a kill can cost within an epoch."""
@@ -82,11 +82,11 @@ class TrainingRun:
         samples: TrainingSamples,
         training: Training,
         seed: int,
-        compute: Compute,
+        context: DeviceContext,
         store: CheckpointStore,
         identity: dict[str, Any],
         validate: Callable[[TransPose, StopRequest], dict[str, float]],
-        group: Group,
+        group: ProcessGroup,
         metric: Accuracy = "AP",
     ) -> None:
         """Place the model on its device and continue from the store's checkpoint if it is of the same `identity`.
@@ -97,11 +97,11 @@ class TrainingRun:
             group: its processes share each batch; only the leader writes checkpoints and tells the observer.
             metric: the one of the metrics that chooses the best weights.
         """
-        self.model = compute.place(model)
+        self.model = context.to_device(model)
         self.samples = samples
         self.training = training
         self.seed = seed
-        self.compute = compute
+        self.context = context
         self.store = store
         self.identity = identity
         self.fingerprint = digest_of_value(identity)
@@ -109,8 +109,8 @@ class TrainingRun:
         self.metric = metric
         self.group = group
         self.steps = math.ceil(len(samples) / training.global_batch)
-        self.optimiser = optimiser_of(self.model, training, compute)
-        self._gradients = gradient_step(self.model, samples.heatmap_size, samples.skeleton, training, compute)
+        self.optimiser = build_optimizer(self.model, training, context)
+        self._gradients = gradient_step(self.model, samples.heatmap_size, samples.skeleton, training, context)
         self.progress = Progress()
         self._resume()
 
@@ -143,7 +143,7 @@ class TrainingRun:
             start_step=progress.step,
             rank=self.group.rank,
             processes=self.group.size,
-            pinned=self.compute.pins_memory,
+            pinned=self.context.pins_memory,
         )
         while progress.step < self.steps:
             index = self._train_step(batches, observer)
@@ -159,7 +159,7 @@ class TrainingRun:
     def _train_step(self, batches: Iterator[TrainingBatch], observer: Observer) -> np.ndarray:
         """One step of all processes; the persons [B] of this one."""
         progress = self.progress
-        index, loss = self.group.agree(lambda: self._own_part(batches))
+        index, loss = self.group.raise_together(lambda: self._own_part(batches))
         shares = self.group.gather_numbers(len(index), loss)
         persons = int(sum(count for count, _ in shares))
         mean = sum(loss * (count / persons) for count, loss in shares)
@@ -173,7 +173,7 @@ class TrainingRun:
         progress.step += 1
         progress.seen += persons
         progress.loss_sum += mean * persons
-        if self.group.leads:
+        if self.group.is_main:
             observer.step(progress.epoch, progress.step, self.steps, mean)
         return index
 
@@ -242,12 +242,12 @@ class TrainingRun:
         progress.history.append(record)
         progress.epoch, progress.loss_sum, progress.seen = progress.epoch + 1, 0.0, 0
         self._save()
-        if self.group.leads:
+        if self.group.is_main:
             observer.epoch(record)
 
     def _save(self) -> None:
         """Write the checkpoint; all processes come here, so that a full disk is the error of all."""
-        self.group.agree(lambda: self._write_checkpoint() if self.group.leads else None)
+        self.group.raise_together(lambda: self._write_checkpoint() if self.group.is_main else None)
 
     def _write_checkpoint(self) -> None:
         self.store.save(

@@ -16,14 +16,14 @@ Work = Callable[[TrainingBatch], Tensor]
 """Gives the loss of a batch, and leaves its gradients in the parameters."""
 
 
-class Recorder(Protocol):
+class GraphCapture(Protocol):
     """What records work on tensors that stay where they are."""
 
-    def beside(self, work: Callable[[], Tensor]) -> Tensor:
+    def warm_up(self, work: Callable[[], Tensor]) -> Tensor:
         """Do the work once, apart from what is recorded."""
         ...
 
-    def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
+    def capture(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
         """Where the work's result will lie, and what fills it; tensors that the work makes stay where they are too."""
         ...
 
@@ -35,8 +35,8 @@ class CudaGraphs:
         """Take memory of their own."""
         self._memory = torch.cuda.graph_pool_handle()
 
-    def beside(self, work: Callable[[], Tensor]) -> Tensor:
-        """As `Recorder.beside`: on another stream, as CUDA wants it of all that precedes a recording."""
+    def warm_up(self, work: Callable[[], Tensor]) -> Tensor:
+        """As `GraphCapture.warm_up`: on another stream, as CUDA wants it of all that precedes a recording."""
         stream, current = torch.cuda.Stream(), torch.cuda.current_stream()
         stream.wait_stream(current)
         with torch.cuda.stream(stream):
@@ -44,8 +44,8 @@ class CudaGraphs:
         current.wait_stream(stream)
         return result
 
-    def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
-        """As `Recorder.record`; nothing is computed meanwhile."""
+    def capture(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
+        """As `GraphCapture.capture`; nothing is computed meanwhile."""
         graph = torch.cuda.CUDAGraph()
         # Only this thread is forbidden to do what breaks a recording: another one pins the batches to come.
         with torch.cuda.graph(graph, pool=self._memory, capture_error_mode="thread_local"):
@@ -63,14 +63,14 @@ class _Recording:
     replay: Callable[[], None]
 
 
-class ReplayedSteps:
+class CudaGraphStep:
     """Does the work of training steps: the first ones as they are written, then from one recording for each batch size.
 
     A data set gives two sizes, the last batch of an epoch being smaller.
     """
 
     def __init__(
-        self, work: Work, parameters: Iterable[nn.Parameter], device: torch.device, recorder: Recorder
+        self, work: Work, parameters: Iterable[nn.Parameter], device: torch.device, graphs: GraphCapture
     ) -> None:
         """Nothing is recorded yet.
 
@@ -81,7 +81,7 @@ class ReplayedSteps:
         self._work = work
         self._parameters = list(parameters)
         self._device = device
-        self._recorder = recorder
+        self._graphs = graphs
         self._recordings: dict[int, _Recording] = {}
         self._first_steps = 0
 
@@ -89,7 +89,7 @@ class ReplayedSteps:
         """Loss of a batch, valid until the next one; its gradients are in the parameters."""
         if self._first_steps < FIRST_STEPS:
             self._first_steps += 1
-            return self._recorder.beside(lambda: self._work(batch))
+            return self._graphs.warm_up(lambda: self._work(batch))
         size = len(batch.index)
         if size not in self._recordings:
             self._recordings[size] = self._record(batch)
@@ -104,7 +104,7 @@ class ReplayedSteps:
     def _record(self, batch: TrainingBatch) -> _Recording:
         crops, joints, visible = (tensor.to(self._device, copy=True) for tensor in _tensors(batch))
         fixed = replace(batch, crops=crops, joints=joints, visible=visible)
-        loss, replay = self._recorder.record(lambda: self._work(fixed))
+        loss, replay = self._graphs.capture(lambda: self._work(fixed))
         return _Recording(fixed, loss, [parameter.grad for parameter in self._parameters], replay)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from transpose.compute import choose_compute, describe_machine
 from transpose.config.dataset import accuracy_of
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import (
@@ -28,6 +27,7 @@ from transpose.cost import count_parameters
 from transpose.data.coco import load_annotations
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import TrainingSamples
+from transpose.device import describe_machine, resolve_device
 from transpose.files import atomic_paths, folder_lock, remove_leftovers, sha256_of_file, write_json, write_text
 from transpose.models.transpose import TransPose
 from transpose.models.weights import save_weights
@@ -36,7 +36,7 @@ from transpose.study.layout import RunFolder
 from transpose.training.checkpoint import CheckpointStore, settle_checkpoints
 from transpose.training.checkpoint_files import digest_of_checkpoint
 from transpose.training.data import TrainingData
-from transpose.training.distributed import ALONE, Group
+from transpose.training.distributed import ALONE, ProcessGroup
 from transpose.training.first_weights import FirstWeights, first_model
 from transpose.training.loop import DivergedError, Observer, Progress, TrainingRun
 from transpose.training.schedule import highest_rate
@@ -53,7 +53,7 @@ def train_variant(
     protocol: Protocol,
     folder: Path,
     observer: Observer,
-    group: Group = ALONE,
+    group: ProcessGroup = ALONE,
 ) -> RunRecord:
     """Train one variant and write `weights.safetensors` (best), `last.safetensors`, `history.jsonl` and `run.json`.
 
@@ -80,7 +80,7 @@ def train_variant(
     """
     if group.size != recipe.training.gpus:
         raise ValueError(f"{group.size} processes cannot train a recipe for {recipe.training.gpus}")
-    with group.led(folder_lock(folder)):
+    with group.on_main(folder_lock(folder)):
         job = _set_up(recipe, seed, data, protocol, folder, group)
         begin = time.monotonic()
         first_epoch = job.run.progress.epoch
@@ -88,7 +88,7 @@ def train_variant(
         try:
             job.run.run(observer)
         except DivergedError as error:
-            if group.leads:
+            if group.is_main:
                 _write_diverged(error, data, job.digests, folder)
             raise
         session = TrainingSession(
@@ -97,7 +97,7 @@ def train_variant(
             checkpoint=digest_of_checkpoint(folder),
         )
         record = _record(job, recipe, seed, data, protocol, session)
-        group.agree(lambda: _write_outputs(job, record, folder) if group.leads else None)
+        group.raise_together(lambda: _write_outputs(job, record, folder) if group.is_main else None)
         return record
 
 
@@ -112,26 +112,28 @@ class _Job:
     """SHA-256 of every file that decides the weights."""
 
 
-def _set_up(recipe: Recipe, seed: int, data: TrainingData, protocol: Protocol, folder: Path, group: Group) -> _Job:
+def _set_up(
+    recipe: Recipe, seed: int, data: TrainingData, protocol: Protocol, folder: Path, group: ProcessGroup
+) -> _Job:
     """The model, its samples and validation, continued from the folder's checkpoint if that is of the same training."""
     training = recipe.training
-    compute = choose_compute(training.device, training.precision, training.threads)
-    digests = group.agree(lambda: _input_digests(recipe, data))
+    context = resolve_device(training.device, training.precision, training.threads)
+    digests = group.raise_together(lambda: _input_digests(recipe, data))
     torch.manual_seed(seed)
-    model, start = group.agree(lambda: first_model(recipe, data.skeleton))
+    model, start = group.raise_together(lambda: first_model(recipe, data.skeleton))
     store = CheckpointStore(folder)
     identity = _identity(recipe, seed, data, protocol, digests)
-    group.agree(lambda: _tidy(folder, store, identity) if group.leads else None)
-    run = group.agree(
+    group.raise_together(lambda: _tidy(folder, store, identity) if group.is_main else None)
+    run = group.raise_together(
         lambda: TrainingRun(
             model,
             _samples(recipe, seed, data),
             training,
             seed,
-            compute,
+            context,
             store,
             identity,
-            validator(recipe, data, protocol, compute, folder, group),
+            validator(recipe, data, protocol, context, folder, group),
             group,
             accuracy_of(data.evaluation),
         )
@@ -156,7 +158,7 @@ def _record(
         session=session,
         released=None,
         code=CodeVersion.model_validate(git_state() | {"fingerprint": "+".join(job.run.progress.code)}),
-        environment=describe_machine(job.run.compute.device),
+        environment=describe_machine(job.run.context.device),
     )
 
 

@@ -6,22 +6,22 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from transpose.compute import Compute
 from transpose.config.training import Training
 from transpose.data.crops import normalise
 from transpose.data.heatmaps import gaussian_heatmaps
 from transpose.data.loader import TrainingBatch
+from transpose.device import DeviceContext
 from transpose.skeleton import Skeleton
 from transpose.training.loss import heatmap_loss
 from transpose.training.parameters import parameter_groups
-from transpose.training.replay import FIRST_STEPS, CudaGraphs, ReplayedSteps
+from transpose.training.replay import FIRST_STEPS, CudaGraphs, CudaGraphStep
 
 GradientStep = Callable[[TrainingBatch], Tensor]
 """Gives the loss of a batch, a scalar without a graph, and replaces the model's gradients by those of the loss."""
 
 
 def gradient_step(
-    model: nn.Module, heatmap_size: tuple[int, int], skeleton: Skeleton, training: Training, compute: Compute
+    model: nn.Module, heatmap_size: tuple[int, int], skeleton: Skeleton, training: Training, context: DeviceContext
 ) -> GradientStep:
     """A step in the fastest way that the device has.
 
@@ -29,29 +29,29 @@ def gradient_step(
         model: on the device, in training mode whenever the step is taken.
         heatmap_size: (height, width).
     """
-    step = written_step(model, heatmap_size, skeleton, training, compute)
-    if compute.device.type != "cuda":
+    step = eager_step(model, heatmap_size, skeleton, training, context)
+    if context.device.type != "cuda":
         return step
-    return ReplayedSteps(step, model.parameters(), compute.device, CudaGraphs())
+    return CudaGraphStep(step, model.parameters(), context.device, CudaGraphs())
 
 
-def written_step(
-    model: nn.Module, heatmap_size: tuple[int, int], skeleton: Skeleton, training: Training, compute: Compute
+def eager_step(
+    model: nn.Module, heatmap_size: tuple[int, int], skeleton: Skeleton, training: Training, context: DeviceContext
 ) -> GradientStep:
     """A step as it is written; the arguments are those of `gradient_step`."""
 
     def step(batch: TrainingBatch) -> Tensor:
         model.zero_grad(set_to_none=True)
-        loss = batch_loss(model, batch, heatmap_size, skeleton, training, compute)
+        loss = batch_loss(model, batch, heatmap_size, skeleton, training, context)
         loss.backward()
         return loss.detach()
 
     return step
 
 
-def steps_until_replayed(compute: Compute) -> int:
+def steps_until_replayed(context: DeviceContext) -> int:
     """After so many steps with batches of one size all others take the same time."""
-    return FIRST_STEPS + 1 if compute.device.type == "cuda" else 0
+    return FIRST_STEPS + 1 if context.device.type == "cuda" else 0
 
 
 def batch_loss(
@@ -60,7 +60,7 @@ def batch_loss(
     heatmap_size: tuple[int, int],
     skeleton: Skeleton,
     training: Training,
-    compute: Compute,
+    context: DeviceContext,
 ) -> Tensor:
     """Loss of a batch of at least one person; pixels are normalised and targets made on the device.
 
@@ -71,20 +71,20 @@ def batch_loss(
     Returns:
         Scalar, with a graph.
     """
-    images = normalise(compute.send(batch.crops))
+    images = normalise(context.send(batch.crops))
     targets, weights = gaussian_heatmaps(
-        compute.send(batch.joints), compute.send(batch.visible), heatmap_size, training.sigma
+        context.send(batch.joints), context.send(batch.visible), heatmap_size, training.sigma
     )
     if training.joint_weights:
-        weights = weights * _joint_weights(tuple(skeleton.loss_weights), compute.device)
-    with compute.autocast():
+        weights = weights * _joint_weights(tuple(skeleton.loss_weights), context.device)
+    with context.autocast():
         heatmaps = model(images)
     return heatmap_loss(heatmaps.float(), targets, weights)
 
 
-def optimiser_of(model: nn.Module, training: Training, compute: Compute) -> torch.optim.Adam:
+def build_optimizer(model: nn.Module, training: Training, context: DeviceContext) -> torch.optim.Adam:
     """Adam for a model on its device, in one kernel where there is one."""
-    fused = compute.device.type in ("cpu", "cuda")
+    fused = context.device.type in ("cpu", "cuda")
     return torch.optim.Adam(parameter_groups(model, training.pretrained_rate_factor), fused=fused)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from transpose.compute import Compute
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
 from transpose.data.boxes import ground_truth_boxes
@@ -13,13 +12,14 @@ from transpose.data.coco import load_annotations
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationCrops
 from transpose.data.workers import share
+from transpose.device import DeviceContext
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.pckh import evaluate_pckh
 from transpose.inference.predictions import Predictions, finish_predictions
 from transpose.models.transpose import TransPose
 from transpose.pose_model import PoseModel
 from transpose.training.data import TrainingData
-from transpose.training.distributed import Group
+from transpose.training.distributed import ProcessGroup
 from transpose.training.interruption import StopRequest
 
 
@@ -27,9 +27,9 @@ def validator(
     recipe: Recipe,
     data: TrainingData,
     protocol: Protocol,
-    compute: Compute,
+    context: DeviceContext,
     folder: Path,
-    group: Group,
+    group: ProcessGroup,
 ) -> Callable[[TransPose, StopRequest], dict[str, float]]:
     """A function from a model in evaluation mode to its figures on the annotated boxes, in every process.
 
@@ -53,7 +53,7 @@ def validator(
     crops = EvaluationCrops(part, annotations, image_source_of(data.validation), recipe.variant.input_size)
 
     def predict(network: TransPose, stop: StopRequest) -> Predictions:
-        model = PoseModel(network, recipe, skeleton, protocol, compute, folder)
+        model = PoseModel(network, recipe, skeleton, protocol, context, folder)
         return model.predict_keypoints(stop.heeded_between(model.batches(crops)))
 
     def evaluate(predictions: Predictions) -> dict[str, float]:
@@ -64,8 +64,8 @@ def validator(
 
     def validate(network: TransPose, stop: StopRequest) -> dict[str, float]:
         group.share_buffers(network)
-        predictions = _joined(group.gather(group.agree(lambda: predict(network, stop))))
-        statistics = group.agree(lambda: evaluate(predictions) if group.leads else {})
+        predictions = _joined(group.gather(group.raise_together(lambda: predict(network, stop))))
+        statistics = group.raise_together(lambda: evaluate(predictions) if group.is_main else {})
         return group.gather(statistics)[0]
 
     return validate

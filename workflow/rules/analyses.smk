@@ -54,7 +54,7 @@ use rule protocol_ablation as resolutions with:
         **ANALYSIS_PARAMS,
         analysis=Analysis.RESOLUTIONS,
         settings=analysis_settings(RecordKind.RESOLUTIONS),
-        code=code_of("evaluation.generalise"),
+        code=code_of("evaluation.resolutions"),
 
 
 # Lower precision, compared with fp32.

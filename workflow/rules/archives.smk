@@ -4,16 +4,16 @@ DOWNLOADS = "config/downloads.yaml"
 
 
 # Code is no trigger for gigabytes whose digest is proven, nor for unpacking them.
-# Archives are not part of `rule all`: resources/unpacked/val2017.manifest.json, for example, fetches and unpacks one.
+# Archives are not part of `rule all`: resources/unpacked/val2017.manifest.json, for example, downloads and unpacks one.
 # The archive itself stays undeclared: Snakemake would delete what is already there, a user's own file included. What
 # is declared is the record of its proven digest; an edit of the archive's row in the table has it proven again.
-rule download:
+rule download_archive:
     output:
         RESOURCES.archive_digest("{archive}"),
     log:
-        LAYOUT.log("download", "{archive}"),
+        LAYOUT.log("download_archive", "{archive}"),
     benchmark:
-        LAYOUT.benchmark("download", "{archive}")
+        LAYOUT.benchmark("download_archive", "{archive}")
     retries: 2
     localrule: True
     conda:
@@ -27,13 +27,13 @@ rule download:
     message:
         "Download {wildcards.archive}"
     shell:
-        "python -m transpose step download {wildcards.archive:q} --folder {params.folder:q} --table {params.table:q} 2> {log:q}"
+        "python -m transpose step download-archive {wildcards.archive:q} --folder {params.folder:q} --table {params.table:q} 2> {log:q}"
 
 
 # The folder of images stays undeclared as well: its manifest, written last, stands for it.
 rule unpack:
     input:
-        rules.download.output,
+        rules.download_archive.output,
     output:
         RESOURCES.manifest("{archive}"),
     log:
@@ -54,13 +54,13 @@ rule unpack:
 
 # A split out of downloaded archives: the annotation file as the archive holds it, and where its images are. Code is no
 # trigger: the file is a copy, and trainings of days read it.
-rule arrange:
+rule extract_split:
     input:
         archives=PLAN.archives.needed_for,
     output:
         RESOURCES.annotations("{dataset}", "{split}"),
     log:
-        LAYOUT.log("arrange", "{dataset}", "{split}"),
+        LAYOUT.log("extract_split", "{dataset}", "{split}"),
     # A folder of the user's own must never be taken for this rule's output.
     wildcard_constraints:
         dataset=PLAN.archives.names_of_data_sets(),
@@ -72,7 +72,7 @@ rule arrange:
         unpacked=PLAN.archives.unpacked_option,
         source=lambda wildcards: PLAN.archives.split(wildcards).model_dump_json(),
     message:
-        "Arrange split {wildcards.split} of {wildcards.dataset}"
+        "Extract split {wildcards.split} of {wildcards.dataset}"
     shell:
-        "python -m transpose step arrange --dataset {params.record:q} --split {wildcards.split:q}"
+        "python -m transpose step extract-split --dataset {params.record:q} --split {wildcards.split:q}"
         " --downloads {params.downloads:q} {params.unpacked:q} --output {output:q} 2> {log:q}"

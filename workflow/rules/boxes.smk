@@ -1,11 +1,11 @@
 # Detection files and models that configuration names by URL: kept by the URL, so that studies share them. The digest
 # remembered beside one stays undeclared: Snakemake would delete it, and with it the memory of what came first. Code is no trigger for
 # a download.
-rule fetch_box_file:
+rule download_box_file:
     output:
-        RESOURCES.fetched / "{address}" / "{file}",
+        RESOURCES.downloaded_files / "{address}" / "{file}",
     log:
-        LAYOUT.log("fetch", "{address}", "{file}"),
+        LAYOUT.log("download_box_file", "{address}", "{file}"),
     wildcard_constraints:
         address="[0-9a-f]{12}",
         file="[A-Za-z0-9_-][A-Za-z0-9._-]*(?<!\\.sha256\\.json)",
@@ -17,9 +17,9 @@ rule fetch_box_file:
         url=lambda wildcards, output: PLAN.boxes.remote_file(output[0]).address,
         sha256=lambda wildcards, output: PLAN.boxes.remote_file(output[0]).sha256_option,
     message:
-        "Fetch {params.url}"
+        "Download {params.url}"
     shell:
-        "python -m transpose step fetch {params.url:q} {params.sha256:q} --output {output:q} 2> {log:q}"
+        "python -m transpose step download-file {params.url:q} {params.sha256:q} --output {output:q} 2> {log:q}"
 
 
 rule boxes:

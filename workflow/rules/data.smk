@@ -51,15 +51,15 @@ rule label_parts:
 
 # A user's own split without the images that cannot be read, where its data set says `unreadable_images: skip`. Code is no
 # trigger: it copies annotations that trainings read, and whatever reads a broken image stops at it.
-rule sift:
+rule drop_unreadable_images:
     input:
-        annotations=PLAN.data.unsifted_annotations,
+        annotations=PLAN.data.unfiltered_annotations,
     output:
         RESOURCES.annotations("{dataset}", "{split}"),
     log:
-        LAYOUT.log("sift", "{dataset}", "{split}"),
+        LAYOUT.log("drop_unreadable_images", "{dataset}", "{split}"),
     wildcard_constraints:
-        dataset=PLAN.data.names_of_sifted(),
+        dataset=PLAN.data.names_of_filtered(),
     conda:
         "../../environment.yml"
     threads: 8
@@ -69,5 +69,5 @@ rule sift:
     message:
         "Leave broken images out of split {wildcards.split} of {wildcards.dataset}"
     shell:
-        "python -m transpose step sift --dataset {params.record:q} --annotations {input.annotations:q}"
+        "python -m transpose step drop-unreadable-images --dataset {params.record:q} --annotations {input.annotations:q}"
         " --jobs {threads} --output {output:q} 2> {log:q}"

@@ -58,14 +58,14 @@ rule evaluate:
 
 
 # Predictions on a test set, in the form and under the name that COCO's evaluation server takes.
-rule submit:
+rule make_submission:
     input:
         annotations=PLAN.data.annotations,
         predictions=LAYOUT.predictions(RUN, SETTING),
     output:
         LAYOUT.submission(RUN, SETTING, "{test_set}"),
     log:
-        LAYOUT.log("submit", SETTING, RUN, "{test_set}"),
+        LAYOUT.log("make_submission", SETTING, RUN, "{test_set}"),
     wildcard_constraints:
         test_set="[a-z0-9-]+",
     conda:
@@ -77,5 +77,5 @@ rule submit:
     message:
         "Submission of {wildcards.variant}, seed {wildcards.seed}, to {wildcards.test_set}, {wildcards.boxes} boxes"
     shell:
-        "python -m transpose step submit --dataset {params.record:q} --annotations {input.annotations:q}"
+        "python -m transpose step make-submission --dataset {params.record:q} --annotations {input.annotations:q}"
         " --predictions {input.predictions:q} --output {output:q} 2> {log:q}"

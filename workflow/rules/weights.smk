@@ -6,7 +6,7 @@ WEIGHTS = "config/weights.yaml"
 
 # Code is no trigger: trainings start from these weights.
 # The checkpoint itself and the record of its digest stay undeclared: Snakemake would delete what a user put there.
-rule fetch_weights:
+rule download_weights:
     output:
         RESOURCES.weights("{weights}"),
     log:
@@ -23,26 +23,26 @@ rule fetch_weights:
             wildcards.weights, Path(WEIGHTS)
         ).model_dump_json(),
     message:
-        "Fetch weights {wildcards.weights}"
+        "Download weights {wildcards.weights}"
     shell:
-        "python -m transpose step fetch-weights {wildcards.weights:q} --table {params.table:q} --output {output:q} 2> {log:q}"
+        "python -m transpose step download-weights {wildcards.weights:q} --table {params.table:q} --output {output:q} 2> {log:q}"
 
 
 # In the place of a training: the released checkpoint as the weights of a run, and a record that says so.
-rule adopt:
+rule import_checkpoint:
     input:
         weights=lambda wildcards: PLAN.training.released_weights(wildcards.variant),
     output:
         weights=LAYOUT.train(RunId("{variant}", 0)).weights,
         run=LAYOUT.train(RunId("{variant}", 0)).record,
     log:
-        LAYOUT.log("adopt", "{variant}"),
+        LAYOUT.log("import_checkpoint", "{variant}"),
     wildcard_constraints:
         variant=PLAN.training.names_of_official(),
     conda:
         "../../environment.yml"
     params:
-        code=code_of("training.adopt"),
+        code=code_of("training.import_checkpoint"),
         recipe=digest_of_recipe,
         results=LAYOUT.root,
         protocol=PLAN.digest(RecordKind.PROTOCOL),
@@ -50,7 +50,7 @@ rule adopt:
     message:
         "Take the released checkpoint of {wildcards.variant}"
     shell:
-        "python -m transpose step adopt {wildcards.variant:q} --results {params.results:q} --weights {input.weights:q} 2> {log:q}"
+        "python -m transpose step import-checkpoint {wildcards.variant:q} --results {params.results:q} --weights {input.weights:q} 2> {log:q}"
 
 
 # Backbones for other variants to start from (config/pretrain.yaml); not part of `rule all`. Code is no trigger: the

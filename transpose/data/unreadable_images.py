@@ -23,11 +23,11 @@ class UnreadableImage(Settings):
     problem: str
 
 
-def sift_split(annotations: Path, skeleton: Skeleton, jobs: int, output: Path) -> list[UnreadableImage]:
+def drop_unreadable_images(annotations: Path, skeleton: Skeleton, jobs: int, output: Path) -> list[UnreadableImage]:
     """Write the annotation file `output` without the images that cannot be read, and without their people.
 
     Every image is decoded once. Beside the file appear `broken.json`, which names those that were left out, and
-    where the others are. Annotations are not sifted: a record that is wrong is wrong in every other use too.
+    where the others are. Annotations are not filtered: a record that is wrong is wrong in every other use too.
 
     Args:
         jobs: images that are decoded at a time.
@@ -36,7 +36,7 @@ def sift_split(annotations: Path, skeleton: Skeleton, jobs: int, output: Path) -
         InputError: the annotations are missing or wrong, or no image can be read.
     """
     images = load_annotations(annotations, skeleton).images
-    broken = [image for image in _judged(annotations, images, jobs) if image is not None]
+    broken = [image for image in _check_all(annotations, images, jobs) if image is not None]
     if len(broken) == len(images):
         raise InputError(annotations, None, "images", f"no image can be read; the first: {broken[0].problem}")
     names = {image.file_name for image in broken}
@@ -60,7 +60,7 @@ def unreadable_images(annotations: Path) -> int:
     return len(read_json(named)) if named.is_file() else 0
 
 
-def _judged(annotations: Path, images: ImageTable, jobs: int) -> Iterator[UnreadableImage | None]:
+def _check_all(annotations: Path, images: ImageTable, jobs: int) -> Iterator[UnreadableImage | None]:
     """What is wrong with each image."""
     files = ImageFiles(image_source_of(annotations), images)
 

@@ -23,7 +23,7 @@ _DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bf
 
 
 @dataclass(frozen=True)
-class Compute:
+class DeviceContext:
     """A device, the precision of the network's arithmetic on it, and the CPU threads that may be used."""
 
     device: torch.device
@@ -52,7 +52,7 @@ class Compute:
         """The tensor on the device, without waiting for its arrival where its memory is pinned."""
         return tensor.to(self.device, non_blocking=True)
 
-    def filled(self, batch: Tensor, size: int) -> Tensor:
+    def pad_batch(self, batch: Tensor, size: int) -> Tensor:
         """A batch [B, ...] for a compiled network, which is made for one size: filled up with zeros to [size, ...].
 
         Without compilation, or where B is not below `size`, it stays as it is.
@@ -62,7 +62,7 @@ class Compute:
             return batch
         return torch.cat([batch, batch.new_zeros(missing, *batch.shape[1:])])
 
-    def place(self, model: Model) -> Model:
+    def to_device(self, model: Model) -> Model:
         """Move the model to the device, convolutions' weights in channels-last order, which every backend prefers.
 
         Raises:
@@ -72,7 +72,7 @@ class Compute:
             return model.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
-def choose_compute(device: str, precision: Precision, threads: int, compiled: bool = False) -> Compute:
+def resolve_device(device: str, precision: Precision, threads: int, compiled: bool = False) -> DeviceContext:
     """Resolve `auto` to CUDA, then MPS, then the CPU, and fix for this process how its CPU computes.
 
     That is the number of threads, and zero for numbers below the smallest normal one (1e-38 in fp32).
@@ -94,7 +94,7 @@ def choose_compute(device: str, precision: Precision, threads: int, compiled: bo
     # Where attention is sharp, most weights are too small for normal numbers, and a CPU takes several times as long for
     # those. Threads take this over from the one that starts them, so it must come before the first computation.
     torch.set_flush_denormal(True)
-    return Compute(chosen, precision, threads, compiled)
+    return DeviceContext(chosen, precision, threads, compiled)
 
 
 def describe_machine(device: torch.device) -> dict[str, str]:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from transpose.compute import Compute, choose_compute, describe_machine
 from transpose.config.training import Precision
+from transpose.device import DeviceContext, describe_machine, resolve_device
 from transpose.errors import InputError
 
 CPU = torch.device("cpu")
@@ -36,66 +36,66 @@ def machine(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     ("machine", "device"), [((), "cpu"), (("mps",), "mps"), (("cuda", "mps"), "cuda")], indirect=["machine"]
 )
 def test_auto_takes_the_fastest_device(machine: None, device: str) -> None:
-    assert choose_compute("auto", "bf16", 1) == Compute(torch.device(device), "bf16", 1)
+    assert resolve_device("auto", "bf16", 1) == DeviceContext(torch.device(device), "bf16", 1)
 
 
 @pytest.mark.parametrize("machine", [("cuda",)], indirect=True)
 def test_a_named_device_is_taken(machine: None) -> None:
-    assert choose_compute("cpu", "fp32", 1).device == CPU
+    assert resolve_device("cpu", "fp32", 1).device == CPU
 
 
 @pytest.mark.parametrize("machine", [()], indirect=True)
 @pytest.mark.parametrize("device", ["cuda", "mps", "abacus"])
 def test_a_device_that_is_not_there_is_told(machine: None, device: str) -> None:
     with pytest.raises(InputError, match=f"{device}: not available on this machine, which has cpu"):
-        choose_compute(device, "fp32", 1)
+        resolve_device(device, "fp32", 1)
 
 
 @pytest.mark.parametrize("machine", [("cuda", "old")], indirect=True)
 def test_a_card_without_bf16_is_told_of_fp16(machine: None) -> None:
     with pytest.raises(InputError, match="precision: bf16: Card lacks it; fp16 it has"):
-        choose_compute("cuda", "bf16", 1)
-    assert choose_compute("cuda", "fp16", 1).dtype == torch.float16
+        resolve_device("cuda", "bf16", 1)
+    assert resolve_device("cuda", "fp16", 1).dtype == torch.float16
 
 
 def test_compiling_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
-    assert choose_compute("cpu", "fp32", 1).compiled is False
+    assert resolve_device("cpu", "fp32", 1).compiled is False
     with pytest.raises(InputError, match=r"compile: True: needs a C\+\+ compiler"):
-        choose_compute("cpu", "fp32", 1, compiled=True)
+        resolve_device("cpu", "fp32", 1, compiled=True)
 
 
 def test_batches_are_filled_up_for_a_compiled_network_alone() -> None:
     batch = torch.ones(3, 2)
-    filled = Compute(CPU, "fp32", 1, compiled=True).filled(batch, 4)
+    filled = DeviceContext(CPU, "fp32", 1, compiled=True).pad_batch(batch, 4)
     assert torch.equal(filled[:3], batch)
     assert not filled[3:].any()
     assert len(filled) == 4
-    assert Compute(CPU, "fp32", 1).filled(batch, 4) is batch
-    assert Compute(CPU, "fp32", 1, compiled=True).filled(batch, 2) is batch
+    assert DeviceContext(CPU, "fp32", 1).pad_batch(batch, 4) is batch
+    assert DeviceContext(CPU, "fp32", 1, compiled=True).pad_batch(batch, 2) is batch
 
 
 @pytest.mark.parametrize("machine", [("mps",), ()], indirect=True)
 def test_half_precision_needs_cuda(machine: None) -> None:
     with pytest.raises(InputError, match="fp16: needs CUDA, and this runs on "):
-        choose_compute("auto", "fp16", 1)
+        resolve_device("auto", "fp16", 1)
 
 
 @pytest.mark.parametrize("machine", [("cuda",)], indirect=True)
 def test_half_precision_is_taken_on_cuda(machine: None) -> None:
-    assert choose_compute("auto", "fp16", 1).precision == "fp16"
+    assert resolve_device("auto", "fp16", 1).precision == "fp16"
 
 
 def test_threads_are_fixed_for_the_process() -> None:
     for number in (2, 1):
-        choose_compute("cpu", "fp32", number)
+        resolve_device("cpu", "fp32", number)
         assert torch.get_num_threads() == number
 
 
 def test_no_thread_computes_with_numbers_too_small_to_be_normal() -> None:
     code = (
-        "import torch; from transpose.compute import choose_compute; choose_compute('cpu', 'fp32', 2);"
+        "import torch; from transpose.device import resolve_device; resolve_device('cpu', 'fp32', 2);"
         " print(int((torch.full((1_000_000,), 1e-30) * 1e-9).count_nonzero()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -106,7 +106,7 @@ def test_no_thread_computes_with_numbers_too_small_to_be_normal() -> None:
     ("precision", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16), ("fp32", torch.float32)]
 )
 def test_products_are_computed_in_the_precision(precision: Precision, dtype: torch.dtype) -> None:
-    with Compute(CPU, precision, 1).autocast():
+    with DeviceContext(CPU, precision, 1).autocast():
         assert nn.Linear(4, 4)(torch.ones(2, 4)).dtype == dtype
 
 
@@ -114,7 +114,7 @@ def test_convolutions_are_placed_in_channels_last_order() -> None:
     convolution = nn.Conv2d(4, 6, 3)
     model = nn.Sequential(convolution, nn.Linear(3, 2))
     before = [value.clone() for value in model.state_dict().values()]
-    placed = Compute(CPU, "fp32", 1).place(model)
+    placed = DeviceContext(CPU, "fp32", 1).to_device(model)
     assert placed is model
     assert convolution.weight.is_contiguous(memory_format=torch.channels_last)
     assert all(torch.equal(old, new) for old, new in zip(before, model.state_dict().values(), strict=True))

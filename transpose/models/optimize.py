@@ -11,31 +11,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from transpose.compute import Compute
+from transpose.device import DeviceContext
 from transpose.models.transpose import TransPose
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
-def inference_form(model: Model, compute: Compute) -> Model:
-    """A copy of the model in evaluation mode on its device, batch norms folded, compiled if `compute` says so.
+def optimize_for_inference(model: Model, context: DeviceContext) -> Model:
+    """A copy of the model in evaluation mode on its device, batch norms folded, compiled if `context` says so.
 
     Weights of products are held in the precision that autocast would convert them to in every pass. The heatmaps
     [B, K, h, w] of a TransPose model lie one after the other in memory, as those who decode them want them.
     """
-    placed = compute.place(fold_batch_norms(model))
+    placed = context.to_device(fold_batch_norms(model))
     if isinstance(placed, TransPose):
-        placed.final_layer = PixelwiseProduct(placed.final_layer)
-    if compute.dtype != torch.float32:
+        placed.final_layer = Conv1x1AsMatmul(placed.final_layer)
+    if context.dtype != torch.float32:
         for name, parameter in placed.named_parameters():
             if name.endswith("weight") and parameter.dim() > 1:
-                parameter.data = parameter.data.to(compute.dtype)
-    if compute.compiled:
-        _compile(placed, compute)
+                parameter.data = parameter.data.to(context.dtype)
+    if context.compiled:
+        _compile(placed, context)
     return placed
 
 
-class PixelwiseProduct(nn.Conv2d):
+class Conv1x1AsMatmul(nn.Conv2d):
     """A convolution of one pixel as a product of matrices: in [B, C, h, w] of any order, out [B, K, h, w] contiguous.
 
     A convolution would leave the K maps in the order of its input, channels-last, with the values of one map far apart.
@@ -60,22 +60,22 @@ class PixelwiseProduct(nn.Conv2d):
         return torch.baddbmm(bias, weight, pixels).unflatten(2, input.shape[2:])
 
 
-def _compile(model: nn.Module, compute: Compute) -> None:
+def _compile(model: nn.Module, context: DeviceContext) -> None:
     """Let the model's forward pass be compiled when it first runs, and on CUDA be replayed as one graph."""
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_compiler_cache()))
-    replays = compute.device.type == "cuda"
-    # Shapes are promised (`Compute.filled`); freezing lays the weights out for the kernels once and for all.
+    replays = context.device.type == "cuda"
+    # Shapes are promised (`DeviceContext.pad_batch`); freezing lays the weights out for the kernels once and for all.
     compiled = torch.compile(model.forward, dynamic=False, options={"freezing": True, "triton.cudagraphs": replays})
-    model.forward = _owning(compiled) if replays else compiled
+    model.forward = _with_own_outputs(compiled) if replays else compiled
 
 
-def _owning(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _with_own_outputs(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """A replayed pass with outputs of its own: the next replay writes where the last one's output lies."""
 
-    def owning(*inputs: Tensor) -> Tensor:
+    def with_own_outputs(*inputs: Tensor) -> Tensor:
         return forward(*inputs).clone()
 
-    return owning
+    return with_own_outputs
 
 
 def fold_batch_norms(model: Model) -> Model:

@@ -8,7 +8,6 @@ import torch
 from tests.pose_models import pose_model
 from tests.results_folder import SETTING, write_inputs
 from tests.small_variants import small_encoder, small_variant
-from transpose.compute import Compute
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import InputSizes
@@ -16,13 +15,14 @@ from transpose.config.study import Protocol
 from transpose.config.training import Training
 from transpose.data.boxes import read_boxes
 from transpose.data.coco import load_annotations
+from transpose.device import DeviceContext
 from transpose.errors import InputError
-from transpose.evaluation.generalise import batch_size_at, write_resolutions
+from transpose.evaluation.resolutions import batch_size_at, write_resolutions
 from transpose.evaluation.results import read_results
 from transpose.evaluation.side_records import ResolutionReport
 from transpose.files import read_json
-from transpose.models.inference_form import inference_form
 from transpose.models.initialise import initialise
+from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
@@ -31,7 +31,7 @@ from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
 PROTOCOL = Protocol(batch_size=4, blur_kernel=3)
 TRAINED, LARGER = (32, 24), (48, 40)
-CPU = Compute(torch.device("cpu"), "fp32", 1)
+CPU = DeviceContext(torch.device("cpu"), "fp32", 1)
 
 
 def recipe_with(embedding: str | None) -> Recipe:
@@ -72,7 +72,9 @@ class Files:
         """What a model in hand predicts at a size."""
         known = load_annotations(self.annotations, COCO_PERSON)
         protocol = PROTOCOL.model_copy(update={"batch_size": batch_size_at(PROTOCOL, TRAINED, size)})
-        return pose_model(inference_form(model, CPU), protocol).predict_boxes(read_boxes(self.boxes), known, size)
+        return pose_model(optimize_for_inference(model, CPU), protocol).predict_boxes(
+            read_boxes(self.boxes), known, size
+        )
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import torch
 
-from transpose.compute import describe_machine
 from transpose.config.dataset import EvaluationMethod
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import CodeVersion, ReleasedCheckpoint, RunRecord
 from transpose.config.study import Protocol
 from transpose.cost import count_parameters
+from transpose.device import describe_machine
 from transpose.files import atomic_paths, sha256_of_file, write_json
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights, read_metadata, save_weights
@@ -18,7 +18,7 @@ from transpose.skeleton import Skeleton
 from transpose.study.layout import RunFolder
 
 
-def adopt_released(
+def import_checkpoint(
     recipe: Recipe,
     weights: Path,
     skeleton: Skeleton,
@@ -29,7 +29,7 @@ def adopt_released(
     """Write `weights.safetensors` and `run.json` of a variant from the checkpoint that its authors released.
 
     Args:
-        weights: safetensors of `models.released.fetch_released`.
+        weights: safetensors of `models.released.download_released`.
         skeleton: the keypoints that it predicts.
         protocol: how the study makes predictions with it.
 

@@ -11,13 +11,13 @@ from torch import nn
 
 from tests.pose_models import pose_model
 from tests.small_variants import FAMILIES, noise, small_model, small_variant
-from transpose.compute import Compute
 from transpose.config.load import load_any_variant
 from transpose.config.study import Protocol
 from transpose.config.training import Precision
 from transpose.data.loader import EvaluationBatch
+from transpose.device import DeviceContext
 from transpose.models.encoder import EncoderLayer
-from transpose.models.inference_form import PixelwiseProduct, fold_batch_norms, inference_form
+from transpose.models.optimize import Conv1x1AsMatmul, fold_batch_norms, optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO_PERSON
@@ -67,7 +67,7 @@ def test_every_batch_norm_of_every_variant_is_folded(path: Path) -> None:
 def test_the_trained_model_stays_as_it_was() -> None:
     model = worn_in(small_model("resnet"))
     before = copy.deepcopy(model.state_dict())
-    formed = inference_form(model, Compute(CPU, "bf16", 1))
+    formed = optimize_for_inference(model, DeviceContext(CPU, "bf16", 1))
     assert formed is not model
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert not formed.training
@@ -75,15 +75,15 @@ def test_the_trained_model_stays_as_it_was() -> None:
 
 @torch.inference_mode()
 def test_products_are_held_in_the_precision_and_all_else_in_fp32() -> None:
-    compute = Compute(CPU, "bf16", 1)
-    model = inference_form(worn_in(small_model("resnet")), compute)
+    context = DeviceContext(CPU, "bf16", 1)
+    model = optimize_for_inference(worn_in(small_model("resnet")), context)
     dtypes = {name: parameter.dtype for name, parameter in model.named_parameters()}
     assert dtypes["backbone.conv1.weight"] == dtypes["global_encoder.layers.0.linear1.weight"] == torch.bfloat16
     assert dtypes["global_encoder.layers.0.norm1.weight"] == dtypes["final_layer.bias"] == torch.float32
     images = noise(2, 3, 32, 24)
-    with compute.autocast():
+    with context.autocast():
         rough = model(images).float()
-    exact = inference_form(worn_in(small_model("resnet")), Compute(CPU, "fp32", 1))(images)
+    exact = optimize_for_inference(worn_in(small_model("resnet")), DeviceContext(CPU, "fp32", 1))(images)
     assert 0 < (rough - exact).abs().max() < 0.05 * exact.abs().max()
 
 
@@ -91,10 +91,10 @@ def test_products_are_held_in_the_precision_and_all_else_in_fp32() -> None:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @torch.inference_mode()
 def test_heatmaps_lie_one_after_the_other(family: str, precision: Precision) -> None:
-    model, compute = worn_in(small_model(family)), Compute(CPU, precision, 1)
+    model, context = worn_in(small_model(family)), DeviceContext(CPU, precision, 1)
     images = noise(2, 3, 32, 24)
-    with compute.autocast():
-        heatmaps = inference_form(model, compute)(images)
+    with context.autocast():
+        heatmaps = optimize_for_inference(model, context)(images)
     assert heatmaps.is_contiguous()
     tolerance = 1e-5 if precision == "fp32" else 0.05
     assert torch.allclose(heatmaps.float(), model(images), rtol=0, atol=tolerance * model(images).abs().max().item())
@@ -105,7 +105,7 @@ def test_heatmaps_lie_one_after_the_other(family: str, precision: Precision) -> 
 def test_a_pixelwise_product_is_the_convolution_in_double_precision(order: torch.memory_format) -> None:
     convolution = nn.Conv2d(6, 5, 1).double()
     features = noise(3, 6, 4, 7).double().contiguous(memory_format=order)
-    torch.testing.assert_close(PixelwiseProduct(convolution)(features), convolution(features))
+    torch.testing.assert_close(Conv1x1AsMatmul(convolution)(features), convolution(features))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_pixelwise_product_is_the_convolution_in_double_precision(order: torch
 )
 def test_a_convolution_of_another_kind_is_no_pixelwise_product(convolution: nn.Conv2d) -> None:
     with pytest.raises(ValueError, match="not a convolution of one pixel with a bias: Conv2d"):
-        PixelwiseProduct(convolution)
+        Conv1x1AsMatmul(convolution)
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
@@ -123,11 +123,11 @@ def test_a_convolution_of_another_kind_is_no_pixelwise_product(convolution: nn.C
 def test_a_compiled_network_predicts_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
-    compute = Compute(CPU, "fp32", 1, compiled=True)
+    context = DeviceContext(CPU, "fp32", 1, compiled=True)
     # A single layer: a compiler takes its time, and what is tested is the way to it.
     model = EncoderLayer(8, 2, 12, dropout=0.0, attention_dropout=0.0)
     tokens, position = noise(3, 12, 8), noise(12, 1, 8)
-    outputs = inference_form(model, compute)(compute.filled(tokens, 4), position)
+    outputs = optimize_for_inference(model, context)(context.pad_batch(tokens, 4), position)
     assert len(outputs) == 4
     assert torch.allclose(outputs[:3], model.eval()(tokens, position), rtol=1e-4, atol=1e-6)
     assert any(tmp_path.rglob("*.py"))
@@ -148,7 +148,9 @@ def test_a_gpu_replays_a_compiled_network_without_losing_its_last_output(
     batches = [
         EvaluationBatch(crops[first : first + 2], ones, ones, np.arange(first, first + 2)) for first in (0, 2, 4)
     ]
-    plain, replayed = (Compute(torch.device("cuda"), "fp32", 1, compiled=compiled) for compiled in (False, True))
-    expected = pose_model(inference_form(model, plain), protocol, compute=plain).predict_keypoints(batches)
-    predicted = pose_model(inference_form(model, replayed), protocol, compute=replayed).predict_keypoints(batches)
+    plain, replayed = (DeviceContext(torch.device("cuda"), "fp32", 1, compiled=compiled) for compiled in (False, True))
+    expected = pose_model(optimize_for_inference(model, plain), protocol, context=plain).predict_keypoints(batches)
+    predicted = pose_model(optimize_for_inference(model, replayed), protocol, context=replayed).predict_keypoints(
+        batches
+    )
     assert np.allclose(predicted.keypoint_scores, expected.keypoint_scores, rtol=1e-2, atol=1e-4)

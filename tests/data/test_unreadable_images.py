@@ -11,7 +11,7 @@ from transpose.data.box_sources import source_boxes
 from transpose.data.coco import load_annotations
 from transpose.data.image_source import image_source_of, point_to_zip
 from transpose.data.images import ImageFiles
-from transpose.data.sift import sift_split, unreadable_images
+from transpose.data.unreadable_images import drop_unreadable_images, unreadable_images
 from transpose.errors import InputError
 from transpose.skeleton import COCO_PERSON
 
@@ -31,8 +31,8 @@ def damage(folder: Path) -> None:
 def test_broken_images_and_their_people_are_left_out_and_named(tiny_dataset: Path, tmp_path: Path) -> None:
     before = json.loads((tiny_dataset / "annotations.json").read_text())
     damage(tiny_dataset)
-    output = tmp_path / "sifted" / "val" / "annotations.json"
-    broken = sift_split(tiny_dataset / "annotations.json", COCO_PERSON, 2, output)
+    output = tmp_path / "filtered" / "val" / "annotations.json"
+    broken = drop_unreadable_images(tiny_dataset / "annotations.json", COCO_PERSON, 2, output)
     after = json.loads(output.read_text())
     assert after["images"] == before["images"][3:]
     assert after["annotations"] == [p for p in before["annotations"] if p["image_id"] == before["images"][3]["id"]]
@@ -51,7 +51,7 @@ def test_broken_images_and_their_people_are_left_out_and_named(tiny_dataset: Pat
 def test_boxes_say_how_many_were_left_out(tiny_dataset: Path, tmp_path: Path) -> None:
     (tiny_dataset / "images" / names(tiny_dataset)[3]).unlink()
     output = tmp_path / "annotations.json"
-    sift_split(tiny_dataset / "annotations.json", COCO_PERSON, 1, output)
+    drop_unreadable_images(tiny_dataset / "annotations.json", COCO_PERSON, 1, output)
     source = {"kind": "folder", "folders": {"val": str(tiny_dataset)}, "unreadable_images": "skip"}
     boxes = {"ground_truth": {"kind": "ground_truth"}}
     dataset = Dataset.model_validate({"title": "tiny", "source": source, "boxes": boxes})
@@ -62,7 +62,7 @@ def test_boxes_say_how_many_were_left_out(tiny_dataset: Path, tmp_path: Path) ->
 
 def test_whole_images_stay(tiny_dataset: Path, tmp_path: Path) -> None:
     output = tmp_path / "annotations.json"
-    assert sift_split(tiny_dataset / "annotations.json", COCO_PERSON, 1, output) == []
+    assert drop_unreadable_images(tiny_dataset / "annotations.json", COCO_PERSON, 1, output) == []
     assert json.loads(output.read_text()) == json.loads((tiny_dataset / "annotations.json").read_text())
     assert unreadable_images(output) == 0
 
@@ -71,7 +71,7 @@ def test_a_split_of_which_nothing_is_left_is_refused(tiny_dataset: Path, tmp_pat
     for image in (tiny_dataset / "images").iterdir():
         image.write_bytes(b"")
     with pytest.raises(InputError, match="images: no image can be read; the first: the image is empty"):
-        sift_split(tiny_dataset / "annotations.json", COCO_PERSON, 1, tmp_path / "annotations.json")
+        drop_unreadable_images(tiny_dataset / "annotations.json", COCO_PERSON, 1, tmp_path / "annotations.json")
     assert not list(tmp_path.glob("*.json"))
 
 
@@ -81,7 +81,7 @@ def test_wrong_annotations_are_refused_as_everywhere(tiny_dataset: Path, tmp_pat
     del content["annotations"][0]["bbox"]
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match="annotation 101: bbox: missing"):
-        sift_split(path, COCO_PERSON, 1, tmp_path / "annotations.json")
+        drop_unreadable_images(path, COCO_PERSON, 1, tmp_path / "annotations.json")
 
 
 def test_images_in_an_archive_stay_there(tiny_dataset: Path, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_images_in_an_archive_stay_there(tiny_dataset: Path, tmp_path: Path) -> 
             image.unlink()
     annotations = tiny_dataset / "annotations.json"
     point_to_zip(annotations, tmp_path / "images.zip", "all")
-    output = tmp_path / "sifted" / "annotations.json"
-    assert sift_split(annotations, COCO_PERSON, 2, output) == []
+    output = tmp_path / "filtered" / "annotations.json"
+    assert drop_unreadable_images(annotations, COCO_PERSON, 2, output) == []
     loaded = load_annotations(output, COCO_PERSON)
     assert ImageFiles(image_source_of(output), loaded.images).read(0).size
