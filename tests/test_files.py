@@ -316,10 +316,10 @@ def _floats(value: Any) -> list[float]:
 COUNT_IN_TURNS = """
 import sys
 from pathlib import Path
-from transpose.files import turn_at
+from transpose.files import exclusive_lock
 counter = Path(sys.argv[1])
 for _ in range(200):
-    with turn_at(counter.with_name(".lock")):
+    with exclusive_lock(counter.with_name(".lock")):
         counter.write_text(str(int(counter.read_text()) + 1))
 """
 

@@ -17,7 +17,7 @@ from transpose.data.boxes import ground_truth_boxes, write_boxes
 from transpose.data.mpii import convert_mpii
 from transpose.data.mpii_split import ValidationList
 from transpose.evaluation.analysis_input import AnalysisInput
-from transpose.evaluation.joint_hits import read_hits
+from transpose.evaluation.keypoint_hits import read_hits
 from transpose.evaluation.prediction_file import write_predictions
 from transpose.evaluation.report import EvaluationReport, write_metrics
 from transpose.models.initialise import initialise
@@ -107,7 +107,7 @@ def test_from_the_official_file_to_a_table(converted: Path, recipe: Recipe, tmp_
     # The same weights, boxes and protocol as in validation.
     assert report.metrics["PCKh50"] == best
     assert report.metrics["PCKh10"] <= report.metrics["PCKh11"] <= report.metrics["PCKh50"]
-    assert (report.persons, report.predictions, report.second_opinion) == (4, 4, None)
+    assert (report.persons, report.predictions, report.reference_check) == (4, 4, None)
     assert [joint.keypoint for joint in report.joints] == list(DATASET.skeleton.keypoints)
     assert read_hits(metrics.with_suffix(".npz")).joints.tolist() == [2 * 14, 2 * 14]
 

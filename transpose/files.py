@@ -111,7 +111,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def turn_at(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Wait until no other process has this file's turn, and have it; it ends with the process, however that ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:

@@ -74,6 +74,20 @@ class Skeleton(BaseModel):
         """[limbs, 2] int64."""
         return np.array([[self.index(a), self.index(b)] for a, b in self.limbs], dtype=np.int64).reshape(-1, 2)
 
+    @cached_property
+    def mirror_matrix(self) -> np.ndarray:
+        """[K, K] bool: keypoint j is the left or right counterpart of keypoint i."""
+        keypoints = np.arange(len(self))
+        return (self.flip_permutation[:, None] == keypoints) & (keypoints[:, None] != keypoints)
+
+    @cached_property
+    def adjacency(self) -> np.ndarray:
+        """[K, K] bool: keypoint j is at the other end of a limb of keypoint i."""
+        adjacent = np.zeros((len(self), len(self)), dtype=bool)
+        first, second = self.limb_indices.T
+        adjacent[first, second] = adjacent[second, first] = True
+        return adjacent
+
 
 def _sides(*parts: str) -> tuple[tuple[str, str], ...]:
     return tuple((f"left_{part}", f"right_{part}") for part in parts)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tests.pose_models import pose_model
 from tests.small_variants import small_variant
 from transpose.attention.maps.grid import Grid
-from transpose.attention.persons import Truth
+from transpose.attention.persons import GroundTruth
 from transpose.config.recipe import Recipe
 from transpose.config.study import Protocol
 from transpose.config.training import Training
@@ -91,10 +91,10 @@ def planted_crop() -> np.ndarray:
     return crop
 
 
-def planted_truth(persons: int = 1) -> Truth:
+def planted_truth(persons: int = 1) -> GroundTruth:
     """Every person is the same one."""
     joints = GRID.centres()[[SEEKER_CELL, SOURCE_CELLS[0], DECOY_CELL]]
-    return Truth(
+    return GroundTruth(
         image_ids=np.arange(persons),
         annotation_ids=np.arange(persons) + 10,
         affines=np.tile(np.eye(2, 3), (persons, 1, 1)),
@@ -109,7 +109,7 @@ class PlantedPersons:
 
     def __init__(self, persons: int = 1) -> None:
         self.truth = planted_truth(persons)
-        self.turns = np.arange(persons)
+        self.draw_order = np.arange(persons)
 
     def __len__(self) -> int:
         return len(self.truth)

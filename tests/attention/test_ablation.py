@@ -1,4 +1,4 @@
-"""Models changed at test time: what is taken away is gone, all else stays, and afterwards nothing has changed."""
+"""Models changed at test time: what is masked is gone, all else stays, and afterwards nothing has changed."""
 
 import pytest
 import torch
@@ -153,12 +153,12 @@ def test_positions_are_mirrored_left_to_right_and_shuffled_by_the_seed():
     model = small_model("resnet")
     seen: list[Tensor] = []
 
-    def note(features: Tensor, attends: object = None) -> Tensor:
+    def record(features: Tensor, attends: object = None) -> Tensor:
         assert model.pos_embedding is not None
         seen.append(model.pos_embedding.squeeze(1))
         return features
 
-    model.encode = note
+    model.encode = record
     for seed in (0, 0, 1):
         encoders = ablations(model, [torch.eye(12)] * 2, seed)
         encoders[Change(kind="shuffled_position")](torch.zeros(0))

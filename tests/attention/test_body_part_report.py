@@ -44,7 +44,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def every_joint_counts_as_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The weights are random."""
-    monkeypatch.setattr(module, "WELL_FOUND", 1e-300)
+    monkeypatch.setattr(module, "MATCH_OKS", 1e-300)
 
 
 def inputs_of(folder: Path, tmp_path: Path) -> AnalysisInput:

@@ -19,11 +19,11 @@ from tests.attention.planted import (
     planted_pose_model,
     planted_truth,
 )
-from transpose.attention.attribution import look_at
+from transpose.attention.attribution import explain_instance
 from transpose.attention.body_part_report import summarise
 from transpose.attention.body_parts import BodyPartTest, attention_on, heatmaps_without
-from transpose.attention.faithfulness import Trials
-from transpose.attention.joint_regions import NeighbourhoodRegions
+from transpose.attention.faithfulness import PerturbationResults
+from transpose.attention.keypoint_regions import NeighbourhoodRegions
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import Protocol
 from transpose.data.crops import normalise
@@ -36,18 +36,18 @@ REACH = 0.28
 """In widths of the crop: from the source's first cell all four are within it."""
 
 
-def run(persons: Any) -> Trials:
+def run(persons: Any) -> PerturbationResults:
     test = BodyPartTest(planted_pose_model(PROTOCOL), AttentionMeasures())
     return test.run(persons, NeighbourhoodRegions(GRID, SKELETON, REACH))
 
 
 @pytest.fixture(scope="module")
-def trials() -> Trials:
+def results() -> PerturbationResults:
     return run(PlantedPersons(4))
 
 
-def of(trials: Trials, group: str, measure: str, joint: int) -> float:
-    return float(np.nanmean(trials.of()[group, measure][:, joint]))
+def of(results: PerturbationResults, group: str, measure: str, joint: int) -> float:
+    return float(np.nanmean(results.of()[group, measure][:, joint]))
 
 
 def test_the_regions_are_what_the_test_takes_them_for():
@@ -57,41 +57,41 @@ def test_the_regions_are_what_the_test_takes_them_for():
     assert len(neighbours) == 9
 
 
-def test_the_attention_of_the_one_that_seeks_is_on_what_it_seeks(trials: Trials):
-    assert of(trials, "neighbours", "attention_mass", SEEKER) > 0.9
-    assert of(trials, "neighbours", "area", SEEKER) == pytest.approx(9 / 48)
-    assert of(trials, "neighbours", "attention_lift", SEEKER) > 0.9 * 48 / 9
+def test_the_attention_of_the_one_that_seeks_is_on_what_it_seeks(results: PerturbationResults):
+    assert of(results, "neighbours", "attention_mass", SEEKER) > 0.9
+    assert of(results, "neighbours", "area", SEEKER) == pytest.approx(9 / 48)
+    assert of(results, "neighbours", "attention_lift", SEEKER) > 0.9 * 48 / 9
     # The others look nowhere in particular.
-    assert of(trials, "neighbours", "attention_lift", SOURCE) == pytest.approx(1, rel=0.01)
-    assert of(trials, "elsewhere", "attention_lift", DECOY) == pytest.approx(1, rel=0.01)
+    assert of(results, "neighbours", "attention_lift", SOURCE) == pytest.approx(1, rel=0.01)
+    assert of(results, "elsewhere", "attention_lift", DECOY) == pytest.approx(1, rel=0.01)
 
 
-def test_masses_add_up_to_all_of_the_attention(trials: Trials):
-    masses = np.stack([trials.of()[group, "attention_mass"] for group in GROUPS if group != "symmetric"])
+def test_masses_add_up_to_all_of_the_attention(results: PerturbationResults):
+    masses = np.stack([results.of()[group, "attention_mass"] for group in GROUPS if group != "symmetric"])
     np.testing.assert_allclose(np.nansum(masses, axis=0), 1, rtol=1e-6)
 
 
-def test_without_its_neighbour_the_seeker_is_lost(trials: Trials):
-    assert of(trials, "neighbours", "similarity_drop", SEEKER) > 0.9
-    assert of(trials, "neighbours", "shift", SEEKER) > 15
-    assert of(trials, "neighbours", "peak_drop", SEEKER) > 0.5
-    assert of(trials, "neighbours", "cells_removed", SEEKER) == 9
-    assert of(trials, "neighbours", "similarity_drop_beyond_random", SEEKER) > 0.5
+def test_without_its_neighbour_the_seeker_is_lost(results: PerturbationResults):
+    assert of(results, "neighbours", "similarity_drop", SEEKER) > 0.9
+    assert of(results, "neighbours", "shift", SEEKER) > 15
+    assert of(results, "neighbours", "peak_drop", SEEKER) > 0.5
+    assert of(results, "neighbours", "cells_removed", SEEKER) == 9
+    assert of(results, "neighbours", "similarity_drop_beyond_random", SEEKER) > 0.5
     for group in ("place", "other_joints"):
-        assert abs(of(trials, group, "similarity_drop", SEEKER)) < 0.1
+        assert abs(of(results, group, "similarity_drop", SEEKER)) < 0.1
 
 
-def test_who_needs_nobody_loses_nothing(trials: Trials):
+def test_who_needs_nobody_loses_nothing(results: PerturbationResults):
     for group in GROUPS:
         if group != "symmetric":
             for joint in (SOURCE, DECOY):
-                values = trials.of()[group, "similarity_drop"][:, joint]
+                values = results.of()[group, "similarity_drop"][:, joint]
                 assert not values[np.isfinite(values)].any()
 
 
-def test_a_place_that_is_not_there_has_no_numbers(trials: Trials):
+def test_a_place_that_is_not_there_has_no_numbers(results: PerturbationResults):
     for measure in ("area", "attention_mass", "cells_removed", "similarity_drop", "random_shift"):
-        assert np.isnan(trials.of()["symmetric", measure]).all()
+        assert np.isnan(results.of()["symmetric", measure]).all()
 
 
 def test_a_place_smaller_than_a_cell_is_not_there():
@@ -105,7 +105,7 @@ def test_a_place_smaller_than_a_cell_is_not_there():
 
 def test_each_set_of_cells_is_taken_away_once_and_its_control_is_as_large_and_fair():
     crop, truth = torch.from_numpy(planted_crop()), planted_truth()
-    person = look_at(
+    person = explain_instance(
         planted_model(),
         crop,
         normalise(crop[None])[0],
@@ -115,7 +115,7 @@ def test_each_set_of_cells_is_taken_away_once_and_its_control_is_as_large_and_fa
     )
     asked: list[np.ndarray] = []
 
-    def removal(kept: np.ndarray) -> torch.Tensor:
+    def masking(kept: np.ndarray) -> torch.Tensor:
         asked.append(kept)
         joint = torch.arange(3.0)[None, :, None, None]
         return (torch.arange(float(len(kept)))[:, None, None, None] * 10 + joint).expand(-1, -1, 8, 6)
@@ -123,7 +123,7 @@ def test_each_set_of_cells_is_taken_away_once_and_its_control_is_as_large_and_fa
     removed = np.zeros((3, 2, 48), dtype=bool)
     removed[:, 0, :5] = True
     removed[0, 1, 7] = removed[1, 1, 7] = removed[2, 1, 9] = True
-    heatmaps = heatmaps_without(removal, person, removed, np.random.default_rng(0))
+    heatmaps = heatmaps_without(masking, person, removed, np.random.default_rng(0))
     assert heatmaps.shape == (2, 2, 3, 8, 6)
     (kept,) = asked
     sets, control = ~kept[:3], ~kept[3:]
@@ -140,14 +140,14 @@ def test_each_set_of_cells_is_taken_away_once_and_its_control_is_as_large_and_fa
             assert group == 0 or not (at_random & removed[joint, 0]).any()
 
 
-def summary(trials: Trials, visibility: np.ndarray) -> dict[str, Any]:
-    return summarise(trials, visibility, GROUPS, BOOTSTRAP)
+def summary(results: PerturbationResults, visibility: np.ndarray) -> dict[str, Any]:
+    return summarise(results, visibility, GROUPS, BOOTSTRAP)
 
 
-def test_hidden_and_seen_joints_have_rows_of_their_own(trials: Trials):
+def test_hidden_and_seen_joints_have_rows_of_their_own(results: PerturbationResults):
     visibility = np.full((4, 3), 2)
     visibility[:2, SEEKER] = 1
-    report = summary(trials, visibility)
+    report = summary(results, visibility)
     assert [(one.joints, one.labelled, one.found_well) for one in report["joints"]] == [
         ("hidden", 2, 2),
         ("seen", 10, 10),
@@ -167,8 +167,8 @@ def test_hidden_and_seen_joints_have_rows_of_their_own(trials: Trials):
     assert differences["symmetric", "attention_mass"].value is None
 
 
-def test_without_hidden_joints_there_is_no_number_and_not_zero(trials: Trials):
-    report = summary(trials, np.full((4, 3), 2))
+def test_without_hidden_joints_there_is_no_number_and_not_zero(results: PerturbationResults):
+    report = summary(results, np.full((4, 3), 2))
     assert report["joints"][0].labelled == 0
     for row in report["rows"]:
         assert (row.mean.value is None) == (row.joints == "hidden" or row.group == "symmetric")
@@ -184,9 +184,9 @@ def test_nobody_found_well_gives_no_number():
     assert all(row.mean.value is None and row.persons == 0 for row in report["rows"])
 
 
-def test_a_joint_without_cell_of_a_group_leaves_the_others_in_peace(trials: Trials):
+def test_a_joint_without_cell_of_a_group_leaves_the_others_in_peace(results: PerturbationResults):
     persons: Any = PlantedPersons(1)
     persons.truth.visibility[0, DECOY] = 0
     alone = run(persons)
     assert np.isnan(alone.of()["other_joints", "attention_mass"][0, SEEKER])
-    assert of(alone, "neighbours", "attention_mass", SEEKER) == of(trials, "neighbours", "attention_mass", SEEKER)
+    assert of(alone, "neighbours", "attention_mass", SEEKER) == of(results, "neighbours", "attention_mass", SEEKER)

@@ -20,12 +20,12 @@ from tests.attention.planted import (
     planted_pose_model,
     planted_truth,
 )
-from transpose.attention.attribution import ExplainedPerson, attributions, look_at
-from transpose.attention.faithfulness import FaithfulnessTest, Trials
+from transpose.attention.attribution import ExplainedPerson, attributions, explain_instance
+from transpose.attention.faithfulness import FaithfulnessTest, PerturbationResults
 from transpose.attention.faithfulness_report import joint_matrices, summarise
 from transpose.attention.knockout import knock_out, most_important
+from transpose.attention.masking import mask_image, mask_last_layer
 from transpose.attention.occlusion import patch_effects, patches
-from transpose.attention.removal import image_removal, last_layer_removal
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import Protocol
 from transpose.data.crops import normalise
@@ -49,7 +49,7 @@ TRIAL = planted_pose_model(PROTOCOL)
 def person() -> ExplainedPerson:
     crop = torch.from_numpy(planted_crop())
     truth = planted_truth()
-    return look_at(
+    return explain_instance(
         planted_model(),
         crop,
         normalise(crop[None])[0],
@@ -60,13 +60,13 @@ def person() -> ExplainedPerson:
 
 
 @pytest.fixture(scope="module")
-def trials() -> Trials:
+def results() -> PerturbationResults:
     persons: Any = PlantedPersons(4)
     return FaithfulnessTest(TRIAL, SETTINGS).run(persons)
 
 
-def of_joint(trials: Trials, joint: int, *beginning: str) -> dict[tuple[str, ...], float]:
-    return {key: float(np.nanmean(values[:, joint])) for key, values in trials.of(*beginning).items()}
+def of_joint(results: PerturbationResults, joint: int, *beginning: str) -> dict[tuple[str, ...], float]:
+    return {key: float(np.nanmean(values[:, joint])) for key, values in results.of(*beginning).items()}
 
 
 def test_the_model_finds_all_three_joints(person: ExplainedPerson):
@@ -84,31 +84,31 @@ def test_explanations_rank_the_needed_cells_first(person: ExplainedPerson, metho
 
 def test_locality_and_the_least_attended_rank_them_last(person: ExplainedPerson):
     importance = attributions(planted_model(), person, GRID, np.random.default_rng(0))
-    assert np.argmax(importance["locality"][SEEKER]) == SEEKER_CELL
+    assert np.argmax(importance["distance"][SEEKER]) == SEEKER_CELL
     assert set(np.argsort(importance["least_attended"][SEEKER])[:4]) == set(SOURCE_CELLS)
 
 
 @pytest.mark.parametrize("depth", ["last_layer", "all_layers", "image"])
-def test_without_what_is_attended_the_joint_is_lost(trials: Trials, depth: str):
-    lost = of_joint(trials, SEEKER, "knockout", depth)
+def test_without_what_is_attended_the_joint_is_lost(results: PerturbationResults, depth: str):
+    lost = of_joint(results, SEEKER, "knockout", depth)
     for method in ("attention", "rollout", "gradient_x_input"):
         assert lost[method, "similarity_drop"] > 0.9
         assert lost[method, "peak_drop"] > 0.5
         assert lost[method, "shift"] > 15
-    for method in ("random", "locality", "least_attended"):
-        if (depth, method) != ("image", "locality"):  # the green cell itself is nearest to the joint
+    for method in ("random", "distance", "least_attended"):
+        if (depth, method) != ("image", "distance"):  # the green cell itself is nearest to the joint
             assert abs(lost[method, "similarity_drop"]) < 0.1
 
 
-def test_a_joint_that_needs_nobody_loses_nothing(trials: Trials):
+def test_a_joint_that_needs_nobody_loses_nothing(results: PerturbationResults):
     for joint in (SOURCE, DECOY):
-        for (depth, _, measure), value in of_joint(trials, joint, "knockout").items():
+        for (depth, _, measure), value in of_joint(results, joint, "knockout").items():
             if depth != "image" and measure == "similarity_drop":
                 assert value == 0
 
 
-def test_curves_fall_and_rise_early_for_what_is_attended(trials: Trials):
-    deletion, insertion = (trials.of("curve", direction) for direction in ("deletion", "insertion"))
+def test_curves_fall_and_rise_early_for_what_is_attended(results: PerturbationResults):
+    deletion, insertion = (results.of("curve", direction) for direction in ("deletion", "insertion"))
     attended, by_chance = deletion["attention",][0, SEEKER], deletion["random",][0, SEEKER]
     assert attended[0] == by_chance[0] > 0.9
     assert attended[-1] == by_chance[-1] < 0.1
@@ -119,10 +119,10 @@ def test_curves_fall_and_rise_early_for_what_is_attended(trials: Trials):
     assert insertion["least_attended",][0, SEEKER, 1:-1].max() < 0.1
 
 
-def test_only_the_first_persons_are_tried_in_dear_ways(trials: Trials):
-    assert np.isfinite(trials.of("knockout")["last_layer", "attention", "shift"]).all(axis=1).tolist() == [True] * 4
-    assert np.isfinite(trials.of("curve")["deletion", "attention"]).all(axis=(1, 2)).tolist() == [True] * 3 + [False]
-    assert np.isfinite(trials.of("knockout")["image", "attention", "shift"]).any(axis=1).tolist() == [
+def test_only_the_first_persons_are_tried_in_dear_ways(results: PerturbationResults):
+    assert np.isfinite(results.of("knockout")["last_layer", "attention", "shift"]).all(axis=1).tolist() == [True] * 4
+    assert np.isfinite(results.of("curve")["deletion", "attention"]).all(axis=(1, 2)).tolist() == [True] * 3 + [False]
+    assert np.isfinite(results.of("knockout")["image", "attention", "shift"]).any(axis=1).tolist() == [
         True,
         True,
         False,
@@ -130,21 +130,23 @@ def test_only_the_first_persons_are_tried_in_dear_ways(trials: Trials):
     ]
 
 
-def test_the_occlusion_test_finds_the_patch_and_attention_foretells_it(person: ExplainedPerson, trials: Trials):
+def test_the_occlusion_test_finds_the_patch_and_attention_foretells_it(
+    person: ExplainedPerson, results: PerturbationResults
+):
     hidden = patches(GRID, 8)
     assert hidden.shape == (12, GRID.tokens)
     assert (hidden.sum(axis=0) == 1).all()
-    effects = patch_effects(image_removal(planted_model(), person.crop, GRID), person, hidden, GRID, PROTOCOL)
+    effects = patch_effects(mask_image(planted_model(), person.crop, GRID), person, hidden, GRID, PROTOCOL)
     # The seeker's own patch and the one that it needs.
     two_worst = {frozenset(np.flatnonzero(hidden[patch]).tolist()) for patch in np.argsort(-effects[SEEKER])[:2]}
     assert frozenset(SOURCE_CELLS) in two_worst
-    said = of_joint(trials, SEEKER, "foretold")
+    said = of_joint(results, SEEKER, "occlusion_correlation")
     assert said["attention",] > said["random",]
     assert said["least_attended",] == pytest.approx(-said["attention",])
 
 
-def test_hiding_a_joint_moves_the_one_that_needs_it(trials: Trials):
-    matrices = joint_matrices(trials)
+def test_hiding_a_joint_moves_the_one_that_needs_it(results: PerturbationResults):
+    matrices = joint_matrices(results)
     for depth in ("all_layers", "image"):
         moved = matrices[f"{depth}_shift"]
         assert moved[SEEKER, SOURCE] > 15
@@ -154,17 +156,17 @@ def test_hiding_a_joint_moves_the_one_that_needs_it(trials: Trials):
         assert attention[DECOY, SOURCE] == pytest.approx(1, rel=1e-4)
 
 
-def test_a_map_of_a_randomised_model_is_another(trials: Trials):
-    assert of_joint(trials, SEEKER, "randomised")["1",] < 0.9
+def test_a_map_of_a_randomised_model_is_another(results: PerturbationResults):
+    assert of_joint(results, SEEKER, "randomised")["1",] < 0.9
 
 
 def test_knocking_out_nothing_changes_nothing_to_the_bit(person: ExplainedPerson):
     model = planted_model()
     with torch.inference_mode():
-        removal = last_layer_removal(model, person.features)
+        masking = mask_last_layer(model, person.features)
     kept = np.ones((3, GRID.tokens), dtype=bool)
-    assert np.array_equal(removal(kept[:1])[0].numpy(), person.heatmaps)
-    same = knock_out(removal, person, kept, GRID, PROTOCOL)
+    assert np.array_equal(masking(kept[:1])[0].numpy(), person.heatmaps)
+    same = knock_out(masking, person, kept, GRID, PROTOCOL)
     np.testing.assert_array_equal(same.points_xy, person.points_xy)
     assert not same.shift.any()
     assert not same.peak_drop.any()
@@ -177,8 +179,8 @@ def test_at_least_one_cell_and_equals_in_grid_order():
     assert np.flatnonzero(most_important(np.arange(48), 0.1)).tolist() == [43, 44, 45, 46, 47]
 
 
-def test_the_summary_says_who_wins_and_by_how_much(trials: Trials):
-    report: Any = summarise(trials, SETTINGS, 1, BOOTSTRAP)
+def test_the_summary_says_who_wins_and_by_how_much(results: PerturbationResults):
+    report: Any = summarise(results, SETTINGS, 1, BOOTSTRAP)
     assert report["joints"] == 12
     knockouts = {(one.depth, one.ranking, one.measure): one for one in report["knockouts"]}
     chance = knockouts["last_layer", "random", "similarity_drop"]
@@ -194,8 +196,8 @@ def test_the_summary_says_who_wins_and_by_how_much(trials: Trials):
 def test_nobody_found_well_gives_no_numbers():
     persons: Any = PlantedPersons(2)
     persons.truth.joints_xy[:] += 1000
-    trials = FaithfulnessTest(TRIAL, SETTINGS).run(persons)
-    report: Any = summarise(trials, SETTINGS, 1, BOOTSTRAP)
+    results = FaithfulnessTest(TRIAL, SETTINGS).run(persons)
+    report: Any = summarise(results, SETTINGS, 1, BOOTSTRAP)
     assert report["joints"] == 0
     # The same rows as with joints, without numbers: seeds with and without them can be averaged.
     assert len(report["knockouts"]) == 3 * 6 * 4

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from transpose.attention.hidden_joints import HIDDEN, SEEN, hidden_minus_seen
+from transpose.attention.occluded_keypoints import HIDDEN, SEEN, hidden_minus_seen
 from transpose.evaluation.report import Bootstrap
 
 BOOTSTRAP = Bootstrap(samples=200, seed=0)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.attention.planted import DECOY, GRID, SEEKER, SEEKER_CELL, SKELETON, SOURCE, planted_truth
-from transpose.attention.joint_regions import BodyPartRegions, NeighbourhoodRegions, part_membership
+from transpose.attention.keypoint_regions import BodyPartRegions, NeighbourhoodRegions, part_membership
 from transpose.attention.maps.grid import Grid
-from transpose.attention.persons import Truth
+from transpose.attention.persons import GroundTruth
 from transpose.data.part_labels import NOBODY, PARTS, PartLabels
 from transpose.skeleton import COCO_PERSON
 
@@ -56,8 +56,8 @@ def labels() -> PartLabels:
     return PartLabels(np.array([7]), parts, owners, np.array([70, 71]), np.array([0, 0]), np.array([0, 1]))
 
 
-def truth(annotation_id: int, shift: tuple[float, float] = (0, 0)) -> Truth:
-    return Truth(
+def truth(annotation_id: int, shift: tuple[float, float] = (0, 0)) -> GroundTruth:
+    return GroundTruth(
         image_ids=np.array([7]),
         annotation_ids=np.array([annotation_id]),
         affines=np.array([[[1.0, 0, shift[0]], [0, 1, shift[1]]]]),
@@ -68,7 +68,7 @@ def truth(annotation_id: int, shift: tuple[float, float] = (0, 0)) -> Truth:
 
 
 def shares_of(
-    regions: BodyPartRegions, person: Truth, joint: str, found_xy: np.ndarray = NOWHERE
+    regions: BodyPartRegions, person: GroundTruth, joint: str, found_xy: np.ndarray = NOWHERE
 ) -> dict[str, np.ndarray]:
     shares = regions.of(person, found_xy)[COCO_PERSON.index(joint)]
     np.testing.assert_allclose(shares.sum(axis=0), 1)

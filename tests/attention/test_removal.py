@@ -1,4 +1,4 @@
-"""Cells taken away: of nothing nothing comes, of everything what a formula says."""
+"""Cells masked: of nothing nothing comes, of everything what a formula says."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 
 from tests.small_variants import FAMILIES, KEYPOINTS, small_model, small_variant
-from transpose.attention import removal as module
+from transpose.attention import masking as module
 from transpose.attention.maps.grid import Grid
-from transpose.attention.removal import all_layers_removal, image_removal, last_layer_removal
+from transpose.attention.masking import mask_all_layers, mask_image, mask_last_layer
 from transpose.data.crops import normalise
 from transpose.models.transpose import feature_map, tokens_of
 
@@ -20,7 +20,7 @@ def family(request):
     return request.param
 
 
-def removals(family):
+def maskings(family):
     model = small_model(family)
     with torch.inference_mode():
         image = normalise(torch.from_numpy(CROP)[None])
@@ -28,16 +28,16 @@ def removals(family):
         expected = model(image)[0]
     grid = Grid.of(small_variant(family))
     made = {
-        "last_layer": last_layer_removal(model, features[0]),
-        "all_layers": all_layers_removal(model, features[0]),
-        "image": image_removal(model, CROP, grid),
+        "last_layer": mask_last_layer(model, features[0]),
+        "all_layers": mask_all_layers(model, features[0]),
+        "image": mask_image(model, CROP, grid),
     }
     return model, features, grid, made, expected
 
 
 @pytest.mark.parametrize("depth", ["last_layer", "all_layers", "image"])
 def test_without_nothing_nothing_changes_to_the_bit(family, depth):
-    _, _, grid, made, expected = removals(family)
+    _, _, grid, made, expected = maskings(family)
     heatmaps = made[depth](np.ones((3, grid.tokens), dtype=bool))
     assert heatmaps.shape == (3, KEYPOINTS, 8, 6)
     for heatmap in heatmaps:
@@ -47,17 +47,17 @@ def test_without_nothing_nothing_changes_to_the_bit(family, depth):
 @pytest.mark.parametrize("at_once", [1, 2**15])
 def test_each_case_is_its_own_whatever_the_chunk(family, at_once, monkeypatch):
     monkeypatch.setattr(module, "_TOKENS_AT_ONCE", at_once)
-    _, _, grid, made, _ = removals(family)
+    _, _, grid, made, _ = maskings(family)
     kept = np.random.default_rng(1).random((5, grid.tokens)) < 0.7
-    for removal in made.values():
-        alone = torch.cat([removal(kept[[case]]) for case in range(5)])
-        torch.testing.assert_close(removal(kept), alone, rtol=1e-4, atol=1e-5)
+    for masking in made.values():
+        alone = torch.cat([masking(kept[[case]]) for case in range(5)])
+        torch.testing.assert_close(masking(kept), alone, rtol=1e-4, atol=1e-5)
         assert not torch.allclose(alone[0], alone[1])
 
 
 @torch.inference_mode()
 def test_masked_keys_are_attention_normalised_over_the_rest(family):
-    model, features, grid, made, _ = removals(family)
+    model, features, grid, made, _ = maskings(family)
     kept = np.random.default_rng(1).random((1, grid.tokens)) < 0.5
     removed = torch.from_numpy(~kept[0])
 
@@ -72,7 +72,7 @@ def test_masked_keys_are_attention_normalised_over_the_rest(family):
 
 @torch.inference_mode()
 def test_without_everything_a_layer_adds_its_bias_alone(family):
-    model, features, grid, made, _ = removals(family)
+    model, features, grid, made, _ = maskings(family)
     assert model.global_encoder is not None
     first, last = model.global_encoder.layers
     tokens, position = tokens_of(features), model.position(features)
@@ -89,12 +89,12 @@ def test_without_everything_a_layer_adds_its_bias_alone(family):
 
 
 def test_a_hidden_cell_changes_the_image_there_alone(family):
-    model, _, grid, _, _ = removals(family)
+    model, _, grid, _, _ = maskings(family)
     seen = []
     model.features = lambda images: seen.append(images) or torch.zeros(1, 8, *grid.size)
     kept = np.ones((1, grid.tokens), dtype=bool)
     kept[0, 5] = False
-    image_removal(model, CROP, grid)(kept)
+    mask_image(model, CROP, grid)(kept)
     changed = (seen[0] != normalise(torch.from_numpy(CROP)[None])).any(dim=1)[0].numpy()
     rows, columns = np.nonzero(changed)
     assert len(rows)
@@ -103,4 +103,4 @@ def test_a_hidden_cell_changes_the_image_there_alone(family):
 
 def test_a_model_without_encoder_is_refused():
     with pytest.raises(ValueError, match="without encoder"):
-        last_layer_removal(small_model("resnet", {"encoder": None}), torch.zeros(8, 4, 3))
+        mask_last_layer(small_model("resnet", {"encoder": None}), torch.zeros(8, 4, 3))

@@ -7,9 +7,9 @@ import pytest
 from transpose.chaos.checkout import Checkout
 from transpose.chaos.outcome import Outcome
 from transpose.files import write_json, write_text
-from transpose.tracking.inventory import HeldRun
+from transpose.tracking.logged_runs import LoggedRun
 
-HELD = HeldRun(
+HELD = LoggedRun(
     name="r_sine seed 0",
     status="FINISHED",
     superseded=False,
@@ -21,10 +21,10 @@ HELD = HeldRun(
 
 
 @pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> list[HeldRun]:
+def held(monkeypatch: pytest.MonkeyPatch) -> list[LoggedRun]:
     """What MLflow holds, to be changed by a test."""
     runs = [HELD]
-    monkeypatch.setattr("transpose.chaos.outcome.held_runs", lambda *_: runs)
+    monkeypatch.setattr("transpose.chaos.outcome.logged_runs", lambda *_: runs)
     return runs
 
 
@@ -83,8 +83,8 @@ def test_a_missing_file_does(checkout: Checkout) -> None:
     assert Outcome.of(checkout).differences(before)[0].startswith("results/comparison.csv: not there here")
 
 
-def changed(**fields: object) -> HeldRun:
-    return HeldRun(**{**vars(HELD), **fields})  # pyright: ignore[reportArgumentType]
+def changed(**fields: object) -> LoggedRun:
+    return LoggedRun(**{**vars(HELD), **fields})  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def changed(**fields: object) -> HeldRun:
     ],
 )
 def test_mlflow_holds_each_run_once_finished_and_without_repeated_steps(
-    checkout: Checkout, held: list[HeldRun], runs: list[HeldRun], fault: str
+    checkout: Checkout, held: list[LoggedRun], runs: list[LoggedRun], fault: str
 ) -> None:
     assert Outcome.of(checkout).faults == ()
     held[:] = runs
@@ -113,7 +113,7 @@ def test_mlflow_holds_each_run_once_finished_and_without_repeated_steps(
         (changed(params={}), False),
     ],
 )
-def test_what_mlflow_holds_is_compared(checkout: Checkout, held: list[HeldRun], run: HeldRun, same: bool) -> None:
+def test_what_mlflow_holds_is_compared(checkout: Checkout, held: list[LoggedRun], run: LoggedRun, same: bool) -> None:
     before = Outcome.of(checkout)
     held[:] = [run]
     assert (Outcome.of(checkout).differences(before) == []) == same

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from transpose.attention.joint_regions import parts_at
+from transpose.attention.keypoint_regions import parts_at
 from transpose.config.dataset import SyntheticSource
 from transpose.data.part_labels import (
     NOBODY,

@@ -7,7 +7,7 @@ import pycocotools.coco as pycoco
 import pycocotools.cocoeval as pycocoeval
 
 from transpose.data.coco import CocoAnnotations
-from transpose.evaluation.judges import evaluated_by
+from transpose.evaluation.reference_evaluators import evaluated_by
 from transpose.inference.poses import PoseResults
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from transpose.data.coco import load_annotations
-from transpose.evaluation.joints import joint_metrics
 from transpose.evaluation.oks import evaluate_keypoints
+from transpose.evaluation.per_keypoint import joint_metrics
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import COCO_PERSON, Skeleton
 

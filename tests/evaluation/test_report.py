@@ -19,9 +19,9 @@ from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import load_annotations
 from transpose.errors import InputError
 from transpose.evaluation import report as module
-from transpose.evaluation.joints import joint_metrics
 from transpose.evaluation.matches import average_precisions, read_matches
-from transpose.evaluation.oks import evaluate_keypoints, second_opinion
+from transpose.evaluation.oks import evaluate_keypoints, xtcocotools_metrics
+from transpose.evaluation.per_keypoint import joint_metrics
 from transpose.evaluation.report import EvaluationReport, write_metrics
 from transpose.evaluation.results import read_results, write_results
 from transpose.files import read_json, sha256_of_file, write_json
@@ -143,29 +143,29 @@ class TestSecondOpinion:
     def test_only_the_official_one_is_left_where_xtcocotools_is_missing(
         self, make_files: Callable[..., Files], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "second_opinion", lambda *_: None)
-        opinion = make_files().evaluate().second_opinion
+        monkeypatch.setattr(module, "xtcocotools_metrics", lambda *_: None)
+        opinion = make_files().evaluate().reference_check
         assert opinion is not None
         assert not opinion.available
-        assert opinion.largest_disagreement <= 1e-9
+        assert opinion.max_abs_difference <= 1e-9
 
     def test_it_agrees_where_it_is_installed(self, make_files: Callable[..., Files]) -> None:
         files = make_files()
         installed = (
-            second_opinion(
+            xtcocotools_metrics(
                 load_annotations(files.annotations, COCO_PERSON),
                 read_results(files.predictions, COCO_PERSON),
                 COCO_PERSON,
             )
             is not None
         )
-        opinion = files.evaluate().second_opinion
+        opinion = files.evaluate().reference_check
         assert opinion is not None
         assert opinion.available == installed
-        assert opinion.largest_disagreement <= 1e-9
+        assert opinion.max_abs_difference <= 1e-9
 
     @pytest.mark.parametrize(
-        ("judge", "name"), [("official_opinion", "pycocotools"), ("second_opinion", "xtcocotools")]
+        ("judge", "name"), [("pycocotools_metrics", "pycocotools"), ("xtcocotools_metrics", "xtcocotools")]
     )
     def test_disagreement_is_an_error_and_leaves_nothing(
         self, judge: str, name: str, make_files: Callable[..., Files], monkeypatch: pytest.MonkeyPatch
@@ -183,7 +183,7 @@ class TestSecondOpinion:
 class TestFaults:
     @pytest.fixture(autouse=True)
     def _one_evaluator(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "second_opinion", lambda *_: None)
+        monkeypatch.setattr(module, "xtcocotools_metrics", lambda *_: None)
 
     def fails(self, files: Files, words: str) -> None:
         with pytest.raises(InputError) as caught:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.made_up_results import files_of
 from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES
-from transpose.attention.joint_regions import NeighbourhoodRegions
+from transpose.attention.keypoint_regions import NeighbourhoodRegions
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import ATTENTION_ANALYSES, Protocol, Study
 from transpose.errors import InputError

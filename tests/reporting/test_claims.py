@@ -23,7 +23,7 @@ from transpose.attention.records import (
 from transpose.reporting.claims import (
     Claim,
     Evidence,
-    areas_beat_nearness,
+    areas_beat_distance,
     areas_matter,
     deeper_is_more_local,
     h_is_more_symmetric,
@@ -58,7 +58,7 @@ def faithfulness(margin: tuple[float, float, float] | None, unlike: tuple[float,
             mean=estimate(YES),
             margin=None if ranking == "attention" else estimate(margin),
         )
-        for ranking in ("attention", "random", "locality")
+        for ranking in ("attention", "random", "distance")
     )
     randomised = (Randomised(layers=1, correlation=estimate(YES)), Randomised(layers=2, correlation=estimate(unlike)))
     return FaithfulnessReport.model_construct(title="R", knockouts=knockouts, randomised=randomised)
@@ -119,7 +119,7 @@ def _kinds() -> tuple[tuple[Literal["intact", "uniform_attention"], bool], ...]:
 
 @pytest.mark.parametrize(("margin", "verdict"), CASES)
 def test_areas_against_chance_and_nearness(margin: tuple[float, float, float], verdict: str):
-    for claim in (areas_matter([faithfulness(margin)]), areas_beat_nearness([faithfulness(margin)])):
+    for claim in (areas_matter([faithfulness(margin)]), areas_beat_distance([faithfulness(margin)])):
         assert [one.verdict for one in claim.evidence] == [verdict]
         assert claim.verdict == verdict
 

@@ -38,7 +38,7 @@ SETTINGS = AttentionMeasures(fractions=(0.12, 0.3), knockout_fraction=0.12, patc
 def report() -> FaithfulnessReport:
     persons: Any = PlantedPersons(3)
     protocol = Protocol(decoder="argmax")
-    trials = FaithfulnessTest(planted_pose_model(protocol), SETTINGS).run(persons)
+    results = FaithfulnessTest(planted_pose_model(protocol), SETTINGS).run(persons)
     bootstrap = Bootstrap(samples=20, seed=0)
     subject = {
         "variant": "r_sine",
@@ -55,7 +55,7 @@ def report() -> FaithfulnessReport:
         "annotations_sha256": "c" * 64,
         "boxes_sha256": "e" * 64,
     }
-    measured: dict[str, Any] = summarise(trials, SETTINGS, 1, bootstrap)
+    measured: dict[str, Any] = summarise(results, SETTINGS, 1, bootstrap)
     values = {"settings": SETTINGS, "protocol": protocol, "bootstrap": bootstrap, "persons": 3}
     return FaithfulnessReport.model_validate(subject | values | measured)
 
@@ -71,7 +71,7 @@ def study(report: FaithfulnessReport, tmp_path: Path) -> Study:
 def test_every_number_of_the_report_is_a_row(study: Study, report: FaithfulnessReport, tmp_path: Path):
     write_faithfulness_tables(files_of(study))
     rows = list(csv.DictReader((tmp_path / "faithfulness.csv").read_text().splitlines()))
-    assert {row["trial"] for row in rows} == {
+    assert {row["instance"] for row in rows} == {
         "knockout",
         "deletion",
         "insertion",
@@ -79,7 +79,7 @@ def test_every_number_of_the_report_is_a_row(study: Study, report: FaithfulnessR
         "joint_influence",
         "randomisation",
     }
-    chosen = [row for row in rows if (row["trial"], row["where"], row["ranking"]) == ("knockout", "image", "random")]
+    chosen = [row for row in rows if (row["instance"], row["where"], row["ranking"]) == ("knockout", "image", "random")]
     expected = {
         one.measure: one.mean.value for one in report.knockouts if (one.depth, one.ranking) == ("image", "random")
     }
@@ -94,7 +94,7 @@ def test_pages_name_the_trials_and_escape_titles(study: Study, tmp_path: Path):
     page = (tmp_path / "faithfulness.html").read_text()
     assert "R &lt;sine&gt;: knock-out" in page
     assert "as keys of the last layer" in page
-    assert "12 % of the cells are taken away; 3 persons, 9 joints found well" in page
+    assert "12 % of the cells are masked; 3 persons, 9 joints found well" in page
     assert cv2.imread(str(tmp_path / "figures/faithfulness_synthetic_val_ground_truth.png")) is not None
 
 

@@ -10,7 +10,7 @@ from tracked_results import RECIPE, STUDY, VARIANT, runs_of, write_everything
 from transpose.errors import InputError
 from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking import initialise_database, track_run, tracking_uri
-from transpose.tracking.inventory import held_runs
+from transpose.tracking.logged_runs import logged_runs
 
 
 def test_a_database_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def test_a_model_that_was_begun_is_replaced(results: Path, monkeypatch: pytest.M
     (run,) = runs_of(results)
     models = MlflowClient(tracking_uri(results)).search_logged_models([run.info.experiment_id])
     assert [model.status for model in models] == ["READY"]
-    (held,) = held_runs(results, STUDY)
+    (held,) = logged_runs(results, STUDY)
     assert (held.name, held.status, held.superseded, held.models) == (f"{VARIANT} seed 0", "FINISHED", False, 1)
     assert [step for step, _ in held.metrics["loss"]] == list(range(RECIPE.training.epochs))
     assert held.repeated_steps() == []

@@ -12,8 +12,8 @@ from tracked_results import HISTORY, RECIPE, STUDY, VARIANT, history_points, poi
 
 from transpose.files import folder_lock
 from transpose.study.layout import ResultsLayout, RunId
-from transpose.tracking import LiveRun, track_run, tracking_uri
-from transpose.tracking.follower import follow
+from transpose.tracking import LiveLogger, track_run, tracking_uri
+from transpose.tracking.log_process import follow
 from transpose.training.interruption import Interrupted
 
 
@@ -33,19 +33,19 @@ class PipeToNowhere:
 @pytest.fixture
 def pipe(monkeypatch: pytest.MonkeyPatch) -> PipeToNowhere:
     pipe = PipeToNowhere()
-    monkeypatch.setattr("transpose.tracking.live._Follower", lambda: pipe)
+    monkeypatch.setattr("transpose.tracking.live._LogProcess", lambda: pipe)
     return pipe
 
 
 @pytest.fixture
 def header(results: Path, pipe: PipeToNowhere) -> dict:
     """The first message of a live run."""
-    with LiveRun(results, STUDY, RECIPE, 0):
+    with LiveLogger(results, STUDY, RECIPE, 0):
         return pipe.messages[0]
 
 
 def lines(*messages: dict) -> list[str]:
-    """Messages as the follower reads them."""
+    """Messages as the log process reads them."""
     return [json.dumps(message) + "\n" for message in messages]
 
 
@@ -66,7 +66,7 @@ class TestTrainingSide:
         ],
     )
     def test_tells_how_training_ended(self, results: Path, pipe: PipeToNowhere, error, status):
-        with contextlib.suppress(type(error)), LiveRun(results, STUDY, RECIPE, 0) as live:
+        with contextlib.suppress(type(error)), LiveLogger(results, STUDY, RECIPE, 0) as live:
             live.epoch(HISTORY[0])
             if error is not None:
                 raise error
@@ -101,7 +101,7 @@ class TestTrainingSide:
 
     def train(self, results: Path, count: int) -> None:
         """Train for `count` epochs."""
-        with LiveRun(results, STUDY, RECIPE, 0) as live:
+        with LiveLogger(results, STUDY, RECIPE, 0) as live:
             for _ in range(count):
                 live.epoch(HISTORY[2])
 
@@ -161,7 +161,7 @@ class TestFollower:
 
 def test_whole_way_to_the_database(results: Path, monkeypatch):
     monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", 60)
-    with contextlib.suppress(KeyboardInterrupt), LiveRun(results, STUDY, RECIPE, 0) as live:
+    with contextlib.suppress(KeyboardInterrupt), LiveLogger(results, STUDY, RECIPE, 0) as live:
         live.epoch(HISTORY[0])
         raise KeyboardInterrupt
     (run,) = runs_of(results)
@@ -172,7 +172,7 @@ def test_whole_way_to_the_database(results: Path, monkeypatch):
 def test_an_unreachable_server_costs_no_time(results: Path, monkeypatch, capfd):
     monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", 60)
     begin = time.monotonic()
-    with LiveRun(results, STUDY, RECIPE, 0, "http://127.0.0.1:9") as live:
+    with LiveLogger(results, STUDY, RECIPE, 0, "http://127.0.0.1:9") as live:
         for record in HISTORY:
             live.epoch(record)
         assert time.monotonic() - begin < 2

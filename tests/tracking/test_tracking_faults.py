@@ -14,7 +14,7 @@ from tests.small_disk import SmallDisk
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
 from transpose.study.layout import ResultsLayout, RunId
-from transpose.tracking import LiveRun, initialise_database, track_run, tracking_uri
+from transpose.tracking import LiveLogger, initialise_database, track_run, tracking_uri
 
 PATIENT = 60.0
 """Seconds in which the process beside the training has ended by itself; without them a test might cut it off."""
@@ -22,7 +22,7 @@ PATIENT = 60.0
 
 def train(results: Path, uri: str | None = None) -> None:
     """A training as far as MLflow is concerned."""
-    with LiveRun(results, STUDY, RECIPE, 0, uri) as live:
+    with LiveLogger(results, STUDY, RECIPE, 0, uri) as live:
         for record in HISTORY:
             live.epoch(record)
 
@@ -61,7 +61,7 @@ def test_a_server_that_accepts_and_never_answers_is_left_alone(
 ) -> None:
     monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        with LiveRun(results, STUDY, RECIPE, 0, f"http://127.0.0.1:{mute.getsockname()[1]}") as live:
+        with LiveLogger(results, STUDY, RECIPE, 0, f"http://127.0.0.1:{mute.getsockname()[1]}") as live:
             # Its process has come as far as asking, and is not answered.
             connection, _ = mute.accept()
             for record in HISTORY:

@@ -10,18 +10,18 @@ from torch import Tensor
 from transpose.attention.maps.capture import LayerAttention, capture
 from transpose.attention.maps.grid import Grid
 from transpose.attention.persons import (
-    WELL_FOUND,
+    MATCH_OKS,
     ExplainedPersons,
-    Found,
-    Truth,
-    find_joints,
+    FoundKeypoints,
+    GroundTruth,
     heatmaps_of,
+    locate_keypoints,
 )
 from transpose.config.study import Protocol
 from transpose.models.transpose import TransPose
 from transpose.pose_model import PoseModel
 
-RANKINGS = ("attention", "rollout", "gradient_x_input", "locality", "random", "least_attended")
+RANKINGS = ("attention", "rollout", "gradient_x_input", "distance", "random", "least_attended")
 """What `attributions` ranks cells by."""
 
 
@@ -37,7 +37,7 @@ class ExplainedPerson:
     """Of a batch of one, first layer first."""
     heatmaps: np.ndarray
     """[K, h, w] float32."""
-    found: Found
+    found: FoundKeypoints
     """Of a batch of one."""
     joints: np.ndarray
     """[J] int64: the keypoints to explain."""
@@ -56,7 +56,7 @@ class ExplainedPerson:
 
 
 @torch.inference_mode()
-def look_at(
+def explain_instance(
     model: TransPose,
     crop: Tensor,
     image: Tensor,
@@ -77,13 +77,15 @@ def look_at(
     features = model.features(image[None])
     encoded, layers = capture(model, features)
     heatmaps = heatmaps_of(model, encoded).cpu()
-    found = find_joints(heatmaps, grid, protocol)
+    found = locate_keypoints(heatmaps, grid, protocol)
     joints = np.flatnonzero(well_found(found.points_xy)[0])
     queries = grid.tokens_at(found.points_xy[0, joints])
     return ExplainedPerson(crop.numpy(), features[0], layers, heatmaps[0].numpy(), found, joints, queries)
 
 
-def persons_on_trial(model: PoseModel, persons: ExplainedPersons) -> Iterator[tuple[int, ExplainedPerson, Truth]]:
+def evaluated_instances(
+    model: PoseModel, persons: ExplainedPersons
+) -> Iterator[tuple[int, ExplainedPerson, GroundTruth]]:
     """Persons of whom the model finds a joint well, those joints being explained: position, person, its truth alone.
 
     Raises:
@@ -95,15 +97,15 @@ def persons_on_trial(model: PoseModel, persons: ExplainedPersons) -> Iterator[tu
         for index, crop, image in zip(batch.index.tolist(), batch.crops, images, strict=True):
             truth = persons.truth.select(np.array([index]))
 
-            def well_found(points_xy: np.ndarray, truth: Truth = truth) -> np.ndarray:
-                return truth.similarity(points_xy, model.skeleton) >= WELL_FOUND
+            def well_found(points_xy: np.ndarray, truth: GroundTruth = truth) -> np.ndarray:
+                return truth.similarity(points_xy, model.skeleton) >= MATCH_OKS
 
-            person = look_at(model.network, crop, image, well_found, model.grid, model.protocol)
+            person = explain_instance(model.network, crop, image, well_found, model.grid, model.protocol)
             if len(person.joints):
                 yield index, person, truth
 
 
-def random_cells_of(truth: Truth, seed: int) -> np.random.Generator:
+def random_cells_of(truth: GroundTruth, seed: int) -> np.random.Generator:
     """What draws random cells for the one person of a truth: the person's own, whoever else is tried."""
     return np.random.default_rng((seed, int(truth.annotation_ids[0])))
 
@@ -120,7 +122,7 @@ def attributions(
         "attention": attention,
         "rollout": rollout(person),
         "gradient_x_input": gradient_x_input(model, person),
-        "locality": locality(person, grid),
+        "distance": distance(person, grid),
         "random": rng.random(attention.shape),
         "least_attended": -attention,
     }
@@ -159,7 +161,7 @@ def gradient_x_input(model: TransPose, person: ExplainedPerson) -> np.ndarray:
     return (gradient * inputs).detach().sum(dim=1).flatten(1).cpu().double().numpy()
 
 
-def locality(person: ExplainedPerson, grid: Grid) -> np.ndarray:
+def distance(person: ExplainedPerson, grid: Grid) -> np.ndarray:
     """Nearness to the joint as found: what a Gaussian around it ranks, whatever the image shows. [J, L]."""
     offsets = grid.centres() - person.points_xy[:, None]
     return -np.hypot(offsets[..., 0], offsets[..., 1])

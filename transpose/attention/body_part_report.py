@@ -6,11 +6,11 @@ import numpy as np
 
 from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES, BodyPartTest
 from transpose.attention.estimates import estimate
-from transpose.attention.faithfulness import Trials
-from transpose.attention.hidden_joints import hidden_minus_seen
+from transpose.attention.faithfulness import PerturbationResults
 from transpose.attention.inputs import attention_settings
-from transpose.attention.joint_regions import BodyPartRegions, JointRegions, NeighbourhoodRegions
+from transpose.attention.keypoint_regions import BodyPartRegions, JointRegions, NeighbourhoodRegions
 from transpose.attention.maps.grid import Grid
+from transpose.attention.occluded_keypoints import hidden_minus_seen
 from transpose.attention.persons import ExplainedPersons
 from transpose.attention.records import STATES, BodyPartReport, JointCount, JointState, PartDifference, PartRow
 from transpose.config.bootstrap import Bootstrap
@@ -38,14 +38,14 @@ def write_body_parts(inputs: AnalysisInput, parts: Path | None) -> None:
     regions = _regions(parts, persons, Grid.of(variant), inputs.skeleton, settings.reach)
     test = BodyPartTest(trained_model_in_full_precision(inputs), settings)
     with finite_heatmaps_of(inputs.run_folder.weights):
-        trials = test.run(persons, regions)
+        results = test.run(persons, regions)
     values = {
         "settings": settings,
         "protocol": inputs.protocol,
         "bootstrap": bootstrap,
         "divided_by": "joint_neighbourhoods" if parts is None else "body_parts",
         "persons": len(persons),
-        **summarise(trials, persons.truth.visibility, regions.groups, bootstrap),
+        **summarise(results, persons.truth.visibility, regions.groups, bootstrap),
     }
     write_report(
         inputs.layout.analysis(Analysis.BODY_PARTS, inputs.run, inputs.setting), BodyPartReport, inputs, values
@@ -53,16 +53,16 @@ def write_body_parts(inputs: AnalysisInput, parts: Path | None) -> None:
 
 
 def summarise(
-    trials: Trials, visibility: np.ndarray, groups: tuple[str, ...], bootstrap: Bootstrap
+    results: PerturbationResults, visibility: np.ndarray, groups: tuple[str, ...], bootstrap: Bootstrap
 ) -> dict[str, object]:
     """The measured fields of a `BodyPartReport`.
 
     Args:
-        visibility: [P, K] of the persons on trial.
+        visibility: [P, K] of the evaluated persons.
         groups: of `JointRegions`.
     """
     nothing = np.full(visibility.shape, np.nan)
-    noted = trials.of()
+    noted = results.of()
     tried = np.isfinite(np.stack([nothing, *noted.values()])).any(axis=0)
     values = {
         (group, measure): noted.get((group, measure), nothing)
@@ -79,7 +79,7 @@ def summarise(
             for state, code in STATES.items()
         ],
         "rows": [
-            _row(group, state, measure, np.where(visibility == code, of_joints, np.nan), trials.image_ids, bootstrap)
+            _row(group, state, measure, np.where(visibility == code, of_joints, np.nan), results.image_ids, bootstrap)
             for (group, measure), of_joints in values.items()
             for state, code in STATES.items()
         ],
@@ -87,7 +87,7 @@ def summarise(
             PartDifference(
                 group=group,
                 measure=measure,
-                hidden_minus_seen=hidden_minus_seen(of_joints, visibility, trials.image_ids, bootstrap),
+                hidden_minus_seen=hidden_minus_seen(of_joints, visibility, results.image_ids, bootstrap),
             )
             for (group, measure), of_joints in values.items()
         ],

@@ -1,17 +1,17 @@
 """Whether a joint is found by its mirror partner or its neighbours: attention on them, and what comes without them.
 
-The joints on trial are those that the unflipped pass finds well, hidden ones and seen ones: a joint found in the wrong
+The joints evaluated are those that the unflipped pass finds well, hidden ones and seen ones: a joint found in the wrong
 place, such as on its mirror partner, would count nearness to that place as attention to the partner.
 """
 
 import numpy as np
 
-from transpose.attention.attribution import ExplainedPerson, attention_rows, persons_on_trial, random_cells_of
-from transpose.attention.faithfulness import Trials
-from transpose.attention.joint_regions import JointRegions
+from transpose.attention.attribution import ExplainedPerson, attention_rows, evaluated_instances, random_cells_of
+from transpose.attention.faithfulness import PerturbationResults
+from transpose.attention.keypoint_regions import JointRegions
 from transpose.attention.knockout import Outcome, outcome
-from transpose.attention.persons import ExplainedPersons, Truth
-from transpose.attention.removal import Removal, all_layers_removal
+from transpose.attention.masking import CellMasking, mask_all_layers
+from transpose.attention.persons import ExplainedPersons, GroundTruth
 from transpose.config.attention import AttentionMeasures
 from transpose.pose_model import PoseModel
 
@@ -26,20 +26,20 @@ KNOCKOUT_MEASURES = (
     *(f"random_{effect}" for effect in _EFFECTS),
     *(f"{effect}_beyond_random" for effect in _EFFECTS),
 )
-"""Cells taken away as keys of all layers, and keypoint similarity lost, crop pixels moved, share of the peak lost:
+"""Cells masked as keys of all layers, and keypoint similarity lost, crop pixels moved, share of the peak lost:
 without them, without as many random ones, and the difference."""
 
 _LEAST_AREA = 1.0
 """Cells that a group covers at least, all told, so that it counts as there."""
 
 _BELONGS = 0.5
-"""Share of a cell that a group covers at least, so that the cell is taken away with it."""
+"""Share of a cell that a group covers at least, so that the cell is masked with it."""
 
 
 class BodyPartTest:
     """Asks of one trained model's well-found joints what they attend to and what they cannot do without.
 
-    What is noted in the trials: group of `JointRegions`, one of `ATTENTION_MEASURES` or `KNOCKOUT_MEASURES`; NaN where
+    What is noted in the results: group of `JointRegions`, one of `ATTENTION_MEASURES` or `KNOCKOUT_MEASURES`; NaN where
     the group is not in the crop.
     """
 
@@ -51,29 +51,29 @@ class BodyPartTest:
         self._settings = settings
         self._pose_model = model
 
-    def run(self, persons: ExplainedPersons, regions: JointRegions) -> Trials:
+    def run(self, persons: ExplainedPersons, regions: JointRegions) -> PerturbationResults:
         """Try all persons.
 
         Raises:
             InputError: an image is missing or broken.
             FloatingPointError: a heatmap is not finite.
         """
-        trials = Trials(persons.truth.image_ids, len(self._skeleton))
-        for index, person, truth in persons_on_trial(self._pose_model, persons):
+        results = PerturbationResults(persons.truth.image_ids, len(self._skeleton))
+        for index, person, truth in evaluated_instances(self._pose_model, persons):
             shares = regions.of(truth, person.found.points_xy[0])[person.joints]
             found = attention_on(attention_rows(person), shares) | self._knock_out(person, truth, shares)
             for measure, values in found.items():
                 for group, column in zip(regions.groups, values.T, strict=True):
-                    trials.note((group, measure), index, person.joints, column)
-        return trials
+                    results.record((group, measure), index, person.joints, column)
+        return results
 
-    def _knock_out(self, person: ExplainedPerson, truth: Truth, shares: np.ndarray) -> dict[str, np.ndarray]:
+    def _knock_out(self, person: ExplainedPerson, truth: GroundTruth, shares: np.ndarray) -> dict[str, np.ndarray]:
         """Values [J, G] of `KNOCKOUT_MEASURES`."""
         removed = shares >= _BELONGS
         tried = removed.any(axis=2)
         rng = random_cells_of(truth, self._settings.seed)
-        removal = all_layers_removal(self._model, person.features)
-        heatmaps = heatmaps_without(removal, person, removed, rng)
+        masking = mask_all_layers(self._model, person.features)
+        heatmaps = heatmaps_without(masking, person, removed, rng)
         result = outcome(heatmaps, person, self._grid, self._protocol)
         effects = dict(zip(_EFFECTS, self._effects(person, truth, result), strict=True))
         values = {"cells_removed": removed.sum(axis=2).astype(np.float64)}
@@ -82,7 +82,7 @@ class BodyPartTest:
         values |= {f"{effect}_beyond_random": (one - other).T for effect, (one, other) in effects.items()}
         return {measure: np.where(tried, of_joints, np.nan) for measure, of_joints in values.items()}
 
-    def _effects(self, person: ExplainedPerson, truth: Truth, result: Outcome) -> tuple[np.ndarray, ...]:
+    def _effects(self, person: ExplainedPerson, truth: GroundTruth, result: Outcome) -> tuple[np.ndarray, ...]:
         """`_EFFECTS`, [2, G, J] each."""
         before = truth.similarity_of(person.joints, person.points_xy, self._skeleton)
         after = truth.similarity_of(person.joints, result.points_xy, self._skeleton)
@@ -107,13 +107,13 @@ def attention_on(rows: np.ndarray, shares: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def heatmaps_without(
-    removal: Removal, person: ExplainedPerson, removed: np.ndarray, rng: np.random.Generator
+    masking: CellMasking, person: ExplainedPerson, removed: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """Heatmaps [2, G, J, h, w] of a person's joints without cells [J, G, L], and without as many random ones.
 
     The first group is the joint's own place. The others have no cell of it, and neither have their random ones, for a
     joint that loses its own place loses more than it would to any other. Joints share most of their groups, and each
-    set of cells is taken away once for all of them.
+    set of cells is masked once for all of them.
     """
     joints, groups, tokens = removed.shape
     sets, which = np.unique(removed.reshape(-1, tokens), axis=0, return_inverse=True)
@@ -121,7 +121,7 @@ def heatmaps_without(
     spared[:, 0] = False
     draws = np.where(spared, np.inf, rng.random(removed.shape))
     at_random = draws.argsort(axis=2).argsort(axis=2) < removed.sum(axis=2, keepdims=True)
-    heatmaps = removal(~np.concatenate((sets, at_random.reshape(-1, tokens)))).numpy()
+    heatmaps = masking(~np.concatenate((sets, at_random.reshape(-1, tokens)))).numpy()
     control = len(sets) + np.arange(joints * groups)
     case = np.stack([cases.reshape(joints, groups).T for cases in (which.ravel(), control)])
     return heatmaps[case, person.joints]

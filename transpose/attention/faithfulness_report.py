@@ -1,24 +1,24 @@
-"""The faithfulness file of one trained model: every trial as a mean over joints with an interval over images."""
+"""The faithfulness file of one trained model: every instance as a mean over joints with an interval over images."""
 
 import numpy as np
 
 from transpose.attention.attribution import RANKINGS
 from transpose.attention.estimates import Estimate, estimate
-from transpose.attention.faithfulness import MEASURES, FaithfulnessTest, Trials
+from transpose.attention.faithfulness import MEASURES, FaithfulnessTest, PerturbationResults
 from transpose.attention.influence import agreement
 from transpose.attention.inputs import attention_settings
 from transpose.attention.maps.dependency import encoder_of
+from transpose.attention.masking import DEPTHS
 from transpose.attention.persons import ExplainedPersons
 from transpose.attention.records import (
     DIRECTIONS,
     Agreement,
     Curve,
     FaithfulnessReport,
-    Foretelling,
     Knockout,
+    OcclusionCorrelation,
     Randomised,
 )
-from transpose.attention.removal import DEPTHS
 from transpose.config.attention import AttentionMeasures
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.study import Analysis
@@ -27,7 +27,7 @@ from transpose.evaluation.trained_model import trained_model_in_full_precision
 from transpose.inference.finite import finite_heatmaps_of
 
 ATTENTION = "attention"
-"""The ranking that is on trial; the others are its rivals."""
+"""The ranking that is evaluated; the others are its baselines."""
 
 
 def write_faithfulness(inputs: AnalysisInput) -> None:
@@ -44,115 +44,119 @@ def write_faithfulness(inputs: AnalysisInput) -> None:
     persons = ExplainedPersons(inputs.annotations, variant, limit, settings.seed)
     test = FaithfulnessTest(trained_model_in_full_precision(inputs), settings)
     with finite_heatmaps_of(inputs.run_folder.weights):
-        trials = test.run(persons)
+        results = test.run(persons)
     values = {
         "settings": settings,
         "protocol": inputs.protocol,
         "bootstrap": bootstrap,
         "persons": len(persons),
-        **summarise(trials, settings, encoder_of(variant).layers, bootstrap),
+        **summarise(results, settings, encoder_of(variant).layers, bootstrap),
     }
     path = inputs.layout.analysis(Analysis.FAITHFULNESS, inputs.run, inputs.setting)
-    write_report(path, FaithfulnessReport, inputs, values, joint_matrices(trials))
+    write_report(path, FaithfulnessReport, inputs, values, joint_matrices(results))
 
 
-def summarise(trials: Trials, settings: AttentionMeasures, layers: int, bootstrap: Bootstrap) -> dict[str, object]:
+def summarise(
+    results: PerturbationResults, settings: AttentionMeasures, layers: int, bootstrap: Bootstrap
+) -> dict[str, object]:
     """The measured fields of a `FaithfulnessReport`: the same whatever was found, so that seeds can be averaged.
 
     Args:
         layers: of the encoder.
     """
     shares = (0.0, *settings.fractions, 1.0)
-    explained = trials.at("knockout", "last_layer", ATTENTION, "shift")
+    explained = results.at("knockout", "last_layer", ATTENTION, "shift")
     return {
         "joints": int(np.isfinite(explained).sum()),
         "shares": shares,
-        "knockouts": _knockouts(trials, bootstrap),
-        "curves": _curves(trials, shares, bootstrap),
-        "foretelling": _foretelling(trials, bootstrap),
-        "agreements": _agreements(trials, bootstrap),
+        "knockouts": _knockouts(results, bootstrap),
+        "curves": _curves(results, shares, bootstrap),
+        "occlusion_correlations": _occlusion_correlations(results, bootstrap),
+        "agreements": _agreements(results, bootstrap),
         "randomised": [
             Randomised(
                 layers=count,
-                correlation=estimate(trials.at("randomised", str(count)), trials.image_ids, bootstrap),
+                correlation=estimate(results.at("randomised", str(count)), results.image_ids, bootstrap),
             )
             for count in range(1, layers + 1)
         ],
     }
 
 
-def joint_matrices(trials: Trials) -> dict[str, np.ndarray]:
+def joint_matrices(results: PerturbationResults) -> dict[str, np.ndarray]:
     """Means over persons of the joint-to-joint matrices, [K, K] each, NaN where no person has both joints."""
     matrices = {}
-    for (depth, name), values in trials.of("influence").items():
+    for (depth, name), values in results.of("influence").items():
         counts = np.isfinite(values).sum(axis=0)
         sums = np.nansum(values, axis=0)
         matrices[f"{depth}_{name}"] = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     return matrices
 
 
-def _knockouts(trials: Trials, bootstrap: Bootstrap) -> list[Knockout]:
+def _knockouts(results: PerturbationResults, bootstrap: Bootstrap) -> list[Knockout]:
     return [
         Knockout(
             depth=depth,
             ranking=ranking,
             measure=measure,
-            mean=estimate(values, trials.image_ids, bootstrap),
-            margin=_margin(trials, trials.at("knockout", depth, ATTENTION, measure), values, ranking, bootstrap),
+            mean=estimate(values, results.image_ids, bootstrap),
+            margin=_margin(results, results.at("knockout", depth, ATTENTION, measure), values, ranking, bootstrap),
         )
         for depth in DEPTHS
         for ranking in RANKINGS
         for measure in MEASURES
-        for values in [trials.at("knockout", depth, ranking, measure)]
+        for values in [results.at("knockout", depth, ranking, measure)]
     ]
 
 
-def _curves(trials: Trials, shares: tuple[float, ...], bootstrap: Bootstrap) -> list[Curve]:
-    return [_curve(trials, direction, ranking, shares, bootstrap) for direction in DIRECTIONS for ranking in RANKINGS]
+def _curves(results: PerturbationResults, shares: tuple[float, ...], bootstrap: Bootstrap) -> list[Curve]:
+    return [_curve(results, direction, ranking, shares, bootstrap) for direction in DIRECTIONS for ranking in RANKINGS]
 
 
-def _curve(trials: Trials, direction: str, ranking: str, shares: tuple[float, ...], bootstrap: Bootstrap) -> Curve:
-    own, attention = (trials.at("curve", direction, one, shape=(len(shares),)) for one in (ranking, ATTENTION))
+def _curve(
+    results: PerturbationResults, direction: str, ranking: str, shares: tuple[float, ...], bootstrap: Bootstrap
+) -> Curve:
+    own, attention = (results.at("curve", direction, one, shape=(len(shares),)) for one in (ranking, ATTENTION))
     area, area_of_attention = (np.trapezoid(similarity, shares, axis=-1) for similarity in (own, attention))
     return Curve(
         direction=direction,
         ranking=ranking,
-        similarities=tuple(estimate(own[..., share], trials.image_ids, bootstrap) for share in range(len(shares))),
-        area=estimate(area, trials.image_ids, bootstrap),
-        margin=_margin(trials, area_of_attention, area, ranking, bootstrap),
+        similarities=tuple(estimate(own[..., share], results.image_ids, bootstrap) for share in range(len(shares))),
+        area=estimate(area, results.image_ids, bootstrap),
+        margin=_margin(results, area_of_attention, area, ranking, bootstrap),
     )
 
 
-def _foretelling(trials: Trials, bootstrap: Bootstrap) -> list[Foretelling]:
+def _occlusion_correlations(results: PerturbationResults, bootstrap: Bootstrap) -> list[OcclusionCorrelation]:
     return [
-        Foretelling(
+        OcclusionCorrelation(
             ranking=ranking,
-            correlation=estimate(values, trials.image_ids, bootstrap),
-            margin=_margin(trials, trials.at("foretold", ATTENTION), values, ranking, bootstrap),
+            correlation=estimate(values, results.image_ids, bootstrap),
+            margin=_margin(results, results.at("occlusion_correlation", ATTENTION), values, ranking, bootstrap),
         )
         for ranking in RANKINGS
-        for values in [trials.at("foretold", ranking)]
+        for values in [results.at("occlusion_correlation", ranking)]
     ]
 
 
-def _agreements(trials: Trials, bootstrap: Bootstrap) -> list[Agreement]:
+def _agreements(results: PerturbationResults, bootstrap: Bootstrap) -> list[Agreement]:
     def matrices(depth: str, field: str) -> np.ndarray:
-        return trials.at("influence", depth, field, shape=(trials.keypoints,))
+        return results.at("influence", depth, field, shape=(results.keypoints,))
 
     return [
         Agreement(
             depth=depth,
-            said_by=said_by,
+            explained_by=explained_by,
             effect=effect,
-            correlation=agreement(matrices(depth, said_by), matrices(depth, effect), trials.image_ids, bootstrap),
+            correlation=agreement(matrices(depth, explained_by), matrices(depth, effect), results.image_ids, bootstrap),
         )
         for depth in ("all_layers", "image")
-        for said_by in ("attention", "nearness")
+        for explained_by in ("attention", "distance")
         for effect in ("peak_drop", "shift")
     ]
 
 
 def _margin(
-    trials: Trials, attention: np.ndarray, rival: np.ndarray, ranking: str, bootstrap: Bootstrap
+    results: PerturbationResults, attention: np.ndarray, rival: np.ndarray, ranking: str, bootstrap: Bootstrap
 ) -> Estimate | None:
-    return None if ranking == ATTENTION else estimate(attention - rival, trials.image_ids, bootstrap)
+    return None if ranking == ATTENTION else estimate(attention - rival, results.image_ids, bootstrap)

@@ -8,8 +8,8 @@ from transpose.attention.attribution import ExplainedPerson, attention_rows
 from transpose.attention.estimates import Estimate, image_totals, interval_of, resampled_means
 from transpose.attention.knockout import outcome
 from transpose.attention.maps.grid import Grid
+from transpose.attention.masking import CellMasking
 from transpose.attention.ranks import rank_correlation
-from transpose.attention.removal import Removal
 from transpose.config.study import Protocol
 from transpose.evaluation.report import Bootstrap
 
@@ -25,8 +25,8 @@ class Influence(NamedTuple):
 
     attention: np.ndarray
     """Attention of the cell of joint i to the neighbourhood of j, in multiples of uniform attention."""
-    nearness: np.ndarray
-    """Minus the distance from joint i as found to j, crop pixels: what locality alone would foretell."""
+    distance: np.ndarray
+    """Minus the distance from joint i as found to j, crop pixels: what distance alone would predict."""
     peak_drop: np.ndarray
     """Share of the height of joint i's peak that is lost without the neighbourhood of j."""
     shift: np.ndarray
@@ -34,7 +34,7 @@ class Influence(NamedTuple):
 
 
 def influence(
-    removal: Removal,
+    masking: CellMasking,
     person: ExplainedPerson,
     joints_xy: np.ndarray,
     near: np.ndarray,
@@ -49,17 +49,17 @@ def influence(
     """
     count = len(near)
     present = np.flatnonzero(near.any(axis=1))
-    attention, nearness, peak_drop, shift = (np.full((count, count), np.nan) for _ in range(4))
+    attention, distance, peak_drop, shift = (np.full((count, count), np.nan) for _ in range(4))
     here = np.ix_(person.joints, present)
     shares = near[present].T / near[present].sum(axis=1)
     attention[here] = attention_rows(person) @ shares / grid.uniform
     offsets = joints_xy[present] - person.points_xy[:, None]
-    nearness[here] = -np.hypot(offsets[..., 0], offsets[..., 1])
+    distance[here] = -np.hypot(offsets[..., 0], offsets[..., 1])
     if len(present):
-        heatmaps = removal(~near[present]).numpy()[:, person.joints]
+        heatmaps = masking(~near[present]).numpy()[:, person.joints]
         hidden = outcome(heatmaps, person, grid, protocol)
         peak_drop[here], shift[here] = hidden.peak_drop.T, hidden.shift.T
-    return Influence(attention, nearness, peak_drop, shift)
+    return Influence(attention, distance, peak_drop, shift)
 
 
 def agreement(first: np.ndarray, second: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap) -> Estimate:

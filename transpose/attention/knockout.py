@@ -1,4 +1,4 @@
-"""What happens to a joint when the cells that it is said to depend on are taken away, or are all that is left."""
+"""What happens to a joint when the cells that it is said to depend on are masked, or are all that is left."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 
 from transpose.attention.attribution import ExplainedPerson
 from transpose.attention.maps.grid import Grid
-from transpose.attention.removal import Removal
+from transpose.attention.masking import CellMasking
 from transpose.config.study import Protocol
 from transpose.geometry import rescale_points
 from transpose.inference.predictions import decode_heatmaps
@@ -15,7 +15,7 @@ from transpose.inference.predictions import decode_heatmaps
 
 @dataclass(frozen=True)
 class Outcome:
-    """Joints [..., J] after some cells were taken away."""
+    """Joints [..., J] after some cells were masked."""
 
     points_xy: np.ndarray
     """[..., J, 2] float64, crop pixels."""
@@ -37,10 +37,12 @@ def most_important(importance: np.ndarray, fraction: float) -> np.ndarray:
     return chosen
 
 
-def knock_out(removal: Removal, person: ExplainedPerson, kept: np.ndarray, grid: Grid, protocol: Protocol) -> Outcome:
+def knock_out(
+    masking: CellMasking, person: ExplainedPerson, kept: np.ndarray, grid: Grid, protocol: Protocol
+) -> Outcome:
     """Predict each of J joints from the cells kept for it, [..., J, L] bool."""
     leading, joints = kept.shape[:-1], person.joints
-    heatmaps = removal(kept.reshape(-1, kept.shape[-1])).numpy()
+    heatmaps = masking(kept.reshape(-1, kept.shape[-1])).numpy()
     own = np.tile(joints, len(heatmaps) // max(1, len(joints)))
     return outcome(
         heatmaps[np.arange(len(heatmaps)), own].reshape(*leading, *heatmaps.shape[2:]), person, grid, protocol
@@ -62,14 +64,14 @@ def outcome(heatmaps: np.ndarray, person: ExplainedPerson, grid: Grid, protocol:
 
 
 def deletion_and_insertion(
-    removal: Removal,
+    masking: CellMasking,
     person: ExplainedPerson,
     importance: Mapping[str, np.ndarray],
     fractions: Sequence[float],
     grid: Grid,
     protocol: Protocol,
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Where joints go as the most important cells are taken away, and as they alone are left.
+    """Where joints go as the most important cells are masked, and as they alone are left.
 
     Args:
         importance: by method, [J, L].
@@ -78,11 +80,11 @@ def deletion_and_insertion(
         By method, points [F + 2, J, 2] in crop pixels of deletion and of insertion, the ends being the shares 0 and 1.
     """
     nothing, everything = (np.full((1, len(person.joints), grid.tokens), kept) for kept in (False, True))
-    ends = knock_out(removal, person, np.concatenate((everything, nothing)), grid, protocol).points_xy
+    ends = knock_out(masking, person, np.concatenate((everything, nothing)), grid, protocol).points_xy
     curves = {}
     for method, values in importance.items():
         chosen = np.stack([most_important(values, fraction) for fraction in fractions])
-        points = knock_out(removal, person, np.stack((~chosen, chosen)), grid, protocol).points_xy
+        points = knock_out(masking, person, np.stack((~chosen, chosen)), grid, protocol).points_xy
         deletion = np.concatenate((ends[:1], points[0], ends[1:]))
         curves[method] = deletion, np.concatenate((ends[1:], points[1], ends[:1]))
     return curves

@@ -7,8 +7,8 @@ import numpy as np
 from transpose.attention.attribution import ExplainedPerson
 from transpose.attention.knockout import outcome
 from transpose.attention.maps.grid import Grid
+from transpose.attention.masking import CellMasking
 from transpose.attention.ranks import rank_correlation
-from transpose.attention.removal import Removal
 from transpose.config.study import Protocol
 
 
@@ -21,14 +21,16 @@ def patches(grid: Grid, side: int) -> np.ndarray:
 
 
 def patch_effects(
-    removal: Removal, person: ExplainedPerson, hidden: np.ndarray, grid: Grid, protocol: Protocol
+    masking: CellMasking, person: ExplainedPerson, hidden: np.ndarray, grid: Grid, protocol: Protocol
 ) -> np.ndarray:
-    """[J, N]: the share of each joint's peak that is lost when the cells of a patch, hidden [N, L], are taken away."""
-    heatmaps = removal(~hidden).numpy()[:, person.joints]
+    """[J, N]: the share of each joint's peak that is lost when the cells of a patch, hidden [N, L], are masked."""
+    heatmaps = masking(~hidden).numpy()[:, person.joints]
     return outcome(heatmaps, person, grid, protocol).peak_drop.T
 
 
-def foretold(importance: Mapping[str, np.ndarray], effects: np.ndarray, hidden: np.ndarray) -> dict[str, np.ndarray]:
+def attribution_correlations(
+    importance: Mapping[str, np.ndarray], effects: np.ndarray, hidden: np.ndarray
+) -> dict[str, np.ndarray]:
     """Rank correlation, over patches, of a method's mean importance [J, L] with effects [J, N]: by method, [J]."""
     sizes = hidden.sum(axis=1)
     return {

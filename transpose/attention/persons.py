@@ -22,12 +22,12 @@ from transpose.inference.predictions import decode_heatmaps
 from transpose.models.transpose import TransPose
 from transpose.skeleton import Skeleton
 
-WELL_FOUND = 0.5
+MATCH_OKS = 0.5
 """Keypoint similarity from which a joint counts as found: the OKS threshold of AP50, for a single joint."""
 
 
 @dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     """P annotated persons, in the pixels of their crops."""
 
     image_ids: np.ndarray
@@ -46,9 +46,9 @@ class Truth:
     def __len__(self) -> int:
         return len(self.image_ids)
 
-    def select(self, chosen: np.ndarray) -> "Truth":
+    def select(self, chosen: np.ndarray) -> "GroundTruth":
         """The persons at positions [n], in that order."""
-        return Truth(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+        return GroundTruth(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
     def similarity(self, points_xy: np.ndarray, skeleton: Skeleton) -> np.ndarray:
         """Keypoint similarity of points [P, ..., K, 2] in crop pixels: [P, ..., K], the terms whose mean is OKS.
@@ -71,7 +71,7 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundKeypoints:
     """Where a model's unflipped pass finds the joints of B persons."""
 
     points_xy: np.ndarray
@@ -84,7 +84,7 @@ class Found:
 
 @dataclass(frozen=True)
 class PersonBatch:
-    """B persons of a `Truth`."""
+    """B persons of a `GroundTruth`."""
 
     index: np.ndarray
     """[B] int64: positions in the truth."""
@@ -113,7 +113,7 @@ class ExplainedPersons:
             raise InputError(annotations.source, None, "annotations", "nobody to explain: no person with keypoints")
         drawn = _drawn(len(boxes), limit, seed)
         chosen = np.sort(drawn)
-        self.turns = np.argsort(drawn)
+        self.draw_order = np.argsort(drawn)
         """[P] int64: when each person was drawn; those with a turn below n are who a limit of n draws."""
         boxes = boxes.select(chosen)
         self.truth = crop_truth(annotations, variant).select(chosen)
@@ -132,12 +132,12 @@ class ExplainedPersons:
             yield PersonBatch(batch.index, batch.crops)
 
 
-def crop_truth(annotations: CocoAnnotations, variant: Variant) -> Truth:
+def crop_truth(annotations: CocoAnnotations, variant: Variant) -> GroundTruth:
     """The truth of all persons that `ground_truth_boxes` has, in its order."""
     persons, boxes = training_instances(annotations), ground_truth_boxes(annotations)
     center, scale = box_to_center_scale(boxes.boxes_xywh, variant.input_size)
     affines = crop_affines(center, scale, np.zeros(len(boxes)), variant.input_size)
-    return Truth(
+    return GroundTruth(
         image_ids=boxes.image_ids,
         annotation_ids=boxes.annotation_ids,
         affines=affines,
@@ -147,12 +147,12 @@ def crop_truth(annotations: CocoAnnotations, variant: Variant) -> Truth:
     )
 
 
-def find_joints(heatmaps: Tensor, grid: Grid, protocol: Protocol) -> Found:
+def locate_keypoints(heatmaps: Tensor, grid: Grid, protocol: Protocol) -> FoundKeypoints:
     """Decode heatmaps [B, K, h, w] of one pass as the protocol does, into crop pixels."""
     maps = heatmaps.float().cpu().numpy()
     points, peaks = decode_heatmaps(maps, protocol)
     cells = maps.reshape(*maps.shape[:2], -1).argmax(axis=2)
-    return Found(rescale_points(points, grid.heatmap_size, grid.input_size), peaks, cells)
+    return FoundKeypoints(rescale_points(points, grid.heatmap_size, grid.input_size), peaks, cells)
 
 
 def heatmaps_of(model: TransPose, encoded: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import NonNegativeInt
 
 from transpose.attention.estimates import Estimate
-from transpose.attention.hidden_joints import HIDDEN, SEEN
+from transpose.attention.occluded_keypoints import HIDDEN, SEEN
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings
 from transpose.config.study import Protocol
@@ -17,7 +17,7 @@ Visibility = Literal["occluded", "visible"]
 """Of a labelled joint."""
 
 DIRECTIONS = ("deletion", "insertion")
-"""Whether cells are taken away or put back."""
+"""Whether cells are masked or put back."""
 
 ChangeKind = Literal[
     "intact",
@@ -85,7 +85,7 @@ class StatisticsReport(Subject):
 
 
 class Knockout(Settings):
-    """What taking away a ranking's first cells does."""
+    """What masking a ranking's first cells does."""
 
     depth: str
     ranking: str
@@ -96,7 +96,7 @@ class Knockout(Settings):
 
 
 class Curve(Settings):
-    """Keypoint similarity as cells are taken away or put back, the most important first, in the last layer."""
+    """Keypoint similarity as cells are masked or put back, the most important first, in the last layer."""
 
     direction: str
     ranking: str
@@ -108,7 +108,7 @@ class Curve(Settings):
     """Attention's area minus this one's, joint by joint; None for attention itself."""
 
 
-class Foretelling(Settings):
+class OcclusionCorrelation(Settings):
     """Rank correlation, joint by joint, of a ranking with what hiding patches of the image does to the peak."""
 
     ranking: str
@@ -121,8 +121,8 @@ class Agreement(Settings):
     """Rank correlation, over pairs of joints, of what a matrix says with what hiding one joint does to another."""
 
     depth: str
-    said_by: str
-    """`attention`, or `nearness`: what locality alone would foretell."""
+    explained_by: str
+    """`attention`, or `distance`: what distance alone would predict."""
     effect: str
     correlation: Estimate
 
@@ -147,7 +147,7 @@ class FaithfulnessReport(Subject):
     shares: tuple[float, ...]
     knockouts: tuple[Knockout, ...]
     curves: tuple[Curve, ...]
-    foretelling: tuple[Foretelling, ...]
+    occlusion_correlations: tuple[OcclusionCorrelation, ...]
     agreements: tuple[Agreement, ...]
     randomised: tuple[Randomised, ...]
 
@@ -190,7 +190,7 @@ class AttentionAblationReport(Subject):
 
 
 class JointCount(Settings):
-    """How many joints of the persons there are, and how many of them are on trial."""
+    """How many joints of the persons there are, and how many of them are evaluated."""
 
     joints: JointState
     labelled: NonNegativeInt

@@ -8,7 +8,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from transpose.attention.maps.grid import Grid
-from transpose.attention.persons import Truth
+from transpose.attention.persons import GroundTruth
 from transpose.data.coco import CocoAnnotations
 from transpose.errors import InputError
 from transpose.files import read_json
@@ -32,7 +32,7 @@ class Regions:
         for record in read_json(annotations.source)["annotations"]:
             self._of_image.setdefault(int(record["image_id"]), []).append(record)
 
-    def shares(self, truth: Truth, grid: Grid) -> np.ndarray:
+    def shares(self, truth: GroundTruth, grid: Grid) -> np.ndarray:
         """[P, 3, L] float64: parts of each cell that are `OWN`, `OTHER` and `BACKGROUND`, adding up to 1.
 
         Where the person covers a pixel it is the person's own. NaN for a person without a mask; others without one are
@@ -51,7 +51,7 @@ class Regions:
                 shares[person] = [np.bincount(cells, labels.ravel() == one, grid.tokens) / pixels for one in range(3)]
         return shares
 
-    def _labels(self, truth: Truth, person: int, grid: Grid) -> np.ndarray | None:
+    def _labels(self, truth: GroundTruth, person: int, grid: Grid) -> np.ndarray | None:
         """[H, W] uint8 region of each pixel of the crop; None for a person without a mask."""
         image_id, own_id = int(truth.image_ids[person]), int(truth.annotation_ids[person])
         height, width = self._images.sizes_hw[self._images.find(np.array([image_id]))[0]].tolist()

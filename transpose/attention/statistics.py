@@ -10,10 +10,16 @@ from typing import get_args
 import numpy as np
 import torch
 
-from transpose.attention.kinship import neighbours, partners
 from transpose.attention.maps.capture import LayerAttention, capture
 from transpose.attention.neighbourhood import neighbourhoods
-from transpose.attention.persons import ExplainedPersons, Found, PersonBatch, Truth, find_joints, heatmaps_of
+from transpose.attention.persons import (
+    ExplainedPersons,
+    FoundKeypoints,
+    GroundTruth,
+    PersonBatch,
+    heatmaps_of,
+    locate_keypoints,
+)
 from transpose.attention.records import Visibility
 from transpose.attention.regions import BACKGROUND, OTHER, OWN, Regions
 from transpose.pose_model import PoseModel
@@ -94,8 +100,8 @@ class AttentionStatistics:
         self._protocol = model.protocol
         self._reach = reach
         self._context = model.context
-        mirrored = partners(model.skeleton)
-        self._kin = mirrored, neighbours(model.skeleton) & ~mirrored
+        mirrored = model.skeleton.mirror_matrix
+        self._kin = mirrored, model.skeleton.adjacency & ~mirrored
         centres = model.grid.positions(model.grid.centres())
         self._distances = np.linalg.norm(centres[:, None] - centres, axis=-1)
 
@@ -120,13 +126,18 @@ class AttentionStatistics:
         return tally
 
     @torch.inference_mode()
-    def _look(self, batch: PersonBatch) -> tuple[Found, list[LayerAttention]]:
+    def _look(self, batch: PersonBatch) -> tuple[FoundKeypoints, list[LayerAttention]]:
         encoded, layers = capture(self._model, self._model.features(batch.images(self._context.device)))
-        return find_joints(heatmaps_of(self._model, encoded), self._grid, self._protocol), layers
+        return locate_keypoints(heatmaps_of(self._model, encoded), self._grid, self._protocol), layers
 
     @torch.inference_mode()
     def _add(
-        self, tally: Tally, truth: Truth, found: Found, layers: Iterable[LayerAttention], shares: np.ndarray
+        self,
+        tally: Tally,
+        truth: GroundTruth,
+        found: FoundKeypoints,
+        layers: Iterable[LayerAttention],
+        shares: np.ndarray,
     ) -> None:
         queries = self._grid.tokens_at(found.points_xy)
         near = neighbourhoods(self._grid, truth.joints_xy, self._reach) & (truth.visibility > 0)[..., None]

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from transpose.attention.attribution import RANKINGS, gradient_x_input, locality, look_at, rollout
+from transpose.attention.attribution import RANKINGS, distance, explain_instance, gradient_x_input, rollout
 from transpose.attention.influence import influence
 from transpose.attention.knockout import deletion_and_insertion, knock_out, most_important
 from transpose.attention.maps.capture import capture
 from transpose.attention.maps.grid import Grid
+from transpose.attention.masking import mask_all_layers, mask_image, mask_last_layer
 from transpose.attention.occlusion import patch_effects, patches
 from transpose.attention.randomisation import randomised_models, similarity_of_maps
-from transpose.attention.removal import all_layers_removal, image_removal, last_layer_removal
 from transpose.benchmark.networks import Subject
 from transpose.benchmark.race import Contender, Race, race
 from transpose.config.attention import AttentionMeasures
@@ -75,7 +75,7 @@ def _measures(
     model: TransPose, crop: Tensor, image: Tensor, grid: Grid, settings: AttentionMeasures
 ) -> dict[str, Callable[[], object]]:
     protocol = Protocol()
-    person = look_at(model, crop, image, _all_joints, grid, protocol)
+    person = explain_instance(model, crop, image, _all_joints, grid, protocol)
     count, keypoints = len(RANKINGS), len(person.joints)
     importance = {
         str(ranking): np.random.default_rng(ranking).random((keypoints, grid.tokens)) for ranking in range(count)
@@ -84,29 +84,29 @@ def _measures(
     hidden, near = patches(grid, settings.patch), np.eye(keypoints, grid.tokens, dtype=bool)
     others = randomised_models(model, 0)
 
-    def removals() -> Mapping[str, Callable[[np.ndarray], Tensor]]:
+    def maskings() -> Mapping[str, Callable[[np.ndarray], Tensor]]:
         return {
-            "last layer": last_layer_removal(model, person.features),
-            "all layers": all_layers_removal(model, person.features),
-            "image": image_removal(model, person.crop, grid),
+            "last layer": mask_last_layer(model, person.features),
+            "all layers": mask_all_layers(model, person.features),
+            "image": mask_image(model, person.crop, grid),
         }
 
     def knocked_out(depth: str) -> Callable[[], object]:
-        return lambda: knock_out(removals()[depth], person, kept, grid, protocol)
+        return lambda: knock_out(maskings()[depth], person, kept, grid, protocol)
 
     def joints_hidden(depth: str) -> Callable[[], object]:
-        return lambda: influence(removals()[depth], person, person.points_xy, near, grid, protocol)
+        return lambda: influence(maskings()[depth], person, person.points_xy, near, grid, protocol)
 
     return {
-        "forward pass with capture": lambda: look_at(model, crop, image, _all_joints, grid, protocol),
+        "forward pass with capture": lambda: explain_instance(model, crop, image, _all_joints, grid, protocol),
         "rollout": lambda: rollout(person),
         "gradient x input": lambda: gradient_x_input(model, person),
-        "locality": lambda: locality(person, grid),
-        **{f"knock-out by {count} rankings, {depth}": knocked_out(depth) for depth in removals()},
+        "distance": lambda: distance(person, grid),
+        **{f"knock-out by {count} rankings, {depth}": knocked_out(depth) for depth in maskings()},
         "deletion and insertion curves": lambda: deletion_and_insertion(
-            removals()["last layer"], person, importance, settings.fractions, grid, protocol
+            maskings()["last layer"], person, importance, settings.fractions, grid, protocol
         ),
-        "hiding patches": lambda: patch_effects(removals()["image"], person, hidden, grid, protocol),
+        "hiding patches": lambda: patch_effects(maskings()["image"], person, hidden, grid, protocol),
         "hiding joints, all layers": joints_hidden("all layers"),
         "hiding joints, image": joints_hidden("image"),
         "maps of randomised models": lambda: similarity_of_maps(others, person),

@@ -12,7 +12,7 @@ from transpose.benchmark.answers import Answers
 from transpose.benchmark.made_up_people import make_up_people, write_annotations
 from transpose.benchmark.race import Race, race
 from transpose.data.coco import load_annotations
-from transpose.evaluation.oks import STATISTICS, evaluate_keypoints, largest_disagreement
+from transpose.evaluation.oks import STATISTICS, evaluate_keypoints, max_abs_difference
 from transpose.evaluation.results import read_results, write_results
 from transpose.skeleton import COCO_PERSON
 
@@ -42,7 +42,7 @@ def race_evaluators(
             ],
             rounds,
         )
-    difference = largest_disagreement(*answers.of.values())
+    difference = max_abs_difference(*answers.of.values())
     return result.model_copy(update={"remark": f"largest difference between the figures: {difference:.1g}"})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from transpose.chaos.checkout import Checkout
 from transpose.config.load import load_study
 from transpose.files import digest_of_value, read_json, sha256_of_file
-from transpose.tracking.inventory import HeldRun, held_runs
+from transpose.tracking.logged_runs import LoggedRun, logged_runs
 
 LEFT_OUT: Mapping[str, tuple[str, ...]] = {
     # How long a training took, how often it was interrupted, and the digest of a checkpoint that knows that too.
@@ -52,7 +52,7 @@ class Outcome:
             for name, path in checkout.made().items()
         }
         study = load_study(checkout.folder / "config" / "config.yaml").name
-        runs = held_runs(results, study)
+        runs = logged_runs(results, study)
         tracked = {f"MLflow: {run.name}": _digest_of_run(run) for run in runs}
         return cls(dict(sorted(digests.items())) | dict(sorted(tracked.items())), tuple(_faults(runs)))
 
@@ -83,7 +83,7 @@ def _digest(path: Path, place: Path) -> str:
     return digest_of_value({key: item for key, item in value.items() if key not in left_out})
 
 
-def _digest_of_run(run: HeldRun) -> str:
+def _digest_of_run(run: LoggedRun) -> str:
     """SHA-256 of what MLflow holds of a run: parameters, points, artifacts, models."""
     metrics = {name: points for name, points in run.metrics.items() if not name.startswith(_METRICS_LEFT_OUT)}
     artifacts = {name: _digest(path, Path(name)) for name, path in run.artifacts.items()}
@@ -92,7 +92,7 @@ def _digest_of_run(run: HeldRun) -> str:
     )
 
 
-def _faults(runs: list[HeldRun]) -> list[str]:
+def _faults(runs: list[LoggedRun]) -> list[str]:
     faults = []
     for name in sorted({run.name for run in runs}):
         namesakes = [run for run in runs if run.name == name]

@@ -99,8 +99,8 @@ def _description(process: psutil.Process) -> str:
         command = "\0".join(process.cmdline())
     except psutil.Error:
         return "something that had just ended"
-    if "transpose.tracking.follower" in command:
-        return "the follower that tells MLflow"
+    if "transpose.tracking.log_process" in command:
+        return "the process that logs to MLflow"
     if (verb := _VERB.search(command)) is None:
         return "snakemake" if "snakemake" in command else Path(command.partition("\0")[0]).name
     made = next((found for pattern in _OBJECTS if (found := pattern.search(command))), None)

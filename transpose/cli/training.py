@@ -36,7 +36,7 @@ def train(
     from transpose.device import resolve_device
     from transpose.progress import TrainingProgress
     from transpose.study.layout import RecordKind, ResultsLayout, RunId
-    from transpose.tracking import LiveRun
+    from transpose.tracking import LiveLogger
     from transpose.training.data import TrainingData
     from transpose.training.distributed import check_devices, is_launched, joined
     from transpose.training.launch import launch
@@ -60,7 +60,7 @@ def train(
     with (
         joined(training.gpus, context) as group,
         main_process_errors(group, folder),
-        LiveRun(results, study.name, recipe, int(chosen.seed)) if group.is_main else nullcontext() as live,
+        LiveLogger(results, study.name, recipe, int(chosen.seed)) if group.is_main else nullcontext() as live,
     ):
         progress = TrainingProgress(training.epochs, sys.stderr, live.epoch if live else lambda _: None)
         train_variant(recipe, int(chosen.seed), data, protocol, folder, progress, group)

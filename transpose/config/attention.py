@@ -17,10 +17,10 @@ class AttentionMeasures(Settings):
     fractions: tuple[Probability, ...] = Field(
         default=(0.02, 0.05, 0.1, 0.2, 0.4, 0.7),
         min_length=1,
-        description="Shares of the grid's cells that deletion takes away and insertion leaves; rising.",
+        description="Shares of the grid's cells that deletion masks and insertion leaves; rising.",
     )
     knockout_fraction: Probability = Field(
-        default=0.1, description="Share of the cells that knock-outs take away; one of `fractions`."
+        default=0.1, description="Share of the cells that knock-outs mask; one of `fractions`."
     )
     knockout_persons: PositiveInt = Field(default=200, description="Persons whose cells are knocked out.")
     curve_persons: PositiveInt = Field(default=40, description="Persons with deletion and insertion curves.")

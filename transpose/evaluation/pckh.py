@@ -10,7 +10,7 @@ import numpy as np
 from transpose.data.coco import CocoAnnotations, PersonInstances
 from transpose.data.fields import as_areas, column, read_records
 from transpose.errors import InputError
-from transpose.evaluation.joint_hits import JointHits
+from transpose.evaluation.keypoint_hits import JointHits
 from transpose.files import read_json
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton

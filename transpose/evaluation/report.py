@@ -13,27 +13,27 @@ from transpose.data.coco import CocoAnnotations
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import bootstrap_interval
-from transpose.evaluation.joint_hits import JointHits
-from transpose.evaluation.joints import JointMetrics, joint_metrics
+from transpose.evaluation.keypoint_hits import JointHits
 from transpose.evaluation.matches import MatchTable
-from transpose.evaluation.oks import evaluate_keypoints, largest_disagreement, official_opinion, second_opinion
+from transpose.evaluation.oks import evaluate_keypoints, max_abs_difference, pycocotools_metrics, xtcocotools_metrics
 from transpose.evaluation.pckh import JointPckh, evaluate_pckh
+from transpose.evaluation.per_keypoint import JointMetrics, joint_metrics
 from transpose.evaluation.results import read_results_on
 from transpose.evaluation.subject import Subject
 from transpose.files import sha256_of_file
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
 
-LARGEST_DISAGREEMENT = 1e-9
+MAX_ABS_DIFFERENCE = 1e-9
 """Two evaluators that differ by more do not compute the same thing."""
 
 
-class SecondOpinion(Settings):
+class ReferenceCheck(Settings):
     """How far the figures are from those of the evaluators that judge ours: pycocotools, and xtcocotools if there."""
 
     available: bool
     """xtcocotools was there."""
-    largest_disagreement: float
+    max_abs_difference: float
 
 
 class EvaluationReport(Subject):
@@ -50,7 +50,7 @@ class EvaluationReport(Subject):
     joints: tuple[JointMetrics, ...] | tuple[JointPckh, ...]
     interval: tuple[float, float]
     bootstrap: Bootstrap
-    second_opinion: SecondOpinion | None
+    reference_check: ReferenceCheck | None
     """None for PCKh, of which there is no second evaluator."""
     predictions_sha256: str
     protocol: Protocol
@@ -81,7 +81,7 @@ def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, A
         joints, table = metrics.joints, metrics.hits
     else:
         metrics = evaluate_keypoints(truth, results, dataset.skeleton)
-        opinion = _second_opinion(metrics.statistics, truth, results, dataset.skeleton, predictions)
+        opinion = _reference_check(metrics.statistics, truth, results, dataset.skeleton, predictions)
         joints, table = joint_metrics(truth, results, dataset.skeleton), metrics.matches
     values = {
         "metric": accuracy_of(dataset.evaluation),
@@ -92,32 +92,32 @@ def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, A
         "joints": joints,
         "interval": bootstrap_interval(table, bootstrap.samples, bootstrap.seed, bootstrap.level),
         "bootstrap": bootstrap,
-        "second_opinion": opinion,
+        "reference_check": opinion,
         "predictions_sha256": sha256_of_file(predictions),
         "protocol": inputs.protocol,
     }
     return values, table
 
 
-def _second_opinion(
+def _reference_check(
     statistics: dict[str, float],
     annotations: CocoAnnotations,
     results: PoseResults,
     skeleton: Skeleton,
     predictions: Path,
-) -> SecondOpinion:
-    official = official_opinion(annotations, results, skeleton)
-    other = second_opinion(annotations, results, skeleton)
+) -> ReferenceCheck:
+    official = pycocotools_metrics(annotations, results, skeleton)
+    other = xtcocotools_metrics(annotations, results, skeleton)
     disagreements = [
         _disagreement(statistics, opinion, judge, predictions)
         for judge, opinion in (("pycocotools", official), ("xtcocotools", other))
         if opinion is not None
     ]
-    return SecondOpinion(available=other is not None, largest_disagreement=max(disagreements))
+    return ReferenceCheck(available=other is not None, max_abs_difference=max(disagreements))
 
 
 def _disagreement(statistics: dict[str, float], opinion: dict[str, float], judge: str, predictions: Path) -> float:
-    difference = largest_disagreement(statistics, opinion)
-    if difference > LARGEST_DISAGREEMENT:
+    difference = max_abs_difference(statistics, opinion)
+    if difference > MAX_ABS_DIFFERENCE:
         raise InputError(predictions, None, None, f"our evaluator and {judge} disagree by {difference:.3g}")
     return difference

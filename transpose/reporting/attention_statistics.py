@@ -10,7 +10,7 @@ from transpose.config.study import Analysis, EvalSetting
 from transpose.files import read_npz
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of
-from transpose.reporting.joint_attention_figure import plot_joint_attention
+from transpose.reporting.keypoint_attention_figure import plot_joint_attention
 from transpose.reporting.layout import Section
 from transpose.reporting.study_files import StudyFiles
 from transpose.reporting.subjects import place_words

@@ -38,7 +38,7 @@ FOOTNOTES = [
     "The joint's place: cells around where it was found, whatever is seen there, since attention is strong nearby and a"
     " joint is often hidden by its mirror partner. All other groups begin beyond it.",
     "Attention: the last layer's row of the joint's cell, averaged over heads; times uniform: over the place's share of"
-    " the crop. Taken away: cells that the place covers at least half, as keys of all layers. Random: as many cells of"
+    " the crop. Masked: cells that the place covers at least half, as keys of all layers. Random: as many cells of"
     " the crop, drawn.",
 ]
 
@@ -53,7 +53,7 @@ def write_body_part_table(files: StudyFiles) -> None:
     for _, models in reports_by_setting(files, Analysis.BODY_PARTS, BodyPartReport):
         for mean in map(mean_over_seeds, models):
             table.rows += body_part_rows(mean, files.study.seeds)
-            table.sections += [attention_section(mean), removal_section(mean)]
+            table.sections += [attention_section(mean), masking_section(mean)]
     table.write(files, Analysis.BODY_PARTS)
 
 
@@ -95,7 +95,7 @@ def attention_section(report: BodyPartReport) -> Section:
     return Section(f"{_heading(report)}: attention", _note(report), columns, rows)
 
 
-def removal_section(report: BodyPartReport) -> Section:
+def masking_section(report: BodyPartReport) -> Section:
     """A row a group of places: what becomes of the joints without it."""
     found = _estimates(report)
     rows = tuple(
@@ -112,7 +112,7 @@ def removal_section(report: BodyPartReport) -> Section:
         for group in _groups(report)
     )
     columns = (
-        "Taken away",
+        "Masked",
         "Similarity lost (points), hidden",
         "Similarity lost, seen",
         "Similarity lost, hidden minus seen",
@@ -125,7 +125,7 @@ def removal_section(report: BodyPartReport) -> Section:
         "Peak lost, seen",
         "Joints, hidden / seen",
     )
-    return Section(f"{_heading(report)}: taken away", _note(report), columns, rows)
+    return Section(f"{_heading(report)}: masked", _note(report), columns, rows)
 
 
 def _estimates(report: BodyPartReport) -> dict[tuple[str, str, str], Estimate]:

@@ -35,7 +35,7 @@ class Evidence:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the whole interval lies on the foretold side of zero, on the other, or on both."""
+        """Whether the whole interval lies on the expected side of zero, on the other, or on both."""
         low, high = self.estimate.low, self.estimate.high
         if self.estimate.value is None or low is None or high is None:
             return "not measured"
@@ -74,23 +74,23 @@ def areas_matter(reports: Sequence[FaithfulnessReport]) -> Claim:
     return Claim(
         "Dependency areas matter more than random areas",
         "The paper reads the last layer's attention of a keypoint's cell as what its prediction depends on.",
-        "The most attended cells are taken away, and as many random ones; similarity is the joint's term of OKS.",
+        "The most attended cells are masked, and as many random ones; similarity is the joint's term of OKS.",
         _ahead_of(reports, "random", "random"),
     )
 
 
-def areas_beat_nearness(reports: Sequence[FaithfulnessReport]) -> Claim:
+def areas_beat_distance(reports: Sequence[FaithfulnessReport]) -> Claim:
     """Not in the paper: an explanation should say more than that the joint is near itself."""
     return Claim(
         "Dependency areas matter more than the cells nearest to the joint",
         "Not the paper's claim, but what an explanation must beat: cells near a joint matter whatever a map says.",
         "As above, with the nearest cells in the place of random ones.",
-        _ahead_of(reports, "locality", "nearest"),
+        _ahead_of(reports, "distance", "nearest"),
     )
 
 
 def _ahead_of(reports: Sequence[FaithfulnessReport], rival: str, words: str) -> tuple[Evidence, ...]:
-    """What taking away attended cells costs beyond what a rival's cells cost."""
+    """What masking attended cells costs beyond what a rival's cells cost."""
     measured = f"similarity lost without attended minus without {words} cells, {{}} (points)"
     return tuple(
         Evidence(report.title, measured.format(DEPTH_WORDS[one.depth]), one.margin, 1, 100)
@@ -151,7 +151,7 @@ def hidden_need_relatives(reports: Sequence[BodyPartReport]) -> Claim:
     return Claim(
         "Hidden joints need their mirror partners and neighbours more than seen joints do",
         "The same claim, causally.",
-        "The cells of these places are taken away as keys of all layers, and as many random cells that spare the"
+        "The cells of these places are masked as keys of all layers, and as many random cells that spare the"
         " joint's own place; similarity lost beyond what"
         f" the random ones cost. {_LIKE_WITH_LIKE}",
         _hidden_minus_seen(reports, "similarity_drop_beyond_random", "similarity lost without", "points", 100),

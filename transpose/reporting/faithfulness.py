@@ -17,7 +17,7 @@ RANKING_WORDS = {
     "attention": "attention",
     "rollout": "attention rollout",
     "gradient_x_input": "gradient × input",
-    "locality": "nearest to the joint",
+    "distance": "nearest to the joint",
     "random": "random",
     "least_attended": "least attended",
 }
@@ -52,7 +52,7 @@ def faithfulness_rows(report: FaithfulnessReport, seeds: int) -> list[dict[str, 
     """One row a number of one variant on one place."""
     return [
         about(report, seeds)
-        | dict(zip(("trial", "where", "ranking", "measure"), what, strict=True))
+        | dict(zip(("instance", "where", "ranking", "measure"), what, strict=True))
         | columns_of(estimate)
         for what, estimate in _numbers(report)
     ]
@@ -76,7 +76,7 @@ def knockout_section(report: FaithfulnessReport) -> Section:
         for (depth, ranking), measures in by_row.items()
     )
     columns = (
-        "Cells taken away",
+        "Cells masked",
         "Chosen by",
         "Peak changed (%)",
         "Moved (crop px)",
@@ -84,7 +84,7 @@ def knockout_section(report: FaithfulnessReport) -> Section:
         "Attention minus this",
         "Joints",
     )
-    share = f"{100 * report.settings.knockout_fraction:g} % of the cells are taken away"
+    share = f"{100 * report.settings.knockout_fraction:g} % of the cells are masked"
     note = f"{share}; {report.persons:,} persons, {report.joints:,} joints found well"
     return Section(f"{_heading(report)}: knock-out", note, columns, rows)
 
@@ -104,7 +104,7 @@ def curve_section(report: FaithfulnessReport) -> Section:
     )
     columns = ("Cells ordered by", "Area, deletion", "Attention minus this", "Area, insertion", "Attention minus this")
     note = (
-        "area under the keypoint similarity (per cent) as cells are taken away as keys of the last layer, the most"
+        "area under the keypoint similarity (per cent) as cells are masked as keys of the last layer, the most"
         " important first, or are all that is left; small is faithful for deletion, large for insertion"
     )
     return Section(f"{_heading(report)}: deletion and insertion", note, columns, rows)
@@ -113,16 +113,16 @@ def curve_section(report: FaithfulnessReport) -> Section:
 def agreement_section(report: FaithfulnessReport) -> Section:
     """Rank correlations: with the occlusion test, between joints, with randomised models."""
     effects = {"peak_drop": "peak lost", "shift": "moved"}
-    sayers = {"attention": "attention between joints", "nearness": "nearness of joints"}
+    explanations = {"attention": "attention between joints", "distance": "distance of joints"}
     rows = [
         *(
             ("hiding patches of the image", RANKING_WORDS[one.ranking], words_of(one.correlation, 2))
-            for one in report.foretelling
+            for one in report.occlusion_correlations
         ),
         *(
             (
                 f"hiding joints {DEPTH_WORDS[one.depth]}, {effects[one.effect]}",
-                sayers[one.said_by],
+                explanations[one.explained_by],
                 words_of(one.correlation, 2),
             )
             for one in report.agreements
@@ -141,7 +141,7 @@ def agreement_section(report: FaithfulnessReport) -> Section:
 
 
 def _numbers(report: FaithfulnessReport) -> Iterator[tuple[tuple[str, str, str, str], Estimate]]:
-    """Every estimate with its trial, place, ranking and measure."""
+    """Every estimate with its instance, place, ranking and measure."""
     for one in report.knockouts:
         yield ("knockout", one.depth, one.ranking, one.measure), one.mean
         if one.margin is not None:
@@ -150,10 +150,10 @@ def _numbers(report: FaithfulnessReport) -> Iterator[tuple[tuple[str, str, str, 
         yield (curve.direction, "last_layer", curve.ranking, "area"), curve.area
         if curve.margin is not None:
             yield (curve.direction, "last_layer", curve.ranking, "attention_minus_this_area"), curve.margin
-    for one in report.foretelling:
+    for one in report.occlusion_correlations:
         yield ("occlusion", "image", one.ranking, "rank_correlation"), one.correlation
     for one in report.agreements:
-        yield ("joint_influence", one.depth, one.said_by, f"rank_correlation_{one.effect}"), one.correlation
+        yield ("joint_influence", one.depth, one.explained_by, f"rank_correlation_{one.effect}"), one.correlation
     for one in report.randomised:
         yield ("randomisation", f"last_{one.layers}", "attention", "rank_correlation"), one.correlation
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from transpose.attention.records import DIRECTIONS, Curve, FaithfulnessReport
 from transpose.reporting.figure_style import plain, save, style_of, tidy
 
-_LABELS = {"deletion": "deletion: share taken away", "insertion": "insertion: share that is left"}
+_LABELS = {"deletion": "deletion: share masked", "insertion": "insertion: share that is left"}
 
 
 def plot_curves(reports: Sequence[FaithfulnessReport], words: Mapping[str, str], heading: str, path: Path) -> None:

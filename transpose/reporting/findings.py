@@ -12,7 +12,7 @@ from transpose.reporting.analysis_table import chosen_analysis, reports_by_setti
 from transpose.reporting.claims import (
     Claim,
     Evidence,
-    areas_beat_nearness,
+    areas_beat_distance,
     areas_matter,
     deeper_is_more_local,
     h_is_more_symmetric,
@@ -78,7 +78,7 @@ def claims_of(
     """Every claim with its evidence on one place; the reports are in the order of the variants."""
     return [
         areas_matter(tried),
-        areas_beat_nearness(tried),
+        areas_beat_distance(tried),
         maps_follow_weights(tried),
         pattern_matters(changed),
         hidden_look_at_relatives(parts),

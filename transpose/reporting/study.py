@@ -146,7 +146,7 @@ def _notes(report: EvaluationReport, run: RunFolder, recipe: Recipe) -> Iterator
     # Weights may have been put away; their figures are still what they were.
     if run.weights.is_file() and sha256_of_file(run.weights) != report.weights_sha256:
         yield "measured with other weights than are there now"
-    if report.second_opinion is not None and not report.second_opinion.available:
+    if report.reference_check is not None and not report.reference_check.available:
         yield "without xtcocotools' second opinion"
 
 

@@ -11,7 +11,7 @@ from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalSetting, Study
 from transpose.evaluation.bootstrap import ImageTable, paired_difference
-from transpose.evaluation.joint_hits import read_hits
+from transpose.evaluation.keypoint_hits import read_hits
 from transpose.evaluation.matches import read_matches
 from transpose.evaluation.report import EvaluationReport
 from transpose.study.layout import RecordKind, ResultsLayout, RunId

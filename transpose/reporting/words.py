@@ -17,7 +17,7 @@ DEPTH_WORDS = {
     "all_layers": "as keys of all layers",
     "image": "in the image",
 }
-"""The ways in which cells are taken away."""
+"""The ways in which cells are masked."""
 
 _IRRELEVANT_TO_RESULTS = {"batch_size", "threads"}
 

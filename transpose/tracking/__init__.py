@@ -1,8 +1,8 @@
 """MLflow: a window on the files, filled live while training and brought level with them at any time after."""
 
 from transpose.tracking.connection import initialise_database, tracking_uri
-from transpose.tracking.live import LiveRun
+from transpose.tracking.live import LiveLogger
 from transpose.tracking.run import track_run
 from transpose.tracking.study import track_study
 
-__all__ = ["LiveRun", "initialise_database", "track_run", "track_study", "tracking_uri"]
+__all__ = ["LiveLogger", "initialise_database", "track_run", "track_study", "tracking_uri"]

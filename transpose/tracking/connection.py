@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transpose.errors import InputError
-from transpose.files import turn_at
+from transpose.files import exclusive_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -104,7 +104,7 @@ def _create_database(path: Path) -> None:
     """Let MLflow make its tables elsewhere first: where a full disk or a kill stops it, it never gets on from there."""
     from mlflow import MlflowClient
 
-    with turn_at(path.with_name(f".{path.name}.lock")):
+    with exclusive_lock(path.with_name(f".{path.name}.lock")):
         if path.exists():
             return
         with tempfile.TemporaryDirectory(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from transpose.errors import InputError
-from transpose.files import digest_of_value, turn_at
+from transpose.files import digest_of_value, exclusive_lock
 from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking.connection import connect, sqlite_path, tracking_uri, without_password
 
@@ -113,9 +113,9 @@ class Experiment:
         return len(points)
 
 
-def turn_at_run(layout: ResultsLayout, run: RunId) -> AbstractContextManager[None]:
+def exclusive_run_lock(layout: ResultsLayout, run: RunId) -> AbstractContextManager[None]:
     """Have a run for oneself: of a training that was killed a moment ago somebody may still be telling MLflow."""
-    return turn_at(layout.tracked_run(run).with_name(f".seed{run.seed}.lock"))
+    return exclusive_lock(layout.tracked_run(run).with_name(f".seed{run.seed}.lock"))
 
 
 def epoch_point(run: "Run", name: str, value: float, epoch: int) -> "Metric":

@@ -19,7 +19,7 @@ _PATIENCE_SECONDS = 5.0
 """How long the end of training waits for MLflow."""
 
 
-class LiveRun:
+class LiveLogger:
     """While entered, passes the history's records on to a process of its own, which alone talks to MLflow.
 
     So nothing that MLflow does can stop, slow or crash the training: what cannot be logged is warned about once, and
@@ -41,12 +41,12 @@ class LiveRun:
             "seed": seed,
             "recipe": recipe.deciding_values(),
         }
-        self._follower: _Follower | None = None
+        self._process: _LogProcess | None = None
         self._warned = False
 
     def __enter__(self) -> Self:
         try:
-            self._follower = _Follower()
+            self._process = _LogProcess()
         except OSError as error:
             self._warn(error)
         self._send(self._header)
@@ -61,14 +61,14 @@ class LiveRun:
     ) -> None:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit | Interrupted)
         self._send({"status": "FINISHED" if error is None else "KILLED" if interrupted else "FAILED"})
-        if self._follower is not None and not self._follower.ends_within(_PATIENCE_SECONDS):
+        if self._process is not None and not self._process.ends_within(_PATIENCE_SECONDS):
             self._warn(TimeoutError(f"no answer within {_PATIENCE_SECONDS:.0f} s"))
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        if self._follower is None:
+        if self._process is None:
             return
         try:
-            self._follower.send(message)
+            self._process.send(message)
         except OSError as error:
             self._warn(error)
 
@@ -78,8 +78,8 @@ class LiveRun:
             logging.getLogger(__name__).warning("not all of this training is in MLflow yet: %s", error)
 
 
-class _Follower:
-    """The process that runs `transpose.tracking.follower`, and the pipe to it."""
+class _LogProcess:
+    """The process that runs `transpose.tracking.log_process`, and the pipe to it."""
 
     def __init__(self) -> None:
         """Start it.
@@ -90,11 +90,11 @@ class _Follower:
         package_root = str(Path(transpose.__file__).parents[1])
         search_path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
         reading_end, self._writing_end = os.pipe()
-        # A follower that waits for MLflow must not make the training wait: a full pipe refuses instead.
+        # A log process that waits for MLflow must not make the training wait: a full pipe refuses instead.
         os.set_blocking(self._writing_end, False)
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "transpose.tracking.follower"],
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "transpose.tracking.log_process"],
                 stdin=reading_end,
                 stdout=subprocess.DEVNULL,
                 env=os.environ | {"PYTHONPATH": search_path},
@@ -119,9 +119,9 @@ class _Follower:
         """Close the pipe and wait; a process that takes longer is killed."""
         os.close(self._writing_end)
         try:
-            self._process.wait(seconds)
+            self._popen.wait(seconds)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self._popen.kill()
+            self._popen.wait()
             return False
         return True

@@ -158,7 +158,7 @@ def _read_evaluations(
         low, high = record["interval"] or (None, None)
         metric = record.get("metric", "AP")
         numbers = record["metrics"] | {f"{metric}_low": low, f"{metric}_high": high}
-        numbers |= {key: record[key] for key in ("images", "persons", "predictions", "second_opinion")}
+        numbers |= {key: record[key] for key in ("images", "persons", "predictions", "reference_check")}
         numbers["joints"] = {joint["keypoint"]: joint for joint in record["joints"]}
         setting = EvalSetting(record["dataset"], record["split"], record["boxes"])
         numbers["person_boxes"] = _read_boxes(layout, setting)

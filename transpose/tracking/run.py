@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking.connection import tracking_errors, tracking_uri
-from transpose.tracking.experiment import Experiment, epoch_point, turn_at_run
+from transpose.tracking.experiment import Experiment, epoch_point, exclusive_run_lock
 from transpose.tracking.model import log_model
 from transpose.tracking.record import DatasetUse, TrackedRun, read_run
 
@@ -37,9 +37,9 @@ def track_run(layout: ResultsLayout, study: str, chosen: RunId, uri: str | None 
     """
     record = read_run(layout, chosen)
     uri = uri or tracking_uri(layout.root)
-    with tracking_errors(uri), turn_at_run(layout, chosen):
+    with tracking_errors(uri), exclusive_run_lock(layout, chosen):
         experiment = Experiment.open(uri, layout.root, study)
-        run, added = _level_run(experiment, record)
+        run, added = _sync_run(experiment, record)
         added += experiment.add_tags(run, record.tags)
         _log_datasets(experiment, run, record)
         model_id = log_model(experiment, run, record) if record.weights is not None else None
@@ -62,7 +62,7 @@ def track_run(layout: ResultsLayout, study: str, chosen: RunId, uri: str | None 
     }
 
 
-def _level_run(experiment: Experiment, record: TrackedRun) -> tuple["Run", int]:
+def _sync_run(experiment: Experiment, record: TrackedRun) -> tuple["Run", int]:
     """The training's run with its params and epochs logged, and how much of that was new."""
     start = record.ended - int(record.seconds * 1000) if record.ended is not None else None
     run = experiment.training_run(record.variant, record.seed, record.params, start)

@@ -6,7 +6,7 @@ from typing import Any
 
 from transpose.config.study import StudyTable
 from transpose.errors import InputError
-from transpose.files import turn_at
+from transpose.files import exclusive_lock
 from transpose.study.layout import ResultsLayout
 from transpose.tracking.connection import tracking_errors, tracking_uri
 from transpose.tracking.experiment import KIND, Experiment
@@ -32,7 +32,7 @@ def track_study(layout: ResultsLayout, study: str, uri: str | None = None) -> di
             "no such file; nothing has been compared yet",
         )
     uri = uri or tracking_uri(layout.root)
-    with tracking_errors(uri), turn_at(layout.tracked_study().with_name(".study.lock")):
+    with tracking_errors(uri), exclusive_lock(layout.tracked_study().with_name(".study.lock")):
         experiment = Experiment.open(uri, layout.root, study)
         client, kind = experiment.client, {KIND: "comparison"}
         run = experiment.find_run(kind) or client.create_run(experiment.id, None, kind, "comparison")

@@ -225,7 +225,7 @@ class TrainingRun:
         last = progress.epoch + 1 == self.training.epochs
         validation = None
         if last or (progress.epoch + 1) % self.training.validation_interval == 0:
-            # A validation takes minutes at full size, and machines that are taken away leave seconds.
+            # A validation takes minutes at full size, and machines that are masked leave seconds.
             self._save()
             self.model.eval()
             validation = self.validate(self.model, stop)

@@ -11,10 +11,9 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from transpose.attention.kinship import neighbours, partners
 from transpose.attention.maps.grid import Grid
 from transpose.attention.neighbourhood import neighbourhoods
-from transpose.attention.persons import Truth
+from transpose.attention.persons import GroundTruth
 from transpose.data.part_labels import NOBODY, PARTS, PartLabels
 from transpose.skeleton import Skeleton
 
@@ -39,7 +38,7 @@ class JointRegions(Protocol):
         """Names of G groups, among them `PLACE`, the first, `SYMMETRIC` and `NEIGHBOURS`."""
         ...
 
-    def of(self, truth: Truth, found_xy: np.ndarray) -> np.ndarray:
+    def of(self, truth: GroundTruth, found_xy: np.ndarray) -> np.ndarray:
         """[K, G, L] float64: which share of each cell belongs to each group.
 
         The groups of a joint share each cell among them; a group that does not exist for a joint has none of any.
@@ -67,13 +66,13 @@ class BodyPartRegions:
 
     groups = (PLACE, "own_parts", SYMMETRIC, NEIGHBOURS, "rest_of_body", "other_people", "background")
 
-    def of(self, truth: Truth, found_xy: np.ndarray) -> np.ndarray:
+    def of(self, truth: GroundTruth, found_xy: np.ndarray) -> np.ndarray:
         """See `JointRegions`."""
         place = neighbourhoods(self.grid, found_xy[None], self.reach)[0][:, None]
         parts = part_membership(self.skeleton) @ self.shares(truth)
         return np.concatenate((place, np.where(place, 0.0, parts)), axis=1)
 
-    def shares(self, truth: Truth) -> np.ndarray:
+    def shares(self, truth: GroundTruth) -> np.ndarray:
         """[parts + 2, L] float64: shares of each cell that show each of the person's parts, others, and nobody."""
         parts, own = self.labels.of(int(truth.annotation_ids[0]))
         seen = np.where(parts == NOBODY, _BACKGROUND, np.where(own, parts, _OTHERS)).astype(np.uint8)
@@ -101,13 +100,13 @@ class NeighbourhoodRegions:
 
     groups = (PLACE, SYMMETRIC, NEIGHBOURS, "other_joints", "elsewhere")
 
-    def of(self, truth: Truth, found_xy: np.ndarray) -> np.ndarray:
+    def of(self, truth: GroundTruth, found_xy: np.ndarray) -> np.ndarray:
         """See `JointRegions`."""
         place = neighbourhoods(self.grid, found_xy[None], self.reach)[0]
         near = neighbourhoods(self.grid, truth.joints_xy, self.reach)[0] & (truth.visibility[0] > 0)[:, None]
         # A joint is no other one, however far from its true place it was found.
         others = ~np.eye(len(self.skeleton), dtype=bool)
-        related = [partners(self.skeleton), neighbours(self.skeleton), others]
+        related = [self.skeleton.mirror_matrix, self.skeleton.adjacency, others]
         candidates = [place, *(relation @ near for relation in related), np.ones_like(near)]
         return _exclusive(np.stack(candidates, axis=1)).astype(np.float64)
 
@@ -115,7 +114,7 @@ class NeighbourhoodRegions:
 def part_membership(skeleton: Skeleton) -> np.ndarray:
     """[K, 6, parts + 2] float64, 1 where a part belongs to a joint's group of `BodyPartRegions`, `PLACE` left out."""
     own = np.array([[part in parts_at(name) for part in PARTS] for name in skeleton.keypoints])
-    candidates = [own, partners(skeleton) @ own, neighbours(skeleton) @ own, np.ones_like(own)]
+    candidates = [own, skeleton.mirror_matrix @ own, skeleton.adjacency @ own, np.ones_like(own)]
     groups = _exclusive(np.stack(candidates, axis=1))
     membership = np.zeros((len(skeleton), len(BodyPartRegions.groups) - 1, len(PARTS) + 2))
     membership[:, : groups.shape[1], : len(PARTS)] = groups

@@ -1,4 +1,4 @@
-"""What a model predicts when cells of the attention grid are taken away from it.
+"""What a model predicts when cells of the attention grid are masked from it.
 
 Three depths of one question. As keys of the last layer: nobody gathers from the cell in the layer whose rows the paper
 reads as dependency areas. As keys of all layers: nobody ever gathers from it. In the image: what the cell shows is
@@ -23,18 +23,18 @@ from transpose.models.encoder import Attend, EncoderLayer
 from transpose.models.transpose import TransPose, feature_map, tokens_of
 
 Depth = Literal["last_layer", "all_layers", "image"]
-"""How deep a cell is taken away."""
+"""How deep a cell is masked."""
 
 DEPTHS: tuple[Depth, ...] = get_args(Depth)
 
-Removal = Callable[[np.ndarray], Tensor]
+CellMasking = Callable[[np.ndarray], Tensor]
 """For one person: cells kept [N, L] bool, N times -> heatmaps [N, K, h, w] float32 on the CPU."""
 
 _TOKENS_AT_ONCE = 2**15
 
 
-def last_layer_removal(model: TransPose, features: Tensor) -> Removal:
-    """Take cells away as keys of the last layer; all that comes before is computed once.
+def mask_last_layer(model: TransPose, features: Tensor) -> CellMasking:
+    """Mask cells as keys of the last layer; all that comes before is computed once.
 
     Args:
         features: [dim, h, w] of one person, see `TransPose.features`.
@@ -57,8 +57,8 @@ def last_layer_removal(model: TransPose, features: Tensor) -> Removal:
     return _in_chunks(predict, features.device)
 
 
-def all_layers_removal(model: TransPose, features: Tensor) -> Removal:
-    """Take cells away as keys of every layer; the backbone's features [dim, h, w] are computed once."""
+def mask_all_layers(model: TransPose, features: Tensor) -> CellMasking:
+    """Mask cells as keys of every layer; the backbone's features [dim, h, w] are computed once."""
     layers = range(len(encoder_of_model(model).layers))
 
     def predict(kept: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ def all_layers_removal(model: TransPose, features: Tensor) -> Removal:
     return _in_chunks(predict, features.device)
 
 
-def image_removal(model: TransPose, crop: np.ndarray, grid: Grid) -> Removal:
+def mask_image(model: TransPose, crop: np.ndarray, grid: Grid) -> CellMasking:
     """Replace what cells show by what a strong blur leaves of it, before the backbone.
 
     Args:
@@ -97,9 +97,9 @@ def attend_to(kept: Tensor) -> Attend:
     return attend
 
 
-def _in_chunks(predict: Callable[[Tensor], Tensor], device: torch.device) -> Removal:
+def _in_chunks(predict: Callable[[Tensor], Tensor], device: torch.device) -> CellMasking:
     @torch.inference_mode()
-    def removal(kept: np.ndarray) -> Tensor:
+    def masking(kept: np.ndarray) -> Tensor:
         heatmaps = torch.cat([predict(part.to(device)).cpu() for part in _chunks(kept)])
         # Convolutions differ in the last bits with the batch's size, and where nothing goes nothing may change.
         whole = kept.all(axis=1)
@@ -107,7 +107,7 @@ def _in_chunks(predict: Callable[[Tensor], Tensor], device: torch.device) -> Rem
             heatmaps[torch.from_numpy(whole)] = predict(torch.from_numpy(kept[whole][:1]).to(device)).cpu()
         return heatmaps
 
-    return removal
+    return masking
 
 
 def _chunks(kept: np.ndarray) -> Iterator[Tensor]:

@@ -8,7 +8,7 @@ from transpose.tracking.experiment import SUPERSEDED, Experiment
 
 
 @dataclass(frozen=True)
-class HeldRun:
+class LoggedRun:
     """One run: `metrics` has all points as (step, value), in the order of steps; `artifacts` the files by their place.
 
     `models` is the number of logged models that can be loaded.
@@ -34,7 +34,7 @@ class HeldRun:
         ]
 
 
-def held_runs(results: Path, study: str) -> list[HeldRun]:
+def logged_runs(results: Path, study: str) -> list[LoggedRun]:
     """Every run of the study in the database of a results folder, superseded ones too.
 
     Raises:
@@ -51,7 +51,7 @@ def held_runs(results: Path, study: str) -> list[HeldRun]:
             root = results / "mlartifacts" / identifier / "artifacts"
             models = client.search_logged_models([experiment.id], f"source_run_id = '{identifier}'")
             held.append(
-                HeldRun(
+                LoggedRun(
                     name=run.info.run_name or "",
                     status=run.info.status,
                     superseded=run.data.tags.get(SUPERSEDED) == "true",

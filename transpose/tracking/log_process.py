@@ -1,4 +1,4 @@
-"""The process beside a training that tells MLflow of it: reads `LiveRun`'s messages from standard input."""
+"""The process beside a training that tells MLflow of it: reads `LiveLogger`'s messages from standard input."""
 
 import json
 import logging
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from transpose.errors import InputError
 from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking.connection import tracking_errors
-from transpose.tracking.experiment import Experiment, epoch_point, turn_at_run
+from transpose.tracking.experiment import Experiment, epoch_point, exclusive_run_lock
 from transpose.tracking.record import epoch_metrics, flat_params, is_locked
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 
-class Follower:
+class RunLogger:
     """One training as it goes on in MLflow; failures are warned about once, and made up for with the next message."""
 
     def __init__(self, uri: str, results: str, study: str, variant: str, seed: int, recipe: dict[str, Any]) -> None:
@@ -55,7 +55,7 @@ class Follower:
     def _open(self) -> "tuple[Experiment, Run, set[int]]":
         """The study's experiment, the run, and the epochs that it holds from before an interruption."""
         experiment = Experiment.open(self._uri, self._layout.root, self._study)
-        with turn_at_run(self._layout, self._run):
+        with exclusive_run_lock(self._layout, self._run):
             run = experiment.training_run(self._run.variant, self._seed, self._params, None)
         experiment.add_params(run, self._params)
         return experiment, run, {point.step for point in experiment.client.get_metric_history(run.info.run_id, "loss")}
@@ -73,21 +73,21 @@ def follow(lines: Iterable[str]) -> None:
 
     Lines that end without a status come from a training whose process vanished: the run was killed.
     """
-    follower, status = None, "KILLED"
+    logger, status = None, "KILLED"
     for line in lines:
         if not line.endswith("\n"):
             break
         message = json.loads(line)
-        if follower is None:
-            follower = Follower(**message)
-            follower.advance("RUNNING")
+        if logger is None:
+            logger = RunLogger(**message)
+            logger.advance("RUNNING")
         elif "epoch" in message:
-            follower.epoch(message["epoch"])
+            logger.epoch(message["epoch"])
         else:
             status = message["status"]
             break
-    if follower is not None:
-        follower.end(status)
+    if logger is not None:
+        logger.end(status)
 
 
 if __name__ == "__main__":
