@@ -22,5 +22,5 @@ def with_detector(demo: dict[str, Any], path: Path, **estimate: object) -> Plan:
     (folder / "variants").symlink_to(CONFIG / "variants")
     split = {"dataset": "own", "split": "val"}
     places = {"train": split, "validation": split, "evaluations": [{**split, "boxes": ["detector"]}]}
-    places |= {"protocol_ablation": None, "resolutions": None, "precisions": None, "attention": None}
+    places |= {"protocol_ablation": None, "resolutions": None, "dtypes": None, "attention": None}
     return Plan.of_config(demo | places | {"estimate": estimate}, folder)

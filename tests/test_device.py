@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from transpose.config.training import Precision
+from transpose.config.training import Dtype
 from transpose.device import DeviceContext, describe_machine, resolve_device
 from transpose.errors import InputError
 
@@ -53,7 +53,7 @@ def test_a_device_that_is_not_there_is_told(machine: None, device: str) -> None:
 
 @pytest.mark.parametrize("machine", [("cuda", "old")], indirect=True)
 def test_a_card_without_bf16_is_told_of_fp16(machine: None) -> None:
-    with pytest.raises(InputError, match="precision: bf16: Card lacks it; fp16 it has"):
+    with pytest.raises(InputError, match="dtype: bf16: Card lacks it; fp16 it has"):
         resolve_device("cuda", "bf16", 1)
     assert resolve_device("cuda", "fp16", 1).dtype == torch.float16
 
@@ -84,7 +84,7 @@ def test_half_precision_needs_cuda(machine: None) -> None:
 
 @pytest.mark.parametrize("machine", [("cuda",)], indirect=True)
 def test_half_precision_is_taken_on_cuda(machine: None) -> None:
-    assert resolve_device("auto", "fp16", 1).precision == "fp16"
+    assert resolve_device("auto", "fp16", 1).dtype == "fp16"
 
 
 def test_threads_are_fixed_for_the_process() -> None:
@@ -103,11 +103,11 @@ def test_no_thread_computes_with_numbers_too_small_to_be_normal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("precision", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16), ("fp32", torch.float32)]
+    ("dtype", "torch_dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16), ("fp32", torch.float32)]
 )
-def test_products_are_computed_in_the_precision(precision: Precision, dtype: torch.dtype) -> None:
-    with DeviceContext(CPU, precision, 1).autocast():
-        assert nn.Linear(4, 4)(torch.ones(2, 4)).dtype == dtype
+def test_products_are_computed_in_the_dtype(dtype: Dtype, torch_dtype: torch.dtype) -> None:
+    with DeviceContext(CPU, dtype, 1).autocast():
+        assert nn.Linear(4, 4)(torch.ones(2, 4)).dtype == torch_dtype
 
 
 def test_convolutions_are_placed_in_channels_last_order() -> None:

@@ -271,11 +271,11 @@ class TestAttention:
 
     def test_it_is_of_full_precision(self, run: Path, photograph: Path) -> None:
         exact = PoseModel.from_run(run)
-        rough = PROTOCOL.model_copy(update={"precision": "bf16"})
+        rough = PROTOCOL.model_copy(update={"dtype": "bf16"})
         write_run(run / "run.json", protocol=rough)
         model = PoseModel.from_run(run)
-        assert (model.context.precision, model.in_full_precision().context.precision) == ("bf16", "fp32")
-        assert exact.in_full_precision() is exact
+        assert (model.context.dtype, model.in_fp32().context.dtype) == ("bf16", "fp32")
+        assert exact.in_fp32() is exact
         assert model.attention(photograph).dependency.dtype == np.float32
 
     @pytest.mark.parametrize("layer", [2, -3])

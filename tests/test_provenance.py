@@ -141,7 +141,7 @@ def test_plumbing_is_no_longer_than_it_must_be(closures: dict[str, set[str]]) ->
 
 def test_a_changed_oks_is_noticed_by_what_evaluates(copy: Copy) -> None:
     noticed = copy.noticed_when("evaluation/similarity.py", "2 * sigmas", "3 * sigmas")
-    assert noticed >= {EVALUATION, TRAINING, "transpose.evaluation.resolutions", "transpose.evaluation.precision"}
+    assert noticed >= {EVALUATION, TRAINING, "transpose.evaluation.resolutions", "transpose.evaluation.dtypes"}
     assert not noticed & {PREDICTION, BOXES, RENDERING, SUBMISSION, EXPLORER}
 
 
@@ -181,7 +181,7 @@ def test_other_prose_and_layout_are_noticed_by_nothing(copy: Copy) -> None:
 @pytest.mark.parametrize(
     ("name", "by", "not_by"),
     [
-        ("reporting/templates/tables.html", {TABLES, "transpose.reporting.precision"}, {EXPLORER, TRAINING}),
+        ("reporting/templates/tables.html", {TABLES, "transpose.reporting.dtypes"}, {EXPLORER, TRAINING}),
         ("reporting/templates/explorer.html", {EXPLORER}, {TABLES, TRAINING}),
         ("reporting/templates/explorer.js", {EXPLORER}, {TABLES, TRAINING}),
         ("reporting/templates/explorer.css", {EXPLORER}, {TABLES, TRAINING}),

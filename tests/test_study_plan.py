@@ -20,7 +20,7 @@ from transpose.study.layout import RecordKind, ResultsLayout, RunId
 from transpose.study.plan import Plan
 
 CONFIG = Path(__file__).parents[1] / "config"
-NO_SIDE_STUDIES = {"protocol_ablation": None, "resolutions": None, "precisions": None, "attention": None}
+NO_SIDE_STUDIES = {"protocol_ablation": None, "resolutions": None, "dtypes": None, "attention": None}
 
 
 @dataclass

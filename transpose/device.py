@@ -12,14 +12,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from transpose.config.training import Precision
+from transpose.config.training import Dtype
 from transpose.errors import InputError
 from transpose.memory import memory_for_model
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
-_DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_DTYPES: dict[Dtype, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -27,21 +27,21 @@ class DeviceContext:
     """A device, the precision of the network's arithmetic on it, and the CPU threads that may be used."""
 
     device: torch.device
-    precision: Precision
+    dtype: Dtype
     threads: int
     compiled: bool = False
     """Predictions come from a compiled network; training never does, which it did not pay for."""
 
     @property
-    def dtype(self) -> torch.dtype:
+    def torch_dtype(self) -> torch.dtype:
         """What products are computed in."""
-        return _DTYPES[self.precision]
+        return _DTYPES[self.dtype]
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Context in which the network runs: autocast to the precision, or nothing for fp32."""
-        if self.precision == "fp32":
+        """Context in which the network runs: autocast to the dtype, or nothing for fp32."""
+        if self.dtype == "fp32":
             return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype=self.dtype)
+        return torch.autocast(self.device.type, dtype=self.torch_dtype)
 
     @property
     def pins_memory(self) -> bool:
@@ -72,29 +72,29 @@ class DeviceContext:
             return model.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
-def resolve_device(device: str, precision: Precision, threads: int, compiled: bool = False) -> DeviceContext:
+def resolve_device(device: str, dtype: Dtype, threads: int, compiled: bool = False) -> DeviceContext:
     """Resolve `auto` to CUDA, then MPS, then the CPU, and fix for this process how its CPU computes.
 
     That is the number of threads, and zero for numbers below the smallest normal one (1e-38 in fp32).
 
     Raises:
-        InputError: this machine has no such device, which has no such precision, or nothing to compile with.
+        InputError: this machine has no such device, which has no such dtype, or nothing to compile with.
     """
     devices = _devices()
     if device not in ("auto", *devices):
         raise InputError("device", device, None, f"not available on this machine, which has {', '.join(devices)}")
     chosen = torch.device(devices[0] if device == "auto" else device)
-    if precision == "fp16" and chosen.type != "cuda":
-        raise InputError("precision", precision, None, f"needs CUDA, and this runs on {chosen.type}")
-    if chosen.type == "cuda" and precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise InputError("precision", precision, None, f"{torch.cuda.get_device_name(chosen)} lacks it; fp16 it has")
+    if dtype == "fp16" and chosen.type != "cuda":
+        raise InputError("dtype", dtype, None, f"needs CUDA, and this runs on {chosen.type}")
+    if chosen.type == "cuda" and dtype == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise InputError("dtype", dtype, None, f"{torch.cuda.get_device_name(chosen)} lacks it; fp16 it has")
     if compiled and chosen.type == "cpu" and not _has_cpp_compiler():
         raise InputError("compile", True, None, "needs a C++ compiler (g++ or clang++), which this machine lacks")
     torch.set_num_threads(threads)
     # Where attention is sharp, most weights are too small for normal numbers, and a CPU takes several times as long for
     # those. Threads take this over from the one that starts them, so it must come before the first computation.
     torch.set_flush_denormal(True)
-    return DeviceContext(chosen, precision, threads, compiled)
+    return DeviceContext(chosen, dtype, threads, compiled)
 
 
 def describe_machine(device: torch.device) -> dict[str, str]:

@@ -17,7 +17,7 @@ from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
 from transpose.config.study import Protocol
-from transpose.config.training import Precision
+from transpose.config.training import Dtype
 from transpose.config.variant import Variant
 from transpose.data.box_crops import boxes_in_image, crop_boxes
 from transpose.data.boxes import PersonBoxes
@@ -103,13 +103,13 @@ class PoseModel:
         weights: Path,
         skeleton: Skeleton,
         protocol: Protocol,
-        precision: Precision | None = None,
+        dtype: Dtype | None = None,
         compiled: bool | None = None,
     ) -> "PoseModel":
         """A recipe's variant with weights, in the form for inference, on the device that the recipe asks for.
 
         Args:
-            precision: None takes the protocol's, or else the training's.
+            dtype: None takes the protocol's, or else the training's.
             compiled: None takes the protocol's.
 
         Raises:
@@ -118,7 +118,7 @@ class PoseModel:
         training = recipe.training
         context = resolve_device(
             training.device,
-            precision or protocol.precision or training.precision,
+            dtype or protocol.dtype or training.dtype,
             protocol.threads,
             protocol.compile if compiled is None else compiled,
         )
@@ -171,7 +171,7 @@ class PoseModel:
             raise InputError(self.variant.title, None, "layer", f"{layer} is not one of the encoder's {layers}")
         pixels, name = _image_of(image)
         given = boxes_in_image(boxes, pixels, name)
-        poses, plain = self.predict(pixels, given), self.in_full_precision()
+        poses, plain = self.predict(pixels, given), self.in_fp32()
         crops, _, points_xy = self.crop_persons(pixels, poses)
         maps = plain.explain(crops, points_xy)
         shape = (len(given), len(self.skeleton), *self.grid.size)
@@ -197,16 +197,16 @@ class PoseModel:
         affines = crop_affines(batch.center, batch.scale, np.zeros(persons), size)
         return batch.crops, affines, transform_points(affines[:, None], poses.xy)
 
-    def in_full_precision(self) -> "PoseModel":
+    def in_fp32(self) -> "PoseModel":
         """The same weights in fp32 and not compiled, for what takes the network apart.
 
         Raises:
             InputError: the weights are no longer there.
         """
-        if self.context.precision == "fp32" and not self.context.compiled:
+        if self.context.dtype == "fp32" and not self.context.compiled:
             return self
         return PoseModel.from_weights(
-            self.recipe, self.weights, self.skeleton, self.protocol, precision="fp32", compiled=False
+            self.recipe, self.weights, self.skeleton, self.protocol, dtype="fp32", compiled=False
         )
 
     def predict_boxes(

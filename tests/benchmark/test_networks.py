@@ -30,7 +30,7 @@ def test_the_plain_loss_is_ours() -> None:
 
 
 def test_forms_of_inference_race_by_name_with_their_share_of_the_peak() -> None:
-    forms = inference_forms(SUBJECT, baseline=True, precisions=["fp32", "bf16"], compiled=False)
+    forms = inference_forms(SUBJECT, baseline=True, dtypes=["fp32", "bf16"], compiled=False)
     result = network_race(SUBJECT, "inference", forms, rounds=1)
     assert [lap.name for lap in result.laps] == ["plain, fp32, memory returned", "plain, fp32", "fp32", "bf16"]
     assert result.laps[0].ratio == 1
@@ -39,7 +39,7 @@ def test_forms_of_inference_race_by_name_with_their_share_of_the_peak() -> None:
 
 
 def test_training_is_asked_for_with_and_without_attention_dropout() -> None:
-    races = list(training_races(SUBJECT, baseline=True, precisions=["fp32"]))
+    races = list(training_races(SUBJECT, baseline=True, dtypes=["fp32"]))
     assert [forms[0].keeps_memory for forms in races] == [False] * 3
     names = [forms[-1].name for forms in races]
     assert names == [
@@ -47,7 +47,7 @@ def test_training_is_asked_for_with_and_without_attention_dropout() -> None:
         "fp32, attention dropout 0.1",
         "fp32, attention dropout 0",
     ]
-    assert [len(forms) for forms in training_races(SUBJECT, baseline=False, precisions=["fp32"])] == [1, 1]
+    assert [len(forms) for forms in training_races(SUBJECT, baseline=False, dtypes=["fp32"])] == [1, 1]
 
 
 def test_a_training_step_in_a_lane_can_be_repeated() -> None:

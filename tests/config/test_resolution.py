@@ -33,7 +33,7 @@ def test_a_learnable_embedding_cannot_only_be_recomputed() -> None:
         check_sizes("small", learnable, InputSizes(sizes=((64, 48),), position=("recomputed",)), "study")
 
 
-@pytest.mark.parametrize("key", ["protocol_ablation", "resolutions", "precisions"])
+@pytest.mark.parametrize("key", ["protocol_ablation", "resolutions", "dtypes"])
 @pytest.mark.parametrize(
     ("change", "words"),
     [

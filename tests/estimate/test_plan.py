@@ -86,7 +86,7 @@ def test_memory_by_hand() -> None:
 
 def test_half_precision_halves_activations_alone() -> None:
     work = Work(parameters=10, activations=100, masks=7, statistics=3, indices=2)
-    training = Training(batch_size=1, precision="bf16")
+    training = Training(batch_size=1, dtype="bf16")
     assert training_memory(work, training, ZERO_OVERHEAD, fused=True) == 160 + 200 + 7 + 12 + 16
 
 
@@ -98,7 +98,7 @@ ON_COCO = {
     "protocol_ablation": None,
     "attention": None,
     "resolutions": None,
-    "precisions": None,
+    "dtypes": None,
 }
 
 
@@ -122,7 +122,7 @@ def test_a_released_checkpoint_costs_no_training() -> None:
         ablations=[],
         protocol_ablation=None,
         resolutions=None,
-        precisions=None,
+        dtypes=None,
         attention=None,
         training={"source": "official"},
     )

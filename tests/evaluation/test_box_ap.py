@@ -95,7 +95,7 @@ class TestByHand:
         assert (metrics.statistics["AP50"], metrics.statistics["AP75"]) == (pytest.approx(1), 0)
 
     def test_one_of_two_found_is_the_recall_up_to_a_half(self, annotate):
-        # Precision is 1 at the recalls 0, 0.01, ..., 0.50, which are 51 of 101.
+        # Dtype is 1 at the recalls 0, 0.01, ..., 0.50, which are 51 of 101.
         found = person_boxes((1, WHOLE, 0.5))
         metrics = evaluate_person_boxes(annotate((1, WHOLE, 0), (2, WHOLE, 0)), found)
         assert metrics.statistics["AP"] == pytest.approx(51 / 101)

@@ -13,7 +13,7 @@ from tests.pose_models import pose_model
 from tests.small_variants import FAMILIES, noise, small_model, small_variant
 from transpose.config.load import load_any_variant
 from transpose.config.study import Protocol
-from transpose.config.training import Precision
+from transpose.config.training import Dtype
 from transpose.data.loader import EvaluationBatch
 from transpose.device import DeviceContext
 from transpose.models.encoder import EncoderLayer
@@ -88,15 +88,15 @@ def test_products_are_held_in_the_precision_and_all_else_in_fp32() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 @torch.inference_mode()
-def test_heatmaps_lie_one_after_the_other(family: str, precision: Precision) -> None:
-    model, context = worn_in(small_model(family)), DeviceContext(CPU, precision, 1)
+def test_heatmaps_lie_one_after_the_other(family: str, dtype: Dtype) -> None:
+    model, context = worn_in(small_model(family)), DeviceContext(CPU, dtype, 1)
     images = noise(2, 3, 32, 24)
     with context.autocast():
         heatmaps = optimize_for_inference(model, context)(images)
     assert heatmaps.is_contiguous()
-    tolerance = 1e-5 if precision == "fp32" else 0.05
+    tolerance = 1e-5 if dtype == "fp32" else 0.05
     assert torch.allclose(heatmaps.float(), model(images), rtol=0, atol=tolerance * model(images).abs().max().item())
 
 

@@ -84,7 +84,7 @@ class Explained:
 
     def __init__(self, annotations: Path, folder: Path, **variant: Any) -> None:
         recipe = Recipe(
-            name="small", variant=small_variant("resnet", variant), training=Training(device="cpu", precision="bf16")
+            name="small", variant=small_variant("resnet", variant), training=Training(device="cpu", dtype="bf16")
         )
         source = {"kind": "folder", "folders": {"val": str(annotations.parent)}}
         dataset = {"title": "tiny", "source": source, "boxes": {"ground_truth": {"kind": "ground_truth"}}}

@@ -8,7 +8,7 @@ import pytest
 TABLES = (
     "protocol_ablation",
     "resolutions",
-    "precision",
+    "dtypes",
     "attention_statistics",
     "faithfulness",
     "attention_ablation",

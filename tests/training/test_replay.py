@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.small_variants import small_variant
-from transpose.config.training import Precision, Training
+from transpose.config.training import Dtype, Training
 from transpose.data.loader import TrainingBatch
 from transpose.device import DeviceContext
 from transpose.models.initialise import initialise
@@ -96,9 +96,9 @@ def test_a_recorded_step_gives_the_bytes_of_the_written_one() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_a_gpu_replays_what_is_written(precision: Precision) -> None:
-    context = DeviceContext(torch.device("cuda"), precision, 1)
+@pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
+def test_a_gpu_replays_what_is_written(dtype: Dtype) -> None:
+    context = DeviceContext(torch.device("cuda"), dtype, 1)
     model, other = new_model(context.device), new_model(context.device)
     steps = gradient_step(model, small_variant("resnet").heatmap_size, COCO_PERSON, Training(), context)
     assert isinstance(steps, CudaGraphStep)

@@ -319,8 +319,8 @@ def test_a_recipe_for_more_processes_is_not_trained_in_one(data: TrainingData, t
 
 
 def test_bf16_trains_to_finite_weights(data: TrainingData, tmp_path: Path) -> None:
-    record = train_variant(recipe(epochs=1, precision="bf16"), 0, data, PROTOCOL, tmp_path / "run", Watcher())
-    assert record.recipe.training.precision == "bf16"
+    record = train_variant(recipe(epochs=1, dtype="bf16"), 0, data, PROTOCOL, tmp_path / "run", Watcher())
+    assert record.recipe.training.dtype == "bf16"
     model = build_model(small_variant("resnet"), len(COCO_PERSON))
     load_weights(model, tmp_path / "run" / "last.safetensors")
     assert all(torch.isfinite(tensor).all() for tensor in model.state_dict().values())

@@ -39,7 +39,7 @@ def configure(checkout: Path, **sources: dict[str, Any]) -> None:
                 evaluations=[{"dataset": "photographs", "split": "val", "boxes": list(sources)}],
                 protocol_ablation=None,
                 resolutions=None,
-                precisions=None,
+                dtypes=None,
                 attention=None,
             ),
         ),

@@ -24,7 +24,7 @@ STUDY = {
         "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["ground_truth"]}],
         "sizes": [[64, 48], [128, 96]],
     },
-    "precisions": {
+    "dtypes": {
         "variants": ["r_sine", "h_sine"],
         "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["ground_truth"]}],
     },
@@ -96,9 +96,9 @@ def test_it_looks_closer_at_protocols_and_input_sizes(checkout: Path) -> None:
 
 
 def test_it_compares_cheaper_arithmetic_with_fp32(checkout: Path) -> None:
-    lines = (checkout / "results/precision.csv").read_text().splitlines()
+    lines = (checkout / "results/dtype.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines[1:]] == ["r_sine", "h_sine"]
-    assert {path.parts[-5] for path in (checkout / "results/precision").rglob("*.json")} == {"r_sine", "h_sine"}
+    assert {path.parts[-5] for path in (checkout / "results/dtype").rglob("*.json")} == {"r_sine", "h_sine"}
 
 
 def test_it_measures_explanations_and_says_what_they_show(checkout: Path) -> None:

@@ -31,7 +31,7 @@ def write_study(checkout: Path) -> None:
         "protocol_ablation": study["protocol_ablation"] | {"variants": ["tp_r_a3"]},
         "resolutions": study["resolutions"] | {"variants": ["tp_r_a3"], "sizes": [[128, 96]]},
         # Measured at toy size in test_dag.py; at full size it takes minutes a model.
-        "precisions": None,
+        "dtypes": None,
         "attention": None,
         "explanation": {"persons": 1},
         "cost": {"batch_sizes": [1], "repeats": 1},

@@ -18,7 +18,7 @@ from transpose.config.study import Analysis
 from transpose.data.part_labels import read_part_labels
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
-from transpose.evaluation.trained_model import trained_model_in_full_precision
+from transpose.evaluation.trained_model import trained_fp32_model
 from transpose.inference.finite import finite_heatmaps_of
 from transpose.skeleton import Skeleton
 
@@ -36,7 +36,7 @@ def write_body_parts(inputs: AnalysisInput, parts: Path | None) -> None:
     settings, variant, bootstrap = attention_settings(inputs), inputs.recipe.variant, inputs.bootstrap
     persons = ExplainedPersons(inputs.annotations, variant, settings.knockout_persons, settings.seed)
     regions = _regions(parts, persons, Grid.of(variant), inputs.skeleton, settings.reach)
-    test = BodyPartTest(trained_model_in_full_precision(inputs), settings)
+    test = BodyPartTest(trained_fp32_model(inputs), settings)
     with finite_heatmaps_of(inputs.run_folder.weights):
         results = test.run(persons, regions)
     values = {

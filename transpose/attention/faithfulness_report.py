@@ -23,7 +23,7 @@ from transpose.config.attention import AttentionMeasures
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.study import Analysis
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
-from transpose.evaluation.trained_model import trained_model_in_full_precision
+from transpose.evaluation.trained_model import trained_fp32_model
 from transpose.inference.finite import finite_heatmaps_of
 
 ATTENTION = "attention"
@@ -42,7 +42,7 @@ def write_faithfulness(inputs: AnalysisInput) -> None:
     settings, variant, bootstrap = attention_settings(inputs), inputs.recipe.variant, inputs.bootstrap
     limit = max(settings.knockout_persons, settings.curve_persons, settings.occlusion_persons)
     persons = ExplainedPersons(inputs.annotations, variant, limit, settings.seed)
-    test = FaithfulnessTest(trained_model_in_full_precision(inputs), settings)
+    test = FaithfulnessTest(trained_fp32_model(inputs), settings)
     with finite_heatmaps_of(inputs.run_folder.weights):
         results = test.run(persons)
     values = {

@@ -13,7 +13,7 @@ from transpose.attention.statistics import MEASURES, VISIBILITIES, AttentionStat
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.study import Analysis
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
-from transpose.evaluation.trained_model import trained_model_in_full_precision
+from transpose.evaluation.trained_model import trained_fp32_model
 from transpose.inference.finite import finite_heatmaps_of
 
 OCCLUSION_MEASURES = ("near_lift", "partner_lift", "relatives_lift", "own_body", "distance", "entropy")
@@ -39,7 +39,7 @@ def write_statistics(inputs: AnalysisInput) -> None:
     """
     settings, truth, bootstrap = attention_settings(inputs), inputs.annotations, inputs.bootstrap
     persons, regions = ExplainedPersons(truth, inputs.recipe.variant), Regions(truth)
-    gatherer = AttentionStatistics(trained_model_in_full_precision(inputs), settings.reach)
+    gatherer = AttentionStatistics(trained_fp32_model(inputs), settings.reach)
     with finite_heatmaps_of(inputs.run_folder.weights):
         tally = gatherer.gather(persons, regions)
     visibility = persons.truth.visibility

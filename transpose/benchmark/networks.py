@@ -12,7 +12,7 @@ from torch import Tensor
 from transpose.benchmark.lane import Lane, Work
 from transpose.benchmark.plain_network import PlainNetwork, plain_loss
 from transpose.benchmark.race import Contender, Race, race, seconds_of
-from transpose.config.training import Precision, Training
+from transpose.config.training import Dtype, Training
 from transpose.config.variant import Variant
 from transpose.cost import count_operations
 from transpose.data.crops import normalise
@@ -49,13 +49,13 @@ class Subject:
     device: str
     threads: int
 
-    def context(self, precision: Precision = "fp32", compiled: bool = False) -> DeviceContext:
+    def context(self, dtype: Dtype = "fp32", compiled: bool = False) -> DeviceContext:
         """The device; the calling process is set to the threads.
 
         Raises:
             InputError: as `resolve_device`.
         """
-        return resolve_device(self.device, precision, self.threads, compiled)
+        return resolve_device(self.device, dtype, self.threads, compiled)
 
     def model(self, attention_dropout: float = 0.0, dropout: float = 0.0) -> TransPose:
         """With random weights, which take as long as trained ones."""
@@ -83,25 +83,25 @@ class Form:
 
     name: str
     prepare: Callable[[], Work]
-    precision: Precision = "fp32"
+    dtype: Dtype = "fp32"
     keeps_memory: bool = True
 
 
-def inference_forms(subject: Subject, baseline: bool, precisions: Sequence[Precision], compiled: bool) -> list[Form]:
-    """The plain network first if asked for, then ours in each precision, as it comes and compiled."""
+def inference_forms(subject: Subject, baseline: bool, dtypes: Sequence[Dtype], compiled: bool) -> list[Form]:
+    """The plain network first if asked for, then ours in each dtype, as it comes and compiled."""
     forms = [
         Form(f"plain, fp32{how}", partial(plain_inference, subject), keeps_memory=keeps)
         for how, keeps in ((", memory returned", False), ("", True))
         if baseline
     ]
-    for precision in precisions:
+    for dtype in dtypes:
         for how in (False, True) if compiled else (False,):
-            name = f"{precision}{', compiled' if how else ''}"
-            forms.append(Form(name, partial(own_inference, subject, precision, how), precision))
+            name = f"{dtype}{', compiled' if how else ''}"
+            forms.append(Form(name, partial(own_inference, subject, dtype, how), dtype))
     return forms
 
 
-def training_races(subject: Subject, baseline: bool, precisions: Sequence[Precision]) -> Iterator[list[Form]]:
+def training_races(subject: Subject, baseline: bool, dtypes: Sequence[Dtype]) -> Iterator[list[Form]]:
     """Our steps, with the recipe's attention dropout and without any, each beside the plain one if that is asked for.
 
     Two at a time, since steps that keep their memory need it side by side.
@@ -109,10 +109,8 @@ def training_races(subject: Subject, baseline: bool, precisions: Sequence[Precis
     keeping = Form(f"plain, fp32, attention dropout {_DROPOUT:g}", partial(plain_training, subject))
     returning = replace(keeping, name=f"{keeping.name}, memory returned", keeps_memory=False)
     own = [
-        Form(
-            f"{precision}, attention dropout {dropout:g}", partial(own_training, subject, precision, dropout), precision
-        )
-        for precision in precisions
+        Form(f"{dtype}, attention dropout {dropout:g}", partial(own_training, subject, dtype, dropout), dtype)
+        for dtype in dtypes
         for dropout in (_DROPOUT, 0.0)
     ]
     if not baseline:
@@ -127,17 +125,17 @@ def network_race(
     """Time forms of one network in turns with dense matrix products, of whose speed each gets its fraction.
 
     Raises:
-        InputError: the machine lacks the device, or a precision on it.
+        InputError: the machine lacks the device, or a dtype on it.
     """
     operations = 2 * count_operations(subject.model(), subject.variant.input_size).macs * subject.batch_size
     if kind == "training":
         operations *= _OPERATIONS_PER_STEP
     with _lanes(forms) as lanes:
         contenders = [
-            Contender(form.name, lane.run, operations, form.precision) for form, lane in zip(forms, lanes, strict=True)
+            Contender(form.name, lane.run, operations, form.dtype) for form, lane in zip(forms, lanes, strict=True)
         ]
-        precisions: dict[Precision, None] = dict.fromkeys(form.precision for form in forms)
-        yardsticks = [_yardstick(subject.context(precision)) for precision in precisions]
+        dtypes: dict[Dtype, None] = dict.fromkeys(form.dtype for form in forms)
+        yardsticks = [_yardstick(subject.context(dtype)) for dtype in dtypes]
         title = f"{subject.variant.title}, {kind}, batch {subject.batch_size}"
         if kind == "training":
             title += f", {forms[-1].name}"
@@ -154,9 +152,9 @@ def _lanes(forms: Sequence[Form]) -> Iterator[list[Lane]]:
 
 
 def _yardstick(context: DeviceContext) -> Contender:
-    """Square matrix products, in a precision and on a device; as many as take a while."""
+    """Square matrix products, in a dtype and on a device; as many as take a while."""
     side = _SIDE_ON_CUDA if context.device.type == "cuda" else _SIDE
-    matrix = torch.randn(side, side, device=context.device, dtype=context.dtype)
+    matrix = torch.randn(side, side, device=context.device, dtype=context.torch_dtype)
 
     def multiply(times: int) -> None:
         for _ in range(times):
@@ -165,8 +163,8 @@ def _yardstick(context: DeviceContext) -> Contender:
 
     multiply(1)
     times = max(1, round(_YARDSTICK_SECONDS / seconds_of(partial(multiply, 1))))
-    name = f"matrix product, {context.precision}"
-    return Contender(name, partial(multiply, times), times * 2 * side**3, context.precision, True)
+    name = f"matrix product, {context.dtype}"
+    return Contender(name, partial(multiply, times), times * 2 * side**3, context.dtype, True)
 
 
 def plain_inference(subject: Subject) -> Work:
@@ -190,9 +188,9 @@ def _plain_compute(subject: Subject) -> DeviceContext:
     return context
 
 
-def own_inference(subject: Subject, precision: Precision, compiled: bool) -> Work:
+def own_inference(subject: Subject, dtype: Dtype, compiled: bool) -> Work:
     """A forward pass of the form in which predictions are made."""
-    context = subject.context(precision, compiled)
+    context = subject.context(dtype, compiled)
     network = optimize_for_inference(subject.model(), context)
     images = normalise(context.send(subject.crops()))
 
@@ -223,9 +221,9 @@ def plain_training(subject: Subject) -> Work:
     return step
 
 
-def own_training(subject: Subject, precision: Precision, attention_dropout: float) -> Work:
+def own_training(subject: Subject, dtype: Dtype, attention_dropout: float) -> Work:
     """A step as training takes it, with the recipe's dropout outside of attention."""
-    context, training, batch = subject.context(precision), Training(), subject.batch()
+    context, training, batch = subject.context(dtype), Training(), subject.batch()
     model = context.to_device(subject.model(attention_dropout, training.dropout)).train()
     optimiser = build_optimizer(model, training, context)
     for group in optimiser.param_groups:

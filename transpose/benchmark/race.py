@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from transpose.config.base import Settings
-from transpose.config.training import Precision
+from transpose.config.training import Dtype
 
 WARM_UP_ROUNDS = 1
 
@@ -22,7 +22,7 @@ class Contender:
     """Does all of the work once and waits for its end, on whatever device."""
     operations: float | None = None
     """Floating-point operations of the work, two for a multiply-add, where its fraction of the peak is asked."""
-    precision: Precision = "fp32"
+    dtype: Dtype = "fp32"
     """The peak that it is measured by."""
     is_yardstick: bool = False
     """Dense matrix products that stand for the peak; no way to do the work."""
@@ -40,7 +40,7 @@ class Lap(Settings):
     ratio: float
     """Times the speed of the race's first way; medians of one interleaved run."""
     fraction_of_peak: float | None = None
-    """Of the yardstick's operations a second in this precision."""
+    """Of the yardstick's operations a second in this dtype."""
     peak_memory_bytes: int | None = None
 
 
@@ -54,7 +54,7 @@ class Race(Settings):
     """Units that each way works through in a round."""
     rounds: int
     laps: tuple[Lap, ...]
-    peaks: dict[Precision, float] = Field(default={})
+    peaks: dict[Dtype, float] = Field(default={})
     """Operations a second of the yardsticks."""
     remark: str = ""
     """What a reader has to know to understand the numbers."""
@@ -74,8 +74,8 @@ def race(title: str, unit: str, count: int, contenders: Sequence[Contender], rou
             if number >= WARM_UP_ROUNDS:
                 times.append(taken)
     timed = list(zip(contenders, seconds, strict=True))
-    peaks: dict[Precision, float] = {
-        one.precision: one.operations / statistics.median(times)
+    peaks: dict[Dtype, float] = {
+        one.dtype: one.operations / statistics.median(times)
         for one, times in timed
         if one.is_yardstick and one.operations is not None
     }
@@ -99,11 +99,11 @@ def seconds_of(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _lap(contender: Contender, times: list[float], count: int, peaks: dict[Precision, float]) -> Lap:
+def _lap(contender: Contender, times: list[float], count: int, peaks: dict[Dtype, float]) -> Lap:
     median = statistics.median(times)
     fraction = None
-    if contender.operations is not None and contender.precision in peaks:
-        fraction = contender.operations / median / peaks[contender.precision]
+    if contender.operations is not None and contender.dtype in peaks:
+        fraction = contender.operations / median / peaks[contender.dtype]
     return Lap(
         name=contender.name,
         median_seconds=median,

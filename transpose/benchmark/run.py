@@ -17,7 +17,7 @@ from transpose.benchmark.race import Race
 from transpose.benchmark.report import Benchmark, NetworkCost
 from transpose.benchmark.suppression import race_suppressions
 from transpose.config.attention import AttentionMeasures
-from transpose.config.training import Precision
+from transpose.config.training import Dtype
 from transpose.config.variant import Variant
 from transpose.cost import count_operations, count_parameters
 from transpose.device import describe_machine, resolve_device
@@ -41,7 +41,7 @@ class Order:
     parts: frozenset[Part]
     batch_sizes: tuple[int, ...]
     """Of inference; training and attention take the largest."""
-    precisions: tuple[Precision, ...]
+    dtypes: tuple[Dtype, ...]
     """Of networks."""
     baseline: bool
     """Plain networks take part."""
@@ -57,7 +57,7 @@ def run_benchmark(order: Order) -> Benchmark:
     """Run all races of an order.
 
     Raises:
-        InputError: a part needs a variant and there is none, or the machine lacks the device, a precision or a
+        InputError: a part needs a variant and there is none, or the machine lacks the device, a dtype or a
             compiler.
     """
     if not order.variants and (lacking := sorted(order.parts & OF_VARIANTS)):
@@ -102,10 +102,10 @@ def _races_of(variant: Variant, part: Part, order: Order) -> Iterator[Race]:
     subjects = [Subject(variant, size, order.device, order.threads) for size in sorted(set(order.batch_sizes))]
     if part is Part.INFERENCE:
         for subject in subjects:
-            forms = inference_forms(subject, order.baseline, order.precisions, order.compiled)
+            forms = inference_forms(subject, order.baseline, order.dtypes, order.compiled)
             yield network_race(subject, part.value, forms, order.rounds)
     elif part is Part.TRAINING:
-        for forms in training_races(subjects[-1], order.baseline, order.precisions):
+        for forms in training_races(subjects[-1], order.baseline, order.dtypes):
             yield network_race(subjects[-1], part.value, forms, order.rounds)
     elif variant.encoder is not None:
         yield capture_race(subjects[-1], order.rounds)

@@ -43,7 +43,7 @@ def render_network(network: NetworkCost) -> str:
 def render_race(race: Race) -> str:
     """Speed, speed beside the first way's, fraction of the peak and memory of each way."""
     lines = [f"{race.title}: medians of {race.rounds} rounds in turns"]
-    lines += [f"  peak, {precision}: {peak / 1e9:,.0f} GFLOP/s" for precision, peak in race.peaks.items()]
+    lines += [f"  peak, {dtype}: {peak / 1e9:,.0f} GFLOP/s" for dtype, peak in race.peaks.items()]
     lines += [_lap_line(race, lap) for lap in race.laps]
     return "\n".join([*lines, *([f"  {race.remark}"] if race.remark else [])])
 

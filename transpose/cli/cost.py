@@ -52,7 +52,7 @@ def cost(
         variants=tuple(map(load_any_variant, variants or ())),
         parts=parts,
         batch_sizes=tuple(batch_size or (1, 16)),
-        precisions=("fp32", "bf16") if bf16 else ("fp32",),
+        dtypes=("fp32", "bf16") if bf16 else ("fp32",),
         baseline=baseline,
         compiled=compiled,
         rounds=rounds,

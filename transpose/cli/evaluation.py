@@ -60,10 +60,10 @@ def analyse(
             from transpose.evaluation.resolutions import write_resolutions
 
             write_resolutions(inputs)
-        case Analysis.PRECISION:
-            from transpose.evaluation.precision import write_precisions
+        case Analysis.DTYPES:
+            from transpose.evaluation.dtypes import write_dtypes
 
-            write_precisions(inputs)
+            write_dtypes(inputs)
         case Analysis.ATTENTION_STATISTICS:
             from transpose.attention.statistics_report import write_statistics
 

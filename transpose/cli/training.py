@@ -49,7 +49,7 @@ def train(
     training = recipe.training
     weights = [Path(file) for file in (training.backbone_weights, training.initial_weights) if file is not None]
     refuse_later_inputs([train, validation, *weights])
-    context = resolve_device(training.device, training.precision, training.threads)
+    context = resolve_device(training.device, training.dtype, training.threads)
     if training.gpus > 1 and not is_launched():
         check_devices(training.gpus, context)
         raise typer.Exit(launch(sys.argv[1:], training.gpus))

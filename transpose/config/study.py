@@ -8,10 +8,10 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, Posit
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Name, PathText, Settings
 from transpose.config.bootstrap import Bootstrap
+from transpose.config.dtypes import Dtypes
 from transpose.config.estimate import Estimate
-from transpose.config.precision import Precisions
 from transpose.config.resolution import InputSizes
-from transpose.config.training import Precision, Probability, Training
+from transpose.config.training import Dtype, Probability, Training
 from transpose.errors import InputError
 
 
@@ -45,7 +45,7 @@ class Protocol(Settings):
     )
     batch_size: PositiveInt = 32
     threads: PositiveInt = Field(default=1, description="CPU threads of a prediction process.")
-    precision: Precision | None = Field(
+    dtype: Dtype | None = Field(
         default=None, description="Of the network's products; null predicts in the precision of the training."
     )
     compile: bool = Field(
@@ -127,7 +127,7 @@ class Resolutions(InputSizes, SideStudy):
     """Which trained variants are evaluated at inputs of other sizes (paper, study of unseen resolutions)."""
 
 
-class PrecisionStudy(Precisions, SideStudy):
+class DtypeStudy(Dtypes, SideStudy):
     """Which trained variants predict again in cheaper arithmetic, to see what AP that costs."""
 
 
@@ -152,7 +152,7 @@ class Analysis(StrEnum):
 
     PROTOCOLS = "protocol_ablation"
     RESOLUTIONS = "resolutions"
-    PRECISION = "precision"
+    DTYPES = "dtypes"
     ATTENTION_STATISTICS = "attention_statistics"
     FAITHFULNESS = "faithfulness"
     ATTENTION_ABLATION = "attention_ablation"
@@ -206,7 +206,7 @@ class Study(Settings):
     ablations: tuple[Ablation, ...] = ()
     protocol_ablation: ProtocolAblation | None = None
     resolutions: Resolutions | None = None
-    precisions: PrecisionStudy | None = None
+    dtypes: DtypeStudy | None = None
     attention: AttentionStudy | None = None
     training: Training = Training()
     overrides: dict[Name, dict[str, object]] = Field(
@@ -236,7 +236,7 @@ class Study(Settings):
         looks = {
             "protocol_ablation": self.protocol_ablation,
             "resolutions": self.resolutions,
-            "precisions": self.precisions,
+            "dtypes": self.dtypes,
             "attention": self.attention,
         }
         return {key: side for key, side in looks.items() if side is not None}
@@ -246,7 +246,7 @@ class Study(Settings):
         chosen: dict[Analysis, SideStudy | None] = {
             Analysis.PROTOCOLS: self.protocol_ablation,
             Analysis.RESOLUTIONS: self.resolutions,
-            Analysis.PRECISION: self.precisions,
+            Analysis.DTYPES: self.dtypes,
             **dict.fromkeys(ATTENTION_ANALYSES, self.attention),
         }
         return {analysis: side for analysis, side in chosen.items() if side is not None}

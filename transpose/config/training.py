@@ -9,7 +9,7 @@ from transpose.config.starting_weights import check_one_start
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Dtype = Literal["fp32", "bf16", "fp16"]
 """What a network's products are computed in; fp16 without a scaled loss is for predictions only."""
 
 REFERENCE_BATCH = 20
@@ -99,7 +99,7 @@ class Training(Settings):
     validation_interval: PositiveInt = Field(
         default=1, description="Epochs between validations; the last epoch is always validated."
     )
-    precision: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16 runs the network under autocast.")
+    dtype: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16 runs the network under autocast.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         default="auto", description="auto takes CUDA, then MPS, then the CPU."
     )

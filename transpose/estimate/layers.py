@@ -19,7 +19,7 @@ class Work:
     masks: int = 0
     """Entries of dropout masks: a byte each on CUDA."""
     statistics: int = 0
-    """Numbers that stay in fp32 whatever the precision: of layer norms and of fused attention."""
+    """Numbers that stay in fp32 whatever the dtype: of layer norms and of fused attention."""
     indices: int = 0
     """Positions of the maxima of a pooling layer: eight bytes each."""
     attention: int = 0

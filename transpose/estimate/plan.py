@@ -87,7 +87,7 @@ def training_memory(work: Work, training: Training, settings: Estimate, fused: b
     weights and the mask too. PyTorch has fused kernels for CUDA that do without, dropout and fp32 included; on a CPU
     only those without dropout are fused.
     """
-    number = 2 if training.precision == "bf16" else 4
+    number = 2 if training.dtype == "bf16" else 4
     kept = number * work.activations + work.masks + 4 * work.statistics + 8 * work.indices
     if not fused:
         kept += work.attention * (2 * number + 1 if training.attention_dropout else number)

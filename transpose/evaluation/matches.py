@@ -85,7 +85,7 @@ def read_matches(path: Path) -> MatchTable:
 def _precisions(table: MatchTable, weights: np.ndarray, persons: np.ndarray) -> Iterator[np.ndarray]:
     """For each threshold [S, R]: the interpolated precision at `RECALLS`, for samples of `persons` [S].
 
-    Precision falls at every wrong prediction, so its running maximum from the right, and the first place that reaches a
+    Dtype falls at every wrong prediction, so its running maximum from the right, and the first place that reaches a
     recall, are found at right ones: only these are looked at.
     """
     order = np.argsort(-table.scores, kind="stable")

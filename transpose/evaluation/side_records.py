@@ -6,7 +6,7 @@ from transpose.config.base import Settings, Size
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.resolution import PositionWay
 from transpose.config.study import Protocol
-from transpose.config.training import Precision
+from transpose.config.training import Dtype
 from transpose.evaluation.report import EvaluationReport
 from transpose.evaluation.subject import Subject
 
@@ -39,10 +39,10 @@ class ResolutionReport(EvaluationReport):
     position: PositionWay
 
 
-class PrecisionResult(Settings):
+class DtypeResult(Settings):
     """Predictions in one arithmetic beside those in fp32, by the same weights on the same crops."""
 
-    precision: Precision
+    dtype: Dtype
     predictions: NonNegativeInt
     """Persons that were left of the boxes."""
     metrics: dict[str, float]
@@ -59,8 +59,8 @@ class PrecisionResult(Settings):
     """The distance that 99 % of the keypoints stay within."""
 
 
-class PrecisionReport(Subject):
-    """The content of a precision file."""
+class DtypeReport(Subject):
+    """The content of a dtype file."""
 
     protocol: Protocol
     bootstrap: Bootstrap
@@ -70,4 +70,4 @@ class PrecisionReport(Subject):
     persons: NonNegativeInt
     fp32: dict[str, float]
     """The COCO evaluation's figures in fp32."""
-    results: tuple[PrecisionResult, ...]
+    results: tuple[DtypeResult, ...]

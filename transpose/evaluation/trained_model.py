@@ -13,12 +13,12 @@ def trained_model(inputs: AnalysisInput) -> PoseModel:
     return PoseModel.from_weights(inputs.recipe, inputs.run_folder.weights, inputs.skeleton, inputs.protocol)
 
 
-def trained_model_in_full_precision(inputs: AnalysisInput) -> PoseModel:
+def trained_fp32_model(inputs: AnalysisInput) -> PoseModel:
     """The model in fp32 and not compiled, for what takes the network apart.
 
     Raises:
         InputError: as `trained_model`.
     """
     return PoseModel.from_weights(
-        inputs.recipe, inputs.run_folder.weights, inputs.skeleton, inputs.protocol, precision="fp32", compiled=False
+        inputs.recipe, inputs.run_folder.weights, inputs.skeleton, inputs.protocol, dtype="fp32", compiled=False
     )

@@ -20,16 +20,16 @@ Model = TypeVar("Model", bound=nn.Module)
 def optimize_for_inference(model: Model, context: DeviceContext) -> Model:
     """A copy of the model in evaluation mode on its device, batch norms folded, compiled if `context` says so.
 
-    Weights of products are held in the precision that autocast would convert them to in every pass. The heatmaps
+    Weights of products are held in the dtype that autocast would convert them to in every pass. The heatmaps
     [B, K, h, w] of a TransPose model lie one after the other in memory, as those who decode them want them.
     """
     placed = context.to_device(fold_batch_norms(model))
     if isinstance(placed, TransPose):
         placed.final_layer = Conv1x1AsMatmul(placed.final_layer)
-    if context.dtype != torch.float32:
+    if context.torch_dtype != torch.float32:
         for name, parameter in placed.named_parameters():
             if name.endswith("weight") and parameter.dim() > 1:
-                parameter.data = parameter.data.to(context.dtype)
+                parameter.data = parameter.data.to(context.torch_dtype)
     if context.compiled:
         _compile(placed, context)
     return placed

@@ -33,7 +33,7 @@ def explain_images(
             diverged.
     """
     encoder_of(model.variant)
-    plain = model.in_full_precision()
+    plain = model.in_fp32()
     parts = [_look_at(plain, image) for image in images]
     found = [poses for poses, _, _ in parts]
     crops = PageCrops(

@@ -69,7 +69,7 @@ def load_to_explore(run: RunFolder, skeleton: Skeleton, protocol: Protocol) -> P
     """
     recipe = read_record(RunRecord, run.record).recipe
     encoder_of(recipe.variant)
-    return PoseModel.from_weights(recipe, run.weights, skeleton, protocol, precision="fp32", compiled=False)
+    return PoseModel.from_weights(recipe, run.weights, skeleton, protocol, dtype="fp32", compiled=False)
 
 
 def draw_persons(

@@ -7,9 +7,9 @@ from transpose.errors import InputError
 from transpose.reporting.attention_ablation import write_attention_ablation_table
 from transpose.reporting.attention_statistics import write_statistics_tables
 from transpose.reporting.body_parts import write_body_part_table
+from transpose.reporting.dtypes import write_dtype_table
 from transpose.reporting.faithfulness import write_faithfulness_tables
 from transpose.reporting.findings import write_findings
-from transpose.reporting.precision import write_precision_table
 from transpose.reporting.protocol_ablation import write_protocol_table
 from transpose.reporting.resolutions import write_resolution_tables
 from transpose.reporting.study import write_study
@@ -35,8 +35,8 @@ def write_table(table: str, files: StudyFiles, published: Path) -> None:
             write_protocol_table(files)
         case Analysis.RESOLUTIONS:
             write_resolution_tables(files)
-        case Analysis.PRECISION:
-            write_precision_table(files)
+        case Analysis.DTYPES:
+            write_dtype_table(files)
         case Analysis.ATTENTION_STATISTICS:
             write_statistics_tables(files)
         case Analysis.FAITHFULNESS:

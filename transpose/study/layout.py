@@ -27,7 +27,7 @@ class RecordKind(StrEnum):
     EXPLANATION = "explanations"
     ATTENTION = "attention"
     RESOLUTIONS = "resolutions"
-    PRECISIONS = "precisions"
+    DTYPES = "dtypes"
     STUDY = "studies"
 
 

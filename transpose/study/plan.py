@@ -8,8 +8,8 @@ from typing import Any
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Model, Settings, parse
 from transpose.config.dataset import Dataset
+from transpose.config.dtypes import Dtypes
 from transpose.config.load import load_dataset, load_recipe
-from transpose.config.precision import Precisions
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import InputSizes
 from transpose.config.study import Study
@@ -94,7 +94,7 @@ class Plan:
             RecordKind.EXPLANATION: study.explanation,
             RecordKind.ATTENTION: _as(AttentionMeasures, study.attention),
             RecordKind.RESOLUTIONS: _as(InputSizes, study.resolutions),
-            RecordKind.PRECISIONS: _as(Precisions, study.precisions),
+            RecordKind.DTYPES: _as(Dtypes, study.dtypes),
             RecordKind.STUDY: study,
         }
         return {

@@ -207,7 +207,7 @@ def _tags(run: RunRecord, weights: tuple[Path, str] | None) -> dict[str, str]:
         "git": run.code.git,
         "git_dirty": run.code.dirty,
         "code_fingerprint": run.code.fingerprint,
-        "precision": run.recipe.training.precision,
+        "dtype": run.recipe.training.dtype,
         "threads": run.recipe.training.threads,
         "weights_sha256": weights and weights[1],
         **run.environment,

@@ -117,7 +117,7 @@ def _set_up(
 ) -> _Job:
     """The model, its samples and validation, continued from the folder's checkpoint if that is of the same training."""
     training = recipe.training
-    context = resolve_device(training.device, training.precision, training.threads)
+    context = resolve_device(training.device, training.dtype, training.threads)
     digests = group.raise_together(lambda: _input_digests(recipe, data))
     torch.manual_seed(seed)
     model, start = group.raise_together(lambda: first_model(recipe, data.skeleton))
@@ -218,7 +218,7 @@ def _identity(
         "skeleton": data.skeleton.model_dump(mode="json"),
         # They choose the best epoch. Validations run as the training does, whatever predictions are made in later.
         "evaluation": data.evaluation,
-        "protocol": protocol.model_dump(mode="json", exclude={"batch_size", "threads", "precision", "compile"}),
+        "protocol": protocol.model_dump(mode="json", exclude={"batch_size", "threads", "dtype", "compile"}),
     }
 
 

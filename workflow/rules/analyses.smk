@@ -57,19 +57,19 @@ use rule protocol_ablation as resolutions with:
         code=code_of("evaluation.resolutions"),
 
 
-# Lower precision, compared with fp32.
-use rule protocol_ablation as precision with:
+# Lower dtype, compared with fp32.
+use rule protocol_ablation as dtypes with:
     output:
-        LAYOUT.analysis(Analysis.PRECISION, RUN, SETTING),
+        LAYOUT.analysis(Analysis.DTYPES, RUN, SETTING),
     log:
-        LAYOUT.log(Analysis.PRECISION, RUN, SETTING),
+        LAYOUT.log(Analysis.DTYPES, RUN, SETTING),
     benchmark:
-        LAYOUT.benchmark(Analysis.PRECISION, RUN, SETTING)
+        LAYOUT.benchmark(Analysis.DTYPES, RUN, SETTING)
     params:
         **ANALYSIS_PARAMS,
-        analysis=Analysis.PRECISION,
-        settings=analysis_settings(RecordKind.PRECISIONS),
-        code=code_of("evaluation.precision"),
+        analysis=Analysis.DTYPES,
+        settings=analysis_settings(RecordKind.DTYPES),
+        code=code_of("evaluation.dtypes"),
 
 
 # Where the attention of keypoints is.

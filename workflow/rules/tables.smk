@@ -81,18 +81,18 @@ use rule compare as compare_resolutions with:
         code=code_of("reporting.resolutions"),
 
 
-use rule compare as compare_precision with:
+use rule compare as compare_dtypes with:
     input:
-        reports=PLAN.evaluation.reports(Analysis.PRECISION),
+        reports=PLAN.evaluation.reports(Analysis.DTYPES),
     output:
-        page(Analysis.PRECISION, "Comparison", table="lower precision"),
-        multiext(str(LAYOUT.table(Analysis.PRECISION)), *TABLES),
+        page(Analysis.DTYPES, "Comparison", table="lower-precision dtypes"),
+        multiext(str(LAYOUT.table(Analysis.DTYPES)), *TABLES),
     log:
-        LAYOUT.log("compare", Analysis.PRECISION),
+        LAYOUT.log("compare", Analysis.DTYPES),
     params:
         **STUDY_PARAMS,
-        table=Analysis.PRECISION,
-        code=code_of("reporting.precision"),
+        table=Analysis.DTYPES,
+        code=code_of("reporting.dtypes"),
 
 
 use rule compare as compare_attention_statistics with:

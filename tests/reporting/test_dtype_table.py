@@ -9,7 +9,7 @@ from tests.made_up_results import files_of
 from transpose.config.study import Protocol, Study
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
-from transpose.reporting.precision import write_precision_table
+from transpose.reporting.dtypes import write_dtype_table
 
 VARIANTS = ("r_sine", "h_sine")
 EVALUATIONS = [{"dataset": "synthetic", "split": "val", "boxes": ["ground_truth"]}]
@@ -20,7 +20,7 @@ STUDY = {
     "train": {"dataset": "synthetic", "split": "train"},
     "validation": {"dataset": "synthetic", "split": "val"},
     "evaluations": EVALUATIONS,
-    "precisions": {"variants": VARIANTS, "evaluations": EVALUATIONS},
+    "dtypes": {"variants": VARIANTS, "evaluations": EVALUATIONS},
 }
 
 
@@ -28,7 +28,7 @@ def report(variant: str, seed: int) -> dict:
     """The second seed is 10 points better throughout and loses 0.2 points more by bf16."""
     difference = -0.001 - 0.002 * seed
     result = {
-        "precision": "bf16",
+        "dtype": "bf16",
         "predictions": 7,
         "metrics": {"AP": 0.5 + 0.1 * seed + difference},
         "difference": difference,
@@ -62,7 +62,7 @@ def report(variant: str, seed: int) -> dict:
 
 
 def path_of(folder: Path, variant: str, seed: int) -> Path:
-    return folder / "precision" / variant / f"seed{seed}" / "synthetic" / "val" / "ground_truth.json"
+    return folder / "dtypes" / variant / f"seed{seed}" / "synthetic" / "val" / "ground_truth.json"
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def study(tmp_path: Path) -> Study:
 
 
 def test_numbers_are_means_over_seeds_in_points(study: Study, tmp_path: Path) -> None:
-    write_precision_table(files_of(study))
-    rows = list(csv.DictReader((tmp_path / "precision.csv").read_text().splitlines()))
+    write_dtype_table(files_of(study))
+    rows = list(csv.DictReader((tmp_path / "dtypes.csv").read_text().splitlines()))
     assert [row["variant"] for row in rows] == list(VARIANTS)
     names = ("AP_fp32", "AP", "difference", "difference_low", "difference_high", "same_peak", "median_shift")
     expected = (55.0, 54.8, -0.2, -0.3, 0.1, 90.0, 0.0625)
@@ -83,13 +83,13 @@ def test_numbers_are_means_over_seeds_in_points(study: Study, tmp_path: Path) ->
 
 
 def test_readers_see_the_interval_and_the_devices(study: Study, tmp_path: Path) -> None:
-    write_precision_table(files_of(study))
-    text = (tmp_path / "precision.md").read_text()
+    write_dtype_table(files_of(study))
+    text = (tmp_path / "dtypes.md").read_text()
     figures = r"55.00 | 54.80 | −0.20 \[−0.30, +0.10\] | 90.00 | 0.062 | 1.50"
     assert f"| The h model | bf16 | {figures} | Some processor, Some GPU |" in text
     assert "ground-truth boxes; official protocol; 4 images, 8 persons" in text
     for suffix in ("html", "tex"):
-        assert "Some processor, Some GPU" in (tmp_path / f"precision.{suffix}").read_text()
+        assert "Some processor, Some GPU" in (tmp_path / f"dtypes.{suffix}").read_text()
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def test_other_inputs_are_refused(study: Study, tmp_path: Path, change: dict[str
     path = path_of(tmp_path, "h_sine", 1)
     write_json(path, read_json(path) | change)
     with pytest.raises(InputError, match=f"h_sine seed 1: {problem}; run its rule again"):
-        write_precision_table(files_of(study))
-    assert not list(tmp_path.glob("precision.*"))
+        write_dtype_table(files_of(study))
+    assert not list(tmp_path.glob("dtype.*"))
 
 
 def test_a_study_without_precisions_has_no_table(study: Study) -> None:
     with pytest.raises(InputError, match="the study does not ask for this analysis"):
-        write_precision_table(files_of(study.model_copy(update={"precisions": None})))
+        write_dtype_table(files_of(study.model_copy(update={"dtypes": None})))

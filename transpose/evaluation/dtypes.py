@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from transpose.config.bootstrap import Bootstrap
-from transpose.config.precision import Precisions
+from transpose.config.dtypes import Dtypes
 from transpose.config.study import Analysis
-from transpose.config.training import Precision
+from transpose.config.training import Dtype
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
 from transpose.device import describe_machine, resolve_device
@@ -16,13 +16,13 @@ from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import paired_difference
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints
-from transpose.evaluation.side_records import PrecisionReport, PrecisionResult
+from transpose.evaluation.side_records import DtypeReport, DtypeResult
 from transpose.inference.predictions import PredictionCollector, Predictions, finish_predictions
 from transpose.pose_model import PoseModel
 from transpose.study.layout import RecordKind
 
 FAR = 0.99
-"""Share of keypoints that `PrecisionResult.far_shift` covers."""
+"""Share of keypoints that `DtypeResult.far_shift` covers."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,7 @@ class Computed:
     """[N, K] int64, in the order of the batches: the pixel of each heatmap's maximum, counted row by row."""
 
 
-def predict_in_each(
-    models: Mapping[Precision, PoseModel], batches: Iterable[EvaluationBatch]
-) -> dict[Precision, Computed]:
+def predict_in_each(models: Mapping[Dtype, PoseModel], batches: Iterable[EvaluationBatch]) -> dict[Dtype, Computed]:
     """Keypoints of all crops by the same weights in each arithmetic; crops are read once, heatmaps live a batch.
 
     Args:
@@ -46,23 +44,23 @@ def predict_in_each(
     Raises:
         InputError: a heatmap is not finite.
     """
-    collectors: dict[Precision, PredictionCollector] = {
-        precision: PredictionCollector(model.skeleton, model.protocol) for precision, model in models.items()
+    collectors: dict[Dtype, PredictionCollector] = {
+        dtype: PredictionCollector(model.skeleton, model.protocol) for dtype, model in models.items()
     }
-    peaks: dict[Precision, list[np.ndarray]] = {precision: [] for precision in models}
+    peaks: dict[Dtype, list[np.ndarray]] = {dtype: [] for dtype in models}
     for batch in batches:
-        for precision, model in models.items():
+        for dtype, model in models.items():
             heatmaps = model.predict_heatmaps(batch.crops).numpy()
-            collectors[precision].add(batch, heatmaps)
-            peaks[precision].append(heatmaps.reshape(*heatmaps.shape[:2], -1).argmax(axis=2))
+            collectors[dtype].add(batch, heatmaps)
+            peaks[dtype].append(heatmaps.reshape(*heatmaps.shape[:2], -1).argmax(axis=2))
     return {
-        precision: Computed(collector.predictions(), np.concatenate(peaks[precision]))
-        for precision, collector in collectors.items()
+        dtype: Computed(collector.predictions(), np.concatenate(peaks[dtype]))
+        for dtype, collector in collectors.items()
     }
 
 
-def write_precisions(inputs: AnalysisInput) -> None:
-    """Predict with a trained model in fp32 and in each precision of the study, and write a `PrecisionReport`.
+def write_dtypes(inputs: AnalysisInput) -> None:
+    """Predict with a trained model in fp32 and in each precision of the study, and write a `DtypeReport`.
 
     The baseline is fp32 whatever the recipe trains in.
 
@@ -74,18 +72,16 @@ def write_precisions(inputs: AnalysisInput) -> None:
     persons, known = inputs.boxes, inputs.annotations
     if not len(persons):
         raise InputError(inputs.boxes_file, None, None, "no box to predict a person in")
-    exact = PoseModel.from_weights(recipe, inputs.run_folder.weights, skeleton, protocol, precision="fp32")
-    others: dict[Precision, PoseModel] = {
-        precision: replace(
-            exact, context=resolve_device(recipe.training.device, precision, protocol.threads, protocol.compile)
-        )
-        for precision in inputs.settings(RecordKind.PRECISIONS, Precisions).precisions
+    exact = PoseModel.from_weights(recipe, inputs.run_folder.weights, skeleton, protocol, dtype="fp32")
+    others: dict[Dtype, PoseModel] = {
+        dtype: replace(exact, context=resolve_device(recipe.training.device, dtype, protocol.threads, protocol.compile))
+        for dtype in inputs.settings(RecordKind.DTYPES, Dtypes).dtypes
     }
     crops = EvaluationCrops(persons, known, image_source_of(known.source), recipe.variant.input_size)
     computed = predict_in_each({"fp32": exact, **others}, exact.batches(crops))
     measured = {
-        precision: evaluate_keypoints(known, finish_predictions(one.predictions, persons, protocol, skeleton), skeleton)
-        for precision, one in computed.items()
+        dtype: evaluate_keypoints(known, finish_predictions(one.predictions, persons, protocol, skeleton), skeleton)
+        for dtype, one in computed.items()
     }
     baseline = measured["fp32"]
     values = {
@@ -96,28 +92,27 @@ def write_precisions(inputs: AnalysisInput) -> None:
         "persons": baseline.persons,
         "fp32": baseline.statistics,
         "results": [
-            _result(precision, computed[precision], computed["fp32"], measured[precision], baseline, bootstrap)
-            for precision in others
+            _result(dtype, computed[dtype], computed["fp32"], measured[dtype], baseline, bootstrap) for dtype in others
         ],
     }
-    path = inputs.layout.analysis(Analysis.PRECISION, inputs.run, inputs.setting)
-    write_report(path, PrecisionReport, inputs, values)
+    path = inputs.layout.analysis(Analysis.DTYPES, inputs.run, inputs.setting)
+    write_report(path, DtypeReport, inputs, values)
 
 
 def _result(
-    precision: Precision,
+    dtype: Dtype,
     computed: Computed,
     exact: Computed,
     metrics: KeypointMetrics,
     baseline: KeypointMetrics,
     bootstrap: Bootstrap,
-) -> PrecisionResult:
+) -> DtypeResult:
     shifts = np.linalg.norm(computed.predictions.keypoints_xy - exact.predictions.keypoints_xy, axis=2)
     difference, low, high = paired_difference(
         metrics.matches, baseline.matches, bootstrap.samples, bootstrap.seed, bootstrap.level
     )
-    return PrecisionResult(
-        precision=precision,
+    return DtypeResult(
+        dtype=dtype,
         predictions=metrics.predictions,
         metrics=metrics.statistics,
         difference=difference,

@@ -5,18 +5,18 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from transpose.config.base import Settings
-from transpose.config.training import Precision
+from transpose.config.training import Dtype
 
 
-def _without_fp32(precisions: tuple[Precision, ...]) -> tuple[Precision, ...]:
-    if "fp32" in precisions:
+def _without_fp32(dtypes: tuple[Dtype, ...]) -> tuple[Dtype, ...]:
+    if "fp32" in dtypes:
         raise ValueError("fp32 is what the others are compared with")
-    return tuple(dict.fromkeys(precisions))
+    return tuple(dict.fromkeys(dtypes))
 
 
-class Precisions(Settings):
+class Dtypes(Settings):
     """What trained networks are run in once more, and compared with fp32."""
 
-    precisions: Annotated[tuple[Precision, ...], AfterValidator(_without_fp32)] = Field(
+    dtypes: Annotated[tuple[Dtype, ...], AfterValidator(_without_fp32)] = Field(
         default=("bf16",), min_length=1, description="bf16, or fp16, which needs CUDA."
     )

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from transpose.attention.estimates import Estimate
 from transpose.config.study import Analysis
-from transpose.evaluation.side_records import PrecisionReport, PrecisionResult
+from transpose.evaluation.side_records import DtypeReport, DtypeResult
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.estimates import about, mean_estimate, words_of
 from transpose.reporting.layout import Section, number
@@ -23,20 +23,20 @@ FOOTNOTES = [
 
 
 @dataclass(frozen=True)
-class PrecisionRow:
+class DtypeRow:
     """One variant in one arithmetic on one place, with the report and result of each seed."""
 
-    seeds: Sequence[tuple[PrecisionReport, PrecisionResult]]
+    seeds: Sequence[tuple[DtypeReport, DtypeResult]]
 
     @property
-    def report(self) -> PrecisionReport:
+    def report(self) -> DtypeReport:
         """The first seed's, for what all share."""
         return self.seeds[0][0]
 
     @property
-    def precision(self) -> str:
+    def dtype(self) -> str:
         """The arithmetic."""
-        return self.seeds[0][1].precision
+        return self.seeds[0][1].dtype
 
     @property
     def difference(self) -> Estimate:
@@ -65,31 +65,31 @@ class PrecisionRow:
         return mean_percent([result.metrics["AP"] for _, result in self.seeds])
 
     def mean(self, field: str) -> float:
-        """Mean over seeds of a number of `PrecisionResult`."""
+        """Mean over seeds of a number of `DtypeResult`."""
         return fmean(getattr(result, field) for _, result in self.seeds)
 
 
-def write_precision_table(files: StudyFiles) -> None:
-    """Write `precision` as .csv, .md, .html and .tex into the study's results folder.
+def write_dtype_table(files: StudyFiles) -> None:
+    """Write `dtype` as .csv, .md, .html and .tex into the study's results folder.
 
     Raises:
-        InputError: the study asks for no precisions, or a file is missing, broken or of other
+        InputError: the study asks for no dtypes, or a file is missing, broken or of other
             annotations, boxes or protocols.
     """
     table = AnalysisTable("Precision", FOOTNOTES)
-    for _, models in reports_by_setting(files, Analysis.PRECISION, PrecisionReport):
+    for _, models in reports_by_setting(files, Analysis.DTYPES, DtypeReport):
         rows = [row for reports in models for row in _rows(reports)]
         table.rows += [_columns(row) for row in rows]
-        table.sections.append(precision_section(rows))
-    table.write(files, Analysis.PRECISION)
+        table.sections.append(dtype_section(rows))
+    table.write(files, Analysis.DTYPES)
 
 
-def precision_section(rows: Sequence[PrecisionRow]) -> Section:
+def dtype_section(rows: Sequence[DtypeRow]) -> Section:
     """A row a model and arithmetic, of one place."""
     cells = tuple(
         (
             row.report.title,
-            row.precision,
+            row.dtype,
             number(row.exact_ap, 2),
             number(row.ap, 2),
             words_of(row.difference, 2, 100, signed=True),
@@ -117,7 +117,7 @@ def precision_section(rows: Sequence[PrecisionRow]) -> Section:
     return Section(f"{place_words(first)}: cheaper arithmetic", note, columns, cells)
 
 
-def _columns(row: PrecisionRow) -> dict[str, object]:
+def _columns(row: DtypeRow) -> dict[str, object]:
     difference = row.difference
     ends = (difference.value, difference.low, difference.high)
     points = (None if end is None else 100 * end for end in ends)
@@ -127,7 +127,7 @@ def _columns(row: PrecisionRow) -> dict[str, object]:
         "images": row.report.images,
         "persons": row.report.persons,
         "device": _device(row),
-        "precision": row.precision,
+        "dtype": row.dtype,
         "AP_fp32": row.exact_ap,
         "AP": row.ap,
         **dict(zip(("difference", "difference_low", "difference_high"), points, strict=True)),
@@ -137,13 +137,13 @@ def _columns(row: PrecisionRow) -> dict[str, object]:
     }
 
 
-def _device(row: PrecisionRow) -> str:
+def _device(row: DtypeRow) -> str:
     """The accelerators of all seeds, or the processors where there was none."""
     machines = (report.machine for report, _ in row.seeds)
     names = (machine["cpu"] if machine["device"] == "cpu" else machine["device"] for machine in machines)
     return ", ".join(dict.fromkeys(names))
 
 
-def _rows(reports: Sequence[PrecisionReport]) -> Iterator[PrecisionRow]:
+def _rows(reports: Sequence[DtypeReport]) -> Iterator[DtypeRow]:
     for index, _ in enumerate(reports[0].results):
-        yield PrecisionRow([(report, report.results[index]) for report in reports])
+        yield DtypeRow([(report, report.results[index]) for report in reports])

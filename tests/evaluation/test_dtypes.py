@@ -11,10 +11,10 @@ from tests.pose_models import pose_model
 from tests.results_folder import write_inputs
 from tests.small_variants import small_variant
 from transpose.config.dataset import Dataset
-from transpose.config.precision import Precisions
+from transpose.config.dtypes import Dtypes
 from transpose.config.recipe import Recipe
 from transpose.config.study import Analysis, Protocol
-from transpose.config.training import Precision, Training
+from transpose.config.training import Dtype, Training
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.data.image_source import image_source_of
@@ -22,9 +22,9 @@ from transpose.data.loader import EvaluationCrops
 from transpose.device import DeviceContext
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput
+from transpose.evaluation.dtypes import predict_in_each, write_dtypes
 from transpose.evaluation.oks import evaluate_keypoints
-from transpose.evaluation.precision import predict_in_each, write_precisions
-from transpose.evaluation.side_records import PrecisionReport
+from transpose.evaluation.side_records import DtypeReport
 from transpose.files import read_json, write_json
 from transpose.inference.poses import PoseResults
 from transpose.models.initialise import initialise
@@ -35,10 +35,10 @@ from transpose.pose_model import PoseModel
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind
 
-RECIPE = Recipe(name="small", variant=small_variant("resnet"), training=Training(device="cpu", precision="bf16"))
+RECIPE = Recipe(name="small", variant=small_variant("resnet"), training=Training(device="cpu", dtype="bf16"))
 PROTOCOL = Protocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0)
-CONTEXTS: dict[Precision, DeviceContext] = {
-    precision: DeviceContext(torch.device("cpu"), precision, 1) for precision in ("fp32", "bf16")
+CONTEXTS: dict[Dtype, DeviceContext] = {
+    dtype: DeviceContext(torch.device("cpu"), dtype, 1) for dtype in ("fp32", "bf16")
 }
 
 
@@ -70,9 +70,8 @@ class OnePixelOff(nn.Module):
 def test_a_shift_is_counted_and_measured_in_the_image(known: CocoAnnotations, boxes: PersonBoxes) -> None:
     crops = EvaluationCrops(boxes, known, image_source_of(known.source), RECIPE.variant.input_size)
     protocol = PROTOCOL.model_copy(update={"decoder": "argmax", "flip_test": False})
-    models: dict[Precision, PoseModel] = {
-        precision: pose_model(OnePixelOff(), protocol, RECIPE, context=context)
-        for precision, context in CONTEXTS.items()
+    models: dict[Dtype, PoseModel] = {
+        dtype: pose_model(OnePixelOff(), protocol, RECIPE, context=context) for dtype, context in CONTEXTS.items()
     }
     found = predict_in_each(models, crops.batches(3))
     np.testing.assert_array_equal(found["bf16"].peaks, found["fp32"].peaks + 1)
@@ -88,10 +87,10 @@ def inputs(tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path) -> AnalysisIn
     return inputs_of(tiny_dataset, boxes, tmp_path)
 
 
-def inputs_of(data: Path, boxes: PersonBoxes, folder: Path, *precisions: Precision) -> AnalysisInput:
+def inputs_of(data: Path, boxes: PersonBoxes, folder: Path, *dtypes: Dtype) -> AnalysisInput:
     source = {"kind": "folder", "folders": {"val": str(data)}}
     dataset = {"title": "tiny", "source": source, "boxes": {"ground_truth": {"kind": "ground_truth"}}}
-    settings = {RecordKind.PRECISIONS: Precisions(precisions=precisions or ("bf16",))}
+    settings = {RecordKind.DTYPES: Dtypes(dtypes=dtypes or ("bf16",))}
     inputs = write_inputs(
         folder,
         RECIPE,
@@ -106,7 +105,7 @@ def inputs_of(data: Path, boxes: PersonBoxes, folder: Path, *precisions: Precisi
 
 
 def report_of(inputs: AnalysisInput) -> Path:
-    return inputs.layout.analysis(Analysis.PRECISION, inputs.run, inputs.setting)
+    return inputs.layout.analysis(Analysis.DTYPES, inputs.run, inputs.setting)
 
 
 def take_for_truth(path: Path, persons: PoseResults) -> CocoAnnotations:
@@ -127,15 +126,15 @@ def test_both_sides_are_the_ordinary_evaluations(
 ) -> None:
     exact = pose_model(network(), PROTOCOL, RECIPE).predict_boxes(boxes, known, suppress=False)
     known = take_for_truth(inputs.annotations_file, exact)
-    write_precisions(inputs)
-    report = PrecisionReport.model_validate(read_json(report_of(inputs)))
+    write_dtypes(inputs)
+    report = DtypeReport.model_validate(read_json(report_of(inputs)))
     figures = {}
-    for precision, context in CONTEXTS.items():
+    for dtype, context in CONTEXTS.items():
         persons = pose_model(network(), PROTOCOL, RECIPE, context=context).predict_boxes(boxes, known)
-        figures[precision] = evaluate_keypoints(known, persons, COCO_PERSON).statistics
+        figures[dtype] = evaluate_keypoints(known, persons, COCO_PERSON).statistics
     (result,) = report.results
     assert report.fp32 == figures["fp32"]
-    assert (result.precision, result.metrics) == ("bf16", figures["bf16"])
+    assert (result.dtype, result.metrics) == ("bf16", figures["bf16"])
     assert result.difference == pytest.approx(figures["bf16"]["AP"] - figures["fp32"]["AP"])
     assert result.interval[0] <= result.difference <= result.interval[1]
     assert report.fp32["AP"] == pytest.approx(1)
@@ -147,12 +146,12 @@ def test_both_sides_are_the_ordinary_evaluations(
 def test_without_boxes_nothing_is_compared(tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path) -> None:
     inputs = inputs_of(tiny_dataset, boxes.select(np.zeros(0, dtype=np.int64)), tmp_path)
     with pytest.raises(InputError, match="no box to predict a person in"):
-        write_precisions(inputs)
+        write_dtypes(inputs)
     assert not report_of(inputs).exists()
 
 
 def test_arithmetic_that_the_device_lacks_is_told_first(tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path) -> None:
     inputs = inputs_of(tiny_dataset, boxes, tmp_path, "bf16", "fp16")
     with pytest.raises(InputError, match="fp16: needs CUDA, and this runs on cpu"):
-        write_precisions(inputs)
+        write_dtypes(inputs)
     assert not report_of(inputs).exists()
