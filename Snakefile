@@ -25,7 +25,7 @@ include: "workflow/rules/attention_maps.smk"
 include: "workflow/rules/cost.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/track.smk"
-include: "workflow/rules/estimate.smk"
+include: "workflow/rules/forecast.smk"
 
 
 rule all:

@@ -9,7 +9,7 @@ from transpose.study.plan import Plan
 CONFIG = Path(__file__).parents[1] / "config"
 
 
-def with_detector(demo: dict[str, Any], path: Path, **estimate: object) -> Plan:
+def with_detector(demo: dict[str, Any], path: Path, **forecast: object) -> Plan:
     """A plan with one folder data set, whose one box source is a detection file."""
     dataset = {
         "title": "own",
@@ -22,5 +22,5 @@ def with_detector(demo: dict[str, Any], path: Path, **estimate: object) -> Plan:
     (folder / "variants").symlink_to(CONFIG / "variants")
     split = {"dataset": "own", "split": "val"}
     places = {"train": split, "validation": split, "evaluations": [{**split, "boxes": ["detector"]}]}
-    places |= {"protocol_ablation": None, "resolutions": None, "dtypes": None, "attention": None}
-    return Plan.of_config(demo | places | {"estimate": estimate}, folder)
+    places |= {"protocol_ablation": None, "resolutions": None, "dtypes": None, "attention_analysis": None}
+    return Plan.of_config(demo | places | {"forecast": forecast}, folder)

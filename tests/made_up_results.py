@@ -5,7 +5,7 @@ from pathlib import Path
 from transpose.config.dataset import BoxKind, Dataset
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol, Study
+from transpose.config.study import EvalProtocol, Study
 from transpose.cost import CostReport, Operations, Parameters
 from transpose.data.box_counts import AnnotatedPersons, BoxCounts
 from transpose.evaluation.box_ap import BoxReport
@@ -50,7 +50,7 @@ def result_row(
     images: int = 5000,
     persons: int = 6352,
     seeds_planned: int | None = None,
-    protocol: Protocol | None = None,
+    protocol: EvalProtocol | None = None,
     input_size: tuple[int, int] = (256, 192),
     reproduces: str | None = "same",
     notes: tuple[str, ...] = (),
@@ -62,7 +62,7 @@ def result_row(
         split=split,
         boxes=boxes,
         box_kind=box_kind,
-        protocol=protocol or Protocol(),
+        protocol=protocol or EvalProtocol(),
     )
     evaluations = tuple(
         EvaluationRecord(
@@ -104,7 +104,7 @@ def demo_rows() -> list[ResultRow]:
     variants = {
         "r_sine": ("R small, sine", (0.561, 0.552, 0.568), 0.84e6, 0.28e9),
         "r_learnable": ("R small, learnable", (0.548, 0.541, 0.557), 0.84e6, 0.28e9),
-        "r_none": ("R small, no position", (0.502, 0.511, 0.496), 0.82e6, 0.28e9),
+        "r_no_position": ("R small, no position", (0.502, 0.511, 0.496), 0.82e6, 0.28e9),
         "r_no_encoder": ("R small, no encoder", (0.431, 0.442, 0.425), 0.76e6, 0.258e9),
         "h_sine": ("H small, sine", (0.583, 0.575), 0.35e6, 0.147e9),
         "h_wide": ("H small, wide", (), 0.62e6, 0.31e9),

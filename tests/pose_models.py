@@ -7,7 +7,7 @@ import torch
 
 from tests.run_records import SMALL
 from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.device import DeviceContext
 from transpose.pose_model import PoseModel
 from transpose.skeleton import COCO_PERSON, Skeleton
@@ -17,11 +17,11 @@ CPU = DeviceContext(torch.device("cpu"), "fp32", 1)
 
 def pose_model(
     network: Any,
-    protocol: Protocol,
+    protocol: EvalProtocol,
     recipe: Recipe = SMALL,
     skeleton: Skeleton = COCO_PERSON,
     context: DeviceContext = CPU,
     weights: Path = Path("run/weights"),
 ) -> PoseModel:
     """A pose model whose network is anything from images [B, 3, H, W] to heatmaps; crops load in this process."""
-    return PoseModel(network, recipe.loading_with(workers=0), skeleton, protocol, context, weights)
+    return PoseModel(network, recipe.with_loader_settings(workers=0), skeleton, protocol, context, weights)

@@ -8,7 +8,7 @@ from transpose.config.base import Settings
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
-from transpose.config.study import EvalSetting, Protocol
+from transpose.config.study import EvalProtocol, EvalSetting
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes, write_boxes
 from transpose.data.coco import load_annotations
 from transpose.evaluation.analysis_input import AnalysisInput
@@ -24,7 +24,7 @@ def write_inputs(
     recipe: Recipe,
     dataset: Dataset,
     annotations: Path,
-    protocol: Protocol,
+    protocol: EvalProtocol,
     settings: Mapping[RecordKind, Settings] | None = None,
     bootstrap: Bootstrap | None = None,
     boxes: PersonBoxes | None = None,

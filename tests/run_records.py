@@ -6,7 +6,7 @@ from typing import Any
 from tests.small_variants import small_variant
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
 from transpose.files import write_json
 from transpose.skeleton import COCO_PERSON
@@ -21,7 +21,7 @@ def run_record(recipe: Recipe = SMALL, **changes: Any) -> RunRecord:
         "seed": 0,
         "skeleton": COCO_PERSON,
         "evaluation": "oks",
-        "protocol": Protocol(batch_size=4),
+        "protocol": EvalProtocol(batch_size=4),
         "initialisation": "from scratch",
         "parameters": 1234,
         "trainable_parameters": 1200,

@@ -239,7 +239,7 @@ def test_mpii_is_converted_or_refused_in_one_line(tmp_path: Path) -> None:
 def test_a_study_is_planned_without_running_it(tmp_path: Path) -> None:
     done = transpose("plan", "config/config.yaml")
     assert done.returncode == 0, done.stderr
-    assert "Estimate of the whole study 'demo', 5 trainings" in done.stdout
+    assert "Forecast of the whole study 'demo', 5 trainings" in done.stdout
     assert_one_line(transpose("plan", tmp_path / "mine.yaml"), "mine.yaml", "no such file")
 
 
@@ -260,7 +260,7 @@ def test_any_image_is_explained_or_refused_in_one_line(recipe: Path, tiny_datase
     done = transpose("explain", image, *options, "--box", "20,15,50,90", "--box", "90,30,40,70")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("left_wrist") == 2
-    assert {path.name for path in output.iterdir()} == {"explorer.html", "figures", "persons.json"}
+    assert {path.name for path in output.iterdir()} == {"viewer.html", "figures", "persons.json"}
 
 
 class TestPredict:

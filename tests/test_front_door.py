@@ -10,7 +10,7 @@ import transpose
 from tests.run_records import SMALL, write_run
 from tests.small_variants import small_variant
 from transpose import model_sources
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.config.weights import ReleasedWeights
 from transpose.data.photographs import photographs_folder
 from transpose.errors import InputError
@@ -67,12 +67,12 @@ class TestSources:
 
     @pytest.mark.parametrize("source", ["run", "run/run.json", Path("run")])
     def test_a_run(self, source: Path | str) -> None:
-        assert transpose.load(source).protocol == Protocol(batch_size=4)
+        assert transpose.load(source).protocol == EvalProtocol(batch_size=4)
 
     @pytest.mark.parametrize("variant", ["small", "config/variants/small.yaml"])
     def test_weights_with_a_variant_predict_by_the_official_protocol(self, variant: str) -> None:
         model = transpose.load("run/weights.safetensors", variant=variant)
-        assert (model.skeleton, model.protocol, model.recipe.name) == (COCO_PERSON, Protocol(), "small")
+        assert (model.skeleton, model.protocol, model.recipe.name) == (COCO_PERSON, EvalProtocol(), "small")
 
     def test_a_released_checkpoint_is_fetched_once(self, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         asked: list[Path] = []
@@ -85,7 +85,7 @@ class TestSources:
         monkeypatch.setattr(model_sources, "download_released", download)
         for _ in range(2):
             model = transpose.load("tp_small")
-            assert (model.recipe.name, model.protocol) == ("small", Protocol())
+            assert (model.recipe.name, model.protocol) == ("small", EvalProtocol())
         assert asked == [Path("resources/weights/tp_small.pth"), Path("config/pins/tp_small.json")]
 
     @pytest.mark.parametrize(

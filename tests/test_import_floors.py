@@ -36,7 +36,7 @@ FLOORS = {
     "attention": 8,  # over evaluation: ablations end in AP
     "evaluation": 7,
     "cost": 6,
-    "estimate": 6,  # over data, whose files it counts; no model and no torch, so that a dry run can afford it
+    "forecast": 6,  # over data, whose files it counts; no model and no torch, so that a dry run can afford it
     "training": 8,  # over evaluation, since it validates as it goes
     "reporting": 9,
     "tracking": 9,

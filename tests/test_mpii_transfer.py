@@ -11,7 +11,7 @@ from tests.training.test_run import Watcher
 from transpose.config.base import read_yaml
 from transpose.config.load import load_dataset, load_variant, read_record
 from transpose.config.recipe import Recipe
-from transpose.config.study import EvalSetting, Protocol
+from transpose.config.study import EvalProtocol, EvalSetting
 from transpose.config.training import Training
 from transpose.data.boxes import ground_truth_boxes, write_boxes
 from transpose.data.mpii import convert_mpii
@@ -33,7 +33,7 @@ from transpose.training.run import train_variant
 
 CONFIG = Path(__file__).parents[1] / "config"
 DATASET = load_dataset("mpii", CONFIG / "datasets")
-PROTOCOL = Protocol(batch_size=4, blur_kernel=3)
+PROTOCOL = EvalProtocol(batch_size=4, blur_kernel=3)
 STUDY = {
     "name": "toy_mpii",
     "variants": ["small"],

@@ -13,7 +13,7 @@ from tests.results_folder import write_inputs
 from tests.run_records import SMALL, write_run
 from tests.small_variants import small_variant
 from transpose.config.dataset import Dataset
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.data.boxes import PersonBoxes
 from transpose.data.crops import normalise
 from transpose.data.images import read_image
@@ -59,7 +59,7 @@ def batches(order, size=2):
 
 
 def test_order_and_size_of_batches_do_not_matter():
-    model = pose_model(peaks, Protocol())
+    model = pose_model(peaks, EvalProtocol())
     expected = model.predict_keypoints(batches(np.arange(5), size=5))
     shuffled = model.predict_keypoints(batches(np.array([3, 0, 4, 2, 1])))
     np.testing.assert_allclose(shuffled.keypoints_xy, expected.keypoints_xy, atol=1e-4)
@@ -70,7 +70,7 @@ def test_order_and_size_of_batches_do_not_matter():
 
 @pytest.mark.parametrize(("decoder", "tolerance"), [("dark", 0.6), ("argmax", 1.0)])
 def test_keypoints_land_on_the_discs(decoder, tolerance):
-    protocol = Protocol(decoder=decoder, blur_kernel=5, flip_test=False)
+    protocol = EvalProtocol(decoder=decoder, blur_kernel=5, flip_test=False)
     predictions = pose_model(peaks, protocol).predict_keypoints(batches(np.arange(5)))
     _, centres = crops()
     batch = next(batches(np.arange(5), size=5))
@@ -87,8 +87,8 @@ def test_the_flip_test_is_the_protocols_choice():
         heatmaps[..., 6:] = 0
         return heatmaps
 
-    plain = pose_model(left_half, Protocol(flip_test=False)).predict_heatmaps(images)
-    both = pose_model(left_half, Protocol()).predict_heatmaps(images)
+    plain = pose_model(left_half, EvalProtocol(flip_test=False)).predict_heatmaps(images)
+    both = pose_model(left_half, EvalProtocol()).predict_heatmaps(images)
     torch.testing.assert_close(plain, left_half(normalise(images)))
     torch.testing.assert_close(both, peaks(normalise(images)) / 2)
 
@@ -100,16 +100,16 @@ def test_bf16_is_nearly_fp32():
         return torch.nn.functional.conv2d(batch, weights, stride=4)
 
     images, _ = crops()
-    exact = pose_model(model, Protocol()).predict_heatmaps(images)
+    exact = pose_model(model, EvalProtocol()).predict_heatmaps(images)
     bf16 = DeviceContext(torch.device("cpu"), "bf16", 1)
-    rough = pose_model(model, Protocol(), context=bf16).predict_heatmaps(images)
+    rough = pose_model(model, EvalProtocol(), context=bf16).predict_heatmaps(images)
     assert rough.dtype == torch.float32
     assert not torch.equal(rough, exact)
     torch.testing.assert_close(rough, exact, atol=0.03, rtol=0.03)
 
 
 def test_a_diverged_model_is_the_fault_of_its_weights():
-    diverged = pose_model(lambda images: peaks(images) * torch.nan, Protocol())
+    diverged = pose_model(lambda images: peaks(images) * torch.nan, EvalProtocol())
     words = "run/weights: the model's heatmaps are not finite; training has diverged"
     with pytest.raises(InputError, match=words):
         diverged.predict_heatmaps(crops()[0])
@@ -118,14 +118,14 @@ def test_a_diverged_model_is_the_fault_of_its_weights():
 
 
 def test_no_boxes_no_predictions():
-    predictions = pose_model(peaks, Protocol()).predict_keypoints([])
+    predictions = pose_model(peaks, EvalProtocol()).predict_keypoints([])
     assert predictions.keypoints_xy.shape == (0, 17, 2)
     boxes = PersonBoxes(np.zeros(0, dtype=np.int64), np.zeros((0, 4)), np.zeros(0), np.zeros(0, dtype=np.int64))
-    assert len(finish_predictions(predictions, boxes, Protocol(), COCO_PERSON)) == 0
+    assert len(finish_predictions(predictions, boxes, EvalProtocol(), COCO_PERSON)) == 0
 
 
-RECIPE = SMALL.loading_with(workers=0)
-PROTOCOL = Protocol(batch_size=2, blur_kernel=3, keypoint_threshold=0.0)
+RECIPE = SMALL.with_loader_settings(workers=0)
+PROTOCOL = EvalProtocol(batch_size=2, blur_kernel=3, keypoint_threshold=0.0)
 
 
 @pytest.fixture

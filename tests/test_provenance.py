@@ -20,7 +20,7 @@ ENTRIES = sorted({TRAINING, *(f"transpose.{name}" for name in re.findall(r'code_
 PREDICTION, EVALUATION = "transpose.evaluation.prediction_file", "transpose.evaluation.report"
 BOXES, RENDERING = "transpose.data.box_sources", "transpose.data.synthetic.dataset"
 SUBMISSION = "transpose.evaluation.submission"
-TABLES, EXPLORER = "transpose.reporting.study", "transpose.reporting.explored_models"
+TABLES, EXPLORER = "transpose.reporting.study", "transpose.reporting.viewer_models"
 
 
 class Copy:
@@ -182,9 +182,9 @@ def test_other_prose_and_layout_are_noticed_by_nothing(copy: Copy) -> None:
     ("name", "by", "not_by"),
     [
         ("reporting/templates/tables.html", {TABLES, "transpose.reporting.dtypes"}, {EXPLORER, TRAINING}),
-        ("reporting/templates/explorer.html", {EXPLORER}, {TABLES, TRAINING}),
-        ("reporting/templates/explorer.js", {EXPLORER}, {TABLES, TRAINING}),
-        ("reporting/templates/explorer.css", {EXPLORER}, {TABLES, TRAINING}),
+        ("reporting/templates/viewer.html", {EXPLORER}, {TABLES, TRAINING}),
+        ("reporting/templates/viewer.js", {EXPLORER}, {TABLES, TRAINING}),
+        ("reporting/templates/viewer.css", {EXPLORER}, {TABLES, TRAINING}),
         ("data/synthetic/body.npz", {RENDERING}, {TABLES, EXPLORER, TRAINING, PREDICTION}),
     ],
 )

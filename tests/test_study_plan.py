@@ -20,7 +20,7 @@ from transpose.study.layout import RecordKind, ResultsLayout, RunId
 from transpose.study.plan import Plan
 
 CONFIG = Path(__file__).parents[1] / "config"
-NO_SIDE_STUDIES = {"protocol_ablation": None, "resolutions": None, "dtypes": None, "attention": None}
+NO_SIDE_STUDIES = {"protocol_ablation": None, "resolutions": None, "dtypes": None, "attention_analysis": None}
 
 
 @dataclass
@@ -48,19 +48,19 @@ def test_a_variant_without_encoder_has_nothing_to_explain(demo: dict[str, Any]) 
     plan = Plan.of_config(demo, CONFIG)
     assert plan.evaluation.attention_maps_of(RunId("r_no_encoder", 0)) == []
     assert len(plan.evaluation.attention_maps_of(RunId("r_sine", 0))) == len(demo["evaluations"])
-    assert RunId("r_sine", 0) in plan.evaluation.explored_runs()
-    assert RunId("r_no_encoder", 0) not in plan.evaluation.explored_runs()
+    assert RunId("r_sine", 0) in plan.evaluation.viewer_runs()
+    assert RunId("r_no_encoder", 0) not in plan.evaluation.viewer_runs()
 
 
 def test_every_evaluated_split_has_one_explorer_of_the_first_seeds(demo: dict[str, Any]) -> None:
     plan = Plan.of_config(demo | {"seeds": 2, "evaluations": [*demo["evaluations"], demo["evaluations"][0]]}, CONFIG)
-    assert plan.evaluation.explorers() == [
-        Path("results/explorer/synthetic_val.html"),
-        Path("results/explorer/photographs_val.html"),
+    assert plan.evaluation.viewers() == [
+        Path("results/viewer/synthetic_val.html"),
+        Path("results/viewer/photographs_val.html"),
     ]
-    assert len(plan.evaluation.explored_runs()) == len(demo["variants"]) - 1
+    assert len(plan.evaluation.viewer_runs()) == len(demo["variants"]) - 1
     alone = NO_SIDE_STUDIES | {"variants": ["r_no_encoder"], "ablations": [], "overrides": {}}
-    assert Plan.of_config(demo | alone, CONFIG).evaluation.explorers() == []
+    assert Plan.of_config(demo | alone, CONFIG).evaluation.viewers() == []
 
 
 def test_records_depend_on_values_and_not_on_the_order_of_keys(demo: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ def test_a_changed_training_key_changes_only_recipes(demo: dict[str, Any]) -> No
     first, second = (Plan.of_config(values, CONFIG) for values in (demo, changed))
     assert record_digests(first) != record_digests(second)
     assert first.digest(RecordKind.RECIPE, "r_sine") != second.digest(RecordKind.RECIPE, "r_sine")
-    assert first.digest(RecordKind.RECIPE, "r_none") == second.digest(RecordKind.RECIPE, "r_none")
+    assert first.digest(RecordKind.RECIPE, "r_no_position") == second.digest(RecordKind.RECIPE, "r_no_position")
     assert first.digest(RecordKind.PROTOCOL) == second.digest(RecordKind.PROTOCOL)
 
 
@@ -88,8 +88,8 @@ def test_written_records_read_back_as_what_they_were_made_of(demo: dict[str, Any
     plan, layout = Plan.of_config(demo, CONFIG), ResultsLayout(tmp_path)
     plan.write_records(layout)
     files = StudyFiles.read(layout)
-    # What an estimate assumes is in no record.
-    assert files.study == plan.study.model_copy(update={"estimate": Study.model_fields["estimate"].default})
+    # What an forecast assumes is in no record.
+    assert files.study == plan.study.model_copy(update={"forecast": Study.model_fields["forecast"].default})
     assert files.datasets == plan.datasets
     assert {name: recipe.variant for name, recipe in files.recipes.items()} == {
         name: recipe.variant for name, recipe in plan.recipes.items()
@@ -112,7 +112,7 @@ def test_a_box_source_more_changes_the_digest_of_no_other(demo: dict[str, Any]) 
 def test_threads_are_those_of_all_processes_of_a_variants_training(demo: dict[str, Any]) -> None:
     plan = Plan.of_config(demo | {"overrides": {"r_sine": {"gpus": 4, "threads": 3}}}, CONFIG)
     assert plan.training.threads("r_sine") == 12
-    assert plan.training.threads("r_none") == demo["training"].get("threads", 1)
+    assert plan.training.threads("r_no_position") == demo["training"].get("threads", 1)
 
 
 def test_photographs_are_read_where_they_ship(demo: dict[str, Any]) -> None:
@@ -228,15 +228,15 @@ def test_measures_of_attention_that_cannot_be_made_are_refused(
     demo: dict[str, Any], change: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InputError, match=re.escape(words)):
-        Plan.of_config(demo | {"attention": demo["attention"] | change}, CONFIG)
+        Plan.of_config(demo | {"attention": demo["attention_analysis"] | change}, CONFIG)
 
 
 def test_every_measure_of_attention_has_a_file_for_each_variant(demo: dict[str, Any]) -> None:
     plan = Plan.of_config(demo, CONFIG)
     files = plan.evaluation.reports(Analysis.FAITHFULNESS)
-    assert len(files) == len(demo["attention"]["variants"])
+    assert len(files) == len(demo["attention_analysis"]["variants"])
     assert Path("results/faithfulness/h_sine/seed0/synthetic/val/ground_truth.json") in files
-    assert Plan.of_config(demo | {"attention": None}, CONFIG).evaluation.reports(Analysis.FAITHFULNESS) == []
+    assert Plan.of_config(demo | {"attention_analysis": None}, CONFIG).evaluation.reports(Analysis.FAITHFULNESS) == []
 
 
 @pytest.mark.parametrize("values", [None, [], "study", 3])

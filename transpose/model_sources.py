@@ -5,7 +5,7 @@ from pathlib import Path
 
 from transpose.config.load import load_any_variant, load_variant
 from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
 from transpose.config.weights import load_weights_table
 from transpose.errors import InputError
@@ -65,7 +65,7 @@ def _released(name: str) -> PoseModel:
 
 
 def _official(recipe: Recipe, weights: Path) -> PoseModel:
-    return PoseModel.from_weights(recipe, weights, COCO_PERSON, Protocol())
+    return PoseModel.from_weights(recipe, weights, COCO_PERSON, EvalProtocol())
 
 
 def _variant_of(variant: Path | str) -> Recipe:

@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from transpose.attention.maps.capture import capture
-from transpose.attention.maps.dependency import Explanation, encoder_of, explain_persons
+from transpose.attention.maps.dependency import AttentionAreas, encoder_of, explain_persons
 from transpose.attention.maps.grid import Grid
 from transpose.attention.maps.stored import PersonAreas, person_areas
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.config.training import Dtype
 from transpose.config.variant import Variant
 from transpose.data.box_crops import boxes_in_image, crop_boxes
@@ -80,7 +80,7 @@ class PoseModel:
     """In evaluation mode."""
     recipe: Recipe
     skeleton: Skeleton
-    protocol: Protocol
+    protocol: EvalProtocol
     context: DeviceContext
     weights: Path
     """File of the weights, or the folder of a training in progress: named where heatmaps are not finite."""
@@ -102,7 +102,7 @@ class PoseModel:
         recipe: Recipe,
         weights: Path,
         skeleton: Skeleton,
-        protocol: Protocol,
+        protocol: EvalProtocol,
         dtype: Dtype | None = None,
         compiled: bool | None = None,
     ) -> "PoseModel":
@@ -291,7 +291,7 @@ class PoseModel:
         points, scores = decode_heatmaps(torch.cat(heatmaps).numpy(), self.protocol)
         return CropKeypoints(rescale_points(points, self.grid.heatmap_size, self.grid.input_size), scores)
 
-    def explain(self, crops: Tensor, points_xy: np.ndarray, mirrored: bool = False) -> Explanation:
+    def explain(self, crops: Tensor, points_xy: np.ndarray, mirrored: bool = False) -> AttentionAreas:
         """Areas of keypoints [P, K, 2], crop pixels, in all layers of one pass over crops; see `explain_persons`."""
         images = normalise(crops.to(self.context.device))
         return explain_persons(self.network, self.variant, images, points_xy, mirrored=mirrored)

@@ -14,7 +14,7 @@ TRAINING = "transpose.training.run"
 
 PLUMBING = frozenset(
     {
-        "transpose.config.estimate",  # what `transpose plan` assumes of a machine
+        "transpose.config.forecast",  # what `transpose plan` assumes of a machine
         "transpose.disk",  # which errors are the disk's
         "transpose.errors",  # how bad input is shown
         "transpose.files",  # files that appear whole or not at all, and their digests

@@ -16,7 +16,7 @@ from tests.small_variants import small_variant
 from transpose.attention.maps.grid import Grid
 from transpose.attention.persons import GroundTruth
 from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
 from transpose.data.crops import IMAGENET_MEAN, IMAGENET_STD
 from transpose.models.encoder import EncoderLayer, TransformerEncoder
@@ -76,7 +76,7 @@ def planted_model(heads: int = 1) -> TransPose:
     return TransPose(backbone, nn.Identity(), encoder, None, GRID.size, nn.Identity(), final_layer).eval()
 
 
-def planted_pose_model(protocol: Protocol, network: TransPose | None = None) -> PoseModel:
+def planted_pose_model(protocol: EvalProtocol, network: TransPose | None = None) -> PoseModel:
     """The planted model, or another network, as predictions and measures take it."""
     return pose_model(network or planted_model(), protocol, RECIPE, SKELETON)
 

@@ -27,7 +27,7 @@ from transpose.config.attention import AttentionMeasures
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
-from transpose.config.study import Analysis, Protocol
+from transpose.config.study import Analysis, EvalProtocol
 from transpose.config.training import Training
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, ImageTable, PersonInstances
@@ -49,7 +49,7 @@ from transpose.study.layout import RecordKind
 
 CPU = DeviceContext(torch.device("cpu"), "fp32", 1)
 BOOTSTRAP = Bootstrap(samples=50, seed=0)
-PLAIN = Protocol(decoder="argmax", flip_test=False)
+PLAIN = EvalProtocol(decoder="argmax", flip_test=False)
 PERSONS = 4
 
 
@@ -143,13 +143,13 @@ def network(recipe: Recipe = RECIPE) -> TransPose:
     return made.eval()
 
 
-PROTOCOL = Protocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0)
+PROTOCOL = EvalProtocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0)
 
 
-def inputs_of(data: Path, folder: Path, recipe: Recipe = RECIPE, protocol: Protocol = PROTOCOL) -> AnalysisInput:
+def inputs_of(data: Path, folder: Path, recipe: Recipe = RECIPE, protocol: EvalProtocol = PROTOCOL) -> AnalysisInput:
     source = {"kind": "folder", "folders": {"val": str(data)}}
     dataset = {"title": "tiny", "source": source, "boxes": {"ground_truth": {"kind": "ground_truth"}}}
-    settings = {RecordKind.ATTENTION: AttentionMeasures(seed=3)}
+    settings = {RecordKind.ATTENTION_ANALYSIS: AttentionMeasures(seed=3)}
     inputs = write_inputs(
         folder, recipe, Dataset.model_validate(dataset), data / "annotations.json", protocol, settings, BOOTSTRAP
     )

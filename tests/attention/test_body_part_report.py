@@ -14,7 +14,7 @@ from transpose.attention.records import BodyPartReport
 from transpose.config.attention import AttentionMeasures
 from transpose.config.dataset import Dataset, SyntheticSource
 from transpose.config.recipe import Recipe
-from transpose.config.study import Analysis, Protocol
+from transpose.config.study import Analysis, EvalProtocol
 from transpose.config.training import Training
 from transpose.data.part_labels import write_part_labels
 from transpose.data.synthetic.dataset import synthesise
@@ -55,8 +55,8 @@ def inputs_of(folder: Path, tmp_path: Path) -> AnalysisInput:
         RECIPE,
         Dataset.model_validate(dataset),
         folder / "annotations.json",
-        Protocol(batch_size=3, blur_kernel=3),
-        {RecordKind.ATTENTION: AttentionMeasures(knockout_persons=3)},
+        EvalProtocol(batch_size=3, blur_kernel=3),
+        {RecordKind.ATTENTION_ANALYSIS: AttentionMeasures(knockout_persons=3)},
     )
     model = build_model(RECIPE.variant, len(COCO_PERSON))
     initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))

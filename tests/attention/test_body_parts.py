@@ -25,11 +25,11 @@ from transpose.attention.body_parts import BodyPartTest, attention_on, heatmaps_
 from transpose.attention.faithfulness import PerturbationResults
 from transpose.attention.keypoint_regions import NeighbourhoodRegions
 from transpose.config.attention import AttentionMeasures
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.data.crops import normalise
 from transpose.evaluation.report import Bootstrap
 
-PROTOCOL = Protocol(decoder="argmax")
+PROTOCOL = EvalProtocol(decoder="argmax")
 BOOTSTRAP = Bootstrap(samples=50, seed=0)
 GROUPS = NeighbourhoodRegions.groups
 REACH = 0.28

@@ -27,11 +27,11 @@ from transpose.attention.knockout import knock_out, most_important
 from transpose.attention.masking import mask_image, mask_last_layer
 from transpose.attention.occlusion import patch_effects, patches
 from transpose.config.attention import AttentionMeasures
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.data.crops import normalise
 from transpose.evaluation.report import Bootstrap
 
-PROTOCOL = Protocol(decoder="argmax")
+PROTOCOL = EvalProtocol(decoder="argmax")
 BOOTSTRAP = Bootstrap(samples=50, seed=0)
 SETTINGS = AttentionMeasures(
     fractions=(0.05, 0.12, 0.3),

@@ -16,7 +16,7 @@ from transpose.attention.statistics_report import write_statistics
 from transpose.config.attention import AttentionMeasures
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
-from transpose.config.study import Analysis, Protocol
+from transpose.config.study import Analysis, EvalProtocol
 from transpose.config.training import Training
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput
@@ -54,8 +54,8 @@ def inputs_of(tiny_dataset: Path, folder: Path, annotations: str = "annotations.
         chosen,
         Dataset.model_validate(dataset),
         tiny_dataset / annotations,
-        Protocol(batch_size=3, blur_kernel=3),
-        {RecordKind.ATTENTION: settings},
+        EvalProtocol(batch_size=3, blur_kernel=3),
+        {RecordKind.ATTENTION_ANALYSIS: settings},
     )
     save_model(chosen, inputs.run_folder.weights)
     return inputs

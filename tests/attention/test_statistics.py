@@ -17,7 +17,7 @@ from tests.attention.planted import (
 from transpose.attention.regions import OTHER, OWN
 from transpose.attention.statistics import MEASURES, AttentionStatistics, Tally, masses, normalised_entropy
 from transpose.attention.statistics_report import differences, matrices, statistics
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.evaluation.report import Bootstrap
 
 BOOTSTRAP = Bootstrap(samples=50, seed=0)
@@ -39,7 +39,7 @@ class PlantedRegions:
 def gather(persons: PlantedPersons) -> Tally:
     some: Any = persons
     regions: Any = PlantedRegions()
-    return AttentionStatistics(planted_pose_model(Protocol(decoder="argmax")), 6 / 24).gather(some, regions)
+    return AttentionStatistics(planted_pose_model(EvalProtocol(decoder="argmax")), 6 / 24).gather(some, regions)
 
 
 def means(tally: Tally, visibility: str = "visible") -> dict[str, float | None]:

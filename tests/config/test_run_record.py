@@ -20,8 +20,8 @@ def test_a_record_reads_back_as_written(tmp_path: Path) -> None:
 
 
 def test_how_images_were_loaded_is_not_recorded(tmp_path: Path) -> None:
-    path = write_run(tmp_path / "run.json", SMALL.loading_with(workers=7, image_cache_gb=2.0))
-    assert read_json(path)["recipe"] == SMALL.deciding_values()
+    path = write_run(tmp_path / "run.json", SMALL.with_loader_settings(workers=7, image_cache_gb=2.0))
+    assert read_json(path)["recipe"] == SMALL.reproducibility_values()
     assert read_record(RunRecord, path).recipe == SMALL
 
 
@@ -47,7 +47,7 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
         ({"training": None}, r"training does not go with the recipe's source 'trained'"),
         ({"session": None}, r"session does not go with the recipe's source 'trained'"),
         ({"released": RELEASED}, r"released does not go with the recipe's source 'trained'"),
-        ({"recipe": OFFICIAL.deciding_values()}, r"training does not go with the recipe's source 'official'"),
+        ({"recipe": OFFICIAL.reproducibility_values()}, r"training does not go with the recipe's source 'official'"),
     ],
 )
 def test_what_does_not_belong_is_refused(tmp_path: Path, changes: dict[str, Any], refusal: str) -> None:

@@ -13,7 +13,7 @@ from tests.small_variants import small_variant
 from transpose.config.dataset import Dataset
 from transpose.config.dtypes import Dtypes
 from transpose.config.recipe import Recipe
-from transpose.config.study import Analysis, Protocol
+from transpose.config.study import Analysis, EvalProtocol
 from transpose.config.training import Dtype, Training
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
@@ -22,9 +22,9 @@ from transpose.data.loader import EvaluationCrops
 from transpose.device import DeviceContext
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput
+from transpose.evaluation.analysis_records import DtypeReport
 from transpose.evaluation.dtypes import predict_in_each, write_dtypes
 from transpose.evaluation.oks import evaluate_keypoints
-from transpose.evaluation.side_records import DtypeReport
 from transpose.files import read_json, write_json
 from transpose.inference.poses import PoseResults
 from transpose.models.initialise import initialise
@@ -36,7 +36,7 @@ from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind
 
 RECIPE = Recipe(name="small", variant=small_variant("resnet"), training=Training(device="cpu", dtype="bf16"))
-PROTOCOL = Protocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0)
+PROTOCOL = EvalProtocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0)
 CONTEXTS: dict[Dtype, DeviceContext] = {
     dtype: DeviceContext(torch.device("cpu"), dtype, 1) for dtype in ("fp32", "bf16")
 }

@@ -10,7 +10,7 @@ import torch
 from tests.formula_weights import fill_by_formula
 from tests.pose_models import pose_model
 from transpose.config.load import load_variant
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
 from transpose.data.image_source import image_source_of, point_to_zip
@@ -37,7 +37,7 @@ def heatmaps_of(model: TransPose, annotation_file: Path, batch_size: int) -> np.
     annotations = load_annotations(annotation_file, COCO_PERSON)
     boxes = ground_truth_boxes(annotations).select(np.arange(PERSONS))
     crops = EvaluationCrops(boxes, annotations, image_source_of(annotation_file), (256, 192))
-    predicting = pose_model(model, Protocol(flip_test=False))
+    predicting = pose_model(model, EvalProtocol(flip_test=False))
     return np.concatenate([predicting.predict_heatmaps(batch.crops).numpy() for batch in crops.batches(batch_size)])
 
 

@@ -13,7 +13,7 @@ from tests.results_folder import write_inputs
 from tests.small_variants import small_variant
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
 from transpose.data.boxes import PersonBoxes, read_boxes, write_boxes
 from transpose.data.coco import load_annotations
@@ -32,7 +32,7 @@ from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind
 
 RECIPE = Recipe(name="small", variant=small_variant("resnet"), training=Training(device="cpu", workers=0))
-PROTOCOL = Protocol(batch_size=3, blur_kernel=3)
+PROTOCOL = EvalProtocol(batch_size=3, blur_kernel=3)
 
 
 class Files:
@@ -46,7 +46,7 @@ class Files:
         self.weights, self.boxes = self.inputs.run_folder.weights, self.inputs.boxes_file
         self.output = self.inputs.predictions_file
 
-    def predict(self, protocol: Protocol = PROTOCOL) -> PoseResults:
+    def predict(self, protocol: EvalProtocol = PROTOCOL) -> PoseResults:
         write_json(self.inputs.layout.record(RecordKind.PROTOCOL), protocol.model_dump(mode="json"))
         # Read every file anew.
         write_predictions(replace(self.inputs))

@@ -13,7 +13,7 @@ from tests.results_folder import write_inputs
 from tests.small_variants import small_variant
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
-from transpose.config.study import Analysis, EvalSetting, Protocol
+from transpose.config.study import Analysis, EvalProtocol, EvalSetting
 from transpose.config.training import Training
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import load_annotations
@@ -22,9 +22,9 @@ from transpose.data.loader import EvaluationCrops
 from transpose.device import DeviceContext
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput
+from transpose.evaluation.analysis_records import ProtocolAblationReport
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.protocol_ablation import combinations, predict_combinations, write_protocol_ablation
-from transpose.evaluation.side_records import ProtocolAblationReport
 from transpose.files import read_json, sha256_of_file
 from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose
@@ -33,7 +33,7 @@ from transpose.models.weights import save_weights
 from transpose.skeleton import COCO_PERSON
 
 RECIPE = Recipe(name="small", variant=small_variant("resnet"), training=Training(device="cpu"))
-PROTOCOL = Protocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0)
+PROTOCOL = EvalProtocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0)
 CPU = DeviceContext(torch.device("cpu"), "fp32", 1)
 
 
@@ -78,7 +78,7 @@ def test_all_combinations_once_and_the_official_one_first():
 
 
 def test_a_studys_own_threshold_is_kept():
-    assert {one.nms_threshold for one in combinations(Protocol(nms_threshold=0.5))} == {0.5, None}
+    assert {one.nms_threshold for one in combinations(EvalProtocol(nms_threshold=0.5))} == {0.5, None}
 
 
 def test_the_network_sees_each_crop_twice(tiny_dataset: Path, boxes: PersonBoxes):

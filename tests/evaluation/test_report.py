@@ -14,7 +14,7 @@ from tests.small_variants import small_variant
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
-from transpose.config.study import EvalSetting, Protocol
+from transpose.config.study import EvalProtocol, EvalSetting
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import load_annotations
 from transpose.errors import InputError
@@ -37,7 +37,7 @@ DATASET = Dataset.model_validate(
     }
 )
 TINY = SMALL.model_copy(update={"name": "tiny", "variant": small_variant("resnet", {"title": "Tiny"})})
-PROTOCOL = Protocol(flip_test=False)
+PROTOCOL = EvalProtocol(flip_test=False)
 
 
 class Files:

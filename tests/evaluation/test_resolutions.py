@@ -11,15 +11,15 @@ from tests.small_variants import small_encoder, small_variant
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import InputSizes
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
 from transpose.data.boxes import read_boxes
 from transpose.data.coco import load_annotations
 from transpose.device import DeviceContext
 from transpose.errors import InputError
+from transpose.evaluation.analysis_records import ResolutionReport
 from transpose.evaluation.resolutions import batch_size_at, write_resolutions
 from transpose.evaluation.results import read_results
-from transpose.evaluation.side_records import ResolutionReport
 from transpose.files import read_json
 from transpose.models.initialise import initialise
 from transpose.models.optimize import optimize_for_inference
@@ -29,7 +29,7 @@ from transpose.models.weights import save_weights
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
-PROTOCOL = Protocol(batch_size=4, blur_kernel=3)
+PROTOCOL = EvalProtocol(batch_size=4, blur_kernel=3)
 TRAINED, LARGER = (32, 24), (48, 40)
 CPU = DeviceContext(torch.device("cpu"), "fp32", 1)
 
@@ -126,7 +126,7 @@ def test_a_size_that_the_stride_does_not_divide_leaves_nothing(files: Files) -> 
 
 
 def test_larger_crops_come_in_smaller_batches() -> None:
-    protocol = Protocol(batch_size=32)
+    protocol = EvalProtocol(batch_size=32)
     assert batch_size_at(protocol, (256, 192), (512, 384)) == 8
     assert batch_size_at(protocol, (256, 192), (128, 96)) == 32
     assert batch_size_at(protocol, (16, 16), (512, 384)) == 1

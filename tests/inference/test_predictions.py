@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.data.boxes import PersonBoxes
 from transpose.inference.predictions import Predictions, finish_predictions
 from transpose.skeleton import COCO_PERSON
@@ -13,7 +13,7 @@ def test_finished_predictions_are_rescored_and_single():
     keypoints = np.repeat(np.array([10.0, 11, 200, 10])[:, None, None], 17, axis=1).repeat(2, axis=2)
     predictions = Predictions(keypoints, np.full((4, 17), 0.5), np.full(4, 1e4))
     boxes = PersonBoxes(np.array([2, 2, 2, 1]), np.zeros((4, 4)), np.array([0.8, 1.0, 0.6, 0.9]), np.full(4, -1))
-    results = finish_predictions(predictions, boxes, Protocol(), COCO_PERSON)
+    results = finish_predictions(predictions, boxes, EvalProtocol(), COCO_PERSON)
     assert results.image_ids.tolist() == [1, 2, 2]
     assert results.scores.tolist() == pytest.approx([0.45, 0.5, 0.3])
     assert results.keypoints[:, 0].tolist() == [[10, 10, 0.5], [11, 11, 0.5], [200, 200, 0.5]]
@@ -22,7 +22,7 @@ def test_finished_predictions_are_rescored_and_single():
 def test_without_suppression_every_box_keeps_its_prediction_and_its_person():
     predictions = Predictions(np.full((3, 17, 2), 10.0), np.full((3, 17), 0.5), np.full(3, 1e4))
     boxes = PersonBoxes(np.array([2, 2, 1]), np.zeros((3, 4)), np.array([0.8, 1.0, 0.9]), np.array([7, 8, 9]))
-    results = finish_predictions(predictions, boxes, Protocol(), COCO_PERSON, suppress=False)
+    results = finish_predictions(predictions, boxes, EvalProtocol(), COCO_PERSON, suppress=False)
     assert results.image_ids.tolist() == [1, 2, 2]
     assert results.annotation_ids is not None
     assert results.annotation_ids.tolist() == [9, 8, 7]
@@ -36,6 +36,6 @@ def test_without_suppression_everybody_stays_in_the_order_of_the_chosen_score(sc
     keypoints = np.repeat(np.array([10.0, 11, 200, 10])[:, None, None], 17, axis=1).repeat(2, axis=2)
     predictions = Predictions(keypoints, np.full((4, 17), 0.5), np.full(4, 1e4))
     boxes = PersonBoxes(np.array([2, 2, 2, 1]), np.zeros((4, 4)), np.array([0.8, 1.0, 0.6, 0.9]), np.full(4, -1))
-    results = finish_predictions(predictions, boxes, Protocol(nms_threshold=None, score=score), COCO_PERSON)
+    results = finish_predictions(predictions, boxes, EvalProtocol(nms_threshold=None, score=score), COCO_PERSON)
     assert results.image_ids.tolist() == [1, 2, 2, 2]
     assert results.scores.tolist() == pytest.approx(expected)

@@ -12,7 +12,7 @@ from torch import nn
 from tests.pose_models import pose_model
 from tests.small_variants import FAMILIES, noise, small_model, small_variant
 from transpose.config.load import load_any_variant
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.config.training import Dtype
 from transpose.data.loader import EvaluationBatch
 from transpose.device import DeviceContext
@@ -141,7 +141,7 @@ def test_a_gpu_replays_a_compiled_network_without_losing_its_last_output(
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     model, protocol = (
         worn_in(build_model(small_variant("resnet"), len(COCO_PERSON))),
-        Protocol(batch_size=2, flip_test=flip_test),
+        EvalProtocol(batch_size=2, flip_test=flip_test),
     )
     crops = torch.randint(0, 256, (6, 32, 24, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     ones = np.ones((2, 2))

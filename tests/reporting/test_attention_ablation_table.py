@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.made_up_results import files_of
-from transpose.config.study import ATTENTION_ANALYSES, Protocol, Study
+from transpose.config.study import ATTENTION_ANALYSES, EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
 from transpose.reporting.attention_ablation import write_attention_ablation_table
@@ -57,7 +57,7 @@ def report(variant: str, seed: int) -> dict[str, Any]:
         "weights_sha256": "a" * 64,
         "annotations_sha256": "c" * 64,
         "boxes_sha256": "e" * 64,
-        "protocol": Protocol().model_dump(),
+        "protocol": EvalProtocol().model_dump(),
         "bootstrap": {"samples": 10, "seed": 0},
         "seed_of_shuffling": 0,
         "images": 4,
@@ -88,7 +88,7 @@ def study(tmp_path: Path) -> Study:
             "train": {"dataset": "synthetic", "split": "train"},
             "validation": {"dataset": "synthetic", "split": "val"},
             "evaluations": EVALUATIONS,
-            "attention": {"variants": variants, "evaluations": EVALUATIONS},
+            "attention_analysis": {"variants": variants, "evaluations": EVALUATIONS},
         }
     )
 

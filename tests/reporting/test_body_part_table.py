@@ -10,7 +10,7 @@ from tests.made_up_results import files_of
 from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES
 from transpose.attention.keypoint_regions import NeighbourhoodRegions
 from transpose.config.attention import AttentionMeasures
-from transpose.config.study import ATTENTION_ANALYSES, Protocol, Study
+from transpose.config.study import ATTENTION_ANALYSES, EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.files import write_json
 from transpose.reporting.body_parts import write_body_part_table
@@ -43,7 +43,7 @@ def report(seed: int) -> dict[str, Any]:
         "annotations_sha256": "c" * 64,
         "boxes_sha256": "e" * 64,
         "settings": AttentionMeasures().model_dump(mode="json"),
-        "protocol": Protocol().model_dump(),
+        "protocol": EvalProtocol().model_dump(),
         "bootstrap": {"samples": 10, "seed": 0},
         "divided_by": "joint_neighbourhoods",
         "persons": 4,
@@ -89,7 +89,7 @@ def study(tmp_path: Path) -> Study:
             "train": {"dataset": "synthetic", "split": "train"},
             "validation": {"dataset": "synthetic", "split": "val"},
             "evaluations": EVALUATIONS,
-            "attention": {"variants": ["r_sine"], "evaluations": EVALUATIONS},
+            "attention_analysis": {"variants": ["r_sine"], "evaluations": EVALUATIONS},
         }
     )
 

@@ -4,7 +4,7 @@ import math
 
 from tests.made_up_results import box_row
 from transpose.reporting.box_table import box_table
-from transpose.reporting.layout import DASH, box_sections
+from transpose.reporting.sections import DASH, box_sections
 
 
 def test_numbers_stay_numbers() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.made_up_results import files_of
-from transpose.config.study import Protocol, Study
+from transpose.config.study import EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
 from transpose.reporting.dtypes import write_dtype_table
@@ -51,7 +51,7 @@ def report(variant: str, seed: int) -> dict:
         "weights_sha256": "a" * 64,
         "annotations_sha256": "c" * 64,
         "boxes_sha256": "e" * 64,
-        "protocol": Protocol().model_dump(),
+        "protocol": EvalProtocol().model_dump(),
         "bootstrap": {"samples": 20, "seed": 0},
         "machine": {"device": "cpu" if seed == 0 else "Some GPU", "cpu": "Some processor"},
         "images": 4,

@@ -1,4 +1,4 @@
-"""Any image explained: keypoints in its own pixels, figures, and an explorer."""
+"""Any image explained: keypoints in its own pixels, figures, and an viewer."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.run_records import write_run
 from tests.small_variants import small_variant
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
-from transpose.config.study import Explanation, Protocol
+from transpose.config.study import AttentionMapSettings, EvalProtocol
 from transpose.config.training import Training
 from transpose.data.coco import load_annotations
 from transpose.errors import InputError
@@ -23,14 +23,14 @@ from transpose.models.initialise import initialise
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
 from transpose.pose_model import PoseModel
+from transpose.reporting.attention_maps import choose_persons, write_attention_maps
 from transpose.reporting.explain_images import explain_images
-from transpose.reporting.explanation import choose_persons, write_explanation
 from transpose.reporting.image_poses import ImagePersons, ImagePoses
 from transpose.reporting.pose_text import render_keypoints
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind
 
-PROTOCOL = Protocol(blur_kernel=3)
+PROTOCOL = EvalProtocol(blur_kernel=3)
 
 
 def trained(folder: Path, **variant: object) -> Path:
@@ -50,13 +50,13 @@ def test_it_agrees_with_the_explanation_of_annotated_persons(tiny_dataset: Path,
     run, annotations = trained(tmp_path), tiny_dataset / "annotations.json"
     source = {"kind": "folder", "folders": {"val": str(tiny_dataset)}}
     dataset = {"title": "tiny", "source": source, "boxes": {"ground_truth": {"kind": "ground_truth"}}}
-    settings = {RecordKind.EXPLANATION: Explanation(persons=1)}
+    settings = {RecordKind.ATTENTION_MAPS: AttentionMapSettings(persons=1)}
     recipe = Recipe.model_validate(read_json(run)["recipe"])
     inputs = write_inputs(
         tmp_path / "results", recipe, Dataset.model_validate(dataset), annotations, PROTOCOL, settings
     )
     inputs.run_folder.weights.write_bytes((tmp_path / "weights.safetensors").read_bytes())
-    write_explanation(inputs.layout, inputs.run, "tiny", "val", annotations)
+    write_attention_maps(inputs.layout, inputs.run, "tiny", "val", annotations)
     annotated = inputs.layout.attention(inputs.run, "tiny", "val")
     person = read_json(annotated / "persons.json")["persons"][0]
     box = choose_persons(load_annotations(annotations, COCO_PERSON), 1).boxes_xywh
@@ -84,7 +84,7 @@ def test_without_boxes_each_image_is_one_person(tiny_dataset: Path, tmp_path: Pa
     assert {path.name for path in (folder / "figures").iterdir()} == {
         f"{index}_{kind}.png" for index in range(3) for kind in ("dependency", "affected")
     }
-    page = (folder / "explorer.html").read_text()
+    page = (folder / "viewer.html").read_text()
     assert f"<title>Attention: {second.name}, {first.name}</title>" in page
     written = read_json(folder / "persons.json")
     assert written["pass"] == "unflipped"

@@ -14,7 +14,7 @@ from transpose.attention.faithfulness import FaithfulnessTest
 from transpose.attention.faithfulness_report import summarise
 from transpose.attention.records import FaithfulnessReport
 from transpose.config.attention import AttentionMeasures
-from transpose.config.study import Protocol, Study
+from transpose.config.study import EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.evaluation.report import Bootstrap
 from transpose.files import write_json
@@ -29,7 +29,7 @@ STUDY: dict[str, Any] = {
     "train": {"dataset": "synthetic", "split": "train"},
     "validation": {"dataset": "synthetic", "split": "val"},
     "evaluations": [PLACE],
-    "attention": {"variants": ["r_sine"], "evaluations": [PLACE]},
+    "attention_analysis": {"variants": ["r_sine"], "evaluations": [PLACE]},
 }
 SETTINGS = AttentionMeasures(fractions=(0.12, 0.3), knockout_fraction=0.12, patch=8)
 
@@ -37,7 +37,7 @@ SETTINGS = AttentionMeasures(fractions=(0.12, 0.3), knockout_fraction=0.12, patc
 @pytest.fixture(scope="module")
 def report() -> FaithfulnessReport:
     persons: Any = PlantedPersons(3)
-    protocol = Protocol(decoder="argmax")
+    protocol = EvalProtocol(decoder="argmax")
     results = FaithfulnessTest(planted_pose_model(protocol), SETTINGS).run(persons)
     bootstrap = Bootstrap(samples=20, seed=0)
     subject = {
@@ -107,7 +107,7 @@ def test_a_missing_report_is_one_line(study: Study, tmp_path: Path):
 
 def test_a_study_without_measures_is_told():
     with pytest.raises(InputError, match="the study does not ask for this analysis"):
-        write_faithfulness_tables(files_of(Study.model_validate(STUDY | {"attention": None})))
+        write_faithfulness_tables(files_of(Study.model_validate(STUDY | {"attention_analysis": None})))
 
 
 def test_seeds_are_averaged_and_nothing_stays_nothing(report: FaithfulnessReport):

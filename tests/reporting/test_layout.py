@@ -1,7 +1,8 @@
 import pytest
 
 from tests.made_up_results import ablation, demo_rows, published, result_row
-from transpose.reporting.layout import (
+from transpose.reporting.records import ResultRow
+from transpose.reporting.sections import (
     DASH,
     Section,
     ablation_sections,
@@ -9,7 +10,6 @@ from transpose.reporting.layout import (
     reproduction_sections,
     verdict_section,
 )
-from transpose.reporting.records import ResultRow
 from transpose.reporting.tables import ablation_table, comparison_table, verdict_table
 
 

@@ -13,13 +13,13 @@ TABLES = (
     "faithfulness",
     "attention_ablation",
     "body_parts",
-    "findings",
+    "claims",
 )
 
 
 @pytest.mark.parametrize("library", ["torch", "scipy", "mlflow", "cv2"])
 def test_tables_do_without(library: str, loaded_by_tables: frozenset[str]) -> None:
-    assert "transpose.reporting.findings" in loaded_by_tables
+    assert "transpose.reporting.claim_table" in loaded_by_tables
     assert library not in loaded_by_tables
 
 

@@ -1,4 +1,4 @@
-"""The estimate as people read it."""
+"""The forecast as people read it."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def test_the_papers_study_is_planned_with_all_of_coco() -> None:
 
 def test_a_training_beyond_every_card_is_said(tmp_path: Path) -> None:
     values = DEMO | {"variants": ["tp_h_a6_384x288"], "ablations": [], "overrides": {}, "resources": str(tmp_path)}
-    values |= {"protocol_ablation": None, "resolutions": None, "dtypes": None, "attention": None}
+    values |= {"protocol_ablation": None, "resolutions": None, "dtypes": None, "attention_analysis": None}
     plan = Plan.of_config(values | {"training": {"batch_size": 200}}, CONFIG)
     assert columns_of(render_plan(plan, CONFIG / "downloads.yaml"), "tp_h_a6_384x288")[-3:] == [">", "80", "GB"]
 

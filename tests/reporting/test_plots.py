@@ -63,7 +63,7 @@ def test_training_curves(tmp_path: Path):
     curve = curve_of_history("r_sine", 0, HISTORY)
     assert curve.validated_epochs == [1, 2]
     assert curve.values == [0.3, 0.4]
-    curves = [curve, curve_of_history("r_sine", 1, HISTORY), curve_of_history("r_none", 0, [])]
+    curves = [curve, curve_of_history("r_sine", 1, HISTORY), curve_of_history("r_no_position", 0, [])]
     plot_training(curves, tmp_path / "t.png")
     drawn(tmp_path / "t.png")
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.made_up_results import files_of
-from transpose.config.study import Protocol, Study
+from transpose.config.study import EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.evaluation.protocol_ablation import combinations
 from transpose.files import read_json, write_json
 from transpose.reporting.protocol_ablation import write_protocol_table
 
-VARIANTS = ("r_sine", "r_none")
+VARIANTS = ("r_sine", "r_no_position")
 EVALUATIONS = [{"dataset": "synthetic", "split": "val", "boxes": ["simulated"]}]
 STUDY = {
     "name": "demo",
@@ -39,7 +39,7 @@ def report(variant: str, seed: int) -> dict:
                 "AR": 0.6,
             },
         }
-        for number, protocol in enumerate(combinations(Protocol(blur_kernel=5)))
+        for number, protocol in enumerate(combinations(EvalProtocol(blur_kernel=5)))
     ]
     return {
         "variant": variant,
@@ -100,9 +100,11 @@ def test_readers_see_one_choice_at_a_time_and_whose_boxes(study: Study, tmp_path
 
 
 def test_other_annotations_are_refused(study: Study, tmp_path: Path) -> None:
-    path = path_of(tmp_path, "r_none", 1)
+    path = path_of(tmp_path, "r_no_position", 1)
     write_json(path, read_json(path) | {"annotations_sha256": "d" * 64})
-    with pytest.raises(InputError, match="r_none seed 1: annotations_sha256: not the annotations of r_sine, seed 0"):
+    with pytest.raises(
+        InputError, match="r_no_position seed 1: annotations_sha256: not the annotations of r_sine, seed 0"
+    ):
         write_protocol_table(files_of(study))
     assert not list(tmp_path.glob("protocol_ablation.*"))
 

@@ -17,7 +17,7 @@ from transpose.files import read_json, write_json
 from transpose.reporting.resolutions import write_resolution_tables
 
 CONFIG = Path(__file__).parents[2] / "config"
-VARIANTS = ("r_sine", "r_learnable", "r_none", "r_no_encoder")
+VARIANTS = ("r_sine", "r_learnable", "r_no_position", "r_no_encoder")
 SIZES = ((64, 48), (192, 144))
 EVALUATIONS = [{"dataset": "synthetic", "split": "val", "boxes": ["annotated"]}]
 STUDY = {
@@ -87,7 +87,10 @@ def test_one_row_a_way_that_exists_and_the_difference_to_the_trained_size(study:
         ("r_sine", "192x144", "recomputed"),
     ]
     assert ways[5:8] == [("r_learnable", "64x48", "resampled"), ("r_learnable", "128x96", "as_trained"), ways[7]]
-    assert {way for variant, _, way in ways if variant in ("r_none", "r_no_encoder")} == {"no_embedding", "as_trained"}
+    assert {way for variant, _, way in ways if variant in ("r_no_position", "r_no_encoder")} == {
+        "no_embedding",
+        "as_trained",
+    }
     assert [float(row["difference"]) for row in rows[:3]] == pytest.approx([-10, -20, 0])
 
 
@@ -111,14 +114,14 @@ def test_the_figure_is_drawn_the_same_twice(study: Study, tmp_path: Path) -> Non
 
 
 def test_a_missing_size_is_named(study: Study, tmp_path: Path) -> None:
-    place = tmp_path / "resolutions" / "r_none" / "seed0" / "synthetic" / "val" / "annotated"
+    place = tmp_path / "resolutions" / "r_no_position" / "seed0" / "synthetic" / "val" / "annotated"
     (place / "64x48_no_embedding.json").unlink()
     with pytest.raises(InputError, match=r"64x48_no_embedding\.json: no such file"):
         write_resolution_tables(files_of(study))
 
 
 def test_other_annotations_are_refused(study: Study, tmp_path: Path) -> None:
-    path = tmp_path / "metrics" / "r_none" / "seed0" / "synthetic" / "val" / "annotated.json"
+    path = tmp_path / "metrics" / "r_no_position" / "seed0" / "synthetic" / "val" / "annotated.json"
     write_json(path, read_json(path) | {"annotations_sha256": "d" * 64})
-    with pytest.raises(InputError, match="r_none seed 0 at 128x96: annotations_sha256: not the annotations"):
+    with pytest.raises(InputError, match="r_no_position seed 0 at 128x96: annotations_sha256: not the annotations"):
         write_resolution_tables(files_of(study))

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.made_up_results import ablation, demo_rows, published, result_row
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.reporting.records import ResultRow
 from transpose.reporting.tables import ablation_table, comparison_table, counterpart, verdict_table
 
@@ -54,11 +54,11 @@ def test_ground_truth_boxes_have_published_figures_of_their_own():
         ({"box_kind": "detector", "boxes": "detector"}, "another detector's boxes"),
         ({"box_count": 99_999}, "not the published 104125 boxes"),
         ({"box_count": None}, "not the published 104125 boxes"),
-        ({"protocol": Protocol(flip_test=False)}, "another evaluation protocol"),
-        ({"protocol": Protocol(decoder="argmax")}, "another evaluation protocol"),
-        ({"protocol": Protocol(decoder="quarter")}, "another evaluation protocol"),
-        ({"protocol": Protocol(nms_threshold=None)}, "another evaluation protocol"),
-        ({"protocol": Protocol(score="keypoints")}, "another evaluation protocol"),
+        ({"protocol": EvalProtocol(flip_test=False)}, "another evaluation protocol"),
+        ({"protocol": EvalProtocol(decoder="argmax")}, "another evaluation protocol"),
+        ({"protocol": EvalProtocol(decoder="quarter")}, "another evaluation protocol"),
+        ({"protocol": EvalProtocol(nms_threshold=None)}, "another evaluation protocol"),
+        ({"protocol": EvalProtocol(score="keypoints")}, "another evaluation protocol"),
         ({"input_size": (384, 288)}, "another input size"),
         ({"reproduces": None}, "nothing published"),
         ({"benchmark": "coco_test_dev2017"}, "nothing published for this data set and boxes"),
@@ -73,7 +73,7 @@ def test_nothing_stands_beside_a_figure_of_another_protocol(changes: dict, reaso
 
 
 def test_threads_and_batch_size_are_not_the_protocol():
-    assert counterpart(result_row(protocol=Protocol(batch_size=3, threads=8)), published())[0] is not None
+    assert counterpart(result_row(protocol=EvalProtocol(batch_size=3, threads=8)), published())[0] is not None
 
 
 def test_the_demo_has_no_published_counterpart():
@@ -115,7 +115,7 @@ def test_mean_and_spread_over_seeds():
         {"split": "train"},
         {"boxes": "simulated"},
         {"box_kind": "ground_truth"},
-        {"protocol": Protocol(flip_test=False)},
+        {"protocol": EvalProtocol(flip_test=False)},
         {"variant": "tp_r_a4"},
     ],
 )

@@ -66,7 +66,7 @@ class TestFinishedRun:
         def count(value: object) -> int:
             return sum(map(count, value.values())) if isinstance(value, dict) else 1
 
-        assert len(params) == count(RECIPE.deciding_values())
+        assert len(params) == count(RECIPE.reproducibility_values())
 
     def test_epochs_are_the_history(self, results: Path, run: Run):
         for name in ("loss", "learning_rate"):
@@ -334,7 +334,7 @@ def test_study_is_one_run_with_its_tables_figures_and_explorers(results: Path):
         track_study(ResultsLayout(results), STUDY)
     write_text(results / "comparison.csv", "variant,AP\n")
     write_text(results / "figures" / "curves.png", "not really an image")
-    write_text(results / "explorer" / "dots_val.html", "<!DOCTYPE html>")
+    write_text(results / "viewer" / "dots_val.html", "<!DOCTYPE html>")
     first = track_study(ResultsLayout(results), STUDY)
     write_text(results / "comparison.csv", "variant,AP\ntiny_r,0.5\n")
     assert track_study(ResultsLayout(results), STUDY) == first
@@ -343,4 +343,4 @@ def test_study_is_one_run_with_its_tables_figures_and_explorers(results: Path):
     folder = results / "mlartifacts" / run.info.run_id / "artifacts"
     assert folder.joinpath("comparison.csv").read_text() == "variant,AP\ntiny_r,0.5\n"
     assert folder.joinpath("figures", "curves.png").is_file()
-    assert folder.joinpath("explorer", "dots_val.html").read_text() == "<!DOCTYPE html>"
+    assert folder.joinpath("viewer", "dots_val.html").read_text() == "<!DOCTYPE html>"

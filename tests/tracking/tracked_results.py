@@ -36,7 +36,7 @@ def history_lines(records: list[dict[str, Any]]) -> str:
 
 def write_recipe(results: Path, recipe: Recipe = RECIPE) -> None:
     """The resolved recipe's record."""
-    write_json(results / "records" / "recipes" / f"{recipe.name}.json", recipe.deciding_values())
+    write_json(results / "records" / "recipes" / f"{recipe.name}.json", recipe.reproducibility_values())
 
 
 def write_training(

@@ -14,7 +14,7 @@ from tests.small_variants import small_variant
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.config.training import OneCycleSchedule, Training
 from transpose.data.disk_image_cache import CACHE_FOLDER
 from transpose.errors import InputError
@@ -30,7 +30,7 @@ from transpose.training.loop import DivergedError
 from transpose.training.run import train_variant
 
 OUTPUTS = ("weights.safetensors", "last.safetensors", "history.jsonl")
-PROTOCOL = Protocol(batch_size=4)
+PROTOCOL = EvalProtocol(batch_size=4)
 
 
 @dataclass
@@ -195,7 +195,7 @@ def test_a_validation_is_broken_off_by_a_signal_and_taken_up_again(
         os.kill(os.getpid(), signal.SIGTERM)
         return fetch(*arguments)
 
-    validating = Protocol(batch_size=1)
+    validating = EvalProtocol(batch_size=1)
     cut = tmp_path / "cut"
     monkeypatch.setattr("transpose.pose_model.finite_on_cpu", signalled)
     with pytest.raises(Interrupted):

@@ -10,7 +10,7 @@ import torch
 from tests.small_variants import small_variant
 from tests.training.processes import results_of
 from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
@@ -46,7 +46,7 @@ def validate(group: ProcessGroup, folder: Path) -> tuple[dict[str, float], list[
     try:
         recipe = Recipe(name="small", variant=small_variant("resnet"), training=Training(gpus=group.size))
         data = TrainingData(folder / "annotations.json", folder / "annotations.json", COCO_PERSON)
-        function = validation.validator(recipe, data, Protocol(batch_size=2), CPU, folder, group)
+        function = validation.validator(recipe, data, EvalProtocol(batch_size=2), CPU, folder, group)
         return function(model.eval(), StopRequest()), evaluated
     finally:
         validation.finish_predictions = finish

@@ -28,7 +28,7 @@ STUDY = {
         "variants": ["r_sine", "h_sine"],
         "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["ground_truth"]}],
     },
-    "attention": {
+    "attention_analysis": {
         "variants": ["r_sine", "h_sine"],
         "evaluations": [{"dataset": "toy", "split": "val", "boxes": ["ground_truth"]}],
         "knockout_persons": 3,
@@ -47,7 +47,7 @@ STUDY = {
         "workers": 0,
     },
     "overrides": {"r_no_encoder": {"gpus": 2, "batch_size": 4}},
-    "explanation": {"persons": 1},
+    "attention_maps": {"persons": 1},
     "cost": {"batch_sizes": [1], "repeats": 1},
     "bootstrap_samples": 20,
 }
@@ -61,7 +61,7 @@ DATASET = {
     },
     "boxes": {"ground_truth": {"kind": "ground_truth"}, "simulated": {"kind": "simulated"}},
 }
-ESTIMATE = "Estimate of the whole study 'toy'"
+FORECAST = "Forecast of the whole study 'toy'"
 
 
 @pytest.fixture(scope="module")
@@ -103,17 +103,17 @@ def test_it_compares_cheaper_arithmetic_with_fp32(checkout: Path) -> None:
 
 def test_it_measures_explanations_and_says_what_they_show(checkout: Path) -> None:
     results = checkout / "results"
-    for table in ("attention_statistics", "faithfulness", "attention_ablation", "findings"):
+    for table in ("attention_statistics", "faithfulness", "attention_ablation", "claims"):
         for suffix in ("html", "md"):
             assert (results / f"{table}.{suffix}").stat().st_size > 0
-    assert "Dependency areas matter more than random areas" in (results / "findings.md").read_text()
+    assert "Dependency areas matter more than random areas" in (results / "claims.md").read_text()
     assert not (results / "faithfulness/r_no_encoder").exists()
 
 
 def test_nothing_is_left_to_do(checkout: Path) -> None:
     plan = output_of(snakemake(checkout, "-n"))
     assert "Nothing to be done" in plan
-    assert ESTIMATE not in plan
+    assert FORECAST not in plan
 
 
 def test_a_comment_in_a_variant_reruns_nothing(checkout: Path) -> None:
@@ -138,7 +138,7 @@ def test_other_words_about_the_code_rerun_nothing(checkout: Path) -> None:
 
 def test_another_depth_reruns_only_that_variant(checkout: Path) -> None:
     plan = plan_after_edit(checkout, "config/variants/h_sine.yaml", "layers: 2", "layers: 1")
-    assert plan.count(ESTIMATE) == 1
+    assert plan.count(FORECAST) == 1
     trained = [line for line in plan.splitlines() if line.startswith("Job ") and "Train " in line]
     assert [line.split("Train ")[1] for line in trained] == ["h_sine, seed 0"]
     assert "r_sine" not in "".join(line for line in plan.splitlines() if line.startswith("Job "))
@@ -164,7 +164,7 @@ def test_one_file_can_be_made_again_by_its_name(checkout: Path) -> None:
     done = snakemake(checkout, target)
     assert done.returncode == 0, output_of(done)
     assert (checkout / target).is_file()
-    assert ESTIMATE not in output_of(done)
+    assert FORECAST not in output_of(done)
 
 
 def test_a_wrong_key_is_told_before_anything_runs(checkout: Path) -> None:

@@ -24,8 +24,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study["variants"] = ["tp_r_a3"]
     study["evaluations"][0]["boxes"] = ["ground_truth"]
     study["training"]["device"] = "cpu"
-    study |= {"protocol_ablation": None, "resolutions": None, "dtypes": None, "attention": None}
-    study |= {"explanation": {"persons": 1}, "cost": {"batch_sizes": [1], "repeats": 1}, "bootstrap_samples": 20}
+    study |= {"protocol_ablation": None, "resolutions": None, "dtypes": None, "attention_analysis": None}
+    study |= {"attention_maps": {"persons": 1}, "cost": {"batch_sizes": [1], "repeats": 1}, "bootstrap_samples": 20}
     (folder / STUDY).write_text(yaml.safe_dump(study))
     dataset = yaml.safe_load((folder / "config/datasets/coco.yaml").read_text())
     dataset["source"]["images"] = "zip"

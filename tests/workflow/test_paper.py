@@ -32,8 +32,8 @@ def write_study(checkout: Path) -> None:
         "resolutions": study["resolutions"] | {"variants": ["tp_r_a3"], "sizes": [[128, 96]]},
         # Measured at toy size in test_dag.py; at full size it takes minutes a model.
         "dtypes": None,
-        "attention": None,
-        "explanation": {"persons": 1},
+        "attention_analysis": None,
+        "attention_maps": {"persons": 1},
         "cost": {"batch_sizes": [1], "repeats": 1},
         "bootstrap_samples": 20,
         "overrides": {name: study["overrides"][name] | {"epochs": 1, "gpus": 1, "batch_size": 4} for name in VARIANTS},

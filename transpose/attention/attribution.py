@@ -17,7 +17,7 @@ from transpose.attention.persons import (
     heatmaps_of,
     locate_keypoints,
 )
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.models.transpose import TransPose
 from transpose.pose_model import PoseModel
 
@@ -62,7 +62,7 @@ def explain_instance(
     image: Tensor,
     well_found: Callable[[np.ndarray], np.ndarray],
     grid: Grid,
-    protocol: Protocol,
+    protocol: EvalProtocol,
 ) -> ExplainedPerson:
     """Run a person through the model and keep what explanations need.
 

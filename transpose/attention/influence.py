@@ -10,7 +10,7 @@ from transpose.attention.knockout import outcome
 from transpose.attention.maps.grid import Grid
 from transpose.attention.masking import CellMasking
 from transpose.attention.ranks import rank_correlation
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.evaluation.report import Bootstrap
 
 _FEWEST_PAIRS = 3
@@ -39,7 +39,7 @@ def influence(
     joints_xy: np.ndarray,
     near: np.ndarray,
     grid: Grid,
-    protocol: Protocol,
+    protocol: EvalProtocol,
 ) -> Influence:
     """Hide the neighbourhood of each joint in turn and see what becomes of the others.
 

@@ -13,4 +13,4 @@ def attention_settings(inputs: AnalysisInput) -> AttentionMeasures:
         InputError: the record is missing or wrong, or the variant has no encoder.
     """
     encoder_of(inputs.recipe.variant)
-    return inputs.settings(RecordKind.ATTENTION, AttentionMeasures)
+    return inputs.settings(RecordKind.ATTENTION_ANALYSIS, AttentionMeasures)

@@ -8,7 +8,7 @@ import numpy as np
 from transpose.attention.attribution import ExplainedPerson
 from transpose.attention.maps.grid import Grid
 from transpose.attention.masking import CellMasking
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.geometry import rescale_points
 from transpose.inference.predictions import decode_heatmaps
 
@@ -38,7 +38,7 @@ def most_important(importance: np.ndarray, fraction: float) -> np.ndarray:
 
 
 def knock_out(
-    masking: CellMasking, person: ExplainedPerson, kept: np.ndarray, grid: Grid, protocol: Protocol
+    masking: CellMasking, person: ExplainedPerson, kept: np.ndarray, grid: Grid, protocol: EvalProtocol
 ) -> Outcome:
     """Predict each of J joints from the cells kept for it, [..., J, L] bool."""
     leading, joints = kept.shape[:-1], person.joints
@@ -49,7 +49,7 @@ def knock_out(
     )
 
 
-def outcome(heatmaps: np.ndarray, person: ExplainedPerson, grid: Grid, protocol: Protocol) -> Outcome:
+def outcome(heatmaps: np.ndarray, person: ExplainedPerson, grid: Grid, protocol: EvalProtocol) -> Outcome:
     """Compare heatmaps [..., J, h, w] of a person's J joints with those of the undisturbed pass."""
     *leading, joints, height, width = heatmaps.shape
     points, _ = decode_heatmaps(np.ascontiguousarray(heatmaps).reshape(-1, joints, height, width), protocol)
@@ -69,7 +69,7 @@ def deletion_and_insertion(
     importance: Mapping[str, np.ndarray],
     fractions: Sequence[float],
     grid: Grid,
-    protocol: Protocol,
+    protocol: EvalProtocol,
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Where joints go as the most important cells are masked, and as they alone are left.
 

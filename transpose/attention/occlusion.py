@@ -9,7 +9,7 @@ from transpose.attention.knockout import outcome
 from transpose.attention.maps.grid import Grid
 from transpose.attention.masking import CellMasking
 from transpose.attention.ranks import rank_correlation
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 
 
 def patches(grid: Grid, side: int) -> np.ndarray:
@@ -21,7 +21,7 @@ def patches(grid: Grid, side: int) -> np.ndarray:
 
 
 def patch_effects(
-    masking: CellMasking, person: ExplainedPerson, hidden: np.ndarray, grid: Grid, protocol: Protocol
+    masking: CellMasking, person: ExplainedPerson, hidden: np.ndarray, grid: Grid, protocol: EvalProtocol
 ) -> np.ndarray:
     """[J, N]: the share of each joint's peak that is lost when the cells of a patch, hidden [N, L], are masked."""
     heatmaps = masking(~hidden).numpy()[:, person.joints]

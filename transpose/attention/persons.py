@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from transpose.attention.maps.grid import Grid
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.config.variant import Variant
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, training_instances
@@ -147,7 +147,7 @@ def crop_truth(annotations: CocoAnnotations, variant: Variant) -> GroundTruth:
     )
 
 
-def locate_keypoints(heatmaps: Tensor, grid: Grid, protocol: Protocol) -> FoundKeypoints:
+def locate_keypoints(heatmaps: Tensor, grid: Grid, protocol: EvalProtocol) -> FoundKeypoints:
     """Decode heatmaps [B, K, h, w] of one pass as the protocol does, into crop pixels."""
     maps = heatmaps.float().cpu().numpy()
     points, peaks = decode_heatmaps(maps, protocol)

@@ -10,7 +10,7 @@ from transpose.attention.estimates import Estimate
 from transpose.attention.occluded_keypoints import HIDDEN, SEEN
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.evaluation.report import Bootstrap, Subject
 
 Visibility = Literal["occluded", "visible"]
@@ -138,7 +138,7 @@ class FaithfulnessReport(Subject):
     """The content of a faithfulness file."""
 
     settings: AttentionMeasures
-    protocol: Protocol
+    protocol: EvalProtocol
     bootstrap: Bootstrap
     persons: NonNegativeInt
     """Persons tried."""
@@ -177,7 +177,7 @@ class AblationResult(Settings):
 class AttentionAblationReport(Subject):
     """The content of an attention ablation file."""
 
-    protocol: Protocol
+    protocol: EvalProtocol
     bootstrap: Bootstrap
     seed_of_shuffling: NonNegativeInt
     images: NonNegativeInt
@@ -220,7 +220,7 @@ class BodyPartReport(Subject):
     """The content of a body part file."""
 
     settings: AttentionMeasures
-    protocol: Protocol
+    protocol: EvalProtocol
     bootstrap: Bootstrap
     divided_by: Division
     persons: NonNegativeInt

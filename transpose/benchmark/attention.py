@@ -17,7 +17,7 @@ from transpose.attention.randomisation import randomised_models, similarity_of_m
 from transpose.benchmark.networks import Subject
 from transpose.benchmark.race import Contender, Race, race
 from transpose.config.attention import AttentionMeasures
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.data.crops import normalise
 from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
@@ -74,7 +74,7 @@ def _captures(model: TransPose, images: Tensor, grid: Grid, keypoints: int) -> d
 def _measures(
     model: TransPose, crop: Tensor, image: Tensor, grid: Grid, settings: AttentionMeasures
 ) -> dict[str, Callable[[], object]]:
-    protocol = Protocol()
+    protocol = EvalProtocol()
     person = explain_instance(model, crop, image, _all_joints, grid, protocol)
     count, keypoints = len(RANKINGS), len(person.joints)
     importance = {

@@ -13,14 +13,14 @@ def explain_persons(
     run: RunName, results: ResultsFolder, dataset: DatasetName, split: SplitName, annotations: AnnotationFile
 ) -> None:
     """Write dependency and affected areas of a few annotated persons' keypoints, as arrays and figures."""
-    from transpose.reporting.explanation import write_explanation
+    from transpose.reporting.attention_maps import write_attention_maps
     from transpose.study.layout import ResultsLayout, RunId
 
-    write_explanation(ResultsLayout(results), RunId.parse(run), dataset, split, annotations)
+    write_attention_maps(ResultsLayout(results), RunId.parse(run), dataset, split, annotations)
 
 
 @step.command()
-def explore(
+def attention_viewer(
     runs: Annotated[list[str], typer.Argument(metavar="VARIANT/seedN...", help="Trainings of the study.")],
     results: ResultsFolder,
     dataset: DatasetName,
@@ -28,7 +28,7 @@ def explore(
     annotations: AnnotationFile,
 ) -> None:
     """Write a self-contained HTML viewer of the attention maps of several models."""
-    from transpose.reporting.explored_models import write_explorer
+    from transpose.reporting.viewer_models import write_viewer
     from transpose.study.layout import ResultsLayout, RunId
 
-    write_explorer(ResultsLayout(results), [RunId.parse(run) for run in runs], dataset, split, annotations)
+    write_viewer(ResultsLayout(results), [RunId.parse(run) for run in runs], dataset, split, annotations)

@@ -72,7 +72,7 @@ def predict(
 @app.command()
 def explain(
     images: Images,
-    output: Annotated[Path, typer.Option("--output", help="Folder for figures/, explorer.html and persons.json.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder for figures/, viewer.html and persons.json.")],
     model: Model = None,
     box: Box = None,
     boxes: Boxes = None,

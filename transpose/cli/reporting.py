@@ -24,7 +24,7 @@ def plan(
 
 @step.command()
 def compare(
-    table: Annotated[str, typer.Argument(help="comparison, findings, or the name of an analysis.")],
+    table: Annotated[str, typer.Argument(help="comparison, claims, or the name of an analysis.")],
     results: ResultsFolder,
     published: Annotated[Path, typer.Option(help="Published figures.")] = Path("config/published.yaml"),
 ) -> None:

@@ -32,7 +32,7 @@ def train(
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.config.recipe import Recipe
-    from transpose.config.study import Protocol, Study
+    from transpose.config.study import EvalProtocol, Study
     from transpose.device import resolve_device
     from transpose.progress import TrainingProgress
     from transpose.study.layout import RecordKind, ResultsLayout, RunId
@@ -45,7 +45,7 @@ def train(
     layout, chosen = ResultsLayout(results), RunId.parse(run)
     study = read_record(Study, layout.record(RecordKind.STUDY))
     recipe = read_record(Recipe, layout.record(RecordKind.RECIPE, chosen.variant))
-    recipe = recipe.loading_with(workers, image_cache_gb)
+    recipe = recipe.with_loader_settings(workers, image_cache_gb)
     training = recipe.training
     weights = [Path(file) for file in (training.backbone_weights, training.initial_weights) if file is not None]
     refuse_later_inputs([train, validation, *weights])
@@ -54,7 +54,7 @@ def train(
         check_devices(training.gpus, context)
         raise typer.Exit(launch(sys.argv[1:], training.gpus))
     dataset = read_record(Dataset, layout.record(RecordKind.DATASET, study.train.dataset))
-    protocol = read_record(Protocol, layout.record(RecordKind.PROTOCOL))
+    protocol = read_record(EvalProtocol, layout.record(RecordKind.PROTOCOL))
     data = TrainingData(train, validation, dataset.skeleton, dataset.evaluation)
     folder = layout.train(chosen).folder
     with (
@@ -104,7 +104,7 @@ def import_checkpoint(
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.config.recipe import Recipe
-    from transpose.config.study import Protocol, Study
+    from transpose.config.study import EvalProtocol, Study
     from transpose.study.layout import RecordKind, ResultsLayout, RunId
     from transpose.training.import_checkpoint import import_checkpoint
 
@@ -116,7 +116,7 @@ def import_checkpoint(
         weights,
         dataset.skeleton,
         dataset.evaluation,
-        read_record(Protocol, layout.record(RecordKind.PROTOCOL)),
+        read_record(EvalProtocol, layout.record(RecordKind.PROTOCOL)),
         layout.train(RunId(variant, 0)).folder,
     )
 

@@ -14,11 +14,11 @@ class Recipe(Settings):
     variant: Variant
     training: Training
 
-    def deciding_values(self) -> dict[str, Any]:
+    def reproducibility_values(self) -> dict[str, Any]:
         """As JSON values, without what only decides how fast images come: the record that results depend on."""
         return self.model_dump(mode="json", exclude={"training": {"workers", "image_cache_gb"}})
 
-    def loading_with(self, workers: int | None = None, image_cache_gb: float | None = None) -> "Recipe":
+    def with_loader_settings(self, workers: int | None = None, image_cache_gb: float | None = None) -> "Recipe":
         """The same recipe, with other ways to load images where they are not None.
 
         Raises:

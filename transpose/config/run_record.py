@@ -16,13 +16,13 @@ from transpose.config.base import Settings
 from transpose.config.dataset import Accuracy, EvaluationMethod
 from transpose.config.download import Sha256
 from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.skeleton import Skeleton
 
-DecidingRecipe = Annotated[
+RecipeOfRun = Annotated[
     Recipe,
-    AfterValidator(lambda recipe: Recipe.model_validate(recipe.deciding_values())),
-    PlainSerializer(lambda recipe: recipe.deciding_values()),
+    AfterValidator(lambda recipe: Recipe.model_validate(recipe.reproducibility_values())),
+    PlainSerializer(lambda recipe: recipe.reproducibility_values()),
 ]
 """A recipe without what only decides how fast images load."""
 
@@ -99,11 +99,11 @@ class CodeVersion(Settings):
 class RunRecord(Settings):
     """The content of run.json."""
 
-    recipe: DecidingRecipe
+    recipe: RecipeOfRun
     seed: NonNegativeInt
     skeleton: Skeleton = Field(description="The keypoints that the model predicts.")
     evaluation: EvaluationMethod
-    protocol: Protocol = Field(description="How the study makes predictions with the model.")
+    protocol: EvalProtocol = Field(description="How the study makes predictions with the model.")
     initialisation: str = Field(description="Where the first weights came from, as tables print it.")
     parameters: NonNegativeInt
     trainable_parameters: NonNegativeInt

@@ -9,7 +9,7 @@ from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Name, PathText, Settings
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.dtypes import Dtypes
-from transpose.config.estimate import Estimate
+from transpose.config.forecast import ForecastSettings
 from transpose.config.resolution import InputSizes
 from transpose.config.training import Dtype, Probability, Training
 from transpose.errors import InputError
@@ -24,7 +24,7 @@ def _odd(side: int) -> int:
 OddSide = Annotated[int, Field(gt=0), AfterValidator(_odd)]
 
 
-class Protocol(Settings):
+class EvalProtocol(Settings):
     """How heatmaps become kept and scored persons; the defaults are the official evaluation's (paper, section 4.2)."""
 
     flip_test: bool = Field(default=True, description="Average the heatmaps with those of the mirrored crop.")
@@ -108,8 +108,8 @@ class Ablation(Settings):
     variants: tuple[Name, ...] = Field(min_length=1)
 
 
-class SideStudy(Settings):
-    """Trained variants that are looked at more closely, and where."""
+class AnalysisScope(Settings):
+    """Which trained variants an analysis is run on, and on which evaluations."""
 
     variants: tuple[Name, ...] = Field(min_length=1)
     evaluations: tuple[Evaluation, ...] = Field(min_length=1, description="Some or all of the study's evaluations.")
@@ -119,23 +119,23 @@ class SideStudy(Settings):
         return eval_settings(self.evaluations)
 
 
-class ProtocolAblation(SideStudy):
+class ProtocolAblation(AnalysisScope):
     """Which variants are evaluated by every protocol, each from one set of heatmaps."""
 
 
-class Resolutions(InputSizes, SideStudy):
+class Resolutions(InputSizes, AnalysisScope):
     """Which trained variants are evaluated at inputs of other sizes (paper, study of unseen resolutions)."""
 
 
-class DtypeStudy(Dtypes, SideStudy):
+class DtypeStudy(Dtypes, AnalysisScope):
     """Which trained variants predict again in cheaper arithmetic, to see what AP that costs."""
 
 
-class AttentionStudy(AttentionMeasures, SideStudy):
+class AttentionAnalysis(AttentionMeasures, AnalysisScope):
     """Which trained variants' explanations are measured, on annotated boxes."""
 
 
-class Explanation(Settings):
+class AttentionMapSettings(Settings):
     """Which persons get attention maps."""
 
     persons: PositiveInt = Field(
@@ -166,7 +166,7 @@ class StudyTable(StrEnum):
     ABLATIONS = "ablations"
     VERDICTS = "verdicts"
     PERSON_BOXES = "person_boxes"
-    FINDINGS = "findings"
+    CLAIMS = "claims"
 
 
 ATTENTION_ANALYSES = (
@@ -175,7 +175,7 @@ ATTENTION_ANALYSES = (
     Analysis.ATTENTION_ABLATION,
     Analysis.BODY_PARTS,
 )
-"""Those that the study asks for under `attention`."""
+"""Those that the study asks for under `attention_analysis`."""
 
 
 class Cost(Settings):
@@ -207,16 +207,16 @@ class Study(Settings):
     protocol_ablation: ProtocolAblation | None = None
     resolutions: Resolutions | None = None
     dtypes: DtypeStudy | None = None
-    attention: AttentionStudy | None = None
+    attention_analysis: AttentionAnalysis | None = None
     training: Training = Training()
     overrides: dict[Name, dict[str, object]] = Field(
         default={}, description="Training keys that differ for single variants."
     )
-    protocol: Protocol = Protocol()
-    explanation: Explanation = Explanation()
+    protocol: EvalProtocol = EvalProtocol()
+    attention_maps: AttentionMapSettings = AttentionMapSettings()
     cost: Cost = Cost()
     # Left out of the study's record: what is assumed about hours and disk must not make tables anew.
-    estimate: Estimate = Field(default=Estimate(), exclude=True)
+    forecast: ForecastSettings = Field(default=ForecastSettings(), exclude=True)
     bootstrap_samples: PositiveInt = Field(default=1000, description="Resamples over images behind every interval.")
     bootstrap_seed: NonNegativeInt = 0
 
@@ -231,25 +231,20 @@ class Study(Settings):
             raise ValueError("variants has a name twice")
         return self
 
-    def side_studies(self) -> dict[str, SideStudy]:
+    def analysis_scopes(self) -> dict[str, AnalysisScope]:
         """The analyses that the study asks for, by key."""
-        looks = {
-            "protocol_ablation": self.protocol_ablation,
-            "resolutions": self.resolutions,
-            "dtypes": self.dtypes,
-            "attention": self.attention,
-        }
-        return {key: side for key, side in looks.items() if side is not None}
+        values = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return {name: value for name, value in values if isinstance(value, AnalysisScope)}
 
-    def analyses(self) -> dict[Analysis, SideStudy]:
+    def analyses(self) -> dict[Analysis, AnalysisScope]:
         """The analyses that the study asks for, each with its variants and settings."""
-        chosen: dict[Analysis, SideStudy | None] = {
+        chosen: dict[Analysis, AnalysisScope | None] = {
             Analysis.PROTOCOLS: self.protocol_ablation,
             Analysis.RESOLUTIONS: self.resolutions,
             Analysis.DTYPES: self.dtypes,
-            **dict.fromkeys(ATTENTION_ANALYSES, self.attention),
+            **dict.fromkeys(ATTENTION_ANALYSES, self.attention_analysis),
         }
-        return {analysis: side for analysis, side in chosen.items() if side is not None}
+        return {analysis: scope for analysis, scope in chosen.items() if scope is not None}
 
     @property
     def bootstrap(self) -> Bootstrap:
@@ -261,11 +256,11 @@ class Study(Settings):
         return eval_settings(self.evaluations)
 
     @model_validator(mode="after")
-    def _looks_closer_at_what_is_there(self) -> "Study":
-        for key, side in self.side_studies().items():
-            if unknown := sorted(set(side.variants) - set(self.variants)):
+    def _analyses_name_what_is_there(self) -> "Study":
+        for key, scope in self.analysis_scopes().items():
+            if unknown := sorted(set(scope.variants) - set(self.variants)):
                 raise ValueError(f"{key} names {unknown[0]!r}, which is not among the variants")
-            for setting in side.settings():
+            for setting in scope.settings():
                 if setting not in self.settings():
                     raise ValueError(f"{key} names {' '.join(setting)}, which is not among the evaluations")
         return self

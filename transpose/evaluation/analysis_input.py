@@ -13,7 +13,7 @@ from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
-from transpose.config.study import EvalSetting, Protocol
+from transpose.config.study import EvalProtocol, EvalSetting
 from transpose.data.boxes import PersonBoxes, read_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.errors import InputError
@@ -61,7 +61,7 @@ class AnalysisInput:
     @property
     def recipe(self) -> Recipe:
         """The recipe that the model was trained by, which its run records."""
-        return self.trained.recipe.loading_with(self.workers)
+        return self.trained.recipe.with_loader_settings(self.workers)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -74,9 +74,9 @@ class AnalysisInput:
         return self.dataset.skeleton
 
     @cached_property
-    def protocol(self) -> Protocol:
+    def protocol(self) -> EvalProtocol:
         """The study's evaluation protocol."""
-        return read_record(Protocol, self.layout.record(RecordKind.PROTOCOL))
+        return read_record(EvalProtocol, self.layout.record(RecordKind.PROTOCOL))
 
     @cached_property
     def bootstrap(self) -> Bootstrap:

@@ -14,9 +14,9 @@ from transpose.data.loader import EvaluationBatch, EvaluationCrops
 from transpose.device import describe_machine, resolve_device
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
+from transpose.evaluation.analysis_records import DtypeReport, DtypeResult
 from transpose.evaluation.bootstrap import paired_difference
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints
-from transpose.evaluation.side_records import DtypeReport, DtypeResult
 from transpose.inference.predictions import PredictionCollector, Predictions, finish_predictions
 from transpose.pose_model import PoseModel
 from transpose.study.layout import RecordKind

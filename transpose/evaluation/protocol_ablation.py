@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator
 from itertools import product
 
-from transpose.config.study import Analysis, Protocol
+from transpose.config.study import Analysis, EvalProtocol
 from transpose.data.boxes import PersonBoxes
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
+from transpose.evaluation.analysis_records import ProtocolAblationReport
 from transpose.evaluation.oks import evaluate_keypoints
-from transpose.evaluation.side_records import ProtocolAblationReport
 from transpose.evaluation.trained_model import trained_model
 from transpose.inference.poses import PoseResults
 from transpose.inference.predictions import PredictionCollector, finish_predictions
@@ -18,12 +18,12 @@ from transpose.pose_model import PoseModel
 FLIPS = (True, False)
 DECODERS = ("dark", "quarter", "argmax")
 SCORES = ("box_times_keypoints", "keypoints", "box")
-"""The choices of `Protocol`, the official one first."""
+"""The choices of `EvalProtocol`, the official one first."""
 
 
-def combinations(protocol: Protocol) -> list[Protocol]:
+def combinations(protocol: EvalProtocol) -> list[EvalProtocol]:
     """All combinations of flip test, decoder, suppression and score; what else there is stays `protocol`'s."""
-    on = protocol.nms_threshold if protocol.nms_threshold is not None else Protocol().nms_threshold
+    on = protocol.nms_threshold if protocol.nms_threshold is not None else EvalProtocol().nms_threshold
     return [
         protocol.model_copy(update={"flip_test": flip, "decoder": decoder, "nms_threshold": nms, "score": score})
         for flip, decoder, nms, score in product(FLIPS, DECODERS, (on, None), SCORES)
@@ -32,7 +32,7 @@ def combinations(protocol: Protocol) -> list[Protocol]:
 
 def predict_combinations(
     model: PoseModel, batches: Iterable[EvaluationBatch], boxes: PersonBoxes
-) -> Iterator[tuple[Protocol, PoseResults]]:
+) -> Iterator[tuple[EvalProtocol, PoseResults]]:
     """Each of `combinations` with the persons that `PoseModel.predict_boxes` gives for it.
 
     The network sees each crop twice, as it is and mirrored. Heatmaps live as long as their batch, since those of a
@@ -80,5 +80,5 @@ def write_protocol_ablation(inputs: AnalysisInput) -> None:
     write_report(path, ProtocolAblationReport, inputs, values)
 
 
-def _decoding(protocol: Protocol) -> tuple[bool, str]:
+def _decoding(protocol: EvalProtocol) -> tuple[bool, str]:
     return protocol.flip_test, protocol.decoder

@@ -8,7 +8,7 @@ from pydantic import NonNegativeInt
 from transpose.config.base import Settings
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.dataset import Accuracy, accuracy_of
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.data.coco import CocoAnnotations
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
@@ -53,7 +53,7 @@ class EvaluationReport(Subject):
     reference_check: ReferenceCheck | None
     """None for PCKh, of which there is no second evaluator."""
     predictions_sha256: str
-    protocol: Protocol
+    protocol: EvalProtocol
 
 
 def write_metrics(inputs: AnalysisInput) -> None:

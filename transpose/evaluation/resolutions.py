@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from transpose.config.resolution import InputSizes, PositionWay, check_sizes, position_ways
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
+from transpose.evaluation.analysis_records import ResolutionReport
 from transpose.evaluation.report import report_values
 from transpose.evaluation.results import write_results
-from transpose.evaluation.side_records import ResolutionReport
 from transpose.evaluation.trained_model import trained_model
 from transpose.files import atomic_folder
 from transpose.pose_model import PoseModel
@@ -37,7 +37,7 @@ def write_resolutions(inputs: AnalysisInput) -> None:
                 write_report(report, ResolutionReport, inputs, values | {"input_size": size, "position": way})
 
 
-def batch_size_at(protocol: Protocol, trained: tuple[int, int], size: tuple[int, int]) -> int:
+def batch_size_at(protocol: EvalProtocol, trained: tuple[int, int], size: tuple[int, int]) -> int:
     """Crops at a time: as many as need the memory of the protocol's at the size trained at, and never more than those.
 
     The features of a crop grow with its pixels; attention is fused and holds no map of all pairs of tokens.

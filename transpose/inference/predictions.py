@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.data.boxes import PersonBoxes
 from transpose.data.loader import EvaluationBatch
 from transpose.geometry import PIXELS_PER_SCALE_UNIT
@@ -29,7 +29,7 @@ class Predictions:
 class PredictionCollector:
     """Takes the heatmaps of all boxes batch by batch, in any order, and keeps what a protocol decodes from them."""
 
-    def __init__(self, skeleton: Skeleton, protocol: Protocol) -> None:
+    def __init__(self, skeleton: Skeleton, protocol: EvalProtocol) -> None:
         self._protocol = protocol
         self._index = [np.zeros(0, dtype=np.int64)]
         self._points = [np.zeros((0, len(skeleton), 2))]
@@ -55,7 +55,7 @@ class PredictionCollector:
         )
 
 
-def decode_heatmaps(heatmaps: np.ndarray, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
+def decode_heatmaps(heatmaps: np.ndarray, protocol: EvalProtocol) -> tuple[np.ndarray, np.ndarray]:
     """Points [N, K, 2] in heatmap pixels and scores [N, K] of heatmaps [N, K, h, w], as the protocol says."""
     if protocol.decoder == "argmax":
         return argmax_decode(heatmaps)
@@ -65,7 +65,7 @@ def decode_heatmaps(heatmaps: np.ndarray, protocol: Protocol) -> tuple[np.ndarra
 
 
 def finish_predictions(
-    predictions: Predictions, boxes: PersonBoxes, protocol: Protocol, skeleton: Skeleton, suppress: bool = True
+    predictions: Predictions, boxes: PersonBoxes, protocol: EvalProtocol, skeleton: Skeleton, suppress: bool = True
 ) -> PoseResults:
     """Rescore the persons and drop those found twice (paper, section 4.2).
 
@@ -97,7 +97,7 @@ def finish_predictions(
     )
 
 
-def person_scores(predictions: Predictions, box_scores: np.ndarray, protocol: Protocol) -> np.ndarray:
+def person_scores(predictions: Predictions, box_scores: np.ndarray, protocol: EvalProtocol) -> np.ndarray:
     """Scores [N] float64 of persons in boxes of scores [N]."""
     if protocol.score == "box":
         return box_scores.astype(np.float64)

@@ -7,13 +7,13 @@ from typing import TypeVar
 import pandas as pd
 
 from transpose.config.load import read_record
-from transpose.config.study import Analysis, EvalSetting, SideStudy, Study
+from transpose.config.study import Analysis, AnalysisScope, EvalSetting, Study
 from transpose.errors import InputError
 from transpose.evaluation.report import Subject
-from transpose.reporting.layout import Section
+from transpose.reporting.common import check_same_inputs
+from transpose.reporting.export import write_all_formats
+from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
-from transpose.reporting.subjects import check_same_inputs
-from transpose.reporting.writers import write_all_formats
 from transpose.study.layout import RunId
 
 Report = TypeVar("Report", bound=Subject)
@@ -38,7 +38,7 @@ class AnalysisTable:
         write_all_formats(path, title, frame, self.sections, self.footnotes)
 
 
-def chosen_analysis(study: Study, analysis: Analysis) -> SideStudy:
+def chosen_analysis(study: Study, analysis: Analysis) -> AnalysisScope:
     """Variants and settings of an analysis.
 
     Raises:

@@ -6,11 +6,11 @@ from transpose.attention.estimates import Estimate
 from transpose.attention.records import AblationResult, AttentionAblationReport, Change
 from transpose.config.study import Analysis
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
+from transpose.reporting.common import mean_percent, setting_title
 from transpose.reporting.estimates import about, mean_estimate, words_of
-from transpose.reporting.layout import DASH, Section, number
+from transpose.reporting.labels import BOX_WORDS, protocol_words
+from transpose.reporting.sections import DASH, Section, number
 from transpose.reporting.study_files import StudyFiles
-from transpose.reporting.subjects import mean_percent, place_words
-from transpose.reporting.words import BOX_WORDS, protocol_words
 
 KIND_WORDS = {
     "intact": "intact",
@@ -79,7 +79,7 @@ def replacement_section(models: Sequence[Reports]) -> Section:
     rows = [(words, *(column.get(words, DASH) for column in columns)) for words in _joined(columns)]
     first = models[0][0]
     titles = ("Change at test time", *(reports[0].title for reports in models))
-    return Section(f"{place_words(first)}: attention and positions replaced", _note(first), titles, tuple(rows))
+    return Section(f"{setting_title(first)}: attention and positions replaced", _note(first), titles, tuple(rows))
 
 
 def head_section(reports: Reports) -> Section:
@@ -98,7 +98,9 @@ def head_section(reports: Reports) -> Section:
     )
     columns = ("Off", *(f"head {head + 1}" for head in heads), "all heads", "the layer")
     intact = number(_mean(found["intact", None, None], "AP"))
-    return Section(f"{place_words(first)}: {first.title}", f"intact: AP {intact}; seeds {len(reports)}", columns, rows)
+    return Section(
+        f"{setting_title(first)}: {first.title}", f"intact: AP {intact}; seeds {len(reports)}", columns, rows
+    )
 
 
 def _replacements(reports: Reports) -> dict[str, str]:

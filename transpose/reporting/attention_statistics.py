@@ -9,11 +9,11 @@ from transpose.attention.records import StatisticsReport
 from transpose.config.study import Analysis, EvalSetting
 from transpose.files import read_npz
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
+from transpose.reporting.common import setting_title
 from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of
 from transpose.reporting.keypoint_attention_figure import plot_joint_attention
-from transpose.reporting.layout import Section
+from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
-from transpose.reporting.subjects import place_words
 from transpose.study.layout import RunId
 
 FOOTNOTES = [
@@ -131,7 +131,7 @@ def _draw(files: StudyFiles, setting: EvalSetting, report: StatisticsReport) -> 
 
 
 def _heading(report: StatisticsReport) -> str:
-    return f"{place_words(report)}: {report.title}"
+    return f"{setting_title(report)}: {report.title}"
 
 
 def _note(report: StatisticsReport) -> str:

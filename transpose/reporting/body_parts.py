@@ -6,10 +6,10 @@ from transpose.attention.estimates import Estimate
 from transpose.attention.records import STATES, BodyPartReport
 from transpose.config.study import Analysis
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
+from transpose.reporting.common import setting_title
 from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of
-from transpose.reporting.layout import Section
+from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
-from transpose.reporting.subjects import place_words
 
 GROUP_WORDS = {
     "place": "the joint's place",
@@ -149,4 +149,4 @@ def _note(report: BodyPartReport) -> str:
 
 
 def _heading(report: BodyPartReport) -> str:
-    return f"{place_words(report)}: {report.title}"
+    return f"{setting_title(report)}: {report.title}"

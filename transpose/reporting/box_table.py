@@ -6,7 +6,7 @@ import pandas as pd
 
 from transpose.data.box_counts import BoxCounts
 from transpose.evaluation.box_ap import BoxReport
-from transpose.reporting.words import BOX_WORDS
+from transpose.reporting.labels import BOX_WORDS
 
 BoxRow = tuple[BoxCounts, BoxReport | None]
 """What became of the boxes of a source on a split, and their AP, which annotated boxes have none of."""

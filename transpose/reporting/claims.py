@@ -14,7 +14,7 @@ from transpose.attention.records import (
     StatisticsReport,
 )
 from transpose.config.variant import Variant
-from transpose.reporting.words import DEPTH_WORDS
+from transpose.reporting.labels import DEPTH_WORDS
 
 Verdict = Literal["supported", "not supported", "undecided", "not measured"]
 

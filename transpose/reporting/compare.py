@@ -7,17 +7,17 @@ import pandas as pd
 
 from transpose.config.study import StudyTable
 from transpose.reporting.box_table import BoxRow, box_table
-from transpose.reporting.layout import (
+from transpose.reporting.export import render_terminal, write_all_formats, write_csv
+from transpose.reporting.published import Published
+from transpose.reporting.records import AblationRecord, ResultRow
+from transpose.reporting.sections import (
     ablation_sections,
     box_sections,
     comparison_sections,
     reproduction_sections,
     verdict_section,
 )
-from transpose.reporting.published import Published
-from transpose.reporting.records import AblationRecord, ResultRow
 from transpose.reporting.tables import TOLERANCE, ablation_table, comparison_table, verdict_table
-from transpose.reporting.writers import render_terminal, write_all_formats, write_csv
 from transpose.study.layout import ResultsLayout
 
 FOOTNOTES = [

@@ -6,13 +6,13 @@ from statistics import fmean
 
 from transpose.attention.estimates import Estimate
 from transpose.config.study import Analysis
-from transpose.evaluation.side_records import DtypeReport, DtypeResult
+from transpose.evaluation.analysis_records import DtypeReport, DtypeResult
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
+from transpose.reporting.common import mean_percent, setting_title
 from transpose.reporting.estimates import about, mean_estimate, words_of
-from transpose.reporting.layout import Section, number
+from transpose.reporting.labels import BOX_WORDS, protocol_words
+from transpose.reporting.sections import Section, number
 from transpose.reporting.study_files import StudyFiles
-from transpose.reporting.subjects import mean_percent, place_words
-from transpose.reporting.words import BOX_WORDS, protocol_words
 
 FOOTNOTES = [
     "AP in per cent and differences to fp32 in points, means over seeds, with paired 95 % bootstrap intervals over"
@@ -114,7 +114,7 @@ def dtype_section(rows: Sequence[DtypeRow]) -> Section:
     first = rows[0].report
     counts = f"{first.images:,} images, {first.persons:,} persons"
     note = f"{BOX_WORDS[first.boxes_kind]}; {protocol_words(first.protocol)}; {counts}"
-    return Section(f"{place_words(first)}: cheaper arithmetic", note, columns, cells)
+    return Section(f"{setting_title(first)}: cheaper arithmetic", note, columns, cells)
 
 
 def _columns(row: DtypeRow) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from transpose.attention.estimates import Estimate
 from transpose.config.base import Settings
 from transpose.evaluation.report import Subject
-from transpose.reporting.layout import DASH
+from transpose.reporting.sections import DASH
 
 Block = TypeVar("Block", bound=Settings)
 

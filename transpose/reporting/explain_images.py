@@ -11,16 +11,16 @@ from transpose.data.box_crops import boxes_in_image
 from transpose.data.images import read_upright_image
 from transpose.files import write_json
 from transpose.pose_model import CropKeypoints, PoseModel
-from transpose.reporting.explanation import draw_persons
-from transpose.reporting.explored_models import byte_limit, page_model
-from transpose.reporting.explorer import ExplorerPage, PageCrops, PagePerson, write_page
+from transpose.reporting.attention_maps import draw_persons
 from transpose.reporting.image_poses import ImagePersons, ImagePoses
+from transpose.reporting.viewer import PageCrops, PagePerson, ViewerPage, write_page
+from transpose.reporting.viewer_models import byte_limit, page_model
 
 
 def explain_images(
     model: PoseModel, images: Sequence[ImagePersons], threshold: float, folder: Path
 ) -> list[ImagePoses]:
-    """Write `figures/`, `explorer.html` and `persons.json` of persons in images into a folder, and return the poses.
+    """Write `figures/`, `viewer.html` and `persons.json` of persons in images into a folder, and return the poses.
 
     Boxes are used as they are, like detected ones. Keypoints come from the protocol's prediction, areas from the
     unflipped pass, both in fp32.
@@ -54,8 +54,8 @@ def explain_images(
     flipped = "with" if model.protocol.flip_test else "without"
     about = f"Boxes as given; keypoints are predicted {flipped} the flip test."
     title = f"Attention: {', '.join(dict.fromkeys(person.image for person in persons))}"
-    page = ExplorerPage(title, about, model.skeleton, persons, {model.variant.input_size: crops}, [shown])
-    write_page(page, folder / "explorer.html")
+    page = ViewerPage(title, about, model.skeleton, persons, {model.variant.input_size: crops}, [shown])
+    write_page(page, folder / "viewer.html")
     records = [record for one in found for record in _records(one)]
     write_json(folder / "persons.json", {"pass": explanation.image_pass, "grid": plain.grid.size, "persons": records})
     return found

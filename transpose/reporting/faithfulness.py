@@ -6,12 +6,12 @@ from transpose.attention.estimates import Estimate
 from transpose.attention.records import DIRECTIONS, FaithfulnessReport, Knockout
 from transpose.config.study import Analysis
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
+from transpose.reporting.common import setting_title
 from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of
 from transpose.reporting.faithfulness_figure import plot_curves
-from transpose.reporting.layout import Section
+from transpose.reporting.labels import DEPTH_WORDS
+from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
-from transpose.reporting.subjects import place_words
-from transpose.reporting.words import DEPTH_WORDS
 
 RANKING_WORDS = {
     "attention": "attention",
@@ -44,7 +44,7 @@ def write_faithfulness_tables(files: StudyFiles) -> None:
             table.rows += faithfulness_rows(mean, files.study.seeds)
             table.sections += [knockout_section(mean), curve_section(mean), agreement_section(mean)]
         figure = files.layout.figure(Analysis.FAITHFULNESS, *setting)
-        plot_curves(means, RANKING_WORDS, place_words(means[0]), figure)
+        plot_curves(means, RANKING_WORDS, setting_title(means[0]), figure)
     table.write(files, Analysis.FAITHFULNESS)
 
 
@@ -163,4 +163,4 @@ def _margin_words(margin: Estimate | None, factor: float) -> str:
 
 
 def _heading(report: FaithfulnessReport) -> str:
-    return f"{place_words(report)}: {report.title}"
+    return f"{setting_title(report)}: {report.title}"

@@ -1,12 +1,12 @@
-"""The estimate of a study's cost as text."""
+"""The forecast of a study's cost as text."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from transpose.config.download import load_archives
-from transpose.config.estimate import Estimate
-from transpose.estimate.persons import Crops, StudyCrops
-from transpose.estimate.plan import DiskItem, StudyEstimate, VariantEstimate, estimate_study
+from transpose.config.forecast import ForecastSettings
+from transpose.forecast.persons import Crops, StudyCrops
+from transpose.forecast.plan import DiskItem, StudyForecast, VariantForecast, forecast_study
 from transpose.study.plan import Plan
 
 CARDS = (11, 24, 80)
@@ -34,24 +34,24 @@ def render_plan(plan: Plan, downloads: Path) -> str:
     Raises:
         InputError: the table of downloads, or a file that is counted, is wrong.
     """
-    estimate = estimate_study(plan, load_archives(downloads))
-    return "\n\n".join("\n".join(part) for part in _parts(estimate))
+    forecast = forecast_study(plan, load_archives(downloads))
+    return "\n\n".join("\n".join(part) for part in _parts(forecast))
 
 
-def _parts(estimate: StudyEstimate) -> Iterator[list[str]]:
-    trained = sum(variant.training.source == "trained" for variant in estimate.variants) * estimate.seeds
-    runs = f"{trained} trainings" if trained else f"{len(estimate.variants)} released checkpoints"
-    yield [f"Estimate of the whole study {estimate.study!r}, {runs}, whatever of it exists already:"]
-    rows = [_row(variant, estimate) for variant in estimate.variants]
-    yield _columns([_HEADINGS, *rows, _totals(estimate)])
-    yield ["persons", *_crop_lines(estimate.crops)]
-    yield ["disk, GB", *_disk_lines(estimate.disk)]
-    yield ["assumed (`estimate` in the study's file; config/README.md has the sources)", *_assumptions(estimate)]
+def _parts(forecast: StudyForecast) -> Iterator[list[str]]:
+    trained = sum(variant.training.source == "trained" for variant in forecast.variants) * forecast.seeds
+    runs = f"{trained} trainings" if trained else f"{len(forecast.variants)} released checkpoints"
+    yield [f"Forecast of the whole study {forecast.study!r}, {runs}, whatever of it exists already:"]
+    rows = [_row(variant, forecast) for variant in forecast.variants]
+    yield _columns([_HEADINGS, *rows, _totals(forecast)])
+    yield ["persons", *_crop_lines(forecast.crops)]
+    yield ["disk, GB", *_disk_lines(forecast.disk)]
+    yield ["assumed (`forecast` in the study's file; config/README.md has the sources)", *_assumptions(forecast)]
 
 
-def _row(variant: VariantEstimate, estimate: StudyEstimate) -> tuple[str, ...]:
-    persons = estimate.crops.train.number
-    crops = None if persons is None else persons * variant.training.epochs * estimate.seeds / 1e6
+def _row(variant: VariantForecast, forecast: StudyForecast) -> tuple[str, ...]:
+    persons = forecast.crops.train.number
+    crops = None if persons is None else persons * variant.training.epochs * forecast.seeds / 1e6
     hours = variant.hours
     return (
         variant.name,
@@ -65,10 +65,10 @@ def _row(variant: VariantEstimate, estimate: StudyEstimate) -> tuple[str, ...]:
     )
 
 
-def _totals(estimate: StudyEstimate) -> tuple[str, ...]:
-    hours = [variant.hours for variant in estimate.variants]
+def _totals(forecast: StudyForecast) -> tuple[str, ...]:
+    hours = [variant.hours for variant in forecast.variants]
     columns = ([h.train for h in hours], [h.validate for h in hours], [h.predict for h in hours])
-    largest = max(variant.memory_bytes for variant in estimate.variants)
+    largest = max(variant.memory_bytes for variant in forecast.variants)
     sums = [_number(_total(column)) for column in columns]
     return ("all", "", "", "", *sums, "", f"{_gib(largest):.1f}", "", _card(largest))
 
@@ -96,8 +96,8 @@ def _gigabytes(size: float | None) -> str:
     return _number(None if size is None else size / 1e9)
 
 
-def _assumptions(estimate: StudyEstimate) -> list[str]:
-    settings: Estimate = estimate.assumptions
+def _assumptions(forecast: StudyForecast) -> list[str]:
+    settings: ForecastSettings = forecast.assumptions
     return [
         f"  {settings.training_tflops:g} TFLOP/s sustained in training, {settings.inference_tflops:g} in prediction",
         "    yours: `transpose cost VARIANT` on your GPU, then GMACs x images/s / 500",

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from transpose.config.dataset import Accuracy
 from transpose.reporting.figure_style import plain, save, style_of, tidy
+from transpose.reporting.labels import BOX_WORDS
 from transpose.reporting.records import ResultRow
-from transpose.reporting.words import BOX_WORDS
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """What each choice of the evaluation protocol is worth, over all models that it was asked of."""
 
-from transpose.config.study import Analysis, Protocol
-from transpose.evaluation.side_records import ProtocolAblationReport, ProtocolResult
+from transpose.config.study import Analysis, EvalProtocol
+from transpose.evaluation.analysis_records import ProtocolAblationReport, ProtocolResult
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
+from transpose.reporting.common import mean_percent, setting_title
 from transpose.reporting.estimates import about
-from transpose.reporting.layout import Section, number, with_sign
+from transpose.reporting.labels import BOX_WORDS, protocol_words
+from transpose.reporting.sections import Section, number, with_sign
 from transpose.reporting.study_files import StudyFiles
-from transpose.reporting.subjects import mean_percent, place_words
-from transpose.reporting.words import BOX_WORDS, protocol_words
 
 FOOTNOTES = [
     "AP and AR in per cent, means over seeds; differences in points to the official combination of the same trainings:"
@@ -65,7 +65,7 @@ def single_choice_section(models: list[Reports]) -> Section:
         for index in changed
     ]
     columns = ("Change", *(reports[0].title for reports in models))
-    return Section(f"{place_words(first)}: one choice changed", _note(first), columns, tuple(rows))
+    return Section(f"{setting_title(first)}: one choice changed", _note(first), columns, tuple(rows))
 
 
 def combination_section(reports: Reports) -> Section:
@@ -81,7 +81,7 @@ def combination_section(reports: Reports) -> Section:
         for index, result in enumerate(first.results)
     )
     columns = ("Decoder", "Flip test", "OKS-NMS", "Score", "AP", "Difference", *_METRICS[1:])
-    return Section(f"{place_words(first)}: {first.title}", f"{_note(first)}; seeds {len(reports)}", columns, rows)
+    return Section(f"{setting_title(first)}: {first.title}", f"{_note(first)}; seeds {len(reports)}", columns, rows)
 
 
 def _mean(reports: Reports, index: int, metric: str) -> float:
@@ -102,10 +102,10 @@ def _change_words(result: ProtocolResult) -> str:
         return "no flip test"
     if result.protocol.nms_threshold is None:
         return "no OKS-NMS"
-    return f"score: {score}" if result.protocol.decoder == Protocol().decoder else f"decoder: {decoder}"
+    return f"score: {score}" if result.protocol.decoder == EvalProtocol().decoder else f"decoder: {decoder}"
 
 
-def _choice_words(protocol: Protocol) -> tuple[str, str, str, str]:
+def _choice_words(protocol: EvalProtocol) -> tuple[str, str, str, str]:
     """(decoder, flip test, suppression, score)."""
     decoders = {"dark": "DARK", "quarter": "quarter offset", "argmax": "argmax"}
     scores = {"box_times_keypoints": "box × keypoints", "keypoints": "keypoints", "box": "box"}
@@ -113,7 +113,7 @@ def _choice_words(protocol: Protocol) -> tuple[str, str, str, str]:
     return decoders[protocol.decoder], flip, _nms_words(protocol), scores[protocol.score]
 
 
-def _nms_words(protocol: Protocol) -> str:
+def _nms_words(protocol: EvalProtocol) -> str:
     return "off" if protocol.nms_threshold is None else f"{protocol.nms_threshold:g}"
 
 

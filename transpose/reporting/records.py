@@ -4,7 +4,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from transpose.config.base import Name, Settings, Size
 from transpose.config.dataset import Accuracy, BoxKind
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.cost import CostReport
 
 
@@ -16,7 +16,7 @@ class EvaluationKey(Settings):
     split: Name
     boxes: Name = Field(description="Name of the box source in the data set's configuration.")
     box_kind: BoxKind
-    protocol: Protocol = Protocol()
+    protocol: EvalProtocol = EvalProtocol()
     metric: Accuracy = Field(default="AP", description="The figure that the evaluation is about.")
 
 

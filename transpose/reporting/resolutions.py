@@ -8,16 +8,16 @@ from typing import Literal
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import PositionWay, position_ways
-from transpose.config.study import Analysis, EvalSetting, Protocol
+from transpose.config.study import Analysis, EvalProtocol, EvalSetting
+from transpose.evaluation.analysis_records import ResolutionReport
 from transpose.evaluation.report import EvaluationReport
-from transpose.evaluation.side_records import ResolutionReport
 from transpose.reporting.analysis_table import AnalysisTable, chosen_analysis
+from transpose.reporting.common import check_same_inputs, mean_percent, setting_title
 from transpose.reporting.estimates import about
-from transpose.reporting.layout import Section, number, with_sign
+from transpose.reporting.labels import BOX_WORDS, protocol_words, size_words
 from transpose.reporting.resolution_figure import Curve, plot_resolutions
+from transpose.reporting.sections import Section, number, with_sign
 from transpose.reporting.study_files import StudyFiles
-from transpose.reporting.subjects import check_same_inputs, mean_percent, place_words
-from transpose.reporting.words import BOX_WORDS, protocol_words, size_words
 from transpose.study.layout import RunId
 
 FOOTNOTES = [
@@ -118,7 +118,7 @@ def resolution_section(rows: list[ResolutionRow]) -> Section:
         for row in rows
     )
     columns = ("Model", "Embedding", "Input", "Position", "AP", "95 % interval", "Difference", *_METRICS[1:])
-    return Section(place_words(first), f"{_note(first)}; seeds {len(rows[0].reports)}", columns, cells)
+    return Section(setting_title(first), f"{_note(first)}; seeds {len(rows[0].reports)}", columns, cells)
 
 
 def curves_of(rows: list[ResolutionRow], variants: tuple[str, ...]) -> list[Curve]:
@@ -177,6 +177,6 @@ def _caption(rows: list[ResolutionRow]) -> str:
 
 def _note(report: EvaluationReport) -> str:
     parts = [BOX_WORDS[report.boxes_kind], protocol_words(report.protocol)]
-    if report.protocol.decoder == Protocol().decoder:
+    if report.protocol.decoder == EvalProtocol().decoder:
         parts.append(f"DARK's kernel stays {report.protocol.blur_kernel} heatmap pixels at every size")
     return "; ".join([*parts, f"{report.images:,} images, {report.persons:,} persons"])

@@ -20,6 +20,7 @@ from transpose.files import read_json_lines, sha256_of_file, write_text
 from transpose.provenance import training_code
 from transpose.reporting.box_table import BoxRow
 from transpose.reporting.compare import compare, summarise, write_comparison
+from transpose.reporting.export import TERMINAL_WIDTH
 from transpose.reporting.plots import (
     TrainingCurve,
     curve_of_history,
@@ -30,7 +31,6 @@ from transpose.reporting.plots import (
 from transpose.reporting.published import load_published
 from transpose.reporting.records import AblationRecord, EvaluationKey, EvaluationRecord, ResultRow
 from transpose.reporting.study_files import StudyFiles
-from transpose.reporting.writers import TERMINAL_WIDTH
 from transpose.study.layout import RunFolder, RunId
 
 

@@ -24,7 +24,7 @@ def render_summary(results: Path) -> str:
     places = {
         "tables": ", ".join(f"{layout.table(name)}.*" for name in COMPARED),
         "figures": f"{layout.figure('*').parent}/",
-        "attention": f"{layout.attention_of_run(RunId('*', '*'))}/, {layout.explorer('*', '*')}",
+        "attention": f"{layout.attention_of_run(RunId('*', '*'))}/, {layout.viewer('*', '*')}",
         "report": str(report) if report.is_file() else f"snakemake --report {report} makes it",
         "MLflow": "make ui",
     }

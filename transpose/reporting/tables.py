@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import pandas as pd
 
 from transpose.config.dataset import Accuracy
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
+from transpose.reporting.labels import BOX_WORDS, NOT_RUN, decisive, protocol_words, size_words
 from transpose.reporting.published import Published, PublishedRow, published_row
 from transpose.reporting.records import AblationRecord, ResultRow
-from transpose.reporting.words import BOX_WORDS, NOT_RUN, decisive, protocol_words, size_words
 
 TOLERANCE = 0.5
 """Points by which a reproduction may differ from the published figure."""
@@ -113,7 +113,7 @@ def counterpart(row: ResultRow, published: Published) -> tuple[PublishedRow | No
         return None, f"evaluated by {row.key.metric}, not by {benchmark.metric}"
     if target is None or benchmark.metric not in target.metrics:
         return None, "nothing published for this data set and boxes"
-    if decisive(row.key.protocol) != decisive(Protocol()):
+    if decisive(row.key.protocol) != decisive(EvalProtocol()):
         return None, "another evaluation protocol"
     if row.input_size != target.input_size:
         return None, "another input size"

@@ -7,9 +7,9 @@ from transpose.errors import InputError
 from transpose.reporting.attention_ablation import write_attention_ablation_table
 from transpose.reporting.attention_statistics import write_statistics_tables
 from transpose.reporting.body_parts import write_body_part_table
+from transpose.reporting.claim_table import write_claims
 from transpose.reporting.dtypes import write_dtype_table
 from transpose.reporting.faithfulness import write_faithfulness_tables
-from transpose.reporting.findings import write_findings
 from transpose.reporting.protocol_ablation import write_protocol_table
 from transpose.reporting.resolutions import write_resolution_tables
 from transpose.reporting.study import write_study
@@ -29,8 +29,8 @@ def write_table(table: str, files: StudyFiles, published: Path) -> None:
     match table:
         case StudyTable.COMPARISON:
             write_study(files, published)
-        case StudyTable.FINDINGS:
-            write_findings(files)
+        case StudyTable.CLAIMS:
+            write_claims(files)
         case Analysis.PROTOCOLS:
             write_protocol_table(files)
         case Analysis.RESOLUTIONS:
@@ -46,5 +46,5 @@ def write_table(table: str, files: StudyFiles, published: Path) -> None:
         case Analysis.BODY_PARTS:
             write_body_part_table(files)
         case _:
-            known = ", ".join((StudyTable.COMPARISON, StudyTable.FINDINGS, *Analysis))
+            known = ", ".join((StudyTable.COMPARISON, StudyTable.CLAIMS, *Analysis))
             raise InputError("table", table, None, f"no such table; known are {known}")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from transpose.config.dataset import ArchivesSource, Dataset, DetectionBoxes, FolderSource, PhotographsSource
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import check_sizes
-from transpose.config.study import AttentionStudy, Evaluation, Split, Study
+from transpose.config.study import AttentionAnalysis, Evaluation, Split, Study
 from transpose.errors import InputError
 
 
@@ -26,9 +26,9 @@ def check_study(study: Study, recipes: Mapping[str, Recipe], datasets: Mapping[s
     for split in study.submissions:
         if datasets[split.dataset].test_set(split.split) is None:
             raise InputError(source, split.dataset, "test_set", f"split {split.split!r} is no server's test set")
-    _check_side_studies(study, datasets, source)
-    if study.attention is not None:
-        _check_attention(study.attention, recipes, datasets, source)
+    _check_analysis_scopes(study, datasets, source)
+    if study.attention_analysis is not None:
+        _check_attention(study.attention_analysis, recipes, datasets, source)
     if study.resolutions is not None:
         for name in study.resolutions.variants:
             check_sizes(name, recipes[name].variant, study.resolutions, source)
@@ -64,24 +64,24 @@ def _check_released(recipes: Mapping[str, Recipe], source: str) -> None:
             raise InputError(source, name, "source", problem)
 
 
-def _check_side_studies(study: Study, datasets: Mapping[str, Dataset], source: str) -> None:
-    for key, side in study.side_studies().items():
+def _check_analysis_scopes(study: Study, datasets: Mapping[str, Dataset], source: str) -> None:
+    for key, side in study.analysis_scopes().items():
         for dataset, _, _ in side.settings():
             if datasets[dataset].evaluation != "oks":
                 raise InputError(source, key, "evaluations", f"{dataset} is not evaluated by OKS")
 
 
 def _check_attention(
-    attention: AttentionStudy, recipes: Mapping[str, Recipe], datasets: Mapping[str, Dataset], source: str
+    attention: AttentionAnalysis, recipes: Mapping[str, Recipe], datasets: Mapping[str, Dataset], source: str
 ) -> None:
     for dataset, _, boxes in attention.settings():
         if datasets[dataset].boxes[boxes].kind != "ground_truth":
-            problem = f"explanations are measured on annotated boxes, and {boxes!r} of {dataset} are others"
-            raise InputError(source, "attention", "evaluations", problem)
+            problem = f"attention is analysed on annotated boxes, and {boxes!r} of {dataset} are others"
+            raise InputError(source, "attention_analysis", "evaluations", problem)
     for name in attention.variants:
         variant = recipes[name].variant
         if variant.encoder is None:
-            raise InputError(source, "attention", "variants", f"{name} has no encoder, hence no attention")
+            raise InputError(source, "attention_analysis", "variants", f"{name} has no encoder, hence no attention")
         if attention.patch % variant.backbone.stride:
             problem = f"{attention.patch} is no multiple of {variant.backbone.stride}, the stride of {name}"
-            raise InputError(source, "attention", "patch", problem)
+            raise InputError(source, "attention_analysis", "patch", problem)

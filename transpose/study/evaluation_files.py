@@ -49,7 +49,7 @@ class EvaluationFiles:
     def analysis_tables(self) -> list[Path]:
         """Tables of the analyses that the study asks for."""
         tables = [str(analysis) for analysis in self.study.analyses()]
-        names = [*tables, StudyTable.FINDINGS] if self.study.attention is not None else tables
+        names = [*tables, StudyTable.CLAIMS] if self.study.attention_analysis is not None else tables
         return [self.layout.table(name).with_suffix(".html") for name in names]
 
     def analysis_figures(self, analysis: Analysis) -> list[Path]:
@@ -87,13 +87,13 @@ class EvaluationFiles:
             return []
         return [self.layout.attention(run, e.dataset, e.split) / "maps.npz" for e in self.study.evaluations]
 
-    def explored_runs(self) -> list[RunId]:
+    def viewer_runs(self) -> list[RunId]:
         """The first seed of every variant with an encoder."""
         return [RunId(name, 0) for name in self.study.variants if self.recipes[name].variant.encoder is not None]
 
-    def explorers(self) -> list[Path]:
-        """Explorer page of every evaluated split; none where no variant has an encoder."""
-        if not self.explored_runs():
+    def viewers(self) -> list[Path]:
+        """Viewer page of every evaluated split; none where no variant has an encoder."""
+        if not self.viewer_runs():
             return []
         splits = dict.fromkeys((e.dataset, e.split) for e in self.study.evaluations)
-        return [self.layout.explorer(*split) for split in splits]
+        return [self.layout.viewer(*split) for split in splits]

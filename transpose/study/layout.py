@@ -24,8 +24,8 @@ class RecordKind(StrEnum):
     PROTOCOL = "protocols"
     BOOTSTRAP = "bootstraps"
     COST = "costs"
-    EXPLANATION = "explanations"
-    ATTENTION = "attention"
+    ATTENTION_MAPS = "attention_maps"
+    ATTENTION_ANALYSIS = "attention_analysis"
     RESOLUTIONS = "resolutions"
     DTYPES = "dtypes"
     STUDY = "studies"
@@ -142,9 +142,9 @@ class ResultsLayout:
         """Folder of a run's attention maps and figures."""
         return self.root / "attention" / str(run)
 
-    def explorer(self, dataset: str, split: str) -> Path:
+    def viewer(self, dataset: str, split: str) -> Path:
         """Page of all models' attention on one split."""
-        return self.root / "explorer" / f"{dataset}_{split}.html"
+        return self.root / "viewer" / f"{dataset}_{split}.html"
 
     def cost(self, variant: str) -> Path:
         """Parameters, operations and times of a variant."""

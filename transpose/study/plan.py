@@ -91,8 +91,8 @@ class Plan:
             RecordKind.PROTOCOL: study.protocol,
             RecordKind.BOOTSTRAP: study.bootstrap,
             RecordKind.COST: study.cost,
-            RecordKind.EXPLANATION: study.explanation,
-            RecordKind.ATTENTION: _as(AttentionMeasures, study.attention),
+            RecordKind.ATTENTION_MAPS: study.attention_maps,
+            RecordKind.ATTENTION_ANALYSIS: _as(AttentionMeasures, study.attention_analysis),
             RecordKind.RESOLUTIONS: _as(InputSizes, study.resolutions),
             RecordKind.DTYPES: _as(Dtypes, study.dtypes),
             RecordKind.STUDY: study,
@@ -116,7 +116,7 @@ class Plan:
 
 def _values(record: Settings) -> dict[str, Any]:
     """A record as JSON values; of a recipe only what decides the weights, not how images are loaded."""
-    return record.deciding_values() if isinstance(record, Recipe) else record.model_dump(mode="json")
+    return record.reproducibility_values() if isinstance(record, Recipe) else record.model_dump(mode="json")
 
 
 def _as(model: type[Model], chosen: Settings | None) -> Model | None:

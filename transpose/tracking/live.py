@@ -39,7 +39,7 @@ class LiveLogger:
             "study": study,
             "variant": recipe.name,
             "seed": seed,
-            "recipe": recipe.deciding_values(),
+            "recipe": recipe.reproducibility_values(),
         }
         self._process: _LogProcess | None = None
         self._warned = False

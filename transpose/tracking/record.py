@@ -91,7 +91,7 @@ def read_run(layout: ResultsLayout, run_name: RunId) -> TrackedRun:
         variant=variant,
         seed=int(run_name.seed),
         recipe=recipe,
-        params=flat_params(recipe.deciding_values()),
+        params=flat_params(recipe.reproducibility_values()),
         tags=_tags(run, weights) if run else {},
         epochs={record["epoch"]: epoch_metrics(record) for record in history},
         metrics=dict(_numbers(_outcome(run), "training")) | dict(_numbers(cost, "cost")),

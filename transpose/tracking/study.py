@@ -1,4 +1,4 @@
-"""The study's tables, figures and explorers in MLflow."""
+"""The study's tables, figures and viewers in MLflow."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from transpose.tracking.experiment import KIND, Experiment
 
 
 def track_study(layout: ResultsLayout, study: str, uri: str | None = None) -> dict[str, Any]:
-    """Log the study's tables, figures and explorers as artifacts of one run, named `comparison`.
+    """Log the study's tables, figures and viewers as artifacts of one run, named `comparison`.
 
     A second call renews them; two at once take turns.
 
@@ -46,6 +46,6 @@ def track_study(layout: ResultsLayout, study: str, uri: str | None = None) -> di
 def _artifacts(layout: ResultsLayout) -> Iterator[tuple[str, Path]]:
     for path in layout.tables():
         yield path.name, path
-    for example in (layout.figure("*"), layout.explorer("*", "*")):
+    for example in (layout.figure("*"), layout.viewer("*", "*")):
         for path in sorted(example.parent.glob(f"[!.]{example.name}")):
             yield f"{path.parent.name}/{path.name}", path

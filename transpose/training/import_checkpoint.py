@@ -7,7 +7,7 @@ import torch
 from transpose.config.dataset import EvaluationMethod
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import CodeVersion, ReleasedCheckpoint, RunRecord
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.cost import count_parameters
 from transpose.device import describe_machine
 from transpose.files import atomic_paths, sha256_of_file, write_json
@@ -23,7 +23,7 @@ def import_checkpoint(
     weights: Path,
     skeleton: Skeleton,
     evaluation: EvaluationMethod,
-    protocol: Protocol,
+    protocol: EvalProtocol,
     folder: Path,
 ) -> None:
     """Write `weights.safetensors` and `run.json` of a variant from the checkpoint that its authors released.

@@ -21,7 +21,7 @@ from transpose.config.run_record import (
     TrainingResult,
     TrainingSession,
 )
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
 from transpose.cost import count_parameters
 from transpose.data.coco import load_annotations
@@ -50,7 +50,7 @@ def train_variant(
     recipe: Recipe,
     seed: int,
     data: TrainingData,
-    protocol: Protocol,
+    protocol: EvalProtocol,
     folder: Path,
     observer: Observer,
     group: ProcessGroup = ALONE,
@@ -113,7 +113,7 @@ class _Job:
 
 
 def _set_up(
-    recipe: Recipe, seed: int, data: TrainingData, protocol: Protocol, folder: Path, group: ProcessGroup
+    recipe: Recipe, seed: int, data: TrainingData, protocol: EvalProtocol, folder: Path, group: ProcessGroup
 ) -> _Job:
     """The model, its samples and validation, continued from the folder's checkpoint if that is of the same training."""
     training = recipe.training
@@ -142,7 +142,7 @@ def _set_up(
 
 
 def _record(
-    job: _Job, recipe: Recipe, seed: int, data: TrainingData, protocol: Protocol, session: TrainingSession
+    job: _Job, recipe: Recipe, seed: int, data: TrainingData, protocol: EvalProtocol, session: TrainingSession
 ) -> RunRecord:
     parameters = count_parameters(job.model, recipe.variant)
     return RunRecord(
@@ -208,11 +208,11 @@ def _samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingSamples:
 
 
 def _identity(
-    recipe: Recipe, seed: int, data: TrainingData, protocol: Protocol, digests: dict[str, str]
+    recipe: Recipe, seed: int, data: TrainingData, protocol: EvalProtocol, digests: dict[str, str]
 ) -> dict[str, Any]:
     """All that decides the weights."""
     return {
-        "recipe": recipe.deciding_values(),
+        "recipe": recipe.reproducibility_values(),
         "seed": seed,
         "files": digests,
         "skeleton": data.skeleton.model_dump(mode="json"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from transpose.config.recipe import Recipe
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
 from transpose.data.image_source import image_source_of
@@ -26,7 +26,7 @@ from transpose.training.interruption import StopRequest
 def validator(
     recipe: Recipe,
     data: TrainingData,
-    protocol: Protocol,
+    protocol: EvalProtocol,
     context: DeviceContext,
     folder: Path,
     group: ProcessGroup,

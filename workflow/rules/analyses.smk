@@ -84,7 +84,7 @@ use rule protocol_ablation as attention_statistics with:
     params:
         **ANALYSIS_PARAMS,
         analysis=Analysis.ATTENTION_STATISTICS,
-        settings=analysis_settings(RecordKind.ATTENTION),
+        settings=analysis_settings(RecordKind.ATTENTION_ANALYSIS),
         code=code_of("attention.statistics_report"),
 
 
@@ -100,7 +100,7 @@ use rule protocol_ablation as faithfulness with:
     params:
         **ANALYSIS_PARAMS,
         analysis=Analysis.FAITHFULNESS,
-        settings=analysis_settings(RecordKind.ATTENTION),
+        settings=analysis_settings(RecordKind.ATTENTION_ANALYSIS),
         code=code_of("attention.faithfulness_report"),
 
 
@@ -115,7 +115,7 @@ use rule protocol_ablation as attention_ablation with:
     params:
         **ANALYSIS_PARAMS,
         analysis=Analysis.ATTENTION_ABLATION,
-        settings=analysis_settings(RecordKind.ATTENTION),
+        settings=analysis_settings(RecordKind.ATTENTION_ANALYSIS),
         code=code_of("attention.ablation_report"),
 
 
@@ -133,5 +133,5 @@ use rule protocol_ablation as body_parts with:
     params:
         **(ANALYSIS_PARAMS | dict(options=part_labels_option)),
         analysis=Analysis.BODY_PARTS,
-        settings=analysis_settings(RecordKind.ATTENTION),
+        settings=analysis_settings(RecordKind.ATTENTION_ANALYSIS),
         code=code_of("attention.body_part_report"),

@@ -30,8 +30,8 @@ rule explain:
     resources:
         gpu=GPUS,
     params:
-        code=code_of("reporting.explanation"),
-        settings=PLAN.digest(RecordKind.EXPLANATION),
+        code=code_of("reporting.attention_maps"),
+        settings=PLAN.digest(RecordKind.ATTENTION_MAPS),
         protocol=PLAN.digest(RecordKind.PROTOCOL),
         dataset=PLAN.data.prediction_key,
         results=LAYOUT.root,
@@ -43,23 +43,23 @@ rule explain:
 
 
 # One page for all models.
-rule explorer:
+rule viewer:
     input:
         annotations=PLAN.data.annotations,
-        runs=[LAYOUT.train(run).record for run in PLAN.evaluation.explored_runs()],
-        weights=[LAYOUT.train(run).weights for run in PLAN.evaluation.explored_runs()],
+        runs=[LAYOUT.train(run).record for run in PLAN.evaluation.viewer_runs()],
+        weights=[LAYOUT.train(run).weights for run in PLAN.evaluation.viewer_runs()],
     output:
         report(
-            LAYOUT.explorer("{dataset}", "{split}"),
-            caption="../report/explorer.rst",
+            LAYOUT.viewer("{dataset}", "{split}"),
+            caption="../report/attention_viewer.rst",
             category="Attention",
             subcategory="{dataset}",
-            labels={"page": "explorer", "split": "{split}"},
+            labels={"page": "viewer", "split": "{split}"},
         ),
     log:
-        LAYOUT.log("explorer", "{dataset}_{split}"),
+        LAYOUT.log("viewer", "{dataset}_{split}"),
     benchmark:
-        LAYOUT.benchmark("explorer", "{dataset}_{split}")
+        LAYOUT.benchmark("viewer", "{dataset}_{split}")
     wildcard_constraints:
         dataset="|".join(PLAN.datasets),
     conda:
@@ -68,14 +68,14 @@ rule explorer:
     resources:
         gpu=GPUS,
     params:
-        code=code_of("reporting.explored_models"),
-        settings=PLAN.digest(RecordKind.EXPLANATION),
+        code=code_of("reporting.viewer_models"),
+        settings=PLAN.digest(RecordKind.ATTENTION_MAPS),
         protocol=PLAN.digest(RecordKind.PROTOCOL),
         dataset=digest_of_dataset,
         results=LAYOUT.root,
-        runs=[str(run) for run in PLAN.evaluation.explored_runs()],
+        runs=[str(run) for run in PLAN.evaluation.viewer_runs()],
     message:
-        "Explorer of attention on {wildcards.dataset} {wildcards.split}"
+        "Viewer of attention on {wildcards.dataset} {wildcards.split}"
     shell:
-        "python -m transpose step explore {params.runs:q} --results {params.results:q}"
+        "python -m transpose step attention-viewer {params.runs:q} --results {params.results:q}"
         " --dataset {wildcards.dataset:q} --split {wildcards.split:q} --annotations {input.annotations:q} 2> {log:q}"

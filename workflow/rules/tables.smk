@@ -163,16 +163,16 @@ use rule compare as compare_body_parts with:
         code=code_of("reporting.body_parts"),
 
 
-use rule compare as findings with:
+use rule compare as claims with:
     input:
         metrics=PLAN.evaluation.metrics(),
         reports=PLAN.evaluation.attention_reports(),
     output:
-        page("findings", "Attention"),
-        LAYOUT.table("findings").with_suffix(".md"),
+        page("claims", "Attention"),
+        LAYOUT.table("claims").with_suffix(".md"),
     log:
-        LAYOUT.log("compare", "findings"),
+        LAYOUT.log("compare", "claims"),
     params:
         **STUDY_PARAMS,
-        table="findings",
-        code=code_of("reporting.findings"),
+        table="claims",
+        code=code_of("reporting.claim_table"),

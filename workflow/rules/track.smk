@@ -53,7 +53,7 @@ rule track_study:
     input:
         comparison=rules.compare.output,
         analyses=PLAN.evaluation.analysis_tables(),
-        explorers=PLAN.evaluation.explorers(),
+        viewers=PLAN.evaluation.viewers(),
         runs=[LAYOUT.tracked_run(run) for run in PLAN.training.runs()],
     output:
         LAYOUT.tracked_study(),

@@ -27,9 +27,7 @@ rule train:
     resources:
         gpu=lambda wildcards: GPUS * PLAN.recipes[wildcards.variant].training.gpus,
         workers=workers_of_variant,
-        image_cache_gb=lambda wildcards: PLAN.training.image_cache_gb(
-            wildcards.variant
-        ),
+        image_cache_gb=lambda wildcards: PLAN.training.image_cache_gb(wildcards.variant),
     params:
         recipe=digest_of_recipe,
         protocol=PLAN.digest(RecordKind.PROTOCOL),

@@ -24,7 +24,7 @@ ImagePass = Literal["unflipped", "mirrored"]
 
 
 @dataclass(frozen=True)
-class Explanation:
+class AttentionAreas:
     """Areas of P persons' K keypoints in all encoder layers, of one pass, averaged over heads.
 
     The keypoints themselves may come from the flip test: mirroring only moves the query.
@@ -84,7 +84,7 @@ def explain_persons(
     keypoints_xy: np.ndarray,
     batch_size: int = 16,
     mirrored: bool = False,
-) -> Explanation:
+) -> AttentionAreas:
     """Dependency and affected areas of predicted keypoints in all encoder layers.
 
     The mirrored pass sees the mirrored crops and is asked for the mirrored cells; its maps are turned back, so that
@@ -115,7 +115,7 @@ def explain_persons(
         affected.append(columns[..., turned] if mirrored else columns)
     shape = (len(images), encoder.layers, tokens.shape[1], grid.tokens)
     image_pass = "mirrored" if mirrored else "unflipped"
-    return Explanation(image_pass, _joined(dependency, shape), _joined(affected, shape), tokens.cpu().numpy())
+    return AttentionAreas(image_pass, _joined(dependency, shape), _joined(affected, shape), tokens.cpu().numpy())
 
 
 def _joined(batches: list[Tensor], shape: tuple[int, ...]) -> np.ndarray:

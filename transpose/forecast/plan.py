@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from transpose.config.download import Archive
-from transpose.config.estimate import Estimate
+from transpose.config.forecast import ForecastSettings
 from transpose.config.recipe import Recipe
 from transpose.config.training import Training
 from transpose.errors import InputError
-from transpose.estimate.layers import Work
-from transpose.estimate.network import work_of
-from transpose.estimate.persons import StudyCrops, count_crops
+from transpose.forecast.layers import Work
+from transpose.forecast.network import work_of
+from transpose.forecast.persons import StudyCrops, count_crops
 from transpose.study.plan import Plan
 
 
@@ -25,7 +25,7 @@ class Hours:
 
 
 @dataclass(frozen=True)
-class VariantEstimate:
+class VariantForecast:
     """What one variant costs; hours are of all its seeds, memory of one training."""
 
     name: str
@@ -49,18 +49,18 @@ class DiskItem:
 
 
 @dataclass(frozen=True)
-class StudyEstimate:
+class StudyForecast:
     """A study's cost and the numbers it rests on."""
 
     study: str
     seeds: int
-    variants: tuple[VariantEstimate, ...]
+    variants: tuple[VariantForecast, ...]
     crops: StudyCrops
     disk: tuple[DiskItem, ...]
-    assumptions: Estimate
+    assumptions: ForecastSettings
 
 
-def estimate_study(plan: Plan, archives: Mapping[str, Archive]) -> StudyEstimate:
+def forecast_study(plan: Plan, archives: Mapping[str, Archive]) -> StudyForecast:
     """The cost of all trainings and predictions of a study, whatever of it exists already.
 
     Args:
@@ -72,7 +72,7 @@ def estimate_study(plan: Plan, archives: Mapping[str, Archive]) -> StudyEstimate
     crops = count_crops(plan)
     variants = tuple(_variant(plan, recipe, crops) for recipe in plan.recipes.values())
     disk = (*_downloads(plan, archives), *_results(plan, variants, crops))
-    return StudyEstimate(plan.study.name, plan.study.seeds, variants, crops, disk, plan.study.estimate)
+    return StudyForecast(plan.study.name, plan.study.seeds, variants, crops, disk, plan.study.forecast)
 
 
 def hours(operations: float | None, tflops: float) -> float | None:
@@ -80,7 +80,7 @@ def hours(operations: float | None, tflops: float) -> float | None:
     return None if operations is None else operations / (tflops * 1e12) / 3600
 
 
-def training_memory(work: Work, training: Training, settings: Estimate, fused: bool) -> int:
+def training_memory(work: Work, training: Training, settings: ForecastSettings, fused: bool) -> int:
     """Bytes of GPU memory at the end of a step's forward pass, when all that the backward pass needs is there.
 
     An attention kernel that is not fused keeps the softmax's result and, with dropout inside attention, the dropped
@@ -94,8 +94,8 @@ def training_memory(work: Work, training: Training, settings: Estimate, fused: b
     return settings.state_bytes_per_parameter * work.parameters + kept * training.batch_size + settings.overhead_bytes
 
 
-def _variant(plan: Plan, recipe: Recipe, crops: StudyCrops) -> VariantEstimate:
-    study, settings, training = plan.study, plan.study.estimate, recipe.training
+def _variant(plan: Plan, recipe: Recipe, crops: StudyCrops) -> VariantForecast:
+    study, settings, training = plan.study, plan.study.forecast, recipe.training
     work = work_of(recipe.variant, plan.data.keypoints(), training.dropout > 0)
     validations = math.ceil(training.epochs / training.validation_interval)
     mirrored = 2 if study.protocol.flip_test else 1
@@ -106,7 +106,7 @@ def _variant(plan: Plan, recipe: Recipe, crops: StudyCrops) -> VariantEstimate:
     is_trained = training.source == "trained"
     train = forward(crops.train.number, training.epochs * (1 + settings.backward_passes)) if is_trained else 0.0
     validate = forward(crops.validation.number, validations * mirrored) if is_trained else 0.0
-    return VariantEstimate(
+    return VariantForecast(
         name=recipe.name,
         work=work,
         training=training,
@@ -128,12 +128,12 @@ def _downloads(plan: Plan, archives: Mapping[str, Archive]) -> list[DiskItem]:
         size = archives[name].bytes
         items.append(DiskItem(f"download {name}", size))
         if unpacks:
-            items.append(DiskItem(f"unpack {name}", round(size * plan.study.estimate.unpacked_ratio)))
+            items.append(DiskItem(f"unpack {name}", round(size * plan.study.forecast.unpacked_ratio)))
     return items
 
 
-def _results(plan: Plan, variants: tuple[VariantEstimate, ...], crops: StudyCrops) -> list[DiskItem]:
-    study, settings = plan.study, plan.study.estimate
+def _results(plan: Plan, variants: tuple[VariantForecast, ...], crops: StudyCrops) -> list[DiskItem]:
+    study, settings = plan.study, plan.study.forecast
     parameters = [variant.work.parameters for variant in variants]
     boxes = crops.all_predicted
     predictions = None if boxes is None else settings.bytes_per_prediction * boxes * len(variants) * study.seeds

@@ -9,7 +9,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from transpose.files import atomic_paths, write_text
-from transpose.reporting.layout import Section
+from transpose.reporting.sections import Section
 from transpose.study.layout import TABLE_SUFFIXES
 
 TERMINAL_WIDTH = 120

@@ -1,6 +1,6 @@
-"""The explorer: one page, without a network, on which the attention of any cell or keypoint is looked at.
+"""The viewer: one page, without a network, on which the attention of any cell or keypoint is looked at.
 
-This is the page and what it holds; `explored_models` fills it.
+This is the page and what it holds; `viewer_models` fills it.
 """
 
 import base64
@@ -76,7 +76,7 @@ class PageModel:
 
 
 @dataclass(frozen=True)
-class ExplorerPage:
+class ViewerPage:
     """What a page shows; all models belong to crops of their input size."""
 
     title: str
@@ -89,7 +89,7 @@ class ExplorerPage:
     models: list[PageModel]
 
 
-def write_page(page: ExplorerPage, path: Path) -> None:
+def write_page(page: ViewerPage, path: Path) -> None:
     """Write a page as one HTML file, atomically. Nothing in it reaches for a network, and its policy forbids it to.
 
     Names come from data: they are in JSON whose angle brackets are escaped, and the script shows them as plain text.
@@ -97,9 +97,9 @@ def write_page(page: ExplorerPage, path: Path) -> None:
     environment = Environment(
         loader=PackageLoader("transpose.reporting", "."), autoescape=True, undefined=StrictUndefined
     )
-    script = _source(environment, "templates/explorer.js")
-    style = _source(environment, "templates/explorer.css")
-    html = environment.get_template("templates/explorer.html").render(
+    script = _source(environment, "templates/viewer.js")
+    style = _source(environment, "templates/viewer.css")
+    html = environment.get_template("templates/viewer.html").render(
         title=page.title,
         about=page.about,
         script=script,
@@ -113,7 +113,7 @@ def write_page(page: ExplorerPage, path: Path) -> None:
     write_text(path, html)
 
 
-def page_data(page: ExplorerPage) -> dict[str, Any]:
+def page_data(page: ViewerPage) -> dict[str, Any]:
     """What the page's script reads, apart from the areas: plain values."""
     sizes = list(page.crops)
     return {
@@ -180,7 +180,7 @@ def _scale(scale: LogScale) -> dict[str, float]:
     return {"floor": scale.floor, "steps": scale.steps}
 
 
-def _packed_texts(page: ExplorerPage) -> Iterator[tuple[str, str]]:
+def _packed_texts(page: ViewerPage) -> Iterator[tuple[str, str]]:
     """Base64 by the element's id: kind, model and person."""
     for index, model in enumerate(page.models):
         for person, areas in enumerate(model.areas):
@@ -188,7 +188,7 @@ def _packed_texts(page: ExplorerPage) -> Iterator[tuple[str, str]]:
                 yield f"{kind}-{index}-{person}", base64.b64encode(getattr(areas, kind)).decode()
 
 
-def _notes(page: ExplorerPage) -> Iterator[tuple[str, str]]:
+def _notes(page: ViewerPage) -> Iterator[tuple[str, str]]:
     """(model, what of its attention the page holds and how exactly)."""
     for model in page.models:
         yield f"{model.title} ({model.name}, weights {model.weights_sha256[:12]})", _note(model)
@@ -215,7 +215,7 @@ def _scale_words(scale: LogScale) -> str:
     return f"error at most {100 * scale.largest_error:.1f} % from {scale.floor:g}× up"
 
 
-def _floors(page: ExplorerPage) -> list[float]:
+def _floors(page: ViewerPage) -> list[float]:
     return [scale.floor for model in page.models for scale in (model.storage.cells, model.storage.keypoints)]
 
 

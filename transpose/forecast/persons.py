@@ -26,10 +26,10 @@ def labelled_persons(plan: Plan, split: Split) -> Crops:
     Raises:
         InputError: the annotations are there and are wrong.
     """
-    settings, dataset = plan.study.estimate, plan.datasets[split.dataset]
+    settings, dataset = plan.study.forecast, plan.datasets[split.dataset]
     number = settings.persons.get(split.dataset, {}).get(split.split)
     if number is not None:
-        return Crops(number, "estimate.persons")
+        return Crops(number, "forecast.persons")
     annotations = Path(plan.data.split_annotations(split))
     if annotations.is_file():
         return Crops(len(training_instances(load_annotations(annotations, dataset.skeleton))), "its annotations")
@@ -37,7 +37,7 @@ def labelled_persons(plan: Plan, split: Split) -> Crops:
         images = dataset.source.images[split.split]
         expected = round(images * settings.rendered_persons_per_image)
         return Crops(expected, "expected, not rendered yet")
-    return Crops(None, "unknown: no annotations yet, nothing in estimate.persons")
+    return Crops(None, "unknown: no annotations yet, nothing in forecast.persons")
 
 
 def boxes_of(plan: Plan, split: Split, source: str) -> Crops:
@@ -52,12 +52,12 @@ def boxes_of(plan: Plan, split: Split, source: str) -> Crops:
     if isinstance(boxes, SimulatedBoxes):
         persons = labelled_persons(plan, split)
         return persons if persons.number is None else Crops(persons.number, "taken as many as labelled persons")
-    number = plan.study.estimate.detections.get(split.dataset, {}).get(split.split)
+    number = plan.study.forecast.detections.get(split.dataset, {}).get(split.split)
     if number is not None:
-        return Crops(number, "estimate.detections")
+        return Crops(number, "forecast.detections")
     if isinstance(boxes, DetectionBoxes) and Path(boxes.files[split.split]).is_file():
         return Crops(_records(Path(boxes.files[split.split])), "its detection file")
-    return Crops(None, "unknown: no detection file yet, nothing in estimate.detections")
+    return Crops(None, "unknown: no detection file yet, nothing in forecast.detections")
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""What the files of side studies hold. Reading them takes neither a network nor the library behind it."""
+"""What the files of analyses hold. Reading them takes neither a network nor the library behind it."""
 
 from pydantic import NonNegativeInt
 
 from transpose.config.base import Settings, Size
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.resolution import PositionWay
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 from transpose.config.training import Dtype
 from transpose.evaluation.report import EvaluationReport
 from transpose.evaluation.subject import Subject
@@ -14,7 +14,7 @@ from transpose.evaluation.subject import Subject
 class ProtocolResult(Settings):
     """One combination and its figures."""
 
-    protocol: Protocol
+    protocol: EvalProtocol
     official: bool
     """All four choices are the official ones: flip test, DARK, suppression, box times keypoint score."""
     predictions: NonNegativeInt
@@ -62,7 +62,7 @@ class DtypeResult(Settings):
 class DtypeReport(Subject):
     """The content of a dtype file."""
 
-    protocol: Protocol
+    protocol: EvalProtocol
     bootstrap: Bootstrap
     machine: dict[str, str]
     """What the networks ran on, see `describe_machine`; rounding is the device's."""

@@ -2,11 +2,11 @@ import atexit
 import sys
 
 
-# `onstart` is silent in dry runs, and while this file is read nobody knows whether this is one: so the estimate comes
+# `onstart` is silent in dry runs, and while this file is read nobody knows whether this is one: so the forecast comes
 # last, where models are to be trained or downloaded. Jobs read this file too, but are no dry runs; reports, lint and unlocking
 # have no executor, hence no dry run.
 @atexit.register
-def print_estimate():
+def print_forecast():
     if not workflow.dryrun or workflow.dag is None:
         return
     planned = workflow.dag.needrun_jobs(exclude_finished=False)
@@ -16,5 +16,5 @@ def print_estimate():
         try:
             text = render_plan(PLAN, Path("config/downloads.yaml"))
         except InputError as error:
-            text = f"No estimate: {error}"
+            text = f"No forecast: {error}"
         print(f"\n{text}", file=sys.stderr)

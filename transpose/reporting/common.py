@@ -10,7 +10,7 @@ _SHARED = {"annotations_sha256": "annotations", "boxes_sha256": "boxes", "protoc
 """Fields that reports in one table must agree on, in words."""
 
 
-def place_words(subject: Subject) -> str:
+def setting_title(subject: Subject) -> str:
     """Data set, split and boxes, as headings name them."""
     return f"{subject.dataset_title}, {subject.split}, {subject.boxes.replace('_', ' ')} boxes"
 

@@ -10,7 +10,7 @@ from tests.small_variants import FAMILIES, KEYPOINTS, small_encoder, small_varia
 from transpose.config.load import load_variant
 from transpose.config.variant import Variant
 from transpose.cost import count_operations
-from transpose.estimate.network import work_of
+from transpose.forecast.network import work_of
 from transpose.models.variants import build_model
 
 VARIANTS = Path(__file__).parents[2] / "config" / "variants"

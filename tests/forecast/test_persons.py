@@ -9,7 +9,7 @@ from tests.detector_study import with_detector
 from transpose.config.base import read_yaml
 from transpose.config.study import Split
 from transpose.errors import InputError
-from transpose.estimate.persons import boxes_of, count_crops, labelled_persons
+from transpose.forecast.persons import boxes_of, count_crops, labelled_persons
 from transpose.study.plan import Plan
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -25,7 +25,7 @@ OWN = Split(dataset="own", split="val")
 
 
 def test_images_that_are_not_rendered_yet_are_expected_to_show_people(demo: dict[str, Any]) -> None:
-    plan = Plan.of_config(demo | {"estimate": {"rendered_persons_per_image": 2}}, CONFIG)
+    plan = Plan.of_config(demo | {"forecast": {"rendered_persons_per_image": 2}}, CONFIG)
     crops = labelled_persons(plan, Split(dataset="synthetic", split="train"))
     assert (crops.number, crops.origin) == (1800, "expected, not rendered yet")
 
@@ -36,7 +36,7 @@ def test_annotations_that_are_there_are_counted(demo: dict[str, Any]) -> None:
 
 
 def test_a_stated_number_goes_before_a_file(demo: dict[str, Any]) -> None:
-    plan = Plan.of_config(demo | {"estimate": {"persons": {"photographs": {"val": 7}}}}, CONFIG)
+    plan = Plan.of_config(demo | {"forecast": {"persons": {"photographs": {"val": 7}}}}, CONFIG)
     assert labelled_persons(plan, Split(dataset="photographs", split="val")).number == 7
 
 

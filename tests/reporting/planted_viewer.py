@@ -1,4 +1,4 @@
-"""An explorer page of two models whose attention is known, on grids, inputs and storages of different kinds."""
+"""An viewer page of two models whose attention is known, on grids, inputs and storages of different kinds."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from transpose.attention.maps.capture import LayerAttention
 from transpose.attention.maps.grid import Grid
 from transpose.attention.maps.stored import COARSE, FINE, PersonAreas, Storage, pack_areas, person_areas, smallest_pool
 from transpose.config.variant import Encoder
-from transpose.reporting.explorer import ExplorerPage, PageCrops, PageModel, PagePerson
+from transpose.reporting.viewer import PageCrops, PageModel, PagePerson, ViewerPage
 from transpose.skeleton import COCO_PERSON
 
 PERSONS, LAYERS = 2, 2
@@ -24,7 +24,7 @@ class Known:
     areas: list[PersonAreas]
 
 
-def made_up_page() -> tuple[ExplorerPage, list[Known]]:
+def made_up_page() -> tuple[ViewerPage, list[Known]]:
     """Model `a` holds everything; `b` holds blocks of 2 x 2 cells, coarsely, and single heads of keypoints alone."""
     everything = Storage(1, True, True, FINE, FINE)
     blocks = Storage(2, False, True, COARSE, FINE)
@@ -35,7 +35,7 @@ def made_up_page() -> tuple[ExplorerPage, list[Known]]:
     ]
     crops = {(128, 96): _crops((128, 96)), (64, 48): _crops((64, 48))}
     persons = [PagePerson(HOSTILE, 7, (1.0, 2.0, 30.0, 40.0)), PagePerson("two.jpg", 8, (5.0, 6.0, 70.0, 80.0))]
-    return ExplorerPage("Made up", "Nobody.", COCO_PERSON, persons, crops, [one.shown for one in known]), known
+    return ViewerPage("Made up", "Nobody.", COCO_PERSON, persons, crops, [one.shown for one in known]), known
 
 
 def smooth_layer(grid: Grid, heads: int, generator: torch.Generator, sharpness: float = 2.0) -> LayerAttention:

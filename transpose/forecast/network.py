@@ -1,10 +1,10 @@
 """The work of a whole variant: its layers walked in the order of the model, from the configuration alone.
 
-`tests/estimate/test_network.py` holds these counts to the models: parameters, operations and kept bytes are equal.
+`tests/forecast/test_network.py` holds these counts to the models: parameters, operations and kept bytes are equal.
 """
 
 from transpose.config.variant import HEATMAP_STRIDE, Encoder, HRNetBackbone, ResNetBackbone, Variant
-from transpose.estimate.layers import Map, Work, deconvolution, encoder_layer, normalised_convolution
+from transpose.forecast.layers import Map, Work, deconvolution, encoder_layer, normalised_convolution
 
 
 def work_of(variant: Variant, keypoints: int, dropout: bool) -> Work:

@@ -1,7 +1,7 @@
 """What tables call things."""
 
 from transpose.config.dataset import BoxKind
-from transpose.config.study import Protocol
+from transpose.config.study import EvalProtocol
 
 NOT_RUN = "not run"
 
@@ -22,16 +22,16 @@ DEPTH_WORDS = {
 _IRRELEVANT_TO_RESULTS = {"batch_size", "threads"}
 
 
-def decisive(protocol: Protocol) -> dict[str, object]:
+def decisive(protocol: EvalProtocol) -> dict[str, object]:
     """What of a protocol decides results."""
     return protocol.model_dump(exclude=_IRRELEVANT_TO_RESULTS)
 
 
-def protocol_words(protocol: Protocol) -> str:
+def protocol_words(protocol: EvalProtocol) -> str:
     """What of a protocol is not official, in words."""
-    if decisive(protocol) == decisive(Protocol()):
+    if decisive(protocol) == decisive(EvalProtocol()):
         return "official protocol"
-    official = decisive(Protocol())
+    official = decisive(EvalProtocol())
     changed = (f"{name} {_value_words(value)}" for name, value in decisive(protocol).items() if value != official[name])
     return f"protocol with {', '.join(changed)}"
 

@@ -1,5 +1,5 @@
 "use strict";
-/* The attention explorer. All it reads stands in this document; its state stands in the address.
+/* The attention viewer. All it reads stands in this document; its state stands in the address.
 
    Frames: image pixels (what crops are cut from), crop pixels (0 is the centre of the first pixel), and lattices of
    cells or blocks, numbered row by row. Areas are bytes on a logarithmic scale, see "how exact" on the page. */

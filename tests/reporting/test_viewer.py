@@ -1,4 +1,4 @@
-"""The explorer as a file: nothing can break out of it, nothing reaches out of it, and it stays small."""
+"""The viewer as a file: nothing can break out of it, nothing reaches out of it, and it stays small."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.reporting.made_up_explorer import HOSTILE, made_up_page, smooth_layer
+from tests.reporting.planted_viewer import HOSTILE, made_up_page, smooth_layer
 from tests.run_records import write_run
 from tests.small_variants import small_variant
 from transpose.attention.maps.grid import Grid
@@ -19,16 +19,16 @@ from transpose.attention.maps.stored import FINE, pack_within, person_areas
 from transpose.config.dataset import Dataset
 from transpose.config.load import load_variant
 from transpose.config.recipe import Recipe
-from transpose.config.study import Explanation, Protocol
+from transpose.config.study import AttentionMapSettings, EvalProtocol
 from transpose.config.training import Training
 from transpose.errors import InputError
 from transpose.files import write_json
 from transpose.models.initialise import initialise
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
-from transpose.reporting.explanation import load_to_explore
-from transpose.reporting.explored_models import LARGEST_AREAS, byte_limit, write_explorer
-from transpose.reporting.explorer import ExplorerPage, PageCrops, PageModel, PagePerson, write_page
+from transpose.reporting.attention_maps import load_for_attention_maps
+from transpose.reporting.viewer import PageCrops, PageModel, PagePerson, ViewerPage, write_page
+from transpose.reporting.viewer_models import LARGEST_AREAS, byte_limit, write_viewer
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId
 
@@ -99,14 +99,14 @@ class Trained:
     def write(self, *runs: Path, split: str = "val") -> str:
         blocks = {
             self.layout.record(RecordKind.DATASET, "tiny"): DATASET,
-            self.layout.record(RecordKind.PROTOCOL): Protocol(blur_kernel=3),
-            self.layout.record(RecordKind.EXPLANATION): Explanation(persons=2),
+            self.layout.record(RecordKind.PROTOCOL): EvalProtocol(blur_kernel=3),
+            self.layout.record(RecordKind.ATTENTION_MAPS): AttentionMapSettings(persons=2),
         }
         for path, block in blocks.items():
             write_json(path, block.model_dump(mode="json"))
         names = [RunId(run.parent.parent.name, 0) for run in runs]
-        write_explorer(self.layout, names, "tiny", split, self.annotations)
-        return self.layout.explorer("tiny", split).read_text()
+        write_viewer(self.layout, names, "tiny", split, self.annotations)
+        return self.layout.viewer("tiny", split).read_text()
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_trained_models_stand_on_one_page_with_their_own_areas(trained: Trained)
     assert "<h1>Attention: tiny &amp; small, val</h1>" in html
     for index, run in enumerate(runs):
         model, held = (
-            load_to_explore(RunFolder(run.parent), COCO_PERSON, Protocol(blur_kernel=3)),
+            load_for_attention_maps(RunFolder(run.parent), COCO_PERSON, EvalProtocol(blur_kernel=3)),
             data["models"][index],
         )
         assert len(data["frames"][held["frame"]]["crops"]) == 2
@@ -144,7 +144,7 @@ def test_a_variant_without_encoder_or_no_run_is_one_line(trained: Trained) -> No
         trained.write(without)
     with pytest.raises(InputError, match="no trained model to look at"):
         trained.write()
-    assert not trained.layout.explorer("tiny", "val").exists()
+    assert not trained.layout.viewer("tiny", "val").exists()
 
 
 def test_many_models_share_a_page() -> None:
@@ -170,7 +170,7 @@ def test_twelve_persons_at_the_papers_size_take_less_than_10_mb(tmp_path: Path, 
     assert 0.2 < (means > 1).mean() < 0.5
     storage, packed = pack_within(areas, grid, byte_limit(1))
     crops = np.stack([_photograph(rng) for _ in range(persons)])
-    page = ExplorerPage(
+    page = ViewerPage(
         "Size",
         "Real size.",
         COCO_PERSON,

@@ -1,6 +1,6 @@
 """Counts of single layers, by hand."""
 
-from transpose.estimate.layers import Map, Work, deconvolution, encoder_layer, normalised_convolution
+from transpose.forecast.layers import Map, Work, deconvolution, encoder_layer, normalised_convolution
 
 
 def test_a_rectified_convolution_keeps_what_its_norm_received_and_what_the_next_layer_receives() -> None:

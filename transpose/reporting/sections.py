@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from transpose.reporting.words import NOT_RUN
+from transpose.reporting.labels import NOT_RUN
 
 DASH = "–"
 

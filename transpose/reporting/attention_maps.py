@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from transpose.attention.maps.dependency import Explanation as PassAreas
-from transpose.attention.maps.dependency import encoder_of
+from transpose.attention.maps.dependency import AttentionAreas, encoder_of
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
 from transpose.config.run_record import RunRecord
-from transpose.config.study import Explanation, Protocol
+from transpose.config.study import AttentionMapSettings, EvalProtocol
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations, training_instances
 from transpose.data.image_source import image_source_of
@@ -24,7 +23,7 @@ from transpose.skeleton import Skeleton
 from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId
 
 
-def write_explanation(layout: ResultsLayout, run: RunId, dataset: str, split: str, annotations: Path) -> None:
+def write_attention_maps(layout: ResultsLayout, run: RunId, dataset: str, split: str, annotations: Path) -> None:
     """Write `maps.npz`, `persons.json` and `figures/` of the persons that `choose_persons` picks.
 
     The keypoints whose areas are shown come from the protocol's prediction (flip test included). The arrays hold the
@@ -35,12 +34,12 @@ def write_explanation(layout: ResultsLayout, run: RunId, dataset: str, split: st
             model that has diverged.
     """
     skeleton = read_record(Dataset, layout.record(RecordKind.DATASET, dataset)).skeleton
-    settings = read_record(Explanation, layout.record(RecordKind.EXPLANATION))
-    protocol = read_record(Protocol, layout.record(RecordKind.PROTOCOL))
+    settings = read_record(AttentionMapSettings, layout.record(RecordKind.ATTENTION_MAPS))
+    protocol = read_record(EvalProtocol, layout.record(RecordKind.PROTOCOL))
     folder = layout.attention(run, dataset, split)
     truth = load_annotations(annotations, skeleton)
     boxes = choose_persons(truth, settings.persons)
-    model = load_to_explore(layout.train(run), skeleton, protocol)
+    model = load_for_attention_maps(layout.train(run), skeleton, protocol)
     crops = EvaluationCrops(boxes, truth, image_source_of(annotations), model.variant.input_size)
     images = crops.batch(np.arange(len(boxes))).crops
     keypoints = model.find_keypoints(images)
@@ -61,7 +60,7 @@ def write_explanation(layout: ResultsLayout, run: RunId, dataset: str, split: st
     write_json(folder / "persons.json", figures)
 
 
-def load_to_explore(run: RunFolder, skeleton: Skeleton, protocol: Protocol) -> PoseModel:
+def load_for_attention_maps(run: RunFolder, skeleton: Skeleton, protocol: EvalProtocol) -> PoseModel:
     """The model of a training, in fp32.
 
     Raises:
@@ -76,7 +75,7 @@ def draw_persons(
     model: PoseModel,
     crops: Tensor,
     keypoints: CropKeypoints,
-    explanation: PassAreas,
+    explanation: AttentionAreas,
     names: Sequence[str],
     threshold: float,
     folder: Path,

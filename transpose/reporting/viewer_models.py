@@ -1,4 +1,4 @@
-"""Trained models and persons become an explorer page."""
+"""Trained models and persons become an viewer page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from transpose.attention.maps.stored import PersonAreas, pack_within
 from transpose.attention.persons import crop_truth
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
-from transpose.config.study import Explanation, Protocol
+from transpose.config.study import AttentionMapSettings, EvalProtocol
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.data.image_source import image_source_of
@@ -19,8 +19,8 @@ from transpose.data.loader import EvaluationCrops
 from transpose.errors import InputError
 from transpose.files import sha256_of_file
 from transpose.pose_model import CropKeypoints, PoseModel
-from transpose.reporting.explanation import choose_persons, load_to_explore
-from transpose.reporting.explorer import ExplorerPage, PageCrops, PageModel, PagePerson, write_page
+from transpose.reporting.attention_maps import choose_persons, load_for_attention_maps
+from transpose.reporting.viewer import PageCrops, PageModel, PagePerson, ViewerPage, write_page
 from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
 LARGEST_MODEL = 7_180_000
@@ -30,8 +30,8 @@ LARGEST_AREAS = 30_000_000
 """Bytes of all models' packed areas on a page, which they share."""
 
 
-def write_explorer(layout: ResultsLayout, runs: Sequence[RunId], name: str, split: str, annotations: Path) -> None:
-    """Write the explorer of trained models on the persons that `choose_persons` picks.
+def write_viewer(layout: ResultsLayout, runs: Sequence[RunId], name: str, split: str, annotations: Path) -> None:
+    """Write the viewer of trained models on the persons that `choose_persons` picks.
 
     Args:
         name: of the data set.
@@ -39,18 +39,18 @@ def write_explorer(layout: ResultsLayout, runs: Sequence[RunId], name: str, spli
     Raises:
         InputError: a file is missing or wrong, nobody is annotated, a variant has no encoder, or a model has diverged.
     """
-    output = layout.explorer(name, split)
+    output = layout.viewer(name, split)
     if not runs:
         raise InputError(output, None, "run", "no trained model to look at")
     dataset = read_record(Dataset, layout.record(RecordKind.DATASET, name))
-    protocol = read_record(Protocol, layout.record(RecordKind.PROTOCOL))
-    settings = read_record(Explanation, layout.record(RecordKind.EXPLANATION))
+    protocol = read_record(EvalProtocol, layout.record(RecordKind.PROTOCOL))
+    settings = read_record(AttentionMapSettings, layout.record(RecordKind.ATTENTION_MAPS))
     truth = load_annotations(annotations, dataset.skeleton)
     boxes = choose_persons(truth, settings.persons)
     crops: dict[tuple[int, int], PageCrops] = {}
     models = []
     for run in runs:
-        model = load_to_explore(layout.train(run), dataset.skeleton, protocol)
+        model = load_for_attention_maps(layout.train(run), dataset.skeleton, protocol)
         size = model.variant.input_size
         if size not in crops:
             crops[size] = annotated_crops(truth, boxes, model)
@@ -66,7 +66,7 @@ def write_explorer(layout: ResultsLayout, runs: Sequence[RunId], name: str, spli
     flipped = "with" if protocol.flip_test else "without"
     about = f"Annotated persons in annotated boxes; keypoints are predicted {flipped} the flip test."
     title = f"Attention: {dataset.title}, {split}"
-    write_page(ExplorerPage(title, about, dataset.skeleton, persons, crops, models), output)
+    write_page(ViewerPage(title, about, dataset.skeleton, persons, crops, models), output)
 
 
 def annotated_crops(annotations: CocoAnnotations, boxes: PersonBoxes, model: PoseModel) -> PageCrops:

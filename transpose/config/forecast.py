@@ -1,11 +1,11 @@
-"""What the estimate of a study's cost takes for granted; none of it decides a result."""
+"""What the forecast of a study's cost takes for granted; none of it decides a result."""
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from transpose.config.base import Name, Settings
 
 
-class Estimate(Settings):
+class ForecastSettings(Settings):
     """Assumptions behind hours, memory and disk. Measure your own GPU and put its speed here."""
 
     training_tflops: PositiveFloat = Field(

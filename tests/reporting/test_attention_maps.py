@@ -14,7 +14,7 @@ from tests.small_variants import small_variant
 from transpose.attention.maps.grid import Grid
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
-from transpose.config.study import Explanation, Protocol
+from transpose.config.study import AttentionMapSettings, EvalProtocol
 from transpose.config.training import Training
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, load_annotations
@@ -24,9 +24,9 @@ from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
-from transpose.reporting import explanation as module
+from transpose.reporting import attention_maps as module
 from transpose.reporting.attention_figure import ExplainedPerson
-from transpose.reporting.explanation import choose_persons, write_explanation
+from transpose.reporting.attention_maps import choose_persons, write_attention_maps
 from transpose.skeleton import COCO_PERSON, Skeleton
 from transpose.study.layout import RecordKind
 
@@ -89,7 +89,7 @@ class Explained:
         source = {"kind": "folder", "folders": {"val": str(annotations.parent)}}
         dataset = {"title": "tiny", "source": source, "boxes": {"ground_truth": {"kind": "ground_truth"}}}
         inputs = write_inputs(
-            folder, recipe, Dataset.model_validate(dataset), annotations, Protocol(blur_kernel=3), boxes=NO_BOXES
+            folder, recipe, Dataset.model_validate(dataset), annotations, EvalProtocol(blur_kernel=3), boxes=NO_BOXES
         )
         self.run, self.layout = inputs.run, inputs.layout
         self.annotations, self.weights = annotations, inputs.run_folder.weights
@@ -97,9 +97,9 @@ class Explained:
         save_weights(model(**variant), self.weights, {})
 
     def write(self, persons: int = 2) -> None:
-        settings = Explanation(persons=persons)
-        write_json(self.layout.record(RecordKind.EXPLANATION), settings.model_dump(mode="json"))
-        write_explanation(self.layout, self.run, "tiny", "val", self.annotations)
+        settings = AttentionMapSettings(persons=persons)
+        write_json(self.layout.record(RecordKind.ATTENTION_MAPS), settings.model_dump(mode="json"))
+        write_attention_maps(self.layout, self.run, "tiny", "val", self.annotations)
 
     def fails(self, words: str) -> None:
         with pytest.raises(InputError) as caught:

@@ -1,4 +1,4 @@
-"""findings.md: what this study's measurements say of the paper's claims about attention."""
+"""claims.md: what this study's measurements say of the paper's claims about attention."""
 
 from collections.abc import Iterator, Sequence
 
@@ -22,11 +22,11 @@ from transpose.reporting.claims import (
     pattern_matters,
     positions_help,
 )
+from transpose.reporting.common import setting_title
 from transpose.reporting.estimates import mean_over_seeds, words_of
-from transpose.reporting.layout import Section
+from transpose.reporting.export import write_html, write_markdown
+from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
-from transpose.reporting.subjects import place_words
-from transpose.reporting.writers import write_html, write_markdown
 
 FOOTNOTES = [
     "Supported: the whole 95 % interval lies on the side of zero that the claim foretells; not supported: on the other"
@@ -40,8 +40,8 @@ _EMBEDDINGS = ("sine", "learnable", "none")
 """As the paper ranks them."""
 
 
-def write_findings(files: StudyFiles) -> None:
-    """Write `findings` as .md and .html into the study's results folder.
+def write_claims(files: StudyFiles) -> None:
+    """Write `claims` as .md and .html into the study's results folder.
 
     Raises:
         InputError: the study measures no attention, or a file is missing, broken or of other annotations.
@@ -59,9 +59,9 @@ def write_findings(files: StudyFiles) -> None:
         changed = [mean_over_seeds(reports) for reports in ablations[setting]]
         parts = [mean_over_seeds(reports) for reports in body_parts[setting]]
         claims = claims_of(variants, looks, tried, changed, parts, list(embedding_differences(files, setting)))
-        where = place_words(looks[0])
+        where = setting_title(looks[0])
         sections += [overview(claims, where), *(section_of(claim, where) for claim in claims)]
-    path, title = files.layout.table(StudyTable.FINDINGS), f"Findings: {files.study.name}"
+    path, title = files.layout.table(StudyTable.CLAIMS), f"Claims: {files.study.name}"
     with atomic_paths(path.with_suffix(".md"), path.with_suffix(".html")) as (markdown, html):
         write_markdown(markdown, title, sections)
         write_html(html, title, sections, FOOTNOTES)
