@@ -9,7 +9,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from transpose.benchmark.decoder import made_up_heatmaps
-from transpose.benchmark.made_up_people import MadeUpPeople, make_up_people
+from transpose.benchmark.random_annotations import RandomAnnotations, random_annotations
 from transpose.benchmark.suppression import suppress_all_at_once
 from transpose.config.training import Augmentation
 from transpose.data.augment import sample_augmentation
@@ -38,8 +38,8 @@ def heatmaps() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def people() -> MadeUpPeople:
-    return make_up_people(images=200, persons=400, detections=4_000, seed=0)
+def people() -> RandomAnnotations:
+    return random_annotations(images=200, persons=400, detections=4_000, seed=0)
 
 
 @pytest.mark.parametrize("decode", [argmax_decode, quarter_decode, dark_decode])
@@ -84,14 +84,14 @@ def test_an_encoder_layer(benchmark: BenchmarkFixture, tokens: int) -> None:
     benchmark(layer, torch.randn(1, tokens, 96), torch.randn(tokens, 1, 96))
 
 
-def test_rescoring_and_suppression(benchmark: BenchmarkFixture, people: MadeUpPeople) -> None:
+def test_rescoring_and_suppression(benchmark: BenchmarkFixture, people: RandomAnnotations) -> None:
     benchmark(suppress_all_at_once, people)
 
 
-def test_evaluation(benchmark: BenchmarkFixture, people: MadeUpPeople) -> None:
+def test_evaluation(benchmark: BenchmarkFixture, people: RandomAnnotations) -> None:
     benchmark(evaluate_keypoints, people.annotations, people.detections, COCO_PERSON)
 
 
-def test_bootstrap(benchmark: BenchmarkFixture, people: MadeUpPeople) -> None:
+def test_bootstrap(benchmark: BenchmarkFixture, people: RandomAnnotations) -> None:
     matches = evaluate_keypoints(people.annotations, people.detections, COCO_PERSON).matches
     benchmark(bootstrap_interval, matches, samples=100, seed=0)

@@ -41,7 +41,7 @@ FLOORS = {
     "reporting": 9,
     "tracking": 9,
     "benchmark": 10,  # over everything that is timed, and in the figures' style
-    "chaos": 10,  # over tracking: it asks MLflow too whether nothing was lost
+    "fault_injection": 10,  # over tracking: it asks MLflow too whether nothing was lost
     "cli": 11,
     "__main__": 12,
 }

@@ -1,4 +1,4 @@
-"""Statistics of attention whose answers are known."""
+"""Statistics of attention whose outputs are known."""
 
 from typing import Any
 

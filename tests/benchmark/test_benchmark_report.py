@@ -6,13 +6,13 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.small_variants import small_variant
+from transpose.benchmark.comparison import Candidate, compare_speed
 from transpose.benchmark.evaluator_scale import EvaluatorScale
 from transpose.benchmark.growth import Growth
 from transpose.benchmark.growth_figure import plot_growth
 from transpose.benchmark.loader import WorkersEstimate
 from transpose.benchmark.loader_scale import LoaderScale
 from transpose.benchmark.parts import Part
-from transpose.benchmark.race import Contender, race
 from transpose.benchmark.report import Benchmark, changes_since, read_benchmark
 from transpose.benchmark.run import Order, run_benchmark
 from transpose.benchmark.text import render_benchmark, render_changes
@@ -36,22 +36,25 @@ def order(*parts: Part, variants: int = 1) -> Order:
 
 
 def benchmark(speed: float, cpu: str = "a", name: str = "ours") -> Benchmark:
-    result = race("Decoding", "persons", 1, [Contender("plain", int), Contender(name, int)], rounds=1)
-    laps = tuple(lap.model_copy(update={"per_second": speed}) for lap in result.laps)
+    result = compare_speed("Decoding", "persons", 1, [Candidate("plain", int), Candidate(name, int)], rounds=1)
+    timings = tuple(timing.model_copy(update={"per_second": speed}) for timing in result.timings)
     machine = {"device": "cpu", "cpu": cpu, "cores": "2", "torch": "2"}
-    races = (result.model_copy(update={"laps": laps}),)
-    return Benchmark(machine=machine, threads=1, networks=(), races=races)
+    comparisons = (result.model_copy(update={"timings": timings}),)
+    return Benchmark(machine=machine, threads=1, networks=(), comparisons=comparisons)
 
 
 def test_parts_of_a_variant_become_races_and_a_record_that_reads_back(tmp_path: Path) -> None:
     result = run_benchmark(order(Part.INFERENCE))
-    assert [race.title for race in result.races] == ["small, inference, batch 1", "small, inference, batch 2"]
+    assert [comparison.title for comparison in result.comparisons] == [
+        "small, inference, batch 1",
+        "small, inference, batch 2",
+    ]
     assert result.networks[0].operations.macs > 0
     assert (result.workers, result.growth) == (None, None)
     write_json(tmp_path / "benchmark.json", result.model_dump(mode="json"))
     assert read_benchmark(tmp_path / "benchmark.json") == result
     text = render_benchmark(result)
-    assert all(lap.name in text for race in result.races for lap in race.laps)
+    assert all(timing.name in text for comparison in result.comparisons for timing in comparison.timings)
     assert text.count("% of peak") == 6
 
 
@@ -62,7 +65,7 @@ def test_a_part_of_variants_needs_one() -> None:
 
 def test_an_earlier_benchmark_is_compared_lap_by_lap() -> None:
     changes = changes_since(benchmark(100.0), benchmark(150.0, name="another way"))
-    assert [(change.lap, change.ratio) for change in changes] == [("plain", 1.5)]
+    assert [(change.timing, change.ratio) for change in changes] == [("plain", 1.5)]
     assert "1.50 x" in render_changes(benchmark(100.0), benchmark(150.0))
 
 

@@ -8,54 +8,60 @@ import pytest
 import torch
 
 from tests.small_variants import FAMILIES, noise, small_model, small_variant
-from transpose.benchmark.lane import Lane, Work
-from transpose.benchmark.networks import Subject, inference_forms, network_race, plain_training, training_races
-from transpose.benchmark.plain_network import PlainNetwork, plain_loss
+from transpose.benchmark.naive_network import NaiveNetwork, naive_loss
+from transpose.benchmark.networks import (
+    BenchmarkedNetwork,
+    compare_networks,
+    inference_forms,
+    naive_training,
+    training_comparisons,
+)
+from transpose.benchmark.worker import Work, Worker
 from transpose.errors import InputError
 from transpose.training.loss import heatmap_loss
 
-SUBJECT = Subject(small_variant("resnet"), batch_size=2, device="cpu", threads=1)
+SUBJECT = BenchmarkedNetwork(small_variant("resnet"), batch_size=2, device="cpu", threads=1)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @torch.inference_mode()
 def test_the_plain_network_has_the_function_of_ours(family: str) -> None:
     model, images = small_model(family).double(), noise(2, 3, 32, 24).double()
-    assert torch.allclose(PlainNetwork(model)(images), model(images), rtol=1e-9, atol=1e-12)
+    assert torch.allclose(NaiveNetwork(model)(images), model(images), rtol=1e-9, atol=1e-12)
 
 
 def test_the_plain_loss_is_ours() -> None:
     predicted, target, weights = noise(3, 5, 8, 6), noise(3, 5, 8, 6, seed=1), noise(3, 5, seed=2).abs()
-    assert torch.allclose(plain_loss(predicted, target, weights), heatmap_loss(predicted, target, weights))
+    assert torch.allclose(naive_loss(predicted, target, weights), heatmap_loss(predicted, target, weights))
 
 
 def test_forms_of_inference_race_by_name_with_their_share_of_the_peak() -> None:
     forms = inference_forms(SUBJECT, baseline=True, dtypes=["fp32", "bf16"], compiled=False)
-    result = network_race(SUBJECT, "inference", forms, rounds=1)
-    assert [lap.name for lap in result.laps] == ["plain, fp32, memory returned", "plain, fp32", "fp32", "bf16"]
-    assert result.laps[0].ratio == 1
+    result = compare_networks(SUBJECT, "inference", forms, rounds=1)
+    assert [timing.name for timing in result.timings] == ["plain, fp32, memory returned", "plain, fp32", "fp32", "bf16"]
+    assert result.timings[0].ratio == 1
     assert set(result.peaks) == {"fp32", "bf16"}
-    assert all(lap.fraction_of_peak and lap.peak_memory_bytes for lap in result.laps)
+    assert all(timing.fraction_of_peak and timing.peak_memory_bytes for timing in result.timings)
 
 
 def test_training_is_asked_for_with_and_without_attention_dropout() -> None:
-    races = list(training_races(SUBJECT, baseline=True, dtypes=["fp32"]))
-    assert [forms[0].keeps_memory for forms in races] == [False] * 3
-    names = [forms[-1].name for forms in races]
+    comparisons = list(training_comparisons(SUBJECT, baseline=True, dtypes=["fp32"]))
+    assert [forms[0].keeps_memory for forms in comparisons] == [False] * 3
+    names = [forms[-1].name for forms in comparisons]
     assert names == [
         "plain, fp32, attention dropout 0.1",
         "fp32, attention dropout 0.1",
         "fp32, attention dropout 0",
     ]
-    assert [len(forms) for forms in training_races(SUBJECT, baseline=False, dtypes=["fp32"])] == [1, 1]
+    assert [len(forms) for forms in training_comparisons(SUBJECT, baseline=False, dtypes=["fp32"])] == [1, 1]
 
 
 def test_a_training_step_in_a_lane_can_be_repeated() -> None:
-    with Lane(partial(plain_training, SUBJECT)) as lane:
-        lane.run()
-        before = lane.peak_memory_bytes()
-        lane.run()
-        assert lane.peak_memory_bytes() >= before > 0
+    with Worker(partial(naive_training, SUBJECT)) as worker:
+        worker.run()
+        before = worker.peak_memory_bytes()
+        worker.run()
+        assert worker.peak_memory_bytes() >= before > 0
 
 
 def nothing() -> Work:
@@ -64,8 +70,8 @@ def nothing() -> Work:
 
 def test_a_lanes_memory_is_not_that_of_the_process_that_started_it() -> None:
     held = np.ones(2**27)
-    with Lane(nothing) as lane:
-        assert lane.peak_memory_bytes() < held.nbytes
+    with Worker(nothing) as worker:
+        assert worker.peak_memory_bytes() < held.nbytes
 
 
 def refused() -> Work:
@@ -81,7 +87,7 @@ def dying() -> Work:
 )
 def test_a_lane_that_cannot_start_says_why(prepare: Callable[[], Work], line: str) -> None:
     with pytest.raises(InputError, match=f"^{line}"):
-        Lane(prepare)
+        Worker(prepare)
 
 
 def failing() -> Work:
@@ -92,5 +98,8 @@ def failing() -> Work:
 
 
 def test_a_lane_whose_process_dies_is_noticed() -> None:
-    with Lane(failing) as lane, pytest.raises(InputError, match="ended with status 3; is there memory for the batch"):
-        lane.run()
+    with (
+        Worker(failing) as worker,
+        pytest.raises(InputError, match="ended with status 3; is there memory for the batch"),
+    ):
+        worker.run()

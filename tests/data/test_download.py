@@ -202,8 +202,8 @@ def test_an_unsatisfiable_range_is_asked_for_as_a_whole(server, target, patience
     [
         (serve(CONTENT[:1000]), f"has 1000 bytes, not {len(CONTENT)}"),
         (serve(CONTENT + b"more"), f"has {len(CONTENT) + 4} bytes, not {len(CONTENT)}"),
-        (partial_content("bytes 200001-200004/*", b"more"), "answers with another range than asked for"),
-        (partial_content("pages 1-2/3", b"more"), "answers with another range than asked for"),
+        (partial_content("bytes 200001-200004/*", b"more"), "outputs with another range than asked for"),
+        (partial_content("pages 1-2/3", b"more"), "outputs with another range than asked for"),
         (partial_content("bytes 200000-200003/200004", b"more"), f"has 200004 bytes, not {len(CONTENT)}"),
         (status(404), "HTTP 404 Not Found"),
         (status(403), "HTTP 403 Forbidden"),

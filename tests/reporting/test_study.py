@@ -219,10 +219,10 @@ class TestWholeStudy:
     def test_the_ablation_is_the_mean_of_paired_differences(self, finished: tuple[Results, Any]) -> None:
         whole, rows = finished
         with (whole.folder / "ablations.csv").open(newline="") as stream:
-            answers = list(csv.DictReader(stream))
-        assert [answer["boxes"] for answer in answers] == ["annotated", "found"]
+            outputs = list(csv.DictReader(stream))
+        assert [answer["boxes"] for answer in outputs] == ["annotated", "found"]
         aps = {row["variant"]: float(row["AP"]) for row in rows if row["boxes"] == "annotated"}
-        answer = answers[0]
+        answer = outputs[0]
         assert float(answer["difference"]) == pytest.approx(aps["tp_r_a4"] - aps["tp_r_a3"])
         assert float(answer["low"]) <= float(answer["difference"]) <= float(answer["high"])
         assert (answer["seeds"], answer["images"]) == ("2", "5000")
@@ -265,9 +265,9 @@ class TestRows:
                 write_npz(results.metrics(variant, seed, "found").with_suffix(".npz"), **table)
         assert [row["AP"] for row in results.write() if row["boxes"] == "found"] == ["", ""]
         with (results.folder / "ablations.csv").open(newline="") as stream:
-            answers = {row["boxes"]: (row["difference"], row["low"], row["answer"]) for row in csv.DictReader(stream)}
-        assert answers["found"] == ("", "", "no answer: nobody to find")
-        assert answers["annotated"][0] != ""
+            outputs = {row["boxes"]: (row["difference"], row["low"], row["answer"]) for row in csv.DictReader(stream)}
+        assert outputs["found"] == ("", "", "no answer: nobody to find")
+        assert outputs["annotated"][0] != ""
 
     def test_a_training_by_another_recipe_is_noted(self, results: Results) -> None:
         path = results.folder / "train" / "tp_r_a3" / "seed1" / "run.json"

@@ -9,7 +9,7 @@ import numpy as np
 from transpose.attention.attribution import ExplainedPerson, attention_rows, evaluated_instances, random_cells_of
 from transpose.attention.faithfulness import PerturbationResults
 from transpose.attention.keypoint_regions import JointRegions
-from transpose.attention.knockout import Outcome, outcome
+from transpose.attention.knockout import MaskedPrediction, outcome
 from transpose.attention.masking import CellMasking, mask_all_layers
 from transpose.attention.persons import ExplainedPersons, GroundTruth
 from transpose.config.attention import AttentionMeasures
@@ -82,7 +82,7 @@ class BodyPartTest:
         values |= {f"{effect}_beyond_random": (one - other).T for effect, (one, other) in effects.items()}
         return {measure: np.where(tried, of_joints, np.nan) for measure, of_joints in values.items()}
 
-    def _effects(self, person: ExplainedPerson, truth: GroundTruth, result: Outcome) -> tuple[np.ndarray, ...]:
+    def _effects(self, person: ExplainedPerson, truth: GroundTruth, result: MaskedPrediction) -> tuple[np.ndarray, ...]:
         """`_EFFECTS`, [2, G, J] each."""
         before = truth.similarity_of(person.joints, person.points_xy, self._skeleton)
         after = truth.similarity_of(person.joints, result.points_xy, self._skeleton)

@@ -14,7 +14,7 @@ from transpose.inference.predictions import decode_heatmaps
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MaskedPrediction:
     """Joints [..., J] after some cells were masked."""
 
     points_xy: np.ndarray
@@ -39,7 +39,7 @@ def most_important(importance: np.ndarray, fraction: float) -> np.ndarray:
 
 def knock_out(
     masking: CellMasking, person: ExplainedPerson, kept: np.ndarray, grid: Grid, protocol: EvalProtocol
-) -> Outcome:
+) -> MaskedPrediction:
     """Predict each of J joints from the cells kept for it, [..., J, L] bool."""
     leading, joints = kept.shape[:-1], person.joints
     heatmaps = masking(kept.reshape(-1, kept.shape[-1])).numpy()
@@ -49,7 +49,7 @@ def knock_out(
     )
 
 
-def outcome(heatmaps: np.ndarray, person: ExplainedPerson, grid: Grid, protocol: EvalProtocol) -> Outcome:
+def outcome(heatmaps: np.ndarray, person: ExplainedPerson, grid: Grid, protocol: EvalProtocol) -> MaskedPrediction:
     """Compare heatmaps [..., J, h, w] of a person's J joints with those of the undisturbed pass."""
     *leading, joints, height, width = heatmaps.shape
     points, _ = decode_heatmaps(np.ascontiguousarray(heatmaps).reshape(-1, joints, height, width), protocol)
@@ -60,7 +60,7 @@ def outcome(heatmaps: np.ndarray, person: ExplainedPerson, grid: Grid, protocol:
     shift = np.linalg.norm(points - person.points_xy, axis=-1)
     # Of a peak that is not above zero no share can be lost.
     drop = np.divide(before - after, before, out=np.full(after.shape, np.nan), where=before > 0)
-    return Outcome(points, drop, shift)
+    return MaskedPrediction(points, drop, shift)
 
 
 def deletion_and_insertion(

@@ -14,8 +14,8 @@ from transpose.attention.maps.grid import Grid
 from transpose.attention.masking import mask_all_layers, mask_image, mask_last_layer
 from transpose.attention.occlusion import patch_effects, patches
 from transpose.attention.randomisation import randomised_models, similarity_of_maps
-from transpose.benchmark.networks import Subject
-from transpose.benchmark.race import Contender, Race, race
+from transpose.benchmark.comparison import Candidate, SpeedComparison, compare_speed
+from transpose.benchmark.networks import BenchmarkedNetwork
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import EvalProtocol
 from transpose.data.crops import normalise
@@ -24,29 +24,29 @@ from transpose.models.transpose import TransPose
 from transpose.skeleton import COCO_PERSON
 
 
-def capture_race(subject: Subject, rounds: int) -> Race:
+def compare_captures(network: BenchmarkedNetwork, rounds: int) -> SpeedComparison:
     """Forward passes that hand attention out, beside one that does not; of a variant with an encoder."""
-    context = subject.context()
-    model = optimize_for_inference(subject.model(), context)
-    images = normalise(context.send(subject.crops()))
-    title = f"{subject.variant.title}, capture of attention, batch {subject.batch_size}"
-    passes = _captures(model, images, Grid.of(subject.variant), len(COCO_PERSON))
-    return race(title, "images", subject.batch_size, _contenders(passes), rounds)
+    context = network.context()
+    model = optimize_for_inference(network.model(), context)
+    images = normalise(context.send(network.crops()))
+    title = f"{network.variant.title}, capture of attention, batch {network.batch_size}"
+    passes = _captures(model, images, Grid.of(network.variant), len(COCO_PERSON))
+    return compare_speed(title, "images", network.batch_size, _contenders(passes), rounds)
 
 
-def measures_race(subject: Subject, settings: AttentionMeasures, rounds: int) -> Race:
+def compare_measures(network: BenchmarkedNetwork, settings: AttentionMeasures, rounds: int) -> SpeedComparison:
     """What each measure of an explanation takes for one person with all joints, beside the pass that it starts from."""
-    context = subject.context()
-    model = optimize_for_inference(subject.model(), context)
-    crop = subject.crops()[0]
+    context = network.context()
+    model = optimize_for_inference(network.model(), context)
+    crop = network.crops()[0]
     image = normalise(context.send(crop[None]))[0]
-    measures = _measures(model, crop, image, Grid.of(subject.variant), settings)
-    title = f"{subject.variant.title}, measures of attention, all joints of a person"
-    return race(title, "persons", 1, _contenders(measures), rounds)
+    measures = _measures(model, crop, image, Grid.of(network.variant), settings)
+    title = f"{network.variant.title}, measures of attention, all joints of a person"
+    return compare_speed(title, "persons", 1, _contenders(measures), rounds)
 
 
-def _contenders(actions: Mapping[str, Callable[[], object]]) -> list[Contender]:
-    return [Contender(name, action) for name, action in actions.items()]
+def _contenders(actions: Mapping[str, Callable[[], object]]) -> list[Candidate]:
+    return [Candidate(name, action) for name, action in actions.items()]
 
 
 def _captures(model: TransPose, images: Tensor, grid: Grid, keypoints: int) -> dict[str, Callable[[], object]]:

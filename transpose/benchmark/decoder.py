@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from transpose.benchmark.answers import Answers
-from transpose.benchmark.race import Race, race
+from transpose.benchmark.comparison import SpeedComparison, compare_speed
+from transpose.benchmark.outputs import Outputs
 from transpose.inference.decode import dark_decode
 
 KERNEL = 11
@@ -12,25 +12,25 @@ PLAIN, OURS = "joint by joint", "all at once"
 _JOINTS, _HEIGHT, _WIDTH = 17, 64, 48
 
 
-def race_decoders(persons: int = 256, rounds: int = 5, seed: int = 0) -> Race:
+def compare_decoders(persons: int = 256, rounds: int = 5, seed: int = 0) -> SpeedComparison:
     """Decode made-up heatmaps of `persons` persons: 17 joints, 64x48 pixels, a blur of 11 pixels.
 
     They lie one after the other in memory, as those of a network's inference form do. The remark says how far the two
     forms' points are apart.
     """
     heatmaps = made_up_heatmaps(persons, seed)
-    answers: Answers[np.ndarray] = Answers()
-    result = race(
+    outputs: Outputs[np.ndarray] = Outputs()
+    result = compare_speed(
         f"DARK decoding of {_JOINTS} heatmaps of {_HEIGHT}x{_WIDTH} a person, kernel {KERNEL}",
         "persons",
         persons,
         [
-            answers.contender(PLAIN, lambda: decode_joint_by_joint(heatmaps)),
-            answers.contender(OURS, lambda: dark_decode(heatmaps, KERNEL)[0]),
+            outputs.candidate(PLAIN, lambda: decode_joint_by_joint(heatmaps)),
+            outputs.candidate(OURS, lambda: dark_decode(heatmaps, KERNEL)[0]),
         ],
         rounds,
     )
-    difference = np.abs(answers.of[PLAIN] - answers.of[OURS]).max()
+    difference = np.abs(outputs.of[PLAIN] - outputs.of[OURS]).max()
     return result.model_copy(update={"remark": f"largest difference between the points: {difference:.1g} pixels"})
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pycocotools.coco as pycoco
 import pycocotools.cocoeval as pycocoeval
 
-from transpose.benchmark.answers import Answers
-from transpose.benchmark.made_up_people import make_up_people, write_annotations
-from transpose.benchmark.race import Race, race
+from transpose.benchmark.comparison import SpeedComparison, compare_speed
+from transpose.benchmark.outputs import Outputs
+from transpose.benchmark.random_annotations import random_annotations, write_annotations
 from transpose.data.coco import load_annotations
 from transpose.evaluation.oks import STATISTICS, evaluate_keypoints, max_abs_difference
 from transpose.evaluation.results import read_results, write_results
@@ -19,30 +19,30 @@ from transpose.skeleton import COCO_PERSON
 PLAIN, OURS = "pycocotools", "this project's evaluator"
 
 
-def race_evaluators(
+def compare_evaluators(
     images: int = 5_000, persons: int = 11_004, detections: int = 80_809, rounds: int = 3, seed: int = 0
-) -> Race:
+) -> SpeedComparison:
     """Load, evaluate and accumulate results on made-up people; the numbers are those of COCO val2017 unless stated.
 
     The remark says how far the two evaluators' ten figures are apart.
     """
-    people = make_up_people(images, persons, detections, seed)
-    answers: Answers[dict[str, float]] = Answers()
+    people = random_annotations(images, persons, detections, seed)
+    outputs: Outputs[dict[str, float]] = Outputs()
     with tempfile.TemporaryDirectory() as folder:
         annotations, results = Path(folder) / "annotations.json", Path(folder) / "results.json"
         write_annotations(people.annotations, annotations)
         write_results(people.detections, results)
-        result = race(
+        result = compare_speed(
             f"COCO keypoint evaluation of {images:,} images with {persons:,} persons, from files",
             "results",
             detections,
             [
-                answers.contender(PLAIN, lambda: by_pycocotools(annotations, results)),
-                answers.contender(OURS, lambda: by_our_evaluator(annotations, results)),
+                outputs.candidate(PLAIN, lambda: by_pycocotools(annotations, results)),
+                outputs.candidate(OURS, lambda: by_our_evaluator(annotations, results)),
             ],
             rounds,
         )
-    difference = max_abs_difference(*answers.of.values())
+    difference = max_abs_difference(*outputs.of.values())
     return result.model_copy(update={"remark": f"largest difference between the figures: {difference:.1g}"})
 
 

@@ -5,8 +5,8 @@ import tracemalloc
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 
-from transpose.benchmark.made_up_people import make_up_people
-from transpose.benchmark.race import seconds_of
+from transpose.benchmark.comparison import seconds_of
+from transpose.benchmark.random_annotations import random_annotations
 from transpose.config.base import Settings
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.skeleton import COCO_PERSON
@@ -38,7 +38,7 @@ def measure_scale(persons: Sequence[int], seed: int = 0) -> tuple[EvaluatorScale
 
 def _measure(persons: int, seed: int) -> EvaluatorScale:
     images, detections = max(1, persons // _PERSONS_PER_IMAGE), _DETECTIONS_PER_PERSON * persons
-    people = make_up_people(images, persons, detections, seed)
+    people = random_annotations(images, persons, detections, seed)
 
     def evaluate() -> None:
         evaluate_keypoints(people.annotations, people.detections, COCO_PERSON)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from transpose.benchmark.coco_like import IMAGE_SIZE, write_coco_like
-from transpose.benchmark.plain_samples import plain_crop, plain_targets
-from transpose.benchmark.race import Contender, Race, race
+from transpose.benchmark.coco_sized import IMAGE_SIZE, write_coco_sized
+from transpose.benchmark.comparison import Candidate, SpeedComparison, compare_speed
+from transpose.benchmark.naive_samples import naive_crop, naive_targets
 from transpose.config.base import Settings
 from transpose.config.training import Augmentation
 from transpose.data.coco import CocoAnnotations, PersonInstances, load_annotations, training_instances
@@ -26,7 +26,7 @@ _ENOUGH_BYTES = 10**9
 
 
 class WorkersEstimate(Settings):
-    """What several loading processes would give if each had a core and the disk kept up: arithmetic on a race."""
+    """What several loading processes would give if each had a core and the disk kept up: arithmetic on a comparison."""
 
     basis: Literal["computed, not measured"] = "computed, not measured"
     workers: int
@@ -34,7 +34,7 @@ class WorkersEstimate(Settings):
     """Samples a second by the name of the way: those of one process times their number."""
 
 
-def race_training_samples(batches: int = 2, rounds: int = 7) -> Race:
+def compare_training_samples(batches: int = 2, rounds: int = 7) -> SpeedComparison:
     """Batches of 16 augmented crops of 640x480 JPEGs, each with normalised input and target heatmaps, on one thread.
 
     Args:
@@ -42,21 +42,21 @@ def race_training_samples(batches: int = 2, rounds: int = 7) -> Race:
         rounds: timed ones, after one that fills the images kept on disk.
     """
     with tempfile.TemporaryDirectory() as folder:
-        annotations = load_annotations(write_coco_like(Path(folder) / "data"), COCO_PERSON)
+        annotations = load_annotations(write_coco_sized(Path(folder) / "data"), COCO_PERSON)
         instances = training_instances(annotations)
         exact, kept = (samples_of(annotations, disk_bytes) for disk_bytes in (0, _ENOUGH_BYTES))
         # The warm-up puts their images on disk, since every round makes the same samples.
         persons = np.resize(exact.order(0), (batches, _BATCH_SIZE))
         size = sum(path.stat().st_size for path in (annotations.source.parent / "images").iterdir())
         height, width = IMAGE_SIZE
-        return race(
+        return compare_speed(
             "Training samples",
             "samples",
             persons.size,
             [
-                Contender("plain", lambda: [plain_batch(annotations, instances, exact, batch) for batch in persons]),
-                Contender("exact", lambda: [our_batch(exact, batch) for batch in persons]),
-                Contender("images kept on disk", lambda: [our_batch(kept, batch) for batch in persons]),
+                Candidate("plain", lambda: [naive_batch(annotations, instances, exact, batch) for batch in persons]),
+                Candidate("exact", lambda: [our_batch(exact, batch) for batch in persons]),
+                Candidate("images kept on disk", lambda: [our_batch(kept, batch) for batch in persons]),
             ],
             rounds,
             remark=f"one thread; crops of {len(annotations.images)} photographs of {width}x{height} pixels and"
@@ -65,9 +65,11 @@ def race_training_samples(batches: int = 2, rounds: int = 7) -> Race:
         )
 
 
-def with_workers(samples: Race, workers: int = 8) -> WorkersEstimate:
-    """What `workers` processes would give by each way of a race."""
-    return WorkersEstimate(workers=workers, per_second={lap.name: workers * lap.per_second for lap in samples.laps})
+def with_workers(samples: SpeedComparison, workers: int = 8) -> WorkersEstimate:
+    """What `workers` processes would give by each way of a comparison."""
+    return WorkersEstimate(
+        workers=workers, per_second={timing.name: workers * timing.per_second for timing in samples.timings}
+    )
 
 
 def samples_of(annotations: CocoAnnotations, disk_bytes: int) -> TrainingSamples:
@@ -91,7 +93,7 @@ def our_batch(samples: TrainingSamples, persons: np.ndarray) -> tuple[Tensor, Te
     return normalise(batch.crops), *gaussian_heatmaps(batch.joints, batch.visible, HEATMAP_SIZE, SIGMA)
 
 
-def plain_batch(
+def naive_batch(
     annotations: CocoAnnotations, instances: PersonInstances, samples: TrainingSamples, persons: np.ndarray
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same in the plain form; persons [B] are positions in `instances`, and `samples` draws the augmentation."""
@@ -100,9 +102,9 @@ def plain_batch(
         position = annotations.image_index(int(instances.image_ids[person]))
         frame = samples.frame(0, person)
         path = annotations.source.parent / "images" / annotations.images.file_names[position]
-        images.append(plain_crop(path, frame, INPUT_SIZE))
+        images.append(naive_crop(path, frame, INPUT_SIZE))
         width = int(annotations.images.sizes_hw[position, 1])
-        target = plain_targets(instances.keypoints[person], frame, width, HEATMAP_SIZE, COCO_PERSON, SIGMA)
+        target = naive_targets(instances.keypoints[person], frame, width, HEATMAP_SIZE, COCO_PERSON, SIGMA)
         heatmaps.append(target[0])
         weights.append(target[1])
     return torch.stack(images), torch.from_numpy(np.stack(heatmaps)), torch.from_numpy(np.stack(weights))

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import psutil
 
-from transpose.benchmark.race import seconds_of
+from transpose.benchmark.comparison import seconds_of
 from transpose.config.base import Settings
 from transpose.config.training import Augmentation
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes

@@ -1,4 +1,4 @@
-"""Forward passes and training steps of a variant beside those of the plain network, in turns."""
+"""Forward passes and training steps of a variant beside those of the naive network, in turns."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from transpose.benchmark.lane import Lane, Work
-from transpose.benchmark.plain_network import PlainNetwork, plain_loss
-from transpose.benchmark.race import Contender, Race, race, seconds_of
+from transpose.benchmark.comparison import Candidate, SpeedComparison, compare_speed, seconds_of
+from transpose.benchmark.naive_network import NaiveNetwork, naive_loss
+from transpose.benchmark.worker import Work, Worker
 from transpose.config.training import Dtype, Training
 from transpose.config.variant import Variant
 from transpose.cost import count_operations
@@ -28,7 +28,7 @@ from transpose.training.schedule import highest_rate
 from transpose.training.step import build_optimizer, gradient_step, steps_until_replayed
 
 _SIDE, _SIDE_ON_CUDA = 2048, 8192
-"""Of the yardstick's square matrices, large enough for a machine's peak."""
+"""Of the matrix product's square matrices, large enough for a machine's peak."""
 
 _YARDSTICK_SECONDS = 0.05
 """At least so long they are multiplied: a GPU is done with one product before its clock has risen."""
@@ -41,7 +41,7 @@ _OPERATIONS_PER_STEP = 3
 
 
 @dataclass(frozen=True)
-class Subject:
+class BenchmarkedNetwork:
     """What is timed, and on what."""
 
     variant: Variant
@@ -87,29 +87,29 @@ class Form:
     keeps_memory: bool = True
 
 
-def inference_forms(subject: Subject, baseline: bool, dtypes: Sequence[Dtype], compiled: bool) -> list[Form]:
-    """The plain network first if asked for, then ours in each dtype, as it comes and compiled."""
+def inference_forms(network: BenchmarkedNetwork, baseline: bool, dtypes: Sequence[Dtype], compiled: bool) -> list[Form]:
+    """the naive network first if asked for, then ours in each dtype, as it comes and compiled."""
     forms = [
-        Form(f"plain, fp32{how}", partial(plain_inference, subject), keeps_memory=keeps)
+        Form(f"plain, fp32{how}", partial(naive_inference, network), keeps_memory=keeps)
         for how, keeps in ((", memory returned", False), ("", True))
         if baseline
     ]
     for dtype in dtypes:
         for how in (False, True) if compiled else (False,):
             name = f"{dtype}{', compiled' if how else ''}"
-            forms.append(Form(name, partial(own_inference, subject, dtype, how), dtype))
+            forms.append(Form(name, partial(own_inference, network, dtype, how), dtype))
     return forms
 
 
-def training_races(subject: Subject, baseline: bool, dtypes: Sequence[Dtype]) -> Iterator[list[Form]]:
+def training_comparisons(network: BenchmarkedNetwork, baseline: bool, dtypes: Sequence[Dtype]) -> Iterator[list[Form]]:
     """Our steps, with the recipe's attention dropout and without any, each beside the plain one if that is asked for.
 
     Two at a time, since steps that keep their memory need it side by side.
     """
-    keeping = Form(f"plain, fp32, attention dropout {_DROPOUT:g}", partial(plain_training, subject))
+    keeping = Form(f"plain, fp32, attention dropout {_DROPOUT:g}", partial(naive_training, network))
     returning = replace(keeping, name=f"{keeping.name}, memory returned", keeps_memory=False)
     own = [
-        Form(f"{dtype}, attention dropout {dropout:g}", partial(own_training, subject, dtype, dropout), dtype)
+        Form(f"{dtype}, attention dropout {dropout:g}", partial(own_training, network, dtype, dropout), dtype)
         for dtype in dtypes
         for dropout in (_DROPOUT, 0.0)
     ]
@@ -119,39 +119,47 @@ def training_races(subject: Subject, baseline: bool, dtypes: Sequence[Dtype]) ->
     yield from ([returning, form] for form in (keeping, *own))
 
 
-def network_race(
-    subject: Subject, kind: Literal["inference", "training"], forms: Sequence[Form], rounds: int, remark: str = ""
-) -> Race:
+def compare_networks(
+    network: BenchmarkedNetwork,
+    kind: Literal["inference", "training"],
+    forms: Sequence[Form],
+    rounds: int,
+    remark: str = "",
+) -> SpeedComparison:
     """Time forms of one network in turns with dense matrix products, of whose speed each gets its fraction.
 
     Raises:
         InputError: the machine lacks the device, or a dtype on it.
     """
-    operations = 2 * count_operations(subject.model(), subject.variant.input_size).macs * subject.batch_size
+    operations = 2 * count_operations(network.model(), network.variant.input_size).macs * network.batch_size
     if kind == "training":
         operations *= _OPERATIONS_PER_STEP
-    with _lanes(forms) as lanes:
-        contenders = [
-            Contender(form.name, lane.run, operations, form.dtype) for form, lane in zip(forms, lanes, strict=True)
+    with _workers(forms) as workers:
+        candidates = [
+            Candidate(form.name, worker.run, operations, form.dtype)
+            for form, worker in zip(forms, workers, strict=True)
         ]
         dtypes: dict[Dtype, None] = dict.fromkeys(form.dtype for form in forms)
-        yardsticks = [_yardstick(subject.context(dtype)) for dtype in dtypes]
-        title = f"{subject.variant.title}, {kind}, batch {subject.batch_size}"
+        gemm_peaks = [_peak_gemm(network.context(dtype)) for dtype in dtypes]
+        title = f"{network.variant.title}, {kind}, batch {network.batch_size}"
         if kind == "training":
             title += f", {forms[-1].name}"
-        result = race(title, "images", subject.batch_size, [*contenders, *yardsticks], rounds, remark)
-        peaks = [lane.peak_memory_bytes() for lane in lanes]
-    laps = (lap.model_copy(update={"peak_memory_bytes": peak}) for lap, peak in zip(result.laps, peaks, strict=True))
-    return result.model_copy(update={"laps": tuple(laps)})
+        result = compare_speed(title, "images", network.batch_size, [*candidates, *gemm_peaks], rounds, remark)
+        peaks = [worker.peak_memory_bytes() for worker in workers]
+    timings = (
+        timing.model_copy(update={"peak_memory_bytes": peak})
+        for timing, peak in zip(result.timings, peaks, strict=True)
+    )
+    return result.model_copy(update={"timings": tuple(timings)})
 
 
 @contextmanager
-def _lanes(forms: Sequence[Form]) -> Iterator[list[Lane]]:
+def _workers(forms: Sequence[Form]) -> Iterator[list[Worker]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(Lane(form.prepare, form.keeps_memory)) for form in forms]
+        yield [stack.enter_context(Worker(form.prepare, form.keeps_memory)) for form in forms]
 
 
-def _yardstick(context: DeviceContext) -> Contender:
+def _peak_gemm(context: DeviceContext) -> Candidate:
     """Square matrix products, in a dtype and on a device; as many as take a while."""
     side = _SIDE_ON_CUDA if context.device.type == "cuda" else _SIDE
     matrix = torch.randn(side, side, device=context.device, dtype=context.torch_dtype)
@@ -164,72 +172,72 @@ def _yardstick(context: DeviceContext) -> Contender:
     multiply(1)
     times = max(1, round(_YARDSTICK_SECONDS / seconds_of(partial(multiply, 1))))
     name = f"matrix product, {context.dtype}"
-    return Contender(name, partial(multiply, times), times * 2 * side**3, context.dtype, True)
+    return Candidate(name, partial(multiply, times), times * 2 * side**3, context.dtype, True)
 
 
-def plain_inference(subject: Subject) -> Work:
-    """A forward pass of the plain network."""
-    context = _plain_compute(subject)
-    network = PlainNetwork(subject.model()).to(context.device).eval()
-    images = normalise(subject.crops()).contiguous().to(context.device)
+def naive_inference(network: BenchmarkedNetwork) -> Work:
+    """A forward pass of the naive network."""
+    context = _naive_context(network)
+    module = NaiveNetwork(network.model()).to(context.device).eval()
+    images = normalise(network.crops()).contiguous().to(context.device)
 
     @torch.inference_mode()
     def forward() -> None:
-        network(images)
+        module(images)
         synchronise(context.device)
 
     return forward
 
 
-def _plain_compute(subject: Subject) -> DeviceContext:
+def _naive_context(network: BenchmarkedNetwork) -> DeviceContext:
     """The device, computing with numbers of all sizes, as PyTorch does by default."""
-    context = subject.context()
+    context = network.context()
     torch.set_flush_denormal(False)
     return context
 
 
-def own_inference(subject: Subject, dtype: Dtype, compiled: bool) -> Work:
+def own_inference(network: BenchmarkedNetwork, dtype: Dtype, compiled: bool) -> Work:
     """A forward pass of the form in which predictions are made."""
-    context = subject.context(dtype, compiled)
-    network = optimize_for_inference(subject.model(), context)
-    images = normalise(context.send(subject.crops()))
+    context = network.context(dtype, compiled)
+    module = optimize_for_inference(network.model(), context)
+    images = normalise(context.send(network.crops()))
 
     @torch.inference_mode()
     def forward() -> None:
         with context.autocast():
-            network(images)
+            module(images)
         synchronise(context.device)
 
     return forward
 
 
-def plain_training(subject: Subject) -> Work:
-    """A step of the plain network: fp32, dropout everywhere as in the recipe, a loss joint by joint, unfused Adam."""
-    context, training, batch = _plain_compute(subject), Training(), subject.batch()
-    network = PlainNetwork(subject.model(training.attention_dropout, training.dropout)).to(context.device).train()
-    optimiser = torch.optim.Adam(network.parameters(), highest_rate(training.schedule), foreach=False)
+def naive_training(network: BenchmarkedNetwork) -> Work:
+    """A step of the naive network: fp32, dropout everywhere as in the recipe, a loss joint by joint, unfused Adam."""
+    context, training, batch = _naive_context(network), Training(), network.batch()
+    module = NaiveNetwork(network.model(training.attention_dropout, training.dropout)).to(context.device).train()
+    optimiser = torch.optim.Adam(module.parameters(), highest_rate(training.schedule), foreach=False)
 
     def step() -> None:
         images = normalise(batch.crops).contiguous().to(context.device)
-        size = subject.variant.heatmap_size
+        size = network.variant.heatmap_size
         targets, weights = gaussian_heatmaps(batch.joints, batch.visible, size, training.sigma)
         optimiser.zero_grad()
-        plain_loss(network(images), targets.to(context.device), weights.to(context.device)).backward()
+        naive_loss(module(images), targets.to(context.device), weights.to(context.device)).backward()
         optimiser.step()
         synchronise(context.device)
 
     return step
 
 
-def own_training(subject: Subject, dtype: Dtype, attention_dropout: float) -> Work:
+def own_training(network: BenchmarkedNetwork, dtype: Dtype, attention_dropout: float) -> Work:
     """A step as training takes it, with the recipe's dropout outside of attention."""
-    context, training, batch = subject.context(dtype), Training(), subject.batch()
-    model = context.to_device(subject.model(attention_dropout, training.dropout)).train()
+    context, training, batch = network.context(dtype), Training(), network.batch()
+    model = context.to_device(network.model(attention_dropout, training.dropout)).train()
     optimiser = build_optimizer(model, training, context)
     for group in optimiser.param_groups:
         group["lr"] = highest_rate(training.schedule)
 
-    gradients = gradient_step(model, subject.variant.heatmap_size, COCO_PERSON, training, context)
+    gradients = gradient_step(model, network.variant.heatmap_size, COCO_PERSON, training, context)
 
     def step() -> None:
         gradients(batch)

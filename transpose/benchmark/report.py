@@ -1,10 +1,10 @@
-"""What a benchmark found: all races, and the machine that they were run on."""
+"""What a benchmark found: all comparisons, and the machine that they were run on."""
 
 from pathlib import Path
 
+from transpose.benchmark.comparison import CandidateTiming, SpeedComparison
 from transpose.benchmark.growth import Growth
 from transpose.benchmark.loader import WorkersEstimate
-from transpose.benchmark.race import Lap, Race
 from transpose.config.base import Settings
 from transpose.config.load import read_record
 from transpose.cost import Operations, Parameters
@@ -25,17 +25,17 @@ class Benchmark(Settings):
     machine: dict[str, str]
     threads: int
     networks: tuple[NetworkCost, ...]
-    races: tuple[Race, ...]
+    comparisons: tuple[SpeedComparison, ...]
     workers: WorkersEstimate | None = None
-    """Of the loader's race."""
+    """Of the loader's comparison."""
     growth: Growth | None = None
 
 
 class Change(Settings):
-    """One lap beside the same one of an earlier benchmark."""
+    """One timing beside the same one of an earlier benchmark."""
 
-    race: str
-    lap: str
+    comparison: str
+    timing: str
     earlier_per_second: float
     per_second: float
 
@@ -56,18 +56,18 @@ def read_benchmark(path: Path) -> Benchmark:
 
 def changes_since(earlier: Benchmark, now: Benchmark) -> list[Change]:
     """Laps of both benchmarks, in the order of the present one; what only one of them has is left out."""
-    before = {(race.title, lap.name): lap for race, lap in _laps(earlier)}
+    before = {(comparison.title, timing.name): timing for comparison, timing in _timings(earlier)}
     return [
         Change(
-            race=race.title,
-            lap=lap.name,
-            earlier_per_second=before[race.title, lap.name].per_second,
-            per_second=lap.per_second,
+            comparison=comparison.title,
+            timing=timing.name,
+            earlier_per_second=before[comparison.title, timing.name].per_second,
+            per_second=timing.per_second,
         )
-        for race, lap in _laps(now)
-        if (race.title, lap.name) in before
+        for comparison, timing in _timings(now)
+        if (comparison.title, timing.name) in before
     ]
 
 
-def _laps(benchmark: Benchmark) -> list[tuple[Race, Lap]]:
-    return [(race, lap) for race in benchmark.races for lap in race.laps]
+def _timings(benchmark: Benchmark) -> list[tuple[SpeedComparison, CandidateTiming]]:
+    return [(comparison, timing) for comparison in benchmark.comparisons for timing in comparison.timings]

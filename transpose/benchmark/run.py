@@ -1,21 +1,21 @@
-"""A whole benchmark: the parts asked for, of the variants asked for, one race after the other."""
+"""A whole benchmark: the parts asked for, of the variants asked for, one comparison after the other."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import psutil
 
-from transpose.benchmark.attention import capture_race, measures_race
-from transpose.benchmark.decoder import race_decoders
-from transpose.benchmark.evaluator import race_evaluators
+from transpose.benchmark.attention import compare_captures, compare_measures
+from transpose.benchmark.comparison import SpeedComparison
+from transpose.benchmark.decoder import compare_decoders
+from transpose.benchmark.evaluator import compare_evaluators
 from transpose.benchmark.growth import measure_growth
-from transpose.benchmark.loader import race_training_samples, with_workers
-from transpose.benchmark.networks import Subject, inference_forms, network_race, training_races
+from transpose.benchmark.loader import compare_training_samples, with_workers
+from transpose.benchmark.networks import BenchmarkedNetwork, compare_networks, inference_forms, training_comparisons
 from transpose.benchmark.one_thread import one_thread
 from transpose.benchmark.parts import OF_VARIANTS, Part
-from transpose.benchmark.race import Race
 from transpose.benchmark.report import Benchmark, NetworkCost
-from transpose.benchmark.suppression import race_suppressions
+from transpose.benchmark.suppression import compare_suppressions
 from transpose.config.attention import AttentionMeasures
 from transpose.config.training import Dtype
 from transpose.config.variant import Variant
@@ -25,11 +25,11 @@ from transpose.errors import InputError
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO_PERSON
 
-_STAGES: Mapping[Part, Callable[[int], Race]] = {
-    Part.LOADER: lambda rounds: race_training_samples(rounds=rounds),
-    Part.DECODER: lambda rounds: race_decoders(rounds=rounds),
-    Part.SUPPRESSION: lambda rounds: race_suppressions(rounds=rounds),
-    Part.EVALUATOR: lambda rounds: race_evaluators(rounds=rounds),
+_STAGES: Mapping[Part, Callable[[int], SpeedComparison]] = {
+    Part.LOADER: lambda rounds: compare_training_samples(rounds=rounds),
+    Part.DECODER: lambda rounds: compare_decoders(rounds=rounds),
+    Part.SUPPRESSION: lambda rounds: compare_suppressions(rounds=rounds),
+    Part.EVALUATOR: lambda rounds: compare_evaluators(rounds=rounds),
 }
 
 
@@ -54,7 +54,7 @@ class Order:
 
 
 def run_benchmark(order: Order) -> Benchmark:
-    """Run all races of an order.
+    """Run all comparisons of an order.
 
     Raises:
         InputError: a part needs a variant and there is none, or the machine lacks the device, a dtype or a
@@ -64,11 +64,11 @@ def run_benchmark(order: Order) -> Benchmark:
         raise InputError("cost", None, "VARIANT", f"missing; {lacking[0]} is timed for variants")
     device = resolve_device(order.device, "fp32", order.threads).device
     load = f"{psutil.getloadavg()[0]:.2f}"
-    races = {part: list(found) for part, found in _races(order)}
+    comparisons = {part: list(found) for part, found in _comparisons(order)}
     return Benchmark(
         networks=tuple(map(_network_cost, order.variants)),
-        races=tuple(race for found in races.values() for race in found),
-        workers=with_workers(races[Part.LOADER][0]) if Part.LOADER in races else None,
+        comparisons=tuple(comparison for found in comparisons.values() for comparison in found),
+        workers=with_workers(comparisons[Part.LOADER][0]) if Part.LOADER in comparisons else None,
         growth=measure_growth() if Part.GROWTH in order.parts else None,
         threads=order.threads,
         machine=describe_machine(device) | {"load_average_1_min": load},
@@ -85,28 +85,33 @@ def _network_cost(variant: Variant) -> NetworkCost:
     )
 
 
-def _races(order: Order) -> Iterator[tuple[Part, Iterator[Race]]]:
-    """The parts asked for that are races, in the order of `Part`."""
+def _comparisons(order: Order) -> Iterator[tuple[Part, Iterator[SpeedComparison]]]:
+    """The parts asked for that are comparisons, in the order of `Part`."""
     for part in Part:
         if part not in order.parts:
             continue
         if part in OF_VARIANTS:
-            yield part, (race for variant in order.variants for race in _races_of(variant, part, order))
+            yield (
+                part,
+                (comparison for variant in order.variants for comparison in _comparisons_of(variant, part, order)),
+            )
         elif part in _STAGES:
             with one_thread():
                 yield part, iter([_STAGES[part](order.rounds)])
 
 
-def _races_of(variant: Variant, part: Part, order: Order) -> Iterator[Race]:
+def _comparisons_of(variant: Variant, part: Part, order: Order) -> Iterator[SpeedComparison]:
     """Races of one variant: inference at each size of batch, all else at the largest."""
-    subjects = [Subject(variant, size, order.device, order.threads) for size in sorted(set(order.batch_sizes))]
+    subjects = [
+        BenchmarkedNetwork(variant, size, order.device, order.threads) for size in sorted(set(order.batch_sizes))
+    ]
     if part is Part.INFERENCE:
-        for subject in subjects:
-            forms = inference_forms(subject, order.baseline, order.dtypes, order.compiled)
-            yield network_race(subject, part.value, forms, order.rounds)
+        for network in subjects:
+            forms = inference_forms(network, order.baseline, order.dtypes, order.compiled)
+            yield compare_networks(network, part.value, forms, order.rounds)
     elif part is Part.TRAINING:
-        for forms in training_races(subjects[-1], order.baseline, order.dtypes):
-            yield network_race(subjects[-1], part.value, forms, order.rounds)
+        for forms in training_comparisons(subjects[-1], order.baseline, order.dtypes):
+            yield compare_networks(subjects[-1], part.value, forms, order.rounds)
     elif variant.encoder is not None:
-        yield capture_race(subjects[-1], order.rounds)
-        yield measures_race(subjects[-1], AttentionMeasures(), order.rounds)
+        yield compare_captures(subjects[-1], order.rounds)
+        yield compare_measures(subjects[-1], AttentionMeasures(), order.rounds)

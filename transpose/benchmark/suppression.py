@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from transpose.benchmark.answers import Answers
-from transpose.benchmark.made_up_people import MadeUpPeople, make_up_people
-from transpose.benchmark.race import Race, race
+from transpose.benchmark.comparison import SpeedComparison, compare_speed
+from transpose.benchmark.outputs import Outputs
+from transpose.benchmark.random_annotations import RandomAnnotations, random_annotations
 from transpose.inference.nms import oks_nms, rescore
 from transpose.skeleton import COCO_PERSON
 
@@ -12,36 +12,38 @@ KEYPOINT_THRESHOLD, OKS_THRESHOLD = 0.2, 0.9
 PLAIN, OURS = "person by person", "all at once"
 
 
-def race_suppressions(images: int = 5_000, detections: int = 104_125, rounds: int = 3, seed: int = 0) -> Race:
+def compare_suppressions(
+    images: int = 5_000, detections: int = 104_125, rounds: int = 3, seed: int = 0
+) -> SpeedComparison:
     """Rescore and suppress made-up detections, as many as the official detection file of COCO val2017 has.
 
     The remark says whether both ways keep the same persons.
     """
-    people = make_up_people(images, persons=2 * images, detections=detections, seed=seed)
-    answers: Answers[np.ndarray] = Answers()
-    result = race(
+    people = random_annotations(images, persons=2 * images, detections=detections, seed=seed)
+    outputs: Outputs[np.ndarray] = Outputs()
+    result = compare_speed(
         f"Rescoring and OKS-NMS of {detections:,} detections in {images:,} images",
         "detections",
         detections,
         [
-            answers.contender(PLAIN, lambda: suppress_person_by_person(people)),
-            answers.contender(OURS, lambda: suppress_all_at_once(people)),
+            outputs.candidate(PLAIN, lambda: suppress_person_by_person(people)),
+            outputs.candidate(OURS, lambda: suppress_all_at_once(people)),
         ],
         rounds,
     )
-    kept = answers.of[OURS]
-    same = "the same" if np.array_equal(answers.of[PLAIN], kept) else "other"
+    kept = outputs.of[OURS]
+    same = "the same" if np.array_equal(outputs.of[PLAIN], kept) else "other"
     return result.model_copy(update={"remark": f"both ways keep {same} {len(kept):,} persons"})
 
 
-def suppress_all_at_once(people: MadeUpPeople) -> np.ndarray:
+def suppress_all_at_once(people: RandomAnnotations) -> np.ndarray:
     """[kept] positions of the detections that `oks_nms` keeps, by image and falling score."""
     found = people.detections
     scores = rescore(found.scores, found.keypoints[:, :, 2], KEYPOINT_THRESHOLD)
     return oks_nms(found.keypoints, scores, people.areas, found.image_ids, COCO_PERSON.oks_sigmas, OKS_THRESHOLD)
 
 
-def suppress_person_by_person(people: MadeUpPeople) -> np.ndarray:
+def suppress_person_by_person(people: RandomAnnotations) -> np.ndarray:
     """The same positions, as one writes it down first: each person's score in a loop over joints, each image's
     best person against all that are left.
     """
@@ -69,7 +71,7 @@ def _score(box_score: float, keypoints: np.ndarray) -> float:
     return box_score * (total / counted if counted else 0)
 
 
-def _oks(people: MadeUpPeople, first: int, second: int) -> float:
+def _oks(people: RandomAnnotations, first: int, second: int) -> float:
     """OKS of two detections over all joints."""
     points, areas = people.detections.keypoints, people.areas
     dx = points[first, :, 0] - points[second, :, 0]

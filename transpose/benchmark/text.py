@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 
+from transpose.benchmark.comparison import CandidateTiming, SpeedComparison
 from transpose.benchmark.growth import Growth
 from transpose.benchmark.loader import WorkersEstimate
-from transpose.benchmark.race import Lap, Race
 from transpose.benchmark.report import Benchmark, Change, NetworkCost, changes_since
 
 _WIDTH = 48
 
 
 def render_benchmark(benchmark: Benchmark) -> str:
-    """The machine, what the variants are made of, and a table for each race."""
+    """The machine, what the variants are made of, and a table for each comparison."""
     machine = benchmark.machine
     head = (
         f"{machine.get('device')} ({machine.get('cpu')}, {machine.get('cores')} cores), {benchmark.threads} thread(s),"
         f" torch {machine.get('torch')}, load {machine.get('load_average_1_min')}"
     )
-    blocks = [head, *map(render_network, benchmark.networks), *map(render_race, benchmark.races)]
+    blocks = [head, *map(render_network, benchmark.networks), *map(render_comparison, benchmark.comparisons)]
     if benchmark.workers is not None:
         blocks.append(render_workers(benchmark.workers))
     if benchmark.growth is not None:
@@ -40,12 +40,12 @@ def render_network(network: NetworkCost) -> str:
     )
 
 
-def render_race(race: Race) -> str:
+def render_comparison(comparison: SpeedComparison) -> str:
     """Speed, speed beside the first way's, fraction of the peak and memory of each way."""
-    lines = [f"{race.title}: medians of {race.rounds} rounds in turns"]
-    lines += [f"  peak, {dtype}: {peak / 1e9:,.0f} GFLOP/s" for dtype, peak in race.peaks.items()]
-    lines += [_lap_line(race, lap) for lap in race.laps]
-    return "\n".join([*lines, *([f"  {race.remark}"] if race.remark else [])])
+    lines = [f"{comparison.title}: medians of {comparison.rounds} rounds in turns"]
+    lines += [f"  peak, {dtype}: {peak / 1e9:,.0f} GFLOP/s" for dtype, peak in comparison.peaks.items()]
+    lines += [_timing_line(comparison, timing) for timing in comparison.timings]
+    return "\n".join([*lines, *([f"  {comparison.remark}"] if comparison.remark else [])])
 
 
 def render_workers(workers: WorkersEstimate) -> str:
@@ -70,7 +70,7 @@ def render_growth(growth: Growth) -> str:
 
 
 def render_changes(earlier: Benchmark, now: Benchmark) -> str:
-    """Each lap's speed as a multiple of the earlier one's, and a warning where machines or threads differ."""
+    """Each timing's speed as a multiple of the earlier one's, and a warning where machines or threads differ."""
     changes = changes_since(earlier, now)
     different = [key for key in ("cores", "cpu", "device", "torch") if earlier.machine.get(key) != now.machine.get(key)]
     if earlier.threads != now.threads:
@@ -81,16 +81,20 @@ def render_changes(earlier: Benchmark, now: Benchmark) -> str:
     return "\n".join([*lines, *_change_lines(changes)])
 
 
-def _lap_line(race: Race, lap: Lap) -> str:
-    columns = [f"  {lap.name:<{_WIDTH}}", f"{lap.per_second:12,.1f} {race.unit}/s", f"{lap.ratio:8.2f} x"]
-    if lap.fraction_of_peak is not None:
-        columns.append(f"{100 * lap.fraction_of_peak:5.0f} % of peak")
-    if lap.peak_memory_bytes is not None:
-        columns.append(f"{lap.peak_memory_bytes / 2**20:8,.0f} MiB")
+def _timing_line(comparison: SpeedComparison, timing: CandidateTiming) -> str:
+    columns = [
+        f"  {timing.name:<{_WIDTH}}",
+        f"{timing.per_second:12,.1f} {comparison.unit}/s",
+        f"{timing.ratio:8.2f} x",
+    ]
+    if timing.fraction_of_peak is not None:
+        columns.append(f"{100 * timing.fraction_of_peak:5.0f} % of peak")
+    if timing.peak_memory_bytes is not None:
+        columns.append(f"{timing.peak_memory_bytes / 2**20:8,.0f} MiB")
     return " ".join(columns)
 
 
 def _change_lines(changes: Sequence[Change]) -> list[str]:
     if not changes:
         return ["  nothing in common"]
-    return [f"  {change.race}: {change.lap:<{_WIDTH}}{change.ratio:8.2f} x" for change in changes]
+    return [f"  {change.comparison}: {change.timing:<{_WIDTH}}{change.ratio:8.2f} x" for change in changes]

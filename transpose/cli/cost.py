@@ -18,7 +18,7 @@ def cost(
         list[Path] | None, typer.Argument(help="config/variants/NAME.yaml, or resolved recipes; as many as wanted.")
     ] = None,
     part: Annotated[list[Part] | None, typer.Option(help="What to time; may be given again and again.")] = None,
-    baseline: Annotated[bool, typer.Option(help="Time plain networks in turns with ours.")] = False,
+    baseline: Annotated[bool, typer.Option(help="Time naive networks in turns with ours.")] = False,
     compiled: Annotated[bool, typer.Option("--compiled", help="Time compiled networks too.")] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="Time networks in bf16 too.")] = False,
     batch_size: Annotated[list[int] | None, typer.Option(min=1, help="Of networks; may be given again.")] = None,

@@ -70,7 +70,7 @@ def announced_size(session: requests.Session, url: str, timeouts: tuple[float, f
     """Bytes of the file at `url`, as the server announces them.
 
     Raises:
-        MirrorError: the server refuses, answers with a page for people, or does not tell the size.
+        MirrorError: the server refuses, outputs with a page for people, or does not tell the size.
         LineError: the server is busy or unreachable.
     """
     try:
@@ -82,7 +82,7 @@ def announced_size(session: requests.Session, url: str, timeouts: tuple[float, f
     except requests.RequestException as error:
         raise MirrorError(root_cause(error)) from None
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/html":
-        raise MirrorError("the server answers with a web page; download it in a browser and configure its path")
+        raise MirrorError("the server outputs with a web page; download it in a browser and configure its path")
     if not headers.get("Content-Length", "").isdecimal() or headers["Content-Length"] == "0":
         raise MirrorError("the server does not tell its size; download it by hand and configure its path")
     return int(headers["Content-Length"])
@@ -119,7 +119,7 @@ def _first_byte(response: requests.Response, have: int, size: int) -> int:
     if response.status_code == 206:
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if span is None or int(span[1]) > have:
-            raise MirrorError("answers with another range than asked for")
+            raise MirrorError("outputs with another range than asked for")
         start, total = int(span[1]), span[2]
     else:
         start, total = 0, response.headers.get("Content-Length", "")

@@ -154,7 +154,7 @@ def _left_out(titles: list[str]) -> str:
 
 
 def _has_figure(row: ResultRow) -> bool:
-    """Whether every seed has a figure: the evaluator answers -1 where there is nobody to find."""
+    """Whether every seed has a figure: the evaluator outputs -1 where there is nobody to find."""
     return bool(row.evaluations) and min(record.metrics[row.key.metric] for record in row.evaluations) >= 0
 
 

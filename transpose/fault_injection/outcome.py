@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transpose.chaos.checkout import Checkout
 from transpose.config.load import load_study
+from transpose.fault_injection.checkout import Checkout
 from transpose.files import digest_of_value, read_json, sha256_of_file
 from transpose.tracking.logged_runs import LoggedRun, logged_runs
 
@@ -28,7 +28,7 @@ _METRICS_LEFT_OUT = ("training/seconds", "training/resumed_at_epoch", "cost/timi
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What can be compared of a finished study.
 
     Attributes:
@@ -40,7 +40,7 @@ class Outcome:
     faults: tuple[str, ...]
 
     @classmethod
-    def of(cls, checkout: Checkout) -> "Outcome":
+    def of(cls, checkout: Checkout) -> "RunOutcome":
         """Read the results, the data and the database of a finished study.
 
         Raises:
@@ -60,7 +60,7 @@ class Outcome:
         """One SHA-256 over everything."""
         return digest_of_value(self.digests)
 
-    def differences(self, other: "Outcome") -> list[str]:
+    def differences(self, other: "RunOutcome") -> list[str]:
         """One line for each file or run that the other outcome lacks, has besides, or has otherwise."""
         lines = []
         for name in sorted(self.digests.keys() | other.digests.keys()):

@@ -18,7 +18,7 @@ _OBJECTS = tuple(re.compile(rf"--{option}[\s\x00]+([^\s\x00]+)") for option in (
 """What a command is about, by the first of these options that it has."""
 
 
-class Aim(Enum):
+class Target(Enum):
     """What a kill hits."""
 
     PROCESS = "one process"
@@ -29,25 +29,25 @@ class Aim(Enum):
 
 @dataclass(frozen=True)
 class Kill:
-    """One kill as it happened: `victims` says of each process that got the signal what it was doing."""
+    """One kill as it happened: `targets` says of each process that got the signal what it was doing."""
 
-    aim: Aim
+    target: Target
     signal: signal.Signals
-    victims: tuple[str, ...]
+    targets: tuple[str, ...]
 
 
-def kill_somebody(snakemake: int, processes: list[psutil.Process], random: Random) -> Kill:
+def kill_random_target(snakemake: int, processes: list[psutil.Process], random: Random) -> Kill:
     """Send one signal to a random choice of the processes that run in a checkout.
 
     Args:
         snakemake: process id of the running `snakemake`, which is among `processes`.
     """
-    aim = random.choice(list(Aim))
+    target = random.choice(list(Target))
     number = signal.SIGTERM if random.random() < SHARE_OF_SIGTERM else signal.SIGKILL
-    chosen = _choose(aim, snakemake, sorted(processes, key=lambda process: process.pid), random)
+    chosen = _choose(target, snakemake, sorted(processes, key=lambda process: process.pid), random)
     descriptions = [_description(process) for process in chosen]
     hit = [_is_hit(process, number) for process in chosen]
-    return Kill(aim, number, tuple(what for what, is_hit in zip(descriptions, hit, strict=True) if is_hit))
+    return Kill(target, number, tuple(what for what, is_hit in zip(descriptions, hit, strict=True) if is_hit))
 
 
 def _is_hit(process: psutil.Process, number: signal.Signals) -> bool:
@@ -66,14 +66,14 @@ def kill_all(processes: list[psutil.Process]) -> None:
             process.kill()
 
 
-def _choose(aim: Aim, snakemake: int, processes: list[psutil.Process], random: Random) -> list[psutil.Process]:
+def _choose(target: Target, snakemake: int, processes: list[psutil.Process], random: Random) -> list[psutil.Process]:
     main = [process for process in processes if process.pid == snakemake]
     others = [process for process in processes if process.pid != snakemake]
-    if aim is Aim.EVERYTHING:
+    if target is Target.EVERYTHING:
         return main + others
-    if aim is Aim.SNAKEMAKE or not others:
+    if target is Target.SNAKEMAKE or not others:
         return main
-    if aim is Aim.PROCESS:
+    if target is Target.PROCESS:
         return [random.choice(others)]
     # A job is what Snakemake itself started; an orphan of an earlier call counts as one too.
     tops = [process for process in others if not _has_parent_among(process, others)]

@@ -16,7 +16,7 @@ from transpose.errors import InputError
 Work = Callable[[], object]
 
 
-class Lane:
+class Worker:
     """A process that waits to be told to do its work; idle, it costs nothing.
 
     What is set for a whole process, such as the allocator, can so be compared in one interleaved run.
@@ -64,7 +64,7 @@ class Lane:
             problem = f"its process ended with status {self._process.exitcode}; is there memory for the batch?"
             raise InputError("benchmark", None, None, problem) from None
 
-    def __enter__(self) -> "Lane":
+    def __enter__(self) -> "Worker":
         """Itself."""
         return self
 

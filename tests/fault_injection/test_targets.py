@@ -1,4 +1,4 @@
-"""Kills hit what they aim at, and say what it was doing."""
+"""Kills hit what they target at, and say what it was doing."""
 
 import signal
 import subprocess
@@ -9,7 +9,7 @@ from random import Random
 import psutil
 import pytest
 
-from transpose.chaos.victims import Aim, kill_somebody
+from transpose.fault_injection.targets import Target, kill_random_target
 
 # A job is a shell with a child; here, Snakemake has two of them. Each says that it is up in one write, since both write
 # to one pipe.
@@ -45,28 +45,30 @@ def is_dead(process: psutil.Process) -> bool:
         return True
 
 
-def seed_for(aim: Aim) -> Random:
-    """Random numbers whose first choice is this aim, and whose signal is SIGKILL."""
+def seed_for(target: Target) -> Random:
+    """Random numbers whose first choice is this target, and whose signal is SIGKILL."""
     for seed in range(1000):
         random = Random(seed)
-        if random.choice(list(Aim)) is aim and random.random() >= 0.2:
+        if random.choice(list(Target)) is target and random.random() >= 0.2:
             return Random(seed)
-    raise AssertionError(aim)
+    raise AssertionError(target)
 
 
-@pytest.mark.parametrize(("aim", "ended"), [(Aim.PROCESS, 1), (Aim.JOB, 2), (Aim.SNAKEMAKE, 1), (Aim.EVERYTHING, 5)])
-def test_a_kill_hits_what_it_aims_at(snakemake: psutil.Process, aim: Aim, ended: int) -> None:
+@pytest.mark.parametrize(
+    ("target", "ended"), [(Target.PROCESS, 1), (Target.JOB, 2), (Target.SNAKEMAKE, 1), (Target.EVERYTHING, 5)]
+)
+def test_a_kill_hits_what_it_aims_at(snakemake: psutil.Process, target: Target, ended: int) -> None:
     family = [snakemake, *snakemake.children(recursive=True)]
-    kill = kill_somebody(snakemake.pid, family, seed_for(aim))
-    assert (kill.aim, kill.signal, len(kill.victims)) == (aim, signal.SIGKILL, ended)
-    hit_main = aim in (Aim.SNAKEMAKE, Aim.EVERYTHING)
+    kill = kill_random_target(snakemake.pid, family, seed_for(target))
+    assert (kill.target, kill.signal, len(kill.targets)) == (target, signal.SIGKILL, ended)
+    hit_main = target in (Target.SNAKEMAKE, Target.EVERYTHING)
     if not hit_main:
-        assert any(verb in kill.victims[0] for verb in ("predict predict.json", "evaluate evaluate.json", "python"))
+        assert any(verb in kill.targets[0] for verb in ("predict predict.json", "evaluate evaluate.json", "python"))
     while len(dead := [process for process in family if is_dead(process)]) < ended:
         psutil.wait_procs(family, timeout=0.05)
     assert (snakemake in dead) == hit_main
     # A shell that loses its child ends by itself.
-    assert len(dead) <= (ended + 1 if aim is Aim.PROCESS else ended)
+    assert len(dead) <= (ended + 1 if target is Target.PROCESS else ended)
 
 
 def test_who_is_gone_already_is_no_victim(snakemake: psutil.Process) -> None:
@@ -74,9 +76,9 @@ def test_who_is_gone_already_is_no_victim(snakemake: psutil.Process) -> None:
     for process in family:
         process.kill()
     psutil.wait_procs(family, timeout=10)
-    assert kill_somebody(snakemake.pid, family, seed_for(Aim.EVERYTHING)).victims == ()
+    assert kill_random_target(snakemake.pid, family, seed_for(Target.EVERYTHING)).targets == ()
 
 
 def test_before_the_first_job_there_is_only_snakemake(snakemake: psutil.Process) -> None:
-    kill = kill_somebody(snakemake.pid, [snakemake], seed_for(Aim.JOB))
-    assert len(kill.victims) == 1
+    kill = kill_random_target(snakemake.pid, [snakemake], seed_for(Target.JOB))
+    assert len(kill.targets) == 1

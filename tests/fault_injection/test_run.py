@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from transpose.chaos.checkout import Checkout
-from transpose.chaos.run import run_chaos
 from transpose.config.base import read_yaml
 from transpose.errors import InputError
+from transpose.fault_injection.checkout import Checkout
+from transpose.fault_injection.run import inject_faults
 
 
 def write_study(path: Path, **changes: object) -> Path:
-    path.write_text(yaml.safe_dump(read_yaml(Path("config/chaos.yaml")) | changes))
+    path.write_text(yaml.safe_dump(read_yaml(Path("config/fault_injection.yaml")) | changes))
     return path
 
 
@@ -21,17 +21,17 @@ def test_three_kills_change_nothing(tmp_path: Path) -> None:
     evaluations = [{"dataset": "toy", "split": "val", "boxes": ["ground_truth"]}]
     changes = {"variants": ["r_no_encoder"], "overrides": {}, "ablations": [], "evaluations": evaluations}
     lines: list[str] = []
-    verdict = run_chaos(write_study(tmp_path / "study.yaml", **changes), 3, 5, tmp_path / "chaos", lines.append)
+    verdict = inject_faults(write_study(tmp_path / "study.yaml", **changes), 3, 5, tmp_path / "chaos", lines.append)
     assert verdict.differences == (), "\n".join(lines)
     assert sum(line.startswith("kill ") for line in lines) == 3
     assert "results/comparison.csv" in verdict.undisturbed.digests
     assert "MLflow: r_no_encoder seed 0" in verdict.undisturbed.digests
-    assert verdict.under_fire[-1].digest() == verdict.undisturbed.digest()
+    assert verdict.faulty[-1].digest() == verdict.undisturbed.digest()
 
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is there already"):
-        Checkout.make(tmp_path, Path("config/chaos.yaml"))
+        Checkout.make(tmp_path, Path("config/fault_injection.yaml"))
 
 
 def test_a_study_that_writes_elsewhere_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from transpose.geometry import crop_affine
 from transpose.skeleton import Skeleton
 
 
-def plain_crop(path: Path, frame: AugmentedFrame, size_hw: tuple[int, int]) -> Tensor:
+def naive_crop(path: Path, frame: AugmentedFrame, size_hw: tuple[int, int]) -> Tensor:
     """Read an image, mirror it if asked to, warp the person out of it, normalise it.
 
     Args:
@@ -37,7 +37,7 @@ def plain_crop(path: Path, frame: AugmentedFrame, size_hw: tuple[int, int]) -> T
     return (tensor - mean) / std
 
 
-def plain_targets(
+def naive_targets(
     keypoints: np.ndarray,
     frame: AugmentedFrame,
     image_width: int,

@@ -1,4 +1,4 @@
-"""A study undisturbed, the same study under fire, and what differs between them."""
+"""A study undisturbed, the same study with faults, and what differs between them."""
 
 import time
 from collections.abc import Callable
@@ -6,12 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from transpose.chaos.checkout import Checkout
-from transpose.chaos.clock import Clock
-from transpose.chaos.outcome import Outcome
-from transpose.chaos.pipeline import COMMAND, UNLOCK, Pipeline, is_locked, processes_in, tracebacks_in, wait_for_orphans
-from transpose.chaos.victims import Kill, kill_all, kill_somebody
 from transpose.errors import InputError
+from transpose.fault_injection.checkout import Checkout
+from transpose.fault_injection.outcome import RunOutcome
+from transpose.fault_injection.pipeline import (
+    COMMAND,
+    UNLOCK,
+    Pipeline,
+    is_locked,
+    processes_in,
+    tracebacks_in,
+    wait_for_orphans,
+)
+from transpose.fault_injection.schedule import KillSchedule
+from transpose.fault_injection.targets import Kill, kill_all, kill_random_target
 
 _PATIENCE = 20
 """Of how many times its undisturbed duration a study is given up, when nobody kills it any more."""
@@ -23,8 +31,8 @@ Tell = Callable[[str], None]
 class Verdict:
     """How it ended: `differences` and `faults` have a line for each thing that is not as it should be."""
 
-    undisturbed: Outcome
-    under_fire: tuple[Outcome, ...]
+    undisturbed: RunOutcome
+    faulty: tuple[RunOutcome, ...]
     differences: tuple[str, ...]
 
     @property
@@ -32,8 +40,8 @@ class Verdict:
         return not self.differences
 
 
-def run_chaos(study: Path, kills: int, seed: int, folder: Path, tell: Tell) -> Verdict:
-    """Run a study undisturbed, then under fire until the kills are spent and it has ended, and compare.
+def inject_faults(study: Path, kills: int, seed: int, folder: Path, tell: Tell) -> Verdict:
+    """Run a study undisturbed, then with faults until the kills are spent and it has ended, and compare.
 
     After each kill the documented command starts again: `snakemake --unlock` where Snakemake itself was killed, then
     `snakemake`. A study that ends before its kills are spent is followed by another one in a folder of its own.
@@ -50,28 +58,28 @@ def run_chaos(study: Path, kills: int, seed: int, folder: Path, tell: Tell) -> V
     tell(f"study {study}, {kills} kills, seed {seed}")
     clone = Checkout.make(folder / "clone", study)
     checkout = clone.copy(folder / "undisturbed")
-    clock = _run_undisturbed(checkout, folder)
-    undisturbed = Outcome.of(checkout)
-    tell(f"undisturbed: {clock.seconds:.0f} s, {len(undisturbed.digests)} files and runs, {undisturbed.digest()}")
+    schedule = _run_undisturbed(checkout, folder)
+    undisturbed = RunOutcome.of(checkout)
+    tell(f"undisturbed: {schedule.seconds:.0f} s, {len(undisturbed.digests)} files and runs, {undisturbed.digest()}")
     lines = [f"undisturbed: {fault}" for fault in undisturbed.faults]
     outcomes, left = [], kills
     while left or not outcomes:
         name = f"under_fire_{len(outcomes) + 1}"
-        fire = _Fire(clone.copy(folder / name), folder / f"{name}.logs", clock, random, tell, left)
+        faulty_run = _FaultyRun(clone.copy(folder / name), folder / f"{name}.logs", schedule, random, tell, left)
         try:
-            fire.run()
+            faulty_run.run()
         finally:
-            kill_all(processes_in(fire.checkout))
-        left = fire.kills_left
-        outcome = Outcome.of(fire.checkout)
+            kill_all(processes_in(faulty_run.checkout))
+        left = faulty_run.kills_left
+        outcome = RunOutcome.of(faulty_run.checkout)
         outcomes.append(outcome)
-        wrong = (*fire.tracebacks, *outcome.faults, *outcome.differences(undisturbed))
+        wrong = (*faulty_run.tracebacks, *outcome.faults, *outcome.differences(undisturbed))
         lines += [f"{name}: {line}" for line in wrong]
-        tell(f"{name}: {fire.seconds:.0f} s, {fire.starts} starts, {outcome.digest()}")
+        tell(f"{name}: {faulty_run.seconds:.0f} s, {faulty_run.starts} starts, {outcome.digest()}")
     return Verdict(undisturbed, tuple(outcomes), tuple(lines))
 
 
-def _run_undisturbed(checkout: Checkout, folder: Path) -> Clock:
+def _run_undisturbed(checkout: Checkout, folder: Path) -> KillSchedule:
     begin = time.time()
     pipeline = Pipeline(checkout, folder / "undisturbed.log")
     try:
@@ -80,16 +88,16 @@ def _run_undisturbed(checkout: Checkout, folder: Path) -> Clock:
         kill_all(processes_in(checkout))
     if pipeline.status:
         raise InputError(pipeline.log, None, None, f"the undisturbed study failed: {pipeline.message()}")
-    return Clock.of(checkout, begin, time.time())
+    return KillSchedule.of(checkout, begin, time.time())
 
 
 @dataclass
-class _Fire:
-    """One study under fire, from its first start to its good end."""
+class _FaultyRun:
+    """One study with faults, from its first start to its good end."""
 
     checkout: Checkout
     logs: Path
-    clock: Clock
+    schedule: KillSchedule
     random: Random
     tell: Tell
     kills_left: int
@@ -115,14 +123,14 @@ class _Fire:
             pipeline = self._start()
             self.tracebacks += tracebacks_in(self.checkout, pipeline.log)
             if pipeline.status == 0:
-                wait_for_orphans(self.checkout, _PATIENCE * self.clock.seconds)
+                wait_for_orphans(self.checkout, _PATIENCE * self.schedule.seconds)
                 return
             if self.kills_left < before:
                 self.tell(f"      start {self.starts} ended with status {pipeline.status}")
                 unprovoked = 0
                 continue
             unprovoked += 1
-            waited = wait_for_orphans(self.checkout, _PATIENCE * self.clock.seconds)
+            waited = wait_for_orphans(self.checkout, _PATIENCE * self.schedule.seconds)
             self.tell(
                 f"      start {self.starts} ended by itself: {pipeline.message()}; orphans waited for {waited:.0f} s"
             )
@@ -130,7 +138,7 @@ class _Fire:
                 raise InputError(pipeline.log, None, None, f"does not recover: {pipeline.message()}")
 
     def _start(self) -> Pipeline:
-        """The documented command, once, under fire."""
+        """The documented command, once, with faults."""
         self.starts += 1
         if is_locked(self.checkout):
             unlock = Pipeline(self.checkout, self.logs / f"{self.starts:03d}.unlock.log", UNLOCK)
@@ -141,20 +149,20 @@ class _Fire:
         while not pipeline.ended_within(self._delay()):
             if not self.kills_left:
                 raise InputError(pipeline.log, None, None, f"still running after {_PATIENCE} times as long")
-            kill = kill_somebody(pipeline.pid, processes_in(self.checkout), self.random)
-            if kill.victims:
+            kill = kill_random_target(pipeline.pid, processes_in(self.checkout), self.random)
+            if kill.targets:
                 self.kills_left -= 1
                 self._tell_kill(kill, time.monotonic() - began)
         return pipeline
 
     def _delay(self) -> float:
         if not self.kills_left:
-            return _PATIENCE * self.clock.seconds
-        return self.clock.delay(self.checkout, self.kills_left, self.random)
+            return _PATIENCE * self.schedule.seconds
+        return self.schedule.delay(self.checkout, self.kills_left, self.random)
 
     def _tell_kill(self, kill: Kill, seconds: float) -> None:
-        share = 1 - self.clock.left(self.checkout) / self.clock.seconds
+        share = 1 - self.schedule.left(self.checkout) / self.schedule.seconds
         self.tell(
             f"kill at {self.seconds:5.1f} s, {seconds:4.1f} s after start {self.starts}, {100 * share:3.0f} % made:"
-            f" {kill.signal.name} to {kill.aim.value}: {'; '.join(kill.victims)}"
+            f" {kill.signal.name} to {kill.target.value}: {'; '.join(kill.targets)}"
         )

@@ -1,15 +1,15 @@
-"""What the races of decoding, suppression and evaluation time does the same work in all ways."""
+"""What the comparisons of decoding, suppression and evaluation time does the same work in all ways."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from transpose.benchmark.decoder import KERNEL, decode_joint_by_joint, made_up_heatmaps, race_decoders
-from transpose.benchmark.evaluator import by_our_evaluator, by_pycocotools, race_evaluators
+from transpose.benchmark.decoder import KERNEL, compare_decoders, decode_joint_by_joint, made_up_heatmaps
+from transpose.benchmark.evaluator import by_our_evaluator, by_pycocotools, compare_evaluators
 from transpose.benchmark.evaluator_scale import measure_scale
-from transpose.benchmark.made_up_people import make_up_people, write_annotations
-from transpose.benchmark.suppression import race_suppressions, suppress_all_at_once, suppress_person_by_person
+from transpose.benchmark.random_annotations import random_annotations, write_annotations
+from transpose.benchmark.suppression import compare_suppressions, suppress_all_at_once, suppress_person_by_person
 from transpose.data.coco import load_annotations
 from transpose.evaluation.results import write_results
 from transpose.inference.decode import dark_decode
@@ -22,14 +22,14 @@ def test_both_decoders_find_the_same_points() -> None:
 
 
 def test_both_suppressions_keep_the_same_persons() -> None:
-    people = make_up_people(images=20, persons=40, detections=400, seed=1)
+    people = random_annotations(images=20, persons=40, detections=400, seed=1)
     kept = suppress_all_at_once(people)
     np.testing.assert_array_equal(suppress_person_by_person(people), kept)
     assert 200 < len(kept) < 380
 
 
 def test_both_evaluators_give_the_same_figures(tmp_path: Path) -> None:
-    people = make_up_people(images=30, persons=60, detections=400, seed=1)
+    people = random_annotations(images=30, persons=60, detections=400, seed=1)
     write_annotations(people.annotations, tmp_path / "annotations.json")
     write_results(people.detections, tmp_path / "results.json")
     ours = by_our_evaluator(tmp_path / "annotations.json", tmp_path / "results.json")
@@ -38,7 +38,7 @@ def test_both_evaluators_give_the_same_figures(tmp_path: Path) -> None:
 
 
 def test_made_up_annotations_read_back_exactly(tmp_path: Path) -> None:
-    annotations = make_up_people(images=10, persons=20, detections=0, seed=1).annotations
+    annotations = random_annotations(images=10, persons=20, detections=0, seed=1).annotations
     write_annotations(annotations, tmp_path / "annotations.json")
     read = load_annotations(tmp_path / "annotations.json", COCO_PERSON).persons
     for field, values in vars(annotations.persons).items():
@@ -47,9 +47,9 @@ def test_made_up_annotations_read_back_exactly(tmp_path: Path) -> None:
 
 def test_races_tell_how_far_their_answers_are_apart() -> None:
     remarks = [
-        race_decoders(persons=2, rounds=1).remark,
-        race_suppressions(images=5, detections=40, rounds=1).remark,
-        race_evaluators(images=5, persons=10, detections=40, rounds=1).remark,
+        compare_decoders(persons=2, rounds=1).remark,
+        compare_suppressions(images=5, detections=40, rounds=1).remark,
+        compare_evaluators(images=5, persons=10, detections=40, rounds=1).remark,
     ]
     assert remarks[0].startswith("largest difference between the points: ")
     assert remarks[1].startswith("both ways keep the same ")

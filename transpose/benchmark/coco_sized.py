@@ -15,7 +15,7 @@ JPEG_QUALITY = 96
 """Makes these images about as many bytes as the average of COCO's train2017 (19.3 GB, 118,287 images): 163 KB."""
 
 
-def write_coco_like(folder: Path) -> Path:
+def write_coco_sized(folder: Path) -> Path:
     """Write `annotations.json` and `images/` of those photographs that fit into 640x480, mirrored to fill it.
 
     Returns:

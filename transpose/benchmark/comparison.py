@@ -14,7 +14,7 @@ WARM_UP_ROUNDS = 1
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """One way to do the work."""
 
     name: str
@@ -28,7 +28,7 @@ class Contender:
     """Dense matrix products that stand for the peak; no way to do the work."""
 
 
-class Lap(Settings):
+class CandidateTiming(Settings):
     """What one way took."""
 
     name: str
@@ -36,15 +36,15 @@ class Lap(Settings):
     fastest_seconds: float
     slowest_seconds: float
     per_second: float
-    """Units of the race, from the median."""
+    """Units of the comparison, from the median."""
     ratio: float
-    """Times the speed of the race's first way; medians of one interleaved run."""
+    """Times the speed of the comparison's first way; medians of one interleaved run."""
     fraction_of_peak: float | None = None
-    """Of the yardstick's operations a second in this dtype."""
+    """Of the matrix product's operations a second in this dtype."""
     peak_memory_bytes: int | None = None
 
 
-class Race(Settings):
+class SpeedComparison(Settings):
     """Ways to do one piece of work; the first is what the others are compared with."""
 
     title: str
@@ -53,40 +53,42 @@ class Race(Settings):
     count: int
     """Units that each way works through in a round."""
     rounds: int
-    laps: tuple[Lap, ...]
+    timings: tuple[CandidateTiming, ...]
     peaks: dict[Dtype, float] = Field(default={})
-    """Operations a second of the yardsticks."""
+    """Operations a second of the gemm_peaks."""
     remark: str = ""
     """What a reader has to know to understand the numbers."""
 
 
-def race(title: str, unit: str, count: int, contenders: Sequence[Contender], rounds: int, remark: str = "") -> Race:
-    """Time the contenders in turns, a round of all of them at a time, after a warm-up.
+def compare_speed(
+    title: str, unit: str, count: int, candidates: Sequence[Candidate], rounds: int, remark: str = ""
+) -> SpeedComparison:
+    """Time the candidates in turns, a round of all of them at a time, after a warm-up.
 
     Args:
         unit: what is counted, in the plural.
-        count: units that each contender works through.
+        count: units that each candidate works through.
     """
-    seconds = [[] for _ in contenders]
+    seconds = [[] for _ in candidates]
     for number in range(WARM_UP_ROUNDS + rounds):
-        for contender, times in zip(contenders, seconds, strict=True):
-            taken = seconds_of(contender.run)
+        for candidate, times in zip(candidates, seconds, strict=True):
+            taken = seconds_of(candidate.run)
             if number >= WARM_UP_ROUNDS:
                 times.append(taken)
-    timed = list(zip(contenders, seconds, strict=True))
+    timed = list(zip(candidates, seconds, strict=True))
     peaks: dict[Dtype, float] = {
         one.dtype: one.operations / statistics.median(times)
         for one, times in timed
         if one.is_yardstick and one.operations is not None
     }
-    laps = [_lap(one, times, count, peaks) for one, times in timed if not one.is_yardstick]
-    first = laps[0].median_seconds
-    return Race(
+    timings = [_timing(one, times, count, peaks) for one, times in timed if not one.is_yardstick]
+    first = timings[0].median_seconds
+    return SpeedComparison(
         title=title,
         unit=unit,
         count=count,
         rounds=rounds,
-        laps=tuple(lap.model_copy(update={"ratio": first / lap.median_seconds}) for lap in laps),
+        timings=tuple(timing.model_copy(update={"ratio": first / timing.median_seconds}) for timing in timings),
         peaks=peaks,
         remark=remark,
     )
@@ -99,13 +101,13 @@ def seconds_of(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _lap(contender: Contender, times: list[float], count: int, peaks: dict[Dtype, float]) -> Lap:
+def _timing(candidate: Candidate, times: list[float], count: int, peaks: dict[Dtype, float]) -> CandidateTiming:
     median = statistics.median(times)
     fraction = None
-    if contender.operations is not None and contender.dtype in peaks:
-        fraction = contender.operations / median / peaks[contender.dtype]
-    return Lap(
-        name=contender.name,
+    if candidate.operations is not None and candidate.dtype in peaks:
+        fraction = candidate.operations / median / peaks[candidate.dtype]
+    return CandidateTiming(
+        name=candidate.name,
         median_seconds=median,
         fastest_seconds=min(times),
         slowest_seconds=max(times),

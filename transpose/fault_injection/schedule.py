@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from random import Random
 
-from transpose.chaos.checkout import Checkout
+from transpose.fault_injection.checkout import Checkout
 
 
 @dataclass(frozen=True)
-class Clock:
+class KillSchedule:
     """When an undisturbed study had made which of its files, in seconds since its start."""
 
     moments: dict[str, float]
@@ -15,7 +15,7 @@ class Clock:
     """How long the whole study took."""
 
     @classmethod
-    def of(cls, checkout: Checkout, begin: float, end: float) -> "Clock":
+    def of(cls, checkout: Checkout, begin: float, end: float) -> "KillSchedule":
         """Read the times of the files of a finished study.
 
         Args:

@@ -1,20 +1,22 @@
 """Races: every way runs as often as the others, in turns, and is compared with the first."""
 
-from transpose.benchmark.race import WARM_UP_ROUNDS, Contender, race
+from transpose.benchmark.comparison import WARM_UP_ROUNDS, Candidate, compare_speed
 
 
 def test_contenders_take_turns_and_warm_up_untimed() -> None:
     calls: list[str] = []
-    contenders = [Contender(name, lambda name=name: calls.append(name)) for name in ("plain", "fast")]
-    result = race("title", "persons", 7, contenders, rounds=3)
+    candidates = [Candidate(name, lambda name=name: calls.append(name)) for name in ("plain", "fast")]
+    result = compare_speed("title", "persons", 7, candidates, rounds=3)
     assert calls == ["plain", "fast"] * (WARM_UP_ROUNDS + 3)
-    assert [lap.name for lap in result.laps] == ["plain", "fast"]
+    assert [timing.name for timing in result.timings] == ["plain", "fast"]
     assert result.rounds == 3
 
 
 def test_speed_and_ratio_follow_from_the_medians() -> None:
-    result = race("title", "persons", 7, [Contender("a", lambda: sum(range(10_000))), Contender("b", dict)], rounds=5)
-    first, second = result.laps
+    result = compare_speed(
+        "title", "persons", 7, [Candidate("a", lambda: sum(range(10_000))), Candidate("b", dict)], rounds=5
+    )
+    first, second = result.timings
     assert first.ratio == 1.0
     assert second.ratio == first.median_seconds / second.median_seconds
     assert second.per_second == 7 / second.median_seconds

@@ -7,7 +7,7 @@ from transpose.models.encoder import Attend, SelfAttention
 from transpose.models.transpose import TransPose
 
 
-class PlainNetwork(nn.Module):
+class NaiveNetwork(nn.Module):
     """The same weights and function, whose attention always builds its weights, and their mean over heads.
 
     Convolutions stay as they were made, in channels-first order with batch norms of their own.
@@ -33,7 +33,7 @@ class PlainNetwork(nn.Module):
         return attend
 
 
-def plain_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+def naive_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     """`heatmap_loss` joint by joint: heatmaps [B, K, h, w] twice and weights [B, K] -> scalar."""
     batch, joints = predicted.shape[:2]
     loss = predicted.new_zeros(())

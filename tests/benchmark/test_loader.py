@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from transpose.benchmark.coco_like import IMAGE_SIZE, write_coco_like
+from transpose.benchmark.coco_sized import IMAGE_SIZE, write_coco_sized
+from transpose.benchmark.comparison import Candidate, compare_speed
 from transpose.benchmark.loader import (
+    compare_training_samples,
+    naive_batch,
     our_batch,
-    plain_batch,
-    race_training_samples,
     samples_of,
     with_workers,
 )
 from transpose.benchmark.one_thread import one_thread
-from transpose.benchmark.race import Contender, race
 from transpose.data.coco import CocoAnnotations, load_annotations, training_instances
 from transpose.data.crops import IMAGENET_STD
 from transpose.data.images import read_image
@@ -23,7 +23,7 @@ from transpose.skeleton import COCO_PERSON
 
 @pytest.fixture(scope="module")
 def annotations(tmp_path_factory: pytest.TempPathFactory) -> CocoAnnotations:
-    return load_annotations(write_coco_like(tmp_path_factory.mktemp("raced") / "data"), COCO_PERSON)
+    return load_annotations(write_coco_sized(tmp_path_factory.mktemp("raced") / "data"), COCO_PERSON)
 
 
 def test_images_are_as_large_as_cocos_and_show_what_the_photographs_show(annotations: CocoAnnotations) -> None:
@@ -40,7 +40,7 @@ def test_images_are_as_large_as_cocos_and_show_what_the_photographs_show(annotat
 
 def test_the_plain_form_makes_the_same_samples(annotations: CocoAnnotations) -> None:
     samples, persons = samples_of(annotations, 0), np.arange(16)
-    plain = plain_batch(annotations, training_instances(annotations), samples, persons)
+    plain = naive_batch(annotations, training_instances(annotations), samples, persons)
     images, heatmaps, weights = our_batch(samples, persons)
     torch.testing.assert_close(heatmaps, plain[1], rtol=0, atol=1e-5)
     torch.testing.assert_close(weights, plain[2], rtol=0, atol=0)
@@ -62,17 +62,17 @@ def test_images_kept_on_disk_make_the_same_samples(annotations: CocoAnnotations)
 
 
 def test_the_race_has_its_three_ways() -> None:
-    result = race_training_samples(batches=1, rounds=1)
-    assert [lap.name for lap in result.laps] == ["plain", "exact", "images kept on disk"]
+    result = compare_training_samples(batches=1, rounds=1)
+    assert [timing.name for timing in result.timings] == ["plain", "exact", "images kept on disk"]
     assert result.count == 16
     assert "640x480 pixels and 159 KB" in result.remark
 
 
 def test_what_workers_would_give_is_marked_as_computed() -> None:
-    single = race("title", "samples", 5, [Contender("a", list), Contender("b", dict)], rounds=1)
+    single = compare_speed("title", "samples", 5, [Candidate("a", list), Candidate("b", dict)], rounds=1)
     estimate = with_workers(single)
     assert estimate.basis == "computed, not measured"
-    assert estimate.per_second == {lap.name: 8 * lap.per_second for lap in single.laps}
+    assert estimate.per_second == {timing.name: 8 * timing.per_second for timing in single.timings}
 
 
 def test_one_thread_is_not_for_ever() -> None:

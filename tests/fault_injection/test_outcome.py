@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from transpose.chaos.checkout import Checkout
-from transpose.chaos.outcome import Outcome
+from transpose.fault_injection.checkout import Checkout
+from transpose.fault_injection.outcome import RunOutcome
 from transpose.files import write_json, write_text
 from transpose.tracking.logged_runs import LoggedRun
 
@@ -24,7 +24,7 @@ HELD = LoggedRun(
 def held(monkeypatch: pytest.MonkeyPatch) -> list[LoggedRun]:
     """What MLflow holds, to be changed by a test."""
     runs = [HELD]
-    monkeypatch.setattr("transpose.chaos.outcome.logged_runs", lambda *_: runs)
+    monkeypatch.setattr("transpose.fault_injection.outcome.logged_runs", lambda *_: runs)
     return runs
 
 
@@ -32,7 +32,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> list[LoggedRun]:
 def checkout(tmp_path: Path) -> Checkout:
     """A finished study of few files."""
     results = tmp_path / "results"
-    write_text(tmp_path / "config/config.yaml", Path("config/chaos.yaml").read_text())
+    write_text(tmp_path / "config/config.yaml", Path("config/fault_injection.yaml").read_text())
     write_text(results / "comparison.csv", "variant,AP\nr_sine,0.5\n")
     write_json(results / "train/r_sine/seed0/run.json", {"seed": 0, "session": {"seconds": 3.5}})
     write_json(results / "cost/r_sine.json", {"parameters": 3, "timings": [0.1], "machine": {"load": 1}})
@@ -46,13 +46,13 @@ def checkout(tmp_path: Path) -> Checkout:
 
 @pytest.mark.usefixtures("held")
 def test_times_identifiers_logs_and_locks_make_no_difference(checkout: Checkout) -> None:
-    before, results = Outcome.of(checkout), checkout.folder / "results"
+    before, results = RunOutcome.of(checkout), checkout.folder / "results"
     write_json(results / "train/r_sine/seed0/run.json", {"seed": 0, "session": {"seconds": 9.5}})
     write_json(results / "cost/r_sine.json", {"parameters": 3, "timings": [0.2], "machine": {"load": 2}})
     write_json(results / "tracking/study.json", {"run_id": "b", "artifacts": 3})
     write_text(results / "logs/compare.log", "hello")
     write_text(results / "train/r_sine/seed0/.lock", "process 4")
-    after = Outcome.of(checkout)
+    after = RunOutcome.of(checkout)
     assert after.differences(before) == []
     assert after.digest() == before.digest()
 
@@ -70,17 +70,17 @@ def test_times_identifiers_logs_and_locks_make_no_difference(checkout: Checkout)
     ],
 )
 def test_every_other_byte_does(checkout: Checkout, name: str, text: str) -> None:
-    before = Outcome.of(checkout)
+    before = RunOutcome.of(checkout)
     write_text(checkout.folder / name, text)
-    (line,) = Outcome.of(checkout).differences(before)
+    (line,) = RunOutcome.of(checkout).differences(before)
     assert line.startswith(name)
 
 
 @pytest.mark.usefixtures("held")
 def test_a_missing_file_does(checkout: Checkout) -> None:
-    before = Outcome.of(checkout)
+    before = RunOutcome.of(checkout)
     (checkout.folder / "results/comparison.csv").unlink()
-    assert Outcome.of(checkout).differences(before)[0].startswith("results/comparison.csv: not there here")
+    assert RunOutcome.of(checkout).differences(before)[0].startswith("results/comparison.csv: not there here")
 
 
 def changed(**fields: object) -> LoggedRun:
@@ -99,9 +99,9 @@ def changed(**fields: object) -> LoggedRun:
 def test_mlflow_holds_each_run_once_finished_and_without_repeated_steps(
     checkout: Checkout, held: list[LoggedRun], runs: list[LoggedRun], fault: str
 ) -> None:
-    assert Outcome.of(checkout).faults == ()
+    assert RunOutcome.of(checkout).faults == ()
     held[:] = runs
-    assert Outcome.of(checkout).faults == (fault,)
+    assert RunOutcome.of(checkout).faults == (fault,)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,6 @@ def test_mlflow_holds_each_run_once_finished_and_without_repeated_steps(
     ],
 )
 def test_what_mlflow_holds_is_compared(checkout: Checkout, held: list[LoggedRun], run: LoggedRun, same: bool) -> None:
-    before = Outcome.of(checkout)
+    before = RunOutcome.of(checkout)
     held[:] = [run]
-    assert (Outcome.of(checkout).differences(before) == []) == same
+    assert (RunOutcome.of(checkout).differences(before) == []) == same

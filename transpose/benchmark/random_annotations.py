@@ -18,7 +18,7 @@ _DOUBLES, _FOUND = 0.25, 0.25
 
 
 @dataclass(frozen=True)
-class MadeUpPeople:
+class RandomAnnotations:
     """Annotations, and N detections on them with what suppression needs."""
 
     annotations: CocoAnnotations
@@ -27,7 +27,7 @@ class MadeUpPeople:
     """[N] float64 of each detection in image pixels squared."""
 
 
-def make_up_people(images: int, persons: int, detections: int, seed: int) -> MadeUpPeople:
+def random_annotations(images: int, persons: int, detections: int, seed: int) -> RandomAnnotations:
     """Persons spread unevenly over about half of the images, detections over all of them.
 
     A quarter of the detections lie near annotated persons, a quarter nearly on other detections, the rest nowhere near.
@@ -38,7 +38,7 @@ def make_up_people(images: int, persons: int, detections: int, seed: int) -> Mad
     table = ImageTable(ids, names, np.tile(np.array(_SIZE_HW, dtype=np.int32), (images, 1)))
     annotated = _persons(rng, table.ids, persons)
     people = CocoAnnotations(Path("annotations.json"), table, annotated)
-    return MadeUpPeople(people, *_detections(rng, table.ids, annotated, detections))
+    return RandomAnnotations(people, *_detections(rng, table.ids, annotated, detections))
 
 
 def write_annotations(annotations: CocoAnnotations, path: Path) -> None:

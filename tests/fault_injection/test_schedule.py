@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from transpose.chaos.checkout import Checkout
-from transpose.chaos.clock import Clock
+from transpose.fault_injection.checkout import Checkout
+from transpose.fault_injection.schedule import KillSchedule
 from transpose.files import write_text
 
 BEGIN = 1_000_000.0
@@ -23,22 +23,22 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def test_a_file_counts_for_the_time_since_the_one_before(checkout: Checkout) -> None:
-    clock = Clock.of(checkout, BEGIN, BEGIN + 41)
-    assert (clock.start, clock.seconds) == (2, 41)
-    assert clock.left(checkout) == 0
+    schedule = KillSchedule.of(checkout, BEGIN, BEGIN + 41)
+    assert (schedule.start, schedule.seconds) == (2, 41)
+    assert schedule.left(checkout) == 0
     (checkout.folder / "results" / "second").unlink()
-    assert clock.left(checkout) == 8
+    assert schedule.left(checkout) == 8
     (checkout.folder / "results" / "third").unlink()
-    assert clock.left(checkout) == 38
+    assert schedule.left(checkout) == 38
 
 
 def test_what_was_there_before_the_start_counts_for_nothing(checkout: Checkout) -> None:
-    assert Clock.of(checkout, BEGIN + 5, BEGIN + 41).moments.keys() == {"results/second", "results/third"}
+    assert KillSchedule.of(checkout, BEGIN + 5, BEGIN + 41).moments.keys() == {"results/second", "results/third"}
 
 
 def test_kills_that_are_left_share_the_work_that_is_left(checkout: Checkout) -> None:
-    clock = Clock.of(checkout, BEGIN, BEGIN + 41)
+    schedule = KillSchedule.of(checkout, BEGIN, BEGIN + 41)
     (checkout.folder / "results" / "third").unlink()
-    delays = [clock.delay(checkout, 9, Random(seed)) for seed in range(200)]
+    delays = [schedule.delay(checkout, 9, Random(seed)) for seed in range(200)]
     assert max(delays) <= 2 * 2 + 1.5 * 30 / 10
     assert 3.5 < sum(delays) / len(delays) < 5
