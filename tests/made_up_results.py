@@ -81,7 +81,7 @@ def result_row(
                 "AR": ap + 0.05,
             },
             interval=(ap - 0.02, ap + 0.02),
-            joint_accuracy={name: ap - 0.02 * index for index, name in enumerate(KEYPOINTS)},
+            keypoint_accuracy={name: ap - 0.02 * index for index, name in enumerate(KEYPOINTS)},
             notes=notes,
         )
         for seed, ap in enumerate(aps)

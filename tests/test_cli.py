@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.data.made_up_mpii import all_joints, person, write_images, write_release
+from tests.data.made_up_mpii import all_keypoints, person, write_images, write_release
 from tests.processes_of import listening_addresses
 from tests.run_records import write_run
 from tests.small_variants import small_variant
@@ -218,7 +218,7 @@ def test_a_missing_file_is_one_line(layout: ResultsLayout, tmp_path: Path) -> No
 
 def test_mpii_is_converted_or_refused_in_one_line(tmp_path: Path) -> None:
     release = write_release(
-        tmp_path / "release.mat", [(f"{number}.jpg", True, [person(all_joints(9, 9))]) for number in range(4)]
+        tmp_path / "release.mat", [(f"{number}.jpg", True, [person(all_keypoints(9, 9))]) for number in range(4)]
     )
     images = write_images(tmp_path / "images", {f"{number}.jpg": (60, 80) for number in range(4)})
     arguments = ("convert-mpii", release, images, "--output", tmp_path / "mpii")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.made_up_mpii import all_joints, person, write_images, write_release
+from tests.data.made_up_mpii import all_keypoints, person, write_images, write_release
 from tests.small_variants import small_variant
 from tests.training.test_run import Watcher
 from transpose.config.base import read_yaml
@@ -51,9 +51,9 @@ def converted(tmp_path: Path) -> Path:
     names = [f"{number}.jpg" for number in range(6)]
     write_images(tmp_path / "images", dict.fromkeys(names, (96, 128)))
     persons = [
-        person(all_joints(40, 30), head=(40, 20, 60, 50)),
+        person(all_keypoints(40, 30), head=(40, 20, 60, 50)),
         # Both predictions nearly coincide, and both must be judged.
-        person(all_joints(42, 31), objpos=(61, 50), scale=0.4, head=(40, 20, 60, 50)),
+        person(all_keypoints(42, 31), objpos=(61, 50), scale=0.4, head=(40, 20, 60, 50)),
     ]
     write_release(tmp_path / "release.mat", [(name, True, persons) for name in names])
     (tmp_path / "valid.txt").write_text("4.jpg\n5.jpg\n")
@@ -108,14 +108,14 @@ def test_from_the_official_file_to_a_table(converted: Path, recipe: Recipe, tmp_
     assert report.metrics["PCKh50"] == best
     assert report.metrics["PCKh10"] <= report.metrics["PCKh11"] <= report.metrics["PCKh50"]
     assert (report.persons, report.predictions, report.reference_check) == (4, 4, None)
-    assert [joint.keypoint for joint in report.joints] == list(DATASET.skeleton.keypoints)
-    assert read_hits(metrics.with_suffix(".npz")).joints.tolist() == [2 * 14, 2 * 14]
+    assert [keypoint.keypoint for keypoint in report.keypoints] == list(DATASET.skeleton.keypoints)
+    assert read_hits(metrics.with_suffix(".npz")).keypoints.tolist() == [2 * 14, 2 * 14]
 
     write_study(StudyFiles.read(plan.layout), CONFIG / "published.yaml")
     table = (results / "comparison.md").read_text()
     assert "| Model | PCKh50 | 95 % interval | Published | Difference | PCKh10 | PCKh11 | Published PCKh11 |" in table
     assert f"| small | {100 * best:.1f} |" in table
-    assert (results / "figures" / "joints_mpii_val_ground_truth.png").is_file()
+    assert (results / "figures" / "keypoints_mpii_val_ground_truth.png").is_file()
 
 
 def write_variant(folder: Path, recipe: Recipe) -> Path:

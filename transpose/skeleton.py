@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 class Skeleton(BaseModel):
     """Keypoints of one data set: names, mirror pairs, limbs, OKS sigmas, loss weights and the upper body.
 
-    Joints are named everywhere, so that no index can slip; the arrays below are derived once.
+    Keypoints are named everywhere, so that no index can slip; the arrays below are derived once.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -113,7 +113,7 @@ COCO_PERSON = Skeleton(
     ),
     # COCO keypoint evaluation: kpt_oks_sigmas of the official evaluator.
     sigmas=(0.026, *(s for s in (0.025, 0.035, 0.079, 0.072, 0.062, 0.107, 0.087, 0.089) for _ in range(2))),
-    # Weights of the official recipe; they apply only where the recipe asks for different joint weights.
+    # Weights of the official recipe; they apply only where the recipe asks for different keypoint weights.
     joint_weights=(1.0,) * 7 + (1.2, 1.2, 1.5, 1.5, 1.0, 1.0, 1.2, 1.2, 1.5, 1.5),
     upper_body=("nose", *(name for pair in _COCO_PAIRS[:5] for name in pair)),
 )

@@ -1,7 +1,7 @@
 """A model whose prediction is known to depend on known cells, and an image for it.
 
-A green cell looks for red ones and is predicted as joint `SEEKER` if it finds any, wherever they are; if it finds none,
-the blue cell is. Joint `SOURCE` is where it is red, joint `DECOY` where it is blue.
+A green cell looks for red ones and is predicted as keypoint `SEEKER` if it finds any, wherever they are; if it finds
+none, the blue cell is. Keypoint `SOURCE` is where it is red, keypoint `DECOY` where it is blue.
 """
 
 from types import SimpleNamespace
@@ -93,12 +93,12 @@ def planted_crop() -> np.ndarray:
 
 def planted_truth(persons: int = 1) -> GroundTruth:
     """Every person is the same one."""
-    joints = GRID.centres()[[SEEKER_CELL, SOURCE_CELLS[0], DECOY_CELL]]
+    keypoints = GRID.centres()[[SEEKER_CELL, SOURCE_CELLS[0], DECOY_CELL]]
     return GroundTruth(
         image_ids=np.arange(persons),
         annotation_ids=np.arange(persons) + 10,
         affines=np.tile(np.eye(2, 3), (persons, 1, 1)),
-        joints_xy=np.tile(joints, (persons, 1, 1)),
+        keypoints_xy=np.tile(keypoints, (persons, 1, 1)),
         visibility=np.full((persons, 3), 2),
         areas=np.full(persons, 400.0),
     )

@@ -58,13 +58,13 @@ def planted_annotations() -> CocoAnnotations:
     center, scale = box_to_center_scale(np.tile((0.0, 0.0, 24.0, 32.0), (PERSONS, 1)), GRID.input_size)
     cells = np.array([SEEKER_CELL, SOURCE_CELLS[0], DECOY_CELL])
     on_grid = np.tile(np.stack((cells % 6, cells // 6), axis=-1).astype(float), (PERSONS, 1, 1))
-    joints = heatmap_to_image(on_grid, center, scale, GRID.heatmap_size)
+    keypoints = heatmap_to_image(on_grid, center, scale, GRID.heatmap_size)
     ids = np.arange(1, PERSONS + 1)
     persons = PersonInstances(
         image_ids=ids,
         annotation_ids=ids,
         boxes_xywh=np.tile((0.0, 0.0, 24.0, 32.0), (PERSONS, 1)),
-        keypoints=np.concatenate((joints, np.full((PERSONS, 3, 1), 2.0)), axis=2),
+        keypoints=np.concatenate((keypoints, np.full((PERSONS, 3, 1), 2.0)), axis=2),
         areas=np.full(PERSONS, 2000.0),
         is_crowd=np.zeros(PERSONS, dtype=bool),
     )
@@ -90,7 +90,7 @@ def accuracies(model: TransPose) -> dict[Change, float]:
 def test_only_the_head_that_carries_the_information_costs_ap():
     found = accuracies(planted_model(heads=2))
     assert found[Change("intact")] == pytest.approx(1)
-    # Of three joints one is lost.
+    # Of three keypoints one is lost.
     assert found[Change("head_off", 0, 0)] == pytest.approx(0.4)
     assert found[Change("head_off", 0, 1)] == found[Change("intact")]
     assert found[Change("all_heads_off", 0)] == pytest.approx(0.4)

@@ -42,7 +42,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def every_joint_counts_as_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def every_keypoint_counts_as_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The weights are random."""
     monkeypatch.setattr(module, "MATCH_OKS", 1e-300)
 
@@ -82,7 +82,7 @@ def test_rendered_images_are_divided_by_parts(rendered: Path, tmp_path: Path):
         "background",
     }
     (place,) = [
-        row for row in report.rows if (row.group, row.joints, row.measure) == ("place", "seen", "attention_mass")
+        row for row in report.rows if (row.group, row.keypoints, row.measure) == ("place", "seen", "attention_mass")
     ]
     assert place.mean.value is not None
     assert 0 < place.mean.value < 1
@@ -93,9 +93,9 @@ def test_other_images_are_divided_by_neighbourhoods(tiny_dataset: Path, tmp_path
     inputs, parts = inputs_of(tiny_dataset, tmp_path), None
     write_body_parts(inputs, parts)
     report = BodyPartReport.model_validate(read_json(report_of(inputs)))
-    assert report.divided_by == "joint_neighbourhoods"
-    assert {row.group for row in report.rows} == {"place", "symmetric", "neighbours", "other_joints", "elsewhere"}
-    assert all(count.labelled > 0 for count in report.joints)
+    assert report.divided_by == "keypoint_neighbourhoods"
+    assert {row.group for row in report.rows} == {"place", "symmetric", "neighbours", "other_keypoints", "elsewhere"}
+    assert all(count.labelled > 0 for count in report.keypoints)
 
 
 def test_the_same_again_is_the_same(rendered: Path, tmp_path: Path):

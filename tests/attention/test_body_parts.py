@@ -1,4 +1,4 @@
-"""What joints owe to other places: a hand-made model's seeker needs its neighbour, the source, and nobody else."""
+"""What keypoints owe to other places: a hand-made model's seeker needs its neighbour, the source, and nobody else."""
 
 from typing import Any
 
@@ -46,12 +46,12 @@ def results() -> PerturbationResults:
     return run(PlantedPersons(4))
 
 
-def of(results: PerturbationResults, group: str, measure: str, joint: int) -> float:
-    return float(np.nanmean(results.of()[group, measure][:, joint]))
+def of(results: PerturbationResults, group: str, measure: str, keypoint: int) -> float:
+    return float(np.nanmean(results.of()[group, measure][:, keypoint]))
 
 
 def test_the_regions_are_what_the_test_takes_them_for():
-    shares = NeighbourhoodRegions(GRID, SKELETON, REACH).of(planted_truth(), planted_truth().joints_xy[0])
+    shares = NeighbourhoodRegions(GRID, SKELETON, REACH).of(planted_truth(), planted_truth().keypoints_xy[0])
     neighbours = np.flatnonzero(shares[SEEKER, GROUPS.index("neighbours")])
     assert set(SOURCE_CELLS) <= set(neighbours)
     assert len(neighbours) == 9
@@ -77,15 +77,15 @@ def test_without_its_neighbour_the_seeker_is_lost(results: PerturbationResults):
     assert of(results, "neighbours", "peak_drop", SEEKER) > 0.5
     assert of(results, "neighbours", "cells_removed", SEEKER) == 9
     assert of(results, "neighbours", "similarity_drop_beyond_random", SEEKER) > 0.5
-    for group in ("place", "other_joints"):
+    for group in ("place", "other_keypoints"):
         assert abs(of(results, group, "similarity_drop", SEEKER)) < 0.1
 
 
 def test_who_needs_nobody_loses_nothing(results: PerturbationResults):
     for group in GROUPS:
         if group != "symmetric":
-            for joint in (SOURCE, DECOY):
-                values = results.of()[group, "similarity_drop"][:, joint]
+            for keypoint in (SOURCE, DECOY):
+                values = results.of()[group, "similarity_drop"][:, keypoint]
                 assert not values[np.isfinite(values)].any()
 
 
@@ -117,8 +117,8 @@ def test_each_set_of_cells_is_taken_away_once_and_its_control_is_as_large_and_fa
 
     def masking(kept: np.ndarray) -> torch.Tensor:
         asked.append(kept)
-        joint = torch.arange(3.0)[None, :, None, None]
-        return (torch.arange(float(len(kept)))[:, None, None, None] * 10 + joint).expand(-1, -1, 8, 6)
+        keypoint = torch.arange(3.0)[None, :, None, None]
+        return (torch.arange(float(len(kept)))[:, None, None, None] * 10 + keypoint).expand(-1, -1, 8, 6)
 
     removed = np.zeros((3, 2, 48), dtype=bool)
     removed[:, 0, :5] = True
@@ -128,31 +128,31 @@ def test_each_set_of_cells_is_taken_away_once_and_its_control_is_as_large_and_fa
     (kept,) = asked
     sets, control = ~kept[:3], ~kept[3:]
     for group in range(2):
-        for joint in range(3):
-            case, of_joint = divmod(int(heatmaps[0, group, joint, 0, 0]), 10)
-            np.testing.assert_array_equal(sets[case], removed[joint, group])
-            assert of_joint == joint
-            case, of_joint = divmod(int(heatmaps[1, group, joint, 0, 0]), 10)
-            assert of_joint == joint
+        for keypoint in range(3):
+            case, of_keypoint = divmod(int(heatmaps[0, group, keypoint, 0, 0]), 10)
+            np.testing.assert_array_equal(sets[case], removed[keypoint, group])
+            assert of_keypoint == keypoint
+            case, of_keypoint = divmod(int(heatmaps[1, group, keypoint, 0, 0]), 10)
+            assert of_keypoint == keypoint
             at_random = control[case - 3]
-            assert at_random.sum() == removed[joint, group].sum()
-            # Random cells in the place of others spare the joint's own place as those do.
-            assert group == 0 or not (at_random & removed[joint, 0]).any()
+            assert at_random.sum() == removed[keypoint, group].sum()
+            # Random cells in the place of others spare the keypoint's own place as those do.
+            assert group == 0 or not (at_random & removed[keypoint, 0]).any()
 
 
 def summary(results: PerturbationResults, visibility: np.ndarray) -> dict[str, Any]:
     return summarise(results, visibility, GROUPS, BOOTSTRAP)
 
 
-def test_hidden_and_seen_joints_have_rows_of_their_own(results: PerturbationResults):
+def test_hidden_and_seen_keypoints_have_rows_of_their_own(results: PerturbationResults):
     visibility = np.full((4, 3), 2)
     visibility[:2, SEEKER] = 1
     report = summary(results, visibility)
-    assert [(one.joints, one.labelled, one.found_well) for one in report["joints"]] == [
+    assert [(one.keypoints, one.labelled, one.found_well) for one in report["keypoints"]] == [
         ("hidden", 2, 2),
         ("seen", 10, 10),
     ]
-    rows = {(row.group, row.joints, row.measure): row for row in report["rows"]}
+    rows = {(row.group, row.keypoints, row.measure): row for row in report["rows"]}
     hidden = rows["neighbours", "hidden", "similarity_drop"]
     assert hidden.mean.value > 0.9
     assert (hidden.mean.count, hidden.persons, hidden.mean.images) == (2, 2, 2)
@@ -167,26 +167,26 @@ def test_hidden_and_seen_joints_have_rows_of_their_own(results: PerturbationResu
     assert differences["symmetric", "attention_mass"].value is None
 
 
-def test_without_hidden_joints_there_is_no_number_and_not_zero(results: PerturbationResults):
+def test_without_hidden_keypoints_there_is_no_number_and_not_zero(results: PerturbationResults):
     report = summary(results, np.full((4, 3), 2))
-    assert report["joints"][0].labelled == 0
+    assert report["keypoints"][0].labelled == 0
     for row in report["rows"]:
-        assert (row.mean.value is None) == (row.joints == "hidden" or row.group == "symmetric")
+        assert (row.mean.value is None) == (row.keypoints == "hidden" or row.group == "symmetric")
     for one in report["differences"]:
         assert (one.hidden_minus_seen.value, one.hidden_minus_seen.low, one.hidden_minus_seen.count) == (None, None, 0)
 
 
 def test_nobody_found_well_gives_no_number():
     persons: Any = PlantedPersons(2)
-    persons.truth.joints_xy[:] += 1000
+    persons.truth.keypoints_xy[:] += 1000
     report = summary(run(persons), persons.truth.visibility)
-    assert [one.found_well for one in report["joints"]] == [0, 0]
+    assert [one.found_well for one in report["keypoints"]] == [0, 0]
     assert all(row.mean.value is None and row.persons == 0 for row in report["rows"])
 
 
-def test_a_joint_without_cell_of_a_group_leaves_the_others_in_peace(results: PerturbationResults):
+def test_a_keypoint_without_cell_of_a_group_leaves_the_others_in_peace(results: PerturbationResults):
     persons: Any = PlantedPersons(1)
     persons.truth.visibility[0, DECOY] = 0
     alone = run(persons)
-    assert np.isnan(alone.of()["other_joints", "attention_mass"][0, SEEKER])
+    assert np.isnan(alone.of()["other_keypoints", "attention_mass"][0, SEEKER])
     assert of(alone, "neighbours", "attention_mass", SEEKER) == of(results, "neighbours", "attention_mass", SEEKER)

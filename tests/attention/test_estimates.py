@@ -1,4 +1,4 @@
-"""Means over joints with intervals over images."""
+"""Means over keypoints with intervals over images."""
 
 import numpy as np
 import pytest

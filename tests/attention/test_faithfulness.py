@@ -22,7 +22,7 @@ from tests.attention.planted import (
 )
 from transpose.attention.attribution import ExplainedPerson, attributions, explain_instance
 from transpose.attention.faithfulness import FaithfulnessTest, PerturbationResults
-from transpose.attention.faithfulness_report import joint_matrices, summarise
+from transpose.attention.faithfulness_report import keypoint_matrices, summarise
 from transpose.attention.knockout import knock_out, most_important
 from transpose.attention.masking import mask_image, mask_last_layer
 from transpose.attention.occlusion import patch_effects, patches
@@ -65,12 +65,12 @@ def results() -> PerturbationResults:
     return FaithfulnessTest(TRIAL, SETTINGS).run(persons)
 
 
-def of_joint(results: PerturbationResults, joint: int, *beginning: str) -> dict[tuple[str, ...], float]:
-    return {key: float(np.nanmean(values[:, joint])) for key, values in results.of(*beginning).items()}
+def of_keypoint(results: PerturbationResults, keypoint: int, *beginning: str) -> dict[tuple[str, ...], float]:
+    return {key: float(np.nanmean(values[:, keypoint])) for key, values in results.of(*beginning).items()}
 
 
-def test_the_model_finds_all_three_joints(person: ExplainedPerson):
-    assert person.joints.tolist() == [SEEKER, SOURCE, DECOY]
+def test_the_model_finds_all_three_keypoints(person: ExplainedPerson):
+    assert person.keypoints.tolist() == [SEEKER, SOURCE, DECOY]
     assert person.queries[SEEKER] == SEEKER_CELL
 
 
@@ -89,20 +89,20 @@ def test_locality_and_the_least_attended_rank_them_last(person: ExplainedPerson)
 
 
 @pytest.mark.parametrize("depth", ["last_layer", "all_layers", "image"])
-def test_without_what_is_attended_the_joint_is_lost(results: PerturbationResults, depth: str):
-    lost = of_joint(results, SEEKER, "knockout", depth)
+def test_without_what_is_attended_the_keypoint_is_lost(results: PerturbationResults, depth: str):
+    lost = of_keypoint(results, SEEKER, "knockout", depth)
     for method in ("attention", "rollout", "gradient_x_input"):
         assert lost[method, "similarity_drop"] > 0.9
         assert lost[method, "peak_drop"] > 0.5
         assert lost[method, "shift"] > 15
     for method in ("random", "distance", "least_attended"):
-        if (depth, method) != ("image", "distance"):  # the green cell itself is nearest to the joint
+        if (depth, method) != ("image", "distance"):  # the green cell itself is nearest to the keypoint
             assert abs(lost[method, "similarity_drop"]) < 0.1
 
 
-def test_a_joint_that_needs_nobody_loses_nothing(results: PerturbationResults):
-    for joint in (SOURCE, DECOY):
-        for (depth, _, measure), value in of_joint(results, joint, "knockout").items():
+def test_a_keypoint_that_needs_nobody_loses_nothing(results: PerturbationResults):
+    for keypoint in (SOURCE, DECOY):
+        for (depth, _, measure), value in of_keypoint(results, keypoint, "knockout").items():
             if depth != "image" and measure == "similarity_drop":
                 assert value == 0
 
@@ -140,13 +140,13 @@ def test_the_occlusion_test_finds_the_patch_and_attention_foretells_it(
     # The seeker's own patch and the one that it needs.
     two_worst = {frozenset(np.flatnonzero(hidden[patch]).tolist()) for patch in np.argsort(-effects[SEEKER])[:2]}
     assert frozenset(SOURCE_CELLS) in two_worst
-    said = of_joint(results, SEEKER, "occlusion_correlation")
+    said = of_keypoint(results, SEEKER, "occlusion_correlation")
     assert said["attention",] > said["random",]
     assert said["least_attended",] == pytest.approx(-said["attention",])
 
 
-def test_hiding_a_joint_moves_the_one_that_needs_it(results: PerturbationResults):
-    matrices = joint_matrices(results)
+def test_hiding_a_keypoint_moves_the_one_that_needs_it(results: PerturbationResults):
+    matrices = keypoint_matrices(results)
     for depth in ("all_layers", "image"):
         moved = matrices[f"{depth}_shift"]
         assert moved[SEEKER, SOURCE] > 15
@@ -157,7 +157,7 @@ def test_hiding_a_joint_moves_the_one_that_needs_it(results: PerturbationResults
 
 
 def test_a_map_of_a_randomised_model_is_another(results: PerturbationResults):
-    assert of_joint(results, SEEKER, "randomised")["1",] < 0.9
+    assert of_keypoint(results, SEEKER, "randomised")["1",] < 0.9
 
 
 def test_knocking_out_nothing_changes_nothing_to_the_bit(person: ExplainedPerson):
@@ -181,10 +181,10 @@ def test_at_least_one_cell_and_equals_in_grid_order():
 
 def test_the_summary_says_who_wins_and_by_how_much(results: PerturbationResults):
     report: Any = summarise(results, SETTINGS, 1, BOOTSTRAP)
-    assert report["joints"] == 12
+    assert report["keypoints"] == 12
     knockouts = {(one.depth, one.ranking, one.measure): one for one in report["knockouts"]}
     chance = knockouts["last_layer", "random", "similarity_drop"]
-    # One joint of three depends on anything.
+    # One keypoint of three depends on anything.
     assert chance.margin.value == pytest.approx(1 / 3, abs=0.05)
     assert chance.margin.low > 0.2
     assert knockouts["last_layer", "attention", "similarity_drop"].margin is None
@@ -195,11 +195,11 @@ def test_the_summary_says_who_wins_and_by_how_much(results: PerturbationResults)
 
 def test_nobody_found_well_gives_no_numbers():
     persons: Any = PlantedPersons(2)
-    persons.truth.joints_xy[:] += 1000
+    persons.truth.keypoints_xy[:] += 1000
     results = FaithfulnessTest(TRIAL, SETTINGS).run(persons)
     report: Any = summarise(results, SETTINGS, 1, BOOTSTRAP)
-    assert report["joints"] == 0
-    # The same rows as with joints, without numbers: seeds with and without them can be averaged.
+    assert report["keypoints"] == 0
+    # The same rows as with keypoints, without numbers: seeds with and without them can be averaged.
     assert len(report["knockouts"]) == 3 * 6 * 4
     assert all(one.mean.value is None for one in report["knockouts"])
     assert all(one.area.value is None for one in report["curves"])

@@ -1,4 +1,4 @@
-"""Hidden joints against seen ones of the same kind."""
+"""Hidden keypoints against seen ones of the same kind."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ BOOTSTRAP = Bootstrap(samples=200, seed=0)
 
 
 def test_a_kind_that_is_hidden_more_often_makes_no_difference_of_its_own():
-    # Joint 1 is large and mostly hidden, joint 0 small and mostly seen; hidden ones have 1 more, whichever it is.
+    # Keypoint 1 is large and mostly hidden, keypoint 0 small and mostly seen; hidden ones have 1 more, whichever it is.
     visibility = np.array([[SEEN, HIDDEN]] * 9 + [[HIDDEN, SEEN]])
     values = np.array([0.0, 100.0]) + (visibility == HIDDEN)
     found = hidden_minus_seen(values, visibility, np.arange(10), BOOTSTRAP)

@@ -1,4 +1,4 @@
-"""Agreement of joint-to-joint matrices."""
+"""Agreement of keypoint-to-keypoint matrices."""
 
 import numpy as np
 import pytest

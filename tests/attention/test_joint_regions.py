@@ -1,4 +1,4 @@
-"""The division of an image by what its places are to a joint."""
+"""The division of an image by what its places are to a keypoint."""
 
 import numpy as np
 import pytest
@@ -13,15 +13,15 @@ from transpose.skeleton import COCO_PERSON
 CELLS = Grid(size=(8, 6), heatmap_size=(32, 24), input_size=(32, 24))
 """Of 4x4 pixels each, exactly."""
 NOWHERE = np.full((17, 2), -100.0)
-"""Joints found outside of the crop have no place in it."""
+"""Keypoints found outside of the crop have no place in it."""
 
 
-def members(joint: str, group: str) -> set[str]:
-    row = part_membership(COCO_PERSON)[COCO_PERSON.index(joint), BodyPartRegions.groups.index(group) - 1]
+def members(keypoint: str, group: str) -> set[str]:
+    row = part_membership(COCO_PERSON)[COCO_PERSON.index(keypoint), BodyPartRegions.groups.index(group) - 1]
     return {name for name, belongs in zip((*PARTS, "others", "background"), row, strict=True) if belongs}
 
 
-def test_parts_that_meet_in_a_joint_are_its_own_and_nobody_elses():
+def test_parts_that_meet_in_a_keypoint_are_its_own_and_nobody_elses():
     assert members("left_wrist", "own_parts") == {"left_lower_arm"}
     assert members("left_wrist", "symmetric") == {"right_lower_arm"}
     assert members("left_wrist", "neighbours") == {"left_upper_arm"}
@@ -33,13 +33,13 @@ def test_parts_that_meet_in_a_joint_are_its_own_and_nobody_elses():
 
 
 def test_the_head_has_no_mirror_partner():
-    for joint in ("nose", "left_eye", "right_ear"):
-        assert members(joint, "own_parts") == {"head"}
-        assert members(joint, "symmetric") == set()
+    for keypoint in ("nose", "left_eye", "right_ear"):
+        assert members(keypoint, "own_parts") == {"head"}
+        assert members(keypoint, "symmetric") == set()
     assert members("left_ear", "neighbours") == {"torso", "left_upper_arm"}
 
 
-def test_every_part_belongs_to_one_group_of_a_joint():
+def test_every_part_belongs_to_one_group_of_a_keypoint():
     assert (part_membership(COCO_PERSON).sum(axis=1) == 1).all()
     assert members("nose", "other_people") == {"others"}
     assert members("nose", "background") == {"background"}
@@ -61,16 +61,16 @@ def truth(annotation_id: int, shift: tuple[float, float] = (0, 0)) -> GroundTrut
         image_ids=np.array([7]),
         annotation_ids=np.array([annotation_id]),
         affines=np.array([[[1.0, 0, shift[0]], [0, 1, shift[1]]]]),
-        joints_xy=np.zeros((1, 17, 2)),
+        keypoints_xy=np.zeros((1, 17, 2)),
         visibility=np.full((1, 17), 2),
         areas=np.ones(1),
     )
 
 
 def shares_of(
-    regions: BodyPartRegions, person: GroundTruth, joint: str, found_xy: np.ndarray = NOWHERE
+    regions: BodyPartRegions, person: GroundTruth, keypoint: str, found_xy: np.ndarray = NOWHERE
 ) -> dict[str, np.ndarray]:
-    shares = regions.of(person, found_xy)[COCO_PERSON.index(joint)]
+    shares = regions.of(person, found_xy)[COCO_PERSON.index(keypoint)]
     np.testing.assert_allclose(shares.sum(axis=0), 1)
     return {name: share.reshape(CELLS.size) for name, share in zip(regions.groups, shares, strict=True)}
 
@@ -85,7 +85,7 @@ def test_cells_are_shared_by_what_their_pixels_show(labels: PartLabels):
     assert wrist["background"].sum() == 48 - 3 - 4.5 - 2
 
 
-def test_the_place_of_a_joint_is_a_group_of_its_own_whatever_is_seen_there(labels: PartLabels):
+def test_the_place_of_a_keypoint_is_a_group_of_its_own_whatever_is_seen_there(labels: PartLabels):
     # Found on the other arm, which hides it.
     found = np.tile((5.5, 5.5), (17, 1))
     wrist = shares_of(BodyPartRegions(labels, CELLS, COCO_PERSON, 0.2), truth(70), "left_wrist", found)
@@ -112,33 +112,33 @@ def test_a_grid_of_many_cells_is_counted_right(labels: PartLabels):
     assert shares[COCO_PERSON.index("left_wrist"), 1].sum() == 48
 
 
-def test_without_labels_neighbourhoods_of_labelled_joints_stand_for_parts():
+def test_without_labels_neighbourhoods_of_labelled_keypoints_stand_for_parts():
     person, regions = planted_truth(), NeighbourhoodRegions(GRID, SKELETON, 0.2)
-    shares = regions.of(person, person.joints_xy[0])
+    shares = regions.of(person, person.keypoints_xy[0])
     groups = regions.groups
     assert shares.shape == (3, len(groups), GRID.tokens)
     np.testing.assert_array_equal(shares.sum(axis=1), 1)
     place = shares[:, groups.index("place")]
     np.testing.assert_array_equal(shares[SEEKER, groups.index("neighbours")], place[SOURCE])
-    np.testing.assert_array_equal(shares[SEEKER, groups.index("other_joints")], place[DECOY])
+    np.testing.assert_array_equal(shares[SEEKER, groups.index("other_keypoints")], place[DECOY])
     assert place[SEEKER].sum() == 5
     assert not shares[:, groups.index("symmetric")].any()
     person.visibility[0, SOURCE] = 0
-    assert not regions.of(person, person.joints_xy[0])[SEEKER, groups.index("neighbours")].any()
+    assert not regions.of(person, person.keypoints_xy[0])[SEEKER, groups.index("neighbours")].any()
 
 
-def test_a_joint_found_elsewhere_is_no_other_joint():
+def test_a_keypoint_found_elsewhere_is_no_other_keypoint():
     person, regions = planted_truth(), NeighbourhoodRegions(GRID, SKELETON, 0.2)
-    shares = regions.of(person, person.joints_xy[0, [DECOY, SOURCE, DECOY]])
+    shares = regions.of(person, person.keypoints_xy[0, [DECOY, SOURCE, DECOY]])
     assert shares[SEEKER, regions.groups.index("place")].argmax() == shares[DECOY, 0].argmax()
-    assert not shares[SEEKER, regions.groups.index("other_joints")].any()
+    assert not shares[SEEKER, regions.groups.index("other_keypoints")].any()
     assert shares[SEEKER, regions.groups.index("elsewhere"), SEEKER_CELL] == 1
 
 
-def test_joints_at_one_place_share_no_cell_twice():
+def test_keypoints_at_one_place_share_no_cell_twice():
     person = truth(70)
-    person.joints_xy[:] = (10.0, 10.0)
-    shares = NeighbourhoodRegions(GRID, COCO_PERSON, 0.2).of(person, person.joints_xy[0])
+    person.keypoints_xy[:] = (10.0, 10.0)
+    shares = NeighbourhoodRegions(GRID, COCO_PERSON, 0.2).of(person, person.keypoints_xy[0])
     np.testing.assert_array_equal(shares.sum(axis=1), 1)
     assert (shares[:, 0].sum(axis=1) > 0).all()
     assert not shares[:, 1:4].any()

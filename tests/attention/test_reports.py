@@ -121,7 +121,7 @@ def test_a_diverged_model_is_one_line_and_no_report(inputs: AnalysisInput, write
     assert not report_of(inputs, write).exists()
 
 
-def test_no_joint_in_its_crop_leaves_matrices_empty(tiny_dataset: Path, tmp_path: Path):
+def test_no_keypoint_in_its_crop_leaves_matrices_empty(tiny_dataset: Path, tmp_path: Path):
     content = read_json(tiny_dataset / "annotations.json")
     for person in content["annotations"]:
         keypoints = np.array(person["keypoints"], dtype=float).reshape(-1, 3)
@@ -133,4 +133,4 @@ def test_no_joint_in_its_crop_leaves_matrices_empty(tiny_dataset: Path, tmp_path
     matrices = report_of(inputs, write_statistics).with_suffix(".npz")
     assert np.isnan(read_npz(matrices, ["lift"], "matrices")["lift"]).all()
     write_faithfulness(inputs)
-    assert FaithfulnessReport.model_validate(read_json(report_of(inputs, write_faithfulness))).joints == 0
+    assert FaithfulnessReport.model_validate(read_json(report_of(inputs, write_faithfulness))).keypoints == 0

@@ -55,7 +55,7 @@ def persons() -> PlantedPersons:
     return persons
 
 
-def test_occluded_and_visible_joints_are_apart(persons: PlantedPersons):
+def test_occluded_and_visible_keypoints_are_apart(persons: PlantedPersons):
     tally = gather(persons)
     # The seeker alone is occluded once; its attention is all on the four sources.
     occluded = means(tally, "occluded")
@@ -72,7 +72,7 @@ def test_occluded_and_visible_joints_are_apart(persons: PlantedPersons):
     assert occluded["distance_in_heights"] == pytest.approx(expected / 8, abs=1e-2)
 
 
-def test_the_matrix_has_the_joint_that_looks_in_its_rows(persons: PlantedPersons):
+def test_the_matrix_has_the_keypoint_that_looks_in_its_rows(persons: PlantedPersons):
     arrays = matrices(gather(persons), BOOTSTRAP)
     occluded, visible = arrays["mass"][-1, -1]
     assert occluded[SEEKER, SOURCE] == pytest.approx(0.75, abs=1e-3)
@@ -106,9 +106,9 @@ def test_nothing_labelled_is_no_zero():
     assert np.isnan(matrices(tally, BOOTSTRAP)["lift"]).all()
 
 
-def test_a_joint_outside_of_the_crop_has_no_neighbourhood():
+def test_a_keypoint_outside_of_the_crop_has_no_neighbourhood():
     persons = PlantedPersons(2)
-    persons.truth.joints_xy[:, SOURCE] = (-40, 5)
+    persons.truth.keypoints_xy[:, SOURCE] = (-40, 5)
     arrays = matrices(gather(persons), BOOTSTRAP)
     assert np.isnan(arrays["mass"][-1, -1, 1, :, SOURCE]).all()
     assert means(gather(persons))["relatives"] is not None  # the source's own relative, the seeker, is there

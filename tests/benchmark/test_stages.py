@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from transpose.benchmark.decoder import KERNEL, compare_decoders, decode_joint_by_joint, made_up_heatmaps
+from transpose.benchmark.decoder import KERNEL, compare_decoders, decode_keypoint_by_keypoint, made_up_heatmaps
 from transpose.benchmark.evaluator import by_our_evaluator, by_pycocotools, compare_evaluators
 from transpose.benchmark.evaluator_scale import measure_scale
 from transpose.benchmark.random_annotations import random_annotations, write_annotations
@@ -18,7 +18,9 @@ from transpose.skeleton import COCO_PERSON
 
 def test_both_decoders_find_the_same_points() -> None:
     heatmaps = made_up_heatmaps(persons=6, seed=1)
-    np.testing.assert_allclose(dark_decode(heatmaps, KERNEL)[0], decode_joint_by_joint(heatmaps), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(
+        dark_decode(heatmaps, KERNEL)[0], decode_keypoint_by_keypoint(heatmaps), rtol=0, atol=1e-4
+    )
 
 
 def test_both_suppressions_keep_the_same_persons() -> None:

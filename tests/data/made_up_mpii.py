@@ -22,13 +22,13 @@ def struct_array(records: Sequence[Mapping[str, Any]]) -> np.ndarray:
 
 
 def person(
-    joints: Mapping[int, tuple[float, float, Any]],
+    keypoints: Mapping[int, tuple[float, float, Any]],
     objpos: tuple[float, float] = (60.0, 50.0),
     scale: float = 0.4,
     head: tuple[float, float, float, float] = (50.0, 20.0, 62.0, 36.0),
 ) -> dict[str, Any]:
-    """A record of `annorect`; joints by id as (x, y, is_visible), pixels from 1."""
-    points = [{"x": x, "y": y, "id": joint, "is_visible": mark} for joint, (x, y, mark) in joints.items()]
+    """A record of `annorect`; keypoints by id as (x, y, is_visible), pixels from 1."""
+    points = [{"x": x, "y": y, "id": keypoint, "is_visible": mark} for keypoint, (x, y, mark) in keypoints.items()]
     return {
         **dict(zip(("x1", "y1", "x2", "y2"), head, strict=True)),
         "scale": scale,
@@ -37,8 +37,8 @@ def person(
     }
 
 
-def all_joints(x: float, y: float, step: float = 4.0) -> dict[int, tuple[float, float, Any]]:
-    """Sixteen joints around a place, with the marks that the release has: texts, numbers, and none for 8 and 9."""
+def all_keypoints(x: float, y: float, step: float = 4.0) -> dict[int, tuple[float, float, Any]]:
+    """Sixteen keypoints around a place, with the marks that the release has: texts, numbers, and none for 8 and 9."""
     marks = {8: EMPTY, 9: "", 0: "0", 1: 0, 2: "1"}
     return {j: (x + step * (j % 4), y + step * (j // 4), marks.get(j, 1)) for j in range(16)}
 

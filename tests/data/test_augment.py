@@ -61,7 +61,7 @@ def test_half_bodies_are_official_in_number_and_place():
     assert is_upper.sum() / (is_upper | is_lower).sum() == pytest.approx(0.691, abs=0.05)
 
 
-def test_half_bodies_need_more_labelled_joints_than_the_setting():
+def test_half_bodies_need_more_labelled_keypoints_than_the_setting():
     always = OFF | {"half_body_probability": 1.0}
     for labelled, changes in [(8, False), (9, True)]:
         frame = draw(person(slice(labelled)), np.random.default_rng(0), **always)
@@ -71,8 +71,8 @@ def test_half_bodies_need_more_labelled_joints_than_the_setting():
 @pytest.mark.parametrize(
     ("labelled", "chosen"),
     [
-        ([0, 1, 11, 12, 13], [[11, 12, 13]]),  # two upper joints are too few
-        ([0, 1, 2, 11, 12], [[0, 1, 2]]),  # two lower joints are too few
+        ([0, 1, 11, 12, 13], [[11, 12, 13]]),  # two upper keypoints are too few
+        ([0, 1, 2, 11, 12], [[0, 1, 2]]),  # two lower keypoints are too few
         ([0, 1, 2, 11, 12, 13], [[0, 1, 2], [11, 12, 13]]),
         ([0, 1, 11, 12], [[0, 1]]),  # both too few: the upper ones while they are two
         ([0, 11, 12], [None]),
@@ -81,13 +81,13 @@ def test_half_bodies_need_more_labelled_joints_than_the_setting():
 )
 def test_half_bodies_fall_back_as_the_official_ones(labelled, chosen):
     keypoints, rng = person(labelled), np.random.default_rng(3)
-    always = OFF | {"half_body_probability": 1.0, "half_body_joints": 0}
+    always = OFF | {"half_body_probability": 1.0, "half_body_keypoints": 0}
     centers = {tuple(draw(keypoints, rng, **always).center.round(6)) for _ in range(40)}
-    places = [CENTER if joints is None else keypoints[joints, :2].mean(axis=0) for joints in chosen]
+    places = [CENTER if subset is None else keypoints[subset, :2].mean(axis=0) for subset in chosen]
     assert centers == {tuple(place.round(6)) for place in places}
 
 
-def test_a_half_body_frame_holds_its_joints_with_half_a_frame_to_spare():
+def test_a_half_body_frame_holds_its_keypoints_with_half_a_frame_to_spare():
     keypoints = person(slice(11))
     keypoints[:11, :2] = np.random.default_rng(0).uniform((50, 50), (60, 150), (11, 2))
     frame = draw(keypoints, np.random.default_rng(0), **OFF | {"half_body_probability": 1.0})

@@ -36,7 +36,7 @@ def epoch_bytes(samples: TrainingSamples, epoch: int, workers: int = 0) -> list[
     return [
         part.tobytes()
         for batch in batches
-        for part in (batch.crops.numpy(), batch.joints.numpy(), batch.visible.numpy(), batch.index)
+        for part in (batch.crops.numpy(), batch.keypoints.numpy(), batch.visible.numpy(), batch.index)
     ]
 
 
@@ -52,9 +52,9 @@ def test_batches_have_the_promised_types(tiny_dataset):
     assert [len(batch.crops) for batch in batches] == [3, 1]
     first = batches[0]
     assert (first.crops.shape, first.crops.dtype) == ((3, 128, 96, 3), torch.uint8)
-    assert (first.joints.shape, first.joints.dtype) == ((3, 17, 2), torch.float32)
+    assert (first.keypoints.shape, first.keypoints.dtype) == ((3, 17, 2), torch.float32)
     assert (first.visible.shape, first.visible.dtype) == ((3, 17), torch.bool)
-    assert not first.joints[~first.visible].any()
+    assert not first.keypoints[~first.visible].any()
 
 
 def test_without_augmentation_a_sample_is_the_evaluation_crop(tiny_dataset):
@@ -141,12 +141,12 @@ def test_an_epoch_continues_at_any_step(tiny_dataset):
         torch.testing.assert_close(batch.crops, expected.crops, rtol=0, atol=0)
 
 
-def test_joints_mark_the_drawn_discs(tiny_dataset):
+def test_keypoints_mark_the_drawn_discs(tiny_dataset):
     samples = samples_of(tiny_dataset)
     checked = 0
     for epoch in range(20):
-        crop, joints, visible = samples.sample(epoch, 0)
-        in_crop = np.round((joints - (11.5, 15.5)) * 95 / 23 + (47.5, 63.5)).astype(int)
+        crop, keypoints, visible = samples.sample(epoch, 0)
+        in_crop = np.round((keypoints - (11.5, 15.5)) * 95 / 23 + (47.5, 63.5)).astype(int)
         inside = visible & (in_crop > 1).all(axis=1) & (in_crop < (94, 126)).all(axis=1)
         x, y = in_crop[inside].T
         # Discs are drawn yellow: much red and green.
@@ -226,6 +226,6 @@ def test_a_batch_is_pinned_with_all_that_goes_to_the_device(
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
     batch = samples_of(tiny_dataset).batch(0, np.arange(2))
     again = batch.pin_memory()
-    assert all(old is new for old, new in zip(pinned, (again.crops, again.joints, again.visible), strict=True))
-    assert all(old is new for old, new in zip(pinned, (batch.crops, batch.joints, batch.visible), strict=True))
+    assert all(old is new for old, new in zip(pinned, (again.crops, again.keypoints, again.visible), strict=True))
+    assert all(old is new for old, new in zip(pinned, (batch.crops, batch.keypoints, batch.visible), strict=True))
     assert again.index is batch.index

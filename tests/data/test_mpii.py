@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.data.made_up_mpii import all_joints, person, write_images, write_release
+from tests.data.made_up_mpii import all_keypoints, person, write_images, write_release
 from transpose.config.load import load_dataset
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
@@ -22,7 +22,7 @@ MPII = load_dataset("mpii", DATASETS).skeleton
 def release(tmp_path: Path) -> Path:
     write_images(tmp_path / "images", {"a.jpg": (90, 120), "b.jpg": (100, 70), "d.jpg": (64, 64)})
     images = [
-        ("a.jpg", True, [person(all_joints(40, 30)), person(all_joints(10, 5), objpos=(4, 88), scale=1.1)]),
+        ("a.jpg", True, [person(all_keypoints(40, 30)), person(all_keypoints(10, 5), objpos=(4, 88), scale=1.1)]),
         ("b.jpg", True, [{"scale": 1.0}, person({9: (30, 20, "")}, objpos=(30, 40), scale=0.3)]),
         ("c.jpg", False, [{"scale": 1.0}]),
         ("d.jpg", True, []),
@@ -55,8 +55,8 @@ def test_everything_left_out_is_counted(tmp_path: Path, release: Path, validatio
     assert record["splits"] == {"train": {"images": 1, "persons": 2}, "val": {"images": 1, "persons": 1}}
     assert record["dropped"] == {
         "images": {"test image, without public labels": 1, "without a usable person": 1},
-        "persons": {"no labelled joint": 1, "of a validation image, but not in the list": 0},
-        "joints": {},
+        "persons": {"no labelled keypoint": 1, "of a validation image, but not in the list": 0},
+        "keypoints": {},
     }
 
 
@@ -108,7 +108,7 @@ def test_a_folder_of_the_user_s_own_is_not_replaced(tmp_path: Path, release: Pat
     assert (own / "a.jpg").read_bytes() == b"mine"
 
 
-def test_the_skeleton_names_the_release_s_joints():
+def test_the_skeleton_names_the_release_s_keypoints():
     assert MPII.keypoints == KEYPOINTS
     assert sorted(MPII.flip_permutation.tolist()) == list(range(16))
     unpaired = [

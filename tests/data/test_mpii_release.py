@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from tests.data.made_up_mpii import EMPTY, all_joints, person, struct_array, write_release
+from tests.data.made_up_mpii import EMPTY, all_keypoints, person, struct_array, write_release
 from transpose.data.mpii_release import KEYPOINTS, read_release
 from transpose.errors import InputError
 
@@ -14,21 +14,21 @@ def read_one(tmp_path, *persons):
 
 
 def test_persons_arrive_with_pixels_counted_from_0(tmp_path):
-    release = read_one(tmp_path, person(all_joints(40, 30), objpos=(60, 50), scale=0.4, head=(50, 20, 62, 36)))
+    release = read_one(tmp_path, person(all_keypoints(40, 30), objpos=(60, 50), scale=0.4, head=(50, 20, 62, 36)))
     (found,) = release.images[0].persons
     assert (found.number, found.centre_xy, found.scale) == (1, (59.0, 49.0), 0.4)
     assert found.head_size == pytest.approx(0.6 * 20)
     assert found.keypoints[:, :2].tolist() == [[39 + 4 * (j % 4), 29 + 4 * (j // 4)] for j in range(16)]
-    assert not release.dropped_joints
+    assert not release.dropped_keypoints
 
 
-def test_only_a_zero_makes_a_joint_occluded(tmp_path):
-    release = read_one(tmp_path, person(all_joints(40, 30)))
-    # Joints 0 and 1 are marked "0" and 0, 2 and 3 "1" and 1, 8 and 9 not at all.
+def test_only_a_zero_makes_a_keypoint_occluded(tmp_path):
+    release = read_one(tmp_path, person(all_keypoints(40, 30)))
+    # Keypoints 0 and 1 are marked "0" and 0, 2 and 3 "1" and 1, 8 and 9 not at all.
     assert release.images[0].persons[0].keypoints[:, 2].tolist() == [1, 1, *[2] * 14]
 
 
-def test_missing_joints_are_unlabelled_and_a_single_one_is_read(tmp_path):
+def test_missing_keypoints_are_unlabelled_and_a_single_one_is_read(tmp_path):
     release = read_one(tmp_path, person({7: (9.5, 8.0, "1")}))
     keypoints = release.images[0].persons[0].keypoints
     assert keypoints[7].tolist() == [8.5, 7.0, 2.0]
@@ -38,27 +38,27 @@ def test_missing_joints_are_unlabelled_and_a_single_one_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        (WITHOUT_LABELS, "no labelled joint"),
-        (person({}), "no labelled joint"),
-        (person(all_joints(40, 30)) | {"objpos": EMPTY}, "no position or scale"),
-        (person(all_joints(40, 30)) | {"scale": EMPTY}, "no position or scale"),
-        (person(all_joints(40, 30), scale=-1.0), "no position or scale"),
-        (person(all_joints(40, 30)) | {"x2": EMPTY}, "no head box"),
-        (person(all_joints(40, 30), head=(5, 5, 5, 5)), "no head box"),
+        (WITHOUT_LABELS, "no labelled keypoint"),
+        (person({}), "no labelled keypoint"),
+        (person(all_keypoints(40, 30)) | {"objpos": EMPTY}, "no position or scale"),
+        (person(all_keypoints(40, 30)) | {"scale": EMPTY}, "no position or scale"),
+        (person(all_keypoints(40, 30), scale=-1.0), "no position or scale"),
+        (person(all_keypoints(40, 30)) | {"x2": EMPTY}, "no head box"),
+        (person(all_keypoints(40, 30), head=(5, 5, 5, 5)), "no head box"),
     ],
 )
 def test_unusable_persons_are_counted_by_reason_and_keep_the_others_numbers(tmp_path, broken, reason):
-    release = read_one(tmp_path, broken, person(all_joints(40, 30)))
+    release = read_one(tmp_path, broken, person(all_keypoints(40, 30)))
     assert [found.number for found in release.images[0].persons] == [2]
     assert release.dropped_persons == {reason: 1}
 
 
-def test_unusable_joints_are_counted_by_reason(tmp_path):
-    broken = person(all_joints(40, 30))
+def test_unusable_keypoints_are_counted_by_reason(tmp_path):
+    broken = person(all_keypoints(40, 30))
     points = broken["annopoints"][0, 0]["point"]
     points[0, 3]["id"], points[0, 4]["id"], points[0, 5]["x"] = 16, 0, EMPTY
     release = read_one(tmp_path, broken)
-    assert release.dropped_joints == {"unknown id": 1, "labelled before": 1, "no id or no place": 1}
+    assert release.dropped_keypoints == {"unknown id": 1, "labelled before": 1, "no id or no place": 1}
     assert np.flatnonzero(release.images[0].persons[0].keypoints[:, 2] == 0).tolist() == [3, 4, 5]
 
 

@@ -1,4 +1,4 @@
-"""Body parts of a rendered data set: every annotated person has its pixels, and visible joints lie in their parts."""
+"""Body parts of a rendered data set: persons have their pixels, and visible keypoints lie in their parts."""
 
 import json
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_a_crowd_has_parts_but_no_persons(folder: Path, labels: PartLabels):
         assert (labels.parts[image][mask] != NOBODY).all()
 
 
-def test_visible_joints_lie_in_the_parts_that_meet_in_them(folder: Path, labels: PartLabels):
+def test_visible_keypoints_lie_in_the_parts_that_meet_in_them(folder: Path, labels: PartLabels):
     inside, sides = [], []
     for person in persons(folder):
         parts, own = labels.of(person["id"])
@@ -76,7 +76,7 @@ def test_visible_joints_lie_in_the_parts_that_meet_in_them(folder: Path, labels:
                 if part.startswith(("left", "right")):
                     sides.append(part.split("_")[0] == name.split("_")[0])
     assert len(inside) > 60
-    # A limb may pass before a joint that is no deeper than a joint lies below the skin.
+    # A limb may pass before a keypoint that is no deeper than a keypoint lies below the skin.
     assert np.mean(inside) > 0.9
     assert np.mean(sides) > 0.9
 

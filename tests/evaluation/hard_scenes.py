@@ -11,7 +11,7 @@ AREAS = (0.0, 32.0**2, 96.0**2, 3e4)
 """No size, the borders between sizes, and a large one."""
 
 
-def hard_scene(seed: int, images: int = 6, joints: int = 17) -> tuple[CocoAnnotations, PoseResults]:
+def hard_scene(seed: int, images: int = 6, keypoints: int = 17) -> tuple[CocoAnnotations, PoseResults]:
     """Persons of all sizes and of none, crowds, unlabelled ones and twins; results that tie, miss, repeat and abound.
 
     Some images have no person, some no result, some more than 20 results.
@@ -20,8 +20,8 @@ def hard_scene(seed: int, images: int = 6, joints: int = 17) -> tuple[CocoAnnota
     ids = np.sort(rng.permutation(50)[:images])
     count = rng.integers(0, 4 * images)
     sides, corners = rng.uniform(5, 250, (count, 2)), rng.uniform(-20, 500, (count, 2))
-    labels = rng.integers(0, 3, (count, joints)) * (rng.random((count, 1)) > 0.25)
-    points = (corners[:, None] + rng.random((count, joints, 2)) * sides[:, None]).round() * (labels > 0)[..., None]
+    labels = rng.integers(0, 3, (count, keypoints)) * (rng.random((count, 1)) > 0.25)
+    points = (corners[:, None] + rng.random((count, keypoints, 2)) * sides[:, None]).round() * (labels > 0)[..., None]
     persons = PersonInstances(
         image_ids=ids[rng.integers(0, max(1, images - 2), count)],
         annotation_ids=np.arange(count),

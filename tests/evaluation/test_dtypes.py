@@ -109,7 +109,7 @@ def report_of(inputs: AnalysisInput) -> Path:
 
 
 def take_for_truth(path: Path, persons: PoseResults) -> CocoAnnotations:
-    """Annotations whose every joint is where it was found."""
+    """Annotations whose every keypoint is where it was found."""
     assert persons.annotation_ids is not None
     found = dict(zip(persons.annotation_ids.tolist(), persons.keypoints.tolist(), strict=True))
     content = read_json(path)

@@ -75,14 +75,20 @@ def test_every_curve_is_the_official_one(seed, images):
 
 
 @settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), joints=st.integers(1, 30))
-def test_so_it_is_for_any_number_of_joints(seed, joints):
-    names = tuple(f"joint_{k}" for k in range(joints))
-    sigmas = tuple(np.random.default_rng(seed).uniform(0.02, 0.12, joints).tolist())
+@given(seed=st.integers(0, 2**32 - 1), keypoints=st.integers(1, 30))
+def test_so_it_is_for_any_number_of_keypoints(seed, keypoints):
+    names = tuple(f"keypoint_{k}" for k in range(keypoints))
+    sigmas = tuple(np.random.default_rng(seed).uniform(0.02, 0.12, keypoints).tolist())
     skeleton = Skeleton(
-        name="any", keypoints=names, flip_pairs=(), limbs=(), sigmas=sigmas, joint_weights=(1,) * joints, upper_body=()
+        name="any",
+        keypoints=names,
+        flip_pairs=(),
+        limbs=(),
+        sigmas=sigmas,
+        joint_weights=(1,) * keypoints,
+        upper_body=(),
     )
-    assert_official(*hard_scene(seed, joints=joints), skeleton)
+    assert_official(*hard_scene(seed, keypoints=keypoints), skeleton)
 
 
 EVERYTHING = hard_scene(0, images=5)

@@ -1,4 +1,4 @@
-"""PCKh against a plain count, person by person and joint by joint."""
+"""PCKh against a plain count, person by person and keypoint by keypoint."""
 
 import json
 from collections.abc import Callable
@@ -35,20 +35,20 @@ def annotation(number: int, keypoints: np.ndarray, head_size: float = 10.0, imag
     }
 
 
-def labelled(*joints: int) -> np.ndarray:
-    """[16, 3]: the joints at (100, 100), v 1 and 2 by turns."""
+def labelled(*numbers: int) -> np.ndarray:
+    """[16, 3]: the keypoints at (100, 100), v 1 and 2 by turns."""
     keypoints = np.zeros((16, 3))
-    for joint in joints:
-        keypoints[joint] = 100, 100, 1 + joint % 2
+    for number in numbers:
+        keypoints[number] = 100, 100, 1 + number % 2
     return keypoints
 
 
 def results(*offsets: dict[int, float], annotation_ids: list[int] | None = None) -> PoseResults:
-    """One prediction a person, all joints at (100, 100) but for horizontal offsets by joint."""
+    """One prediction a person, all keypoints at (100, 100) but for horizontal offsets by keypoint."""
     keypoints = np.full((len(offsets), 16, 3), 100.0)
     for person, places in enumerate(offsets):
-        for joint, offset in places.items():
-            keypoints[person, joint, 0] += offset
+        for keypoint, offset in places.items():
+            keypoints[person, keypoint, 0] += offset
     ids = np.arange(len(offsets)) if annotation_ids is None else np.array(annotation_ids)
     return PoseResults(np.ones(len(offsets), dtype=np.int64), keypoints, np.ones(len(offsets)), ids)
 
@@ -85,17 +85,17 @@ def test_the_unit_is_the_person_s_own_head(write: Callable[..., Path]):
     )
 
 
-def test_the_mean_weighs_joints_by_their_count_without_pelvis_and_thorax(write: Callable[..., Path]):
+def test_the_mean_weighs_keypoints_by_their_count_without_pelvis_and_thorax(write: Callable[..., Path]):
     path = write(annotation(0, labelled(ANKLE, PELVIS, HEAD_TOP)), annotation(1, labelled(ANKLE)))
     metrics = evaluate_pckh(load_annotations(path, MPII), results({HEAD_TOP: 50.0, PELVIS: 50.0}, {}), MPII)
     assert metrics.statistics["PCKh50"] == pytest.approx(2 / 3)
-    assert [metrics.joints[k].pckh50 for k in (ANKLE, PELVIS, HEAD_TOP)] == [1, 0, 0]
-    assert [metrics.joints[k].labelled for k in (ANKLE, PELVIS, HEAD_TOP)] == [2, 1, 1]
-    assert metrics.joints[MPII.index("left_knee")].pckh50 == -1
+    assert [metrics.keypoints[k].pckh50 for k in (ANKLE, PELVIS, HEAD_TOP)] == [1, 0, 0]
+    assert [metrics.keypoints[k].labelled for k in (ANKLE, PELVIS, HEAD_TOP)] == [2, 1, 1]
+    assert metrics.keypoints[MPII.index("left_knee")].pckh50 == -1
     assert (metrics.images, metrics.persons, metrics.predictions) == (1, 2, 2)
 
 
-def test_a_group_is_the_plain_mean_of_its_joints(write: Callable[..., Path]):
+def test_a_group_is_the_plain_mean_of_its_keypoints(write: Callable[..., Path]):
     right, left = MPII.index("right_ankle"), MPII.index("left_ankle")
     path = write(*(annotation(k, labelled(right, left) if k == 0 else labelled(right)) for k in range(4)))
     statistics = evaluate_pckh(
@@ -120,10 +120,10 @@ def test_figures_agree_with_a_plain_count(write: Callable[..., Path]):
     for name, limit in (("PCKh50", 0.5), ("PCKh11", 0.11), ("PCKh10", 0.1)):
         found = total = 0
         for k in range(20):
-            for joint in range(16):
-                if visible[k][joint, 2] and MPII.keypoints[joint] not in ("pelvis", "thorax"):
+            for keypoint in range(16):
+                if visible[k][keypoint, 2] and MPII.keypoints[keypoint] not in ("pelvis", "thorax"):
                     total += 1
-                    error = np.hypot(*(predicted[k, joint, :2] - visible[k][joint, :2]))
+                    error = np.hypot(*(predicted[k, keypoint, :2] - visible[k][keypoint, :2]))
                     found += error <= limit * (8.0 + k)
         assert metrics.statistics[name] == pytest.approx(found / total, abs=1e-12)
 

@@ -21,7 +21,7 @@ from transpose.errors import InputError
 from transpose.evaluation import report as module
 from transpose.evaluation.matches import average_precisions, read_matches
 from transpose.evaluation.oks import evaluate_keypoints, xtcocotools_metrics
-from transpose.evaluation.per_keypoint import joint_metrics
+from transpose.evaluation.per_keypoint import per_keypoint_metrics
 from transpose.evaluation.report import EvaluationReport, write_metrics
 from transpose.evaluation.results import read_results, write_results
 from transpose.files import read_json, sha256_of_file, write_json
@@ -88,7 +88,9 @@ def test_figures_are_the_evaluations_and_everything_is_named(make_files: Callabl
     assert report.metrics == expected.statistics
     assert (report.images, report.persons) == (expected.images, expected.persons)
     assert report.predictions == len(results)
-    assert report.joints == joint_metrics(load_annotations(files.annotations, COCO_PERSON), results, COCO_PERSON)
+    assert report.keypoints == per_keypoint_metrics(
+        load_annotations(files.annotations, COCO_PERSON), results, COCO_PERSON
+    )
     assert report.box_count == 7
     assert (report.variant, report.title, report.seed, report.initialisation) == ("tiny", "Tiny", 0, "from scratch")
     assert (report.dataset, report.split, report.boxes, report.boxes_kind) == ("toy", "val", "found", "simulated")

@@ -55,7 +55,7 @@ def test_the_same_person_in_two_images_stays_twice():
     assert kept.tolist() == [2, 1]
 
 
-def test_fewer_joints_than_the_filter_takes():
+def test_fewer_keypoints_than_the_filter_takes():
     keypoints = np.array([[[10.0, 10]], [[10, 10]], [[50, 50]]])
     kept = oks_nms(keypoints, np.array([1.0, 2, 3]), np.full(3, 100.0), np.zeros(3, dtype=int), np.array([0.1]))
     assert kept.tolist() == [2, 1]

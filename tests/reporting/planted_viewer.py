@@ -77,8 +77,8 @@ def _crops(size: tuple[int, int]) -> PageCrops:
     # Persons of 1:1 and of 1:2 crop pixels to image pixels at 128x96, and half of that at 64x48.
     factors = np.array([1.0, 0.5]) * (size[1] - 1) / 95
     affines = np.array([[[factor, 0, 3], [0, factor, -4]] for factor in factors])
-    joints = rng.uniform((0, 0), (size[1], size[0]), (PERSONS, 17, 2))
-    joints[0, 3] = np.nan
+    keypoints = rng.uniform((0, 0), (size[1], size[0]), (PERSONS, 17, 2))
+    keypoints[0, 3] = np.nan
     visibility = rng.integers(0, 3, (PERSONS, 17))
     visibility[0, 3] = 0
-    return PageCrops(rng.integers(0, 256, (PERSONS, *size, 3), dtype=np.uint8), affines, joints, visibility)
+    return PageCrops(rng.integers(0, 256, (PERSONS, *size, 3), dtype=np.uint8), affines, keypoints, visibility)

@@ -25,7 +25,7 @@ def number(value: float, count: int) -> dict[str, Any]:
 
 
 def report(seed: int) -> dict[str, Any]:
-    """Hidden joints have twice what seen ones have; nobody has a mirror partner; the second seed has 0.1 more."""
+    """Hidden keypoints have twice what seen ones have; nobody has a mirror partner; the second seed has 0.1 more."""
     groups = NeighbourhoodRegions.groups
     values = {"hidden": number(0.4 + 0.1 * seed, 5), "seen": number(0.2 + 0.1 * seed, 20)}
     return {
@@ -45,23 +45,23 @@ def report(seed: int) -> dict[str, Any]:
         "settings": AttentionMeasures().model_dump(mode="json"),
         "protocol": EvalProtocol().model_dump(),
         "bootstrap": {"samples": 10, "seed": 0},
-        "divided_by": "joint_neighbourhoods",
+        "divided_by": "keypoint_neighbourhoods",
         "persons": 4,
-        "joints": [
-            {"joints": "hidden", "labelled": 9, "found_well": 5},
-            {"joints": "seen", "labelled": 25, "found_well": 20},
+        "keypoints": [
+            {"keypoints": "hidden", "labelled": 9, "found_well": 5},
+            {"keypoints": "seen", "labelled": 25, "found_well": 20},
         ],
         "rows": [
             {
                 "group": group,
-                "joints": joints,
+                "keypoints": keypoints,
                 "measure": measure,
-                "mean": NOTHING if group == "symmetric" else values[joints],
+                "mean": NOTHING if group == "symmetric" else values[keypoints],
                 "persons": 0 if group == "symmetric" else 4,
             }
             for group in groups
             for measure in MEASURES
-            for joints in ("hidden", "seen")
+            for keypoints in ("hidden", "seen")
         ],
         "differences": [
             {
@@ -97,8 +97,8 @@ def study(tmp_path: Path) -> Study:
 def test_hidden_stands_beside_seen_and_what_is_not_there_is_a_dash(study: Study, tmp_path: Path):
     write_body_part_table(files_of(study))
     text = (tmp_path / "body_parts.md").read_text()
-    assert "by the cells around labelled joints" in text
-    assert "found well 5 of 9 hidden joints, 20 of 25 seen joints" in text
+    assert "by the cells around labelled keypoints" in text
+    assert "found well 5 of 9 hidden keypoints, 20 of 25 seen keypoints" in text
     mass = r"45.0 \[44.0, 46.0\] | 25.0 \[24.0, 26.0\] | +15.0 \[+14.0, +16.0\]"
     assert f"| its neighbours along limbs | {mass} |" in text
     assert "| its mirror partner | – | – | – | – | – | – | 0 / 0 |" in text
@@ -111,7 +111,7 @@ def test_every_number_has_a_row(study: Study, tmp_path: Path):
     rows = list(csv.DictReader((tmp_path / "body_parts.csv").read_text().splitlines()))
     assert len(rows) == len(NeighbourhoodRegions.groups) * len(MEASURES) * 3
     of_place = [row for row in rows if row["group"] == "place" and row["measure"] == "shift"]
-    assert [row["joints"] for row in of_place] == ["hidden", "seen", "hidden_minus_seen"]
+    assert [row["keypoints"] for row in of_place] == ["hidden", "seen", "hidden_minus_seen"]
     assert [float(row["value"]) for row in of_place] == pytest.approx([0.45, 0.25, 0.15])
     assert of_place[0]["count"] == "5"
     assert {row["value"] for row in rows if row["group"] == "symmetric"} == {""}

@@ -88,7 +88,7 @@ def body_parts(contrast: tuple[float, float, float], *, partner: tuple[float, fl
         for measure in ("attention_lift", "attention_mass", "similarity_drop_beyond_random")
     )
     rows = tuple(
-        PartRow(group="symmetric", joints=state, measure="attention_lift", mean=estimate(numbers), persons=4)
+        PartRow(group="symmetric", keypoints=state, measure="attention_lift", mean=estimate(numbers), persons=4)
         for state, numbers in _states(partner)
     )
     return BodyPartReport.model_construct(title="R", rows=rows, differences=differences)
@@ -133,7 +133,7 @@ def test_maps_must_change_with_all_weights(correlation: tuple[float, float, floa
 
 
 @pytest.mark.parametrize(("contrast", "verdict"), CASES)
-def test_hidden_joints(contrast: tuple[float, float, float], verdict: str):
+def test_hidden_keypoints(contrast: tuple[float, float, float], verdict: str):
     for claim in (hidden_look_at_relatives([body_parts(contrast)]), hidden_need_relatives([body_parts(contrast)])):
         assert [one.verdict for one in claim.evidence] == [verdict] * 2
 

@@ -76,7 +76,7 @@ def test_every_number_of_the_report_is_a_row(study: Study, report: FaithfulnessR
         "deletion",
         "insertion",
         "occlusion",
-        "joint_influence",
+        "keypoint_influence",
         "randomisation",
     }
     chosen = [row for row in rows if (row["instance"], row["where"], row["ranking"]) == ("knockout", "image", "random")]
@@ -94,7 +94,7 @@ def test_pages_name_the_trials_and_escape_titles(study: Study, tmp_path: Path):
     page = (tmp_path / "faithfulness.html").read_text()
     assert "R &lt;sine&gt;: knock-out" in page
     assert "as keys of the last layer" in page
-    assert "12 % of the cells are masked; 3 persons, 9 joints found well" in page
+    assert "12 % of the cells are masked; 3 persons, 9 keypoints found well" in page
     assert cv2.imread(str(tmp_path / "figures/faithfulness_synthetic_val_ground_truth.png")) is not None
 
 

@@ -10,7 +10,7 @@ from transpose.reporting.attention_figure import ExplainedPerson, draw_attention
 from transpose.reporting.plots import (
     curve_of_history,
     plot_accuracy_against_cost,
-    plot_joint_accuracy,
+    plot_keypoint_accuracy,
     plot_training,
 )
 from transpose.skeleton import COCO_PERSON
@@ -35,7 +35,7 @@ def drawn(path: Path) -> np.ndarray:
     return image
 
 
-@pytest.mark.parametrize("plot", [plot_accuracy_against_cost, plot_joint_accuracy])
+@pytest.mark.parametrize("plot", [plot_accuracy_against_cost, plot_keypoint_accuracy])
 def test_figures_of_results(plot, tmp_path: Path):
     plot(one_evaluation(), tmp_path / "a.png")
     plot(one_evaluation(), tmp_path / "b.png")
@@ -43,7 +43,7 @@ def test_figures_of_results(plot, tmp_path: Path):
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-@pytest.mark.parametrize("plot", [plot_accuracy_against_cost, plot_joint_accuracy])
+@pytest.mark.parametrize("plot", [plot_accuracy_against_cost, plot_keypoint_accuracy])
 def test_figures_refuse_to_mix(plot, tmp_path: Path):
     with pytest.raises(ValueError, match="one data set, split, box source and protocol"):
         plot(demo_rows(), tmp_path / "mixed.png")
@@ -52,7 +52,7 @@ def test_figures_refuse_to_mix(plot, tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("plot", [plot_accuracy_against_cost, plot_joint_accuracy])
+@pytest.mark.parametrize("plot", [plot_accuracy_against_cost, plot_keypoint_accuracy])
 @pytest.mark.parametrize("aps", [(), (-1.0,)])
 def test_figures_without_anything_measured(plot, aps, tmp_path: Path):
     plot([result_row("tp_r_a3", aps, title="a $weird_title")], tmp_path / "empty.png")

@@ -36,7 +36,7 @@ class TestOverlay:
     def test_found_keypoints_and_their_limbs_are_drawn_and_others_are_not(self) -> None:
         drawn = draw_poses(IMAGE, poses(BOX), 0.2)
         columns = np.flatnonzero((drawn != IMAGE).any(axis=(0, 2)))
-        shoulder, wrist = (20 + 10 * joint for joint in (LEFT_SHOULDER, LEFT_WRIST))
+        shoulder, wrist = (20 + 10 * keypoint for keypoint in (LEFT_SHOULDER, LEFT_WRIST))
         assert abs(columns.min() - shoulder) <= 5
         assert abs(columns.max() - wrist) <= 5
         # Between elbow and shoulder there is a limb.

@@ -46,7 +46,7 @@ def report(variant: str, ap: float) -> dict:
         "images": 4,
         "persons": 8,
         "predictions": 9,
-        "joints": [],
+        "keypoints": [],
         "interval": [ap - 0.02, ap + 0.02],
         "bootstrap": {"samples": 20, "seed": 0},
         "reference_check": {"available": True, "max_abs_difference": 0.0},

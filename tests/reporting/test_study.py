@@ -94,7 +94,7 @@ class Results:
             "images": IMAGES,
             "persons": 6352,
             "predictions": 20,
-            "joints": [joint("nose", 0.7), joint("left_eye", -1.0)],
+            "keypoints": [keypoint("nose", 0.7), keypoint("left_eye", -1.0)],
             "interval": [ap - 0.02, ap + 0.03],
             "bootstrap": {"samples": 20, "seed": 0, "level": 0.95},
             "reference_check": {"available": True, "max_abs_difference": 0.0},
@@ -152,7 +152,7 @@ def matches(wrong: int) -> MatchTable:
     )
 
 
-def joint(name: str, ap: float) -> dict[str, Any]:
+def keypoint(name: str, ap: float) -> dict[str, Any]:
     errors = {"median_error_occluded": None, "median_error_visible": 0.5}
     return {"keypoint": name, "ap": ap, "occluded": 0, "visible": 9, **errors}
 
@@ -171,7 +171,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[di
 
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("plot_accuracy_against_cost", "plot_joint_accuracy", "plot_training"):
+    for name in ("plot_accuracy_against_cost", "plot_keypoint_accuracy", "plot_training"):
         monkeypatch.setattr(f"transpose.reporting.study.{name}", lambda *_: None)
 
 
@@ -180,7 +180,8 @@ class TestWholeStudy:
         folder = finished[0].folder
         tables = [f"{name}.{suffix}" for name in ("comparison", "ablations", "verdicts") for suffix in ("csv", "html")]
         figures = [
-            f"figures/{name}.png" for name in ("training", "accuracy_coco_val_annotated", "joints_coco_val_annotated")
+            f"figures/{name}.png"
+            for name in ("training", "accuracy_coco_val_annotated", "keypoints_coco_val_annotated")
         ]
         for name in (*tables, *figures, "comparison.txt"):
             assert (folder / name).stat().st_size > 0
@@ -303,7 +304,7 @@ class TestFaults:
         results.write_metrics("tp_r_a4", 0, "found", protocol=protocol)
         results.fails("metrics of tp_r_a4 on coco/val/found: tp_r_a4 seed 0 is of another protocol than its row")
 
-    @pytest.mark.parametrize("key", ["box_count", "weights_sha256", "metrics", "joints"])
+    @pytest.mark.parametrize("key", ["box_count", "weights_sha256", "metrics", "keypoints"])
     def test_a_metrics_file_without_a_field(self, results: Results, key: str) -> None:
         path = results.metrics("tp_r_a3", 0, "annotated")
         write_json(path, {name: value for name, value in read_json(path).items() if name != key})

@@ -129,8 +129,8 @@ def test_trained_models_stand_on_one_page_with_their_own_areas(trained: Trained)
         tokens = model.grid.tokens
         rows = FINE.restore(held_codes(html, f"rows-{index}-1", (2, 3, 17, tokens)))
         cells = FINE.restore(held_codes(html, f"cells-{index}-1", (2, 3, tokens, tokens)))
-        for joint, query in enumerate(held["queries"][1]):
-            np.testing.assert_array_equal(rows[:, :, joint], cells[:, :, query])
+        for keypoint, query in enumerate(held["queries"][1]):
+            np.testing.assert_array_equal(rows[:, :, keypoint], cells[:, :, query])
         assert abs(rows.mean() - 1) < 0.1
     assert trained.write(*runs) == html
 

@@ -169,15 +169,15 @@ def test_a_held_query_is_released(viewer: Viewer) -> None:
 def test_keypoints_are_the_tab_order_and_arrows_move_the_cell(viewer: Viewer) -> None:
     known = viewer.known[0]
     queries = known.shown.grid.tokens_at(known.shown.points_xy[0])
-    viewer.open(model="a", joint=5)
+    viewer.open(model="a", keypoint=5)
     viewer.page.evaluate("document.querySelectorAll('canvas[tabindex]')[0].focus()")
-    for joint in range(17):
+    for keypoint in range(17):
         viewer.press("Tab")
-        name = COCO_PERSON.keypoints[joint].replace("_", " ")
+        name = COCO_PERSON.keypoints[keypoint].replace("_", " ")
         assert viewer.told("query").startswith(f"Query: {name}, cell at row ")
-        assert viewer.query() == queries[joint]
+        assert viewer.query() == queries[keypoint]
         assert viewer.page.evaluate("document.activeElement.getAttribute('aria-label')") == (
-            f"{name}, confidence {known.shown.scores[0, joint]:.2f}"
+            f"{name}, confidence {known.shown.scores[0, keypoint]:.2f}"
         )
     viewer.address(query=50)
     viewer.press("ArrowRight", "ArrowDown", "ArrowDown")
@@ -217,14 +217,14 @@ def test_the_address_is_the_view(viewer: Viewer) -> None:
     viewer.open(model="c")
     viewer.open(**dict(part.split("=") for part in address[1:].split("&")))
     assert (viewer.query(), viewer.above()) == (44, shown)
-    viewer.address(joint=3, area="dependency", head="mean")
+    viewer.address(keypoint=3, area="dependency", head="mean")
     assert viewer.above() == counted(known.areas[1].rows[0, 0, 3], FINE, 2.0)
     viewer.address(person=99, model="nobody", layer=-1, query="x", threshold="none")
     assert "person=1" in viewer.page.evaluate("location.hash")
 
 
 def test_a_threshold_that_hides_all_says_so(viewer: Viewer) -> None:
-    viewer.open(model="a", joint=0, threshold=1e9)
+    viewer.open(model="a", keypoint=0, threshold=1e9)
     assert viewer.above() == 0
     assert viewer.told("empty").startswith("Nothing to show: no cell is above ")
     assert not viewer.page.evaluate("document.querySelector('.empty').hidden")
@@ -250,7 +250,7 @@ def test_two_models_are_asked_about_one_place(viewer: Viewer) -> None:
     assert viewer.query(1) == cell
     assert viewer.above(1) == counted(c.areas[1].cells[1, 0, cell], FINE, 1.0)
     # A keypoint is each model's own.
-    viewer.address(joint=9)
+    viewer.address(keypoint=9)
     for index, known in enumerate((a, c)):
         assert viewer.query(index) == known.shown.grid.tokens_at(known.shown.points_xy[1, 9])
 
@@ -268,7 +268,7 @@ def test_blocks_are_told_as_blocks_and_keypoints_as_cells(viewer: Viewer) -> Non
         place = np.array(known.shown.grid.centres()[(2 * (block // 12)) * 24 + 2 * (block % 12)])
         viewer.point(place, (128, 96))
         assert_told(viewer.value(), blocks[30, block], COARSE)
-    viewer.address(joint=4, held=1)
+    viewer.address(keypoint=4, held=1)
     assert viewer.told("query").endswith(" of 32 × 24")
     viewer.point(known.shown.grid.centres()[400], (128, 96))
     assert_told(viewer.value(), known.areas[0].rows[1, 0, 4, 400], FINE)
@@ -279,7 +279,7 @@ def test_heads_that_are_not_there_are_not_made_up(viewer: Viewer) -> None:
     viewer.open(model="b", layer=1, head=2, query=30, threshold=1)
     assert viewer.told("empty").startswith("Single heads of this model are kept for keypoints only")
     assert viewer.told("reading") == viewer.told("count") == ""
-    viewer.address(joint=6)
+    viewer.address(keypoint=6)
     assert viewer.above() == counted(known.areas[0].rows[0, 2, 6], FINE, 1.0)
 
 

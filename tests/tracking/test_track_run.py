@@ -90,7 +90,7 @@ class TestFinishedRun:
         for boxes, ap in (("gt", 0.1 + 0.7), ("detector", 0.5)):
             numbers = {"AP": ap, "AP50": 0.9, "APL": -1.0, "AP_low": 0.25, "AP_high": 1 / 7}
             numbers |= {"images": 12, "persons": 31, "predictions": 40, "reference_check/max_abs_difference": 0.0}
-            numbers |= {"joints/nose/ap": 0.7, "joints/nose/labelled": 9, "joints/left_eye/labelled": 0}
+            numbers |= {"keypoints/nose/ap": 0.7, "keypoints/nose/labelled": 9, "keypoints/left_eye/labelled": 0}
             expected |= {f"dots_val/{boxes}/{name}": value for name, value in numbers.items()}
         told = {"gt": {"annotated/persons": 45, "annotated/crowd": 5}, "detector": {"AP": 0.625}}
         for boxes, numbers in told.items():

@@ -73,7 +73,7 @@ def write_metrics(results: Path, boxes: str = "gt", seed: int = 0, **metrics: fl
             "images": 12,
             "metrics": {"AP": 0.1 + 0.7, "AP50": 0.9, "APL": -1.0} | metrics,
             "predictions": 40,
-            "joints": [
+            "keypoints": [
                 {"keypoint": "nose", "ap": 0.7, "labelled": 9},
                 {"keypoint": "left_eye", "ap": None, "labelled": 0},
             ],

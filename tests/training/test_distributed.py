@@ -94,7 +94,7 @@ def test_batch_norm_goes_by_the_persons_of_each_process_and_keeps_the_leaders(ti
     for rank in range(2):
         model = new_model().train()
         batch = samples.batch(0, share(samples.order(0), rank, 2))
-        targets, weights = gaussian_heatmaps(batch.joints, batch.visible, samples.heatmap_size, 2.0)
+        targets, weights = gaussian_heatmaps(batch.keypoints, batch.visible, samples.heatmap_size, 2.0)
         model = CPU.to_device(model)
         heatmap_loss(model(normalise(batch.crops)), targets, weights).backward()
         for name, weight in model.named_parameters():
@@ -172,7 +172,7 @@ def test_shares_of_a_batch_make_the_batch(tiny_dataset: Path) -> None:
     parts = [samples.batch(1, share(samples.order(1), rank, 5)) for rank in range(5)]
     assert [len(part.index) for part in parts] == [1, 1, 1, 1, 0]
     assert np.array_equal(np.concatenate([part.index for part in parts]), whole.index)
-    for field in ("crops", "joints", "visible"):
+    for field in ("crops", "keypoints", "visible"):
         assert torch.equal(torch.cat([getattr(part, field) for part in parts]), getattr(whole, field))
 
 

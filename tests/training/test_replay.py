@@ -61,9 +61,9 @@ def batch_of(size: int, number: int) -> TrainingBatch:
     generator = torch.Generator().manual_seed(number)
     height, width = small_variant("resnet").input_size
     crops = torch.randint(0, 256, (size, height, width, 3), dtype=torch.uint8, generator=generator)
-    joints = torch.rand(size, len(COCO_PERSON), 2, generator=generator) * width / 4
+    keypoints = torch.rand(size, len(COCO_PERSON), 2, generator=generator) * width / 4
     visible = torch.rand(size, len(COCO_PERSON), generator=generator) < 0.8
-    return TrainingBatch(crops, joints, visible, torch.arange(size).numpy())
+    return TrainingBatch(crops, keypoints, visible, torch.arange(size).numpy())
 
 
 def train(model: nn.Module, gradients: GradientStep, context: DeviceContext) -> list[float]:

@@ -237,7 +237,7 @@ def test_an_interrupted_run_may_begin_to_keep_images(data: TrainingData, tmp_pat
     assert len(list((data.train.parent / CACHE_FOLDER).iterdir())) == 1
 
 
-def test_joint_weights_change_the_loss_only_where_asked_for(data: TrainingData, tmp_path: Path) -> None:
+def test_keypoint_weights_change_the_loss_only_where_asked_for(data: TrainingData, tmp_path: Path) -> None:
     for name, asked in (("plain", False), ("weighted", True)):
         train_variant(recipe(epochs=1, joint_weights=asked), 0, data, PROTOCOL, tmp_path / name, Watcher())
     plain, weighted = (json.loads((tmp_path / name / "history.jsonl").read_text()) for name in ("plain", "weighted"))

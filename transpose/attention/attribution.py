@@ -27,7 +27,7 @@ RANKINGS = ("attention", "rollout", "gradient_x_input", "distance", "random", "l
 
 @dataclass(frozen=True)
 class ExplainedPerson:
-    """One person, what the model makes of it in its unflipped pass, and J of its joints that are to be explained."""
+    """One person, what the model makes of it in its unflipped pass, and J of its keypoints that are to be explained."""
 
     crop: np.ndarray
     """[H, W, 3] uint8 RGB."""
@@ -39,20 +39,20 @@ class ExplainedPerson:
     """[K, h, w] float32."""
     found: FoundKeypoints
     """Of a batch of one."""
-    joints: np.ndarray
+    keypoints: np.ndarray
     """[J] int64: the keypoints to explain."""
     queries: np.ndarray
     """[J] int64: the tokens of the cells that hold them as found."""
 
     @property
     def points_xy(self) -> np.ndarray:
-        """[J, 2] float64: the joints as found, crop pixels."""
-        return self.found.points_xy[0, self.joints]
+        """[J, 2] float64: the keypoints as found, crop pixels."""
+        return self.found.points_xy[0, self.keypoints]
 
     @property
     def peak_cells(self) -> np.ndarray:
         """[J] int64: cells of the heatmaps' maxima."""
-        return self.found.peak_cells[0, self.joints]
+        return self.found.peak_cells[0, self.keypoints]
 
 
 @torch.inference_mode()
@@ -69,7 +69,7 @@ def explain_instance(
     Args:
         crop: [H, W, 3] uint8.
         image: [3, H, W], the crop normalised, on the model's device.
-        well_found: from points [1, K, 2] in crop pixels to [1, K] bool: the joints to explain.
+        well_found: from points [1, K, 2] in crop pixels to [1, K] bool: the keypoints to explain.
 
     Raises:
         FloatingPointError: a heatmap is not finite.
@@ -78,15 +78,16 @@ def explain_instance(
     encoded, layers = capture(model, features)
     heatmaps = heatmaps_of(model, encoded).cpu()
     found = locate_keypoints(heatmaps, grid, protocol)
-    joints = np.flatnonzero(well_found(found.points_xy)[0])
-    queries = grid.tokens_at(found.points_xy[0, joints])
-    return ExplainedPerson(crop.numpy(), features[0], layers, heatmaps[0].numpy(), found, joints, queries)
+    keypoints = np.flatnonzero(well_found(found.points_xy)[0])
+    queries = grid.tokens_at(found.points_xy[0, keypoints])
+    return ExplainedPerson(crop.numpy(), features[0], layers, heatmaps[0].numpy(), found, keypoints, queries)
 
 
 def evaluated_instances(
     model: PoseModel, persons: ExplainedPersons
 ) -> Iterator[tuple[int, ExplainedPerson, GroundTruth]]:
-    """Persons of whom the model finds a joint well, those joints being explained: position, person, its truth alone.
+    """Persons of whom the model finds a keypoint well, those keypoints being explained: position, person, its truth
+    alone.
 
     Raises:
         InputError: an image is missing or broken.
@@ -101,7 +102,7 @@ def evaluated_instances(
                 return truth.similarity(points_xy, model.skeleton) >= MATCH_OKS
 
             person = explain_instance(model.network, crop, image, well_found, model.grid, model.protocol)
-            if len(person.joints):
+            if len(person.keypoints):
                 yield index, person, truth
 
 
@@ -113,9 +114,9 @@ def random_cells_of(truth: GroundTruth, seed: int) -> np.random.Generator:
 def attributions(
     model: TransPose, person: ExplainedPerson, grid: Grid, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Importance of every cell for each joint's prediction, by each method: [J, L], more important being larger.
+    """Importance of every cell for each keypoint's prediction, by each method: [J, L], more important being larger.
 
-    `attention` is the last layer's row of the joint's cell, averaged over heads: the paper's dependency area.
+    `attention` is the last layer's row of the keypoint's cell, averaged over heads: the paper's dependency area.
     """
     attention = attention_rows(person)
     return {
@@ -129,7 +130,7 @@ def attributions(
 
 
 def attention_rows(person: ExplainedPerson) -> np.ndarray:
-    """[J, L] float64: the last layer's attention of the joints' cells, averaged over heads."""
+    """[J, L] float64: the last layer's attention of the keypoints' cells, averaged over heads."""
     last = person.layers[-1]
     rows = last.rows(torch.as_tensor(person.queries, device=last.query.device)[None])
     return rows[0].mean(dim=0).cpu().double().numpy()
@@ -147,21 +148,21 @@ def rollout(person: ExplainedPerson) -> np.ndarray:
 
 
 def gradient_x_input(model: TransPose, person: ExplainedPerson) -> np.ndarray:
-    """Gradient of each joint's heatmap at its maximum, times the encoder's input, summed over channels. [J, L].
+    """Gradient of each keypoint's heatmap at its maximum, times the encoder's input, summed over channels. [J, L].
 
     Signed: cells that would lower the maximum rank last.
     """
-    joints = torch.as_tensor(person.joints)
+    keypoints = torch.as_tensor(person.keypoints)
     # Inference tensors take no part in autograd; a clone does.
-    inputs = person.features.clone()[None].repeat(len(joints), 1, 1, 1).requires_grad_()
+    inputs = person.features.clone()[None].repeat(len(keypoints), 1, 1, 1).requires_grad_()
     with torch.enable_grad():
         heatmaps = model.predict_heatmaps(model.encode(inputs)).flatten(2)
-        peaks = heatmaps[torch.arange(len(joints)), joints, torch.as_tensor(person.peak_cells)]
+        peaks = heatmaps[torch.arange(len(keypoints)), keypoints, torch.as_tensor(person.peak_cells)]
         (gradient,) = torch.autograd.grad(peaks.sum(), inputs)
     return (gradient * inputs).detach().sum(dim=1).flatten(1).cpu().double().numpy()
 
 
 def distance(person: ExplainedPerson, grid: Grid) -> np.ndarray:
-    """Nearness to the joint as found: what a Gaussian around it ranks, whatever the image shows. [J, L]."""
+    """Nearness to the keypoint as found: what a Gaussian around it ranks, whatever the image shows. [J, L]."""
     offsets = grid.centres() - person.points_xy[:, None]
     return -np.hypot(offsets[..., 0], offsets[..., 1])

@@ -1,4 +1,4 @@
-"""The body part file of one trained model: what hidden and seen joints attend to, and what they cannot do without."""
+"""The body part report of one trained model: what occluded and visible keypoints attend to and depend on."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES
 from transpose.attention.estimates import estimate
 from transpose.attention.faithfulness import PerturbationResults
 from transpose.attention.inputs import attention_settings
-from transpose.attention.keypoint_regions import BodyPartRegions, JointRegions, NeighbourhoodRegions
+from transpose.attention.keypoint_regions import BodyPartRegions, KeypointRegions, NeighbourhoodRegions
 from transpose.attention.maps.grid import Grid
 from transpose.attention.occluded_keypoints import hidden_minus_seen
 from transpose.attention.persons import ExplainedPersons
-from transpose.attention.records import STATES, BodyPartReport, JointCount, JointState, PartDifference, PartRow
+from transpose.attention.records import STATES, BodyPartReport, KeypointCount, KeypointState, PartDifference, PartRow
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.study import Analysis
 from transpose.data.part_labels import read_part_labels
@@ -24,10 +24,10 @@ from transpose.skeleton import Skeleton
 
 
 def write_body_parts(inputs: AnalysisInput, parts: Path | None) -> None:
-    """Measure what a trained variant's joints owe to other body parts and write a `BodyPartReport`.
+    """Measure what a trained variant's keypoints owe to other body parts and write a `BodyPartReport`.
 
     Args:
-        parts: the split's part labels; without them neighbourhoods of the labelled joints stand for parts.
+        parts: the split's part labels; without them neighbourhoods of the labelled keypoints stand for parts.
 
     Raises:
         InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
@@ -43,7 +43,7 @@ def write_body_parts(inputs: AnalysisInput, parts: Path | None) -> None:
         "settings": settings,
         "protocol": inputs.protocol,
         "bootstrap": bootstrap,
-        "divided_by": "joint_neighbourhoods" if parts is None else "body_parts",
+        "divided_by": "keypoint_neighbourhoods" if parts is None else "body_parts",
         "persons": len(persons),
         **summarise(results, persons.truth.visibility, regions.groups, bootstrap),
     }
@@ -59,7 +59,7 @@ def summarise(
 
     Args:
         visibility: [P, K] of the evaluated persons.
-        groups: of `JointRegions`.
+        groups: of `KeypointRegions`.
     """
     nothing = np.full(visibility.shape, np.nan)
     noted = results.of()
@@ -70,36 +70,38 @@ def summarise(
         for measure in (*ATTENTION_MEASURES, *KNOCKOUT_MEASURES)
     }
     return {
-        "joints": [
-            JointCount(
-                joints=state,
+        "keypoints": [
+            KeypointCount(
+                keypoints=state,
                 labelled=int((visibility == code).sum()),
                 found_well=int((tried & (visibility == code)).sum()),
             )
             for state, code in STATES.items()
         ],
         "rows": [
-            _row(group, state, measure, np.where(visibility == code, of_joints, np.nan), results.image_ids, bootstrap)
-            for (group, measure), of_joints in values.items()
+            _row(
+                group, state, measure, np.where(visibility == code, of_keypoints, np.nan), results.image_ids, bootstrap
+            )
+            for (group, measure), of_keypoints in values.items()
             for state, code in STATES.items()
         ],
         "differences": [
             PartDifference(
                 group=group,
                 measure=measure,
-                hidden_minus_seen=hidden_minus_seen(of_joints, visibility, results.image_ids, bootstrap),
+                hidden_minus_seen=hidden_minus_seen(of_keypoints, visibility, results.image_ids, bootstrap),
             )
-            for (group, measure), of_joints in values.items()
+            for (group, measure), of_keypoints in values.items()
         ],
     }
 
 
 def _row(
-    group: str, state: JointState, measure: str, values: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap
+    group: str, state: KeypointState, measure: str, values: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap
 ) -> PartRow:
     return PartRow(
         group=group,
-        joints=state,
+        keypoints=state,
         measure=measure,
         mean=estimate(values, image_ids, bootstrap),
         persons=int(np.isfinite(values).any(axis=1).sum()),
@@ -108,7 +110,7 @@ def _row(
 
 def _regions(
     parts: Path | None, persons: ExplainedPersons, grid: Grid, skeleton: Skeleton, reach: float
-) -> JointRegions:
+) -> KeypointRegions:
     """How images are divided.
 
     Raises:

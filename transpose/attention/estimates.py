@@ -1,4 +1,4 @@
-"""Means over joints with intervals over images: joints of one person, persons of one image, do not count as draws."""
+"""Means over keypoints with bootstrap intervals over images, since keypoints of one image are not independent."""
 
 import math
 from functools import lru_cache
@@ -16,7 +16,7 @@ class Estimate(Settings):
     low: float | None
     high: float | None
     count: int
-    """Values averaged, a joint of a person each unless stated."""
+    """Values averaged, a keypoint of a person each unless stated."""
     images: int
     """Images that they come from."""
 

@@ -1,8 +1,9 @@
 """Whether attention tells what a prediction depends on: rankings of cells put to the test, one pass over persons.
 
-Every ranking is tried beside chance, beside the cells nearest to the joint, which attention favours anyway, and beside
-other explanations. Only joints that the model finds well at first are tried: of a wrong prediction nothing can be lost.
-Taking cells away makes inputs that the model was not trained on; differences between rankings count, not figures alone.
+Every ranking is tried beside chance, beside the cells nearest to the keypoint, which attention favours anyway, and
+beside other explanations. Only keypoints that the model finds well at first are tried: of a wrong prediction nothing
+can be lost. Taking cells away makes inputs that the model was not trained on; differences between rankings count, not
+figures alone.
 """
 
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ MEASURES = ("peak_drop", "peak_change", "shift", "similarity_drop")
 
 
 class PerturbationResults:
-    """What became of P persons' K joints, by what was tried; NaN where nothing was."""
+    """What became of P persons' K keypoints, by what was tried; NaN where nothing was."""
 
     def __init__(self, image_ids: np.ndarray, keypoints: int) -> None:
         self.image_ids = image_ids
@@ -39,11 +40,11 @@ class PerturbationResults:
         """K."""
         self._values: dict[tuple[str, ...], np.ndarray] = {}
 
-    def record(self, key: tuple[str, ...], person: int, joints: np.ndarray, values: np.ndarray) -> None:
-        """Write down values [J, ...] of a person's joints [J]."""
+    def record(self, key: tuple[str, ...], person: int, keypoints: np.ndarray, values: np.ndarray) -> None:
+        """Write down values [J, ...] of a person's keypoints [J]."""
         if key not in self._values:
             self._values[key] = np.full((len(self.image_ids), self.keypoints, *values.shape[1:]), np.nan)
-        self._values[key][person, joints] = values
+        self._values[key][person, keypoints] = values
 
     def at(self, *key: str, shape: tuple[int, ...] = ()) -> np.ndarray:
         """Values [P, K, *shape] of a key, NaN all over if nothing was noted."""
@@ -83,7 +84,7 @@ class FaithfulnessTest:
         """
         results = PerturbationResults(persons.truth.image_ids, len(self._skeleton))
         labelled = persons.truth.visibility > 0
-        near = neighbourhoods(self._grid, persons.truth.joints_xy, self._settings.reach) & labelled[..., None]
+        near = neighbourhoods(self._grid, persons.truth.keypoints_xy, self._settings.reach) & labelled[..., None]
         for index, person, truth in evaluated_instances(self._pose_model, persons):
             self._try(_Instance(results, index, int(persons.draw_order[index]), person, truth, near[index]))
         return results
@@ -96,7 +97,7 @@ class FaithfulnessTest:
         self._knock_out(instance, "last_layer", in_last_layer, importance)
         everywhere = mask_all_layers(self._model, features)
         self._knock_out(instance, "all_layers", everywhere, importance)
-        self._hide_joints(instance, "all_layers", everywhere)
+        self._hide_keypoints(instance, "all_layers", everywhere)
         for layers, correlation in enumerate(similarity_of_maps(self._randomised, instance.person), start=1):
             instance.record(("randomised", str(layers)), correlation)
         if instance.turn < self._settings.curve_persons:
@@ -104,7 +105,7 @@ class FaithfulnessTest:
         if instance.turn < self._settings.occlusion_persons:
             hidden = mask_image(self._model, instance.person.crop, self._grid)
             self._knock_out(instance, "image", hidden, importance)
-            self._hide_joints(instance, "image", hidden)
+            self._hide_keypoints(instance, "image", hidden)
             self._hide_patches(instance, hidden, importance)
 
     def _knock_out(self, instance: "_Instance", depth: Depth, masking: CellMasking, importance: Importance) -> None:
@@ -125,12 +126,12 @@ class FaithfulnessTest:
             for direction, points in zip(DIRECTIONS, directions, strict=True):
                 instance.record(("curve", direction, method), self._similarity(instance, points).T)
 
-    def _hide_joints(self, instance: "_Instance", depth: Depth, masking: CellMasking) -> None:
+    def _hide_keypoints(self, instance: "_Instance", depth: Depth, masking: CellMasking) -> None:
         found = influence(
-            masking, instance.person, instance.truth.joints_xy[0], instance.near, self._grid, self._protocol
+            masking, instance.person, instance.truth.keypoints_xy[0], instance.near, self._grid, self._protocol
         )
         for name, matrix in zip(Influence._fields, found, strict=True):
-            instance.record(("influence", depth, name), matrix[instance.person.joints])
+            instance.record(("influence", depth, name), matrix[instance.person.keypoints])
 
     def _hide_patches(self, instance: "_Instance", masking: CellMasking, importance: Importance) -> None:
         effects = patch_effects(masking, instance.person, self._patches, self._grid, self._protocol)
@@ -138,8 +139,8 @@ class FaithfulnessTest:
             instance.record(("occlusion_correlation", method), correlation)
 
     def _similarity(self, instance: "_Instance", points_xy: np.ndarray) -> np.ndarray:
-        """[..., J] of the person's joints, [..., J, 2] crop pixels."""
-        return instance.truth.similarity_of(instance.person.joints, points_xy, self._skeleton)
+        """[..., J] of the person's keypoints, [..., J, 2] crop pixels."""
+        return instance.truth.similarity_of(instance.person.keypoints, points_xy, self._skeleton)
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,8 @@ class _Instance:
     person: ExplainedPerson
     truth: GroundTruth
     near: np.ndarray
-    """[K, L] bool: neighbourhoods of the labelled joints."""
+    """[K, L] bool: neighbourhoods of the labelled keypoints."""
 
     def record(self, key: tuple[str, ...], values: np.ndarray) -> None:
-        """Write down values [J, ...] of the person's joints."""
-        self.results.record(key, self.index, self.person.joints, values)
+        """Write down values [J, ...] of the person's keypoints."""
+        self.results.record(key, self.index, self.person.keypoints, values)

@@ -1,4 +1,4 @@
-"""The faithfulness file of one trained model: every instance as a mean over joints with an interval over images."""
+"""The faithfulness file of one trained model: every instance as a mean over keypoints with an interval over images."""
 
 import numpy as np
 
@@ -33,7 +33,8 @@ ATTENTION = "attention"
 def write_faithfulness(inputs: AnalysisInput) -> None:
     """Put a trained variant's explanations to the test and write a `FaithfulnessReport`.
 
-    The mean joint-to-joint matrices [K, K] are written beside it (suffix .npz), named DEPTH_FIELD as in `Influence`.
+    The mean keypoint-to-keypoint matrices [K, K] are written beside it (suffix .npz), named DEPTH_FIELD as in
+    `Influence`.
 
     Raises:
         InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
@@ -53,7 +54,7 @@ def write_faithfulness(inputs: AnalysisInput) -> None:
         **summarise(results, settings, encoder_of(variant).layers, bootstrap),
     }
     path = inputs.layout.analysis(Analysis.FAITHFULNESS, inputs.run, inputs.setting)
-    write_report(path, FaithfulnessReport, inputs, values, joint_matrices(results))
+    write_report(path, FaithfulnessReport, inputs, values, keypoint_matrices(results))
 
 
 def summarise(
@@ -67,7 +68,7 @@ def summarise(
     shares = (0.0, *settings.fractions, 1.0)
     explained = results.at("knockout", "last_layer", ATTENTION, "shift")
     return {
-        "joints": int(np.isfinite(explained).sum()),
+        "keypoints": int(np.isfinite(explained).sum()),
         "shares": shares,
         "knockouts": _knockouts(results, bootstrap),
         "curves": _curves(results, shares, bootstrap),
@@ -83,8 +84,8 @@ def summarise(
     }
 
 
-def joint_matrices(results: PerturbationResults) -> dict[str, np.ndarray]:
-    """Means over persons of the joint-to-joint matrices, [K, K] each, NaN where no person has both joints."""
+def keypoint_matrices(results: PerturbationResults) -> dict[str, np.ndarray]:
+    """Means over persons of the keypoint-to-keypoint matrices, [K, K] each, NaN where no person has both keypoints."""
     matrices = {}
     for (depth, name), values in results.of("influence").items():
         counts = np.isfinite(values).sum(axis=0)

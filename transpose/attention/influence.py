@@ -1,4 +1,4 @@
-"""Which joint needs which: attention between joints beside what hiding one joint does to another."""
+"""Which keypoint needs which: attention between keypoints beside what hiding one keypoint does to another."""
 
 from typing import NamedTuple
 
@@ -14,56 +14,57 @@ from transpose.config.study import EvalProtocol
 from transpose.evaluation.report import Bootstrap
 
 _FEWEST_PAIRS = 3
-"""Fewer pairs of joints have no order to speak of."""
+"""Fewer pairs of keypoints have no order to speak of."""
 
 
 class Influence(NamedTuple):
-    """Of one person, [K, K] each; row i is the joint that is predicted, column j the one whose neighbourhood is meant.
+    """Of one person, [K, K] each; row i is the keypoint that is predicted, column j the one whose neighbourhood is
+    meant.
 
-    NaN where joint i is not explained, or joint j is not labelled or lies outside of the crop.
+    NaN where keypoint i is not explained, or keypoint j is not labelled or lies outside of the crop.
     """
 
     attention: np.ndarray
-    """Attention of the cell of joint i to the neighbourhood of j, in multiples of uniform attention."""
+    """Attention of the cell of keypoint i to the neighbourhood of j, in multiples of uniform attention."""
     distance: np.ndarray
-    """Minus the distance from joint i as found to j, crop pixels: what distance alone would predict."""
+    """Minus the distance from keypoint i as found to j, crop pixels: what distance alone would predict."""
     peak_drop: np.ndarray
-    """Share of the height of joint i's peak that is lost without the neighbourhood of j."""
+    """Share of the height of keypoint i's peak that is lost without the neighbourhood of j."""
     shift: np.ndarray
-    """How far joint i moves without the neighbourhood of j, crop pixels."""
+    """How far keypoint i moves without the neighbourhood of j, crop pixels."""
 
 
 def influence(
     masking: CellMasking,
     person: ExplainedPerson,
-    joints_xy: np.ndarray,
+    keypoints_xy: np.ndarray,
     near: np.ndarray,
     grid: Grid,
     protocol: EvalProtocol,
 ) -> Influence:
-    """Hide the neighbourhood of each joint in turn and see what becomes of the others.
+    """Hide the neighbourhood of each keypoint in turn and see what becomes of the others.
 
     Args:
-        joints_xy: where the joints truly are, [K, 2] crop pixels.
-        near: their neighbourhoods, [K, L] bool; empty for joints that are to be left out.
+        keypoints_xy: where the keypoints truly are, [K, 2] crop pixels.
+        near: their neighbourhoods, [K, L] bool; empty for keypoints that are to be left out.
     """
     count = len(near)
     present = np.flatnonzero(near.any(axis=1))
     attention, distance, peak_drop, shift = (np.full((count, count), np.nan) for _ in range(4))
-    here = np.ix_(person.joints, present)
+    here = np.ix_(person.keypoints, present)
     shares = near[present].T / near[present].sum(axis=1)
     attention[here] = attention_rows(person) @ shares / grid.uniform
-    offsets = joints_xy[present] - person.points_xy[:, None]
+    offsets = keypoints_xy[present] - person.points_xy[:, None]
     distance[here] = -np.hypot(offsets[..., 0], offsets[..., 1])
     if len(present):
-        heatmaps = masking(~near[present]).numpy()[:, person.joints]
+        heatmaps = masking(~near[present]).numpy()[:, person.keypoints]
         hidden = outcome(heatmaps, person, grid, protocol)
         peak_drop[here], shift[here] = hidden.peak_drop.T, hidden.shift.T
     return Influence(attention, distance, peak_drop, shift)
 
 
 def agreement(first: np.ndarray, second: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap) -> Estimate:
-    """Rank correlation of two mean joint-to-joint matrices without their diagonals, with images [P] resampled.
+    """Rank correlation of two mean keypoint-to-keypoint matrices without their diagonals, with images [P] resampled.
 
     Args:
         first: [P, K, K], NaN where there is no value; so is `second`.
@@ -87,7 +88,7 @@ def agreement(first: np.ndarray, second: np.ndarray, image_ids: np.ndarray, boot
 
 
 def _correlations_of_known(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """[S] rank correlations of resamples [S, N], over the pairs of joints that each has; NaN if these are too few."""
+    """[S] rank correlations of resamples [S, N], over the pairs of keypoints in each; NaN if there are too few."""
     known = np.isfinite(first)
     complete = known.all(axis=1)
     correlations = np.full(len(first), np.nan)

@@ -1,8 +1,9 @@
-"""The image divided by what its parts are to a joint: its own place, its mirror partner, its neighbours, the rest.
+"""The image divided by what its parts are to a keypoint: its own place, its mirror partner, its neighbours, the rest.
 
-Rendered data sets tell the body part in every pixel. Elsewhere neighbourhoods of the labelled joints stand for parts.
-A hidden joint is often hidden by its mirror partner, and attention is strong near the joint whatever is seen there. So
-the cells around the place where the joint was found are a group of their own, and the other groups begin beyond it.
+Rendered data sets tell the body part in every pixel. Elsewhere neighbourhoods of the labelled keypoints stand for
+parts. A hidden keypoint is often hidden by its mirror partner, and attention is strong near the keypoint whatever is
+seen there. So the cells around the place where the keypoint was found are a group of their own, and the other groups
+begin beyond it.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from transpose.skeleton import Skeleton
 
 PLACE, SYMMETRIC, NEIGHBOURS = "place", "symmetric", "neighbours"
 
-_PARTS_AT_JOINT = {
+_PARTS_AT_KEYPOINT = {
     "shoulder": ("torso", "upper_arm"),
     "elbow": ("upper_arm", "lower_arm"),
     "wrist": ("lower_arm",),
@@ -30,8 +31,8 @@ _PARTS_AT_JOINT = {
 _OTHERS, _BACKGROUND = len(PARTS), len(PARTS) + 1
 
 
-class JointRegions(Protocol):
-    """Disjoint groups of places in a person's crop, for each joint its own division."""
+class KeypointRegions(Protocol):
+    """Disjoint groups of places in a person's crop, for each keypoint its own division."""
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -41,11 +42,11 @@ class JointRegions(Protocol):
     def of(self, truth: GroundTruth, found_xy: np.ndarray) -> np.ndarray:
         """[K, G, L] float64: which share of each cell belongs to each group.
 
-        The groups of a joint share each cell among them; a group that does not exist for a joint has none of any.
+        The groups of a keypoint share each cell among them; a group that does not exist for a keypoint has none of any.
 
         Args:
             truth: of one person.
-            found_xy: [K, 2] where the joints were found, crop pixels.
+            found_xy: [K, 2] where the keypoints were found, crop pixels.
         """
         ...
 
@@ -54,7 +55,7 @@ class JointRegions(Protocol):
 class BodyPartRegions:
     """By the parts that are seen in the image.
 
-    A joint's own parts are those that meet in it. Those of its mirror partner and of its neighbours along limbs are
+    A keypoint's own parts are those that meet in it. Those of its mirror partner and of its neighbours along limbs are
     groups of their own as far as they are no part of the groups before. What lies outside of the image is background.
     """
 
@@ -62,12 +63,12 @@ class BodyPartRegions:
     grid: Grid
     skeleton: Skeleton
     reach: float
-    """Of a joint's place, in widths of the crop, see `neighbourhoods`."""
+    """Of a keypoint's place, in widths of the crop, see `neighbourhoods`."""
 
     groups = (PLACE, "own_parts", SYMMETRIC, NEIGHBOURS, "rest_of_body", "other_people", "background")
 
     def of(self, truth: GroundTruth, found_xy: np.ndarray) -> np.ndarray:
-        """See `JointRegions`."""
+        """See `KeypointRegions`."""
         place = neighbourhoods(self.grid, found_xy[None], self.reach)[0][:, None]
         parts = part_membership(self.skeleton) @ self.shares(truth)
         return np.concatenate((place, np.where(place, 0.0, parts)), axis=1)
@@ -91,20 +92,20 @@ class BodyPartRegions:
 
 @dataclass(frozen=True)
 class NeighbourhoodRegions:
-    """By the cells around labelled joints, where nothing better is known; a cell belongs to the first group it can."""
+    """By cells around labelled keypoints, where body parts are unknown; a cell belongs to the first group that fits."""
 
     grid: Grid
     skeleton: Skeleton
     reach: float
     """In widths of the crop, see `neighbourhoods`."""
 
-    groups = (PLACE, SYMMETRIC, NEIGHBOURS, "other_joints", "elsewhere")
+    groups = (PLACE, SYMMETRIC, NEIGHBOURS, "other_keypoints", "elsewhere")
 
     def of(self, truth: GroundTruth, found_xy: np.ndarray) -> np.ndarray:
-        """See `JointRegions`."""
+        """See `KeypointRegions`."""
         place = neighbourhoods(self.grid, found_xy[None], self.reach)[0]
-        near = neighbourhoods(self.grid, truth.joints_xy, self.reach)[0] & (truth.visibility[0] > 0)[:, None]
-        # A joint is no other one, however far from its true place it was found.
+        near = neighbourhoods(self.grid, truth.keypoints_xy, self.reach)[0] & (truth.visibility[0] > 0)[:, None]
+        # A keypoint is no other one, however far from its true place it was found.
         others = ~np.eye(len(self.skeleton), dtype=bool)
         related = [self.skeleton.mirror_matrix, self.skeleton.adjacency, others]
         candidates = [place, *(relation @ near for relation in related), np.ones_like(near)]
@@ -112,7 +113,7 @@ class NeighbourhoodRegions:
 
 
 def part_membership(skeleton: Skeleton) -> np.ndarray:
-    """[K, 6, parts + 2] float64, 1 where a part belongs to a joint's group of `BodyPartRegions`, `PLACE` left out."""
+    """[K, 6, parts + 2] float64, 1 where a part belongs to a keypoint's group of `BodyPartRegions`, except `PLACE`."""
     own = np.array([[part in parts_at(name) for part in PARTS] for name in skeleton.keypoints])
     candidates = [own, skeleton.mirror_matrix @ own, skeleton.adjacency @ own, np.ones_like(own)]
     groups = _exclusive(np.stack(candidates, axis=1))
@@ -124,10 +125,10 @@ def part_membership(skeleton: Skeleton) -> np.ndarray:
 
 def parts_at(keypoint: str) -> tuple[str, ...]:
     """The parts that meet in a keypoint of COCO; all keypoints of the head lie in the head."""
-    side, _, joint = keypoint.partition("_")
-    if joint not in _PARTS_AT_JOINT:
+    side, _, place = keypoint.partition("_")
+    if place not in _PARTS_AT_KEYPOINT:
         return ("head",)
-    return tuple(part if part == "torso" else f"{side}_{part}" for part in _PARTS_AT_JOINT[joint])
+    return tuple(part if part == "torso" else f"{side}_{part}" for part in _PARTS_AT_KEYPOINT[place])
 
 
 def _exclusive(candidates: np.ndarray) -> np.ndarray:

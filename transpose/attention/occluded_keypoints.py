@@ -1,4 +1,4 @@
-"""Hidden joints compared with seen ones of the same kind."""
+"""Hidden keypoints compared with seen ones of the same kind."""
 
 import numpy as np
 
@@ -6,24 +6,24 @@ from transpose.attention.estimates import Estimate, image_resamples, image_total
 from transpose.evaluation.report import Bootstrap
 
 HIDDEN, SEEN = 1, 2
-"""Visibility of a labelled joint in COCO's annotations."""
+"""Visibility of a labelled keypoint in COCO's annotations."""
 
 
 def hidden_minus_seen(
     values: np.ndarray, visibility: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap
 ) -> Estimate:
-    """Mean of values of hidden joints minus that of seen ones, like with like.
+    """Mean of values of hidden keypoints minus that of seen ones, like with like.
 
-    Wrists are hidden more often than noses, and differ from them in all else too. So each kind of joint is compared
+    Wrists are hidden more often than noses, and differ from them in all else too. So each kind of keypoint is compared
     with itself, and kinds weigh as often as they are hidden; a kind that is never hidden, or never seen, has no say.
 
     Args:
-        values: [P, K] of P persons' joints, NaN being left out.
+        values: [P, K] of P persons' keypoints, NaN being left out.
         visibility: [P, K].
         image_ids: [P]; images are resampled.
 
     Returns:
-        The estimate, whose count is that of the hidden joints compared.
+        The estimate, whose count is that of the hidden keypoints compared.
     """
     hidden = image_totals(np.where(visibility == HIDDEN, values, np.nan), image_ids)
     seen = image_totals(np.where(visibility == SEEN, values, np.nan), image_ids)

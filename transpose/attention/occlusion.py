@@ -23,8 +23,8 @@ def patches(grid: Grid, side: int) -> np.ndarray:
 def patch_effects(
     masking: CellMasking, person: ExplainedPerson, hidden: np.ndarray, grid: Grid, protocol: EvalProtocol
 ) -> np.ndarray:
-    """[J, N]: the share of each joint's peak that is lost when the cells of a patch, hidden [N, L], are masked."""
-    heatmaps = masking(~hidden).numpy()[:, person.joints]
+    """[J, N]: the share of each keypoint's peak that is lost when the cells of a patch, hidden [N, L], are masked."""
+    heatmaps = masking(~hidden).numpy()[:, person.keypoints]
     return outcome(heatmaps, person, grid, protocol).peak_drop.T
 
 

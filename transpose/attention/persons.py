@@ -1,4 +1,4 @@
-"""The persons whose attention is measured: their crops, where a model finds their joints, and where these truly are."""
+"""The persons whose attention is measured: their crops, predicted keypoints and annotated keypoints."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -23,7 +23,7 @@ from transpose.models.transpose import TransPose
 from transpose.skeleton import Skeleton
 
 MATCH_OKS = 0.5
-"""Keypoint similarity from which a joint counts as found: the OKS threshold of AP50, for a single joint."""
+"""Keypoint similarity from which a keypoint counts as found: the OKS threshold of AP50, for a single keypoint."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class GroundTruth:
     """[P] int64."""
     affines: np.ndarray
     """[P, 2, 3] from image to crop pixels."""
-    joints_xy: np.ndarray
+    keypoints_xy: np.ndarray
     """[P, K, 2] float64, crop pixels; meaningless where not labelled."""
     visibility: np.ndarray
     """[P, K] int64: 0 not labelled, 1 occluded, 2 visible."""
@@ -53,26 +53,26 @@ class GroundTruth:
     def similarity(self, points_xy: np.ndarray, skeleton: Skeleton) -> np.ndarray:
         """Keypoint similarity of points [P, ..., K, 2] in crop pixels: [P, ..., K], the terms whose mean is OKS.
 
-        exp(-d^2 / (2 area (2 sigma)^2)), as COCO's evaluation; 0 where the joint is not labelled.
+        exp(-d^2 / (2 area (2 sigma)^2)), as COCO's evaluation; 0 where the keypoint is not labelled.
         """
         between = (1,) * (points_xy.ndim - 3)
-        truth = self.joints_xy.reshape(len(self), *between, *self.joints_xy.shape[1:])
+        truth = self.keypoints_xy.reshape(len(self), *between, *self.keypoints_xy.shape[1:])
         labelled = self.visibility.reshape(len(self), *between, -1) > 0
         areas = self.areas.reshape(len(self), *between, 1)
         squared = ((points_xy - truth) ** 2).sum(axis=-1)
         exponents = squared / (2 * (areas + np.spacing(1)) * (2 * skeleton.oks_sigmas) ** 2)
         return np.where(labelled, np.exp(-exponents), 0.0)
 
-    def similarity_of(self, joints: np.ndarray, points_xy: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-        """`similarity` of some joints [J] of a truth of one person at points [..., J, 2]: [..., J]."""
+    def similarity_of(self, keypoints: np.ndarray, points_xy: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+        """`similarity` of some keypoints [J] of a truth of one person at points [..., J, 2]: [..., J]."""
         everywhere = np.zeros((1, *points_xy.shape[:-2], len(skeleton), 2))
-        everywhere[..., joints, :] = points_xy
-        return self.similarity(everywhere, skeleton)[0][..., joints]
+        everywhere[..., keypoints, :] = points_xy
+        return self.similarity(everywhere, skeleton)[0][..., keypoints]
 
 
 @dataclass(frozen=True)
 class FoundKeypoints:
-    """Where a model's unflipped pass finds the joints of B persons."""
+    """Where a model's unflipped pass finds the keypoints of B persons."""
 
     points_xy: np.ndarray
     """[B, K, 2] float64, crop pixels."""
@@ -141,7 +141,7 @@ def crop_truth(annotations: CocoAnnotations, variant: Variant) -> GroundTruth:
         image_ids=boxes.image_ids,
         annotation_ids=boxes.annotation_ids,
         affines=affines,
-        joints_xy=transform_points(affines[:, None], persons.keypoints[:, :, :2]),
+        keypoints_xy=transform_points(affines[:, None], persons.keypoints[:, :, :2]),
         visibility=persons.keypoints[:, :, 2].astype(np.int64),
         areas=persons.areas * affines[:, 0, 0] ** 2,
     )

@@ -32,7 +32,7 @@ def randomised_models(model: TransPose, seed: int) -> list[TransPose]:
 
 @torch.inference_mode()
 def similarity_of_maps(models: Sequence[TransPose], person: ExplainedPerson) -> np.ndarray:
-    """[models, J]: rank correlation of each joint's dependency area with that which another model has at its cell."""
+    """[models, J]: rank correlation of each keypoint's dependency area with that of another model at the same cell."""
     original = attention_rows(person)
     correlations = []
     for other in models:

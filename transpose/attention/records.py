@@ -14,7 +14,7 @@ from transpose.config.study import EvalProtocol
 from transpose.evaluation.report import Bootstrap, Subject
 
 Visibility = Literal["occluded", "visible"]
-"""Of a labelled joint."""
+"""Of a labelled keypoint."""
 
 DIRECTIONS = ("deletion", "insertion")
 """Whether cells are masked or put back."""
@@ -35,11 +35,11 @@ ChangeKind = Literal[
 ]
 """What is done to a trained model, see `transpose.attention.ablation`."""
 
-Division = Literal["body_parts", "joint_neighbourhoods"]
-"""What the image is divided by: parts known in every pixel, or cells around labelled joints."""
+Division = Literal["body_parts", "keypoint_neighbourhoods"]
+"""What the image is divided by: parts known in every pixel, or cells around labelled keypoints."""
 
-JointState = Literal["hidden", "seen"]
-STATES: Mapping[JointState, int] = {"hidden": HIDDEN, "seen": SEEN}
+KeypointState = Literal["hidden", "seen"]
+STATES: Mapping[KeypointState, int] = {"hidden": HIDDEN, "seen": SEEN}
 
 
 class Statistic(Settings):
@@ -55,7 +55,7 @@ class Statistic(Settings):
 
 
 Contrast = Literal["occluded_minus_visible", "last_minus_first_layer"]
-"""The first in the last layer; the second over joints of both visibilities."""
+"""The first in the last layer; the second over keypoints of both visibilities."""
 
 
 class Difference(Settings):
@@ -78,8 +78,8 @@ class StatisticsReport(Subject):
     images: NonNegativeInt
     persons_without_mask: NonNegativeInt
     """Nothing is said of the bodies that these look at."""
-    occluded_joints: NonNegativeInt
-    visible_joints: NonNegativeInt
+    occluded_keypoints: NonNegativeInt
+    visible_keypoints: NonNegativeInt
     statistics: tuple[Statistic, ...]
     differences: tuple[Difference, ...]
 
@@ -92,7 +92,7 @@ class Knockout(Settings):
     measure: str
     mean: Estimate
     margin: Estimate | None
-    """The mean of attention's figure minus this ranking's, joint by joint; None for attention itself."""
+    """The mean of attention's figure minus this ranking's, keypoint by keypoint; None for attention itself."""
 
 
 class Curve(Settings):
@@ -105,11 +105,11 @@ class Curve(Settings):
     area: Estimate
     """Under the curve; a faithful ranking has little under deletion and much under insertion."""
     margin: Estimate | None
-    """Attention's area minus this one's, joint by joint; None for attention itself."""
+    """Attention's area minus this one's, keypoint by keypoint; None for attention itself."""
 
 
 class OcclusionCorrelation(Settings):
-    """Rank correlation, joint by joint, of a ranking with what hiding patches of the image does to the peak."""
+    """Rank correlation, keypoint by keypoint, of a ranking with what hiding patches of the image does to the peak."""
 
     ranking: str
     correlation: Estimate
@@ -118,7 +118,7 @@ class OcclusionCorrelation(Settings):
 
 
 class Agreement(Settings):
-    """Rank correlation, over pairs of joints, of what a matrix says with what hiding one joint does to another."""
+    """Rank correlation over pairs of keypoints of a matrix and the effect of masking one keypoint on another."""
 
     depth: str
     explained_by: str
@@ -142,8 +142,8 @@ class FaithfulnessReport(Subject):
     bootstrap: Bootstrap
     persons: NonNegativeInt
     """Persons tried."""
-    joints: NonNegativeInt
-    """Their joints that are labelled and found well by the unflipped pass: those that are explained."""
+    keypoints: NonNegativeInt
+    """Their keypoints that are labelled and found well by the unflipped pass: those that are explained."""
     shares: tuple[float, ...]
     knockouts: tuple[Knockout, ...]
     curves: tuple[Curve, ...]
@@ -189,27 +189,27 @@ class AttentionAblationReport(Subject):
     """The intact model first."""
 
 
-class JointCount(Settings):
-    """How many joints of the persons there are, and how many of them are evaluated."""
+class KeypointCount(Settings):
+    """How many keypoints of the persons there are, and how many of them are evaluated."""
 
-    joints: JointState
+    keypoints: KeypointState
     labelled: NonNegativeInt
     found_well: NonNegativeInt
 
 
 class PartRow(Settings):
-    """One measure of one group of places, as a mean over hidden or over seen joints."""
+    """One measure of one group of places, as a mean over hidden or over seen keypoints."""
 
     group: str
-    joints: JointState
+    keypoints: KeypointState
     measure: str
     mean: Estimate
     persons: NonNegativeInt
-    """With at least one such joint."""
+    """With at least one such keypoint."""
 
 
 class PartDifference(Settings):
-    """One measure of one group: hidden joints minus seen ones of the same kind."""
+    """One measure of one group: hidden keypoints minus seen ones of the same kind."""
 
     group: str
     measure: str
@@ -224,6 +224,6 @@ class BodyPartReport(Subject):
     bootstrap: Bootstrap
     divided_by: Division
     persons: NonNegativeInt
-    joints: tuple[JointCount, ...]
+    keypoints: tuple[KeypointCount, ...]
     rows: tuple[PartRow, ...]
     differences: tuple[PartDifference, ...]

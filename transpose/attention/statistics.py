@@ -1,7 +1,8 @@
-"""Where joints' cells look, over a data set: at which joints, at whose body, how far and how sharply.
+"""Where keypoints' cells look, over a data set: at which keypoints, at whose body, how far and how sharply.
 
-A joint's query is the cell in which the unflipped pass finds it; where the others are, the annotations say. Joints that
-are annotated as occluded and as visible are kept apart. Means are over joints of all persons, intervals over images.
+A keypoint's query is the cell in which the unflipped pass finds it; where the others are, the annotations say.
+Keypoints that are annotated as occluded and as visible are kept apart. Means are over keypoints of all persons,
+intervals over images.
 """
 
 from collections.abc import Iterable
@@ -42,12 +43,12 @@ MEASURES = (
     "distance_in_heights",
     "entropy",
 )
-"""Of one joint's attention.
+"""Of one keypoint's attention.
 
-Mass on the neighbourhoods of itself, of its left-right partner, and of its relatives, the joints that a limb connects
-it to; the same as multiples of what uniform attention would put there. Mass on the person, on others and on the rest,
-and the first as a multiple of uniform. Mean distance from the query, in cells and in heights of the crop. Entropy over
-that of uniform attention. NaN where there is nobody or nothing to look at.
+Mass on the neighbourhoods of itself, of its left-right partner, and of its relatives, the keypoints that a limb
+connects it to; the same as multiples of what uniform attention would put there. Mass on the person, on others and on
+the rest, and the first as a multiple of uniform. Mean distance from the query, in cells and in heights of the crop.
+Entropy over that of uniform attention. NaN where there is nobody or nothing to look at.
 """
 
 
@@ -61,7 +62,7 @@ class Tally:
         self.sums = np.zeros((*groups, len(MEASURES)))
         self.counts = np.zeros((*groups, len(MEASURES)))
         self.mass = np.zeros((*groups, keypoints, keypoints), dtype=np.float32)
-        """Attention of joint i (row) to the neighbourhood of joint j (column)."""
+        """Attention of keypoint i (row) to the neighbourhood of keypoint j (column)."""
         self.lift = np.zeros_like(self.mass)
         """The same as multiples of uniform attention."""
         self.without_mask = 0
@@ -69,7 +70,7 @@ class Tally:
         self.pairs = np.zeros((len(self.images), len(VISIBILITIES), keypoints, keypoints), dtype=np.int64)
 
     def add(self, image: int, layer: int, visibility: np.ndarray, values: np.ndarray) -> None:
-        """Add a person's values [heads + 1, K, M] by the visibility [K] of its joints."""
+        """Add a person's values [heads + 1, K, M] by the visibility [K] of its keypoints."""
         place = np.searchsorted(self.images, image)
         finite = np.isfinite(values)
         for group in range(len(VISIBILITIES)):
@@ -80,7 +81,7 @@ class Tally:
     def add_pairs(
         self, image: int, layer: int, visibility: np.ndarray, mass: np.ndarray, lift: np.ndarray, known: np.ndarray
     ) -> None:
-        """Add a person's matrices [heads + 1, K, K]; known [K]: the joints that have a neighbourhood."""
+        """Add a person's matrices [heads + 1, K, K]; known [K]: the keypoints that have a neighbourhood."""
         place = np.searchsorted(self.images, image)
         for group in range(len(VISIBILITIES)):
             pairs = (visibility == group + 1)[:, None] & known
@@ -140,7 +141,7 @@ class AttentionStatistics:
         shares: np.ndarray,
     ) -> None:
         queries = self._grid.tokens_at(found.points_xy)
-        near = neighbourhoods(self._grid, truth.joints_xy, self._reach) & (truth.visibility > 0)[..., None]
+        near = neighbourhoods(self._grid, truth.keypoints_xy, self._reach) & (truth.visibility > 0)[..., None]
         for layer, attention in enumerate(layers):
             rows = attention.rows(torch.as_tensor(queries, device=attention.query.device)).cpu().double().numpy()
             rows = np.concatenate((rows, rows.mean(axis=1, keepdims=True)), axis=1)
@@ -191,5 +192,5 @@ def normalised_entropy(rows: np.ndarray) -> np.ndarray:
 
 
 def _joined(near: np.ndarray, kin: np.ndarray) -> np.ndarray:
-    """[K, L] bool: for each joint the neighbourhoods of its kin, less its own neighbourhood."""
+    """[K, L] bool: for each keypoint the neighbourhoods of its kin, less its own neighbourhood."""
     return (kin.astype(np.int64) @ near > 0) & ~near

@@ -17,7 +17,7 @@ from transpose.evaluation.trained_model import trained_fp32_model
 from transpose.inference.finite import finite_heatmaps_of
 
 OCCLUSION_MEASURES = ("near_lift", "partner_lift", "relatives_lift", "own_body", "distance", "entropy")
-"""What is compared between occluded and visible joints."""
+"""What is compared between occluded and visible keypoints."""
 
 Totals = tuple[np.ndarray, np.ndarray]
 """Sums and counts [I, M] of the measures in each image."""
@@ -29,9 +29,10 @@ DEPTH_MEASURES = ("near", "distance", "entropy")
 def write_statistics(inputs: AnalysisInput) -> None:
     """Gather the statistics of a trained variant's attention and write a `StatisticsReport`.
 
-    The joint-to-joint matrices are written beside it (suffix .npz): `mass` and `lift` (multiples of uniform attention)
-    with `lift_low` and `lift_high`, [layers, heads + 1, 2, K, K] each: the last head is their mean, visibility is
-    occluded and visible, row i is the joint that looks, column j whose neighbourhood is looked at; `pairs` [2, K, K].
+    The keypoint-to-keypoint matrices are written beside it (suffix .npz): `mass` and `lift` (multiples of uniform
+    attention) with `lift_low` and `lift_high`, [layers, heads + 1, 2, K, K] each: the last head is their mean,
+    visibility is occluded and visible, row i is the keypoint that looks, column j whose neighbourhood is looked at;
+    `pairs` [2, K, K].
 
     Raises:
         InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
@@ -49,8 +50,8 @@ def write_statistics(inputs: AnalysisInput) -> None:
         "persons": len(persons),
         "images": len(tally.images),
         "persons_without_mask": tally.without_mask,
-        "occluded_joints": int((visibility == 1).sum()),
-        "visible_joints": int((visibility == 2).sum()),
+        "occluded_keypoints": int((visibility == 1).sum()),
+        "visible_keypoints": int((visibility == 2).sum()),
         "statistics": statistics(tally, bootstrap),
         "differences": differences(tally, bootstrap),
     }
@@ -83,7 +84,7 @@ def statistics(tally: Tally, bootstrap: Bootstrap) -> list[Statistic]:
 
 
 def differences(tally: Tally, bootstrap: Bootstrap) -> list[Difference]:
-    """Occluded minus visible joints in the last layer, and the last layer minus the first, of the mean over heads."""
+    """Occluded minus visible keypoints in the last layer, and last layer minus first layer, of the mean over heads."""
     sums, counts = tally.sums[:, :, -1], tally.counts[:, :, -1]
     occluded, visible = ((sums[:, -1, group], counts[:, -1, group]) for group in (0, 1))
     first, last = ((sums[:, layer].sum(axis=1), counts[:, layer].sum(axis=1)) for layer in (0, -1))
@@ -94,7 +95,7 @@ def differences(tally: Tally, bootstrap: Bootstrap) -> list[Difference]:
 
 
 def matrices(tally: Tally, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
-    """The arrays beside the report; see `write_statistics`. NaN where no person has both joints."""
+    """The arrays beside the report; see `write_statistics`. NaN where no person has both keypoints."""
     pairs = tally.pairs.sum(axis=0)
     counts = np.broadcast_to(tally.pairs[:, None, None], tally.lift.shape)
     known = np.where(pairs > 0, 1.0, np.nan)

@@ -35,13 +35,13 @@ def compare_captures(network: BenchmarkedNetwork, rounds: int) -> SpeedCompariso
 
 
 def compare_measures(network: BenchmarkedNetwork, settings: AttentionMeasures, rounds: int) -> SpeedComparison:
-    """What each measure of an explanation takes for one person with all joints, beside the pass that it starts from."""
+    """Time of each measure of an explanation for one person with all keypoints, and of the forward pass before it."""
     context = network.context()
     model = optimize_for_inference(network.model(), context)
     crop = network.crops()[0]
     image = normalise(context.send(crop[None]))[0]
     measures = _measures(model, crop, image, Grid.of(network.variant), settings)
-    title = f"{network.variant.title}, measures of attention, all joints of a person"
+    title = f"{network.variant.title}, measures of attention, all keypoints of a person"
     return compare_speed(title, "persons", 1, _contenders(measures), rounds)
 
 
@@ -75,8 +75,8 @@ def _measures(
     model: TransPose, crop: Tensor, image: Tensor, grid: Grid, settings: AttentionMeasures
 ) -> dict[str, Callable[[], object]]:
     protocol = EvalProtocol()
-    person = explain_instance(model, crop, image, _all_joints, grid, protocol)
-    count, keypoints = len(RANKINGS), len(person.joints)
+    person = explain_instance(model, crop, image, _all_keypoints, grid, protocol)
+    count, keypoints = len(RANKINGS), len(person.keypoints)
     importance = {
         str(ranking): np.random.default_rng(ranking).random((keypoints, grid.tokens)) for ranking in range(count)
     }
@@ -94,11 +94,11 @@ def _measures(
     def knocked_out(depth: str) -> Callable[[], object]:
         return lambda: knock_out(maskings()[depth], person, kept, grid, protocol)
 
-    def joints_hidden(depth: str) -> Callable[[], object]:
+    def keypoints_hidden(depth: str) -> Callable[[], object]:
         return lambda: influence(maskings()[depth], person, person.points_xy, near, grid, protocol)
 
     return {
-        "forward pass with capture": lambda: explain_instance(model, crop, image, _all_joints, grid, protocol),
+        "forward pass with capture": lambda: explain_instance(model, crop, image, _all_keypoints, grid, protocol),
         "rollout": lambda: rollout(person),
         "gradient x input": lambda: gradient_x_input(model, person),
         "distance": lambda: distance(person, grid),
@@ -107,11 +107,11 @@ def _measures(
             maskings()["last layer"], person, importance, settings.fractions, grid, protocol
         ),
         "hiding patches": lambda: patch_effects(maskings()["image"], person, hidden, grid, protocol),
-        "hiding joints, all layers": joints_hidden("all layers"),
-        "hiding joints, image": joints_hidden("image"),
+        "hiding keypoints, all layers": keypoints_hidden("all layers"),
+        "hiding keypoints, image": keypoints_hidden("image"),
         "maps of randomised models": lambda: similarity_of_maps(others, person),
     }
 
 
-def _all_joints(points_xy: np.ndarray) -> np.ndarray:
+def _all_keypoints(points_xy: np.ndarray) -> np.ndarray:
     return np.ones(points_xy.shape[:2], dtype=bool)

@@ -1,4 +1,4 @@
-"""DARK decoding of heatmaps beside its plain form, joint by joint."""
+"""DARK decoding of heatmaps beside its plain form, keypoint by keypoint."""
 
 import cv2
 import numpy as np
@@ -8,12 +8,12 @@ from transpose.benchmark.outputs import Outputs
 from transpose.inference.decode import dark_decode
 
 KERNEL = 11
-PLAIN, OURS = "joint by joint", "all at once"
-_JOINTS, _HEIGHT, _WIDTH = 17, 64, 48
+PLAIN, OURS = "keypoint by keypoint", "all at once"
+_KEYPOINTS, _HEIGHT, _WIDTH = 17, 64, 48
 
 
 def compare_decoders(persons: int = 256, rounds: int = 5, seed: int = 0) -> SpeedComparison:
-    """Decode made-up heatmaps of `persons` persons: 17 joints, 64x48 pixels, a blur of 11 pixels.
+    """Decode made-up heatmaps of `persons` persons: 17 keypoints, 64x48 pixels, a blur of 11 pixels.
 
     They lie one after the other in memory, as those of a network's inference form do. The remark says how far the two
     forms' points are apart.
@@ -21,11 +21,11 @@ def compare_decoders(persons: int = 256, rounds: int = 5, seed: int = 0) -> Spee
     heatmaps = made_up_heatmaps(persons, seed)
     outputs: Outputs[np.ndarray] = Outputs()
     result = compare_speed(
-        f"DARK decoding of {_JOINTS} heatmaps of {_HEIGHT}x{_WIDTH} a person, kernel {KERNEL}",
+        f"DARK decoding of {_KEYPOINTS} heatmaps of {_HEIGHT}x{_WIDTH} a person, kernel {KERNEL}",
         "persons",
         persons,
         [
-            outputs.candidate(PLAIN, lambda: decode_joint_by_joint(heatmaps)),
+            outputs.candidate(PLAIN, lambda: decode_keypoint_by_keypoint(heatmaps)),
             outputs.candidate(OURS, lambda: dark_decode(heatmaps, KERNEL)[0]),
         ],
         rounds,
@@ -40,14 +40,14 @@ def made_up_heatmaps(persons: int, seed: int) -> np.ndarray:
     The box takes the middle 80 % of the crop in each direction, as the protocol pads it by a quarter.
     """
     rng = np.random.default_rng(seed)
-    x, y = (rng.uniform(0.1 * side, 0.9 * side, (persons, _JOINTS, 1)) for side in (_WIDTH - 1, _HEIGHT - 1))
+    x, y = (rng.uniform(0.1 * side, 0.9 * side, (persons, _KEYPOINTS, 1)) for side in (_WIDTH - 1, _HEIGHT - 1))
     across = np.exp(-np.square(np.arange(_WIDTH) - x) / 8)
     down = np.exp(-np.square(np.arange(_HEIGHT) - y) / 8)
-    heatmaps = rng.uniform(0.2, 1, (persons, _JOINTS, 1, 1)) * down[..., None] * across[..., None, :]
+    heatmaps = rng.uniform(0.2, 1, (persons, _KEYPOINTS, 1, 1)) * down[..., None] * across[..., None, :]
     return (heatmaps + rng.normal(0, 0.01, heatmaps.shape)).astype(np.float32)
 
 
-def decode_joint_by_joint(heatmaps: np.ndarray) -> np.ndarray:
+def decode_keypoint_by_keypoint(heatmaps: np.ndarray) -> np.ndarray:
     """[N, K, 2]: the points of `dark_decode`, as one writes it down first: blur each map, then step on each.
 
     Args:

@@ -90,7 +90,7 @@ def samples_of(annotations: CocoAnnotations, disk_bytes: int) -> TrainingSamples
 def our_batch(samples: TrainingSamples, persons: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
     """As training makes it: images [B, 3, h, w], target heatmaps [B, K, h, w] and weights [B, K] of persons [B]."""
     batch = samples.batch(0, persons)
-    return normalise(batch.crops), *gaussian_heatmaps(batch.joints, batch.visible, HEATMAP_SIZE, SIGMA)
+    return normalise(batch.crops), *gaussian_heatmaps(batch.keypoints, batch.visible, HEATMAP_SIZE, SIGMA)
 
 
 def naive_batch(

@@ -34,11 +34,11 @@ class NaiveNetwork(nn.Module):
 
 
 def naive_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """`heatmap_loss` joint by joint: heatmaps [B, K, h, w] twice and weights [B, K] -> scalar."""
-    batch, joints = predicted.shape[:2]
+    """`heatmap_loss` keypoint by keypoint: heatmaps [B, K, h, w] twice and weights [B, K] -> scalar."""
+    batch, keypoints = predicted.shape[:2]
     loss = predicted.new_zeros(())
-    for joint in range(joints):
-        weight = weights[:, joint, None]
-        mine, wanted = (maps[:, joint].reshape(batch, -1) * weight for maps in (predicted, target))
+    for keypoint in range(keypoints):
+        weight = weights[:, keypoint, None]
+        mine, wanted = (maps[:, keypoint].reshape(batch, -1) * weight for maps in (predicted, target))
         loss = loss + 0.5 * F.mse_loss(mine, wanted)
-    return loss / joints
+    return loss / keypoints

@@ -1,4 +1,4 @@
-"""Training samples as one writes them first: every image read, mirrored and normalised by itself, joint by joint."""
+"""Naive training samples: each image is read, mirrored and normalised by itself, keypoints one at a time."""
 
 from pathlib import Path
 
@@ -63,8 +63,8 @@ def naive_targets(
     heatmaps = np.zeros((len(keypoints), height, width), dtype=np.float32)
     weights = np.zeros(len(keypoints), dtype=np.float32)
     columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
-    for joint in range(len(keypoints)):
-        source = skeleton.flip_permutation[joint] if frame.flip else joint
+    for keypoint in range(len(keypoints)):
+        source = skeleton.flip_permutation[keypoint] if frame.flip else keypoint
         x, y, visibility = keypoints[source]
         if visibility == 0:
             continue
@@ -74,8 +74,8 @@ def naive_targets(
         reach = 3 * sigma
         if int(x - reach) >= width or int(y - reach) >= height or int(x + reach + 1) < 0 or int(y + reach + 1) < 0:
             continue
-        heatmaps[joint] = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2))
-        weights[joint] = 1
+        heatmaps[keypoint] = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2))
+        weights[keypoint] = 1
     return heatmaps, weights
 
 

@@ -72,9 +72,11 @@ class BenchmarkedNetwork:
         """Noise with keypoints all over it."""
         generator = torch.Generator().manual_seed(1)
         height, width = self.variant.heatmap_size
-        joints = torch.rand(self.batch_size, len(COCO_PERSON), 2, generator=generator) * torch.tensor([width, height])
+        keypoints = torch.rand(self.batch_size, len(COCO_PERSON), 2, generator=generator) * torch.tensor(
+            [width, height]
+        )
         visible = torch.ones(self.batch_size, len(COCO_PERSON), dtype=torch.bool)
-        return TrainingBatch(self.crops(), joints, visible, torch.arange(self.batch_size).numpy())
+        return TrainingBatch(self.crops(), keypoints, visible, torch.arange(self.batch_size).numpy())
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,7 @@ def own_inference(network: BenchmarkedNetwork, dtype: Dtype, compiled: bool) -> 
 
 
 def naive_training(network: BenchmarkedNetwork) -> Work:
-    """A step of the naive network: fp32, dropout everywhere as in the recipe, a loss joint by joint, unfused Adam."""
+    """A step of the naive network: fp32, all dropout of the recipe, a loss per keypoint in a loop, unfused Adam."""
     context, training, batch = _naive_context(network), Training(), network.batch()
     module = NaiveNetwork(network.model(training.attention_dropout, training.dropout)).to(context.device).train()
     optimiser = torch.optim.Adam(module.parameters(), highest_rate(training.schedule), foreach=False)
@@ -220,7 +222,7 @@ def naive_training(network: BenchmarkedNetwork) -> Work:
     def step() -> None:
         images = normalise(batch.crops).contiguous().to(context.device)
         size = network.variant.heatmap_size
-        targets, weights = gaussian_heatmaps(batch.joints, batch.visible, size, training.sigma)
+        targets, weights = gaussian_heatmaps(batch.keypoints, batch.visible, size, training.sigma)
         optimiser.zero_grad()
         naive_loss(module(images), targets.to(context.device), weights.to(context.device)).backward()
         optimiser.step()

@@ -44,7 +44,7 @@ def suppress_all_at_once(people: RandomAnnotations) -> np.ndarray:
 
 
 def suppress_person_by_person(people: RandomAnnotations) -> np.ndarray:
-    """The same positions, as one writes it down first: each person's score in a loop over joints, each image's
+    """The same positions, as one writes it down first: each person's score in a loop over keypoints, each image's
     best person against all that are left.
     """
     found, of_image = people.detections, {}
@@ -72,7 +72,7 @@ def _score(box_score: float, keypoints: np.ndarray) -> float:
 
 
 def _oks(people: RandomAnnotations, first: int, second: int) -> float:
-    """OKS of two detections over all joints."""
+    """OKS of two detections over all keypoints."""
     points, areas = people.detections.keypoints, people.areas
     dx = points[first, :, 0] - points[second, :, 0]
     dy = points[first, :, 1] - points[second, :, 1]

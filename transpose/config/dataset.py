@@ -181,8 +181,8 @@ class Dataset(Settings):
     )
     evaluation: EvaluationMethod = Field(
         default="oks",
-        description="COCO's average precision, or MPII's share of joints found (PCKh), which needs annotated boxes and"
-        " `head_size` in the annotations.",
+        description="COCO's average precision, or MPII's share of keypoints found (PCKh), which needs annotated boxes"
+        " and `head_size` in the annotations.",
     )
     skeleton: Skeleton = COCO_PERSON
 

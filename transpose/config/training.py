@@ -21,10 +21,10 @@ class Augmentation(Settings):
 
     half_body_probability: Probability = Field(
         default=0.3,
-        description="Chance to crop to the upper or the lower body, for persons with enough labelled joints.",
+        description="Chance to crop to the upper or the lower body, for persons with enough labelled keypoints.",
     )
-    half_body_joints: NonNegativeInt = Field(
-        default=8, description="Half-body crops need more labelled joints than this."
+    half_body_keypoints: NonNegativeInt = Field(
+        default=8, description="Half-body crops need more labelled keypoints than this."
     )
     scale_factor: NonNegativeFloat = Field(
         default=0.35, lt=1, description="Standard deviation and bound of the random scale around 1."
@@ -71,7 +71,7 @@ class Training(Settings):
     )
     joint_weights: bool = Field(
         default=False,
-        description="Weigh keypoints in the loss by the skeleton's joint weights; the official recipe does not.",
+        description="Weigh keypoints in the loss by the skeleton's keypoint weights; the official recipe does not.",
     )
     dropout: Probability = Field(default=0.1, description="After attention and in the feed-forward block.")
     attention_dropout: Probability = Field(

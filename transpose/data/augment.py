@@ -82,7 +82,7 @@ def sample_augmentation(
         rng: source of all draws.
     """
     labelled = keypoints[:, 2] > 0
-    if labelled.sum() > settings.half_body_joints and rng.random() < settings.half_body_probability:
+    if labelled.sum() > settings.half_body_keypoints and rng.random() < settings.half_body_probability:
         half = _half_body(keypoints[:, :2], labelled, skeleton.upper_body_mask, input_size, rng)
         center, scale = half or (center, scale)
     factor = settings.scale_factor
@@ -101,7 +101,7 @@ def _half_body(
     input_size: tuple[int, int],
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Centre [2] and scale [2] around the upper or lower body; None where too few joints are labelled."""
+    """Centre [2] and scale [2] around the upper or lower body; None where too few keypoints are labelled."""
     upper, lower = points[labelled & upper_body], points[labelled & ~upper_body]
     prefers_upper = rng.standard_normal() < _UPPER_BODY_QUANTILE
     chosen = upper if (prefers_upper and len(upper) > 2) or len(lower) <= 2 else lower

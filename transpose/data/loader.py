@@ -36,7 +36,7 @@ class TrainingBatch:
 
     crops: Tensor
     """[B, h, w, 3] uint8 RGB."""
-    joints: Tensor
+    keypoints: Tensor
     """[B, K, 2] float32, heatmap pixels; zero where not visible."""
     visible: Tensor
     """[B, K] bool: the keypoint is labelled."""
@@ -48,7 +48,7 @@ class TrainingBatch:
         return replace(
             self,
             crops=self.crops.pin_memory(),
-            joints=self.joints.pin_memory(),
+            keypoints=self.keypoints.pin_memory(),
             visible=self.visible.pin_memory(),
         )
 
@@ -137,7 +137,7 @@ class TrainingSamples:
         """One augmented crop.
 
         Returns:
-            crop [h, w, 3] uint8, joints [K, 2] float64 in heatmap pixels, visible [K] bool.
+            crop [h, w, 3] uint8, keypoints [K, 2] float64 in heatmap pixels, visible [K] bool.
 
         Raises:
             InputError: the image is missing or broken.
@@ -151,11 +151,11 @@ class TrainingSamples:
     def batch(self, epoch: int, persons: np.ndarray) -> TrainingBatch:
         """The samples of persons [B]; B may be 0."""
         crops = np.empty((len(persons), *self.input_size, 3), dtype=np.uint8)
-        joints = np.empty((len(persons), len(self.skeleton), 2), dtype=np.float32)
+        keypoints = np.empty((len(persons), len(self.skeleton), 2), dtype=np.float32)
         visible = np.empty((len(persons), len(self.skeleton)), dtype=bool)
         for row, person in enumerate(persons.tolist()):
-            crops[row], joints[row], visible[row] = self.sample(epoch, person)
-        return TrainingBatch(torch.from_numpy(crops), torch.from_numpy(joints), torch.from_numpy(visible), persons)
+            crops[row], keypoints[row], visible[row] = self.sample(epoch, person)
+        return TrainingBatch(torch.from_numpy(crops), torch.from_numpy(keypoints), torch.from_numpy(visible), persons)
 
     def _random(self, *key: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))

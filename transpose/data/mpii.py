@@ -60,7 +60,7 @@ def convert_mpii(
                 "without a usable person": len(labelled) - len(usable),
             },
             "persons": dict(sorted(persons.items())),
-            "joints": dict(sorted(content.dropped_joints.items())),
+            "keypoints": dict(sorted(content.dropped_keypoints.items())),
         },
     }
     for name in annotations:

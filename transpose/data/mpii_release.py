@@ -20,7 +20,7 @@ KEYPOINTS = (
     *("pelvis", "thorax", "upper_neck", "head_top"),
     *("right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist"),
 )
-"""Names by the file's joint ids 0 to 15."""
+"""Names by the file's keypoint ids 0 to 15."""
 
 HEAD_SHARE = 0.6
 """Of the head box's diagonal, that is the unit of PCKh (SC_BIAS of the official evaluation)."""
@@ -61,12 +61,12 @@ class MpiiRelease:
     images: list[MpiiImage]
     dropped_persons: Counter[str]
     """Persons of training images that cannot be used, by reason."""
-    dropped_joints: Counter[str]
-    """Joints of training images that cannot be used, by reason."""
+    dropped_keypoints: Counter[str]
+    """Keypoints of training images that cannot be used, by reason."""
 
 
 def read_release(path: Path) -> MpiiRelease:
-    """Read the official file. Fields that are missing or empty cost their person or joint, which is counted.
+    """Read the official file. Fields that are missing or empty cost their person or keypoint, which is counted.
 
     Raises:
         InputError: the file is missing, no Matlab file, or none of MPII's structure; the entry is named.
@@ -102,7 +102,7 @@ def _load(path: Path) -> mat_struct:
 def _persons(entry: mat_struct, release: MpiiRelease) -> tuple[MpiiPerson, ...]:
     persons = []
     for number, rect in enumerate(_structs(getattr(entry, "annorect", None)), start=1):
-        person = _person(number, rect, release.dropped_joints)
+        person = _person(number, rect, release.dropped_keypoints)
         if isinstance(person, str):
             release.dropped_persons[person] += 1
         else:
@@ -110,11 +110,11 @@ def _persons(entry: mat_struct, release: MpiiRelease) -> tuple[MpiiPerson, ...]:
     return tuple(persons)
 
 
-def _person(number: int, rect: mat_struct, dropped_joints: Counter[str]) -> MpiiPerson | str:
+def _person(number: int, rect: mat_struct, dropped_keypoints: Counter[str]) -> MpiiPerson | str:
     """The person, or why it cannot be used."""
-    keypoints = _keypoints(rect, dropped_joints)
+    keypoints = _keypoints(rect, dropped_keypoints)
     if not keypoints[:, 2].any():
-        return "no labelled joint"
+        return "no labelled keypoint"
     position = getattr(rect, "objpos", None)
     x, y, scale = _number(position, "x"), _number(position, "y"), _number(rect, "scale")
     if x is None or y is None or scale is None or scale <= 0:
@@ -131,17 +131,17 @@ def _keypoints(rect: mat_struct, dropped: Counter[str]) -> np.ndarray:
     keypoints = np.zeros((len(KEYPOINTS), 3))
     for points in _structs(getattr(rect, "annopoints", None)):
         for point in _structs(getattr(points, "point", None)):
-            joint, x, y = (_number(point, field) for field in ("id", "x", "y"))
-            if joint is None or x is None or y is None:
+            keypoint, x, y = (_number(point, field) for field in ("id", "x", "y"))
+            if keypoint is None or x is None or y is None:
                 dropped["no id or no place"] += 1
-            elif joint not in range(len(KEYPOINTS)):
+            elif keypoint not in range(len(KEYPOINTS)):
                 dropped["unknown id"] += 1
-            elif keypoints[int(joint), 2]:
+            elif keypoints[int(keypoint), 2]:
                 dropped["labelled before"] += 1
             else:
                 # Head top and neck come without the mark, and count as visible.
                 occluded = _number(point, "is_visible") == 0
-                keypoints[int(joint)] = x - 1, y - 1, 1 if occluded else 2
+                keypoints[int(keypoint)] = x - 1, y - 1, 1 if occluded else 2
     return keypoints
 
 

@@ -1,4 +1,4 @@
-"""Which images' joints were found: all that PCKh needs, small enough to resample."""
+"""Which images' keypoints were found: all that PCKh needs, small enough to resample."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -9,23 +9,23 @@ from transpose.files import read_npz
 
 
 @dataclass(frozen=True)
-class JointHits:
-    """Labelled joints of I images, and how many of them were found."""
+class KeypointHits:
+    """Labelled keypoints of I images, and how many of them were found."""
 
     image_ids: np.ndarray
     """[I] int64, sorted: every image of the annotation file."""
     persons: np.ndarray
     """[I] int64 persons that count."""
-    joints: np.ndarray
-    """[I] int64 labelled joints that count."""
+    keypoints: np.ndarray
+    """[I] int64 labelled keypoints that count."""
     found: np.ndarray
     """[I] int64 of them found within half a head size."""
 
     @classmethod
     def of_persons(
         cls, image_ids: np.ndarray, person_images: np.ndarray, labelled: np.ndarray, found: np.ndarray
-    ) -> "JointHits":
-        """Sum up persons with image ids [N] and joints labelled and found [N, K] over all images [I], in any order."""
+    ) -> "KeypointHits":
+        """Sum persons with image ids [N] and labelled and found keypoints [N, K] over all images [I], in any order."""
         images = np.sort(image_ids)
         position = np.searchsorted(images, person_images)
 
@@ -38,15 +38,15 @@ class JointHits:
         return len(self.image_ids)
 
     def accuracy(self, weights: np.ndarray) -> np.ndarray:
-        """[S]: PCKh of samples in which images come weights [S, I] times; -1 for one without labelled joints."""
-        joints = weights @ self.joints
-        return np.where(joints > 0, (weights @ self.found) / np.maximum(joints, 1), -1.0)
+        """[S]: PCKh of samples in which images come weights [S, I] times; -1 for one without labelled keypoints."""
+        keypoints = weights @ self.keypoints
+        return np.where(keypoints > 0, (weights @ self.found) / np.maximum(keypoints, 1), -1.0)
 
 
-def read_hits(path: Path) -> JointHits:
+def read_hits(path: Path) -> KeypointHits:
     """Read a table from .npz, one array a field.
 
     Raises:
         InputError: the file is missing or is no such table.
     """
-    return JointHits(**read_npz(path, [field.name for field in fields(JointHits)], "table of joints"))
+    return KeypointHits(**read_npz(path, [field.name for field in fields(KeypointHits)], "table of keypoints"))

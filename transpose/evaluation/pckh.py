@@ -1,4 +1,4 @@
-"""PCKh, MPII's evaluation: the share of labelled joints found within a part of the head's size."""
+"""PCKh, MPII's evaluation: the share of labelled keypoints found within a part of the head's size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 from transpose.data.coco import CocoAnnotations, PersonInstances
 from transpose.data.fields import as_areas, column, read_records
 from transpose.errors import InputError
-from transpose.evaluation.keypoint_hits import JointHits
+from transpose.evaluation.keypoint_hits import KeypointHits
 from transpose.files import read_json
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
@@ -22,24 +22,24 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "head": ("head_top",),
     **{part: (f"left_{part}", f"right_{part}") for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")},
 }
-"""Joints of each column of the customary tables, whose figure is the plain mean of its joints'."""
+"""Keypoints of each column of the customary tables, whose figure is the plain mean of its keypoints'."""
 
 NOT_IN_MEAN = ("pelvis", "thorax")
 
 
 @dataclass(frozen=True)
-class JointPckh:
-    """Figures of one joint as fractions, -1 where it is labelled on nobody."""
+class KeypointPckh:
+    """Figures of one keypoint as fractions, -1 where it is labelled on nobody."""
 
     keypoint: str
     pckh50: float
     pckh10: float
     labelled: int
-    """Persons with the joint labelled, visible or not."""
+    """Persons with the keypoint labelled, visible or not."""
 
     @property
     def accuracy(self) -> float:
-        """The figure that joints are compared by."""
+        """The figure that keypoints are compared by."""
         return self.pckh50
 
 
@@ -48,17 +48,17 @@ class PckhMetrics:
     """Figures of one set of results on one annotation file."""
 
     statistics: dict[str, float]
-    """`THRESHOLDS` by name, means over all labelled joints but pelvis and thorax, and PCKh50 of each group as
-    `PCKh50_head` and so on: fractions, -1 where no joint is labelled."""
+    """`THRESHOLDS` by name, means over all labelled keypoints but pelvis and thorax, and PCKh50 of each group as
+    `PCKh50_head` and so on: fractions, -1 where no keypoint is labelled."""
     images: int
     """Images of the annotation file."""
     persons: int
     """Annotated persons that count: with labelled keypoints and no crowd."""
     predictions: int
     """Predictions handed in."""
-    joints: tuple[JointPckh, ...]
+    keypoints: tuple[KeypointPckh, ...]
     """In the skeleton's order."""
-    hits: JointHits
+    hits: KeypointHits
     """What the bootstrap resamples; its accuracy is `statistics["PCKh50"]`."""
 
 
@@ -86,11 +86,11 @@ def evaluate_pckh(annotations: CocoAnnotations, results: PoseResults, skeleton: 
         images=len(annotations.images),
         persons=len(persons),
         predictions=len(results),
-        joints=tuple(
-            JointPckh(name, float(shares["PCKh50"][k]), float(shares["PCKh10"][k]), int(labelled[:, k].sum()))
+        keypoints=tuple(
+            KeypointPckh(name, float(shares["PCKh50"][k]), float(shares["PCKh10"][k]), int(labelled[:, k].sum()))
             for k, name in enumerate(skeleton.keypoints)
         ),
-        hits=JointHits.of_persons(
+        hits=KeypointHits.of_persons(
             annotations.images.ids, persons.image_ids, labelled[:, in_mean], found["PCKh50"][:, in_mean]
         ),
     )

@@ -1,4 +1,4 @@
-"""How well each joint is found, by itself."""
+"""How well each keypoint is found, by itself."""
 
 from dataclasses import dataclass, replace
 
@@ -13,47 +13,50 @@ from transpose.skeleton import Skeleton
 
 
 @dataclass(frozen=True)
-class JointMetrics:
-    """Figures of one joint over all persons that are no crowd.
+class PerKeypointMetrics:
+    """Figures of one keypoint over all persons that are no crowd.
 
-    Errors are the distance to the labelled joint in units of its OKS kappa, sqrt(area) 2 sigma: at an error of 1 the
-    joint's OKS term is exp(-1/2) = 0.61. They are those of the prediction that has the largest OKS with the person;
+    Errors are the distance to the labelled keypoint in units of its OKS kappa, sqrt(area) 2 sigma: at an error of 1 the
+    keypoint's OKS term is exp(-1/2) = 0.61. They are those of the prediction that has the largest OKS with the person;
     persons in images without predictions have no error.
     """
 
     keypoint: str
     ap: float
-    """AP of the COCO evaluation, had this joint alone been annotated and predicted: mean over OKS 0.50:0.95, of persons
-    with the joint labelled, predictions ranked by the person's score; -1 where the joint is labelled on nobody."""
+    """AP of the COCO evaluation, had this keypoint alone been annotated and predicted: mean over OKS 0.50:0.95, of
+    persons with the keypoint labelled, predictions ranked by the person's score; -1 where the keypoint is labelled on
+    nobody."""
     occluded: int
-    """Persons with the joint labelled v = 1."""
+    """Persons with the keypoint labelled v = 1."""
     visible: int
-    """Persons with the joint labelled v = 2."""
+    """Persons with the keypoint labelled v = 2."""
     median_error_occluded: float | None
     """None without any error to take the median of."""
     median_error_visible: float | None
 
     @property
     def accuracy(self) -> float:
-        """The figure that joints are compared by."""
+        """The figure that keypoints are compared by."""
         return self.ap
 
 
-def joint_metrics(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> tuple[JointMetrics, ...]:
-    """Figures of every joint, in the skeleton's order."""
+def per_keypoint_metrics(
+    annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton
+) -> tuple[PerKeypointMetrics, ...]:
+    """Figures of every keypoint, in the skeleton's order."""
     persons = annotations.persons
     pairs = pair_up(annotations.images.ids, persons, results)
     errors = _errors(pairs, persons, results, skeleton.oks_sigmas)[~persons.is_crowd]
     labels = persons.keypoints[~persons.is_crowd, :, 2]
     return tuple(
-        _joint(name, _precision(pairs, persons, results, skeleton, k), labels[:, k], errors[:, k])
+        _keypoint(name, _precision(pairs, persons, results, skeleton, k), labels[:, k], errors[:, k])
         for k, name in enumerate(skeleton.keypoints)
     )
 
 
-def _joint(name: str, precision: float, labels: np.ndarray, errors: np.ndarray) -> JointMetrics:
+def _keypoint(name: str, precision: float, labels: np.ndarray, errors: np.ndarray) -> PerKeypointMetrics:
     occluded, visible = labels == 1, labels == 2
-    return JointMetrics(
+    return PerKeypointMetrics(
         keypoint=name,
         ap=precision,
         occluded=int(occluded.sum()),
@@ -63,9 +66,11 @@ def _joint(name: str, precision: float, labels: np.ndarray, errors: np.ndarray) 
     )
 
 
-def _precision(pairs: Pairs, persons: PersonInstances, results: PoseResults, skeleton: Skeleton, joint: int) -> float:
-    """AP as though there were no other joint."""
-    alone = slice(joint, joint + 1)
+def _precision(
+    pairs: Pairs, persons: PersonInstances, results: PoseResults, skeleton: Skeleton, keypoint: int
+) -> float:
+    """AP as though there were no other keypoint."""
+    alone = slice(keypoint, keypoint + 1)
     persons = replace(persons, keypoints=np.ascontiguousarray(persons.keypoints[:, alone]))
     predicted = np.ascontiguousarray(results.keypoints[:, alone])
     similarity = similarities(pairs, persons, predicted, skeleton.oks_sigmas[alone])

@@ -13,11 +13,11 @@ from transpose.data.coco import CocoAnnotations
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import bootstrap_interval
-from transpose.evaluation.keypoint_hits import JointHits
+from transpose.evaluation.keypoint_hits import KeypointHits
 from transpose.evaluation.matches import MatchTable
 from transpose.evaluation.oks import evaluate_keypoints, max_abs_difference, pycocotools_metrics, xtcocotools_metrics
-from transpose.evaluation.pckh import JointPckh, evaluate_pckh
-from transpose.evaluation.per_keypoint import JointMetrics, joint_metrics
+from transpose.evaluation.pckh import KeypointPckh, evaluate_pckh
+from transpose.evaluation.per_keypoint import PerKeypointMetrics, per_keypoint_metrics
 from transpose.evaluation.results import read_results_on
 from transpose.evaluation.subject import Subject
 from transpose.files import sha256_of_file
@@ -47,7 +47,7 @@ class EvaluationReport(Subject):
     persons: NonNegativeInt
     predictions: NonNegativeInt
     """Persons that were left of the boxes after suppression."""
-    joints: tuple[JointMetrics, ...] | tuple[JointPckh, ...]
+    keypoints: tuple[PerKeypointMetrics, ...] | tuple[KeypointPckh, ...]
     interval: tuple[float, float]
     bootstrap: Bootstrap
     reference_check: ReferenceCheck | None
@@ -68,7 +68,7 @@ def write_metrics(inputs: AnalysisInput) -> None:
     write_report(inputs.layout.metrics(inputs.run, inputs.setting), EvaluationReport, inputs, values, vars(table))
 
 
-def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, Any], MatchTable | JointHits]:
+def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, Any], MatchTable | KeypointHits]:
     """Evaluate a file of predictions: what an `EvaluationReport` adds to `Subject`, and the table behind its interval.
 
     Raises:
@@ -78,18 +78,18 @@ def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, A
     results = read_results_on(predictions, truth, dataset.skeleton)
     if dataset.evaluation == "pckh":
         metrics, opinion = evaluate_pckh(truth, results, dataset.skeleton), None
-        joints, table = metrics.joints, metrics.hits
+        keypoints, table = metrics.keypoints, metrics.hits
     else:
         metrics = evaluate_keypoints(truth, results, dataset.skeleton)
         opinion = _reference_check(metrics.statistics, truth, results, dataset.skeleton, predictions)
-        joints, table = joint_metrics(truth, results, dataset.skeleton), metrics.matches
+        keypoints, table = per_keypoint_metrics(truth, results, dataset.skeleton), metrics.matches
     values = {
         "metric": accuracy_of(dataset.evaluation),
         "metrics": metrics.statistics,
         "images": metrics.images,
         "persons": metrics.persons,
         "predictions": metrics.predictions,
-        "joints": joints,
+        "keypoints": keypoints,
         "interval": bootstrap_interval(table, bootstrap.samples, bootstrap.seed, bootstrap.level),
         "bootstrap": bootstrap,
         "reference_check": opinion,

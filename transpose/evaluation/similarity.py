@@ -10,31 +10,32 @@ _PAIRS_AT_ONCE = 8_000
 
 
 def similarities(pairs: Pairs, persons: PersonInstances, keypoints: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
-    """[P]: OKS of each pair over the person's labelled joints; over all joints, to its box, for a person without any.
+    """[P]: OKS of each pair over the person's labelled keypoints; over all keypoints, to its box, for a person without
+    any.
 
     The COCO evaluation's operations in its order, so that not even a last bit, and thus no comparison, differs. A sum's
-    rounding depends on its length: persons of equally many labelled joints are taken together.
+    rounding depends on its length: persons of equally many labelled keypoints are taken together.
 
     Args:
         keypoints: [N, K, 3] of all predictions, x and y in image pixels.
         sigmas: [K].
     """
     labelled = persons.keypoints[:, :, 2] > 0
-    joints = np.argsort(~labelled, axis=1, kind="stable")
+    order = np.argsort(~labelled, axis=1, kind="stable")
     counts = np.count_nonzero(labelled, axis=1)
     oks = np.empty(len(pairs.person))
     for count in np.unique(counts):
         chosen = np.flatnonzero(counts[pairs.person] == count)
         for part in np.split(chosen, range(_PAIRS_AT_ONCE, len(chosen), _PAIRS_AT_ONCE)):
             person, prediction = pairs.person[part], pairs.detections[pairs.detection[part]]
-            joint = joints[person, : count or None]
-            points = _points(keypoints, prediction, joint)
+            chosen = order[person, : count or None]
+            points = _points(keypoints, prediction, chosen)
             if count:
-                away = points - _points(persons.keypoints, person, joint)
+                away = points - _points(persons.keypoints, person, chosen)
             else:
                 away = _beyond_box(points, persons.boxes_xywh[person].T[..., None])
-            squared = squared_errors(away, persons.areas[person], sigmas[joint])
-            oks[part] = np.exp(-squared / 2).sum(axis=1) / joint.shape[1]
+            squared = squared_errors(away, persons.areas[person], sigmas[chosen])
+            oks[part] = np.exp(-squared / 2).sum(axis=1) / chosen.shape[1]
     return oks
 
 
@@ -43,9 +44,9 @@ def squared_errors(away: np.ndarray, areas: np.ndarray, sigmas: np.ndarray) -> n
     return (np.square(away[0]) + np.square(away[1])) / np.square(2 * sigmas) / (areas[:, None] + np.spacing(1))
 
 
-def _points(keypoints: np.ndarray, rows: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """[2, P, n]: x and y of the joints [P, n] in rows [P] of keypoints [N, K, 3]."""
-    places = 3 * (rows[:, None] * keypoints.shape[1] + joints)
+def _points(keypoints: np.ndarray, rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """[2, P, n]: x and y of the keypoints `chosen` [P, n] in rows [P] of keypoints [N, K, 3]."""
+    places = 3 * (rows[:, None] * keypoints.shape[1] + chosen)
     return keypoints.reshape(-1).take((places, places + 1))
 
 

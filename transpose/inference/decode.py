@@ -23,8 +23,8 @@ def argmax_decode(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         Points [N, K, 2] (x, y) float64 in heatmap pixels, (0, 0) where no value is positive, and scores [N, K].
     """
-    persons, joints, height, width = heatmaps.shape
-    flat = np.ascontiguousarray(heatmaps).reshape(persons, joints, height * width)
+    persons, keypoints, height, width = heatmaps.shape
+    flat = np.ascontiguousarray(heatmaps).reshape(persons, keypoints, height * width)
     cells = flat.argmax(axis=2)
     scores = np.take_along_axis(flat, cells[..., None], axis=2)[..., 0]
     points = np.stack((cells % width, cells // width), axis=-1).astype(np.float64)

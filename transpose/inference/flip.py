@@ -10,7 +10,7 @@ from transpose.skeleton import Skeleton
 
 
 def flip_back(heatmaps: Tensor, skeleton: Skeleton) -> Tensor:
-    """Heatmaps [B, K, h, w] of mirrored crops as heatmaps of the crops: mirrored, left and right joints swapped.
+    """Heatmaps [B, K, h, w] of mirrored crops as heatmaps of the crops: mirrored, left and right keypoints swapped.
 
     No shift by a pixel: crops and heatmaps are aligned at the centres of their outer pixels.
     """
@@ -18,10 +18,10 @@ def flip_back(heatmaps: Tensor, skeleton: Skeleton) -> Tensor:
 
 
 @cache
-def _permutation(joints: tuple[int, ...], device: torch.device) -> Tensor:
+def _permutation(keypoints: tuple[int, ...], device: torch.device) -> Tensor:
     """Kept, since sending it anew makes the host wait for a GPU."""
     with torch.inference_mode(False):
-        return torch.tensor(joints, device=device)
+        return torch.tensor(keypoints, device=device)
 
 
 def mean_with_mirrored(heatmaps: Tensor, mirrored: Tensor, skeleton: Skeleton) -> Tensor:

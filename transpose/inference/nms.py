@@ -6,7 +6,7 @@ import numpy as np
 
 _PAIRS_AT_ONCE = 20_000
 """Few enough for a processor's cache."""
-_FILTER_JOINTS = 3
+_FILTER_KEYPOINTS = 3
 _ROUNDING = 1e-9
 
 
@@ -45,7 +45,7 @@ def oks_nms(
 ) -> np.ndarray:
     """Keep, image by image, the best scored of all persons whose OKS with it is above the threshold, and so on down.
 
-    OKS between two persons takes all K joints, variances (2 sigma)^2 and the mean of the two areas.
+    OKS between two persons takes all K keypoints, variances (2 sigma)^2 and the mean of the two areas.
 
     Args:
         keypoints: [N, K, 2 or more] (x, y, ...) in image pixels.
@@ -65,14 +65,14 @@ def oks_nms(
     )
     # OKS is a mean of K terms of at most 1, so a few terms bound it from above: the steepest ones (smallest sigmas)
     # already rule out nearly all pairs.
-    steepest = np.argsort(sigmas, kind="stable")[:_FILTER_JOINTS]
+    steepest = np.argsort(sigmas, kind="stable")[:_FILTER_KEYPOINTS]
     few, shallower = points.take(steepest, axis=2), len(sigmas) - len(steepest)
     keep = np.ones(len(order), dtype=bool)
     for better, worse in _pairs_of_images(images):
-        bound = _joint_similarities(few, sizes, better, worse, sigmas[steepest]).sum(axis=1) + shallower
+        bound = _keypoint_similarities(few, sizes, better, worse, sigmas[steepest]).sum(axis=1) + shallower
         possible = np.flatnonzero(bound > len(sigmas) * threshold - _ROUNDING)
         better, worse = better[possible], worse[possible]
-        similar = _joint_similarities(points, sizes, better, worse, sigmas).mean(axis=1) > threshold
+        similar = _keypoint_similarities(points, sizes, better, worse, sigmas).mean(axis=1) > threshold
         # Pairs come by falling score of the better one, so its own fate is sealed when its turn comes.
         for first, second in zip(better[similar].tolist(), worse[similar].tolist(), strict=True):
             if keep[first]:
@@ -97,10 +97,10 @@ def _pairs_of_images(images: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarra
         start = stop
 
 
-def _joint_similarities(
+def _keypoint_similarities(
     points: np.ndarray, areas: np.ndarray, a: np.ndarray, b: np.ndarray, sigmas: np.ndarray
 ) -> np.ndarray:
-    """[pairs, joints]: exp(-d^2 / (2 area (2 sigma)^2)) of pairs of persons with points [2, N, joints]."""
+    """[pairs, keypoints]: exp(-d^2 / (2 area (2 sigma)^2)) of pairs of persons with points [2, N, keypoints]."""
     x, y = points
     squared = np.square(x.take(a, axis=0) - x.take(b, axis=0)) + np.square(y.take(a, axis=0) - y.take(b, axis=0))
     area = (areas.take(a) + areas.take(b)) / 2 + np.spacing(1)

@@ -119,8 +119,8 @@ def _mark(axes: Axes, points: np.ndarray, corners: np.ndarray, skeleton: Skeleto
     limbs = poses[:, skeleton.limb_indices].reshape(-1, 2, 2)
     axes.add_collection(LineCollection(list(limbs), colors="white", linewidths=2.4, capstyle="round"), autolim=False)
     axes.add_collection(LineCollection(list(limbs), colors="#0072B2", linewidths=1.3, capstyle="round"), autolim=False)
-    joints = poses.reshape(-1, 2)
-    axes.scatter(joints[:, 0], joints[:, 1], s=10, color="#E69F00", edgecolors="white", linewidths=0.5, zorder=3)
+    keypoints = poses.reshape(-1, 2)
+    axes.scatter(keypoints[:, 0], keypoints[:, 1], s=10, color="#E69F00", edgecolors="white", linewidths=0.5, zorder=3)
     stars = (points + corners[:, 1:]).reshape(-1, 2)
     axes.scatter(
         stars[:, 0], stars[:, 1], marker="*", s=75, color="white", edgecolors="black", linewidths=0.7, zorder=3

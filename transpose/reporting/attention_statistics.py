@@ -1,4 +1,4 @@
-"""Where joints' cells look: the table of a study, and a figure of the attention between joints."""
+"""Where keypoints' cells look: the table of a study, and a figure of the attention between keypoints."""
 
 from collections.abc import Iterator
 
@@ -11,18 +11,18 @@ from transpose.files import read_npz
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.common import setting_title
 from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of
-from transpose.reporting.keypoint_attention_figure import plot_joint_attention
+from transpose.reporting.keypoint_attention_figure import plot_keypoint_attention
 from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
 from transpose.study.layout import RunId
 
 FOOTNOTES = [
-    "Unflipped pass; a joint's query is the cell in which it is found, the places of the others are the annotations'."
-    " Means over joints, attention averaged over heads (the .csv has every head). Intervals are 95 % bootstraps over"
+    "Unflipped pass; a keypoint's query is the cell of its prediction, positions of the others are annotated."
+    " Means over keypoints, attention averaged over heads (the .csv has every head). Intervals are 95 % bootstraps over"
     " images; with several seeds values and ends are averaged.",
-    "× is a multiple of what uniform attention would put there. Own: the joint's neighbourhood; partner: its left-right"
-    " partner's; relatives: those of joints that a limb connects it to; both less its own.",
-    "Occluded joints are other joints, more wrists than noses: the table of body parts compares like with like.",
+    "× is a multiple of uniform attention. Own: the keypoint's neighbourhood; partner: its left-right"
+    " partner's; relatives: those of keypoints that a limb connects it to; both less its own.",
+    "Occluded keypoints are other keypoints, more wrists than noses: the table of body parts compares like with like.",
     "Entropy is 1 for uniform attention and 0 for a single cell; distance is from the query to the attended cells.",
 ]
 
@@ -39,8 +39,8 @@ _COLUMNS = {
 """Measures of the table: heading, digits, factor."""
 
 _MEASURED = {
-    "near": "attention near the joint (share)",
-    "near_lift": "attention near the joint (×)",
+    "near": "attention near the keypoint (share)",
+    "near_lift": "attention near the keypoint (×)",
     "partner_lift": "attention to the partner (×)",
     "relatives_lift": "attention to relatives (×)",
     "own_body": "attention on the person (share)",
@@ -49,8 +49,8 @@ _MEASURED = {
 }
 
 _WHAT = {
-    "occluded_minus_visible": "occluded minus visible joints, last layer",
-    "last_minus_first_layer": "last layer minus first, all joints",
+    "occluded_minus_visible": "occluded minus visible keypoints, last layer",
+    "last_minus_first_layer": "last layer minus first, all keypoints",
 }
 
 
@@ -60,7 +60,7 @@ def write_statistics_tables(files: StudyFiles) -> None:
     Raises:
         InputError: the study measures no attention, or a file is missing, broken or of other annotations.
     """
-    table = AnalysisTable("Where joints look", FOOTNOTES)
+    table = AnalysisTable("Where keypoints look", FOOTNOTES)
     for setting, models in reports_by_setting(files, Analysis.ATTENTION_STATISTICS, StatisticsReport):
         for mean in map(mean_over_seeds, models):
             table.rows += statistics_rows(mean, files.study.seeds)
@@ -72,7 +72,9 @@ def write_statistics_tables(files: StudyFiles) -> None:
 def statistics_rows(report: StatisticsReport, seeds: int) -> list[dict[str, object]]:
     """One row a number of one variant on one place."""
     return [
-        about(report, seeds) | dict(zip(("layer", "head", "joints", "measure"), what, strict=True)) | columns_of(mean)
+        about(report, seeds)
+        | dict(zip(("layer", "head", "keypoints", "measure"), what, strict=True))
+        | columns_of(mean)
         for what, mean in _numbers(report)
     ]
 
@@ -91,7 +93,7 @@ def statistics_section(report: StatisticsReport) -> Section:
         )
         for layer, visibility in dict.fromkeys((layer, visibility) for layer, visibility, _ in means)
     )
-    columns = ("Layer", "Joints", *(heading for heading, _, _ in _COLUMNS.values()))
+    columns = ("Layer", "Keypoints", *(heading for heading, _, _ in _COLUMNS.values()))
     return Section(_heading(report), _note(report), columns, rows)
 
 
@@ -110,7 +112,7 @@ def difference_section(report: StatisticsReport) -> Section:
 
 
 def _numbers(report: StatisticsReport) -> Iterator[tuple[tuple[object, object, str, str], Estimate]]:
-    """Every estimate with its layer, head, joints and measure."""
+    """Every estimate with its layer, head, keypoints and measure."""
     for one in report.statistics:
         head = "mean" if one.head is None else one.head
         yield (one.layer, head, one.visibility, one.measure), one.mean
@@ -119,15 +121,15 @@ def _numbers(report: StatisticsReport) -> Iterator[tuple[tuple[object, object, s
 
 
 def _draw(files: StudyFiles, setting: EvalSetting, report: StatisticsReport) -> None:
-    """The last layer's joint-to-joint attention, heads and seeds averaged."""
+    """The last layer's keypoint-to-keypoint attention, heads and seeds averaged."""
     lifts = []
     for seed in range(files.study.seeds):
         run = RunId(report.variant, seed)
         path = files.layout.analysis(Analysis.ATTENTION_STATISTICS, run, setting).with_suffix(".npz")
         lifts.append(read_npz(path, ["lift"], "matrices of attention statistics")["lift"][-1, -1])
-    figure = files.layout.figure("joint_attention", *setting, report.variant)
+    figure = files.layout.figure("keypoint_attention", *setting, report.variant)
     names = [name.replace("_", " ") for name in files.datasets[setting.dataset].skeleton.keypoints]
-    plot_joint_attention(np.mean(lifts, axis=0), names, _heading(report), figure)
+    plot_keypoint_attention(np.mean(lifts, axis=0), names, _heading(report), figure)
 
 
 def _heading(report: StatisticsReport) -> str:
@@ -135,7 +137,7 @@ def _heading(report: StatisticsReport) -> str:
 
 
 def _note(report: StatisticsReport) -> str:
-    joints = f"{report.occluded_joints:,} occluded and {report.visible_joints:,} visible joints"
+    keypoints = f"{report.occluded_keypoints:,} occluded and {report.visible_keypoints:,} visible keypoints"
     reach = f"neighbourhoods reach {report.reach:g} widths of the crop"
     masks = f" ({report.persons_without_mask:,} without a mask)" if report.persons_without_mask else ""
-    return f"{report.images:,} images, {report.persons:,} persons{masks}, {joints}; {reach}"
+    return f"{report.images:,} images, {report.persons:,} persons{masks}, {keypoints}; {reach}"

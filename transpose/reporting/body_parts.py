@@ -12,32 +12,32 @@ from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
 
 GROUP_WORDS = {
-    "place": "the joint's place",
+    "place": "the keypoint's place",
     "own_parts": "its own parts beyond",
     "symmetric": "its mirror partner",
     "neighbours": "its neighbours along limbs",
     "rest_of_body": "the rest of the body",
-    "other_joints": "the other joints",
+    "other_keypoints": "the other keypoints",
     "other_people": "other people",
     "background": "background",
     "elsewhere": "elsewhere",
 }
 _DIVISION_WORDS = {
     "body_parts": "by the body parts seen in the image, which rendering tells",
-    "joint_neighbourhoods": "by the cells around labelled joints, for want of known body parts",
+    "keypoint_neighbourhoods": "by the cells around labelled keypoints, for want of known body parts",
 }
 
 HIDDEN_MINUS_SEEN = "hidden_minus_seen"
 
 FOOTNOTES = [
-    "Hidden joints are labelled and occluded (v = 1), seen ones visible (v = 2); only those that the unflipped pass"
+    "Hidden keypoints are labelled and occluded (v = 1), seen ones visible (v = 2); only those that the unflipped pass"
     " finds with a keypoint similarity (the term of OKS) of 0.5 or more, on annotated boxes. 95 % bootstraps over"
     " images; with several seeds values and ends are averaged.",
-    "Hidden minus seen compares like with like: each kind of joint with itself, kinds weighing as often as they are"
+    "Hidden minus seen compares like with like: each kind of keypoint with itself, kinds weighing as often as they are"
     " hidden. So it is not the difference of the two columns before it.",
-    "The joint's place: cells around where it was found, whatever is seen there, since attention is strong nearby and a"
-    " joint is often hidden by its mirror partner. All other groups begin beyond it.",
-    "Attention: the last layer's row of the joint's cell, averaged over heads; times uniform: over the place's share of"
+    "The keypoint's place: cells around its prediction, whatever is seen there, since attention is strong nearby and a"
+    " keypoint is often hidden by its mirror partner. All other groups begin beyond it.",
+    "Attention: the last layer's row of the keypoint's cell, mean of heads; times uniform: over the place's share of"
     " the crop. Masked: cells that the place covers at least half, as keys of all layers. Random: as many cells of"
     " the crop, drawn.",
 ]
@@ -62,14 +62,14 @@ def body_part_rows(report: BodyPartReport, seeds: int) -> list[dict[str, object]
     return [
         about(report, seeds)
         | {"divided_by": report.divided_by}
-        | dict(zip(("group", "joints", "measure"), what, strict=True))
+        | dict(zip(("group", "keypoints", "measure"), what, strict=True))
         | columns_of(estimate)
         for what, estimate in _estimates(report).items()
     ]
 
 
 def attention_section(report: BodyPartReport) -> Section:
-    """A row a group of places: what share of the joints' attention it has."""
+    """A row a group of places: what share of the keypoints' attention it has."""
     found = _estimates(report)
     rows = tuple(
         (
@@ -90,13 +90,13 @@ def attention_section(report: BodyPartReport) -> Section:
         "Times uniform, hidden",
         "Times uniform, seen",
         "Times uniform, hidden minus seen",
-        "Joints, hidden / seen",
+        "Keypoints, hidden / seen",
     )
     return Section(f"{_heading(report)}: attention", _note(report), columns, rows)
 
 
 def masking_section(report: BodyPartReport) -> Section:
-    """A row a group of places: what becomes of the joints without it."""
+    """A row a group of places: what becomes of the keypoints without it."""
     found = _estimates(report)
     rows = tuple(
         (
@@ -123,14 +123,14 @@ def masking_section(report: BodyPartReport) -> Section:
         "Moved, hidden minus seen",
         "Peak lost (%), hidden",
         "Peak lost, seen",
-        "Joints, hidden / seen",
+        "Keypoints, hidden / seen",
     )
     return Section(f"{_heading(report)}: masked", _note(report), columns, rows)
 
 
 def _estimates(report: BodyPartReport) -> dict[tuple[str, str, str], Estimate]:
-    """By group, kind of joints and measure."""
-    found = {(row.group, str(row.joints), row.measure): row.mean for row in report.rows}
+    """By group, kind of keypoints and measure."""
+    found = {(row.group, str(row.keypoints), row.measure): row.mean for row in report.rows}
     differences = {(one.group, HIDDEN_MINUS_SEEN, one.measure): one.hidden_minus_seen for one in report.differences}
     return found | differences
 
@@ -144,8 +144,10 @@ def _counts(found: dict[tuple[str, str, str], Estimate], group: str, measure: st
 
 
 def _note(report: BodyPartReport) -> str:
-    joints = ", ".join(f"{one.found_well:,} of {one.labelled:,} {one.joints} joints" for one in report.joints)
-    return f"divided {_DIVISION_WORDS[report.divided_by]}; {report.persons:,} persons, found well {joints}"
+    keypoints = ", ".join(
+        f"{one.found_well:,} of {one.labelled:,} {one.keypoints} keypoints" for one in report.keypoints
+    )
+    return f"divided {_DIVISION_WORDS[report.divided_by]}; {report.persons:,} persons, found well {keypoints}"
 
 
 def _heading(report: BodyPartReport) -> str:

@@ -74,16 +74,16 @@ def areas_matter(reports: Sequence[FaithfulnessReport]) -> Claim:
     return Claim(
         "Dependency areas matter more than random areas",
         "The paper reads the last layer's attention of a keypoint's cell as what its prediction depends on.",
-        "The most attended cells are masked, and as many random ones; similarity is the joint's term of OKS.",
+        "The most attended cells are masked, and as many random ones; similarity is the keypoint's term of OKS.",
         _ahead_of(reports, "random", "random"),
     )
 
 
 def areas_beat_distance(reports: Sequence[FaithfulnessReport]) -> Claim:
-    """Not in the paper: an explanation should say more than that the joint is near itself."""
+    """Not in the paper: an explanation should say more than that the keypoint is near itself."""
     return Claim(
-        "Dependency areas matter more than the cells nearest to the joint",
-        "Not the paper's claim, but what an explanation must beat: cells near a joint matter whatever a map says.",
+        "Dependency areas matter more than the cells nearest to the keypoint",
+        "Not the paper's claim, but what an explanation must beat: cells near a keypoint matter whatever a map says.",
         "As above, with the nearest cells in the place of random ones.",
         _ahead_of(reports, "distance", "nearest"),
     )
@@ -136,32 +136,32 @@ def maps_follow_weights(reports: Sequence[FaithfulnessReport]) -> Claim:
 
 
 def hidden_look_at_relatives(reports: Sequence[BodyPartReport]) -> Claim:
-    """Hidden joints lean on their visible relatives: where they look."""
+    """Hidden keypoints lean on their visible relatives: where they look."""
     return Claim(
-        "Hidden joints look more at their mirror partners and neighbours than seen joints do",
+        "Hidden keypoints look more at their mirror partners and neighbours than seen keypoints do",
         "The paper shows an occluded ankle whose evidence comes from the other ankle, and concludes that a model leans"
-        " on other cues where a joint is hidden.",
+        " on other cues where a keypoint is hidden.",
         f"Last layer, heads averaged, multiples of uniform attention. {_LIKE_WITH_LIKE}",
         _hidden_minus_seen(reports, "attention_lift", "attention to", "×", 1.0),
     )
 
 
 def hidden_need_relatives(reports: Sequence[BodyPartReport]) -> Claim:
-    """Hidden joints lean on their visible relatives: what they cannot do without."""
+    """Hidden keypoints lean on their visible relatives: what they cannot do without."""
     return Claim(
-        "Hidden joints need their mirror partners and neighbours more than seen joints do",
+        "Hidden keypoints need their mirror partners and neighbours more than seen keypoints do",
         "The same claim, causally.",
         "The cells of these places are masked as keys of all layers, and as many random cells that spare the"
-        " joint's own place; similarity lost beyond what"
+        " keypoint's own place; similarity lost beyond what"
         f" the random ones cost. {_LIKE_WITH_LIKE}",
         _hidden_minus_seen(reports, "similarity_drop_beyond_random", "similarity lost without", "points", 100),
     )
 
 
 _LIKE_WITH_LIKE = (
-    "Each kind of joint is compared with itself, and cells around the joint as found count for neither, since what"
-    " hides a joint is often its mirror partner. That attention falls with distance, and that a partner which hides a"
-    " joint is nearer than others, is not taken out beyond that."
+    "Each kind of keypoint is compared with itself; cells around the predicted keypoint count for neither, since what"
+    " hides a keypoint is often its mirror partner. Attention falling with distance, and a partner which hides a"
+    " keypoint is nearer than others, is not taken out beyond that."
 )
 _RELATIVES = {"symmetric": "the mirror partner", "neighbours": "neighbours along limbs"}
 
@@ -187,7 +187,7 @@ def deeper_is_more_local(reports: Sequence[StatisticsReport]) -> Claim:
     """Deeper layers attend to finer, more local cues."""
     measures = {
         "distance": ("distance of what is attended, last minus first layer (cells)", -1),
-        "near": ("attention near the joint, last minus first layer (share)", 1),
+        "near": ("attention near the keypoint, last minus first layer (share)", 1),
         "entropy": ("entropy, last minus first layer", -1),
     }
     return Claim(
@@ -205,23 +205,23 @@ def deeper_is_more_local(reports: Sequence[StatisticsReport]) -> Claim:
 
 
 def h_is_more_symmetric(reports: Sequence[tuple[Variant, BodyPartReport]]) -> Claim:
-    """TransPose-H uses symmetric joints more than TransPose-R; models are compared with equal position embeddings."""
+    """TransPose-H uses symmetric keypoints more than TransPose-R; compared at equal position embeddings."""
 
     def evidence() -> Iterator[Evidence]:
         for h_variant, h_report in reports:
             for r_variant, r_report in reports:
                 families = h_variant.backbone.family, r_variant.backbone.family
                 if families == ("hrnet", "resnet") and _embedding(h_variant) == _embedding(r_variant):
-                    words = "attention of seen joints to the mirror partner, H minus R (×)"
+                    words = "attention of seen keypoints to the mirror partner, H minus R (×)"
                     estimate = independent_difference(_to_partner(h_report), _to_partner(r_report))
                     yield Evidence(f"{h_report.title} against {r_report.title}", words, estimate, 1)
 
     return Claim(
-        "TransPose-H uses symmetric joints more than TransPose-R",
+        "TransPose-H uses symmetric keypoints more than TransPose-R",
         "The paper: for limbs, TransPose-R-A4 uses local cues of the same side, TransPose-H-A4 more cues of symmetric"
-        " joints.",
-        "Last layer, heads averaged, multiples of uniform attention, without cells around the joint itself. Body parts"
-        " of rendered people have no partner in the head; where neighbourhoods of joints stand for parts, eyes and ears"
+        " keypoints.",
+        "Last layer, heads averaged, multiples of uniform attention, without cells at the keypoint itself. Body parts"
+        " of rendered people have no partner in the head; where keypoint neighbourhoods stand for parts, eyes and ears"
         " count too. The interval takes both sides as independent, which is wider than a paired one.",
         tuple(evidence()),
     )
@@ -266,7 +266,7 @@ def _to_partner(report: BodyPartReport) -> Estimate:
     found = [
         row.mean
         for row in report.rows
-        if (row.group, row.joints, row.measure) == ("symmetric", "seen", "attention_lift")
+        if (row.group, row.keypoints, row.measure) == ("symmetric", "seen", "attention_lift")
     ]
     return found[0] if found else Estimate(value=None, low=None, high=None, count=0, images=0)
 

@@ -17,15 +17,15 @@ RANKING_WORDS = {
     "attention": "attention",
     "rollout": "attention rollout",
     "gradient_x_input": "gradient × input",
-    "distance": "nearest to the joint",
+    "distance": "nearest to the keypoint",
     "random": "random",
     "least_attended": "least attended",
 }
 
 FOOTNOTES = [
-    "Unflipped pass; labelled joints with a keypoint similarity (the term of OKS) of 0.5 or more, on annotated boxes."
+    "Unflipped pass; labelled keypoints with a similarity (the keypoint's term of OKS) of 0.5 or more; annotated boxes."
     " Intervals are 95 % bootstraps over images; with several seeds values and ends are averaged.",
-    "Attention: the last layer's row of the joint's cell, averaged over heads. Attention minus: the paired difference;"
+    "Attention: the last layer's row of the keypoint's cell, mean of heads. Attention minus: the paired difference;"
     " for knock-outs and for areas of insertion attention is ahead above zero, for areas of deletion below.",
     "Models have not seen images or keys with cells missing, which hurts in itself: compare rankings.",
 ]
@@ -82,10 +82,10 @@ def knockout_section(report: FaithfulnessReport) -> Section:
         "Moved (crop px)",
         "Similarity lost (points)",
         "Attention minus this",
-        "Joints",
+        "Keypoints",
     )
     share = f"{100 * report.settings.knockout_fraction:g} % of the cells are masked"
-    note = f"{share}; {report.persons:,} persons, {report.joints:,} joints found well"
+    note = f"{share}; {report.persons:,} persons, {report.keypoints:,} keypoints found well"
     return Section(f"{_heading(report)}: knock-out", note, columns, rows)
 
 
@@ -111,9 +111,9 @@ def curve_section(report: FaithfulnessReport) -> Section:
 
 
 def agreement_section(report: FaithfulnessReport) -> Section:
-    """Rank correlations: with the occlusion test, between joints, with randomised models."""
+    """Rank correlations: with the occlusion test, between keypoints, with randomised models."""
     effects = {"peak_drop": "peak lost", "shift": "moved"}
-    explanations = {"attention": "attention between joints", "distance": "distance of joints"}
+    explanations = {"attention": "attention between keypoints", "distance": "distance of keypoints"}
     rows = [
         *(
             ("hiding patches of the image", RANKING_WORDS[one.ranking], words_of(one.correlation, 2))
@@ -121,7 +121,7 @@ def agreement_section(report: FaithfulnessReport) -> Section:
         ),
         *(
             (
-                f"hiding joints {DEPTH_WORDS[one.depth]}, {effects[one.effect]}",
+                f"hiding keypoints {DEPTH_WORDS[one.depth]}, {effects[one.effect]}",
                 explanations[one.explained_by],
                 words_of(one.correlation, 2),
             )
@@ -153,7 +153,7 @@ def _numbers(report: FaithfulnessReport) -> Iterator[tuple[tuple[str, str, str, 
     for one in report.occlusion_correlations:
         yield ("occlusion", "image", one.ranking, "rank_correlation"), one.correlation
     for one in report.agreements:
-        yield ("joint_influence", one.depth, one.explained_by, f"rank_correlation_{one.effect}"), one.correlation
+        yield ("keypoint_influence", one.depth, one.explained_by, f"rank_correlation_{one.effect}"), one.correlation
     for one in report.randomised:
         yield ("randomisation", f"last_{one.layers}", "attention", "rank_correlation"), one.correlation
 

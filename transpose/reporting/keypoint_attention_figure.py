@@ -1,4 +1,4 @@
-"""Attention between joints as a matrix: which joints a joint's cell looks at."""
+"""Attention between keypoints as a matrix: which keypoints a keypoint's cell looks at."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,21 +10,21 @@ from matplotlib.figure import Figure
 
 from transpose.reporting.figure_style import plain, save
 
-_PANELS = ("occluded joints", "visible joints")
+_PANELS = ("occluded keypoints", "visible keypoints")
 
 
-def plot_joint_attention(lift: np.ndarray, names: Sequence[str], heading: str, path: Path) -> None:
-    """Draw multiples of uniform attention [2, K, K], of occluded and of visible joints, on one logarithmic scale.
+def plot_keypoint_attention(lift: np.ndarray, names: Sequence[str], heading: str, path: Path) -> None:
+    """Draw multiples of uniform attention [2, K, K], of occluded and of visible keypoints, on one logarithmic scale.
 
     Args:
-        lift: row i is the joint that looks, column j the joint at whose neighbourhood it looks; NaN is grey.
+        lift: row i is the keypoint that looks, column j the keypoint at whose neighbourhood it looks; NaN is grey.
     """
     figure = Figure(figsize=(12.5, 6.8), layout="constrained")
     panels = figure.subplots(1, len(_PANELS), sharey=True)
     largest = float(np.nanmax(lift, initial=2.0))
     # Blue is less than uniform attention, red more; one is white.
     norm = LogNorm(1 / largest, largest)
-    # White is uniform attention; pairs of joints that nobody has are grey.
+    # White is uniform attention; pairs of keypoints that nobody has are grey.
     colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.8")
     image = None
     for axes, matrix, title in zip(panels, lift, _PANELS, strict=True):

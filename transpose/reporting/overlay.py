@@ -51,8 +51,8 @@ def _draw_person(image: np.ndarray, xy: np.ndarray, shown: np.ndarray, skeleton:
         for a, b in limbs:
             side = colours[a] if colours[a] == colours[b] else _MIDDLE
             _line(image, xy[a], xy[b], _OUTLINE if extra else side, width + extra)
-        for joint in np.flatnonzero(shown).tolist():
-            _dot(image, xy[joint], _OUTLINE if extra else colours[joint], width + 1 + extra / 2)
+        for keypoint in np.flatnonzero(shown).tolist():
+            _dot(image, xy[keypoint], _OUTLINE if extra else colours[keypoint], width + 1 + extra / 2)
 
 
 def _colour_of(keypoint: str) -> tuple[int, int, int]:

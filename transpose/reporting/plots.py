@@ -106,14 +106,14 @@ def plot_training(curves: Sequence[TrainingCurve], path: Path) -> None:
     save(figure, path)
 
 
-def plot_joint_accuracy(rows: Sequence[ResultRow], path: Path) -> None:
+def plot_keypoint_accuracy(rows: Sequence[ResultRow], path: Path) -> None:
     """AP or PCKh50 of each keypoint for the rows of one data set, split and box source, means over seeds.
 
     Raises:
         ValueError: the rows do not belong in one figure, or name different keypoints.
     """
     heading = _common_heading(rows)
-    shown = [(index, row, _joint_means(row)) for index, row in enumerate(rows) if row.evaluations]
+    shown = [(index, row, _keypoint_means(row)) for index, row in enumerate(rows) if row.evaluations]
     keypoints = list(shown[0][2]) if shown else []
     if any(list(means) != keypoints for _, _, means in shown):
         raise ValueError("rows of one figure name different keypoints")
@@ -166,8 +166,8 @@ def _accuracy(row: ResultRow) -> tuple[float, float, float]:
     return float(low), float(value), float(high)
 
 
-def _joint_means(row: ResultRow) -> dict[str, float]:
+def _keypoint_means(row: ResultRow) -> dict[str, float]:
     """In per cent; NaN, which is not drawn, where the evaluator has no answer."""
-    names = row.evaluations[0].joint_accuracy
-    values = {name: [record.joint_accuracy[name] for record in row.evaluations] for name in names}
+    names = row.evaluations[0].keypoint_accuracy
+    values = {name: [record.keypoint_accuracy[name] for record in row.evaluations] for name in names}
     return {name: 100 * float(np.mean(v)) if min(v) >= 0 else float("nan") for name, v in values.items()}

@@ -33,7 +33,7 @@ class EvaluationRecord(Settings):
     interval: tuple[float, float] | None = Field(
         default=None, description="Bootstrap interval of the key's metric: low, high, as fractions."
     )
-    joint_accuracy: dict[str, float] = Field(
+    keypoint_accuracy: dict[str, float] = Field(
         default={}, description="The key's metric of single keypoints as fractions."
     )
     notes: tuple[str, ...] = Field(

@@ -25,7 +25,7 @@ from transpose.reporting.plots import (
     TrainingCurve,
     curve_of_history,
     plot_accuracy_against_cost,
-    plot_joint_accuracy,
+    plot_keypoint_accuracy,
     plot_training,
 )
 from transpose.reporting.published import load_published
@@ -54,7 +54,7 @@ def write_study(files: StudyFiles, published: Path) -> None:
         setting = evaluation.settings()[0]
         shown = [row for row in rows if (row.key.dataset, row.key.split, row.key.boxes) == setting]
         plot_accuracy_against_cost(shown, layout.figure("accuracy", *setting))
-        plot_joint_accuracy(shown, layout.figure("joints", *setting))
+        plot_keypoint_accuracy(shown, layout.figure("keypoints", *setting))
     plot_training(curves, layout.figure("training"))
 
 
@@ -132,7 +132,7 @@ def _evaluation_record(report: EvaluationReport, notes: tuple[str, ...]) -> Eval
         initialisation=report.initialisation,
         metrics=report.metrics,
         interval=report.interval,
-        joint_accuracy={joint.keypoint: joint.accuracy for joint in report.joints},
+        keypoint_accuracy={keypoint.keypoint: keypoint.accuracy for keypoint in report.keypoints},
         notes=notes,
     )
 

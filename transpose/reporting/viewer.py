@@ -47,8 +47,8 @@ class PageCrops:
     """[P, H, W, 3] uint8 RGB."""
     affines: np.ndarray
     """[P, 2, 3] from image to crop pixels, without rotation."""
-    joints_xy: np.ndarray | None
-    """[P, K, 2] crop pixels: where the joints truly are, as far as anybody has said so."""
+    keypoints_xy: np.ndarray | None
+    """[P, K, 2] crop pixels: where the keypoints truly are, as far as anybody has said so."""
     visibility: np.ndarray | None
     """[P, K]: 0 not labelled, 1 occluded, 2 visible."""
 
@@ -140,7 +140,7 @@ def page_data(page: ViewerPage) -> dict[str, Any]:
 
 
 def _frame(size: tuple[int, int], crops: PageCrops) -> dict[str, Any]:
-    joints, visibility = crops.joints_xy, crops.visibility
+    keypoints, visibility = crops.keypoints_xy, crops.visibility
     return {
         "size": size,
         "crops": [_as_jpeg(crop) for crop in crops.crops],
@@ -148,9 +148,9 @@ def _frame(size: tuple[int, int], crops: PageCrops) -> dict[str, Any]:
             {"scale": affine[0, 0], "x": affine[0, 2], "y": affine[1, 2]} for affine in crops.affines.astype(float)
         ],
         "truth": None
-        if joints is None or visibility is None
-        # JSON has no NaN, which joints that nobody labelled may be.
-        else np.concatenate((np.nan_to_num(joints).round(2), visibility[..., None]), axis=-1).tolist(),
+        if keypoints is None or visibility is None
+        # JSON has no NaN, which keypoints that nobody labelled may be.
+        else np.concatenate((np.nan_to_num(keypoints).round(2), visibility[..., None]), axis=-1).tolist(),
     }
 
 

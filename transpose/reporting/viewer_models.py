@@ -80,7 +80,7 @@ def annotated_crops(annotations: CocoAnnotations, boxes: PersonBoxes, model: Pos
     truth = truth.select(order[np.searchsorted(truth.annotation_ids[order], boxes.annotation_ids)])
     crops = EvaluationCrops(boxes, annotations, image_source_of(annotations.source), model.variant.input_size)
     images = crops.batch(np.arange(len(boxes))).crops.numpy()
-    return PageCrops(images, truth.affines, truth.joints_xy, truth.visibility)
+    return PageCrops(images, truth.affines, truth.keypoints_xy, truth.visibility)
 
 
 def page_model(model: PoseModel, crops: PageCrops, found: CropKeypoints, limit: int) -> PageModel:

@@ -59,7 +59,7 @@ class EvaluationFiles:
             return []
         if analysis == Analysis.ATTENTION_STATISTICS:
             return [
-                self.layout.figure("joint_attention", *setting, variant)
+                self.layout.figure("keypoint_attention", *setting, variant)
                 for setting, variant in product(side.settings(), side.variants)
             ]
         if analysis in (Analysis.RESOLUTIONS, Analysis.FAITHFULNESS):
@@ -69,7 +69,7 @@ class EvaluationFiles:
     def figures(self) -> list[Path]:
         """Figures of the comparison: of training, and two for each evaluated split, on its first box source."""
         splits = [(e.dataset, e.split, e.boxes[0]) for e in self.study.evaluations]
-        pairs = (self.layout.figure(kind, *split) for split in splits for kind in ("accuracy", "joints"))
+        pairs = (self.layout.figure(kind, *split) for split in splits for kind in ("accuracy", "keypoints"))
         return [self.layout.figure("training"), *pairs]
 
     def submissions(self) -> list[Path]:

@@ -159,7 +159,7 @@ def _read_evaluations(
         metric = record.get("metric", "AP")
         numbers = record["metrics"] | {f"{metric}_low": low, f"{metric}_high": high}
         numbers |= {key: record[key] for key in ("images", "persons", "predictions", "reference_check")}
-        numbers["joints"] = {joint["keypoint"]: joint for joint in record["joints"]}
+        numbers["keypoints"] = {keypoint["keypoint"]: keypoint for keypoint in record["keypoints"]}
         setting = EvalSetting(record["dataset"], record["split"], record["boxes"])
         numbers["person_boxes"] = _read_boxes(layout, setting)
         use = DatasetUse(

@@ -102,11 +102,11 @@ class CudaGraphStep:
         return recording.loss
 
     def _record(self, batch: TrainingBatch) -> _Recording:
-        crops, joints, visible = (tensor.to(self._device, copy=True) for tensor in _tensors(batch))
-        fixed = replace(batch, crops=crops, joints=joints, visible=visible)
+        crops, keypoints, visible = (tensor.to(self._device, copy=True) for tensor in _tensors(batch))
+        fixed = replace(batch, crops=crops, keypoints=keypoints, visible=visible)
         loss, replay = self._graphs.capture(lambda: self._work(fixed))
         return _Recording(fixed, loss, [parameter.grad for parameter in self._parameters], replay)
 
 
 def _tensors(batch: TrainingBatch) -> tuple[Tensor, Tensor, Tensor]:
-    return batch.crops, batch.joints, batch.visible
+    return batch.crops, batch.keypoints, batch.visible

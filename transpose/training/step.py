@@ -73,10 +73,10 @@ def batch_loss(
     """
     images = normalise(context.send(batch.crops))
     targets, weights = gaussian_heatmaps(
-        context.send(batch.joints), context.send(batch.visible), heatmap_size, training.sigma
+        context.send(batch.keypoints), context.send(batch.visible), heatmap_size, training.sigma
     )
     if training.joint_weights:
-        weights = weights * _joint_weights(tuple(skeleton.loss_weights), context.device)
+        weights = weights * _keypoint_weights(tuple(skeleton.loss_weights), context.device)
     with context.autocast():
         heatmaps = model(images)
     return heatmap_loss(heatmaps.float(), targets, weights)
@@ -89,6 +89,6 @@ def build_optimizer(model: nn.Module, training: Training, context: DeviceContext
 
 
 @cache
-def _joint_weights(weights: tuple[float, ...], device: torch.device) -> Tensor:
+def _keypoint_weights(weights: tuple[float, ...], device: torch.device) -> Tensor:
     """[K] float32, kept, since sending it anew makes the host wait for a GPU."""
     return torch.tensor(weights, dtype=torch.float32, device=device)

@@ -105,7 +105,7 @@ use rule compare as compare_attention_statistics with:
             PLAN.evaluation.analysis_figures(Analysis.ATTENTION_STATISTICS),
             caption="../report/attention_statistics.rst",
             category="Attention",
-            labels={"figure": "joint to joint"},
+            labels={"figure": "keypoint to keypoint"},
         ),
     log:
         LAYOUT.log("compare", Analysis.ATTENTION_STATISTICS),

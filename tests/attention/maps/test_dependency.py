@@ -46,10 +46,10 @@ def test_areas_are_rows_and_columns_of_the_attention_averaged_over_heads(family:
         _, layers = capture(model, model.features(images))
     for layer, attention in enumerate(layers):
         mean = attention.matrix().mean(dim=1).numpy()
-        for person, joint in np.ndindex(3, KEYPOINTS):
-            query = tokens[person, joint]
-            np.testing.assert_allclose(result.dependency[person, layer, joint], mean[person, query], atol=1e-5)
-            np.testing.assert_allclose(result.affected[person, layer, joint], mean[person, :, query], atol=1e-5)
+        for person, keypoint in np.ndindex(3, KEYPOINTS):
+            query = tokens[person, keypoint]
+            np.testing.assert_allclose(result.dependency[person, layer, keypoint], mean[person, query], atol=1e-5)
+            np.testing.assert_allclose(result.affected[person, layer, keypoint], mean[person, :, query], atol=1e-5)
 
 
 def test_nobody_to_explain_is_no_error():
@@ -69,7 +69,7 @@ def test_a_mirror_symmetric_image_looks_the_same_to_both_passes():
     model, variant = small_model("resnet"), small_variant("resnet")
     half = noise(2, 3, 32, 12)
     images = torch.cat((half, half.flip(-1)), dim=-1)
-    # Left and right joints at mirrored places, as a symmetric person has them.
+    # Left and right keypoints at mirrored places, as a symmetric person has them.
     left, right = np.array([[3.0, 5.0], [8.0, 20.0]]), np.array([[20.0, 5.0], [15.0, 20.0]])
     points = np.broadcast_to(np.concatenate((left, right)), (2, 4, 2))
     swapped = [2, 3, 0, 1]

@@ -88,8 +88,9 @@ def explain_persons(
     """Dependency and affected areas of predicted keypoints in all encoder layers.
 
     The mirrored pass sees the mirrored crops and is asked for the mirrored cells; its maps are turned back, so that
-    both passes' areas lie on the same crop and belong to the same joints. A joint's name trades sides twice on that
-    way, in the mirrored person and in turning back, and attention asks for cells, not names: no skeleton is needed.
+    both passes' areas lie on the same crop and belong to the same keypoints. A keypoint's name trades sides twice on
+    that way, in the mirrored person and in turning back, and attention asks for cells, not names: no skeleton is
+    needed.
 
     Args:
         model: in evaluation mode.

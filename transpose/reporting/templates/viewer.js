@@ -18,7 +18,7 @@ const state = {
   truth: false,
   compare: false,
   held: false,
-  query: { joint: 0 },            // {joint} of each model's own prediction, or {cell} of the first panel's lattice
+  query: { keypoint: 0 },            // {keypoint} of each model's own prediction, or {cell} of the first panel's lattice
   pointed: null,                  // cell of the first panel's lattice under the pointer; a query that nobody holds
   read: null,                     // place in image pixels whose value is told
   views: [0, 1].map((index) => ({ model: Math.min(index, data.models.length - 1), layer: 0, head: 0 })),
@@ -48,7 +48,7 @@ function readAddress() {
   if (number("threshold") > 0) state.threshold = nearestThreshold(number("threshold"));
   for (const key of ["compare", "pose", "truth", "held"]) if (values.has(key)) state[key] = values.get(key) === "1";
   state.views.forEach((view, index) => readView(view, values, index ? String(index + 1) : ""));
-  if (isIndex(number("joint"), data.keypoints.length)) state.query = { joint: number("joint") };
+  if (isIndex(number("keypoint"), data.keypoints.length)) state.query = { keypoint: number("keypoint") };
   const lattice = cellLattice(modelOf(state.views[0]));
   if (isIndex(number("query"), lattice.rows * lattice.columns)) state.query = { cell: number("query") };
   state.pointed = null;
@@ -67,7 +67,7 @@ function readView(view, values, suffix) {
 
 function writeAddress() {
   const values = new URLSearchParams({ person: state.person, area: state.area, threshold: state.threshold });
-  if ("joint" in state.query) values.set("joint", state.query.joint);
+  if ("keypoint" in state.query) values.set("keypoint", state.query.keypoint);
   else values.set("query", state.query.cell);
   shownViews().forEach((view, index) => {
     const suffix = index ? String(index + 1) : "";
@@ -136,11 +136,11 @@ const toCrop = (model, [x, y]) => {
 /** What is asked: what the pointer says, unless a query is held. */
 const effectiveQuery = () => (state.pointed !== null && !state.held ? { cell: state.pointed } : state.query);
 
-/** The query as a model understands it: {joint} or {cell} of its own lattice. */
+/** The query as a model understands it: {keypoint} or {cell} of its own lattice. */
 function queryOf(model) {
   const query = effectiveQuery();
   const first = modelOf(state.views[0]);
-  if ("joint" in query || model === first) return query;
+  if ("keypoint" in query || model === first) return query;
   const place = toImage(first, centre(cellLattice(first), query.cell));
   return { cell: cellAt(cellLattice(model), toCrop(model, place)) };
 }
@@ -198,21 +198,21 @@ function areaOf(view, areas) {
   const model = modelOf(view);
   const query = queryOf(model);
   const queries = model.queries[state.person];
-  if ("joint" in query) return jointArea(view, areas, query.joint, queries[query.joint]);
+  if ("keypoint" in query) return keypointArea(view, areas, query.keypoint, queries[query.keypoint]);
   if (view.head < model.cellSets) return cellArea(view, areas, query.cell);
-  const joint = model.pool === 1 ? queries.indexOf(query.cell) : -1;
-  if (joint >= 0) return jointArea(view, areas, joint, query.cell);
+  const keypoint = model.pool === 1 ? queries.indexOf(query.cell) : -1;
+  if (keypoint >= 0) return keypointArea(view, areas, keypoint, query.cell);
   const note = "Single heads of this model are kept for keypoints only: choose a keypoint, or the mean over heads.";
-  return { grid: cellLattice(model), codes: null, scale: model.cellScale, query: query.cell, joint: null, note };
+  return { grid: cellLattice(model), codes: null, scale: model.cellScale, query: query.cell, keypoint: null, note };
 }
 
-function jointArea(view, areas, joint, query) {
+function keypointArea(view, areas, keypoint, query) {
   const model = modelOf(view);
   const grid = lattice(model, 1);
   const count = grid.rows * grid.columns;
   const all = state.area === "dependency" ? areas.rows : areas.columns;
-  const start = ((view.layer * model.keypointSets + view.head) * data.keypoints.length + joint) * count;
-  return { grid, codes: all.subarray(start, start + count), scale: model.keypointScale, query, joint, note: "" };
+  const start = ((view.layer * model.keypointSets + view.head) * data.keypoints.length + keypoint) * count;
+  return { grid, codes: all.subarray(start, start + count), scale: model.keypointScale, query, keypoint, note: "" };
 }
 
 function cellArea(view, areas, query) {
@@ -223,7 +223,7 @@ function cellArea(view, areas, query) {
   const codes = state.area === "dependency"
     ? areas.cells.subarray(start + query * count, start + (query + 1) * count)
     : Uint8Array.from({ length: count }, (_, cell) => areas.cells[start + cell * count + query]);
-  return { grid, codes, scale: model.cellScale, query, joint: null, note: "" };
+  return { grid, codes, scale: model.cellScale, query, keypoint: null, note: "" };
 }
 
 /* ---- words ---- */
@@ -238,7 +238,7 @@ const valueWords = (area, cell) => {
 
 function queryWords(model, area) {
   const unit = area.grid.rows * area.grid.columns === model.grid.size[0] * model.grid.size[1] ? "cell" : "block";
-  const name = area.joint === null ? "" : `${data.keypoints[area.joint]}, `;
+  const name = area.keypoint === null ? "" : `${data.keypoints[area.keypoint]}, `;
   return `Query: ${name}${unit} at ${placeWords(area.grid, area.query)} of ${area.grid.rows} × ${area.grid.columns}`;
 }
 
@@ -360,21 +360,21 @@ function drawDots(context, points, unit, fill, edge) {
   }
 }
 
-function drawPose(context, model, unit, joint) {
+function drawPose(context, model, unit, keypoint) {
   const points = model.points[state.person];
   drawLimbs(context, points, unit, "#0072B2");
   drawDots(context, points, unit, "#E69F00", "#fff");
-  if (joint !== null) drawDots(context, [points[joint]], unit * 1.4, "#fff", "#000");
+  if (keypoint !== null) drawDots(context, [points[keypoint]], unit * 1.4, "#fff", "#000");
 }
 
 function drawTruth(context, model, unit) {
   const truth = data.frames[model.frame].truth?.[state.person];
   if (!truth) return;
   const points = truth.map(([x, y]) => [x, y]);
-  drawLimbs(context, points, unit, "#009E73", (joint) => truth[joint][2] > 0);
-  // Filled where the joint is visible, hollow where it is annotated as occluded.
-  drawDots(context, points.filter((_, joint) => truth[joint][2] === 2), unit, "#009E73", "#fff");
-  drawDots(context, points.filter((_, joint) => truth[joint][2] === 1), unit, "#fff", "#009E73");
+  drawLimbs(context, points, unit, "#009E73", (keypoint) => truth[keypoint][2] > 0);
+  // Filled where the keypoint is visible, hollow where it is annotated as occluded.
+  drawDots(context, points.filter((_, keypoint) => truth[keypoint][2] === 2), unit, "#009E73", "#fff");
+  drawDots(context, points.filter((_, keypoint) => truth[keypoint][2] === 1), unit, "#fff", "#009E73");
 }
 
 async function drawPanel(panel, isLatest) {
@@ -388,7 +388,7 @@ async function drawPanel(panel, isLatest) {
   context.drawImage(image, -0.5, -0.5, size[1], size[0]);
   const above = area.codes ? drawArea(context, area) : 0;
   if (state.truth) drawTruth(context, model, unit);
-  if (state.pose) drawPose(context, model, unit, area.joint);
+  if (state.pose) drawPose(context, model, unit, area.keypoint);
   outlineCell(context, area.grid, area.query, unit, ["#000", "#fff"]);
   const read = state.read && cellAt(area.grid, toCrop(model, state.read));
   if (read !== null) outlineCell(context, area.grid, read, unit, ["#fff", "#000"], [3, 2]);
@@ -445,7 +445,7 @@ function showControls() {
     : "Affected area: which cells collect from the query’s cell.";
   element("panels").classList.toggle("two", state.compare);
   panels.forEach(showSelectors);
-  showJoints();
+  showKeypoints();
 }
 
 function showSelectors(panel, index) {
@@ -468,17 +468,17 @@ function fill(select, texts, chosen) {
   select.value = chosen;
 }
 
-function showJoints() {
+function showKeypoints() {
   const views = shownViews();
   const query = effectiveQuery();
   const whose = state.compare ? ", left and right panel" : "";
-  element("joint-heads").textContent = `Predicted keypoints’ confidence${whose}.`;
-  [...element("joints").children].forEach((item, joint) => {
+  element("keypoint-heads").textContent = `Predicted keypoints’ confidence${whose}.`;
+  [...element("keypoints").children].forEach((item, keypoint) => {
     const button = item.firstChild;
-    const scores = views.map((view) => modelOf(view).scores[state.person][joint].toFixed(2));
+    const scores = views.map((view) => modelOf(view).scores[state.person][keypoint].toFixed(2));
     button.lastChild.textContent = scores.join("  ");
-    button.setAttribute("aria-label", `${data.keypoints[joint]}, confidence ${scores.join(" and ")}`);
-    button.setAttribute("aria-pressed", query.joint === joint);
+    button.setAttribute("aria-label", `${data.keypoints[keypoint]}, confidence ${scores.join(" and ")}`);
+    button.setAttribute("aria-pressed", query.keypoint === keypoint);
   });
 }
 
@@ -499,8 +499,8 @@ function choosePerson(person) {
   change({ person: reduce(person, data.persons.length), pointed: null, read: null });
 }
 
-function chooseJoint(joint) {
-  change({ query: { joint }, pointed: null, read: null });
+function chooseKeypoint(keypoint) {
+  change({ query: { keypoint }, pointed: null, read: null });
 }
 
 function toggleHold(held = !state.held) {
@@ -565,8 +565,8 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 function move([dx, dy]) {
   const model = modelOf(state.views[0]);
   const grid = cellLattice(model);
-  const asked = "joint" in state.query
-    ? cellAt(grid, centre(lattice(model, 1), model.queries[state.person][state.query.joint]))
+  const asked = "keypoint" in state.query
+    ? cellAt(grid, centre(lattice(model, 1), model.queries[state.person][state.query.keypoint]))
     : state.query.cell;
   const from = state.held && state.read ? cellAt(grid, toCrop(model, state.read)) : asked;
   const [x, y] = centre(grid, from);
@@ -629,7 +629,7 @@ function makePanel(view) {
   return panel;
 }
 
-function makeJoint(name, joint) {
+function makeKeypoint(name, keypoint) {
   const item = document.createElement("li");
   const button = document.createElement("button");
   button.type = "button";
@@ -637,8 +637,8 @@ function makeJoint(name, joint) {
   label.textContent = name;
   scores.className = "scores";
   button.append(label, scores);
-  button.addEventListener("focus", () => chooseJoint(joint));
-  button.addEventListener("click", () => chooseJoint(joint));
+  button.addEventListener("focus", () => chooseKeypoint(keypoint));
+  button.addEventListener("click", () => chooseKeypoint(keypoint));
   item.append(button);
   return item;
 }
@@ -686,7 +686,7 @@ function start() {
   state.views.forEach((view) => { view.layer = modelOf(view).layers - 1; });
   state.threshold = nearestThreshold(1);
   element("person").append(...data.persons.map((person, index) => new Option(personWords(person, index), index)));
-  element("joints").append(...data.keypoints.map(makeJoint));
+  element("keypoints").append(...data.keypoints.map(makeKeypoint));
   panels.push(...state.views.map(makePanel));
   makeLegend();
   listenToControls();

@@ -5,21 +5,21 @@ import pytest
 
 from transpose.data.coco import load_annotations
 from transpose.evaluation.oks import evaluate_keypoints
-from transpose.evaluation.per_keypoint import joint_metrics
+from transpose.evaluation.per_keypoint import per_keypoint_metrics
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import COCO_PERSON, Skeleton
 
-JOINTS = ("nose", "left_shoulder", "right_ankle")
+KEYPOINTS = ("nose", "left_shoulder", "right_ankle")
 
 
-@pytest.mark.parametrize("joint", JOINTS)
-def test_precision_is_the_official_one_of_the_joint_alone(joint, make_scene):
+@pytest.mark.parametrize("keypoint", KEYPOINTS)
+def test_precision_is_the_official_one_of_the_keypoint_alone(keypoint, make_scene):
     scene = make_scene(seed=6, images=40)
-    k = COCO_PERSON.index(joint)
-    measured = joint_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)[k]
+    k = COCO_PERSON.index(keypoint)
+    measured = per_keypoint_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)[k]
     alone = Skeleton(
         name="alone",
-        keypoints=(joint,),
+        keypoints=(keypoint,),
         flip_pairs=(),
         limbs=(),
         sigmas=(COCO_PERSON.sigmas[k],),
@@ -58,18 +58,18 @@ def test_errors_are_in_kappas_and_split_by_visibility(make_scene):
         keypoints=np.concatenate((far, shifted)),
         scores=np.repeat([1.0, 0.1], len(shifted)),
     )
-    for joint in joint_metrics(load_annotations(scene.annotation_path, COCO_PERSON), results, COCO_PERSON):
-        assert joint.occluded
-        assert joint.visible
-        assert joint.median_error_occluded == pytest.approx(0.75)
-        assert joint.median_error_visible == pytest.approx(0.25)
+    for keypoint in per_keypoint_metrics(load_annotations(scene.annotation_path, COCO_PERSON), results, COCO_PERSON):
+        assert keypoint.occluded
+        assert keypoint.visible
+        assert keypoint.median_error_occluded == pytest.approx(0.75)
+        assert keypoint.median_error_visible == pytest.approx(0.25)
 
 
 def test_far_results_have_large_but_finite_errors(make_scene):
     scene = make_scene(seed=8)
     scene.results.keypoints[..., :2] += 1e6
-    joints = joint_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
-    assert all(joint.median_error_visible and 1e3 < joint.median_error_visible < 1e7 for joint in joints)
+    keypoints = per_keypoint_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
+    assert all(keypoint.median_error_visible and 1e3 < keypoint.median_error_visible < 1e7 for keypoint in keypoints)
 
 
 def test_perfect_results_have_no_error_and_without_results_there_is_none(make_scene, no_results):
@@ -81,14 +81,16 @@ def test_perfect_results_have_no_error_and_without_results_there_is_none(make_sc
         scores=np.ones(len(persons)),
     )
     annotations = load_annotations(scene.annotation_path, COCO_PERSON)
-    assert {joint.median_error_visible for joint in joint_metrics(annotations, perfect, COCO_PERSON)} == {0}
-    missed = joint_metrics(annotations, no_results, COCO_PERSON)
-    assert {joint.ap for joint in missed} == {0}
-    assert {joint.median_error_visible for joint in missed} == {None}
+    assert {keypoint.median_error_visible for keypoint in per_keypoint_metrics(annotations, perfect, COCO_PERSON)} == {
+        0
+    }
+    missed = per_keypoint_metrics(annotations, no_results, COCO_PERSON)
+    assert {keypoint.ap for keypoint in missed} == {0}
+    assert {keypoint.median_error_visible for keypoint in missed} == {None}
 
 
-def test_joints_that_nobody_has_have_no_precision(make_scene):
+def test_keypoints_that_nobody_has_have_no_precision(make_scene):
     scene = make_scene(seed=4)
     scene.annotation_path.write_text(json.dumps(scene.content | {"annotations": []}))
-    joints = joint_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
-    assert {joint.ap for joint in joints} == {-1}
+    keypoints = per_keypoint_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
+    assert {keypoint.ap for keypoint in keypoints} == {-1}
