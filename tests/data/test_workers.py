@@ -97,3 +97,29 @@ def test_full_shared_memory_is_told_instead_of_waited_for():
     )
     assert done.returncode == 1
     assert done.stderr.startswith("/dev/shm: shared memory is full; give it more"), done.stderr
+
+
+ERROR_BETWEEN_BATCHES = """
+import sys
+import numpy as np
+from transpose.data.workers import load_batches
+
+def use_batches():
+    batches = load_batches(np.copy, [np.zeros(1)] * 100, 2)
+    for batch in batches:
+        raise ValueError
+
+try:
+    use_batches()
+except ValueError as error:
+    # A process group raises what it has kept, a cycle of references that outlives the exception's handling.
+    kept = error
+    sys.exit("one line")
+"""
+
+
+def test_a_kept_error_between_batches_ends_the_process_with_its_workers():
+    """Workers ignore SIGTERM, which is how multiprocessing ends those that are left at exit."""
+    command = [sys.executable, "-c", ERROR_BETWEEN_BATCHES]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "one line\n")

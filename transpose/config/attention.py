@@ -12,7 +12,7 @@ class AttentionMeasures(Settings):
     seed: NonNegativeInt = Field(default=0, description="Draws persons and random cells.")
     reach: PositiveFloat = Field(
         default=0.1,
-        description="A keypoint's neighbourhood: its cell and cells whose centre is within this share of the crop width.",
+        description="A keypoint's neighbourhood: its cell, and cells within this share of the crop width.",
     )
     fractions: tuple[Probability, ...] = Field(
         default=(0.02, 0.05, 0.1, 0.2, 0.4, 0.7),

@@ -1,8 +1,14 @@
 """Batches made by worker processes."""
 
+import atexit
+import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import is_dataclass
+from functools import cache, partial
+from multiprocessing.synchronize import Event
+from types import FrameType
 from typing import Generic, TypeVar
 
 import cv2
@@ -34,7 +40,7 @@ def load_batches(
         num_workers=workers,
         pin_memory=pinned,
         collate_fn=_unchanged,
-        worker_init_fn=_begin_worker,
+        worker_init_fn=partial(_begin_worker, _exit_event()) if workers else None,
     )
     for batch in loader:
         if isinstance(batch, InputError):
@@ -92,9 +98,24 @@ def _unchanged(batch: object) -> object:
     return batch
 
 
-def _begin_worker(_: int) -> None:
+@cache
+def _exit_event() -> Event:
+    """Is set when this process exits, before multiprocessing terminates and joins the workers that are left.
+
+    Some are left where an exception ends the process: its traceback keeps the loop over the batches alive.
+    """
+    event = multiprocessing.Event()
+    atexit.register(event.set)
+    return event
+
+
+def _begin_worker(exiting: Event, _: int) -> None:
+    def terminate(number: int, frame: FrameType | None) -> None:
+        if exiting.is_set():
+            os._exit(0)
+
     # The pool of threads that a fork inherits is not alive in the child.
     cv2.setNumThreads(0)
     # torchrun and batch systems signal every process; whether to stop is for the one that the batches are made for.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
