@@ -55,7 +55,7 @@ def test_a_device_that_is_not_there_is_told(machine: None, device: str) -> None:
 def test_a_card_without_bf16_is_told_of_fp16(machine: None) -> None:
     with pytest.raises(InputError, match="dtype: bf16: Card lacks it; fp16 it has"):
         resolve_device("cuda", "bf16", 1)
-    assert resolve_device("cuda", "fp16", 1).dtype == torch.float16
+    assert resolve_device("cuda", "fp16", 1).torch.torch_dtype == torch.float16
 
 
 def test_compiling_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def test_a_variant_without_encoder_has_nothing_to_explain(demo: dict[str, Any]) 
     assert RunId("r_no_encoder", 0) not in plan.evaluation.viewer_runs()
 
 
-def test_every_evaluated_split_has_one_explorer_of_the_first_seeds(demo: dict[str, Any]) -> None:
+def test_every_evaluated_split_has_one_viewer_of_the_first_seeds(demo: dict[str, Any]) -> None:
     plan = Plan.of_config(demo | {"seeds": 2, "evaluations": [*demo["evaluations"], demo["evaluations"][0]]}, CONFIG)
     assert plan.evaluation.viewers() == [
         Path("results/viewer/synthetic_val.html"),
@@ -218,7 +218,7 @@ def test_all_boxes_are_counted_and_all_but_the_annotated_are_evaluated(with_boxe
         ({"variants": ["h_sine", "r_sine"], "patch": 12}, "12 is no multiple of 8, the stride of r_sine"),
         (
             {"evaluations": [{"dataset": "synthetic", "split": "val", "boxes": ["simulated"]}]},
-            "measured on annotated boxes, and 'simulated' of synthetic are others",
+            "analysed on annotated boxes, and 'simulated' of synthetic are others",
         ),
         ({"fractions": [0.2, 0.1]}, "fractions must rise"),
         ({"knockout_fraction": 0.3}, "knockout_fraction must be one of fractions"),
@@ -228,7 +228,7 @@ def test_measures_of_attention_that_cannot_be_made_are_refused(
     demo: dict[str, Any], change: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InputError, match=re.escape(words)):
-        Plan.of_config(demo | {"attention": demo["attention_analysis"] | change}, CONFIG)
+        Plan.of_config(demo | {"attention_analysis": demo["attention_analysis"] | change}, CONFIG)
 
 
 def test_every_measure_of_attention_has_a_file_for_each_variant(demo: dict[str, Any]) -> None:

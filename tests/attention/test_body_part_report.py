@@ -107,7 +107,7 @@ def test_the_same_again_is_the_same(rendered: Path, tmp_path: Path):
 
 
 def test_labels_of_other_persons_are_refused(rendered: Path, tmp_path: Path):
-    names = ("image_ids", "parts", "owners", "annotation_ids", "images", "numbers")
+    names = ("image_ids", "parts", "owners", "annotation_ids", "image_positions", "numbers")
     labels = read_npz(rendered / "parts.npz", names, "labels")
     labels["annotation_ids"] = labels["annotation_ids"] + np.int64(1_000_000)
     write_npz(tmp_path / "parts.npz", **labels)

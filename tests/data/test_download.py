@@ -436,7 +436,17 @@ def test_the_command(server, tmp_path):
     server.replies = [honest, status(404)]
     rows = {name: archive_at(server.url(name)).model_dump(mode="json") for name in ("good", "missing")}
     (tmp_path / "downloads.yaml").write_text(json.dumps({"archives": rows}))
-    command = [sys.executable, "-m", "transpose", "step", "download", "--folder", tmp_path, "--table", "downloads.yaml"]
+    command = [
+        sys.executable,
+        "-m",
+        "transpose",
+        "step",
+        "download-archive",
+        "--folder",
+        tmp_path,
+        "--table",
+        "downloads.yaml",
+    ]
     for name, expected in {"good": 0, "missing": 1}.items():
         done = subprocess.run([*command, name], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == expected, done.stderr

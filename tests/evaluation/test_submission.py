@@ -44,7 +44,8 @@ def test_equal_predictions_give_equal_bytes(annotations: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("records", "problem"), [([], "holds nobody"), ([PERSON | {"image_id": 8}], r"record\[0\]: image_id: 8 is no pic")]
+    ("records", "problem"),
+    [([], "holds nobody"), ([PERSON | {"image_id": 8}], r"record\[0\]: image_id: 8 is no image")],
 )
 def test_what_the_server_would_refuse_is_refused(
     annotations: Path, records: list[dict[str, Any]], problem: str

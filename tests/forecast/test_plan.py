@@ -123,7 +123,7 @@ def test_a_released_checkpoint_costs_no_training() -> None:
         protocol_ablation=None,
         resolutions=None,
         dtypes=None,
-        attention=None,
+        attention_analysis=None,
         training={"source": "official"},
     )
     assert forecast.variants[0].hours.train == forecast.variants[0].hours.validate == 0

@@ -13,7 +13,7 @@ TABLES = (
     "faithfulness",
     "attention_ablation",
     "body_parts",
-    "claims",
+    "claim_table",
 )
 
 

@@ -87,7 +87,7 @@ def test_every_combination_of_every_model_has_a_row(study: Study, tmp_path: Path
 def test_readers_see_one_choice_at_a_time_and_whose_boxes(study: Study, tmp_path: Path) -> None:
     write_protocol_table(files_of(study))
     text = (tmp_path / "protocol_ablation.md").read_text()
-    assert "| Change | R r\\_sine | R r\\_none |" in text
+    assert "| Change | R r\\_sine | R r\\_no\\_position |" in text
     assert "| official | 55.0 | 55.0 |" in text
     assert "| no flip test | −2.0 | −2.0 |" in text
     assert "| decoder: argmax | −5.0 | −5.0 |" in text

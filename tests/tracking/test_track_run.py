@@ -329,7 +329,7 @@ def test_initialising_twice_keeps_what_is_there(results: Path):
     assert MlflowClient(uri).get_experiment_by_name("kept") is not None
 
 
-def test_study_is_one_run_with_its_tables_figures_and_explorers(results: Path):
+def test_study_is_one_run_with_its_tables_figures_and_viewers(results: Path):
     with pytest.raises(InputError, match="nothing has been compared yet"):
         track_study(ResultsLayout(results), STUDY)
     write_text(results / "comparison.csv", "variant,AP\n")
