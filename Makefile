@@ -1,21 +1,23 @@
-# From nothing: `make demo` or `make test`. Everything lives in .venv, results/ and resources/.
+# Start with `make demo` or `make test`. All files go to .venv, results/ and resources/.
 SHELL := bash
 BIN := .venv/bin
-# Some images forbid bytecode, and each of the many short processes would compile torch again.
+# Some container images disable bytecode files; each of the many short processes would then compile torch again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test bench fuzz ui lint lock clean clean-results
+.PHONY: help setup demo test bench fuzz ui lint lock docs clean clean-results
 
 help:
 	@echo "make demo           set up, run the main job, print the comparison table"
 	@echo "make test           set up, run the test suite"
 	@echo "make bench          set up, time networks, stages and kernels on this machine (half an hour)"
-	@echo "make fuzz           damage files of every kind by the thousand (CASES=2000 SEED=0), count what became of them"
-	@echo "make ui             open MLflow on the results"
+	@echo "make fuzz           read thousands of randomly damaged files (CASES=2000 SEED=0) and count the outcomes"
+	@echo "make ui             open MLflow on the results (PORT=5000)"
 	@echo "make lint           formatters, linters, type checker, Snakemake's linter"
-	@echo "make setup          only make .venv (PYTHON=python3.12 chooses the interpreter)"
-	@echo "make lock           pin again after an edit of pyproject.toml"
-	@echo "make clean          remove caches; make clean-results removes results/ and resources/ too"
+	@echo "make docs           build the documentation site into site/ (installs its tools into .venv-docs once)"
+	@echo "make setup          only create .venv (PYTHON=python3.12 selects the interpreter)"
+	@echo "make lock           update the lock files after a change of pyproject.toml"
+	@echo "make figure         redraw the README's figure"
+	@echo "make clean          remove caches; make clean-results removes results/ and resources/ too, and asks first"
 
 setup:
 	@tools/setup.sh
@@ -42,10 +44,15 @@ bench: setup
 fuzz: setup
 	@$(BIN)/python tools/fuzz.py $(or $(CASES),2000) $(or $(SEED),0)
 
+PORT := 5000
 ui:
-	@if [ ! -f results/mlflow.db ]; then echo "no results/mlflow.db yet: make demo makes it"; exit 1; fi
-	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
-	    $(BIN)/mlflow ui --backend-store-uri sqlite:///results/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+	@if [ ! -f results/mlflow.db ]; then echo "no results/mlflow.db yet: make demo writes it"; exit 1; fi
+	@echo "MLflow listens on http://127.0.0.1:$(PORT) until Ctrl-C; choose 'Model training' at the top left"
+	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+	    $(BIN)/mlflow ui --backend-store-uri sqlite:///results/mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
+
+figure: setup
+	$(BIN)/python tools/readme_figure.py docs/images/pose_and_dependency.png
 
 lint: setup
 	$(BIN)/ruff check .
@@ -57,10 +64,23 @@ lint: setup
 lock: setup
 	tools/lock.sh
 
+# A separate environment keeps MkDocs out of .venv. The built site works without network access.
+.venv-docs/stamp: requirements/docs.txt
+	rm -rf .venv-docs
+	$(or $(PYTHON),$(firstword $(wildcard $(BIN)/python) python3)) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	touch $@
+
+docs: .venv-docs/stamp
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 clean:
-	rm -rf .pytest_cache .ruff_cache .hypothesis build *.egg-info
-	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+	rm -rf .pytest_cache .ruff_cache .hypothesis build site *.egg-info
+	find . -path './.venv*' -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 clean-results: clean
+	@du -sh results resources 2>/dev/null || true
+	@read -r -p "Delete results/ and resources/, downloads included? [y/N] " answer; [ "$$answer" = y ]
 	rm -rf resources .snakemake
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

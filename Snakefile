@@ -1,10 +1,10 @@
-# The whole reproduction: `snakemake --cores N` makes every target of `rule all`.
-# Another study: `snakemake --cores N --configfile my-study.yaml`; one file: name it as the target.
+# `snakemake --cores N` makes all targets of `rule all`.
+# Another study: `snakemake --cores N --configfile my-study.yaml`. A single file: give its path as the target.
 from snakemake.utils import min_version
 
 min_version("9.20")
 
-# A study's file replaces the embedded default rather than being merged into it.
+# The file of a study replaces the default; it is not merged into it.
 if not workflow.configfiles:
 
     configfile: "config/config.yaml"

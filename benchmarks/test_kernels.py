@@ -1,4 +1,4 @@
-"""Single kernels under pytest-benchmark: `make bench`. Nothing here asserts a time."""
+"""Benchmarks of single kernels by pytest-benchmark (`make bench`), without assertions on time."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ INPUT_SIZE, HEATMAP_SIZE, BATCH_SIZE = (256, 192), (64, 48), 16
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
-    """As the stages around the network run."""
+    """Run on one thread, as the stages around the network do."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 

@@ -60,7 +60,7 @@ class Page:
             assert time.monotonic() < deadline, f"never true: {expression}; {self.problems}"
 
     def open(self, path: Path, fragment: str = "") -> None:
-        """Open a file anew, whatever is open."""
+        """Open a file in place of the current page."""
         self.call("Page.navigate", url="about:blank")
         self.wait_for("location.href === 'about:blank'")
         self.call("Page.navigate", url=path.resolve().as_uri() + fragment)

@@ -174,7 +174,7 @@ def _configuration() -> dict[str, Kind]:
 
     run = run_record(recipe).model_dump_json().encode()
     base = CONFIG / "variants" / "r_sine.yaml"
-    published = read_yaml(CONFIG / "published.yaml")
+    published = read_yaml(CONFIG / "tables" / "published.yaml")
     published["rows"] = published["rows"][:4]
     place = json.dumps({"kind": "folder", "folder": "../images"}).encode()
     return {
@@ -186,7 +186,7 @@ def _configuration() -> dict[str, Kind]:
         "data set": Kind(".json", dataset.model_dump_json().encode(), lambda path: read_record(Dataset, path), True),
         "run.json": Kind(".json", run, lambda path: read_record(RunRecord, path), True),
         "published figures": Kind(".yaml", json.dumps(published).encode(), load_published, True),
-        "table of weights": Kind(".yaml", (CONFIG / "weights.yaml").read_bytes(), load_weights_table),
+        "table of weights": Kind(".yaml", (CONFIG / "tables" / "weights.yaml").read_bytes(), load_weights_table),
         "images.json": Kind(".json", place, lambda path: image_source_of(path.parent / "annotations.json"), True),
         "history": Kind(".jsonl", b'{"epoch": 0, "loss": 0.5}\n{"epoch": 1, "loss": 0.25}\n', read_json_lines),
     }

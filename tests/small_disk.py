@@ -1,4 +1,4 @@
-"""A disk that tests fill up or make read-only, while nobody else is harmed."""
+"""A separate file system that tests fill up or make read-only."""
 
 import os
 import subprocess

@@ -145,12 +145,12 @@ def test_several_processes_talk_among_themselves_and_end_in_good_order_at_a_sign
         _, rest = training.communicate(timeout=60)
     assert listening == {"127.0.0.1"}
     assert training.returncode == 143
-    assert rest.count("stopped by SIGTERM; the same command continues where it left off") == 1
+    assert rest.count("stopped by SIGTERM; run the same command to continue") == 1
     assert "Traceback" not in rest
     assert sorted(path.name for path in layout.train(RunId("small", 0)).folder.glob("checkpoint*.pt"))
 
 
-def test_lost_outputs_of_a_finished_training_are_written_anew(layout: ResultsLayout, tiny_dataset: Path) -> None:
+def test_lost_outputs_of_a_finished_training_are_written_again(layout: ResultsLayout, tiny_dataset: Path) -> None:
     """Snakemake deletes outputs whose good end it did not live to see."""
     annotations, weights = tiny_dataset / "annotations.json", layout.train(RunId("small", 0)).weights
     done = train(layout, annotations)
@@ -254,8 +254,8 @@ def test_any_image_is_explained_or_refused_in_one_line(recipe: Path, tiny_datase
     assert_one_line(transpose("explain", tmp_path / "nowhere.jpg", *options), "nowhere.jpg", "no such image")
     assert_one_line(transpose("explain", image, image, *options, "--box", "1,2,3,4"), "--box: goes with one image")
     assert_one_line(transpose("explain", image, *options, "--threshold", "nan"), "--threshold: nan: must be")
-    write_json(tmp_path / "boxes.json", [{"image_id": "somebody", "bbox": [1, 2, 3, 4]}])
-    assert_one_line(transpose("explain", image, *options, "--boxes", tmp_path / "boxes.json"), "nobody in the image")
+    write_json(tmp_path / "boxes.json", [{"image_id": "someone", "bbox": [1, 2, 3, 4]}])
+    assert_one_line(transpose("explain", image, *options, "--boxes", tmp_path / "boxes.json"), "no person in the image")
     assert not output.exists()
     done = transpose("explain", image, *options, "--box", "20,15,50,90", "--box", "90,30,40,70")
     assert done.returncode == 0, done.stderr
@@ -286,7 +286,7 @@ class TestPredict:
         assert overlay.shape == image.shape
         assert (overlay != image).any()
 
-    def test_without_a_folder_keypoints_are_printed_and_whole_images_are_told(self) -> None:
+    def test_without_a_folder_keypoints_are_printed_and_whole_images_are_reported(self) -> None:
         done = transpose("predict", self.PHOTOGRAPH, "--min-score", "-1")
         assert done.returncode == 0, done.stderr
         assert "left_wrist" in done.stdout
@@ -297,7 +297,7 @@ class TestPredict:
         broken = tmp_path / "broken.jpg"
         broken.write_text("no image")
         outside = transpose("predict", self.PHOTOGRAPH, "--box", "900,0,10,10", *output)
-        assert_one_line(outside, "000000214753.jpg: box 900,0,10,10: lies outside")
+        assert_one_line(outside, "000000214753.jpg: box 900,0,10,10: is outside")
         assert_one_line(transpose("predict", self.PHOTOGRAPH, broken, *output), "broken.jpg: not an image")
         assert_one_line(transpose("predict", self.PHOTOGRAPH, "--model", tmp_path, *output), "run.json: no such file")
         assert_one_line(transpose("predict", self.PHOTOGRAPH, "--min-score", "nan", *output), "--min-score: nan: must")

@@ -46,16 +46,16 @@ def test_a_named_device_is_taken(machine: None) -> None:
 
 @pytest.mark.parametrize("machine", [()], indirect=True)
 @pytest.mark.parametrize("device", ["cuda", "mps", "abacus"])
-def test_a_device_that_is_not_there_is_told(machine: None, device: str) -> None:
+def test_a_device_that_is_missing_is_reported(machine: None, device: str) -> None:
     with pytest.raises(InputError, match=f"{device}: not available on this machine, which has cpu"):
         resolve_device(device, "fp32", 1)
 
 
 @pytest.mark.parametrize("machine", [("cuda", "old")], indirect=True)
-def test_a_card_without_bf16_is_told_of_fp16(machine: None) -> None:
-    with pytest.raises(InputError, match="dtype: bf16: Card lacks it; fp16 it has"):
+def test_a_card_without_bf16_is_refused_with_a_hint_at_fp16(machine: None) -> None:
+    with pytest.raises(InputError, match="dtype: bf16: Card does not support it; use fp16"):
         resolve_device("cuda", "bf16", 1)
-    assert resolve_device("cuda", "fp16", 1).torch.torch_dtype == torch.float16
+    assert resolve_device("cuda", "fp16", 1).torch_dtype == torch.float16
 
 
 def test_compiling_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,12 +66,12 @@ def test_however_little_room_is_left_nothing_is_half_written(small_disk: SmallDi
     results, write = small_disk.folder / "results", WRITERS[name]
     write(results / name)
     before = small_disk.files()
-    told: list[str] = []
-    while len(told) < 64 and (problem := problem_of(write, results / name, small_disk, len(told) * PAGE)):
+    problems: list[str] = []
+    while len(problems) < 64 and (problem := problem_of(write, results / name, small_disk, len(problems) * PAGE)):
         assert small_disk.files() == before
-        told.append(problem)
-    assert 5 < len(told) < 64
-    for problem in told:
+        problems.append(problem)
+    assert 5 < len(problems) < 64
+    for problem in problems:
         assert problem.startswith(f"{results}/")
         assert problem.endswith(": cannot be written: the disk is full")
         assert "/." not in problem, "a temporary name"
@@ -86,7 +86,7 @@ def problem_of(write: Callable[[Path], None], path: Path, disk: SmallDisk, free:
     return None
 
 
-def test_a_read_only_disk_is_told(small_disk: SmallDisk) -> None:
+def test_a_read_only_disk_is_reported(small_disk: SmallDisk) -> None:
     for name, write in WRITERS.items():
         write(small_disk.folder / name)
     before = small_disk.files()
@@ -133,9 +133,9 @@ def test_a_verb_ends_with_one_line_and_works_once_there_is_room(
     assert run_main(monkeypatch, *command) == f"transpose: {output}: cannot be written: the disk is read-only"
 
 
-def test_an_output_that_cannot_be_there_is_told(tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_there_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"file/a\.json: cannot be written: a file stands where a folder should"):
+    with pytest.raises(InputError, match=r"file/a\.json: cannot be written: a file of this name is in the way"):
         write_json(tmp_path / "file" / "a.json", 1)
     with pytest.raises(InputError, match="cannot be written: a folder of this name is in the way"):
         write_json(tmp_path, 1)
@@ -162,7 +162,7 @@ def test_mistakes_of_the_program_are_not_hidden(tmp_path: Path) -> None:
         temporary.with_name("nowhere").read_bytes()
 
 
-def test_what_another_file_is_guilty_of_is_told_of_that_one(tmp_path: Path) -> None:
+def test_an_error_of_another_file_names_that_file(tmp_path: Path) -> None:
     (tmp_path / "input").mkdir()
     with pytest.raises(InputError, match=r"/input: "), atomic_path(tmp_path / "output") as temporary:
         temporary.write_bytes((tmp_path / "input").read_bytes())

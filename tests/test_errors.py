@@ -48,7 +48,7 @@ def test_a_lost_worker_is_one_line_whatever_the_command_was_at(
     monkeypatch.setattr(cli, "app", interrupted)
     with pytest.raises(SystemExit) as end:
         cli.main()
-    assert str(end.value).startswith(f"transpose: a process that loads images was ended ({reason}); the same command")
+    assert str(end.value).startswith(f"transpose: a process that loads images has ended ({reason}); run the same")
 
 
 def test_another_error_is_no_lost_worker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,7 +201,7 @@ class TestJson:
             (b"9" * 10_000, "value.json: cannot be read: Exceeds the limit"),
         ],
     )
-    def test_what_is_no_json_is_told_in_one_line(self, tmp_path: Path, content: bytes, words: str) -> None:
+    def test_what_is_no_json_is_reported_in_one_line(self, tmp_path: Path, content: bytes, words: str) -> None:
         path = tmp_path / "value.json"
         path.write_bytes(content)
         with pytest.raises(InputError) as caught:
@@ -232,7 +232,7 @@ class TestJson:
         assert words in str(caught.value)
 
     @pytest.mark.parametrize("read", [read_json, read_json_lines, sha256_of_file])
-    def test_a_missing_file_and_a_folder_are_told(self, tmp_path: Path, read: Any) -> None:
+    def test_a_missing_file_and_a_folder_are_reported(self, tmp_path: Path, read: Any) -> None:
         with pytest.raises(InputError, match="nowhere: no such file"):
             read(tmp_path / "nowhere")
         with pytest.raises(InputError, match="cannot be read"):
@@ -333,7 +333,7 @@ def test_processes_take_turns(tmp_path: Path) -> None:
     assert counter.read_text() == "400"
 
 
-def test_leftovers_of_killed_writers_are_told_from_other_files(tmp_path: Path) -> None:
+def test_leftovers_of_killed_writers_are_distinguished_from_other_files(tmp_path: Path) -> None:
     kept = [".lock", ".hidden", "weights-abcdefgh.pt", "checkpoint.pt", ".note-abc.txt"]
     for name in (*kept, ".weights-ab_defg1.safetensors", ".lock-abcdefgh"):
         (tmp_path / name).touch()

@@ -53,13 +53,14 @@ class TestSources:
     @pytest.fixture(autouse=True)
     def checkout(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.chdir(tmp_path)
-        (tmp_path / "config" / "variants").mkdir(parents=True)
+        (tmp_path / "config" / "tables").mkdir(parents=True)
+        (tmp_path / "config" / "variants").mkdir()
         named = {"small": small_variant("resnet", {"released": "tp_small"}), "other": small_variant("hrnet")}
         for name, variant in named.items():
             (tmp_path / "config" / "variants" / f"{name}.yaml").write_text(variant.model_dump_json())
         rows = "tp_small: {title: released, holds: variant, urls: ['https://x.example/a.pth']}"
         backbone = "bone: {title: a backbone, holds: backbone, urls: ['https://x.example/b.pth']}"
-        (tmp_path / "config" / "weights.yaml").write_text(f"weights:\n  {rows}\n  {backbone}\n")
+        (tmp_path / "config" / "tables" / "weights.yaml").write_text(f"weights:\n  {rows}\n  {backbone}\n")
         network = build_model(SMALL.variant, len(COCO_PERSON))
         save_weights(network, tmp_path / "run" / "weights.safetensors", {})
         write_run(tmp_path / "run" / "run.json")
@@ -86,19 +87,19 @@ class TestSources:
         for _ in range(2):
             model = transpose.load("tp_small")
             assert (model.recipe.name, model.protocol) == ("small", EvalProtocol())
-        assert asked == [Path("resources/weights/tp_small.pth"), Path("config/pins/tp_small.json")]
+        assert asked == [Path("resources/weights/tp_small.pth"), Path("config/tables/pins/tp_small.json")]
 
     @pytest.mark.parametrize(
         ("source", "variant", "refusal"),
         [
-            ("nowhere", None, "nowhere: neither a run's folder nor a released checkpoint, which here are tp_small"),
-            ("bone", None, "bone: neither a run's folder nor a released checkpoint, which here are tp_small"),
+            ("nowhere", None, "neither a run folder nor a released checkpoint; the released ones are tp_small"),
+            ("bone", None, "bone: neither a run folder nor a released checkpoint; the released ones are tp_small"),
             ("config", None, "config/run.json: no such file"),
-            ("run/weights.safetensors", None, "is neither a run's folder nor its run.json; for weights name"),
+            ("run/weights.safetensors", None, "is neither a run folder nor a run.json; for weights, give"),
             ("run/weights.safetensors", "other", "weights.safetensors: "),
             ("run/weights.safetensors", "others", "unknown variant 'others'; known are other, small"),
             ("nowhere.safetensors", "small", "nowhere.safetensors: no such file"),
-            (None, "small", "variant: small: needs weights"),
+            (None, "small", "variant: small: needs a file of weights"),
         ],
     )
     def test_what_is_no_model_is_one_line(self, source: str | None, variant: str | None, refusal: str) -> None:
@@ -108,6 +109,6 @@ class TestSources:
         assert "\n" not in str(caught.value)
 
     def test_without_a_table_there_are_no_released_checkpoints(self, checkout: Path) -> None:
-        (checkout / "config" / "weights.yaml").unlink()
-        with pytest.raises(InputError, match=r"of which there is no table config/weights\.yaml here"):
+        (checkout / "config" / "tables" / "weights.yaml").unlink()
+        with pytest.raises(InputError, match=r"no such file: config/tables/weights\.yaml"):
             transpose.load("tp_small")

@@ -20,7 +20,7 @@ boxes = st.tuples(coordinates, coordinates, sides, sides).map(np.array)
 
 
 @given(boxes, st.sampled_from(SIZES))
-def test_center_and_scale_tell_the_box_apart_from_its_extended_side(box, size_hw):
+def test_center_and_scale_determine_the_box_except_its_extended_side(box, size_hw):
     center, scale = box_to_center_scale(box, size_hw)
     aspect = size_hw[1] / size_hw[0]
     width, height = scale[0] * 200 / 1.25

@@ -111,7 +111,7 @@ def test_from_the_official_file_to_a_table(converted: Path, recipe: Recipe, tmp_
     assert [keypoint.keypoint for keypoint in report.keypoints] == list(DATASET.skeleton.keypoints)
     assert read_hits(metrics.with_suffix(".npz")).keypoints.tolist() == [2 * 14, 2 * 14]
 
-    write_study(StudyFiles.read(plan.layout), CONFIG / "published.yaml")
+    write_study(StudyFiles.read(plan.layout), CONFIG / "tables" / "published.yaml")
     table = (results / "comparison.md").read_text()
     assert "| Model | PCKh50 | 95 % interval | Published | Difference | PCKh10 | PCKh11 | Published PCKh11 |" in table
     assert f"| small | {100 * best:.1f} |" in table
@@ -128,8 +128,9 @@ def write_variant(folder: Path, recipe: Recipe) -> Path:
 
 
 def test_the_study_is_the_published_recipe() -> None:
-    plan = Plan.of_config(read_yaml(CONFIG / "mpii.yaml"), CONFIG)
-    published = {row["name"] for row in read_yaml(CONFIG / "published.yaml")["rows"] if row["benchmark"] == "mpii_val"}
+    plan = Plan.of_config(read_yaml(CONFIG / "studies" / "mpii.yaml"), CONFIG)
+    rows = read_yaml(CONFIG / "tables" / "published.yaml")["rows"]
+    published = {row["name"] for row in rows if row["benchmark"] == "mpii_val"}
     for name, recipe in plan.recipes.items():
         assert recipe.variant.input_size == (256, 256)
         assert recipe.variant.published == name

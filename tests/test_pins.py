@@ -14,7 +14,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-FILES = ("pyproject.toml", "environment.yml", "requirements/lock.txt", "requirements/xtcocotools.txt")
+FILES = (
+    "pyproject.toml",
+    "environment.yml",
+    "requirements/lock.txt",
+    "requirements/docs.txt",
+    "requirements/xtcocotools.txt",
+)
 LOCKED_EXTRAS = ("detector", "test", "lint", "setup")
 
 
@@ -64,6 +70,8 @@ def drift(root: Path) -> list[str]:
         lock = hashed_pins(root / "requirements/lock.txt")
         second_opinion = hashed_pins(root / "requirements/xtcocotools.txt")
         conda = dict(map(pin, conda_pip["pip"]))
+        docs = dict(map(pin, pyproject["dependency-groups"]["docs"]))
+        docs_lock = hashed_pins(root / "requirements/docs.txt")
     except ValueError as error:
         return [str(error)]
     torch = {"torch": direct.pop("torch")}
@@ -71,6 +79,9 @@ def drift(root: Path) -> list[str]:
     problems = differences(torch, described, "pyproject.toml's dependencies", "its dependency-metadata")
     problems += differences(
         direct, {name: lock[name] for name in direct if name in lock}, "pyproject.toml", "requirements/lock.txt"
+    )
+    problems += differences(
+        docs, {name: docs_lock[name] for name in docs if name in docs_lock}, "pyproject.toml", "requirements/docs.txt"
     )
     problems += differences(lock | torch, conda, "requirements/lock.txt", "environment.yml")
     problems += [f"{name} belongs outside the lock" for name in sorted((torch | second_opinion).keys() & lock.keys())]
@@ -134,6 +145,12 @@ def test_everything_imported_is_a_direct_dependency() -> None:
         ("requirements/lock.txt", r"^click==\S+", "click==1.0", "click: 1.0 in requirements/lock.txt"),
         ("requirements/lock.txt", r"\\\n +--hash=sha256:\w+", "", "has no hash"),
         ("requirements/lock.txt", r"^click==", "torch==", "torch belongs outside the lock"),
+        (
+            "requirements/docs.txt",
+            r"^mkdocs==\S+",
+            "mkdocs==1.0",
+            "1.0 in requirements/docs.txt",
+        ),
         ("requirements/xtcocotools.txt", r"sha256:\w+", "sha256:0", "xtcocotools==1.14.3 has no hash"),
     ],
 )

@@ -181,8 +181,8 @@ class TestPredict:
     ) -> None:
         annotations = tiny_dataset / "annotations.json"
         count = len(BOXES)
-        ids, nobody = np.full(count, 11), np.full(count, -1)
-        boxes = PersonBoxes(ids, BOXES, np.ones(count), nobody)
+        ids, unlabelled = np.full(count, 11), np.full(count, -1)
+        boxes = PersonBoxes(ids, BOXES, np.ones(count), unlabelled)
         everybody = PROTOCOL.model_copy(update={"nms_threshold": None})
         source = {"kind": "folder", "folders": {"val": str(tiny_dataset)}}
         dataset = {"title": "tiny", "source": source, "boxes": {"ground_truth": {"kind": "ground_truth"}}}
@@ -237,7 +237,7 @@ class TestPredict:
     @pytest.mark.parametrize(
         ("image", "boxes", "refusal"),
         [
-            (None, [[500, 0, 10, 10]], r"jpg: box 500,0,10,10: lies outside of the image, which is 160x120"),
+            (None, [[500, 0, 10, 10]], r"jpg: box 500,0,10,10: is outside the image, which is 160x120"),
             (None, [[0, 0, 10]], r"jpg: boxes: must be \[N, 4\], not of shape \[1, 3\]"),
             (None, [[0, 0, 0, 10]], "boxes: must be finite, with a width and a height above 0"),
             (None, [[0, np.nan, 9, 10]], "boxes: must be finite"),

@@ -1,4 +1,4 @@
-"""What a person sees of a training."""
+"""Printed progress of a training."""
 
 import io
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_a_resumed_training_counts_only_what_this_process_did(clock: Clock) -> N
     assert stream.getvalue() == "epoch 10/10 step 4/5 loss 0.100000 ETA 0:00:20\n"
 
 
-def test_every_epoch_is_told_and_passed_on_after_it_was_shown() -> None:
+def test_every_epoch_is_printed_and_passed_on_after_it_was_shown() -> None:
     stream = io.StringIO()
     passed: list[tuple[dict[str, Any], int]] = []
     shown = TrainingProgress(2, stream, lambda record: passed.append((record, stream.getvalue().count("\n"))))
@@ -64,16 +64,16 @@ def test_every_epoch_is_told_and_passed_on_after_it_was_shown() -> None:
     assert passed == [(record(0, None), 1), (record(1, 0.5124), 2)]
 
 
-def tell_a_full_disk(told: list[dict[str, Any]], clock: Clock) -> None:
+def print_to_a_full_disk(records: list[dict[str, Any]], clock: Clock) -> None:
     with Path("/dev/full").open("w") as stream:
-        shown = TrainingProgress(1, stream, told.append)
+        shown = TrainingProgress(1, stream, records.append)
         clock.now += 60
         shown.step(0, 1, 2, 0.125)
         shown.epoch(record(0, 0.5))
 
 
 def test_a_log_on_a_full_disk_costs_its_lines_only(clock: Clock) -> None:
-    told: list[dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
     with pytest.raises(OSError, match="No space left"):  # from closing it
-        tell_a_full_disk(told, clock)
-    assert told == [record(0, 0.5)]
+        print_to_a_full_disk(records, clock)
+    assert records == [record(0, 0.5)]

@@ -41,7 +41,7 @@ def test_a_skeleton_may_have_no_pairs_limbs_or_upper_body() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"keypoints": ("head", "left_hand", "tail", "head")}, "keypoints has a name twice"),
+        ({"keypoints": ("head", "left_hand", "tail", "head")}, "keypoints contains a duplicate name"),
         ({"keypoints": ()}, "at least 1 item"),
         ({"sigmas": (0.1,)}, "sigmas has 1 values for 4 keypoints"),
         ({"sigmas": (0.1, 0.2, 0.0, 0.4)}, "greater than 0"),
@@ -50,8 +50,8 @@ def test_a_skeleton_may_have_no_pairs_limbs_or_upper_body() -> None:
         ({"limbs": (("head", "wing"),)}, "unknown keypoint wing"),
         ({"flip_pairs": (("left_hand", "fin"),)}, "unknown keypoint fin"),
         ({"upper_body": ("horn",)}, "unknown keypoint horn"),
-        ({"flip_pairs": (("left_hand", "right_hand"), ("head", "left_hand"))}, "flip_pairs has a name twice"),
-        ({"flip_pairs": (("head", "head"),)}, "flip_pairs has a name twice"),
+        ({"flip_pairs": (("left_hand", "right_hand"), ("head", "left_hand"))}, "flip_pairs contains a duplicate name"),
+        ({"flip_pairs": (("head", "head"),)}, "flip_pairs contains a duplicate name"),
         ({"colour": "red"}, "Extra inputs"),
     ],
 )

@@ -178,7 +178,7 @@ def test_boxes_from_no_file_need_none(with_boxes: Plan) -> None:
     assert with_boxes.boxes.file(place("ground_truth")) == with_boxes.boxes.file(place("simulated")) == []
 
 
-def test_a_detection_file_that_is_absent_is_told_and_one_that_is_there_is_needed(
+def test_a_detection_file_that_is_absent_is_reported_and_one_that_is_there_is_needed(
     with_boxes: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -214,13 +214,13 @@ def test_all_boxes_are_counted_and_all_but_the_annotated_are_evaluated(with_boxe
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"variants": ["r_no_encoder"]}, "r_no_encoder has no encoder, hence no attention"),
-        ({"variants": ["h_sine", "r_sine"], "patch": 12}, "12 is no multiple of 8, the stride of r_sine"),
+        ({"variants": ["r_no_encoder"]}, "r_no_encoder has no encoder and so no attention"),
+        ({"variants": ["h_sine", "r_sine"], "patch": 12}, "12 is not a multiple of 8, the stride of r_sine"),
         (
             {"evaluations": [{"dataset": "synthetic", "split": "val", "boxes": ["simulated"]}]},
-            "analysed on annotated boxes, and 'simulated' of synthetic are others",
+            "analysed on annotated boxes only, not on 'simulated' of synthetic",
         ),
-        ({"fractions": [0.2, 0.1]}, "fractions must rise"),
+        ({"fractions": [0.2, 0.1]}, "fractions must be in ascending order"),
         ({"knockout_fraction": 0.3}, "knockout_fraction must be one of fractions"),
     ],
 )

@@ -19,7 +19,7 @@ def at(path: Path, seconds: float) -> Path:
 @pytest.mark.parametrize(("seconds", "shown"), [(18_000, r"5\.0 h"), (600, "10 min")])
 def test_an_input_from_the_future_is_named_before_a_long_job(tmp_path: Path, seconds: int, shown: str) -> None:
     inputs = [at(tmp_path / "old", -3600), at(tmp_path / "late.json", seconds + 1)]
-    with pytest.raises(InputError, match=rf"late\.json: its time lies {shown} in the future: set the clock right"):
+    with pytest.raises(InputError, match=rf"late\.json: its modification time is {shown} in the future; fix the clock"):
         refuse_later_inputs(inputs)
 
 

@@ -1,8 +1,8 @@
-"""Damages files of every kind that comes from outside, by the thousand, and says what became of them.
+"""Damage input files of every kind at random, read them, and count the outcomes.
 
     python tools/fuzz.py [CASES] [FIRST_SEED]
 
-Whatever is neither read nor refused by an InputError of one line is printed with the seed that makes it again.
+A file must be read or refused by a one-line InputError; other outcomes are printed with their seed.
 """
 
 import os
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def fuzz(name: str, kind: Kind, folder: Path, seeds: range) -> Counter[str]:
-    """Read damaged files, and count outcomes."""
+    """Read damaged files and count the outcomes."""
     path = path_of(name, kind, folder / "cases")
     counts: Counter[str] = Counter()
     for seed in seeds:
@@ -64,7 +64,7 @@ def fuzz(name: str, kind: Kind, folder: Path, seeds: range) -> Counter[str]:
 
 @contextmanager
 def silent_decoders() -> Iterator[None]:
-    """Drop what libraries write to standard error past Python: thousands of lines about damaged images."""
+    """Silence stderr of C libraries, which write thousands of lines about damaged images."""
     before, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

@@ -1,9 +1,9 @@
-"""Damages one kind of file guided by what code each damage reaches, for some time (needs `pip install atheris`).
+"""Coverage-guided fuzzing of one kind of input file (needs `pip install atheris`).
 
     python tools/fuzz_guided.py KIND [SECONDS]
 
-Ends at the first file that is neither read nor refused by an InputError of one line, and keeps it as `crash-*` in the
-current folder. `tools/fuzz.py` draws blindly, but knows JSON values.
+Stops at the first file that is neither read nor refused by a one-line InputError, and writes it to `crash-*` in the
+current folder. `tools/fuzz.py` is not guided by coverage but also changes values in JSON.
 """
 
 import sys
@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-# No part of the locked environment: not every machine has a wheel of it.
+# Not in the lock file, since atheris has no wheels for some platforms.
 atheris = import_module("atheris")
 
 with atheris.instrument_imports(include=["transpose"]):
@@ -22,7 +22,7 @@ with atheris.instrument_imports(include=["transpose"]):
     from transpose.errors import InputError
 
 _SEEDS = 200
-"""Damaged files that the search starts from."""
+"""Number of damaged files in the initial corpus."""
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def read(kind: Kind, path: Path, data: bytes) -> None:
-    """Read the file with this content; whatever else than a clear refusal comes out is the fuzzer's find."""
+    """Read a file with this content; any exception other than a clear InputError is a finding."""
     path.write_bytes(data)
     try:
         kind.read(path)

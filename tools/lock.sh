@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes requirements/lock.txt from pyproject.toml, and environment.yml from the lock.
+# Write requirements/lock.txt and requirements/docs.txt from pyproject.toml, and environment.yml from the lock file.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -8,13 +8,18 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
     --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet \
     --output-file requirements/lock.txt
 
+.venv/bin/uv pip compile --group pyproject.toml:docs \
+    --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet \
+    --output-file requirements/docs.txt
+
 torch=$(sed -nE 's/^ *"(torch==[^"]+)".*/\1/p' pyproject.toml)
 {
     cat <<HEADER
-# Made by \`make lock\`: the pins of requirements/lock.txt and torch, for conda users. Not tested by us: \`make setup\` is.
+# Written by \`make lock\`: torch and the pins of requirements/lock.txt for conda users. Untested; \`make setup\` is tested.
 #     conda env create --file environment.yml && conda activate transpose && pip install --no-deps --editable .
-# Without a GPU, spare yourself the CUDA libraries: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu conda env create ...
-# The second opinion on AP, if you have a C compiler: pip install --no-build-isolation --no-deps -r requirements/xtcocotools.txt
+# Without a GPU, skip the CUDA libraries: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu conda env create ...
+# Optional second AP check (needs a C compiler): pip install --no-build-isolation --no-deps -r requirements/xtcocotools.txt
 name: transpose
 channels:
   - conda-forge

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes .venv with everything in it: the lock, torch, the second evaluator, this package. Does nothing when it is up to date.
-# PYTHON=/path/to/python chooses the interpreter (3.11 or 3.12).
+# Create .venv with the locked packages, torch, xtcocotools and this package; does nothing if it is up to date.
+# PYTHON=/path/to/python selects the interpreter (3.11 or 3.12).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 unset VIRTUAL_ENV PYTHONHOME PYTHONPATH UV_PYTHON
-if [ -n "${PIP_INDEX_URL:-}" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}"; fi # uv does not read pip's
+if [ -n "${PIP_INDEX_URL:-}" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}"; fi # uv does not read PIP_INDEX_URL
 
 python=.venv/bin/python
 torch=$(sed -nE 's/^ *"(torch==[^"]+)".*/\1/p' pyproject.toml)
@@ -14,11 +14,11 @@ say() { echo "setup: $*"; }
 
 sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }
 
-# What .venv is made from, its place included (a virtual environment cannot be moved), and what the package's own install reads.
-environment_digest() { { pwd; echo "$torch"; cat requirements/*.txt tools/setup.sh; } | sha256; }
+# Inputs of .venv, including its path (a virtual environment cannot be moved), and inputs of the package's installation.
+environment_digest() { { pwd; echo "$torch"; cat requirements/{constraints,lock,xtcocotools}.txt tools/setup.sh; } | sha256; }
 package_digest() { cat pyproject.toml transpose/__init__.py | sha256; }
 
-# A stamp is written when its step has ended, so that a half-made .venv has none.
+# A stamp is written after its step has succeeded, so an incomplete .venv has none.
 up_to_date() { [ -x "$python" ] && [ "$(cat ".venv/$1.stamp" 2>/dev/null)" = "$2" ]; }
 write_stamp() {
     echo "$2" >".venv/$1.stamp.partial"
@@ -27,7 +27,7 @@ write_stamp() {
 
 pip_install() { "$python" -m pip install -qq --disable-pip-version-check "$@"; }
 
-# Prints the interpreter to build on; outside any virtual environment, ours may be the active one and about to go.
+# Print the base interpreter, not that of an active virtual environment, which may be the one to replace.
 find_python() {
     local candidate
     for candidate in ${PYTHON:-python3.11 python3.12 python3}; do
@@ -39,18 +39,18 @@ find_python() {
     return 1
 }
 
-# uv, itself by its hash in the lock, installs the rest in a tenth of pip's time; where it cannot, pip does.
+# uv, pinned by hash, installs ten times faster than pip; pip is the fallback.
 install_lock() {
     awk '/^uv==/ { on = 1; print; next } on && /^ +--hash/ { print; next } { on = 0 }' requirements/lock.txt >.venv/uv.txt
     if pip_install --require-hashes -r .venv/uv.txt &&
         .venv/bin/uv pip install --quiet --python "$python" --require-hashes -r requirements/lock.txt; then
         return
     fi
-    say "uv did not manage; the same with pip"
+    say "uv failed; installing with pip"
     pip_install --require-hashes -r requirements/lock.txt
 }
 
-# On Linux the package index's torch brings the CUDA libraries, 3 GB that a machine without a GPU can spare itself.
+# On Linux, torch from PyPI brings 3 GB of CUDA libraries that a machine without a GPU does not need.
 install_torch() {
     if [ "$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null &&
         timeout 3 "$python" -c "import urllib.request; urllib.request.urlopen('$torch_cpu_index/torch/')" 2>/dev/null; then
@@ -60,30 +60,30 @@ install_torch() {
     fi
 }
 
-# Not from pip's cache, where a build against another NumPy may lie.
-install_second_opinion() {
+# Without pip's cache, which may have a build against another NumPy.
+install_xtcocotools() {
     local log=.venv/xtcocotools.log
     if pip_install --no-deps --no-build-isolation --use-pep517 --no-cache-dir --no-binary xtcocotools --require-hashes \
         -r requirements/xtcocotools.txt >"$log" 2>&1 && "$python" -c "import xtcocotools.cocoeval" >>"$log" 2>&1; then
         return
     fi
     "$python" -m pip uninstall -qq --yes xtcocotools 2>>"$log"
-    say "xtcocotools was not built, so AP gets no second opinion; all else works."
-    say "To have it: install a C compiler and Python's headers (Debian: gcc python3-dev), rm -r .venv, make setup. Reasons: $log"
+    say "xtcocotools was not built, so the second AP check is skipped; everything else works."
+    say "To build it, install a C compiler and Python headers (Debian: gcc python3-dev), then rm -r .venv and make setup. Log: $log"
 }
 
 environment=$(environment_digest)
 if ! up_to_date environment "$environment"; then
     base=$(find_python)
-    say "making .venv with $("$base" --version) (once; a minute or two)"
+    say "creating .venv with $("$base" --version) (once; a minute or two)"
     rm -rf .venv
     "$base" -m venv .venv
-    say "1/3 libraries of requirements/lock.txt"
+    say "1/3 packages of requirements/lock.txt"
     install_lock
     say "2/3 $torch"
     install_torch
     say "3/3 xtcocotools, from source"
-    install_second_opinion
+    install_xtcocotools
     write_stamp environment "$environment"
 fi
 

@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 
 __all__ = ["COCO_PERSON", "AttentionMaps", "PoseModel", "Poses", "Skeleton", "__version__", "load"]
 
-# Imported on first use: `transpose --help` and the tables do without torch.
+# Imported on first use, so that `transpose --help` and the tables do not load torch.
 _MODULES = {
     "AttentionMaps": "pose_model",
     "COCO_PERSON": "skeleton",

@@ -1,4 +1,4 @@
-"""`python -m transpose` is the `transpose` command."""
+"""Run the `transpose` command with `python -m transpose`."""
 
 from transpose.cli import main
 

@@ -11,10 +11,10 @@ _STEP_BYTES = 64 * 2**20
 
 
 def keep_freed_memory() -> None:
-    """Have this process keep the memory that it frees, for the next tensor of that size.
+    """Keep freed memory in this process and reuse it for the next tensor.
 
-    By default glibc returns each large block to the kernel, which hands it back in pages of zeros that must be written
-    first: a network's activations pay for that in every layer. Nothing happens where the C library is another one.
+    By default glibc returns each large block to the kernel, and the kernel must fill new pages with zeros. A network's
+    activations pay for that in every layer. With another C library, this does nothing.
     """
     if not _is_glibc():
         return

@@ -1,4 +1,4 @@
-"""File times ahead of the clock: Snakemake fails a job, and deletes its outputs, if one of its inputs is from later."""
+"""Check for file times in the future: Snakemake fails a job and deletes its outputs if an input is newer."""
 
 import time
 from collections.abc import Iterable
@@ -7,19 +7,19 @@ from pathlib import Path
 from transpose.errors import InputError
 
 _TOLERATED_SECONDS = 60.0
-"""Machines that share a disk differ by seconds, which pass while a job runs."""
+"""Clocks of machines that share a disk differ by seconds, less than a job takes."""
 
 
 def refuse_later_inputs(paths: Iterable[Path]) -> None:
-    """See, before a long job, that none of its inputs is from the future.
+    """Refuse inputs with a modification time in the future, before a long job starts.
 
     Raises:
-        InputError: one is, because a clock was or is wrong.
+        InputError: an input is from the future, because a clock was or is wrong.
     """
     now = time.time()
     for path in paths:
         if path.exists() and (ahead := path.stat().st_mtime - now) > _TOLERATED_SECONDS:
-            problem = f"its time lies {_shown(ahead)} in the future: set the clock right, then `touch` the file"
+            problem = f"its modification time is {_shown(ahead)} in the future; fix the clock, then `touch` the file"
             raise InputError(path, None, None, problem)
 
 

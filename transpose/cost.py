@@ -1,4 +1,4 @@
-"""What a model costs: parameters, multiply-accumulates in two conventions, time and memory of a forward pass."""
+"""Cost of a model: parameters, multiply-accumulates in two conventions, time and memory of a forward pass."""
 
 import math
 import statistics
@@ -26,7 +26,7 @@ WARM_UP_PASSES = 2
 
 
 class Parameters(Settings):
-    """Numbers of parameters; the published counts are `total`, fixed sine embedding included."""
+    """Numbers of parameters. The published counts match `total`, which includes the fixed sine embedding."""
 
     total: int
     trainable: int
@@ -36,9 +36,9 @@ class Parameters(Settings):
 class Operations(Settings):
     """Multiply-accumulates of one person crop, forward, without the mirrored pass of the flip test.
 
-    `macs` counts convolutions and matrix products, each where it is computed. `macs_as_published` follows the tool
-    behind the paper's "GFLOPs": a transposed convolution is counted on its output grid (stride^2 times too much), and
-    elementwise work is added (batch norm 4 per element, softmax 5 and its dropout 1, sums and scalings 1).
+    `macs` counts convolutions and matrix products. `macs_as_published` follows the tool that the paper's "GFLOPs" come
+    from: a transposed convolution is counted on its output grid (stride^2 times too much), and elementwise operations
+    are added (batch norm 4 per element, softmax 5 and its dropout 1, sums and scalings 1).
     """
 
     macs: int
@@ -46,7 +46,7 @@ class Operations(Settings):
 
 
 class Timing(Settings):
-    """Seconds of forward passes of one batch; images/s follow from the median."""
+    """Seconds of forward passes of one batch; `images_per_second` uses the median."""
 
     batch_size: int
     repeats: int
@@ -58,7 +58,7 @@ class Timing(Settings):
 
 
 class CostReport(Settings):
-    """Everything measured, and the machine that times and memory belong to."""
+    """All measurements, and the machine that they were made on."""
 
     input_size: tuple[int, int]
     parameters: Parameters
@@ -73,12 +73,11 @@ class CostReport(Settings):
 def measure_cost(model: nn.Module, variant: Variant, settings: Cost, device: torch.device) -> CostReport:
     """Count and time a model's forward pass in fp32 at the variant's input size.
 
-    The model is timed in the form in which it predicts. Times are medians of `settings.repeats` passes after a
-    warm-up; they hold for this machine and whatever else ran on it (its load is in the report), and are no test's
-    business.
+    The model is timed after `optimize_for_inference`. Times are medians of `settings.repeats` passes after a warm-up.
+    They depend on this machine and its load, which the report includes; tests do not check them.
     """
     formed = optimize_for_inference(model, DeviceContext(device, "fp32", settings.threads))
-    # The larger ones last: what a process has once held stays resident.
+    # Larger batches last: memory that a process has used once stays resident.
     sizes = sorted(set(settings.batch_sizes))
     with _threads(settings.threads):
         timings = tuple(_time_batch(formed, variant.input_size, size, settings.repeats, device) for size in sizes)
@@ -95,13 +94,13 @@ def measure_cost(model: nn.Module, variant: Variant, settings: Cost, device: tor
 
 
 def measure_variant(variant: Variant, settings: Cost, keypoints: int, device: str) -> CostReport:
-    """Cost of a variant with random weights, which take as long as trained ones."""
+    """Measure the cost of a variant with random weights, which are as fast as trained ones."""
     context = resolve_device(device, "fp32", settings.threads)
     return measure_cost(build_model(variant, keypoints), variant, settings, context.device)
 
 
 def count_parameters(model: nn.Module, variant: Variant) -> Parameters:
-    """Parameters of the model; a fixed sine embedding, which is no parameter of ours, is counted as the paper does."""
+    """Count parameters. A fixed sine embedding, a buffer here, is added to the total as in the paper."""
     fixed = 0
     if variant.encoder is not None and variant.encoder.position_embedding == "sine":
         fixed = math.prod(variant.grid_size) * (variant.dim or 0)
@@ -110,16 +109,16 @@ def count_parameters(model: nn.Module, variant: Variant) -> Parameters:
     return Parameters(total=own + fixed, trainable=trainable, fixed_position_embedding=fixed)
 
 
-@torch.no_grad()  # not inference mode, which would hand composite operators to the counters whole
+@torch.no_grad()  # in inference mode the counters would see composite operators undivided
 def count_operations(model: nn.Module, input_size: tuple[int, int]) -> Operations:
-    """Multiply-accumulates of one crop of `input_size`; nothing is computed, so any size costs nothing."""
+    """Count multiply-accumulates of one crop of `input_size` on the meta device, without computing anything."""
     state = {name: torch.empty_like(value, device="meta") for name, value in _state(model)}
     images = torch.empty(1, 3, *input_size, device="meta")
     surplus = _PublishedSurplus()
     training = model.training
     model.eval()
     try:
-        # The fused attention kernels of some devices are unknown to the counter: the plain form has the same products.
+        # The counter does not know some fused attention kernels; the unfused form has the same products.
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, surplus:
             torch.func.functional_call(model, state, (images,))
     finally:
@@ -145,7 +144,7 @@ _WORK_PER_ELEMENT = {
 
 
 class _PublishedSurplus(TorchDispatchMode):
-    """Adds up what the published convention counts beyond multiply-accumulates."""
+    """Sums the operations that the published convention counts in addition to multiply-accumulates."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -178,7 +177,7 @@ def _time_batch(
         model(images)
         _synchronise(device)
 
-    # Memory is watched in a pass of its own: the watcher would disturb the times.
+    # Memory is sampled in a separate pass: the sampling thread would disturb the times.
     peak = _peak_memory(forward, device)
     for _ in range(WARM_UP_PASSES):
         forward()
@@ -209,7 +208,7 @@ def _synchronise(device: torch.device) -> None:
 
 
 def _peak_memory(action: Callable[[], None], device: torch.device) -> int:
-    """Bytes: the largest allocation on CUDA, elsewhere the whole process's resident memory, sampled each ms."""
+    """Peak memory in bytes: allocated memory on CUDA, else resident memory of the process, sampled each ms."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         action()

@@ -1,4 +1,4 @@
-"""The one place that decides what a network runs on, and says so."""
+"""Choose the device, precision and threads of a network, and describe the machine."""
 
 import contextlib
 import os
@@ -24,38 +24,38 @@ _DTYPES: dict[Dtype, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat
 
 @dataclass(frozen=True)
 class DeviceContext:
-    """A device, the precision of the network's arithmetic on it, and the CPU threads that may be used."""
+    """A device, the precision of the network's arithmetic on it, and the number of CPU threads."""
 
     device: torch.device
     dtype: Dtype
     threads: int
     compiled: bool = False
-    """Predictions come from a compiled network; training never does, which it did not pay for."""
+    """Whether predictions use a compiled network. Training never does: compiling made it no faster."""
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        """What products are computed in."""
+        """The dtype of matrix products and convolutions."""
         return _DTYPES[self.dtype]
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Context in which the network runs: autocast to the dtype, or nothing for fp32."""
+        """Return the context in which to run the network: autocast to the dtype, or a null context for fp32."""
         if self.dtype == "fp32":
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.torch_dtype)
 
     @property
     def pins_memory(self) -> bool:
-        """Whether batches lie in memory from which the device can fetch them by itself."""
+        """Whether batches are placed in pinned memory, from which the device copies asynchronously."""
         return self.device.type == "cuda"
 
     def send(self, tensor: Tensor) -> Tensor:
-        """The tensor on the device, without waiting for its arrival where its memory is pinned."""
+        """Copy the tensor to the device, asynchronously if its memory is pinned."""
         return tensor.to(self.device, non_blocking=True)
 
     def pad_batch(self, batch: Tensor, size: int) -> Tensor:
-        """A batch [B, ...] for a compiled network, which is made for one size: filled up with zeros to [size, ...].
+        """Pad a batch [B, ...] with zeros to [size, ...], since a compiled network is specialised to one batch size.
 
-        Without compilation, or where B is not below `size`, it stays as it is.
+        Without compilation, or if B is at least `size`, return the batch unchanged.
         """
         missing = size - len(batch)
         if not self.compiled or missing <= 0:
@@ -63,7 +63,7 @@ class DeviceContext:
         return torch.cat([batch, batch.new_zeros(missing, *batch.shape[1:])])
 
     def to_device(self, model: Model) -> Model:
-        """Move the model to the device, convolutions' weights in channels-last order, which every backend prefers.
+        """Move the model to the device, with convolution weights in channels-last order, the fastest on all backends.
 
         Raises:
             InputError: the device's memory is full.
@@ -73,12 +73,12 @@ class DeviceContext:
 
 
 def resolve_device(device: str, dtype: Dtype, threads: int, compiled: bool = False) -> DeviceContext:
-    """Resolve `auto` to CUDA, then MPS, then the CPU, and fix for this process how its CPU computes.
+    """Resolve `auto` to CUDA, then MPS, then the CPU, and configure CPU arithmetic of this process.
 
-    That is the number of threads, and zero for numbers below the smallest normal one (1e-38 in fp32).
+    Sets the number of threads, and flushes denormal numbers (below 1e-38 in fp32) to zero.
 
     Raises:
-        InputError: this machine has no such device, which has no such dtype, or nothing to compile with.
+        InputError: the machine lacks the device or a C++ compiler, or the device does not support the dtype.
     """
     devices = _devices()
     if device not in ("auto", *devices):
@@ -87,18 +87,18 @@ def resolve_device(device: str, dtype: Dtype, threads: int, compiled: bool = Fal
     if dtype == "fp16" and chosen.type != "cuda":
         raise InputError("dtype", dtype, None, f"needs CUDA, and this runs on {chosen.type}")
     if chosen.type == "cuda" and dtype == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise InputError("dtype", dtype, None, f"{torch.cuda.get_device_name(chosen)} lacks it; fp16 it has")
+        raise InputError("dtype", dtype, None, f"{torch.cuda.get_device_name(chosen)} does not support it; use fp16")
     if compiled and chosen.type == "cpu" and not _has_cpp_compiler():
         raise InputError("compile", True, None, "needs a C++ compiler (g++ or clang++), which this machine lacks")
     torch.set_num_threads(threads)
-    # Where attention is sharp, most weights are too small for normal numbers, and a CPU takes several times as long for
-    # those. Threads take this over from the one that starts them, so it must come before the first computation.
+    # Sharp attention has mostly denormal weights, for which a CPU takes several times as long. Threads inherit this
+    # setting from the one that starts them, so it must come before the first computation.
     torch.set_flush_denormal(True)
     return DeviceContext(chosen, dtype, threads, compiled)
 
 
 def describe_machine(device: torch.device) -> dict[str, str]:
-    """Device, processor and versions that numbers of this run depend on."""
+    """Return the device, processor and library versions that results of this run depend on."""
     import cv2
     import numpy as np
 
@@ -116,7 +116,7 @@ def describe_machine(device: torch.device) -> dict[str, str]:
 
 
 def _devices() -> list[str]:
-    """Kinds of devices of this machine, the fastest first."""
+    """Device types of this machine, fastest first."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     return [name for name, is_here in available.items() if is_here]
 

@@ -1,4 +1,4 @@
-"""A disk that does not take a file: told in one line, as whatever else a user can mend."""
+"""Disk errors, reported in one line like other errors that a user can fix."""
 
 import errno
 
@@ -8,25 +8,25 @@ _PROBLEMS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EROFS: "the disk is read-only",
-    errno.EFBIG: "the limit of a file's size is reached",
+    errno.EFBIG: "the file size limit is reached",
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
-    errno.EIO: "the disk fails (input/output error)",
-    errno.ESTALE: "the network disk lost it (stale file handle)",
-    errno.ENOTDIR: "a file stands where a folder should",
+    errno.EIO: "the disk failed (input/output error)",
+    errno.ESTALE: "the network disk lost the file (stale file handle)",
+    errno.ENOTDIR: "a file of this name is in the way",
     errno.EISDIR: "a folder of this name is in the way",
     errno.ENAMETOOLONG: "the name is too long",
 }
-"""What disks and paths that a user chose can do to a right program; any other error is a mistake in it."""
+"""Errors caused by the disk or by a path that a user chose; any other OSError is a bug."""
 
 
 def disk_problem(error: OSError) -> str | None:
-    """What is wrong with the disk, in words; None where the error is not the disk's."""
+    """Describe a disk error; None if the error has another cause."""
     return _PROBLEMS.get(error.errno) if error.errno is not None else None
 
 
 def disk_error(error: OSError) -> InputError | None:
-    """The error as bad input that names the file, for whoever does not know which one was meant; None as above."""
+    """Return a disk error as an InputError that names the file; None if the error has another cause."""
     problem = disk_problem(error)
     if problem is None:
         return None
@@ -34,5 +34,5 @@ def disk_error(error: OSError) -> InputError | None:
 
 
 def write_problem(error: OSError) -> str:
-    """What kept a file from being written, in the words of `disk_problem` or else of the system."""
+    """Describe why a file was not written, as `disk_problem` or else the system does."""
     return disk_problem(error) or error.strerror or str(error)

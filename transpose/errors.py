@@ -1,10 +1,10 @@
-"""The one error a user can cause, and what a machine does to a process."""
+"""Errors caused by bad input or by the machine."""
 
 import re
 
 
 class InputError(Exception):
-    """Bad input, told in one line that names the file, the record in it and the field of that record.
+    """Bad input, reported in one line that names the file, the record in it and the field of that record.
 
     Commands print it without a traceback and exit with status 1.
     """
@@ -22,13 +22,13 @@ class InputError(Exception):
 
 
 def lost_worker(error: RuntimeError) -> str | None:
-    """What to tell of a process that made batches and was killed from outside; None for any other error.
+    """Return the message for a data loading process that was killed from outside; None for any other error.
 
-    PyTorch raises it out of a signal's handler, wherever the program is, and has no type of its own for it.
+    PyTorch raises this error from a signal handler, at any point of the program, and has no separate type for it.
     """
-    told = re.match(r"DataLoader worker \(pid.*?\) (is killed by signal: \w[\w ]*|exited unexpectedly)", str(error))
-    if told is None:
+    match = re.match(r"DataLoader worker \(pid.*?\) (is killed by signal: \w[\w ]*|exited unexpectedly)", str(error))
+    if match is None:
         return None
-    reason = told[1].removeprefix("is ").strip()
-    advice = "the same command continues; fewer training.workers take less memory, if it was that"
-    return f"a process that loads images was ended ({reason}); {advice}"
+    reason = match[1].removeprefix("is ").strip()
+    advice = "run the same command to continue; if memory was full, lower training.workers"
+    return f"a process that loads images has ended ({reason}); {advice}"

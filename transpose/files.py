@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and the digests that name them."""
+"""Atomic file writing, locks, JSON and .npz reading, and digests."""
 
 import errno
 import fcntl
@@ -25,22 +25,22 @@ from transpose.disk import disk_problem
 from transpose.errors import InputError
 
 _TEMPORARY_NAME = re.compile(r"\..+-[a-z0-9_]{8}(\.[^.]+)?")
-"""What `atomic_path` calls a file before it has its name."""
+"""Names of the temporary files of `atomic_path`."""
 _DAMAGED_ARRAYS = (
     *(OSError, ValueError, EOFError, MemoryError, RuntimeError, NotImplementedError, TypeError, SyntaxError),
     *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
 )
-"""What numpy and the libraries below it raise for damaged .npz files, depending on where the damage is."""
+"""Exceptions that numpy and the libraries it uses raise for damaged .npz files."""
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that replaces it when the block ends, and vanishes when the block raises.
+    """Yield a temporary path in the folder of `path` that replaces `path` at the end, or is removed on an exception.
 
-    The temporary name keeps the suffix, since many writers choose their format by it.
+    The temporary name keeps the suffix, since many writers choose the format by it.
 
     Raises:
-        InputError: the disk does not take the file; what was there stays.
+        InputError: the file cannot be written; an existing file stays.
     """
     with atomic_paths(path) as (temporary,):
         yield temporary
@@ -48,14 +48,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_paths(*paths: Path) -> Iterator[tuple[Path, ...]]:
-    """`atomic_path` for files that belong together: all are on the disk before the first one, in this order, appears.
+    """As `atomic_path`, for several files: all are on disk before the first one, in this order, is replaced.
 
     Raises:
-        InputError: the disk does not take one of them; what was there of any stays.
+        InputError: a file cannot be written; existing files stay.
     """
     with ExitStack() as stack:
         temporaries = tuple(stack.enter_context(_temporary_file(path)) for path in paths)
-        with _told_of(dict(zip(temporaries, paths, strict=True))):
+        with _write_errors(dict(zip(temporaries, paths, strict=True))):
             yield temporaries
             for temporary in temporaries:
                 _flush_to_disk(temporary)
@@ -66,16 +66,16 @@ def atomic_paths(*paths: Path) -> Iterator[tuple[Path, ...]]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder that replaces `path` when the block ends, and vanishes when the block raises.
+    """Yield an empty temporary folder that replaces `path` at the end, or is removed on an exception.
 
     Raises:
-        InputError: the disk does not take the folder; what was there stays.
+        InputError: the folder cannot be written; an existing folder stays.
     """
-    with _told_of_output(path):
+    with _write_errors_of(path):
         _make_folder(path.parent)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        with _told_of({temporary: path}):
+        with _write_errors({temporary: path}):
             yield temporary
             temporary.chmod(0o777 & ~_umask())
             _replace_folder(temporary, path)
@@ -85,14 +85,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process; the lock dies with the process, however that ends, and whomever it leaves behind.
+    """Lock a folder for this process. The lock ends with the process, even if its children live on.
 
     Raises:
-        InputError: another living process, which is named, holds it, or the disk does not take the lock's file.
+        InputError: another process, which is named, has the lock, or the lock file cannot be written.
     """
-    with _told_of_output(folder):
+    with _write_errors_of(folder):
         _make_folder(folder)
-        # Opened to append: whoever is refused must not wipe out who holds it.
+        # Opened to append: a refused process must not erase the name of the one that has the lock.
         handle = (folder / ".lock").open("a+")
     with handle:
         try:
@@ -101,9 +101,9 @@ def folder_lock(folder: Path) -> Iterator[None]:
             handle.seek(0)
             problem = f"another process is working in this folder: {handle.read().strip() or 'unknown'}"
             raise InputError(folder, None, None, problem) from None
-        # A child that is forked, such as one that loads images, would hold the lock as long as it lives.
+        # A forked child, such as a data loading process, would otherwise keep the lock as long as it lives.
         os.register_at_fork(after_in_child=handle.close)
-        with _told_of_output(folder):
+        with _write_errors_of(folder):
             handle.truncate(0)
             handle.write(f"process {os.getpid()} on {platform.node()}\n")
             handle.flush()
@@ -112,7 +112,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def exclusive_lock(path: Path) -> Iterator[None]:
-    """Wait until no other process has this file's turn, and have it; it ends with the process, however that ends."""
+    """Wait for an exclusive lock of a file and keep it during the block; it ends with the process in any case."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -120,7 +120,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files in a folder of writers that were killed; only where nobody else writes."""
+    """Remove temporary files of killed writers from a folder that no other process writes to."""
     for path in folder.iterdir():
         if _TEMPORARY_NAME.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)
@@ -133,13 +133,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any, indent: int | None = 1) -> None:
-    """Write JSON atomically; floats round-trip exactly, NaN is refused because JSON has none."""
+    """Write JSON atomically. Floats round-trip exactly; NaN is refused because JSON has none."""
     write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n")
 
 
 def write_npz(path: Path, **arrays: np.ndarray) -> None:
     """Write arrays as a compressed .npz atomically."""
-    # Given a path, numpy would append the suffix .npz where it is missing.
+    # Given a path, numpy would append a missing suffix .npz.
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
 
@@ -148,7 +148,7 @@ def read_npz(path: Path, names: Sequence[str], what: str) -> dict[str, np.ndarra
     """Read the named arrays of an .npz file.
 
     Args:
-        what: what a message says that the file is not.
+        what: the expected content, for messages ("no ...").
 
     Raises:
         InputError: the file is missing, damaged, or lacks an array.
@@ -169,32 +169,32 @@ def read_json(path: Path) -> Any:
     """Parse a JSON file.
 
     Raises:
-        InputError: the file is missing, not UTF-8 or not JSON; the line and column are named.
+        InputError: the file is missing, not UTF-8 or not JSON; names line and column.
     """
     try:
         return pydantic_core.from_json(_read_bytes(path))
     except ValueError:
-        pass  # The standard library, which takes longer, says better what is wrong, and forgives half a character.
+        pass  # The standard library is slower, but has better messages and accepts lone surrogates.
     try:
         return json.loads(_read_text(path))
     except json.JSONDecodeError as error:
         raise InputError(path, f"line {error.lineno} column {error.colno}", None, f"not JSON: {error.msg}") from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or as many brackets
+    except (ValueError, RecursionError) as error:  # thousands of digits or of nested brackets
         raise InputError(path, None, None, f"cannot be read: {error}") from None
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Parse a file that holds a JSON object on each line.
+    """Parse a file with a JSON object on each line.
 
     Raises:
-        InputError: the file is missing or not UTF-8, or a line is no JSON object; the line is named.
+        InputError: the file is missing or not UTF-8, or a line, which is named, is not a JSON object.
     """
     lines = _read_text(path).removesuffix("\n").split("\n")
     return [_parse_line(path, number, line) for number, line in enumerate(lines, start=1)] if lines != [""] else []
 
 
 def sha256_of_file(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes.
+    """Compute the hexadecimal SHA-256 of a file's bytes.
 
     Raises:
         InputError: the file is missing or cannot be read.
@@ -204,14 +204,14 @@ def sha256_of_file(path: Path) -> str:
 
 
 def digest_of_value(value: Any) -> str:
-    """Hexadecimal SHA-256 of a JSON value, the same whatever the order of its keys."""
+    """Compute the hexadecimal SHA-256 of a JSON value, independent of the order of keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @contextmanager
 def _temporary_file(path: Path) -> Iterator[Path]:
-    """An empty file beside `path`, which is gone afterwards."""
-    with _told_of_output(path):
+    """Yield an empty file in the folder of `path`, which is removed afterwards."""
+    with _write_errors_of(path):
         _make_folder(path.parent)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -230,11 +230,11 @@ def _make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _told_of_output(path: Path) -> Iterator[None]:
-    """While entered, whatever the disk refuses is refused to `path`.
+def _write_errors_of(path: Path) -> Iterator[None]:
+    """Context manager: re-raise disk errors as an InputError that names `path`.
 
     Raises:
-        InputError: in place of the disk's errors.
+        InputError: the file cannot be written.
     """
     try:
         yield
@@ -245,14 +245,14 @@ def _told_of_output(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _told_of(places: Mapping[Path, Path]) -> Iterator[None]:
-    """Tell what a disk does not take by the places of outputs, not by those of temporary files.
+def _write_errors(places: Mapping[Path, Path]) -> Iterator[None]:
+    """Context manager: re-raise disk errors as an InputError that names the output, not its temporary file.
 
     Args:
-        places: output by temporary file or folder; an error that names no file is the first one's.
+        places: output by temporary file or folder; an error that names no file is reported for the first output.
 
     Raises:
-        InputError: in place of the disk's errors.
+        InputError: the file cannot be written.
     """
     try:
         yield
@@ -266,7 +266,7 @@ def _told_of(places: Mapping[Path, Path]) -> Iterator[None]:
 
 
 def _output_of(file: object, places: Mapping[Path, Path]) -> object:
-    """The file of an output that a temporary one becomes; any other file is itself."""
+    """Return the output file of a temporary file; any other file unchanged."""
     if not isinstance(file, str | Path):
         return file
     for temporary, output in places.items():
@@ -276,7 +276,7 @@ def _output_of(file: object, places: Mapping[Path, Path]) -> object:
 
 
 def _replace_folder(new: Path, path: Path) -> None:
-    """Put a folder in the place of `path`, which may be a folder, and which another process may replace as well."""
+    """Replace `path`, which may be a folder that another process replaces at the same time."""
     old = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         while True:

@@ -1,12 +1,12 @@
 """Person boxes, the crops around them, and the affine maps between image, crop and heatmap pixels.
 
-Everything is float64, (x, y) and measured between pixel centres; sizes of crops and heatmaps are (height, width).
+All values are float64, (x, y), with pixel centres at integers; sizes of crops and heatmaps are (height, width).
 """
 
 import numpy as np
 
 PIXELS_PER_SCALE_UNIT = 200.0
-"""A person's `scale` counts this many image pixels (matches the official evaluation)."""
+"""Image pixels in one unit of a person's `scale` (matches the official evaluation)."""
 
 _SMALLEST_SPAN = 0.1
 """Crops span at least this many image pixels, so that the map of a degenerate box can still be inverted."""
@@ -15,9 +15,9 @@ _SMALLEST_SPAN = 0.1
 def box_to_center_scale(
     boxes_xywh: np.ndarray, input_size: tuple[int, int], padding: float = 1.25
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Frame boxes for the network: centred, extended to the input's aspect, padded. Nothing is clipped.
+    """Convert boxes to the centre and scale of crops: extended to the input's aspect and padded, not clipped.
 
-    Matches the official evaluation: the centre lies at x + (w - 1) / 2.
+    Matches the official evaluation: the centre is at x + (w - 1) / 2.
 
     Args:
         boxes_xywh: [N, 4] image pixels.
@@ -33,7 +33,7 @@ def box_to_center_scale(
 
 
 def extend_to_aspect(sides_wh: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
-    """[..., 2] (width, height) with the shorter side extended to the aspect of `size_hw`."""
+    """Extend the shorter side of [..., 2] (width, height) to the aspect of `size_hw`."""
     aspect = size_hw[1] / size_hw[0]
     width, height = sides_wh[..., 0], sides_wh[..., 1]
     return np.stack([np.maximum(width, height * aspect), np.maximum(height, width / aspect)], axis=-1)
@@ -42,9 +42,9 @@ def extend_to_aspect(sides_wh: np.ndarray, size_hw: tuple[int, int]) -> np.ndarr
 def crop_affines(
     center: np.ndarray, scale: np.ndarray, rotation_deg: np.ndarray, size_hw: tuple[int, int]
 ) -> np.ndarray:
-    """Maps from image pixels to crop (or heatmap) pixels, closed form of the official three-point construction.
+    """Compute affines from image to crop (or heatmap) pixels, the closed form of the official three points.
 
-    One isotropic factor (W - 1) / (200 scale_w - 1) and a rotation about the centre, which lands on the crop's centre.
+    One isotropic factor (W - 1) / (200 scale_w - 1) and a rotation about the centre, which maps to the crop's centre.
     A positive rotation turns the crop's frame clockwise on the screen, so its content turns counter-clockwise.
 
     Args:
@@ -69,12 +69,12 @@ def crop_affines(
 
 
 def crop_affine(center: np.ndarray, scale: np.ndarray, rotation_deg: float, size_hw: tuple[int, int]) -> np.ndarray:
-    """[2, 3]: `crop_affines` of one person, whose center and scale are [2]."""
+    """Compute `crop_affines` [2, 3] of one person with center [2] and scale [2]."""
     return crop_affines(np.asarray(center)[None], np.asarray(scale)[None], np.array([rotation_deg]), size_hw)[0]
 
 
 def invert_affine(affine: np.ndarray) -> np.ndarray:
-    """The inverse maps of [..., 2, 3]."""
+    """Invert affines [..., 2, 3]."""
     linear = np.linalg.inv(affine[..., :2])
     return np.concatenate([linear, -linear @ affine[..., 2:]], axis=-1)
 
@@ -85,10 +85,10 @@ def transform_points(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def rescale_points(points: np.ndarray, from_size: tuple[int, int], to_size: tuple[int, int]) -> np.ndarray:
-    """Points of a heatmap in its crop's pixels, or the other way round.
+    """Convert points from heatmap to crop pixels, or the reverse.
 
-    Both frames share their centre, and one factor (W_to - 1) / (W_from - 1) holds for both axes (matches the official
-    evaluation's alignment of the outer pixels' centres).
+    Both frames share their centre, and both axes use the factor (W_to - 1) / (W_from - 1) (matches the official
+    evaluation, which aligns the centres of the outer pixels).
 
     Args:
         points: [..., 2] pixels of the frame of `from_size`.

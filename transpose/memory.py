@@ -1,4 +1,4 @@
-"""What to do when memory is full."""
+"""Report full memory as bad input."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +9,15 @@ import torch
 from transpose.errors import InputError
 
 _WORDS_OF_A_GPU = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-"""How CUDA and its libraries tell of it where PyTorch's allocator is not asked."""
+"""Messages of CUDA and its libraries for allocations outside PyTorch's allocator."""
 
 
 @contextmanager
 def memory_for(key: str, batch_size: int) -> Iterator[None]:
-    """While entered, a full memory, a GPU's or the machine's, is the fault of `batch_size`, a value named `key`.
+    """Context manager: re-raise out-of-memory errors as an InputError that names the batch size key.
 
     Raises:
-        InputError: the memory does not suffice.
+        InputError: memory of the GPU or the machine is full.
     """
     try:
         yield
@@ -30,24 +30,24 @@ def memory_for(key: str, batch_size: int) -> Iterator[None]:
 
 @contextmanager
 def memory_for_model(device: torch.device) -> Iterator[None]:
-    """While entered, a full memory is the fault of whatever else lies on the device: there is no batch yet.
+    """Context manager: re-raise out-of-memory errors before the first batch as an InputError.
 
     Raises:
-        InputError: the memory does not suffice.
+        InputError: memory of the GPU or the machine is full.
     """
     try:
         yield
     except RuntimeError as error:
         if (whose := _whose_memory(error)) is None:
             raise
-        problem = f"the {whose}'s memory is full before the first batch; does another process fill it?"
+        problem = f"the {whose}'s memory is full before the first batch; is another process using it?"
         raise InputError("device", device, None, problem) from None
 
 
 def _whose_memory(error: RuntimeError) -> Literal["GPU", "machine"] | None:
-    """Whose memory is full; None for any other error."""
+    """Return which memory is full; None for any other error."""
     words = str(error)
     if isinstance(error, torch.OutOfMemoryError) or any(sign in words for sign in _WORDS_OF_A_GPU):
         return "GPU"
-    # PyTorch has no type of its own for what the CPU lacks.
+    # PyTorch has no separate exception type for CPU memory.
     return "machine" if "DefaultCPUAllocator: " in words else None

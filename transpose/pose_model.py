@@ -1,4 +1,4 @@
-"""A pose model: what predicts, explains and is measured, from a photograph in a notebook to a study's tables."""
+"""The pose model for prediction and attention maps, used in notebooks and by the workflow."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -61,20 +61,20 @@ class CropKeypoints:
 
 @dataclass(frozen=True)
 class AttentionMaps:
-    """Where the keypoints of N persons look in one encoder layer, averaged over heads, on a grid of h x w cells."""
+    """Attention of the keypoints of N persons in one encoder layer, averaged over heads, on a grid of h x w cells."""
 
     poses: Poses
     dependency: np.ndarray
-    """[N, K, h, w] float32: how much a keypoint's cell attends to each cell of the crop; each map sums to 1."""
+    """[N, K, h, w] float32: attention from a keypoint's cell to each cell of the crop; each map sums to 1."""
     affected: np.ndarray
-    """[N, K, h, w] float32: how much each cell of the crop attends to the keypoint's cell."""
+    """[N, K, h, w] float32: attention from each cell of the crop to the keypoint's cell."""
     crops: np.ndarray
-    """[N, H, W, 3] uint8 RGB: what the grid covers."""
+    """[N, H, W, 3] uint8 RGB: the crops that the grid covers."""
 
 
 @dataclass(frozen=True)
 class PoseModel:
-    """A network with all that its predictions depend on."""
+    """A network with its recipe, skeleton, evaluation protocol and device."""
 
     network: TransPose
     """In evaluation mode."""
@@ -83,14 +83,14 @@ class PoseModel:
     protocol: EvalProtocol
     context: DeviceContext
     weights: Path
-    """File of the weights, or the folder of a training in progress: named where heatmaps are not finite."""
+    """File of the weights, or the folder of a training in progress; named when heatmaps are not finite."""
 
     @classmethod
     def from_run(cls, run: Path) -> "PoseModel":
-        """The model of a run's folder or run.json, predicting as the run's own study does.
+        """Load the model of a run folder or run.json, with the protocol of the run's study.
 
         Raises:
-            InputError: run.json or the weights beside it are missing or wrong.
+            InputError: run.json or the weights are missing or wrong.
         """
         files = RunFolder(run if run.is_dir() else run.parent)
         record = read_record(RunRecord, files.record if run.is_dir() else run)
@@ -106,14 +106,14 @@ class PoseModel:
         dtype: Dtype | None = None,
         compiled: bool | None = None,
     ) -> "PoseModel":
-        """A recipe's variant with weights, in the form for inference, on the device that the recipe asks for.
+        """Load weights into a recipe's variant, optimised for inference, on the device of the recipe.
 
         Args:
-            dtype: None takes the protocol's, or else the training's.
-            compiled: None takes the protocol's.
+            dtype: None uses that of the protocol, or else of the training.
+            compiled: None uses the protocol's value.
 
         Raises:
-            InputError: the weights are missing or do not fit, or this machine lacks what is asked for.
+            InputError: the weights are missing or do not fit, or the machine lacks the device, dtype or compiler.
         """
         training = recipe.training
         context = resolve_device(
@@ -128,20 +128,20 @@ class PoseModel:
 
     @property
     def variant(self) -> Variant:
-        """The network's description."""
+        """The variant of the recipe."""
         return self.recipe.variant
 
     @property
     def grid(self) -> Grid:
-        """The cells that attention is between."""
+        """The grid of cells that attention is computed between."""
         return Grid.of(self.variant)
 
     def predict(self, image: Path | str | np.ndarray, boxes: ArrayLike | None = None) -> Poses:
-        """Poses of the persons in boxes, by the whole protocol but for suppression: each box keeps its pose.
+        """Predict the poses of persons in boxes by the protocol, without suppression: each box keeps its pose.
 
         Args:
             image: a file, read as it is displayed (EXIF orientation applied), or [H, W, 3] uint8 RGB.
-            boxes: [N, 4] x, y, width, height in image pixels; None takes the whole image as one person's box.
+            boxes: [N, 4] x, y, width, height in image pixels; None uses the whole image as one box.
 
         Raises:
             InputError: the image or a box is wrong, a box is outside of the image, or the model has diverged.
@@ -156,15 +156,15 @@ class PoseModel:
     def attention(
         self, image: Path | str | np.ndarray, boxes: ArrayLike | None = None, layer: int = -1
     ) -> AttentionMaps:
-        """Dependency and affected areas of the predicted keypoints, in fp32 and of the unflipped crop.
+        """Compute dependency and affected areas of the predicted keypoints, in fp32, on the unflipped crop.
 
         Args:
             image: as `predict`.
             boxes: as `predict`.
-            layer: of the encoder, 0 being the first and -1 the last.
+            layer: index of the encoder layer; 0 is the first and -1 the last.
 
         Raises:
-            InputError: as `predict`, or the model has no encoder or no such layer.
+            InputError: as `predict`, or the model has no encoder or not this layer.
         """
         layers = encoder_of(self.variant).layers
         if not -layers <= layer < layers:
@@ -183,7 +183,7 @@ class PoseModel:
         )
 
     def crop_persons(self, pixels: np.ndarray, poses: Poses) -> tuple[Tensor, np.ndarray, np.ndarray]:
-        """The network's view of the persons predicted in an image.
+        """Crop the persons predicted in an image to the network's input.
 
         Args:
             pixels: [H, W, 3] uint8 RGB.
@@ -198,10 +198,10 @@ class PoseModel:
         return batch.crops, affines, transform_points(affines[:, None], poses.xy)
 
     def in_fp32(self) -> "PoseModel":
-        """The same weights in fp32 and not compiled, for what takes the network apart.
+        """Return the model in fp32 and not compiled, for analyses of the network's layers.
 
         Raises:
-            InputError: the weights are no longer there.
+            InputError: the weights no longer exist.
         """
         if self.context.dtype == "fp32" and not self.context.compiled:
             return self
@@ -216,10 +216,10 @@ class PoseModel:
         input_size: tuple[int, int] | None = None,
         suppress: bool = True,
     ) -> PoseResults:
-        """Predict the persons in boxes of a data set by the whole protocol (paper, section 4.2).
+        """Predict the persons in boxes of a data set by the full protocol (paper, section 4.2).
 
         Args:
-            input_size: (height, width) of the crops; the variant's by default.
+            input_size: (height, width) of the crops; the variant's if None.
             suppress: see `finish_predictions`.
 
         Raises:
@@ -232,7 +232,7 @@ class PoseModel:
         return finish_predictions(predictions, boxes, self.protocol, self.skeleton, suppress)
 
     def batches(self, crops: EvaluationCrops) -> Iterable[EvaluationBatch]:
-        """All crops as the protocol's batch size and the recipe's loading processes have them.
+        """Return batches of all crops, with the protocol's batch size and the recipe's number of workers.
 
         Raises:
             InputError: an image is missing or broken.
@@ -240,7 +240,7 @@ class PoseModel:
         return crops.batches(self.protocol.batch_size, self.recipe.training.workers, self.context.pins_memory)
 
     def predict_keypoints(self, batches: Iterable[EvaluationBatch]) -> Predictions:
-        """Keypoints of all crops, decoded as the protocol says.
+        """Predict keypoints of all crops, decoded as in the protocol.
 
         Args:
             batches: crops of all boxes, each box once, in any order.
@@ -251,7 +251,7 @@ class PoseModel:
         collector = PredictionCollector(self.skeleton, self.protocol)
         latest: tuple[EvaluationBatch, Tensor] | None = None
         for batch in batches:
-            # A GPU is given its next batch before the host waits for the last one, and computes while that is decoded.
+            # The next batch is sent before waiting for the last one, so that the GPU computes while the CPU decodes.
             heatmaps = self._heatmaps_on_device(batch.crops)
             if latest is not None:
                 collector.add(latest[0], self._on_cpu(latest[1]).numpy())
@@ -261,7 +261,7 @@ class PoseModel:
         return collector.predictions()
 
     def predict_heatmaps(self, crops: Tensor) -> Tensor:
-        """Heatmaps [B, K, h, w] float32 on the CPU of crops [B, H, W, 3] uint8 RGB, flip test as the protocol says.
+        """Predict heatmaps [B, K, h, w] float32 on the CPU of crops [B, H, W, 3] uint8 RGB, by the protocol.
 
         Raises:
             InputError: the model has diverged, or the memory is full.
@@ -269,7 +269,7 @@ class PoseModel:
         return self._on_cpu(self._heatmaps_on_device(crops))
 
     def predict_heatmaps_both_ways(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """What `predict_heatmaps` gives without and with the flip test, from two passes in all.
+        """Return the heatmaps of `predict_heatmaps` without and with the flip test, from two passes.
 
         Raises:
             InputError: as `predict_heatmaps`.
@@ -282,7 +282,7 @@ class PoseModel:
         return self._on_cpu(plain[: len(crops)]), self._on_cpu(both[: len(crops)])
 
     def find_keypoints(self, crops: Tensor) -> CropKeypoints:
-        """Keypoints in crops [P, H, W, 3] uint8 RGB, by the protocol.
+        """Predict keypoints in crops [P, H, W, 3] uint8 RGB, by the protocol.
 
         Raises:
             InputError: as `predict_heatmaps`.
@@ -292,13 +292,13 @@ class PoseModel:
         return CropKeypoints(rescale_points(points, self.grid.heatmap_size, self.grid.input_size), scores)
 
     def explain(self, crops: Tensor, points_xy: np.ndarray, mirrored: bool = False) -> AttentionAreas:
-        """Areas of keypoints [P, K, 2], crop pixels, in all layers of one pass over crops; see `explain_persons`."""
+        """Compute areas of keypoints [P, K, 2], crop pixels, in all layers; see `explain_persons`."""
         images = normalise(crops.to(self.context.device))
         return explain_persons(self.network, self.variant, images, points_xy, mirrored=mirrored)
 
     @torch.inference_mode()
     def cell_areas(self, crop: Tensor, points_xy: np.ndarray) -> PersonAreas:
-        """All areas of one person in the unflipped pass: crop [H, W, 3] uint8 RGB, keypoints [K, 2] in its pixels."""
+        """Compute all areas of one person, unflipped: crop [H, W, 3] uint8 RGB, keypoints [K, 2] in crop pixels."""
         images = normalise(crop[None].to(self.context.device))
         _, layers = capture(self.network, self.network.features(images))
         queries = torch.from_numpy(self.grid.tokens_at(points_xy)).to(images.device)
@@ -318,7 +318,7 @@ class PoseModel:
 
 
 def _image_of(image: Path | str | np.ndarray) -> tuple[np.ndarray, object]:
-    """Pixels [H, W, 3] uint8 RGB, and what messages call them."""
+    """Return pixels [H, W, 3] uint8 RGB, and their name in messages."""
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             problem = f"must be uint8 RGB of shape [H, W, 3], not {image.dtype} of shape {list(image.shape)}"

@@ -1,4 +1,4 @@
-"""How training tells a person where it stands."""
+"""Print the progress of a training."""
 
 import time
 from collections.abc import Callable
@@ -9,13 +9,13 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class TrainingProgress:
-    """Writes a line every few seconds and at every epoch, with the time that is left at the present speed."""
+    """Prints a line every few seconds and at every epoch, with the estimated time left."""
 
     def __init__(self, epochs: int, stream: TextIO, on_epoch: Callable[[dict[str, Any]], None]) -> None:
         """Start the clock.
 
         Args:
-            on_epoch: is handed each epoch's line of the history after it was written to the stream.
+            on_epoch: called with each epoch's history record, after its line was printed.
         """
         self._epochs = epochs
         self._stream = stream
@@ -24,25 +24,25 @@ class TrainingProgress:
         self._done = 0
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
-        """A step of an epoch is done."""
+        """Report a finished step of an epoch."""
         self._done += 1
         now = time.monotonic()
         if now - self._latest < SECONDS_BETWEEN_LINES:
             return
         self._latest = now
         left = (self._epochs * steps - epoch * steps - step) * (now - self._start) / self._done
-        self._tell(f"epoch {epoch + 1}/{self._epochs} step {step}/{steps} loss {loss:.6f} ETA {_clock(left)}")
+        self._print(f"epoch {epoch + 1}/{self._epochs} step {step}/{steps} loss {loss:.6f} ETA {_clock(left)}")
 
     def epoch(self, record: dict[str, Any]) -> None:
-        """An epoch is done."""
+        """Report a finished epoch."""
         validation = record["validation"]
         metric = "PCKh50" if validation and "PCKh50" in validation else "AP"
         shown = f"validation {metric} {validation[metric]:.3f}" if validation else "not validated"
-        self._tell(f"epoch {record['epoch'] + 1}/{self._epochs} done: loss {record['loss']:.6f}, {shown}")
+        self._print(f"epoch {record['epoch'] + 1}/{self._epochs} done: loss {record['loss']:.6f}, {shown}")
         self._on_epoch(record)
 
-    def _tell(self, line: str) -> None:
-        # A log on a full disk, or a terminal that is gone, costs its lines and not the training.
+    def _print(self, line: str) -> None:
+        # A full disk or a closed terminal must not stop the training.
         with suppress(OSError):
             print(line, file=self._stream, flush=True)
 

@@ -1,4 +1,4 @@
-"""Which code made a result."""
+"""Fingerprint of the code that made a result."""
 
 import subprocess
 from functools import cache, cached_property
@@ -10,46 +10,46 @@ from transpose.syntax import ModuleSyntax, SyntaxReader
 PACKAGE = Path(__file__).parent
 
 TRAINING = "transpose.training.run"
-"""The module whose imports decide trained weights."""
+"""The entry module of the code that trained weights depend on."""
 
 PLUMBING = frozenset(
     {
-        "transpose.config.forecast",  # what `transpose plan` assumes of a machine
-        "transpose.disk",  # which errors are the disk's
-        "transpose.errors",  # how bad input is shown
-        "transpose.files",  # files that appear whole or not at all, and their digests
-        "transpose.memory",  # how a full memory is shown
+        "transpose.config.forecast",  # assumptions of `transpose plan`
+        "transpose.disk",  # messages of disk errors
+        "transpose.errors",  # messages of bad input
+        "transpose.files",  # atomic writing and digests
+        "transpose.memory",  # messages of full memory
         "transpose.provenance",
-        "transpose.study.layout",  # where results are
+        "transpose.study.layout",  # paths of results
         "transpose.syntax",
     }
 )
-"""Modules that no number depends on. Their imports are followed all the same, so that nothing hides behind them."""
+"""Modules that no number depends on. Their imports still count."""
 
 
 class PackageCode:
-    """Source files of a package, each as it was when this object first read it."""
+    """Source files of a package, each as it was when first read."""
 
     def __init__(self, package: Path = PACKAGE, cache: Path | None = None) -> None:
         """Read nothing yet.
 
         Args:
-            package: folder of the package, whose name is the package's.
-            cache: file in which one process leaves for the next what it read of the modules; None for no such file.
+            package: folder of the package, named like the package.
+            cache: file that keeps parsed modules for the next process; None for no cache.
         """
         self._package = package
         self._reader = SyntaxReader(cache)
 
     def digest(self, entry: str) -> str:
-        """First 16 hexadecimal digits of the SHA-256 over the code and data files that `entry` depends on.
+        """Compute 16 hexadecimal digits of the SHA-256 over the code and data files that `entry` depends on.
 
-        Docstrings, comments and layout do not count, nor do libraries.
+        Docstrings, comments, layout and libraries do not count.
 
         Args:
             entry: dotted name of a module.
 
         Raises:
-            ValueError: there is no such module, so that its changes would go unnoticed.
+            ValueError: the module does not exist, so its changes would go unnoticed.
         """
         modules = {name: self._syntax(name) for name in self.closure(entry)}
         self._reader.save()
@@ -58,12 +58,12 @@ class PackageCode:
         return digest_of_value([code, {path: sha256_of_file(self._package / path) for path in data}])[:16]
 
     def closure(self, entry: str) -> frozenset[str]:
-        """The modules that `entry` imports, directly or not, and itself, without plumbing.
+        """Return `entry` and all modules that it imports, directly or not, without `PLUMBING`.
 
-        A package's `__init__` counts where something is imported from it, not where a module of the package is.
+        A package's `__init__` counts if a name is imported from it, not if only a module of the package is imported.
 
         Raises:
-            ValueError: there is no such module.
+            ValueError: the module does not exist.
         """
         if entry not in self._modules:
             raise ValueError(f"no such module: {entry}")
@@ -77,7 +77,7 @@ class PackageCode:
 
     @cached_property
     def _modules(self) -> dict[str, Path]:
-        """File by dotted name; a package goes by its own name."""
+        """File by dotted name; a package's `__init__` has the name of the package."""
         paths = {path.relative_to(self._package.parent): path for path in self._package.rglob("*.py")}
         return {
             ".".join((place.parent if place.name == "__init__.py" else place.with_suffix("")).parts): path
@@ -88,13 +88,13 @@ class PackageCode:
         return self._reader.read(module, self._modules[module])
 
     def _owner(self, name: str) -> str:
-        """The module that an imported name is, or is in."""
+        """Return the module that an imported name refers to or is defined in."""
         parts = name.split(".")
         prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
         return next(prefix for prefix in prefixes if prefix in self._modules)
 
     def _data_files(self, module: str, syntax: ModuleSyntax) -> set[str]:
-        """Files that the module names, seen from its folder or from the package's; relative to the package."""
+        """Files named in the module, relative to its folder or the package; returned relative to the package."""
         folders = (self._modules[module].parent, self._package)
         paths = (folder / name for folder in folders for name in syntax.file_names)
         return {path.relative_to(self._package).as_posix() for path in paths if path.is_file()}
@@ -102,12 +102,12 @@ class PackageCode:
 
 @cache
 def training_code() -> str:
-    """Digest of the code that decides trained weights, as it was when this process first asked."""
+    """Digest of the code that trained weights depend on, as it was at the first call in this process."""
     return PackageCode().digest(TRAINING)
 
 
 def git_state() -> dict[str, str | bool | None]:
-    """Commit of the checkout that holds the package and whether it has uncommitted changes; None outside a checkout."""
+    """Commit of the package's checkout and whether it has uncommitted changes; None outside a checkout."""
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no")
     return {"git": commit, "dirty": None if changes is None else bool(changes)}

@@ -1,4 +1,4 @@
-"""What a data set calls its keypoints, and how they belong together."""
+"""Keypoint names of a data set and the relations between keypoints."""
 
 from functools import cached_property
 
@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 class Skeleton(BaseModel):
     """Keypoints of one data set: names, mirror pairs, limbs, OKS sigmas, loss weights and the upper body.
 
-    Keypoints are named everywhere, so that no index can slip; the arrays below are derived once.
+    Keypoints are always named, to avoid wrong indices; the arrays below are derived once.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(description="Name of the skeleton, for example coco.")
     keypoints: tuple[str, ...] = Field(min_length=1, description="Keypoint names in the order of the annotation files.")
-    flip_pairs: tuple[tuple[str, str], ...] = Field(description="Pairs that trade places when the image is mirrored.")
+    flip_pairs: tuple[tuple[str, str], ...] = Field(description="Pairs that swap when the image is mirrored.")
     limbs: tuple[tuple[str, str], ...] = Field(description="Pairs to connect when a skeleton is drawn.")
     sigmas: tuple[PositiveFloat, ...] = Field(
         description="OKS standard deviation per keypoint, relative to the person's size."
@@ -27,7 +27,7 @@ class Skeleton(BaseModel):
     @model_validator(mode="after")
     def _is_consistent(self) -> "Skeleton":
         if len(set(self.keypoints)) != len(self.keypoints):
-            raise ValueError("keypoints has a name twice")
+            raise ValueError("keypoints contains a duplicate name")
         for field in ("sigmas", "joint_weights"):
             if len(getattr(self, field)) != len(self.keypoints):
                 raise ValueError(f"{field} has {len(getattr(self, field))} values for {len(self.keypoints)} keypoints")
@@ -36,7 +36,7 @@ class Skeleton(BaseModel):
             raise ValueError(f"unknown keypoint {unknown[0]}")
         mirrored = [name for pair in self.flip_pairs for name in pair]
         if len(set(mirrored)) != len(mirrored):
-            raise ValueError("flip_pairs has a name twice")
+            raise ValueError("flip_pairs contains a duplicate name")
         return self
 
     def __len__(self) -> int:
@@ -48,7 +48,7 @@ class Skeleton(BaseModel):
 
     @cached_property
     def flip_permutation(self) -> np.ndarray:
-        """[K] int64: the keypoint that each keypoint becomes when the image is mirrored."""
+        """[K] int64: index of each keypoint's counterpart when the image is mirrored."""
         permutation = np.arange(len(self.keypoints))
         for left, right in self.flip_pairs:
             permutation[[self.index(left), self.index(right)]] = self.index(right), self.index(left)
@@ -113,10 +113,10 @@ COCO_PERSON = Skeleton(
     ),
     # COCO keypoint evaluation: kpt_oks_sigmas of the official evaluator.
     sigmas=(0.026, *(s for s in (0.025, 0.035, 0.079, 0.072, 0.062, 0.107, 0.087, 0.089) for _ in range(2))),
-    # Weights of the official recipe; they apply only where the recipe asks for different keypoint weights.
+    # Weights of the official recipe; used only if the recipe sets joint_weights.
     joint_weights=(1.0,) * 7 + (1.2, 1.2, 1.5, 1.5, 1.0, 1.0, 1.2, 1.2, 1.5, 1.5),
     upper_body=("nose", *(name for pair in _COCO_PAIRS[:5] for name in pair)),
 )
 
 COCO = COCO_PERSON
-"""The name that tests/test_reference.py imports, which is frozen."""
+"""Alias for tests/test_reference.py, which is frozen."""

@@ -1,4 +1,4 @@
-"""What the syntax tree of a module says: a digest without prose and layout, its imports, the files that it names."""
+"""Read from a module's syntax tree: a digest without docstrings and layout, its imports, and the files it names."""
 
 import ast
 import hashlib
@@ -16,16 +16,16 @@ from transpose.files import sha256_of_file, write_text
 
 _FILE_NAME = re.compile(r"[\w-]+(/[\w-]+)*\.[a-z0-9]+")
 _LEFT_OUT = frozenset({"ctx", "kind", "type_comment"})
-"""Fields of nodes that follow from the rest or change nothing."""
+"""Node fields that are redundant or have no effect."""
 
 
 class ModuleSyntax(BaseModel):
-    """What a module's syntax tree says."""
+    """Digest, imports and file names of a module."""
 
     model_config = ConfigDict(frozen=True)
 
     source_sha256: str
-    """Of the file, prose included."""
+    """Of the whole file."""
     digest: str
     """SHA-256 of the tree without docstrings, comments and layout, the same under every version of Python."""
     imports: tuple[str, ...]
@@ -35,23 +35,23 @@ class ModuleSyntax(BaseModel):
 
 
 class SyntaxReader:
-    """Reads modules, each once, and leaves what it read in a file for the next process."""
+    """Parses each module once and caches the result in a file for the next process."""
 
     def __init__(self, cache: Path | None = None) -> None:
-        """Take over what an earlier process read.
+        """Load the cache of an earlier process.
 
         Args:
-            cache: file for it; None for no such file. If it is broken or cannot be written, modules are parsed again.
+            cache: file of the cache; None for none. If it is broken or cannot be written, modules are parsed again.
         """
         self._cache = cache
-        # Another version of this file may read trees in another way.
+        # The cache is valid only for the same version of this file.
         self._reader_sha256 = sha256_of_file(Path(__file__))
         self._kept = _load(cache, self._reader_sha256)
         self._read: dict[str, ModuleSyntax] = {}
         self._is_saved = True
 
     def read(self, module: str, path: Path) -> ModuleSyntax:
-        """What the module says, as its file was when this object first read it.
+        """Return the syntax of a module, as its file was when first read.
 
         Args:
             module: its dotted name.
@@ -69,7 +69,7 @@ class SyntaxReader:
         return self._read[module]
 
     def save(self) -> None:
-        """Write the cache if a module had to be parsed since."""
+        """Write the cache if a module was parsed since it was loaded."""
         if self._cache is None or self._is_saved:
             return
         self._is_saved = True
@@ -108,7 +108,7 @@ def _parse(source: bytes, module: str, path: Path) -> ModuleSyntax:
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """The tree's nodes without prose."""
+    """Yield the nodes of a tree without docstrings."""
     if not _is_prose(tree):
         yield tree
         for child in ast.iter_child_nodes(tree):
@@ -124,7 +124,7 @@ def _imported_names(node: ast.AST, package: str) -> Iterator[str]:
 
 
 def _canonical(value: object) -> str:
-    """A tree, a list of them or a constant as text; what other versions of Python add as empty fields is left out."""
+    """Return a tree, list or constant as text, without the empty fields that some versions of Python add."""
     if isinstance(value, ast.JoinedStr):
         return f"JoinedStr[{','.join(map(_canonical, _pieces(value)))}]"
     if isinstance(value, ast.AST):
@@ -138,7 +138,7 @@ def _canonical(value: object) -> str:
 
 
 def _pieces(text: ast.JoinedStr) -> Iterator[object]:
-    """Literal text and replacement fields of an f-string; versions of Python differ in how they divide the text."""
+    """Yield literal text and replacement fields of an f-string; Python versions divide the text differently."""
     for is_literal, nodes in groupby(text.values, key=lambda node: isinstance(node, ast.Constant)):
         if is_literal:
             literal = "".join(str(node.value) for node in nodes if isinstance(node, ast.Constant))
@@ -148,5 +148,5 @@ def _pieces(text: ast.JoinedStr) -> Iterator[object]:
 
 
 def _is_prose(node: object) -> bool:
-    """Whether it is a docstring, of an attribute too, or another string that stands alone."""
+    """Whether a node is a docstring or another string expression statement."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,7 +1,7 @@
-"""A model whose prediction is known to depend on known cells, and an image for it.
+"""A hand-made model with predictions that depend on known cells, and an image for it.
 
-A green cell looks for red ones and is predicted as keypoint `SEEKER` if it finds any, wherever they are; if it finds
-none, the blue cell is. Keypoint `SOURCE` is where it is red, keypoint `DECOY` where it is blue.
+A green cell looks for red ones and is predicted as keypoint `SEEKER` if it finds any, anywhere in the image; if it
+finds none, the blue cell is predicted. Keypoint `SOURCE` is where it is red, keypoint `DECOY` where it is blue.
 """
 
 from types import SimpleNamespace
@@ -36,7 +36,7 @@ SKELETON = Skeleton(
 )
 GRID = Grid(size=(8, 6), heatmap_size=(8, 6), input_size=(32, 24))
 RECIPE = Recipe(name="planted", variant=small_variant("hrnet"), training=Training())
-"""Of a grid like `GRID`."""
+"""Variant with a grid like `GRID`."""
 SEEKER_CELL = 1 * 6 + 1
 SOURCE_CELLS = (4 * 6 + 2, 4 * 6 + 3, 5 * 6 + 2, 5 * 6 + 3)
 """One patch of 8 pixels."""
@@ -45,7 +45,7 @@ _RED, _GREEN, _PAYLOAD, _BLUE, _CONSTANT, _DIM = 0, 1, 2, 3, 4, 8
 
 
 class Colours(nn.Module):
-    """In the place of a backbone: mean red, green and blue of each cell, and a constant that steadies the norms."""
+    """Replaces the backbone: mean red, green and blue of each cell, and a constant that stabilises the norms."""
 
     stride = 4
 
@@ -57,7 +57,7 @@ class Colours(nn.Module):
 
 
 def planted_model(heads: int = 1) -> TransPose:
-    """In evaluation mode; one layer, of whose heads the first alone gathers anything."""
+    """A model in evaluation mode with one layer; only the first head attends."""
     encoder = TransformerEncoder(1, _DIM, heads, 1, dropout=0.0, attention_dropout=0.0)
     layer = encoder.layers[0]
     assert isinstance(layer, EncoderLayer)
@@ -92,7 +92,7 @@ def planted_crop() -> np.ndarray:
 
 
 def planted_truth(persons: int = 1) -> GroundTruth:
-    """Every person is the same one."""
+    """All persons are the same."""
     keypoints = GRID.centres()[[SEEKER_CELL, SOURCE_CELLS[0], DECOY_CELL]]
     return GroundTruth(
         image_ids=np.arange(persons),
@@ -105,7 +105,7 @@ def planted_truth(persons: int = 1) -> GroundTruth:
 
 
 class PlantedPersons:
-    """In the place of `ExplainedPersons`."""
+    """Replaces `ExplainedPersons`."""
 
     def __init__(self, persons: int = 1) -> None:
         self.truth = planted_truth(persons)
@@ -115,7 +115,7 @@ class PlantedPersons:
         return len(self.truth)
 
     def batches(self, batch_size: int) -> Any:
-        """One batch of all."""
+        """Return all persons in one batch."""
         from transpose.data.crops import normalise
 
         crops = torch.from_numpy(np.tile(planted_crop(), (len(self), 1, 1, 1)))

@@ -1,4 +1,4 @@
-"""Models changed at test time: what is masked is gone, all else stays, and afterwards nothing has changed."""
+"""Test-time ablations: only the ablated part changes, and the model is restored afterwards."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Changes at test time in AP: what a hand-made model needs costs it AP, what it does not need costs nothing."""
+"""AP after test-time changes: removing parts that a hand-made model needs costs AP, removing others costs nothing."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,7 +54,7 @@ PERSONS = 4
 
 
 def planted_annotations() -> CocoAnnotations:
-    """An image a person, all alike."""
+    """One image per person, all equal."""
     center, scale = box_to_center_scale(np.tile((0.0, 0.0, 24.0, 32.0), (PERSONS, 1)), GRID.input_size)
     cells = np.array([SEEKER_CELL, SOURCE_CELLS[0], DECOY_CELL])
     on_grid = np.tile(np.stack((cells % 6, cells // 6), axis=-1).astype(float), (PERSONS, 1, 1))
@@ -126,12 +126,12 @@ def test_a_difference_is_paired_over_images():
     assert (same.value, same.low, same.high) == (0, 0, 0)
 
 
-def test_with_nobody_to_find_there_is_no_difference():
+def test_without_persons_there_is_no_difference():
     annotations = planted_annotations()
     annotations.persons.keypoints[:] = 0
     found = PoseResults(annotations.persons.image_ids, np.zeros((PERSONS, 3, 3)), np.ones(PERSONS))
-    nobody = evaluate_keypoints(annotations, found, SKELETON)
-    assert difference_in_ap(nobody, nobody, BOOTSTRAP).value is None
+    empty = evaluate_keypoints(annotations, found, SKELETON)
+    assert difference_in_ap(empty, empty, BOOTSTRAP).value is None
 
 
 RECIPE = Recipe(name="small", variant=small_variant("resnet"), training=Training(device="cpu"))
@@ -185,14 +185,14 @@ def test_a_variant_without_encoder_is_refused(tiny_dataset: Path, tmp_path: Path
     assert not report_of(inputs).exists()
 
 
-def test_without_boxes_there_is_nobody_to_predict(tiny_dataset: Path, tmp_path: Path):
+def test_without_boxes_there_is_no_prediction(tiny_dataset: Path, tmp_path: Path):
     inputs = inputs_of(tiny_dataset, tmp_path)
     write_json(inputs.boxes_file, [])
-    with pytest.raises(InputError, match="no box to predict a person in"):
+    with pytest.raises(InputError, match="no person boxes to predict in"):
         write_attention_ablation(inputs)
 
 
-def test_a_diverged_model_is_told(tiny_dataset: Path, tmp_path: Path):
+def test_a_diverged_model_is_reported(tiny_dataset: Path, tmp_path: Path):
     inputs, model = inputs_of(tiny_dataset, tmp_path), network()
     with torch.no_grad():
         model.final_layer.weight.fill_(float("nan"))

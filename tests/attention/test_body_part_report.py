@@ -1,4 +1,4 @@
-"""The body part file: by rendered parts where there are any, by neighbourhoods elsewhere."""
+"""The body part report: with rendered part labels, or with keypoint neighbourhoods."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What keypoints owe to other places: a hand-made model's seeker needs its neighbour, the source, and nobody else."""
+"""Dependence on other body parts: in a hand-made model the keypoint `seeker` needs only its neighbour, `source`."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ PROTOCOL = EvalProtocol(decoder="argmax")
 BOOTSTRAP = Bootstrap(samples=50, seed=0)
 GROUPS = NeighbourhoodRegions.groups
 REACH = 0.28
-"""In widths of the crop: from the source's first cell all four are within it."""
+"""In crop widths: all four cells are within reach of the source's first cell."""
 
 
 def run(persons: Any) -> PerturbationResults:
@@ -81,7 +81,7 @@ def test_without_its_neighbour_the_seeker_is_lost(results: PerturbationResults):
         assert abs(of(results, group, "similarity_drop", SEEKER)) < 0.1
 
 
-def test_who_needs_nobody_loses_nothing(results: PerturbationResults):
+def test_an_independent_keypoint_loses_nothing(results: PerturbationResults):
     for group in GROUPS:
         if group != "symmetric":
             for keypoint in (SOURCE, DECOY):
@@ -176,7 +176,7 @@ def test_without_hidden_keypoints_there_is_no_number_and_not_zero(results: Pertu
         assert (one.hidden_minus_seen.value, one.hidden_minus_seen.low, one.hidden_minus_seen.count) == (None, None, 0)
 
 
-def test_nobody_found_well_gives_no_number():
+def test_without_well_found_keypoints_there_is_no_number():
     persons: Any = PlantedPersons(2)
     persons.truth.keypoints_xy[:] += 1000
     report = summary(run(persons), persons.truth.visibility)

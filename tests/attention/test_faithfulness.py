@@ -1,4 +1,4 @@
-"""Every measure finds the cells that a hand-made model is known to need, and chance does not."""
+"""Every measure finds the cells that a hand-made model needs; random cells do not."""
 
 from typing import Any
 
@@ -100,7 +100,7 @@ def test_without_what_is_attended_the_keypoint_is_lost(results: PerturbationResu
             assert abs(lost[method, "similarity_drop"]) < 0.1
 
 
-def test_a_keypoint_that_needs_nobody_loses_nothing(results: PerturbationResults):
+def test_an_independent_keypoint_loses_nothing(results: PerturbationResults):
     for keypoint in (SOURCE, DECOY):
         for (depth, _, measure), value in of_keypoint(results, keypoint, "knockout").items():
             if depth != "image" and measure == "similarity_drop":
@@ -130,7 +130,7 @@ def test_only_the_first_persons_are_tried_in_dear_ways(results: PerturbationResu
     ]
 
 
-def test_the_occlusion_test_finds_the_patch_and_attention_foretells_it(
+def test_the_occlusion_test_finds_the_patch_and_attention_predicts_it(
     person: ExplainedPerson, results: PerturbationResults
 ):
     hidden = patches(GRID, 8)
@@ -193,7 +193,7 @@ def test_the_summary_says_who_wins_and_by_how_much(results: PerturbationResults)
     assert len(areas["deletion", "attention"].similarities) == 5
 
 
-def test_nobody_found_well_gives_no_numbers():
+def test_without_well_found_keypoints_there_are_no_numbers():
     persons: Any = PlantedPersons(2)
     persons.truth.keypoints_xy[:] += 1000
     results = FaithfulnessTest(TRIAL, SETTINGS).run(persons)

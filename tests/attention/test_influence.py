@@ -38,7 +38,7 @@ def test_unrelated_matrices_are_undecided():
     assert found.low < 0 < found.high
 
 
-def test_pairs_that_nobody_has_are_left_out():
+def test_pairs_without_values_are_left_out():
     said, other = matrices(), matrices()
     said[:, 0, 1] = np.nan
     other[:5, 2] = np.nan

@@ -1,4 +1,4 @@
-"""The division of an image by what its places are to a keypoint."""
+"""Division of a crop by relation to a keypoint."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from tests.attention.planted import DECOY, GRID, SEEKER, SEEKER_CELL, SKELETON, 
 from transpose.attention.keypoint_regions import BodyPartRegions, NeighbourhoodRegions, part_membership
 from transpose.attention.maps.grid import Grid
 from transpose.attention.persons import GroundTruth
-from transpose.data.part_labels import NOBODY, PARTS, PartLabels
+from transpose.data.part_labels import NO_PERSON, PARTS, PartLabels
 from transpose.skeleton import COCO_PERSON
 
 CELLS = Grid(size=(8, 6), heatmap_size=(32, 24), input_size=(32, 24))
-"""Of 4x4 pixels each, exactly."""
+"""Cells of exactly 4x4 pixels."""
 NOWHERE = np.full((17, 2), -100.0)
-"""Keypoints found outside of the crop have no place in it."""
+"""Predictions outside the crop, which have no `PLACE` cells."""
 
 
 def members(keypoint: str, group: str) -> set[str]:
@@ -21,7 +21,7 @@ def members(keypoint: str, group: str) -> set[str]:
     return {name for name, belongs in zip((*PARTS, "others", "background"), row, strict=True) if belongs}
 
 
-def test_parts_that_meet_in_a_keypoint_are_its_own_and_nobody_elses():
+def test_parts_that_meet_in_a_keypoint_belong_to_it_alone():
     assert members("left_wrist", "own_parts") == {"left_lower_arm"}
     assert members("left_wrist", "symmetric") == {"right_lower_arm"}
     assert members("left_wrist", "neighbours") == {"left_upper_arm"}
@@ -47,9 +47,9 @@ def test_every_part_belongs_to_one_group_of_a_keypoint():
 
 @pytest.fixture
 def labels() -> PartLabels:
-    """One image of 32x24 pixels: left arm above, right arm below it, somebody else's head, the rest background."""
-    parts = np.full((1, 32, 24), NOBODY, dtype=np.uint8)
-    owners = np.full((1, 32, 24), NOBODY, dtype=np.uint8)
+    """One image of 32x24 pixels: left arm above, right arm below it, another person's head, the rest background."""
+    parts = np.full((1, 32, 24), NO_PERSON, dtype=np.uint8)
+    owners = np.full((1, 32, 24), NO_PERSON, dtype=np.uint8)
     for rows, part, owner in ((slice(0, 4), "left_lower_arm", 0), (slice(4, 10), "right_lower_arm", 0)):
         parts[0, rows, :12], owners[0, rows, :12] = PARTS.index(part), owner
     parts[0, 16:20, :8], owners[0, 16:20, :8] = PARTS.index("head"), 1
@@ -94,7 +94,7 @@ def test_the_place_of_a_keypoint_is_a_group_of_its_own_whatever_is_seen_there(la
     assert wrist["symmetric"].sum() == 2 * 0.5
 
 
-def test_another_person_sees_the_first_as_somebody_else(labels: PartLabels):
+def test_another_person_sees_the_first_as_another_person(labels: PartLabels):
     nose = shares_of(BodyPartRegions(labels, CELLS, COCO_PERSON, 0.2), truth(71), "nose")
     assert nose["own_parts"].sum() == 2
     assert nose["other_people"].sum() == 3 + 4.5

@@ -1,4 +1,4 @@
-"""Which cells are near a keypoint."""
+"""Cells near a keypoint."""
 
 import numpy as np
 

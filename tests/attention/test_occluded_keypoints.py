@@ -1,4 +1,4 @@
-"""Hidden keypoints against seen ones of the same kind."""
+"""Occluded keypoints compared with visible ones of the same kind."""
 
 import numpy as np
 import pytest

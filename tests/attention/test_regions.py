@@ -1,4 +1,4 @@
-"""Whose body a cell shows."""
+"""Shares of cells on a person, on other people and on background."""
 
 from dataclasses import replace
 from pathlib import Path

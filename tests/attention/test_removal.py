@@ -1,4 +1,4 @@
-"""Cells masked: of nothing nothing comes, of everything what a formula says."""
+"""Masked cells: an empty mask changes nothing, and a full mask gives the expected formula."""
 
 import numpy as np
 import pytest

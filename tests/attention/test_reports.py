@@ -1,4 +1,4 @@
-"""Files of measures of attention, from a trained model's files to the report; what is wrong is one line."""
+"""Reports of the attention analyses, from a trained model's files; errors are one line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +45,7 @@ def save_model(chosen: Recipe, path: Path, *, diverged: bool = False) -> None:
 
 
 def inputs_of(tiny_dataset: Path, folder: Path, annotations: str = "annotations.json", **changes: Any) -> AnalysisInput:
-    """The files of a small model, written into a results folder, to be analysed on a small data set."""
+    """Write the files of a small model to a results folder, to analyse it on a small data set."""
     chosen, source = recipe(**changes), {"kind": "folder", "folders": {"val": str(tiny_dataset)}}
     dataset = {"title": "tiny", "source": source, "boxes": {"ground_truth": {"kind": "ground_truth"}}}
     settings = AttentionMeasures(patch=8, knockout_persons=3, curve_persons=2, occlusion_persons=1)
@@ -67,12 +67,12 @@ def inputs(tiny_dataset: Path, tmp_path: Path) -> AnalysisInput:
 
 
 def report_of(inputs: AnalysisInput, write: Writer) -> Path:
-    """Where the report of a writer is."""
+    """Path of the report of a writer."""
     analysis = Analysis.ATTENTION_STATISTICS if write is write_statistics else Analysis.FAITHFULNESS
     return inputs.layout.analysis(analysis, inputs.run, inputs.setting)
 
 
-def test_statistics_of_annotations_without_masks_tell_all_but_bodies(inputs: AnalysisInput):
+def test_statistics_of_annotations_without_masks_have_no_body_measures(inputs: AnalysisInput):
     write_statistics(inputs)
     path = report_of(inputs, write_statistics)
     report = StatisticsReport.model_validate(read_json(path))
@@ -104,11 +104,11 @@ def test_a_variant_without_encoder_has_nothing_to_measure(tiny_dataset: Path, tm
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_nobody_annotated_is_one_line(tiny_dataset: Path, tmp_path: Path, write: Writer):
+def test_no_annotated_person_is_one_line(tiny_dataset: Path, tmp_path: Path, write: Writer):
     content = read_json(tiny_dataset / "annotations.json")
-    write_json(tiny_dataset / "nobody.json", content | {"annotations": []})
-    inputs = inputs_of(tiny_dataset, tmp_path, "nobody.json")
-    with pytest.raises(InputError, match=r"nobody.json: annotations: nobody to explain: no person with keypoints"):
+    write_json(tiny_dataset / "empty.json", content | {"annotations": []})
+    inputs = inputs_of(tiny_dataset, tmp_path, "empty.json")
+    with pytest.raises(InputError, match=r"empty.json: annotations: no person with keypoints to explain"):
         write(inputs)
     assert not report_of(inputs, write).exists()
 

@@ -1,4 +1,4 @@
-"""Statistics of attention whose outputs are known."""
+"""Attention statistics of a model with known attention."""
 
 from typing import Any
 
@@ -128,7 +128,7 @@ def test_uniform_attention_is_one_on_every_neighbourhood():
     assert not mass[:, :, 2].any()
 
 
-def test_every_measure_of_every_head_is_told(persons: PlantedPersons):
+def test_every_measure_of_every_head_is_reported(persons: PlantedPersons):
     found = statistics(gather(persons), BOOTSTRAP)
     assert len(found) == 1 * 2 * 2 * len(MEASURES)
     assert {one.head for one in found} == {1, None}

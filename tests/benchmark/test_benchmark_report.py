@@ -1,4 +1,4 @@
-"""Benchmarks as records and text: what was measured, and how it compares with an earlier one."""
+"""Benchmarks as records and text, and their comparison with an earlier benchmark."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def benchmark(speed: float, cpu: str = "a", name: str = "ours") -> Benchmark:
     return Benchmark(machine=machine, threads=1, networks=(), comparisons=comparisons)
 
 
-def test_parts_of_a_variant_become_races_and_a_record_that_reads_back(tmp_path: Path) -> None:
+def test_parts_of_a_variant_become_comparisons_and_the_record_reads_back(tmp_path: Path) -> None:
     result = run_benchmark(order(Part.INFERENCE))
     assert [comparison.title for comparison in result.comparisons] == [
         "small, inference, batch 1",
@@ -63,13 +63,13 @@ def test_a_part_of_variants_needs_one() -> None:
         run_benchmark(order(Part.TRAINING, Part.DECODER, variants=0))
 
 
-def test_an_earlier_benchmark_is_compared_lap_by_lap() -> None:
+def test_an_earlier_benchmark_is_compared_timing_by_timing() -> None:
     changes = changes_since(benchmark(100.0), benchmark(150.0, name="another way"))
     assert [(change.timing, change.ratio) for change in changes] == [("plain", 1.5)]
     assert "1.50 x" in render_changes(benchmark(100.0), benchmark(150.0))
 
 
-def test_another_machine_is_told_of() -> None:
+def test_another_machine_is_reported() -> None:
     assert "not the same cpu" in render_changes(benchmark(1.0, cpu="a"), benchmark(1.0, cpu="b"))
     assert "not the same threads" in render_changes(benchmark(1.0), benchmark(1.0).model_copy(update={"threads": 2}))
     assert "not the same" not in render_changes(benchmark(1.0), benchmark(1.0))

@@ -1,9 +1,9 @@
-"""Races: every way runs as often as the others, in turns, and is compared with the first."""
+"""Speed comparisons: candidates run equally often, in interleaved rounds, and are compared with the first."""
 
 from transpose.benchmark.comparison import WARM_UP_ROUNDS, Candidate, compare_speed
 
 
-def test_contenders_take_turns_and_warm_up_untimed() -> None:
+def test_candidates_are_interleaved_and_the_warm_up_is_not_timed() -> None:
     calls: list[str] = []
     candidates = [Candidate(name, lambda name=name: calls.append(name)) for name in ("plain", "fast")]
     result = compare_speed("title", "persons", 7, candidates, rounds=3)

@@ -1,4 +1,4 @@
-"""The raced ways make the same samples, and what is computed says so."""
+"""The timed loaders make the same samples, and computed speeds are marked as computed."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from transpose.skeleton import COCO_PERSON
 
 @pytest.fixture(scope="module")
 def annotations(tmp_path_factory: pytest.TempPathFactory) -> CocoAnnotations:
-    return load_annotations(write_coco_sized(tmp_path_factory.mktemp("raced") / "data"), COCO_PERSON)
+    return load_annotations(write_coco_sized(tmp_path_factory.mktemp("timed") / "data"), COCO_PERSON)
 
 
 def test_images_are_as_large_as_cocos_and_show_what_the_photographs_show(annotations: CocoAnnotations) -> None:
@@ -61,7 +61,7 @@ def test_images_kept_on_disk_make_the_same_samples(annotations: CocoAnnotations)
             assert torch.equal(ours, theirs)
 
 
-def test_the_race_has_its_three_ways() -> None:
+def test_the_comparison_has_three_candidates() -> None:
     result = compare_training_samples(batches=1, rounds=1)
     assert [timing.name for timing in result.timings] == ["plain", "exact", "images kept on disk"]
     assert result.count == 16

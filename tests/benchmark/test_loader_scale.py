@@ -1,4 +1,4 @@
-"""Loading processes share what grows with the number of persons."""
+"""Loading processes share the memory that grows with the number of persons."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ MEASURE = "from transpose.benchmark.loader_scale import loader_scale; print(load
 
 
 def test_a_loading_process_does_not_copy_what_it_reads() -> None:
-    # In a process of its own: what ran here before leaves memory that any fork copies when it is used again.
+    # In a fresh process: a fork copies pages that earlier code has freed when it reuses them.
     answer = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True)
     scale = LoaderScale.model_validate_json(answer.stdout)
     assert scale.persons == 50_000

@@ -1,4 +1,4 @@
-"""Plain and own networks compute the same, and take turns in processes of their own."""
+"""Naive and optimised networks compute the same, and are timed in separate processes."""
 
 from collections.abc import Callable
 from functools import partial
@@ -35,7 +35,7 @@ def test_the_plain_loss_is_ours() -> None:
     assert torch.allclose(naive_loss(predicted, target, weights), heatmap_loss(predicted, target, weights))
 
 
-def test_forms_of_inference_race_by_name_with_their_share_of_the_peak() -> None:
+def test_inference_is_timed_by_name_with_the_fraction_of_the_peak() -> None:
     forms = inference_forms(SUBJECT, baseline=True, dtypes=["fp32", "bf16"], compiled=False)
     result = compare_networks(SUBJECT, "inference", forms, rounds=1)
     assert [timing.name for timing in result.timings] == ["plain, fp32, memory returned", "plain, fp32", "fp32", "bf16"]
@@ -44,7 +44,7 @@ def test_forms_of_inference_race_by_name_with_their_share_of_the_peak() -> None:
     assert all(timing.fraction_of_peak and timing.peak_memory_bytes for timing in result.timings)
 
 
-def test_training_is_asked_for_with_and_without_attention_dropout() -> None:
+def test_training_is_timed_with_and_without_attention_dropout() -> None:
     comparisons = list(training_comparisons(SUBJECT, baseline=True, dtypes=["fp32"]))
     assert [forms[0].keeps_memory for forms in comparisons] == [False] * 3
     names = [forms[-1].name for forms in comparisons]
@@ -56,7 +56,7 @@ def test_training_is_asked_for_with_and_without_attention_dropout() -> None:
     assert [len(forms) for forms in training_comparisons(SUBJECT, baseline=False, dtypes=["fp32"])] == [1, 1]
 
 
-def test_a_training_step_in_a_lane_can_be_repeated() -> None:
+def test_a_training_step_in_a_worker_can_be_repeated() -> None:
     with Worker(partial(naive_training, SUBJECT)) as worker:
         worker.run()
         before = worker.peak_memory_bytes()
@@ -68,7 +68,7 @@ def nothing() -> Work:
     return int
 
 
-def test_a_lanes_memory_is_not_that_of_the_process_that_started_it() -> None:
+def test_the_memory_of_a_worker_excludes_that_of_its_parent() -> None:
     held = np.ones(2**27)
     with Worker(nothing) as worker:
         assert worker.peak_memory_bytes() < held.nbytes
@@ -83,9 +83,9 @@ def dying() -> Work:
 
 
 @pytest.mark.parametrize(
-    ("prepare", "line"), [(refused, "compile: True: needs a C"), (dying, "benchmark: its process ended with status 4")]
+    ("prepare", "line"), [(refused, "compile: True: needs a C"), (dying, "benchmark: the worker ended with status 4")]
 )
-def test_a_lane_that_cannot_start_says_why(prepare: Callable[[], Work], line: str) -> None:
+def test_a_worker_that_cannot_start_says_why(prepare: Callable[[], Work], line: str) -> None:
     with pytest.raises(InputError, match=f"^{line}"):
         Worker(prepare)
 
@@ -97,9 +97,9 @@ def failing() -> Work:
     return work
 
 
-def test_a_lane_whose_process_dies_is_noticed() -> None:
+def test_a_worker_that_dies_is_noticed() -> None:
     with (
         Worker(failing) as worker,
-        pytest.raises(InputError, match="ended with status 3; is there memory for the batch"),
+        pytest.raises(InputError, match="ended with status 3; try a smaller batch size"),
     ):
         worker.run()

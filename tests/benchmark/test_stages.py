@@ -1,4 +1,4 @@
-"""What the comparisons of decoding, suppression and evaluation time does the same work in all ways."""
+"""The timed implementations of decoding, suppression and evaluation give the same results."""
 
 from pathlib import Path
 
@@ -47,15 +47,15 @@ def test_made_up_annotations_read_back_exactly(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(read, field), values)
 
 
-def test_races_tell_how_far_their_answers_are_apart() -> None:
+def test_remarks_give_the_differences_of_the_outputs() -> None:
     remarks = [
         compare_decoders(persons=2, rounds=1).remark,
         compare_suppressions(images=5, detections=40, rounds=1).remark,
         compare_evaluators(images=5, persons=10, detections=40, rounds=1).remark,
     ]
     assert remarks[0].startswith("largest difference between the points: ")
-    assert remarks[1].startswith("both ways keep the same ")
-    assert remarks[2] == "largest difference between the figures: 0"
+    assert remarks[1].startswith("both keep the same persons ")
+    assert remarks[2] == "largest difference between the metrics: 0"
 
 
 def test_scale_counts_what_it_evaluated() -> None:

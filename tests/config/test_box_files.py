@@ -67,9 +67,9 @@ def test_a_url_has_a_place_of_its_own_inside_the_folder(tmp_path: Path, url: str
         ("detector", "val", "a person detector in ONNX format"),
     ],
 )
-def test_an_absent_file_is_told_with_what_belongs_there(boxes: str, split: str, words: str) -> None:
-    told = str(absent_box_file(Path("d.json"), DATASET, split, boxes))
+def test_a_missing_file_is_reported_with_the_one_needed(boxes: str, split: str, words: str) -> None:
+    message = str(absent_box_file(Path("d.json"), DATASET, split, boxes))
     others = ", ".join(name for name in DATASET.boxes if name != boxes)
-    assert told.startswith("d.json: no such file; ")
-    assert told.endswith(f"or choose another box source: {others}")
-    assert words in told
+    assert message.startswith("d.json: no such file; ")
+    assert message.endswith(f"or choose another box source: {others}")
+    assert words in message

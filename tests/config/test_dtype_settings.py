@@ -1,4 +1,4 @@
-"""Which arithmetic may stand beside fp32."""
+"""Dtypes that can be compared with fp32."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_each_is_taken_once() -> None:
 @pytest.mark.parametrize(
     ("dtypes", "words"),
     [
-        (["bf16", "fp32"], "study: dtypes: fp32 is what the others are compared with"),
+        (["bf16", "fp32"], "study: dtypes: fp32 is the baseline; list only other dtypes"),
         (["fp8"], "study: dtypes.0: Input should be 'fp32', 'bf16' or 'fp16', not 'fp8'"),
         ([], "study: dtypes: Tuple should have at least 1 item"),
     ],

@@ -21,7 +21,7 @@ MODEL = {
 
 
 def training_of(folder: Path, name: str, file: dict[str, Any] | None = None, **study: object) -> Training:
-    """The training of the variant `name`, whose file holds `file` besides its model."""
+    """The training of the variant `name`, whose file contains its model and `file`."""
     (folder / f"{name}.yaml").write_text(yaml.safe_dump({**MODEL, **(file or {})}))
     return load_recipe(parse(Study, {**STUDY, **study}, "file"), name, folder, "file").training
 
@@ -83,5 +83,5 @@ def test_a_rate_for_initial_weights_may_stand_in_the_study_alone(tmp_path: Path)
 
 def test_two_starts_in_one_override_are_refused(tmp_path: Path) -> None:
     overrides = {"a": {"initial_weights": "x", "backbone_weights": "y"}}
-    with pytest.raises(InputError, match="file: overrides: a: initial_weights are a whole model's"):
+    with pytest.raises(InputError, match="file: overrides: a: initial_weights are those of a whole model"):
         training_of(tmp_path, "a", overrides=overrides)

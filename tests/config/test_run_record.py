@@ -44,10 +44,10 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
     ("changes", "refusal"),
     [
         ({"best_AP": 0.5}, r"best_AP: unknown key"),
-        ({"training": None}, r"training does not go with the recipe's source 'trained'"),
-        ({"session": None}, r"session does not go with the recipe's source 'trained'"),
-        ({"released": RELEASED}, r"released does not go with the recipe's source 'trained'"),
-        ({"recipe": OFFICIAL.reproducibility_values()}, r"training does not go with the recipe's source 'official'"),
+        ({"training": None}, r"training does not match the recipe's source 'trained'"),
+        ({"session": None}, r"session does not match the recipe's source 'trained'"),
+        ({"released": RELEASED}, r"released does not match the recipe's source 'trained'"),
+        ({"recipe": OFFICIAL.reproducibility_values()}, r"training does not match the recipe's source 'official'"),
     ],
 )
 def test_what_does_not_belong_is_refused(tmp_path: Path, changes: dict[str, Any], refusal: str) -> None:

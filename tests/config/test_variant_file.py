@@ -175,7 +175,7 @@ def test_a_backbone_replaces_an_inherited_whole_model(folder: Path) -> None:
 
 def test_a_file_that_starts_from_two_places_is_refused(folder: Path) -> None:
     path = extend(folder, initial_weights="whole", backbone_weights="backbone")
-    with pytest.raises(InputError, match=r"mine\.yaml: initial_weights are a whole model's"):
+    with pytest.raises(InputError, match=r"mine\.yaml: initial_weights are those of a whole model"):
         read_variant_file(path)
 
 

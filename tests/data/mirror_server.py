@@ -1,4 +1,4 @@
-"""A web server on the loopback that misbehaves as told."""
+"""A local web server with configurable faults."""
 
 import re
 import threading

@@ -49,13 +49,13 @@ def test_a_test_set_gets_an_empty_list_of_annotations(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "members", "problem"),
     [
-        ({"images": IMAGES}, ("1.jpg",), r"val\.zip: 1 of 2 images are not there, the first being 2\.jpg"),
+        ({"images": IMAGES}, ("1.jpg",), r"val\.zip: 1 of 2 images are missing, the first is 2\.jpg"),
         (b"{", (), r"val\.json: not JSON"),
         ([], (), r"val\.json: must be an object"),
         ({"images": [{"id": 1}]}, ("1.jpg",), r"val\.json: images\[0\]: file_name: missing"),
     ],
 )
-def test_what_is_wrong_is_told_and_nothing_written(
+def test_what_is_wrong_is_reported_and_nothing_written(
     tmp_path: Path, content: Any, members: tuple[str, ...], problem: str
 ) -> None:
     write_archives(tmp_path, content, members or ("1.jpg",))
@@ -65,7 +65,7 @@ def test_what_is_wrong_is_told_and_nothing_written(
     assert not output.exists()
 
 
-def test_a_member_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+def test_a_member_that_is_not_there_is_reported_with_those_that_are(tmp_path: Path) -> None:
     write_archives(tmp_path, {"images": IMAGES})
     split = SPLIT.model_copy(update={"member": "annotations/train.json"})
     with pytest.raises(InputError, match=r"no such member; it has annotations/val\.json"):

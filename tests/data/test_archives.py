@@ -213,7 +213,7 @@ def test_encrypted_members_are_refused(archive, room):
 def test_unusual_packing_is_refused(tmp_path, room, method):
     path = tmp_path / "val.zip"
     path.write_bytes(zip_bytes(FILES, method))
-    with pytest.raises(InputError, match="is packed by another method than deflation"):
+    with pytest.raises(InputError, match="uses an unsupported compression method"):
         unpack(path, room / "out")
 
 
@@ -231,12 +231,12 @@ def test_a_member_of_another_size_than_announced_is_refused(tmp_path, room):
     patch(path, b"PK\1\2", 24, struct.pack("<I", 1000))
     with pytest.raises(InputError, match=r"bomb\.zip: 'bomb': damaged: Bad CRC-32"):
         unpack(path, room / "out")
-    with pytest.raises(InputError, match="has other bytes than were packed"):
+    with pytest.raises(InputError, match="is damaged: wrong size or checksum"):
         (ZipFolder(path) / "bomb").read_bytes()
     patch(path, b"PK\1\2", 24, struct.pack("<I", 2 * 10**6))
-    with pytest.raises(InputError, match="has 1000000 bytes, not 2000000 as announced"):
+    with pytest.raises(InputError, match="has 1000000 bytes, but the archive lists 2000000"):
         unpack(path, room / "out")
-    with pytest.raises(InputError, match="has other bytes than were packed"):
+    with pytest.raises(InputError, match="is damaged: wrong size or checksum"):
         (ZipFolder(path) / "bomb").read_bytes()
     assert list(room.iterdir()) == []
 
@@ -246,7 +246,7 @@ def test_a_cut_archive_is_refused(archive, room, share):
     data = archive.read_bytes()
     archive.write_bytes(data[: int(len(data) * share)])
     for read in (lambda: unpack(archive, room / "out"), lambda: ZipFolder(archive)):
-        with pytest.raises(InputError, match=r"val\.zip: not a whole zip archive"):
+        with pytest.raises(InputError, match=r"val\.zip: not a complete zip archive"):
             read()
     assert list(room.iterdir()) == []
 
@@ -333,13 +333,13 @@ def test_the_command(archive, tmp_path):
     archive.write_bytes(b"no zip")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "transpose: val.zip: not a whole zip archive: File is not a zip file"
+    assert done.stderr.splitlines()[-1] == "transpose: val.zip: not a complete zip archive: File is not a zip file"
     assert "Traceback" not in done.stderr
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """A folder of four images, and beside it an archive of it."""
+    """A folder of four images, and an archive of it next to it."""
     folder = tmp_path / "val2017"
     folder.mkdir()
     rng = np.random.default_rng(5)
@@ -409,7 +409,7 @@ def test_a_damaged_image_is_named(images):
     data = bytearray(path.read_bytes())
     data[100] ^= 1
     path.write_bytes(data)
-    with pytest.raises(InputError, match=r"packed\.zip: 0\.jpg: has other bytes than were packed"):
+    with pytest.raises(InputError, match=r"packed\.zip: 0\.jpg: is damaged: wrong size or checksum"):
         read_image(inside / "0.jpg")
     path.write_bytes(bytes(data[:10]))
     with pytest.raises(InputError, match=r"packed\.zip: 0\.jpg: is not where the archive's directory says"):

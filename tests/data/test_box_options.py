@@ -36,12 +36,12 @@ def test_an_images_persons_are_found_by_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ([record("street", 1, 2, 3, 4)], "image_id: nobody in the image beach.jpg: no person's is 'beach'"),
-        ([record("beach", 1, 2, 3, 4, category_id=3)], "nobody in the image beach.jpg"),
-        ([], "nobody in the image beach.jpg"),
+        ([record("street", 1, 2, 3, 4)], "image_id: no person in the image beach.jpg: none has the id 'beach'"),
+        ([record("beach", 1, 2, 3, 4, category_id=3)], "no person in the image beach.jpg"),
+        ([], "no person in the image beach.jpg"),
         ([record("beach", 1, 2, 3)], r"record\[0\]: bbox: must have 4 numbers, not 3"),
         ([record("beach", 1, 2, 0, 4)], r"record\[0\]: bbox: has no width"),
-        ([record(1.5, 1, 2, 3, 4)], r"record\[0\]: image_id: must be a number or a text"),
+        ([record(1.5, 1, 2, 3, 4)], r"record\[0\]: image_id: must be an integer or a string"),
         ([{"bbox": [1, 2, 3, 4]}], r"record\[0\]: image_id: missing"),
         ({"boxes": []}, "must be a list"),
     ],
@@ -55,5 +55,5 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, content: object, words: str) -
 @pytest.mark.parametrize("box", [[100, 0, 5, 5], [0, 80, 5, 5], [-5, 0, 5, 5], [0, -9, 5, 5]])
 def test_a_box_outside_is_refused_and_one_that_reaches_out_is_not(box: list[float]) -> None:
     check_boxes_inside(np.array([[99, 79, 50, 50], [-4, -4, 5, 5]]), Path("p.jpg"), (80, 100))
-    with pytest.raises(InputError, match=r"p.jpg: box .* lies outside of the image, which is 100x80"):
+    with pytest.raises(InputError, match=r"p.jpg: box .* is outside the image, which is 100x80"):
         check_boxes_inside(np.array([[0, 0, 9, 9], box]), Path("p.jpg"), (80, 100))

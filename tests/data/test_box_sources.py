@@ -1,4 +1,4 @@
-"""A configured source of boxes gives the boxes that its name promises, and tells what it left out."""
+"""Configured box sources return their boxes and count what they drop."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -90,7 +90,7 @@ def test_boxes_and_counts_are_written_side_by_side(annotations: CocoAnnotations,
     assert len(read_boxes(output)) == counts.kept
 
 
-def test_an_unknown_source_is_told(annotations: CocoAnnotations, tmp_path: Path) -> None:
+def test_an_unknown_source_is_reported(annotations: CocoAnnotations, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no source 'other'; known are annotated, mine"):
         write_source_boxes(
             dataset_of({"kind": "simulated"}), "val", "other", annotations, None, tmp_path / "b.json", tmp_path / "b"
@@ -98,13 +98,13 @@ def test_an_unknown_source_is_told(annotations: CocoAnnotations, tmp_path: Path)
     assert not list(tmp_path.glob("b*"))
 
 
-def test_a_split_without_detections_is_told(annotations: CocoAnnotations) -> None:
+def test_a_split_without_detections_is_reported(annotations: CocoAnnotations) -> None:
     source = {"kind": "detections", "files": {"test": "a.json", "train": "b.json"}}
     with pytest.raises(InputError, match="files: no detection file for split 'val'; given are test, train"):
         boxes_of(source, annotations)
 
 
-def test_a_missing_detection_file_is_told_with_the_papers_and_the_other_sources(
+def test_a_missing_detection_file_is_reported_with_the_papers_and_the_other_sources(
     annotations: CocoAnnotations, tmp_path: Path
 ) -> None:
     source = {"kind": "detections", "files": {"val": str(tmp_path / "nowhere.json")}}
@@ -116,8 +116,8 @@ def test_a_missing_detection_file_is_told_with_the_papers_and_the_other_sources(
     assert "COCO_val2017" not in str(caught.value)
 
 
-def test_a_missing_model_is_told(annotations: CocoAnnotations, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.onnx: no such file; a person detector in ONNX format belongs there"):
+def test_a_missing_model_is_reported(annotations: CocoAnnotations, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.onnx: no such file; put a person detector in ONNX format there"):
         boxes_of({"kind": "detector", "model": str(tmp_path / "none.onnx")}, annotations)
 
 

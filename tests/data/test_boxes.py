@@ -84,7 +84,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("fields", "field"), FAULTS.values(), ids=FAULTS.keys())
-def test_faults_are_told_with_record_and_field(annotations, tmp_path, fields, field):
+def test_faults_are_reported_with_record_and_field(annotations, tmp_path, fields, field):
     faulty = {key: value for key, value in record(**fields).items() if value is not None}
     path = write(tmp_path, record(), faulty)
     for read in (read_boxes, lambda path: detection_boxes(path, annotations)):

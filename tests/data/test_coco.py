@@ -161,8 +161,8 @@ FAULTS = {
     "crowd missing": (without("annotations", 2, "iscrowd"), ["annotation 103", "iscrowd", "missing"]),
     "crowd unknown": (annotation(iscrowd=2), ["annotation 103", "iscrowd", "0 or 1"]),
     "crowd ill-typed": (annotation(iscrowd=[]), ["annotation 103", "iscrowd", "0 or 1"]),
-    "keypoints far away": (annotation(keypoints=[1e13, 0, 2] * 17), ["annotation 103", "keypoints", "beyond 1e+12"]),
-    "box far away": (annotation(bbox=[-1e200, 0, 1, 1]), ["annotation 103", "bbox", "beyond 1e+12"]),
+    "keypoints far away": (annotation(keypoints=[1e13, 0, 2] * 17), ["annotation 103", "keypoints", "at most 1e+12"]),
+    "box far away": (annotation(bbox=[-1e200, 0, 1, 1]), ["annotation 103", "bbox", "at most 1e+12"]),
     "count of none": (annotation(num_keypoints=0), ["annotation 103", "num_keypoints", "is 0, but 1"]),
     "count of some": (
         lambda content: content["annotations"][4].update(num_keypoints=5),
@@ -176,10 +176,10 @@ FAULTS = {
     "image size zero": (image(width=0), ["image 12", "width", "positive"]),
     "image size ill-typed": (image(width=1.5), ["image 12", "width", "integer"]),
     "image size wraps": (image(width=2**32 + 120), ["image 12", "width", "at most 1048576 pixels", "4294967416"]),
-    "image name absolute": (image(file_name="/etc/passwd"), ["image 12", "file_name", "below the images' folder"]),
-    "image name leads out": (image(file_name="a/../../b.jpg"), ["image 12", "file_name", "below the images' folder"]),
-    "image name with an end": (image(file_name="a\0.jpg"), ["image 12", "file_name", "a name that a file can have"]),
-    "image name of half a character": (image(file_name="\ud800"), ["image 12", "file_name", "a file can have"]),
+    "image name absolute": (image(file_name="/etc/passwd"), ["image 12", "file_name", "inside the image folder"]),
+    "image name leads out": (image(file_name="a/../../b.jpg"), ["image 12", "file_name", "inside the image folder"]),
+    "image name with an end": (image(file_name="a\0.jpg"), ["image 12", "file_name", "a valid file name"]),
+    "image name of half a character": (image(file_name="\ud800"), ["image 12", "file_name", "a valid file name"]),
     "image name missing": (without("images", 1, "file_name"), ["image 12", "file_name", "missing"]),
     "image name empty": (image(file_name=""), ["image 12", "file_name", "empty"]),
     "categories missing": (lambda content: content.pop("categories"), ["categories", "missing"]),
@@ -194,25 +194,25 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("edit", "told"), FAULTS.values(), ids=FAULTS.keys())
-def test_faults_are_told_with_file_record_and_field(tiny_dataset, edit, told):
+@pytest.mark.parametrize(("edit", "words"), FAULTS.values(), ids=FAULTS.keys())
+def test_faults_are_reported_with_file_record_and_field(tiny_dataset, edit, words):
     path = change(tiny_dataset, edit)
     with pytest.raises(InputError) as caught:
         load_annotations(path, COCO_PERSON)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
-    for part in told:
+    for part in words:
         assert part in message.removeprefix(str(path))
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("", "line 1"), ("[1, ", "line 1"), ("[]", "must be an object"), ("3", "object")]
+    ("text", "words"), [("", "line 1"), ("[1, ", "line 1"), ("[]", "must be an object"), ("3", "object")]
 )
-def test_files_that_are_no_annotations_are_refused(tmp_path, text, told):
+def test_files_that_are_no_annotations_are_refused(tmp_path, text, words):
     path = tmp_path / "annotations.json"
     path.write_text(text)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=words):
         load_annotations(path, COCO_PERSON)
 
 

@@ -39,7 +39,7 @@ def test_a_crop_comes_from_its_rows_alone(scale, degrees, flip, x, y):
     np.testing.assert_array_equal(crop_image(others, affine, (25, 16)), crop_image(image, affine, (25, 16)))
 
 
-def test_rows_beside_a_crop_are_left_out():
+def test_rows_outside_a_crop_are_skipped():
     affine = np.array([[1.0, 0.0, -3.0], [0.0, 1.0, -20.0]])
     assert rows_under_crop(affine, (10, 16), 50) == slice(18, 32)
     assert rows_under_crop(affine, (10, 16), 25) == slice(18, 25)

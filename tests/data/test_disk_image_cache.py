@@ -1,4 +1,4 @@
-"""Decoded images on disk: the decoder's pixels or none, whoever else writes, dies, or fills the disk."""
+"""Decoded images on disk: the decoder's pixels or none, when other processes write, die or fill the disk."""
 
 import multiprocessing
 import os
@@ -107,7 +107,7 @@ def test_a_bound_below_any_image_keeps_none(files: ImageFiles, tmp_path: Path) -
     assert file_in(tmp_path).stat().st_size == 0
 
 
-def test_a_changed_image_is_decoded_anew(files: ImageFiles, tmp_path: Path) -> None:
+def test_a_changed_image_is_decoded_again(files: ImageFiles, tmp_path: Path) -> None:
     cache_of(files, tmp_path).read(1)
     (tmp_path / "images" / "1.jpg").write_bytes((tmp_path / "images" / "2.jpg").read_bytes())
     for _ in range(2):
@@ -193,10 +193,10 @@ def test_a_full_disk_is_one_line_and_no_end(
         for _ in range(2):
             check_all(cache, files)
 
-    # The second child is told by the first, as loaders' workers of later epochs are.
+    # The second child sees that the first stopped caching, as workers of later epochs do.
     assert [exit_code_of_child(fill), exit_code_of_child(fill)] == [0, 0]
     assert capfd.readouterr().err == (
-        f"transpose: {tmp_path}/decoded: no more decoded images are kept: File too large\n"
+        f"transpose: {tmp_path}/decoded: stopped caching decoded images: File too large\n"
     )
     check_all(cache_of(files, tmp_path), files)
 
@@ -206,7 +206,7 @@ def test_a_folder_that_cannot_be_made_is_one_line_and_no_end(
 ) -> None:
     (tmp_path / "decoded").write_text("a file in the place of the folder, which stops even a superuser")
     check_all(cache_of(files, tmp_path), files)
-    assert capfd.readouterr().err == f"transpose: {tmp_path}/decoded: no decoded images are kept: File exists\n"
+    assert capfd.readouterr().err == f"transpose: {tmp_path}/decoded: decoded images are not cached: File exists\n"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="a superuser may write anywhere")
@@ -215,10 +215,10 @@ def test_a_read_only_folder_is_one_line_and_no_end(
 ) -> None:
     (tmp_path / "decoded").mkdir(mode=0o555)
     check_all(cache_of(files, tmp_path), files)
-    assert "no decoded images are kept: Permission denied" in capfd.readouterr().err
+    assert "decoded images are not cached: Permission denied" in capfd.readouterr().err
 
 
-def test_broken_images_are_told_as_without_a_cache(files: ImageFiles, tmp_path: Path) -> None:
+def test_broken_images_are_reported_as_without_a_cache(files: ImageFiles, tmp_path: Path) -> None:
     broken = tmp_path / "images" / "3.jpg"
     broken.write_bytes(broken.read_bytes()[:200])
     for _ in range(2):
@@ -227,7 +227,7 @@ def test_broken_images_are_told_as_without_a_cache(files: ImageFiles, tmp_path: 
         assert caught.value.file == broken
 
 
-def test_what_nobody_uses_any_more_makes_room(files: ImageFiles, tmp_path: Path) -> None:
+def test_unused_cache_files_are_removed(files: ImageFiles, tmp_path: Path) -> None:
     used = cache_of(files, tmp_path)
     used.read(0)
     first = file_in(tmp_path)

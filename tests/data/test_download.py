@@ -202,8 +202,8 @@ def test_an_unsatisfiable_range_is_asked_for_as_a_whole(server, target, patience
     [
         (serve(CONTENT[:1000]), f"has 1000 bytes, not {len(CONTENT)}"),
         (serve(CONTENT + b"more"), f"has {len(CONTENT) + 4} bytes, not {len(CONTENT)}"),
-        (partial_content("bytes 200001-200004/*", b"more"), "outputs with another range than asked for"),
-        (partial_content("pages 1-2/3", b"more"), "outputs with another range than asked for"),
+        (partial_content("bytes 200001-200004/*", b"more"), "the server returned another byte range than requested"),
+        (partial_content("pages 1-2/3", b"more"), "the server returned another byte range than requested"),
         (partial_content("bytes 200000-200003/200004", b"more"), f"has 200004 bytes, not {len(CONTENT)}"),
         (status(404), "HTTP 404 Not Found"),
         (status(403), "HTTP 403 Forbidden"),
@@ -279,7 +279,7 @@ def test_wrong_bytes_are_downloaded_twice_and_never_again(server, target, patien
         with pytest.raises(InputError) as caught:
             download(archive, target, patience)
         assert f"{server.url()}: sha256 is {WRONG_SHA256}, not {SHA256}" in str(caught.value)
-        assert f"delete {target}.wrong.json to let it be tried again" in str(caught.value)
+        assert f"delete {target}.wrong.json to try again" in str(caught.value)
         assert [path.name for path in target.parent.iterdir()] == ["archive.zip.wrong.json"]
     assert len(server.requests) == 2
     (target.parent / "archive.zip.wrong.json").unlink()
@@ -359,7 +359,7 @@ def test_a_file_that_was_changed_is_hashed_again(target):
 
 
 @pytest.mark.parametrize("record", ["", "[]", '{"sha256": 3}', '{"bytes": null}'])
-def test_a_damaged_digest_record_is_made_anew(target, record):
+def test_a_damaged_digest_record_is_rewritten(target, record):
     target.parent.mkdir()
     target.write_bytes(CONTENT)
     digest_record(target).write_text(record)
@@ -399,7 +399,7 @@ def test_a_full_disk_is_named_and_what_fitted_is_kept(server, target, patience):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
-        with pytest.raises(InputError, match=r"archive\.zip: cannot be written: the limit of a file.s size is reached"):
+        with pytest.raises(InputError, match=r"archive\.zip: cannot be written: the file size limit is reached"):
             download(archive_at(server.url()), target, patience)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -409,7 +409,7 @@ def test_a_full_disk_is_named_and_what_fitted_is_kept(server, target, patience):
 
 
 def test_the_table_that_ships_names_https_mirrors():
-    table = ROOT / "config" / "downloads.yaml"
+    table = ROOT / "config" / "tables" / "downloads.yaml"
     sizes = {name: load_archive(name, table).bytes for name in ("train2017", "val2017", "annotations_trainval2017")}
     assert sizes == {"train2017": 19_336_861_798, "val2017": 815_585_330, "annotations_trainval2017": 252_907_541}
     for name in (*sizes, "test2017", "image_info_test2017"):

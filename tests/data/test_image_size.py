@@ -56,6 +56,6 @@ def test_other_formats_announce_their_size_too(suffix):
 @pytest.mark.parametrize(
     "data", [b"hello", b"BM" + b"\xff" * 60, b"II*\0" + b"\xff" * 50, cv2.imencode(".png", IMAGE)[1].tobytes()[:20]]
 )
-def test_what_is_no_image_is_told(data):
+def test_what_is_no_image_is_reported(data):
     with pytest.raises(ValueError, match="not an image that can be decoded"):
         announced_size(data)

@@ -34,7 +34,7 @@ def test_a_pointer_leads_into_an_archive(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ['{"kind": "cloud"}', '{"kind": "zip", "archive": 3, "folder": "x"}', "[]"])
-def test_a_broken_pointer_is_told(tmp_path: Path, text: str) -> None:
+def test_a_broken_pointer_is_reported(tmp_path: Path, text: str) -> None:
     (tmp_path / "images.json").write_text(text)
     with pytest.raises(InputError, match=r"images\.json"):
         image_source_of(tmp_path / "annotations.json")

@@ -76,16 +76,16 @@ def test_a_png_of_some_bytes_that_announces_two_gigabytes_is_not_decoded(tmp_pat
     struct.pack_into(">I", data, data.index(b"IDAT") - 4, 0x7F7F0000)
     path.write_bytes(data)
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(InputError, match=r"long\.png: the image is cut short"):
+    with pytest.raises(InputError, match=r"long\.png: the image is truncated"):
         read_image(path)
 
 
-@pytest.mark.parametrize(("content", "told"), [(None, "no such image"), (b"", "empty"), (b"hello", "decoded")])
-def test_files_that_are_no_images_are_refused(tmp_path, content, told):
+@pytest.mark.parametrize(("content", "words"), [(None, "no such image"), (b"", "empty"), (b"hello", "decoded")])
+def test_files_that_are_no_images_are_refused(tmp_path, content, words):
     path = tmp_path / "image.jpg"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=words):
         read_image(path)
 
 
@@ -126,7 +126,7 @@ def test_a_copy_in_another_process_reads_the_same(jpeg):
 
 def test_images_of_another_size_than_annotated_are_refused(jpeg):
     files = ImageFiles(jpeg.parent, table(jpeg.name, size_hw=(60, 40)))
-    with pytest.raises(InputError, match="60x40 pixels large, but annotated as 40x60"):
+    with pytest.raises(InputError, match="60x40 pixels, but annotated as 40x60"):
         files.read(0)
 
 
@@ -149,7 +149,7 @@ def test_pixels_that_no_annotation_announces_are_not_decoded(jpeg, kind, monkeyp
     content = jpeg.read_bytes().replace(struct.pack(">HH", 40, 60), struct.pack(">HH", 20_000, 20_000), 1)
     jpeg.write_bytes(png_that_announces(20_000, 20_000) if kind == "png" else content)
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(InputError, match=r"image\.jpg: is 20000x20000 pixels large, but annotated as 60x40"):
+    with pytest.raises(InputError, match=r"image\.jpg: is 20000x20000 pixels, but annotated as 60x40"):
         ImageFiles(jpeg.parent, images).read(0)
 
 
@@ -171,7 +171,7 @@ def test_bombs_of_other_formats_are_not_decoded_either(tmp_path, kind, monkeypat
     assert len(data) < 10_000
     (tmp_path / "bomb").write_bytes(data)
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(InputError, match="bomb: is 20000x5000 pixels large, but annotated as 60x40"):
+    with pytest.raises(InputError, match="bomb: is 20000x5000 pixels, but annotated as 60x40"):
         ImageFiles(tmp_path, table("bomb")).read(0)
 
 
@@ -192,7 +192,7 @@ def test_images_of_other_formats_are_read(tmp_path, pixels, kind):
     assert np.abs(image.astype(int) - pixels).mean() < 6
 
 
-def test_formats_that_tell_no_size_are_refused(tmp_path, pixels, monkeypatch):
+def test_formats_without_a_size_are_refused(tmp_path, pixels, monkeypatch):
     path = tmp_path / "image.hdr"
     cv2.imwrite(str(path), pixels.astype(np.float32))
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))

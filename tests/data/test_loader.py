@@ -106,7 +106,7 @@ def test_epochs_after_the_first_decode_nothing_that_is_kept_on_disk(tiny_dataset
         samples_of(tiny_dataset, disk_bytes=10**6).sample(0, 0)
 
 
-def test_no_room_is_kept_for_images_of_nobody(tiny_dataset):
+def test_images_without_persons_are_not_cached(tiny_dataset):
     path = tiny_dataset / "annotations.json"
     content = json.loads(path.read_text())
     kept = [annotation for annotation in content["annotations"] if annotation["id"] == 104]
@@ -156,7 +156,7 @@ def test_keypoints_mark_the_drawn_discs(tiny_dataset):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_broken_images_are_told_whoever_reads_them(tiny_dataset, workers):
+def test_broken_images_are_reported_with_any_number_of_workers(tiny_dataset, workers):
     broken = tiny_dataset / "images" / "000000000011.jpg"
     broken.write_bytes(broken.read_bytes()[:500])
     with pytest.raises(InputError) as caught:
@@ -167,16 +167,16 @@ def test_broken_images_are_told_whoever_reads_them(tiny_dataset, workers):
         list(crops_of(tiny_dataset).batches(2, workers))
 
 
-def test_missing_images_are_told(tiny_dataset):
+def test_missing_images_are_reported(tiny_dataset):
     (tiny_dataset / "images" / "000000000012.jpg").unlink()
     with pytest.raises(InputError, match=r"000000000012\.jpg: no such image"):
         list(training_batches(samples_of(tiny_dataset), 0, batch_size=2, workers=0))
 
 
-def test_nobody_to_train_on_is_told(tiny_dataset):
+def test_missing_persons_are_reported(tiny_dataset):
     path = tiny_dataset / "annotations.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"annotations": []}))
-    with pytest.raises(InputError, match="nobody to train on"):
+    with pytest.raises(InputError, match="no person with keypoints to train on"):
         samples_of(tiny_dataset)
 
 
@@ -213,7 +213,7 @@ def test_no_boxes_make_no_batches(tiny_dataset):
     assert list(crops_of(tiny_dataset, nothing).batches(2)) == []
 
 
-def test_boxes_in_unknown_images_are_told(tiny_dataset):
+def test_boxes_in_unknown_images_are_reported(tiny_dataset):
     boxes = PersonBoxes(np.array([77]), np.ones((1, 4)), np.ones(1), np.array([-1]))
     with pytest.raises(InputError, match="image 77"):
         crops_of(tiny_dataset, boxes)

@@ -103,7 +103,7 @@ def test_a_folder_of_the_user_s_own_is_not_replaced(tmp_path: Path, release: Pat
     own = tmp_path / "mpii" / "train" / "images"
     own.mkdir(parents=True)
     (own / "a.jpg").write_bytes(b"mine")
-    with pytest.raises(InputError, match="in the way of a link"):
+    with pytest.raises(InputError, match="exists and is not a link"):
         convert_mpii(release, tmp_path / "images", HoldOut(0.5, 0), tmp_path / "mpii")
     assert (own / "a.jpg").read_bytes() == b"mine"
 

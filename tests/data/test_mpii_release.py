@@ -81,13 +81,13 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"release\.mat: no such file"):
         read_release(path)
     path.write_bytes(b"no Matlab file at all" * 20)
-    with pytest.raises(InputError, match="not a Matlab file"):
+    with pytest.raises(InputError, match="not a readable Matlab file"):
         read_release(path)
     savemat(path, {"other": 1})
     with pytest.raises(InputError, match="RELEASE: missing"):
         read_release(path)
     savemat(path, {"RELEASE": struct_array([{"annolist": struct_array([{"image": 1}]), "img_train": [[1, 0]]}])})
-    with pytest.raises(InputError, match="1 images and img_train 2 marks"):
+    with pytest.raises(InputError, match="1 images, but img_train has 2 entries"):
         read_release(path)
     savemat(path, {"RELEASE": struct_array([{"annolist": struct_array([{"image": 1}]), "img_train": [[1]]}])})
     with pytest.raises(InputError, match=r"annolist\(1\): image\.name: missing"):

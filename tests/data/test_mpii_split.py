@@ -78,7 +78,7 @@ def test_one_source_must_be_given():
     assert validation_source(Path("v.txt"), None, 3) == ValidationList(Path("v.txt"))
     assert validation_source(None, 0.1, 3) == HoldOut(0.1, 3)
     for path, share in ((None, None), (Path("v.txt"), 0.1)):
-        with pytest.raises(InputError, match="either a list of the validation images"):
+        with pytest.raises(InputError, match="pass either a list of the validation images"):
             validation_source(path, share, 0)
     with pytest.raises(InputError, match="between 0 and 1, not 1"):
         validation_source(None, 1.0, 0)

@@ -10,7 +10,7 @@ from pycocotools import mask as coco_mask
 from transpose.attention.keypoint_regions import parts_at
 from transpose.config.dataset import SyntheticSource
 from transpose.data.part_labels import (
-    NOBODY,
+    NO_PERSON,
     PARTS,
     PartLabels,
     part_of_bone,
@@ -60,8 +60,8 @@ def test_a_crowd_has_parts_but_no_persons(folder: Path, labels: PartLabels):
     for crowd in crowds:
         mask = coco_mask.decode(crowd["segmentation"]).astype(bool)
         image = int(np.flatnonzero(labels.image_ids == crowd["image_id"])[0])
-        assert (labels.owners[image][mask] == NOBODY).all()
-        assert (labels.parts[image][mask] != NOBODY).all()
+        assert (labels.owners[image][mask] == NO_PERSON).all()
+        assert (labels.parts[image][mask] != NO_PERSON).all()
 
 
 def test_visible_keypoints_lie_in_the_parts_that_meet_in_them(folder: Path, labels: PartLabels):
@@ -88,12 +88,12 @@ def test_the_labels_do_not_depend_on_the_number_of_jobs(folder: Path, tmp_path: 
 
 def test_other_images_are_noticed(folder: Path, tmp_path: Path):
     other = SETTINGS.model_copy(update={"seed": 1})
-    with pytest.raises(InputError, match=r"annotation \d+: segmentation: nobody of this shape"):
+    with pytest.raises(InputError, match=r"annotation \d+: segmentation: does not match any person"):
         write_part_labels(other, "train", folder / "annotations.json", 1, tmp_path / "parts.npz")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_mask_that_is_no_run_length_code_is_told(folder: Path, tmp_path: Path):
+def test_a_mask_that_is_no_run_length_code_is_reported(folder: Path, tmp_path: Path):
     content = json.loads((folder / "annotations.json").read_text())
     next(each for each in content["annotations"] if not each["iscrowd"])["segmentation"] = [[1, 1, 5, 1, 5, 5]]
     (tmp_path / "annotations.json").write_text(json.dumps(content))
@@ -112,4 +112,4 @@ def test_bones_belong_to_parts_of_the_persons_own_side():
     assert {PARTS[part_of_bone(bone)] for bone in ("root", "pelvis.L", "clavicle.R", "spine03")} == {"torso"}
     assert {PARTS[part_of_bone(bone)] for bone in ("head", "neck02")} == {"head"}
     parts = parts_of_bones(np.array([[-1, 1]], dtype=np.int16), ("root", "head"))
-    assert parts.tolist() == [[NOBODY, PARTS.index("head")]]
+    assert parts.tolist() == [[NO_PERSON, PARTS.index("head")]]

@@ -52,6 +52,6 @@ def test_the_official_reader_reads_masks(content: dict, capsys: pytest.CaptureFi
         assert reader.annToMask(each).sum() == pytest.approx(each["area"], rel=0.1, abs=30)
 
 
-def test_some_photographs_show_nobody(content: dict):
+def test_some_photographs_have_no_person(content: dict):
     peopled = {each["image_id"] for each in content["annotations"]}
     assert len(content["images"]) > len(peopled)

@@ -62,9 +62,9 @@ def test_misses_duplicates_and_false_positives_have_the_stated_rates(annotations
     assert len(simulated_boxes(annotations, settings(miss_probability=0.2))) == pytest.approx(0.8 * PERSONS, rel=0.05)
     doubled = simulated_boxes(annotations, settings(duplicate_probability=0.3))
     assert len(doubled) == pytest.approx(1.3 * PERSONS, rel=0.05)
-    nobody = simulated_boxes(annotations, settings(miss_probability=1, false_positives=0.5))
-    assert len(nobody) == pytest.approx(0.5 * IMAGES, rel=0.15)
-    assert nobody.scores.mean() == pytest.approx(0.25, abs=0.05)
+    false = simulated_boxes(annotations, settings(miss_probability=1, false_positives=0.5))
+    assert len(false) == pytest.approx(0.5 * IMAGES, rel=0.15)
+    assert false.scores.mean() == pytest.approx(0.25, abs=0.05)
 
 
 def test_second_boxes_score_lower(annotations):
@@ -100,7 +100,7 @@ def test_the_seed_decides_all_and_the_order_nothing(annotations):
     np.testing.assert_array_equal(rows(simulated_boxes(reordered, default)), boxes)
 
 
-def test_crowds_are_not_found_and_nobody_may_be_there(annotations):
+def test_crowds_are_not_found_and_images_may_be_empty(annotations):
     crowds = replace(annotations.persons, is_crowd=np.ones(PERSONS, dtype=bool))
     assert len(simulated_boxes(replace(annotations, persons=crowds), settings(false_positives=3))) == 0
 

@@ -39,7 +39,7 @@ def test_broken_images_and_their_people_are_left_out_and_named(tiny_dataset: Pat
     assert after["categories"] == before["categories"]
     assert [found.file_name for found in broken] == names(tiny_dataset)[:3]
     assert [found.problem for found in broken] == [
-        "the image is cut short: its end is missing",
+        "the image is truncated",
         "the image is empty",
         "no such image",
     ]

@@ -82,11 +82,11 @@ def page(handler) -> None:
     ("reply", "words"),
     [
         (page, "web page; download it in a browser"),
-        (without_length(b"who knows"), "does not tell its size"),
+        (without_length(b"who knows"), "does not send its size"),
         (status(404), "HTTP 404"),
     ],
 )
-def test_what_is_no_file_is_told_and_leaves_nothing(server: MirrorServer, target: Path, reply, words: str) -> None:
+def test_what_is_no_file_is_reported_and_leaves_nothing(server: MirrorServer, target: Path, reply, words: str) -> None:
     server.replies = [reply]
     with pytest.raises(InputError, match=words):
         download_url(server.url(), target, None, HASTE)
@@ -100,7 +100,7 @@ def test_a_line_that_stays_cut_leaves_nothing(server: MirrorServer, target: Path
     assert_nothing_is_left(target)
 
 
-def test_a_server_that_is_not_there_is_told(target: Path) -> None:
+def test_a_server_that_is_not_there_is_reported(target: Path) -> None:
     with running(b"") as server:
         url = server.url()
     with pytest.raises(InputError, match="cannot be downloaded"):

@@ -28,7 +28,7 @@ def test_batches_come_in_the_order_of_their_keys(workers):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_bad_input_is_told_whole_whoever_met_it(workers):
+def test_bad_input_is_reported_from_any_process(workers):
     batches = load_batches(double, [np.array([1]), np.array([-3])], workers)
     assert next(batches) == [2]
     with pytest.raises(InputError) as caught:
@@ -81,7 +81,7 @@ class LargeBatch:
     pixels: torch.Tensor = field(default_factory=lambda: torch.zeros(3_000_000, dtype=torch.uint8))
 
 
-def test_full_shared_memory_is_told_instead_of_waited_for():
+def test_full_shared_memory_is_reported_instead_of_waited_for():
     """As in a container, whose shared memory is small."""
     namespace = ["unshare", "--mount", "sh", "-c"]
     if subprocess.run([*namespace, "mount -t tmpfs -o size=1m tmpfs /dev/shm"], check=False).returncode:
@@ -96,7 +96,7 @@ def test_full_shared_memory_is_told_instead_of_waited_for():
         cwd=Path(__file__).parents[2],
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("/dev/shm: shared memory is full; give it more"), done.stderr
+    assert done.stderr.startswith("/dev/shm: shared memory is full; increase it"), done.stderr
 
 
 ERROR_BETWEEN_BATCHES = """

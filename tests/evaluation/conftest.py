@@ -1,4 +1,4 @@
-"""Made-up annotations and results for the evaluation's tests."""
+"""Synthetic annotations and results for the tests of the evaluation."""
 
 import json
 from collections.abc import Callable

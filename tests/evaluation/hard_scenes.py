@@ -1,4 +1,4 @@
-"""Annotations and results full of what evaluators trip over, drawn by seed; no files."""
+"""Random annotations and results with many edge cases of the evaluation, drawn by seed."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ AREAS = (0.0, 32.0**2, 96.0**2, 3e4)
 
 
 def hard_scene(seed: int, images: int = 6, keypoints: int = 17) -> tuple[CocoAnnotations, PoseResults]:
-    """Persons of all sizes and of none, crowds, unlabelled ones and twins; results that tie, miss, repeat and abound.
+    """Persons of all sizes including zero, crowds, unlabelled and duplicate persons; tied, wrong and repeated results.
 
     Some images have no person, some no result, some more than 20 results.
     """
@@ -38,7 +38,7 @@ def hard_scene(seed: int, images: int = 6, keypoints: int = 17) -> tuple[CocoAnn
 
 
 def _results(rng: np.random.Generator, image_ids: np.ndarray, persons: PersonInstances) -> PoseResults:
-    """Near persons, mostly; in equal distances to several, exactly on them, or far away; scores with one digit."""
+    """Mostly near persons: at equal distances to several, exactly on them, or far away; scores have one digit."""
     count = rng.integers(0, 90) if len(persons) else 0
     targets = rng.integers(0, max(1, len(persons)), count)
     centres = persons.boxes_xywh[targets, None, :2] + persons.boxes_xywh[targets, None, 2:] / 2

@@ -1,4 +1,4 @@
-"""pycocotools on our arrays, with all that can be read from it."""
+"""Run pycocotools on our arrays and return its full results."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from transpose.inference.poses import PoseResults
 
 
 def official_evaluator(annotations: CocoAnnotations, results: PoseResults, sigmas: np.ndarray) -> Any:
-    """Done with its work, `eval["precision"]` [T, R, 1, areas, 1] and so on being there."""
+    """Return the evaluator after evaluation, with `eval["precision"]` [T, R, 1, areas, 1] etc. set."""
 
     def make(truth: Any, predictions: Any) -> Any:
         evaluator = pycocoeval.COCOeval(truth, predictions, "keypoints")
@@ -23,7 +23,7 @@ def official_evaluator(annotations: CocoAnnotations, results: PoseResults, sigma
 
 
 def official_matches(evaluator: Any) -> tuple[np.ndarray, np.ndarray]:
-    """[D, T] bool: matched, and ignored, of persons of all sizes, image by image."""
+    """Return matched and ignored, [D, T] bool each, for persons of all sizes, image by image."""
     images = [image for image in evaluator.evalImgs[: len(evaluator.params.imgIds)] if image is not None]
     nothing = np.zeros((len(evaluator.params.iouThrs), 0))
     matched = np.concatenate([nothing, *(image["dtMatches"] for image in images)], axis=1).T > 0

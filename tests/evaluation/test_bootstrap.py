@@ -72,12 +72,12 @@ def test_other_images_cannot_be_paired(table, make_scene):
 
 
 @pytest.mark.parametrize("images", [0, 3])
-def test_nobody_to_find_has_the_evaluators_answer(images, make_scene, no_results):
+def test_no_persons_is_minus_one_as_in_the_evaluator(images, make_scene, no_results):
     import json
 
     scene = make_scene(images=3)
     content = scene.content | {"images": scene.content["images"][:images], "annotations": []}
     scene.annotation_path.write_text(json.dumps(content))
-    nobody = evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), no_results, COCO_PERSON).matches
-    assert bootstrap_interval(nobody, samples=10, seed=0) == (-1, -1)
-    assert paired_difference(nobody, nobody, samples=10, seed=0) == (0, 0, 0)
+    empty = evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), no_results, COCO_PERSON).matches
+    assert bootstrap_interval(empty, samples=10, seed=0) == (-1, -1)
+    assert paired_difference(empty, empty, samples=10, seed=0) == (0, 0, 0)

@@ -1,4 +1,4 @@
-"""The AP of person boxes: counted by hand, and as pycocotools' own readers give it."""
+"""AP of person boxes: counted by hand, and with pycocotools' own readers."""
 
 import json
 from collections.abc import Callable
@@ -79,7 +79,7 @@ def annotate(tmp_path: Path) -> Callable[..., CocoAnnotations]:
 class TestByHand:
     """One or two persons of 100 x 100 pixels."""
 
-    def test_exact_boxes_are_perfect_though_nobody_has_keypoints_and_an_annotation_has_the_number_zero(self, annotate):
+    def test_exact_boxes_are_perfect_without_keypoints_and_with_an_annotation_id_of_zero(self, annotate):
         metrics = evaluate_person_boxes(
             annotate((1, WHOLE, 0), (2, WHOLE, 0)), person_boxes((1, WHOLE, 0.9), (2, WHOLE, 0.1))
         )
@@ -118,17 +118,17 @@ class TestByHand:
         metrics = evaluate_person_boxes(annotate((1, WHOLE, 0)), person_boxes(*wrong, (1, WHOLE, 0.5)))
         assert metrics.statistics["AP"] == 0
 
-    def test_no_boxes_and_nobody_to_find(self, annotate):
+    def test_no_boxes_and_no_persons(self, annotate):
         assert evaluate_person_boxes(annotate((1, WHOLE, 0)), person_boxes()).statistics["AP"] == 0
         assert evaluate_person_boxes(annotate(), person_boxes((1, WHOLE, 0.9))).statistics["AP"] == -1
 
-    def test_a_box_of_an_unknown_image_is_told(self, annotate):
-        with pytest.raises(InputError, match="box 1 is of the image 3, which is not there"):
+    def test_a_box_of_an_unknown_image_is_reported(self, annotate):
+        with pytest.raises(InputError, match="box 1 is in image 3, which is not in this file"):
             evaluate_person_boxes(annotate(), person_boxes((1, WHOLE, 1), (3, WHOLE, 1)))
 
 
 def made_up_boxes(content: dict[str, Any], seed: int) -> PersonBoxes:
-    """Boxes near persons, some of them double, and boxes of nobody; scores have two digits, so that many are equal."""
+    """Boxes near persons, some of them double, and boxes without person; scores have two digits, so many are equal."""
     rng = np.random.default_rng(seed)
     rows = []
     for person in content["annotations"]:
@@ -136,8 +136,8 @@ def made_up_boxes(content: dict[str, Any], seed: int) -> PersonBoxes:
             box = np.array(person["bbox"])
             box += rng.normal(0, rng.uniform(0, 0.15), 4) * np.tile(box[2:], 2)
             rows.append((person["image_id"], np.maximum(box, [-99, -99, 1, 1]).tolist(), round(rng.random(), 2)))
-    nobody = [(image["id"], rng.uniform(1, 200, 4).tolist(), round(rng.random() / 2, 2)) for image in content["images"]]
-    return person_boxes(*rows, *nobody)
+    empty = [(image["id"], rng.uniform(1, 200, 4).tolist(), round(rng.random() / 2, 2)) for image in content["images"]]
+    return person_boxes(*rows, *empty)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

@@ -1,4 +1,4 @@
-"""Cheaper arithmetic beside fp32: the ordinary evaluation's figures on both sides, and shifts as they are named."""
+"""Comparison of dtypes with fp32: metrics are those of the ordinary evaluation, and shifts are correct."""
 
 from pathlib import Path
 
@@ -109,7 +109,7 @@ def report_of(inputs: AnalysisInput) -> Path:
 
 
 def take_for_truth(path: Path, persons: PoseResults) -> CocoAnnotations:
-    """Annotations whose every keypoint is where it was found."""
+    """Annotations equal to the predicted keypoints."""
     assert persons.annotation_ids is not None
     found = dict(zip(persons.annotation_ids.tolist(), persons.keypoints.tolist(), strict=True))
     content = read_json(path)
@@ -145,12 +145,12 @@ def test_both_sides_are_the_ordinary_evaluations(
 
 def test_without_boxes_nothing_is_compared(tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path) -> None:
     inputs = inputs_of(tiny_dataset, boxes.select(np.zeros(0, dtype=np.int64)), tmp_path)
-    with pytest.raises(InputError, match="no box to predict a person in"):
+    with pytest.raises(InputError, match="no person boxes to predict in"):
         write_dtypes(inputs)
     assert not report_of(inputs).exists()
 
 
-def test_arithmetic_that_the_device_lacks_is_told_first(tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path) -> None:
+def test_a_dtype_that_the_device_lacks_is_refused_first(tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path) -> None:
     inputs = inputs_of(tiny_dataset, boxes, tmp_path, "bf16", "fp16")
     with pytest.raises(InputError, match="fp16: needs CUDA, and this runs on cpu"):
         write_dtypes(inputs)

@@ -1,4 +1,4 @@
-"""Predictions take the persons that the official evaluator gives them."""
+"""Matches are equal to those of the official evaluator."""
 
 from collections.abc import Callable
 from typing import Any

@@ -115,7 +115,7 @@ def test_the_scenes_are_hard():
         {"keypoints": 0.0},
         {"image_ids": int(EVERYTHING[1].image_ids[0])},
     ],
-    ids=["all crowds", "no area", "beyond all sizes", "nobody labelled", "all in one image"],
+    ids=["all crowds", "no area", "beyond all sizes", "no labels", "all in one image"],
 )
 def test_extremes_are_the_official_evaluations(change):
     annotations, results = EVERYTHING
@@ -123,12 +123,12 @@ def test_extremes_are_the_official_evaluations(change):
     assert_official(replace(annotations, persons=replace(annotations.persons, **values)), results)
 
 
-def test_nobody_found_and_nobody_there_are_the_official_evaluations(no_results):
+def test_no_predictions_and_no_persons_equal_the_official_evaluation(no_results):
     annotations, results = EVERYTHING
     assert_official(annotations, no_results)
-    nobody = replace(annotations, persons=annotations.persons.select(np.zeros(0, dtype=int)))
-    assert_official(nobody, results)
-    assert_official(nobody, no_results)
+    empty = replace(annotations, persons=annotations.persons.select(np.zeros(0, dtype=int)))
+    assert_official(empty, results)
+    assert_official(empty, no_results)
 
 
 def test_both_evaluators_agree(make_scene):
@@ -165,7 +165,7 @@ def test_empty_results_have_no_precision(make_scene, no_results):
 
 
 @pytest.mark.parametrize("keep_crowds", [True, False])
-def test_nobody_to_find_is_minus_one(keep_crowds, make_scene):
+def test_no_persons_is_minus_one(keep_crowds, make_scene):
     scene = make_scene(seed=4)
     content = dict(scene.content)
     content["annotations"] = [person for person in content["annotations"] if person["iscrowd"] and keep_crowds]

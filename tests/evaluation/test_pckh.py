@@ -169,7 +169,7 @@ def test_a_missing_head_size_is_named(write: Callable[..., Path]):
         evaluate_pckh(load_annotations(write(record), MPII), results({}, annotation_ids=[4]), MPII)
 
 
-def test_nobody_has_no_figure(write: Callable[..., Path]):
+def test_no_persons_is_minus_one(write: Callable[..., Path]):
     assert evaluate_pckh(load_annotations(write(), MPII), results(), MPII).statistics["PCKh50"] == -1
 
 

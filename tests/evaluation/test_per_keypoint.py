@@ -89,7 +89,7 @@ def test_perfect_results_have_no_error_and_without_results_there_is_none(make_sc
     assert {keypoint.median_error_visible for keypoint in missed} == {None}
 
 
-def test_keypoints_that_nobody_has_have_no_precision(make_scene):
+def test_unlabelled_keypoints_have_no_precision(make_scene):
     scene = make_scene(seed=4)
     scene.annotation_path.write_text(json.dumps(scene.content | {"annotations": []}))
     keypoints = per_keypoint_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)

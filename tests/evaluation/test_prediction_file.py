@@ -36,7 +36,7 @@ PROTOCOL = EvalProtocol(batch_size=3, blur_kernel=3)
 
 
 class Files:
-    """What a prediction reads and writes."""
+    """Files that a prediction reads and writes."""
 
     def __init__(self, data: Path, folder: Path) -> None:
         source = {"kind": "folder", "folders": {"val": str(data)}}
@@ -48,7 +48,7 @@ class Files:
 
     def predict(self, protocol: EvalProtocol = PROTOCOL) -> PoseResults:
         write_json(self.inputs.layout.record(RecordKind.PROTOCOL), protocol.model_dump(mode="json"))
-        # Read every file anew.
+        # Read every file again.
         write_predictions(replace(self.inputs))
         return read_results(self.output, COCO_PERSON)
 
@@ -133,19 +133,19 @@ def test_weights_of_another_variant_are_refused(files: Files) -> None:
 
 
 @pytest.mark.parametrize("name", ["weights", "annotations", "boxes"])
-def test_a_missing_file_is_told(files: Files, name: str) -> None:
+def test_a_missing_file_is_reported(files: Files, name: str) -> None:
     path: Path = getattr(files, name)
     path.unlink()
     files.fails(f"{path.name}: no such file")
 
 
-def test_a_missing_image_is_told(files: Files) -> None:
+def test_a_missing_image_is_reported(files: Files) -> None:
     image = files.annotations.parent / "images" / "000000000013.jpg"
     image.unlink()
     files.fails(image.name)
 
 
-def test_a_box_in_an_unknown_image_is_told(files: Files) -> None:
+def test_a_box_in_an_unknown_image_is_reported(files: Files) -> None:
     ids = np.array([99])
     write_boxes(PersonBoxes(ids, np.array([[1.0, 2.0, 30.0, 40.0]]), np.ones(1), np.array([-1])), files.boxes)
-    files.fails("annotations.json: image 99: a box lies in this unknown image")
+    files.fails("annotations.json: image 99: has a box, but is not in the annotations")

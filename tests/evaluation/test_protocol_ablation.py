@@ -1,4 +1,4 @@
-"""Every protocol from one set of heatmaps: as many network calls as one evaluation, and each one's own figures."""
+"""All protocols from one set of heatmaps: as many network calls as one evaluation, and the metrics of each protocol."""
 
 from dataclasses import replace
 from pathlib import Path

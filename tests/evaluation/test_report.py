@@ -1,4 +1,4 @@
-"""A metrics file says what was measured, on what, and of which weights."""
+"""A metrics file records metrics, data and weights."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,7 +41,7 @@ PROTOCOL = EvalProtocol(flip_test=False)
 
 
 class Files:
-    """What an evaluation reads and writes."""
+    """Files that an evaluation reads and writes."""
 
     def __init__(self, annotations: Path, folder: Path) -> None:
         self.inputs = write_inputs(
@@ -56,14 +56,14 @@ class Files:
         """Write the metrics and read them back."""
         bootstrap = Bootstrap(samples=30, seed=seed)
         write_json(self.inputs.layout.record(RecordKind.BOOTSTRAP), bootstrap.model_dump(mode="json"))
-        # Every file is read anew.
+        # Read every file again.
         write_metrics(replace(self.inputs))
         return read_record(EvaluationReport, self.output)
 
 
 @pytest.fixture
 def make_files(make_scene: Callable[..., Any], tmp_path: Path) -> Callable[..., Files]:
-    """Files around a made-up scene, for some results."""
+    """Files of a synthetic scene, for given results."""
 
     def make(results: PoseResults | None = None) -> Files:
         scene = make_scene(seed=3)
@@ -109,7 +109,7 @@ def test_digests_are_of_the_files_that_were_read(make_files: Callable[..., Files
     assert files.evaluate().weights_sha256 != report.weights_sha256
 
 
-def test_the_match_table_beside_it_gives_the_same_ap(make_files: Callable[..., Files]) -> None:
+def test_the_match_table_gives_the_same_ap(make_files: Callable[..., Files]) -> None:
     files = make_files()
     report = files.evaluate()
     table = read_matches(files.output.with_suffix(".npz"))
@@ -128,12 +128,12 @@ def test_the_same_files_give_the_same_bytes_and_another_seed_another_interval(ma
     assert other.interval != first.interval
 
 
-def test_nobody_predicted_is_an_ap_of_zero(make_files: Callable[..., Files], no_results: PoseResults) -> None:
+def test_no_predictions_is_an_ap_of_zero(make_files: Callable[..., Files], no_results: PoseResults) -> None:
     report = make_files(no_results).evaluate()
     assert (report.metrics["AP"], report.predictions, report.interval) == (0, 0, (0, 0))
 
 
-def test_nobody_to_find_is_no_ap(make_files: Callable[..., Files], no_results: PoseResults) -> None:
+def test_no_persons_is_no_ap(make_files: Callable[..., Files], no_results: PoseResults) -> None:
     files = make_files(no_results)
     content = read_json(files.annotations)
     write_json(files.annotations, content | {"annotations": []})
@@ -177,7 +177,7 @@ class TestSecondOpinion:
             load_annotations(files.annotations, COCO_PERSON), read_results(files.predictions, COCO_PERSON), COCO_PERSON
         ).statistics
         monkeypatch.setattr(module, judge, lambda *_: figures | {"AR50": figures["AR50"] + 1e-3})
-        with pytest.raises(InputError, match=f"found.json: our evaluator and {name} disagree by 0.001"):
+        with pytest.raises(InputError, match=f"found.json: metrics differ from those of {name} by 0.001"):
             files.evaluate()
         assert not files.output.exists()
 
@@ -208,4 +208,4 @@ class TestFaults:
 
     def test_predictions_in_other_images(self, make_files: Callable[..., Files]) -> None:
         stray = PoseResults(np.array([4]), np.ones((1, 17, 3)), np.ones(1))
-        self.fails(make_files(stray), "found.json: record[0]: image_id: 4 is no image of ")
+        self.fails(make_files(stray), "found.json: record[0]: image_id: 4 is not an image of ")

@@ -1,4 +1,4 @@
-"""OKS is that of the official evaluator to the last bit."""
+"""OKS is bitwise equal to that of the official evaluator."""
 
 import numpy as np
 from hypothesis import given, settings

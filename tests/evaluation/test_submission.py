@@ -1,4 +1,4 @@
-"""Submissions as COCO's server takes them."""
+"""Submissions to the COCO evaluation server."""
 
 import json
 import zipfile
@@ -45,7 +45,7 @@ def test_equal_predictions_give_equal_bytes(annotations: Path) -> None:
 
 @pytest.mark.parametrize(
     ("records", "problem"),
-    [([], "holds nobody"), ([PERSON | {"image_id": 8}], r"record\[0\]: image_id: 8 is no image")],
+    [([], "contains no predictions"), ([PERSON | {"image_id": 8}], r"record\[0\]: image_id: 8 is not an image")],
 )
 def test_what_the_server_would_refuse_is_refused(
     annotations: Path, records: list[dict[str, Any]], problem: str

@@ -1,4 +1,4 @@
-"""Kills fall on the whole study, whatever it is thrown back by."""
+"""Kills are spread over the whole study, even if it loses work."""
 
 import os
 from pathlib import Path

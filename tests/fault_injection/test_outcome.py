@@ -1,4 +1,4 @@
-"""What makes two finished studies different, and what does not."""
+"""Which differences between two finished studies count."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ HELD = LoggedRun(
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> list[LoggedRun]:
-    """What MLflow holds, to be changed by a test."""
+    """Runs logged to MLflow, which tests may change."""
     runs = [HELD]
     monkeypatch.setattr("transpose.fault_injection.outcome.logged_runs", lambda *_: runs)
     return runs
@@ -32,7 +32,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> list[LoggedRun]:
 def checkout(tmp_path: Path) -> Checkout:
     """A finished study of few files."""
     results = tmp_path / "results"
-    write_text(tmp_path / "config/config.yaml", Path("config/fault_injection.yaml").read_text())
+    write_text(tmp_path / "config/config.yaml", Path("config/studies/fault_injection.yaml").read_text())
     write_text(results / "comparison.csv", "variant,AP\nr_sine,0.5\n")
     write_json(results / "train/r_sine/seed0/run.json", {"seed": 0, "session": {"seconds": 3.5}})
     write_json(results / "cost/r_sine.json", {"parameters": 3, "timings": [0.1], "machine": {"load": 1}})
@@ -80,7 +80,7 @@ def test_every_other_byte_does(checkout: Checkout, name: str, text: str) -> None
 def test_a_missing_file_does(checkout: Checkout) -> None:
     before = RunOutcome.of(checkout)
     (checkout.folder / "results/comparison.csv").unlink()
-    assert RunOutcome.of(checkout).differences(before)[0].startswith("results/comparison.csv: not there here")
+    assert RunOutcome.of(checkout).differences(before)[0].startswith("results/comparison.csv: missing here")
 
 
 def changed(**fields: object) -> LoggedRun:
@@ -90,7 +90,7 @@ def changed(**fields: object) -> LoggedRun:
 @pytest.mark.parametrize(
     ("runs", "fault"),
     [
-        ([HELD, HELD], "MLflow: r_sine seed 0 is there 2 times"),
+        ([HELD, HELD], "MLflow: r_sine seed 0 exists 2 times"),
         ([changed(status="RUNNING")], "MLflow: r_sine seed 0 is RUNNING"),
         ([changed(superseded=True)], "MLflow: r_sine seed 0 is superseded"),
         ([changed(metrics={"loss": [(0, 0.5), (1, 0.2), (1, 0.2)]})], "MLflow: r_sine seed 0 repeats steps of loss"),

@@ -1,4 +1,4 @@
-"""Kills hit what they target at, and say what it was doing."""
+"""Kills hit the chosen target and describe it."""
 
 import signal
 import subprocess
@@ -11,8 +11,8 @@ import pytest
 
 from transpose.fault_injection.targets import Target, kill_random_target
 
-# A job is a shell with a child; here, Snakemake has two of them. Each says that it is up in one write, since both write
-# to one pipe.
+# A job is a shell with a child; here, Snakemake has two jobs. Each child reports its start in a single write, since
+# both write to the same pipe.
 PARENT = r"""
 import subprocess, sys
 child = r"import os, sys; os.write(1, b'up\n'); sys.stdin.read()"
@@ -24,7 +24,7 @@ jobs = [subprocess.Popen([*job, verb, "--output", f"{verb}.json"]) for verb in (
 
 @pytest.fixture
 def snakemake() -> Iterator[psutil.Process]:
-    """A process with two children, each with one of its own."""
+    """A process with two children, each with one child."""
     command = [sys.executable, "-c", PARENT]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
@@ -38,7 +38,7 @@ def snakemake() -> Iterator[psutil.Process]:
 
 
 def is_dead(process: psutil.Process) -> bool:
-    """Ended, whether or not its parent has taken note."""
+    """Return whether a process has ended, even if its parent has not waited for it yet."""
     try:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -46,7 +46,7 @@ def is_dead(process: psutil.Process) -> bool:
 
 
 def seed_for(target: Target) -> Random:
-    """Random numbers whose first choice is this target, and whose signal is SIGKILL."""
+    """Return a generator that first draws this target with SIGKILL."""
     for seed in range(1000):
         random = Random(seed)
         if random.choice(list(Target)) is target and random.random() >= 0.2:
@@ -57,7 +57,7 @@ def seed_for(target: Target) -> Random:
 @pytest.mark.parametrize(
     ("target", "ended"), [(Target.PROCESS, 1), (Target.JOB, 2), (Target.SNAKEMAKE, 1), (Target.EVERYTHING, 5)]
 )
-def test_a_kill_hits_what_it_aims_at(snakemake: psutil.Process, target: Target, ended: int) -> None:
+def test_a_kill_hits_its_target(snakemake: psutil.Process, target: Target, ended: int) -> None:
     family = [snakemake, *snakemake.children(recursive=True)]
     kill = kill_random_target(snakemake.pid, family, seed_for(target))
     assert (kill.target, kill.signal, len(kill.targets)) == (target, signal.SIGKILL, ended)
@@ -71,7 +71,7 @@ def test_a_kill_hits_what_it_aims_at(snakemake: psutil.Process, target: Target, 
     assert len(dead) <= (ended + 1 if target is Target.PROCESS else ended)
 
 
-def test_who_is_gone_already_is_no_victim(snakemake: psutil.Process) -> None:
+def test_an_ended_process_is_not_counted_as_killed(snakemake: psutil.Process) -> None:
     family = [snakemake, *snakemake.children(recursive=True)]
     for process in family:
         process.kill()

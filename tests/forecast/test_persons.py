@@ -40,7 +40,7 @@ def test_a_stated_number_goes_before_a_file(demo: dict[str, Any]) -> None:
     assert labelled_persons(plan, Split(dataset="photographs", split="val")).number == 7
 
 
-def test_what_nobody_knows_is_unknown(demo: dict[str, Any], tmp_path: Path) -> None:
+def test_missing_numbers_are_unknown(demo: dict[str, Any], tmp_path: Path) -> None:
     plan = with_detector(demo, tmp_path / "detections.json")
     assert labelled_persons(plan, OWN).number is None
     assert boxes_of(plan, OWN, "detector").number is None

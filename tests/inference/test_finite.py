@@ -1,4 +1,4 @@
-"""Heatmaps that are not finite are seen, and the cause is named."""
+"""Heatmaps that are not finite are detected, and the error names the cause."""
 
 import pytest
 import torch
@@ -16,6 +16,6 @@ def test_one_number_that_is_not_finite_is_seen(value: float):
         check_finite(heatmaps)
 
 
-def test_what_fp16_cannot_hold_is_told_of_fp16():
-    with pytest.raises(FloatingPointError, match="not finite; fp16 ends at 65,504: take bf16 or fp32"):
+def test_overflow_in_fp16_is_reported():
+    with pytest.raises(FloatingPointError, match="not finite; fp16 overflows above 65,504; use bf16 or fp32"):
         finite_on_cpu(torch.full((1, 1, 2, 2), 1e5).half())

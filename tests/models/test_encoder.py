@@ -1,4 +1,4 @@
-"""The encoder against PyTorch's own attention, and attention other than its own."""
+"""The encoder compared with PyTorch's own attention, and with replaced attention."""
 
 import pytest
 import torch
@@ -37,13 +37,13 @@ def test_layer_equals_pytorchs_without_positions():
     torch.testing.assert_close(ours(tokens, None), theirs(tokens))
 
 
-def test_a_layer_attends_as_it_is_told_and_the_others_as_always(encoder):
+def test_only_the_given_layer_uses_another_attention(encoder):
     tokens, position = noise(2, TOKENS, DIM), noise(TOKENS, 1, DIM, seed=1)
     first, second = encoder.layers
-    told = encoder(tokens, position, {1: lambda query, key, value: value})
+    replaced = encoder(tokens, position, {1: lambda query, key, value: value})
     once = first(tokens, position)
     _, _, value = second.self_attn.project(once, position)
-    torch.testing.assert_close(told, second.transform(once, second.self_attn.merge(value)))
+    torch.testing.assert_close(replaced, second.transform(once, second.self_attn.merge(value)))
 
 
 def test_values_get_no_position():

@@ -1,4 +1,4 @@
-"""A trained variant's backbone as the start of others."""
+"""Export of a trained variant's backbone."""
 
 from pathlib import Path
 
@@ -54,5 +54,5 @@ def test_a_backbone_alone_is_no_trained_variant(tmp_path: Path) -> None:
     fails({}, tmp_path / "alone.safetensors", "alone.safetensors: final_layer.bias: missing")
 
 
-def test_missing_weights_are_told(tmp_path: Path) -> None:
+def test_missing_weights_are_reported(tmp_path: Path) -> None:
     fails({}, tmp_path / "nowhere.safetensors", "nowhere.safetensors: no such file")

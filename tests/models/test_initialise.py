@@ -1,4 +1,4 @@
-"""First weights: the two schemes, and that a seed fixes them."""
+"""Weight initialisation: both schemes, and reproducibility."""
 
 import pytest
 import torch
@@ -45,14 +45,14 @@ def test_official_convolutions_are_tiny(family):
     assert not state["final_layer.bias"].any()
 
 
-def test_official_r_beside_a_pretrained_backbone_keeps_pytorchs_defaults():
+def test_official_r_with_a_pretrained_backbone_keeps_pytorchs_defaults():
     state = initialised("resnet", "official", pretrained=True)
     assert_bounded(state["reduce.weight"], 16**-0.5)
     assert_bounded(state["upsampling.0.weight"], (64 * 16) ** -0.5)
     assert_spread(state["final_layer.weight"], 0.001)
 
 
-def test_official_h_beside_a_pretrained_backbone_is_tiny_too():
+def test_official_h_with_a_pretrained_backbone_is_small_too():
     assert_spread(initialised("hrnet", "official", pretrained=True)["reduce.weight"], 0.001)
 
 

@@ -1,4 +1,4 @@
-"""The form for inference computes what the trained model does."""
+"""The model optimised for inference gives the same output as the trained model."""
 
 import copy
 import shutil
@@ -114,7 +114,7 @@ def test_a_pixelwise_product_is_the_convolution_in_double_precision(order: torch
     ids=str,
 )
 def test_a_convolution_of_another_kind_is_no_pixelwise_product(convolution: nn.Conv2d) -> None:
-    with pytest.raises(ValueError, match="not a convolution of one pixel with a bias: Conv2d"):
+    with pytest.raises(ValueError, match="not a 1x1 convolution with a bias: Conv2d"):
         Conv1x1AsMatmul(convolution)
 
 

@@ -109,7 +109,7 @@ def test_a_failed_save_leaves_nothing(tmp_path):
         ("final_layer.weight", torch.zeros(17, 6, 1, 1), r"shape \[17, 6, 1, 1\], not \[5, 6, 1, 1\]"),
         ("module.conv1.weight", torch.zeros(1), "not part of this model"),
         ("backbone.conv1.weight", torch.zeros(1), "not part of this model"),
-        ("conv1.weight", torch.zeros(8, 3, 7, 7, dtype=torch.int64), r"numbers are torch.int64, not torch.float32"),
+        ("conv1.weight", torch.zeros(8, 3, 7, 7, dtype=torch.int64), r"dtype is torch.int64, not torch.float32"),
     ],
 )
 def test_whatever_does_not_fit_is_named(key, value, problem):
@@ -326,7 +326,7 @@ def test_fine_tuning_needs_a_whole_model(tmp_path):
     refused("final_layer.*: missing", load_to_fine_tune, small_model("resnet"), tmp_path / "backbone.safetensors")
 
 
-@pytest.mark.parametrize("told", ["{", "[]", '{"seed": 0}'])
-def test_a_description_that_is_none_is_refused(tmp_path, told):
-    save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors", {"transpose": told})
+@pytest.mark.parametrize("content", ["{", "[]", '{"seed": 0}'])
+def test_wrong_metadata_is_refused(tmp_path, content):
+    save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors", {"transpose": content})
     refused("w.safetensors: transpose: ", read_metadata, tmp_path / "w.safetensors")

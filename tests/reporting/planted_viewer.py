@@ -1,4 +1,4 @@
-"""An viewer page of two models whose attention is known, on grids, inputs and storages of different kinds."""
+"""A viewer page of models with known attention, on different grids, input sizes and storages."""
 
 from dataclasses import dataclass
 
@@ -18,14 +18,14 @@ HOSTILE = "<img src=x onerror=window.injected=1></script><script>window.injected
 
 @dataclass(frozen=True)
 class Known:
-    """A model on the page and what its areas are."""
+    """A model on the page and its unquantised areas."""
 
     shown: PageModel
     areas: list[PersonAreas]
 
 
 def made_up_page() -> tuple[ViewerPage, list[Known]]:
-    """Model `a` holds everything; `b` holds blocks of 2 x 2 cells, coarsely, and single heads of keypoints alone."""
+    """Models `a` and `c` store everything; `b` stores coarse 2 x 2 blocks, and single heads for keypoints only."""
     everything = Storage(1, True, True, FINE, FINE)
     blocks = Storage(2, False, True, COARSE, FINE)
     known = [
@@ -35,11 +35,11 @@ def made_up_page() -> tuple[ViewerPage, list[Known]]:
     ]
     crops = {(128, 96): _crops((128, 96)), (64, 48): _crops((64, 48))}
     persons = [PagePerson(HOSTILE, 7, (1.0, 2.0, 30.0, 40.0)), PagePerson("two.jpg", 8, (5.0, 6.0, 70.0, 80.0))]
-    return ViewerPage("Made up", "Nobody.", COCO_PERSON, persons, crops, [one.shown for one in known]), known
+    return ViewerPage("Made up", "Random persons.", COCO_PERSON, persons, crops, [one.shown for one in known]), known
 
 
 def smooth_layer(grid: Grid, heads: int, generator: torch.Generator, sharpness: float = 2.0) -> LayerAttention:
-    """Attention by scores that change smoothly over the grid, as features do."""
+    """Attention with scores that change smoothly over the grid, as for real features."""
     shape = (1, heads, 8, (grid.size[0] + 3) // 4, (grid.size[1] + 3) // 4)
     numbers = [torch.randn(*shape, generator=generator).flatten(0, 2)[None] for _ in range(2)]
     query, key = (torch.nn.functional.interpolate(one, grid.size, mode="bicubic") for one in numbers)

@@ -99,7 +99,7 @@ def test_replacements_stand_side_by_side_and_what_does_not_apply_is_a_dash(study
     assert "| Change at test time | r sine | h none |" in text
     assert "| intact: AP | 55.0 | 55.0 |" in text
     assert r"| attention uniform, all layers | −6.0 \[−7.0, −5.0\] | −6.0 \[−7.0, −5.0\] |" in text
-    assert r"| attention uniform, the last layer alone | – | −5.0 \[−6.0, −4.0\] |" in text
+    assert r"| attention uniform, last layer only | – | −5.0 \[−6.0, −4.0\] |" in text
     assert r"| position embedding removed | −4.0 \[−5.0, −3.0\] | – |" in text
     assert r"| sine embedding added | – | −1.0 \[−2.0, 0.0\] |" in text
 

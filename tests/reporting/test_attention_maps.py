@@ -63,10 +63,10 @@ class TestChoice:
         # 106 is a crowd; 101 shares its image with 102, and 105 with 103.
         assert chosen.annotation_ids.tolist() == [103, 104, 102]
 
-    def test_nobody_is_told(self, annotations: CocoAnnotations) -> None:
+    def test_no_person_is_an_error(self, annotations: CocoAnnotations) -> None:
         crowds = annotations.persons.select(annotations.persons.is_crowd)
         for persons in (crowds, crowds.select(np.zeros(1, dtype=bool))):
-            with pytest.raises(InputError, match="annotations: nobody to explain: no person with keypoints"):
+            with pytest.raises(InputError, match="annotations: no person with keypoints to explain"):
                 choose_persons(replace(annotations, persons=persons), 4)
 
 
@@ -115,7 +115,7 @@ def explained(tiny_dataset: Path, tmp_path: Path) -> Explained:
 
 @pytest.fixture
 def sketches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures that take no time: the numbers that they would show."""
+    """Replace figures by text files with their numbers, to save time."""
 
     def sketch(person: ExplainedPerson, kind: str, _: Skeleton, title: str, path: Path, threshold: float) -> None:
         path.write_text(f"{title} {kind} {threshold} {person.areas.sum(axis=(0, 2))} {person.scores}")
@@ -179,7 +179,7 @@ def test_a_diverged_model_is_one_line_that_names_the_weights(explained: Explaine
     explained.fails("weights.safetensors: the model's heatmaps are not finite; training has diverged")
 
 
-def test_nobody_to_explain_is_one_line(explained: Explained) -> None:
+def test_no_person_to_explain_is_one_line(explained: Explained) -> None:
     content = read_json(explained.annotations)
     write_json(explained.annotations, content | {"annotations": []})
-    explained.fails("annotations.json: annotations: nobody to explain")
+    explained.fails("annotations.json: annotations: no person with keypoints to explain")

@@ -1,4 +1,4 @@
-"""The table of mirror partners and neighbours: hidden beside seen, counts, and dashes where nobody was."""
+"""The table of mirror partners and neighbours: occluded and visible keypoints, counts, and dashes without persons."""
 
 import csv
 from pathlib import Path
@@ -25,7 +25,7 @@ def number(value: float, count: int) -> dict[str, Any]:
 
 
 def report(seed: int) -> dict[str, Any]:
-    """Hidden keypoints have twice what seen ones have; nobody has a mirror partner; the second seed has 0.1 more."""
+    """Occluded keypoints have twice the values of visible ones; no mirror partners; the second seed has 0.1 more."""
     groups = NeighbourhoodRegions.groups
     values = {"hidden": number(0.4 + 0.1 * seed, 5), "seen": number(0.2 + 0.1 * seed, 20)}
     return {
@@ -94,11 +94,11 @@ def study(tmp_path: Path) -> Study:
     )
 
 
-def test_hidden_stands_beside_seen_and_what_is_not_there_is_a_dash(study: Study, tmp_path: Path):
+def test_occluded_and_visible_are_compared_and_missing_values_are_dashes(study: Study, tmp_path: Path):
     write_body_part_table(files_of(study))
     text = (tmp_path / "body_parts.md").read_text()
     assert "by the cells around labelled keypoints" in text
-    assert "found well 5 of 9 hidden keypoints, 20 of 25 seen keypoints" in text
+    assert "similarity of 0.5 or more: 5 of 9 occluded keypoints, 20 of 25 visible keypoints" in text
     mass = r"45.0 \[44.0, 46.0\] | 25.0 \[24.0, 26.0\] | +15.0 \[+14.0, +16.0\]"
     assert f"| its neighbours along limbs | {mass} |" in text
     assert "| its mirror partner | – | – | – | – | – | – | 0 / 0 |" in text

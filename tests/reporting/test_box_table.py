@@ -16,7 +16,7 @@ def test_numbers_stay_numbers() -> None:
     assert math.isnan(annotated["box_AP"])
 
 
-def test_nobody_to_find_is_no_ap() -> None:
+def test_without_labelled_persons_there_is_no_ap() -> None:
     (line,) = box_table([box_row(-1.0)]).to_dict(orient="records")
     assert math.isnan(line["box_AP"])
 
@@ -27,7 +27,7 @@ def test_a_section_shows_them() -> None:
     assert (first["Data set"], first["Source"], first["Count"]) == ("COCO, val", "detector boxes", "104,125")
     assert (first["Dropped"], first["Box AP"], first["Images without"]) == ("1,007", "56.2", "12")
     assert (second["Count"], second["Box AP"]) == ("6,352", DASH)
-    assert (third["Source"], third["Box AP"]) == ("boxes of a detector that was run here", "25.0")
+    assert (third["Source"], third["Box AP"]) == ("boxes of a detector run by this workflow", "25.0")
 
 
 def test_no_boxes_are_no_section() -> None:

@@ -1,4 +1,4 @@
-"""The table of cheaper arithmetic: means over seeds, differences with their intervals, the device named."""
+"""The table of lower-precision dtypes: means over seeds, differences with intervals, and the device."""
 
 import csv
 from pathlib import Path
@@ -109,5 +109,5 @@ def test_other_inputs_are_refused(study: Study, tmp_path: Path, change: dict[str
 
 
 def test_a_study_without_precisions_has_no_table(study: Study) -> None:
-    with pytest.raises(InputError, match="the study does not ask for this analysis"):
+    with pytest.raises(InputError, match="the study does not include this analysis"):
         write_dtype_table(files_of(study.model_copy(update={"dtypes": None})))

@@ -118,12 +118,12 @@ def test_a_threshold_that_hides_all_leaves_figures_that_say_so(
     run = trained(tmp_path)
     _, folder = explain(run, image)
     assert (figure(folder, "dependency")[60:] != figure(folder, "affected")[60:]).any()
-    assert not any("nothing" in heading for heading in headings)
+    assert not any("no attention" in heading for heading in headings)
     headings.clear()
     _, folder = explain(run, image, threshold=1e4)
     np.testing.assert_array_equal(figure(folder, "dependency")[60:], figure(folder, "affected")[60:])
     assert len(headings) == 2
-    assert all("(nothing is attended to above 10000 times uniform)" in heading for heading in headings)
+    assert all("(no attention above 10000 times uniform)" in heading for heading in headings)
 
 
 def figure(folder: Path, kind: str) -> np.ndarray:
@@ -140,7 +140,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(tiny_dataset: Path, tmp_path: 
     words = {
         "missing": "no such image",
         "no_image": "not an image that can be decoded",
-        "outside": "box 500,0,10,10: lies outside of the image, which is 160x120",
+        "outside": "box 500,0,10,10: is outside the image, which is 160x120",
         "no_encoder": "has no attention to explain",
         "diverged": "training has diverged",
     }

@@ -46,15 +46,15 @@ def test_dashes_where_nothing_is_comparable():
     assert column(section, "Difference") == [DASH]
 
 
-def test_published_stands_beside_measured():
+def test_published_and_measured_are_in_one_row():
     rows = result_row("tp_r_a3", (0.7172, 0.7154)), result_row("tp_r_a5", (0.701,)), result_row("tp_h_s", ())
     (section,) = sections_of(*rows)
     first, second, missing = (dict(zip(section.columns, row, strict=True)) for row in section.rows)
     assert (first["AP"], first["Published"], first["Difference"]) == ("71.6 ± 0.1", "71.7", "−0.1")
     assert (second["Published"], second["Difference"]) == ("72.2?", "−2.1")
-    assert second["Verdict"].startswith("not reproduced")
+    assert second["Result"].startswith("not reproduced")
     assert (missing["AP"], missing["Published"], missing["Difference"]) == ("not run", "74.2", DASH)
-    assert missing["Verdict"] == "not run"
+    assert missing["Result"] == "not run"
     assert missing["AP50"] == DASH
 
 

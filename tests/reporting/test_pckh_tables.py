@@ -31,7 +31,7 @@ def _check_all(record: EvaluationRecord, key: object, metrics: dict[str, float])
     return record.model_copy(update={"key": key, "metrics": metrics})
 
 
-def test_a_row_is_about_pckh_and_stands_beside_its_published_figures() -> None:
+def test_a_pckh_row_has_its_published_values() -> None:
     row = comparison_table([mpii_row()], published()).to_dict(orient="records")[0]
     assert (row["PCKh50"], row["PCKh10"]) == (pytest.approx(92.1), pytest.approx(39))
     assert (row["published_PCKh50"], row["published_confirmed"]) == (92.3, True)
@@ -51,7 +51,7 @@ def test_readers_see_the_limits_and_which_figure_is_recalled() -> None:
     assert "AP50" not in cells
 
 
-def test_a_section_of_ap_is_as_it_was_beside_one_of_pckh() -> None:
+def test_a_section_of_ap_does_not_change_with_one_of_pckh() -> None:
     first, second = comparison_sections(comparison_table([result_row(), mpii_row()], published()))
     assert first.columns[:3] == ("Model", "AP", "95 % interval")
     assert {"AP50", "AP75", "AR"} <= set(first.columns)

@@ -19,8 +19,8 @@ def columns_of(text: str, first: str) -> list[str]:
 
 
 def test_the_papers_study_is_planned_with_all_of_coco() -> None:
-    plan = Plan.of_config(read_yaml(CONFIG / "paper.yaml"), CONFIG)
-    text = render_plan(plan, CONFIG / "downloads.yaml")
+    plan = Plan.of_config(read_yaml(CONFIG / "studies" / "paper.yaml"), CONFIG)
+    text = render_plan(plan, CONFIG / "tables" / "downloads.yaml")
     row = columns_of(text, "tp_h_a6")
     assert row[1:4] == ["17.16", "21.282", "36.0"]
     # 3 x 2 x 21.282e9 x 149,813 x 240 / 1.8e12 / 3600
@@ -36,11 +36,12 @@ def test_a_training_beyond_every_card_is_said(tmp_path: Path) -> None:
     values = DEMO | {"variants": ["tp_h_a6_384x288"], "ablations": [], "overrides": {}, "resources": str(tmp_path)}
     values |= {"protocol_ablation": None, "resolutions": None, "dtypes": None, "attention_analysis": None}
     plan = Plan.of_config(values | {"training": {"batch_size": 200}}, CONFIG)
-    assert columns_of(render_plan(plan, CONFIG / "downloads.yaml"), "tp_h_a6_384x288")[-3:] == [">", "80", "GB"]
+    text = render_plan(plan, CONFIG / "tables" / "downloads.yaml")
+    assert columns_of(text, "tp_h_a6_384x288")[-3:] == [">", "80", "GB"]
 
 
 def test_what_is_unknown_stays_so_in_the_totals(tmp_path: Path) -> None:
-    text = render_plan(with_detector(DEMO, tmp_path / "detections.json"), CONFIG / "downloads.yaml")
+    text = render_plan(with_detector(DEMO, tmp_path / "detections.json"), CONFIG / "tables" / "downloads.yaml")
     assert columns_of(text, "all")[1:4] == ["?", "?", "?"]
     assert "unknown: no annotations yet" in text
 

@@ -85,7 +85,7 @@ def test_attention_figure(kind, tmp_path: Path):
 
 
 def test_attention_panels_share_one_scale(tmp_path: Path):
-    """The same area is drawn alike beside weak and beside strong ones; only the strongest decides the scale."""
+    """An area is drawn the same way next to weak and strong ones; the strongest one sets the scale."""
     rng = np.random.default_rng(0)
     explained = person(rng, layers=2)
     explained.areas[0] = 1 / 192

@@ -80,6 +80,6 @@ class TestFiles:
 
     def test_two_images_of_one_name_leave_nothing(self, image: Path, tmp_path: Path) -> None:
         found = [ImagePoses(image, poses(BOX)), ImagePoses(tmp_path / "b" / "000042.jpg", poses(BOX))]
-        with pytest.raises(InputError, match=r"000042\.png: another image of that name would have the overlay"):
+        with pytest.raises(InputError, match=r"000042\.png: another image has the same overlay name"):
             write_predictions(found, 0.2, tmp_path / "out")
         assert not (tmp_path / "out").exists()

@@ -110,5 +110,5 @@ def test_other_annotations_are_refused(study: Study, tmp_path: Path) -> None:
 
 
 def test_a_study_without_ablation_has_no_table(study: Study) -> None:
-    with pytest.raises(InputError, match="the study does not ask for this analysis"):
+    with pytest.raises(InputError, match="the study does not include this analysis"):
         write_protocol_table(files_of(study.model_copy(update={"protocol_ablation": None})))

@@ -60,7 +60,7 @@ def test_recalled_figures_are_unconfirmed(name, benchmark, kind, metric, value):
     assert not row.is_confirmed(metric)
 
 
-def test_status_is_told_figure_by_figure():
+def test_each_value_has_its_status():
     row = published_row(published(), "tp_h_a6_mpii_finetuned", "mpii_val", "ground_truth")
     assert row is not None
     assert row.is_confirmed("PCKh50")
@@ -83,21 +83,21 @@ def test_variants_reproduce_rows_that_exist():
 
 
 def published_values() -> dict:
-    return yaml.safe_load((CONFIG / "published.yaml").read_text())
+    return yaml.safe_load((CONFIG / "tables" / "published.yaml").read_text())
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda v: v["rows"].append(v["rows"][0]), "tp_r_a3 stands twice"),
+        (lambda v: v["rows"].append(v["rows"][0]), "tp_r_a3 appears twice"),
         (lambda v: v["rows"][0].update(benchmark="nowhere"), "unknown benchmark 'nowhere'"),
-        (lambda v: v["rows"][0].update(boxes="nobody"), "unknown boxes 'nobody'"),
+        (lambda v: v["rows"][0].update(boxes="nothing"), "unknown boxes 'nothing'"),
         (lambda v: v["rows"][0].update(unconfirmed_metrics=["PCKh50"]), "which the row lacks"),
         (lambda v: v["rows"][0]["metrics"].update(AP="high"), "rows.0.metrics.AP"),
         (lambda v: v["rows"][0].update(statsu="confirmed"), "did you mean 'status'"),
     ],
 )
-def test_a_wrong_file_is_told_in_one_line(tmp_path, change, message):
+def test_a_wrong_file_is_an_error_of_one_line(tmp_path, change, message):
     values = published_values()
     change(values)
     path = tmp_path / "published.yaml"

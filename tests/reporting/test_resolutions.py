@@ -97,7 +97,7 @@ def test_one_row_a_way_that_exists_and_the_difference_to_the_trained_size(study:
 def test_the_table_says_what_the_kernel_did(study: Study, tmp_path: Path) -> None:
     write_resolution_tables(files_of(study))
     text = (tmp_path / "resolutions.md").read_text()
-    assert "DARK's kernel stays 5 heatmap pixels at every size" in text
+    assert "DARK's kernel is 5 heatmap pixels at every size" in text
     assert "ground-truth boxes; protocol with blur\\_kernel 5" in text
     assert "| R small, sine | sine | 64x48 | recomputed | 30.0 | \\[28.0, 32.0\\] | −20.0 |" in text
 

@@ -128,13 +128,13 @@ class Results:
 
     def write(self) -> list[dict[str, str]]:
         """Make the comparison; its rows."""
-        write_study(self.files(), CONFIG / "published.yaml")
+        write_study(self.files(), CONFIG / "tables" / "published.yaml")
         with (self.folder / "comparison.csv").open(newline="") as stream:
             return list(csv.DictReader(stream))
 
     def fails(self, words: str) -> None:
         with pytest.raises(InputError) as caught:
-            write_study(self.files(), CONFIG / "published.yaml")
+            write_study(self.files(), CONFIG / "tables" / "published.yaml")
         assert words in str(caught.value)
         assert not (self.folder / "comparison.csv").exists()
 
@@ -253,21 +253,23 @@ class TestRows:
         opinion = {"available": False, "max_abs_difference": 0.0}
         results.write_metrics("tp_r_a4", 1, "annotated", reference_check=opinion)
         notes = {(row["variant"], row["boxes"]): row["notes"] for row in results.write()}
-        assert notes["tp_r_a3", "annotated"] == notes["tp_r_a3", "found"] == "the training code has changed since"
-        assert notes["tp_r_a4", "annotated"] == "without xtcocotools' second opinion"
+        assert (
+            notes["tp_r_a3", "annotated"] == notes["tp_r_a3", "found"] == "the training code has changed since training"
+        )
+        assert notes["tp_r_a4", "annotated"] == "AP not checked with xtcocotools"
         assert notes["tp_r_a4", "found"] == ""
 
-    def test_where_nobody_is_to_be_found_there_is_no_difference_rather_than_none(self, results: Results) -> None:
+    def test_without_labelled_persons_there_is_no_difference(self, results: Results) -> None:
         for variant in VARIANTS:
             for seed in (0, 1):
-                nobody = {"metrics": {"AP": -1.0}, "interval": [-1.0, -1.0], "persons": 0}
-                results.write_metrics(variant, seed, "found", **nobody)
+                unlabelled = {"metrics": {"AP": -1.0}, "interval": [-1.0, -1.0], "persons": 0}
+                results.write_metrics(variant, seed, "found", **unlabelled)
                 table = vars(matches(wrong=0)) | {"persons": np.zeros(20, dtype=np.int64)}
                 write_npz(results.metrics(variant, seed, "found").with_suffix(".npz"), **table)
         assert [row["AP"] for row in results.write() if row["boxes"] == "found"] == ["", ""]
         with (results.folder / "ablations.csv").open(newline="") as stream:
             outputs = {row["boxes"]: (row["difference"], row["low"], row["answer"]) for row in csv.DictReader(stream)}
-        assert outputs["found"] == ("", "", "no answer: nobody to find")
+        assert outputs["found"] == ("", "", "no answer: no labelled person")
         assert outputs["annotated"][0] != ""
 
     def test_a_training_by_another_recipe_is_noted(self, results: Results) -> None:
@@ -277,14 +279,14 @@ class TestRows:
         write_json(path, content)
         notes = {(row["variant"], row["boxes"]): row["notes"] for row in results.write()}
         assert (
-            notes["tp_r_a3", "annotated"] == notes["tp_r_a3", "found"] == "trained by another recipe than the study's"
+            notes["tp_r_a3", "annotated"] == notes["tp_r_a3", "found"] == "trained with another recipe than the study's"
         )
         assert notes["tp_r_a4", "annotated"] == notes["tp_r_a4", "found"] == ""
 
     def test_figures_of_other_weights_than_are_there_are_noted(self, results: Results) -> None:
         weights = results.folder / "train" / "tp_r_a3" / "seed0" / "weights.safetensors"
-        weights.write_bytes(b"trained anew")
-        assert results.write()[0]["notes"] == "measured with other weights than are there now"
+        weights.write_bytes(b"trained again")
+        assert results.write()[0]["notes"] == "measured with other weights than the present file"
         for boxes in ("annotated", "found"):
             results.write_metrics("tp_r_a3", 0, boxes, weights_sha256=sha256_of_file(weights))
         assert {row["notes"] for row in results.write()} == {""}
@@ -302,7 +304,7 @@ class TestFaults:
     def test_results_by_another_protocol(self, results: Results) -> None:
         protocol = results.study.protocol.model_dump(mode="json") | {"flip_test": False}
         results.write_metrics("tp_r_a4", 0, "found", protocol=protocol)
-        results.fails("metrics of tp_r_a4 on coco/val/found: tp_r_a4 seed 0 is of another protocol than its row")
+        results.fails("metrics of tp_r_a4 on coco/val/found: tp_r_a4 seed 0 has another protocol than its row")
 
     @pytest.mark.parametrize("key", ["box_count", "weights_sha256", "metrics", "keypoints"])
     def test_a_metrics_file_without_a_field(self, results: Results, key: str) -> None:

@@ -23,9 +23,9 @@ def test_the_comparison_comes_first_and_then_every_place(tmp_path: Path) -> None
 
 def test_a_report_that_is_not_there_is_not_promised(tmp_path: Path) -> None:
     write_text(tmp_path / "comparison.txt", "")
-    assert f"snakemake --report {tmp_path}/report.html makes it" in render_summary(tmp_path)
+    assert f"run `snakemake --report {tmp_path}/report.html`" in render_summary(tmp_path)
 
 
 def test_a_folder_without_comparison_says_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no comparison here; `make demo`"):
+    with pytest.raises(InputError, match="no comparison here; run `make demo`"):
         render_summary(tmp_path)

@@ -35,7 +35,7 @@ def test_verdict_on_the_published_71_7(ap: float, verdict: str):
 
 def test_verdicts_on_recalled_figures_say_so():
     row = only_row(result_row("tp_r_a5", (0.722,)))
-    assert row["verdict"] == "reproduced (±0.5 AP, figure unconfirmed)"
+    assert row["verdict"] == "reproduced (±0.5 AP, published value unconfirmed)"
     assert not row["published_confirmed"]
 
 
@@ -64,7 +64,7 @@ def test_ground_truth_boxes_have_published_figures_of_their_own():
         ({"benchmark": "coco_test_dev2017"}, "nothing published for this data set and boxes"),
     ],
 )
-def test_nothing_stands_beside_a_figure_of_another_protocol(changes: dict, reason: str):
+def test_other_protocols_are_not_compared(changes: dict, reason: str):
     row = only_row(result_row("tp_r_a3", (0.717,), **changes))
     assert row["verdict"] == f"not comparable: {reason}"
     assert math.isnan(row["published_AP"])
@@ -94,9 +94,9 @@ def test_a_missing_run_is_missing_and_not_zero():
 
 def test_a_figure_that_the_evaluator_does_not_give_is_missing():
     assert math.isnan(only_row(result_row())["APL"])
-    nobody = result_row(aps=(-1.0,))
-    assert math.isnan(only_row(nobody)["AP"])
-    assert only_row(nobody)["verdict"] == "no AP: nobody to find"
+    unlabelled = result_row(aps=(-1.0,))
+    assert math.isnan(only_row(unlabelled)["AP"])
+    assert only_row(unlabelled)["verdict"] == "no AP: no labelled person"
 
 
 def test_mean_and_spread_over_seeds():
@@ -121,7 +121,7 @@ def test_mean_and_spread_over_seeds():
 )
 def test_a_row_refuses_results_that_do_not_belong_to_it(changes: dict):
     row, other = result_row("tp_r_a3", (0.7,)), result_row(**{"variant": "tp_r_a3", **changes})
-    with pytest.raises(ValueError, match="of another"):
+    with pytest.raises(ValueError, match="has another"):
         ResultRow.model_validate(row.model_dump() | {"evaluations": other.evaluations})
 
 
@@ -130,7 +130,7 @@ def test_a_row_refuses_seeds_on_different_persons_and_a_seed_twice():
     fewer = row.evaluations[1].model_copy(update={"persons": 6000})
     with pytest.raises(ValueError, match="other images or persons"):
         ResultRow.model_validate(row.model_dump() | {"evaluations": (row.evaluations[0], fewer)})
-    with pytest.raises(ValueError, match="a seed twice"):
+    with pytest.raises(ValueError, match="the same seed twice"):
         ResultRow.model_validate(row.model_dump() | {"evaluations": (row.evaluations[0], row.evaluations[0])})
 
 

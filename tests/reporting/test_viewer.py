@@ -142,7 +142,7 @@ def test_a_variant_without_encoder_or_no_run_is_one_line(trained: Trained) -> No
     write_json(without, {"seed": 0})
     with pytest.raises(InputError, match=r"run\.json: recipe: Field required"):
         trained.write(without)
-    with pytest.raises(InputError, match="no trained model to look at"):
+    with pytest.raises(InputError, match="no trained model; select a variant with an encoder"):
         trained.write()
     assert not trained.layout.viewer("tiny", "val").exists()
 

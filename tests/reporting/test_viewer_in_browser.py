@@ -1,4 +1,4 @@
-"""The viewer in a real browser: what is pointed at is shown, and what is told are the arrays' numbers."""
+"""The viewer in a real browser: it shows the cell under the pointer and the numbers of the arrays."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from transpose.skeleton import COCO_PERSON
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt install chromium)")
 
 ROUNDING = 0.005
-"""Three digits are told."""
+"""Values are shown with three digits."""
 
 
 class Viewer:
@@ -70,9 +70,9 @@ class Viewer:
             self.page.key(key, shift)
             self.settle()
 
-    def told(self, what: str, panel: int = 0) -> str:
+    def text_of(self, part: str, panel: int = 0) -> str:
         """Text of a part of a panel."""
-        return self.page.evaluate(f"document.querySelectorAll('.panel .{what}')[{panel}].textContent")
+        return self.page.evaluate(f"document.querySelectorAll('.panel .{part}')[{panel}].textContent")
 
     def query(self, panel: int = 0) -> int:
         return int(self.page.evaluate(f"document.querySelectorAll('canvas[tabindex]')[{panel}].dataset.query"))
@@ -81,8 +81,8 @@ class Viewer:
         return int(self.page.evaluate(f"document.querySelectorAll('canvas[tabindex]')[{panel}].dataset.above"))
 
     def value(self, panel: int = 0) -> float:
-        """The number that is told of the cell that is read; 0 where it is below the floor."""
-        text = self.told("reading", panel)
+        """The value shown for the cell that is read; 0 if it is below the floor."""
+        text = self.text_of("reading", panel)
         match = re.search(r", (below )?([\d.]+)×$", text)
         assert match, text
         return 0.0 if match[1] else float(match[2])
@@ -99,18 +99,18 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
 
 @pytest.fixture
 def viewer(opened: Viewer) -> Iterator[Viewer]:
-    """A desktop window, and after the test a page that has not complained and has asked nobody for anything."""
+    """The page in a desktop window; after the test, checks that it had no errors and loaded nothing."""
     opened.page.problems.clear()
     opened.page.resize(1600, 1000)
     yield opened
     assert opened.page.problems == []
 
 
-def assert_told(told: float, true: float, scale: LogScale) -> None:
-    if told == 0:
+def assert_shown(shown: float, true: float, scale: LogScale) -> None:
+    if shown == 0:
         assert true < scale.floor * (1 + 1e-5)
     else:
-        assert abs(told - true) / true <= scale.largest_error + ROUNDING
+        assert abs(shown - true) / true <= scale.largest_error + ROUNDING
 
 
 def counted(values: np.ndarray, scale: LogScale, threshold: float) -> int:
@@ -141,7 +141,7 @@ def test_pointing_at_a_cell_asks_for_that_cell(viewer: Viewer, model: int, perso
         assert viewer.above() == counted(known.areas[person].cells[1, 0, cell], FINE, 1.0)
 
 
-def test_numbers_told_are_the_arrays(viewer: Viewer) -> None:
+def test_numbers_shown_are_those_of_the_arrays(viewer: Viewer) -> None:
     known = viewer.known[0]
     grid, cells = known.shown.grid, known.areas[1].cells
     for area, head in (("dependency", 0), ("affected", 2)):
@@ -152,9 +152,9 @@ def test_numbers_told_are_the_arrays(viewer: Viewer) -> None:
             viewer.point(grid.centres()[cell], grid.input_size)
             assert viewer.query() == 50
             row, column = cell // 12 + 1, cell % 12 + 1
-            assert f"Here: row {row}, column {column}, " in viewer.told("reading")
+            assert f"Here: row {row}, column {column}, " in viewer.text_of("reading")
             true = cells[0, head, 50, cell] if area == "dependency" else cells[0, head, cell, 50]
-            assert_told(viewer.value(), true, FINE)
+            assert_shown(viewer.value(), true, FINE)
 
 
 def test_a_held_query_is_released(viewer: Viewer) -> None:
@@ -174,7 +174,7 @@ def test_keypoints_are_the_tab_order_and_arrows_move_the_cell(viewer: Viewer) ->
     for keypoint in range(17):
         viewer.press("Tab")
         name = COCO_PERSON.keypoints[keypoint].replace("_", " ")
-        assert viewer.told("query").startswith(f"Query: {name}, cell at row ")
+        assert viewer.text_of("query").startswith(f"Query: {name}, cell at row ")
         assert viewer.query() == queries[keypoint]
         assert viewer.page.evaluate("document.activeElement.getAttribute('aria-label')") == (
             f"{name}, confidence {known.shown.scores[0, keypoint]:.2f}"
@@ -219,14 +219,14 @@ def test_the_address_is_the_view(viewer: Viewer) -> None:
     assert (viewer.query(), viewer.above()) == (44, shown)
     viewer.address(keypoint=3, area="dependency", head="mean")
     assert viewer.above() == counted(known.areas[1].rows[0, 0, 3], FINE, 2.0)
-    viewer.address(person=99, model="nobody", layer=-1, query="x", threshold="none")
+    viewer.address(person=99, model="none", layer=-1, query="x", threshold="none")
     assert "person=1" in viewer.page.evaluate("location.hash")
 
 
 def test_a_threshold_that_hides_all_says_so(viewer: Viewer) -> None:
     viewer.open(model="a", keypoint=0, threshold=1e9)
     assert viewer.above() == 0
-    assert viewer.told("empty").startswith("Nothing to show: no cell is above ")
+    assert viewer.text_of("empty").startswith("Nothing to show: no cell is above ")
     assert not viewer.page.evaluate("document.querySelector('.empty').hidden")
     viewer.address(threshold=1)
     assert viewer.above() > 0
@@ -259,26 +259,26 @@ def pooled_mean(known: Known, person: int, layer: int) -> np.ndarray:
     return pooled(torch.from_numpy(known.areas[person].cells[layer, 0]), known.shown.grid.size, 2).numpy()
 
 
-def test_blocks_are_told_as_blocks_and_keypoints_as_cells(viewer: Viewer) -> None:
+def test_blocks_are_shown_as_blocks_and_keypoints_as_cells(viewer: Viewer) -> None:
     known = viewer.known[1]
     viewer.open(model="b", layer=2, head="mean", query=30, held=1)
-    assert viewer.told("query") == "Query: block at row 3, column 7 of 16 × 12"
+    assert viewer.text_of("query") == "Query: block at row 3, column 7 of 16 × 12"
     blocks = pooled_mean(known, person=0, layer=1)
     for block in (30, 31, 90):
         place = np.array(known.shown.grid.centres()[(2 * (block // 12)) * 24 + 2 * (block % 12)])
         viewer.point(place, (128, 96))
-        assert_told(viewer.value(), blocks[30, block], COARSE)
+        assert_shown(viewer.value(), blocks[30, block], COARSE)
     viewer.address(keypoint=4, held=1)
-    assert viewer.told("query").endswith(" of 32 × 24")
+    assert viewer.text_of("query").endswith(" of 32 × 24")
     viewer.point(known.shown.grid.centres()[400], (128, 96))
-    assert_told(viewer.value(), known.areas[0].rows[1, 0, 4, 400], FINE)
+    assert_shown(viewer.value(), known.areas[0].rows[1, 0, 4, 400], FINE)
 
 
 def test_heads_that_are_not_there_are_not_made_up(viewer: Viewer) -> None:
     known = viewer.known[1]
     viewer.open(model="b", layer=1, head=2, query=30, threshold=1)
-    assert viewer.told("empty").startswith("Single heads of this model are kept for keypoints only")
-    assert viewer.told("reading") == viewer.told("count") == ""
+    assert viewer.text_of("empty").startswith("Single heads of this model are stored for keypoints only")
+    assert viewer.text_of("reading") == viewer.text_of("count") == ""
     viewer.address(keypoint=6)
     assert viewer.above() == counted(known.areas[0].rows[0, 2, 6], FINE, 1.0)
 
@@ -295,7 +295,7 @@ def test_fingers_choose_and_read(viewer: Viewer) -> None:
     viewer.page.tap(*viewer.place(grid.centres()[45], grid.input_size))
     viewer.settle()
     assert viewer.query() == 100
-    assert_told(viewer.value(), known.areas[0].cells[0, 0, 100, 45], FINE)
+    assert_shown(viewer.value(), known.areas[0].cells[0, 0, 100, 45], FINE)
 
 
 @pytest.mark.parametrize("width", [400, 800, 1600])

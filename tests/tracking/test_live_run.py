@@ -18,7 +18,7 @@ from transpose.training.interruption import Interrupted
 
 
 class PipeToNowhere:
-    """Stands in for the process: remembers what it was told."""
+    """In place of the process: keeps the messages."""
 
     def __init__(self) -> None:
         self.messages: list[dict] = []
@@ -65,7 +65,7 @@ class TestTrainingSide:
             (RuntimeError("out of memory"), "FAILED"),
         ],
     )
-    def test_tells_how_training_ended(self, results: Path, pipe: PipeToNowhere, error, status):
+    def test_sends_how_training_ended(self, results: Path, pipe: PipeToNowhere, error, status):
         with contextlib.suppress(type(error)), LiveLogger(results, STUDY, RECIPE, 0) as live:
             live.epoch(HISTORY[0])
             if error is not None:
@@ -176,6 +176,6 @@ def test_an_unreachable_server_costs_no_time(results: Path, monkeypatch, capfd):
         for record in HISTORY:
             live.epoch(record)
         assert time.monotonic() - begin < 2
-    told = capfd.readouterr().err
-    assert told.count("training goes on") == 1
-    assert "Traceback" not in told
+    warnings = capfd.readouterr().err
+    assert warnings.count("training continues") == 1
+    assert "Traceback" not in warnings

@@ -92,8 +92,8 @@ class TestFinishedRun:
             numbers |= {"images": 12, "persons": 31, "predictions": 40, "reference_check/max_abs_difference": 0.0}
             numbers |= {"keypoints/nose/ap": 0.7, "keypoints/nose/labelled": 9, "keypoints/left_eye/labelled": 0}
             expected |= {f"dots_val/{boxes}/{name}": value for name, value in numbers.items()}
-        told = {"gt": {"annotated/persons": 45, "annotated/crowd": 5}, "detector": {"AP": 0.625}}
-        for boxes, numbers in told.items():
+        reports = {"gt": {"annotated/persons": 45, "annotated/crowd": 5}, "detector": {"AP": 0.625}}
+        for boxes, numbers in reports.items():
             numbers |= {"kept": 40, "other_categories": 0}
             expected |= {f"dots_val/{boxes}/person_boxes/{name}": value for name, value in numbers.items()}
         of_epochs = {"loss", "learning_rate", "validation/AP", "validation/AP50"}
@@ -109,13 +109,13 @@ class TestFinishedRun:
         assert len(tags["transpose.recipe_sha256"]) == 64
 
     def test_datasets_are_named_with_digest_context_and_boxes(self, run: Run):
-        told = {}
+        logged = {}
         assert run.inputs is not None
         for data in run.inputs.dataset_inputs:
             tags = {tag.key: tag.value for tag in data.tags}
-            told[data.dataset.name] = (tags["mlflow.data.context"], tags["sha256"], tags.get("boxes"))
+            logged[data.dataset.name] = (tags["mlflow.data.context"], tags["sha256"], tags.get("boxes"))
             assert tags["sha256"].startswith(data.dataset.digest)
-        assert told == {
+        assert logged == {
             "dots/train (train)": ("train", "a" * 64, None),
             "dots/val (validation)": ("validation", "b" * 64, None),
             "dots/val/gt": ("evaluation", "b" * 64, "ground_truth"),
@@ -297,7 +297,7 @@ class TestErrors:
         write_training(results)
         path = write_metrics(results)
         write_text(path, json.dumps(json.loads(path.read_text()) | {"weights_sha256": digest}))
-        self.fails(results, "gt.json: weights_sha256: the evaluation is not of")
+        self.fails(results, "gt.json: weights_sha256: not an evaluation of")
 
     def test_unreachable_server(self, results: Path):
         write_training(results)

@@ -17,7 +17,7 @@ from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking import LiveLogger, initialise_database, track_run, tracking_uri
 
 PATIENT = 60.0
-"""Seconds in which the process beside the training has ended by itself; without them a test might cut it off."""
+"""Seconds in which the log process has ended by itself; without them a test might cut it off."""
 
 
 def train(results: Path, uri: str | None = None) -> None:
@@ -75,7 +75,7 @@ def test_a_server_that_accepts_and_never_answers_is_left_alone(
 
 @pytest.mark.usefixtures("without_model")
 @pytest.mark.parametrize("damage", ["full", "read-only"])
-def test_a_disk_that_takes_no_database_is_told_once(
+def test_a_disk_that_takes_no_database_is_reported_once(
     results: Path,
     small_disk: SmallDisk,
     monkeypatch: pytest.MonkeyPatch,
@@ -89,9 +89,9 @@ def test_a_disk_that_takes_no_database_is_told_once(
     else:
         small_disk.forbid_writing()
     train(on_disk)
-    told = capfd.readouterr().err
-    assert told.count("training goes on, `transpose track` will catch up") == 1
-    assert "Traceback" not in told
+    warnings = capfd.readouterr().err
+    assert warnings.count("training continues, `transpose track` will catch up") == 1
+    assert "Traceback" not in warnings
     if damage == "full":
         small_disk.clear()
         write_training(on_disk)

@@ -75,7 +75,7 @@ def test_checkpoints_of_a_finished_training_go_and_what_was_set_aside_stays(
     assert checkpoints(tmp_path) == [aside.name]
 
 
-def test_checkpoints_of_a_training_that_began_anew_stay(store: CheckpointStore, tmp_path: Path) -> None:
+def test_checkpoints_of_a_training_that_started_again_stay(store: CheckpointStore, tmp_path: Path) -> None:
     store.save({"epoch": 0})
     run = finished(tmp_path)
     store.save({"epoch": 1})
@@ -83,7 +83,7 @@ def test_checkpoints_of_a_training_that_began_anew_stay(store: CheckpointStore, 
     assert checkpoints(tmp_path) == [PREVIOUS, LATEST]
 
 
-def test_checkpoints_stay_while_somebody_works_in_the_folder(store: CheckpointStore, tmp_path: Path) -> None:
+def test_checkpoints_stay_while_a_process_has_locked_the_folder(store: CheckpointStore, tmp_path: Path) -> None:
     store.save({"epoch": 0})
     run = finished(tmp_path)
     with folder_lock(tmp_path):

@@ -77,7 +77,7 @@ def train_an_epoch(
 def test_gradients_are_those_of_one_process_with_the_same_batch(
     tiny_dataset: Path, processes: int, batch_size: int
 ) -> None:
-    # Three processes share four persons: in the last step two of them have nobody.
+    # Three processes share four persons: in the last step two of them have none.
     expected, _, loss = train_an_epoch(ALONE, tiny_dataset, processes * batch_size, False)
     assert any(gradient.abs().max() > 1e-3 for gradient in expected.values())
     for gradients, _, shared_loss in results_of(processes, train_an_epoch, tiny_dataset, batch_size, False):
@@ -144,9 +144,9 @@ def leave_early(group: ProcessGroup) -> None:
         group.wait()
 
 
-def test_a_lost_process_is_told_and_not_waited_for() -> None:
+def test_a_lost_process_is_reported_and_not_waited_for() -> None:
     _, other = in_processes(2, leave_early)
-    with pytest.raises(LostProcessError, match=r"another process of this training is gone \("):
+    with pytest.raises(LostProcessError, match=r"another process of this training has ended \("):
         other.result()
 
 
@@ -199,8 +199,8 @@ def test_another_number_of_processes_than_the_recipes_is_refused(monkeypatch: py
 def test_fewer_gpus_than_asked_for_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     check_devices(2, DeviceContext(torch.device("cuda"), "fp32", 1))
-    with pytest.raises(InputError, match=r"^training\.gpus: 4: this machine has 2"):
+    with pytest.raises(InputError, match=r"^training\.gpus: 4: this machine has only 2"):
         check_devices(4, DeviceContext(torch.device("cuda"), "fp32", 1))
-    with pytest.raises(InputError, match="this machine has 1"):
+    with pytest.raises(InputError, match="this machine has only 1"):
         check_devices(2, DeviceContext(torch.device("mps"), "fp32", 1))
     check_devices(64, resolve_device("cpu", "fp32", 1))

@@ -56,7 +56,7 @@ def test_the_last_layer_learns_at_the_full_rate_and_the_rest_at_a_tenth(
     assert torch.equal(after["pos_embedding"], before["pos_embedding"])
     history = json.loads((tmp_path / "run" / "history.jsonl").read_text())
     assert history["learning_rate"] == RATE
-    # The new layer's first weights are the seed's: a slower run from the same start tells where it began.
+    # The new layer's first weights are the seed's: a slower run from the same start shows where it began.
     slow = fine_tuning(initial, epochs=1, batch_size=8, schedule=CosineSchedule(start=1e-9, end=1e-9))
     train_variant(slow, 0, data, PROTOCOL, tmp_path / "slow", Watcher())
     start = read_checkpoint(tmp_path / "slow" / "last.safetensors")
@@ -109,7 +109,7 @@ def test_weights_of_another_variant_are_refused(data: TrainingData, initial: Pat
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"initial_weights": "a", "backbone_weights": "b"}, "backbone_weights must be null"),
+        ({"initial_weights": "a", "backbone_weights": "b"}, "set backbone_weights to null"),
         ({"pretrained_rate_factor": 0.1}, "no effect without initial_weights"),
     ],
 )

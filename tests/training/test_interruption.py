@@ -44,5 +44,5 @@ def test_handlers_come_back_even_after_an_error() -> None:
 
 
 def test_an_interrupted_training_says_how_to_go_on() -> None:
-    assert str(Interrupted(signal.SIGTERM)) == "stopped by SIGTERM; the same command continues where it left off"
+    assert str(Interrupted(signal.SIGTERM)) == "stopped by SIGTERM; run the same command to continue"
     assert Interrupted(signal.SIGINT).signal_number == 2

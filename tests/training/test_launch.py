@@ -40,11 +40,11 @@ def test_the_status_is_that_of_the_process_that_failed(
 
 
 def test_a_killed_process_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match=r"^training: process 1: was ended by SIGKILL; the same command continues$"):
+    with pytest.raises(InputError, match=r"^training: process 1: was killed by SIGKILL; run the same command"):
         launch_that_ends_with(monkeypatch, 1, -9)
 
 
-def tell(group: ProcessGroup, error: Exception) -> tuple[int, str]:
+def report(group: ProcessGroup, error: Exception) -> tuple[int, str]:
     sys.stderr = io.StringIO()
     try:
         with main_process_errors(group, Path("folder")):
@@ -61,14 +61,14 @@ def tell(group: ProcessGroup, error: Exception) -> tuple[int, str]:
         (Interrupted(15), 143, "stopped by SIGTERM"),
     ],
 )
-def test_the_leader_alone_tells_and_all_end_alike(error: Exception, status: int, line: str) -> None:
-    leader, other = results_of(2, tell, error)
+def test_only_the_main_process_reports_and_all_have_the_same_status(error: Exception, status: int, line: str) -> None:
+    leader, other = results_of(2, report, error)
     assert (leader[0], other) == (status, (status, ""))
     assert leader[1].startswith(line)
     assert leader[1].count("\n") == 1
 
 
-def test_of_a_lost_process_the_leader_tells() -> None:
-    with pytest.raises(InputError, match=r"^folder: another process of this training is gone"):
-        tell(ProcessGroup(0, 2), LostProcessError())
-    assert tell(ProcessGroup(1, 2), LostProcessError()) == (1, "")
+def test_the_main_process_reports_a_lost_process() -> None:
+    with pytest.raises(InputError, match=r"^folder: another process of this training has ended"):
+        report(ProcessGroup(0, 2), LostProcessError())
+    assert report(ProcessGroup(1, 2), LostProcessError()) == (1, "")

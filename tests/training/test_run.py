@@ -91,7 +91,7 @@ def test_a_run_leaves_loadable_weights_a_history_and_its_record(data: TrainingDa
         load_weights(model, tmp_path / "run" / name)
 
 
-def test_outputs_lost_after_the_last_epoch_are_written_anew_without_training(
+def test_outputs_lost_after_the_last_epoch_are_written_again_without_training(
     data: TrainingData, tmp_path: Path
 ) -> None:
     train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "run", Watcher())
@@ -132,7 +132,7 @@ def test_a_crash_costs_no_finished_epoch(data: TrainingData, tmp_path: Path) -> 
     assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
 
 
-def test_a_checkpoint_of_another_recipe_is_kept_the_difference_told_and_the_way_back_open(
+def test_a_checkpoint_of_another_recipe_is_kept_and_restored_and_the_difference_reported(
     data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
@@ -154,7 +154,7 @@ def test_a_checkpoint_of_another_recipe_is_kept_the_difference_told_and_the_way_
 @pytest.mark.parametrize(
     ("flipped", "steps"), [(("checkpoint.pt",), 2), (("checkpoint.pt", "checkpoint.previous.pt"), 6)]
 )
-def test_a_flipped_bit_is_told_and_costs_no_byte(
+def test_a_flipped_bit_is_reported_and_changes_no_byte(
     data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture, flipped: tuple[str, ...], steps: int
 ) -> None:
     train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
@@ -278,7 +278,7 @@ def test_weights_that_diverge_in_the_last_step_are_one_line_that_names_the_run(
 
 
 @pytest.mark.parametrize("missing", ["train", "validation"])
-def test_missing_annotations_are_told(data: TrainingData, tmp_path: Path, missing: str) -> None:
+def test_missing_annotations_are_reported(data: TrainingData, tmp_path: Path, missing: str) -> None:
     without = replace(data, **{missing: tmp_path / "nowhere.json"})
     with pytest.raises(InputError, match=r"nowhere\.json: no such file"):
         train_variant(recipe(), 0, without, PROTOCOL, tmp_path / "run", Watcher())

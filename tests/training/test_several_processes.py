@@ -45,7 +45,7 @@ def test_an_interrupted_training_continues_to_the_same_bytes(
             future.result()
     assert not (tmp_path / "cut" / "run.json").exists()
     watchers = [watcher for _, watcher in results_of(processes, train, tmp_path / "cut", tiny_dataset, Watcher())]
-    # The leader alone is told.
+    # Only the main process calls the observer.
     assert [watcher.steps for watcher in watchers] == [6 - stop] + [0] * (processes - 1)
     assert outputs(tmp_path / "whole") == outputs(tmp_path / "cut")
 

@@ -145,7 +145,7 @@ class Killer(Watcher):
         if self.steps == self.at:
             for child in multiprocessing.active_children():
                 os.kill(child.pid or 0, self.number)
-            # The kernel tells of the death when it likes; a training at work would be told as well.
+            # The kernel reports the death at any time; a running training would be notified as well.
             select.select([], [], [], 10)
 
 
@@ -160,9 +160,9 @@ def test_a_killed_worker_is_one_line_and_the_training_continues(
     name = "Killed" if number == signal.SIGKILL else "Bus error"
     with pytest.raises(RuntimeError, match="DataLoader worker") as caught:
         train(data, tmp_path / "cut", Killer(at, number), workers=1)
-    told = lost_worker(caught.value) or ""
-    assert told.startswith(f"a process that loads images was ended (killed by signal: {name}); the same")
-    assert "\n" not in told
+    message = lost_worker(caught.value) or ""
+    assert message.startswith(f"a process that loads images has ended (killed by signal: {name}); run the same")
+    assert "\n" not in message
     rest = train(data, tmp_path / "cut", Watcher(), workers=1)
     assert rest.steps == 6 - at + 1
     assert outputs(tmp_path / "cut") == outputs(tmp_path / "whole")
@@ -182,11 +182,11 @@ def test_weights_that_overflow_are_never_saved(data: TrainingData, tmp_path: Pat
     with pytest.raises(DivergedError, match=r"not finite at epoch 0 step [01]"):
         train(data, tmp_path, watcher, schedule=OVERFLOW, validation_interval=3)
     assert CheckpointStore(tmp_path).load() is None
-    told = json.loads((tmp_path / DIVERGED).read_text())
-    assert told["epoch"] == 0
-    assert len(told["annotation_ids"]) == 2
-    assert told["train"]["annotations"] == str(data.train)
-    assert set(told["annotation_ids"]) < {101, 102, 103, 104}
+    report = json.loads((tmp_path / DIVERGED).read_text())
+    assert report["epoch"] == 0
+    assert len(report["annotation_ids"]) == 2
+    assert report["train"]["annotations"] == str(data.train)
+    assert set(report["annotation_ids"]) < {101, 102, 103, 104}
 
 
 def test_the_batch_of_a_diverged_training_is_kept_until_one_ends_well(
@@ -204,9 +204,9 @@ def test_the_batch_of_a_diverged_training_is_kept_until_one_ends_well(
     CheckpointStore(tmp_path).save(before | {"model": spoilt})
     with pytest.raises(DivergedError) as caught:
         train(data, tmp_path, Watcher())
-    told = json.loads((tmp_path / DIVERGED).read_text())
-    assert (told["epoch"], told["step"]) == (0, 1)
-    assert told["annotation_ids"] == caught.value.annotation_ids
+    report = json.loads((tmp_path / DIVERGED).read_text())
+    assert (report["epoch"], report["step"]) == (0, 1)
+    assert report["annotation_ids"] == caught.value.annotation_ids
     for checkpoint in tmp_path.glob("checkpoint*"):
         checkpoint.unlink()
     train(data, tmp_path, Watcher())
@@ -222,8 +222,8 @@ def test_the_batch_of_a_diverged_training_is_kept_until_one_ends_well(
     ],
 )
 def test_a_gpu_whose_libraries_lack_memory_names_the_batch_size_to_lower(words: str) -> None:
-    told = pytest.raises(InputError, match=r"^training\.batch_size: 7: the GPU's memory is full .*; lower")
-    with told, memory_for("training.batch_size", 7):
+    refused = pytest.raises(InputError, match=r"^training\.batch_size: 7: the GPU's memory is full .*; lower")
+    with refused, memory_for("training.batch_size", 7):
         raise RuntimeError(words)
 
 
@@ -234,15 +234,15 @@ class TooLargeForTheGpu(torch.nn.Module):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
 
 
-def test_a_gpu_that_is_full_before_the_first_batch_is_told() -> None:
-    words = r"^device: cuda:0: the GPU's memory is full before the first batch; does another process fill it\?$"
+def test_a_gpu_that_is_full_before_the_first_batch_is_reported() -> None:
+    words = r"^device: cuda:0: the GPU's memory is full before the first batch; is another process using it\?$"
     with pytest.raises(InputError, match=words):
         DeviceContext(torch.device("cuda:0"), "fp32", 1).to_device(TooLargeForTheGpu())
 
 
 def test_a_full_memory_of_the_machine_names_the_batch_size_to_lower() -> None:
-    told = pytest.raises(InputError, match=r"^training\.batch_size: 7: the machine's memory is full .*; lower")
-    with told, memory_for("training.batch_size", 7):
+    refused = pytest.raises(InputError, match=r"^training\.batch_size: 7: the machine's memory is full .*; lower")
+    with refused, memory_for("training.batch_size", 7):
         torch.empty(2**50)
     with pytest.raises(RuntimeError, match="shape"), memory_for("training.batch_size", 7):
         torch.empty(2).view(3)

@@ -54,7 +54,7 @@ def validate(group: ProcessGroup, folder: Path) -> tuple[dict[str, float], list[
 
 @pytest.mark.parametrize("processes", [2, 3, 5])
 def test_each_person_is_evaluated_once_whatever_the_number_of_processes(tiny_dataset: Path, processes: int) -> None:
-    # Four persons: two shares of two, shares of 2, 1 and 1, and five processes of which one has nobody.
+    # Four persons: two shares of two, shares of 2, 1 and 1, and five processes one of them without persons.
     boxes = ground_truth_boxes(load_annotations(tiny_dataset / "annotations.json", COCO_PERSON))
     figures, [alone] = validate(ALONE, tiny_dataset)
     assert len(alone.areas) == len(set(alone.areas.tolist())) == len(boxes) == 4

@@ -20,7 +20,7 @@ VALIDATED_IMAGES = 5
 
 
 def archives() -> dict[str, bytes]:
-    """The five archives of `config/downloads.yaml` by name."""
+    """The five archives of `config/tables/downloads.yaml` by name."""
     whole = json.loads((PHOTOGRAPHS / "annotations.json").read_text())
     whole["annotations"] = [a for a in whole["annotations"] if a["num_keypoints"] and not a["iscrowd"]]
     train, val = _first_persons(whole, TRAINED_PERSONS), _first_images(whole, VALIDATED_IMAGES)

@@ -40,7 +40,7 @@ def configure(checkout: Path, **sources: dict[str, Any]) -> None:
                 protocol_ablation=None,
                 resolutions=None,
                 dtypes=None,
-                attention=None,
+                attention_analysis=None,
             ),
         ),
     ):
@@ -89,4 +89,4 @@ def test_an_absent_detection_file_is_told_before_anything_runs(tmp_path: Path) -
     done = snakemake(tmp_path, "--configfile", "mine.yaml")
     assert done.returncode != 0
     assert not (tmp_path / "results").exists()
-    assert "resources/nowhere.json: no such file; a detection file in COCO's format belongs there" in output_of(done)
+    assert "resources/nowhere.json: no such file; put a detection file in COCO's format there" in output_of(done)

@@ -96,7 +96,7 @@ def test_it_looks_closer_at_protocols_and_input_sizes(checkout: Path) -> None:
 
 
 def test_it_compares_cheaper_arithmetic_with_fp32(checkout: Path) -> None:
-    lines = (checkout / "results/dtype.csv").read_text().splitlines()
+    lines = (checkout / "results/dtypes.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines[1:]] == ["r_sine", "h_sine"]
     assert {path.parts[-5] for path in (checkout / "results/dtype").rglob("*.json")} == {"r_sine", "h_sine"}
 

@@ -27,7 +27,7 @@ def archive() -> bytes:
 
 def write_table(checkout: Path, url: str, content: bytes, sha256: str) -> None:
     row = {"version": "test", "bytes": len(content), "sha256": sha256, "urls": [url]}
-    (checkout / "config" / "downloads.yaml").write_text(json.dumps({"archives": {"val2017": row}}))
+    (checkout / "config" / "tables" / "downloads.yaml").write_text(json.dumps({"archives": {"val2017": row}}))
 
 
 def test_a_cut_download_ends_unpacked_and_is_not_fetched_again(tmp_path: Path, archive: bytes) -> None:

@@ -12,7 +12,7 @@ from tests.workflow.checkout import copy_checkout, output_of, snakemake
 from tests.workflow.small_coco import archives, released_checkpoint
 from tests.workflow.test_paper import rows_of, write_table
 
-STUDY = "config/official.yaml"
+STUDY = "config/studies/official.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +42,16 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             }
             for name, content in packed.items()
         }
-        write_table(folder / "config/downloads.yaml", "archives", rows)
-        write_table(folder / "config/weights.yaml", "weights", {"tp_r_a3": {"urls": [server.url("tp_r_a3.pth")]}})
+        write_table(folder / "config/tables/downloads.yaml", "archives", rows)
+        rows = {"tp_r_a3": {"urls": [server.url("tp_r_a3.pth")]}}
+        write_table(folder / "config/tables/weights.yaml", "weights", rows)
         done = snakemake(folder, "--configfile", STUDY)
     assert done.returncode == 0, output_of(done)
     return folder
 
 
 def test_the_row_says_whose_weights_it_is_about(checkout: Path) -> None:
-    digest = json.loads((checkout / "config/pins/tp_r_a3.json").read_text())["sha256"]
+    digest = json.loads((checkout / "config/tables/pins/tp_r_a3.json").read_text())["sha256"]
     (row,) = rows_of(checkout / "results/official/comparison.csv")
     assert row["initialisation"] == f"released TransPose-R-A3 ({digest[:8]}), not trained here"
     run = json.loads((checkout / "results/official/train/tp_r_a3/seed0/run.json").read_text())

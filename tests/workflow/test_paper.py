@@ -1,6 +1,6 @@
 """The paper's study, its own rules and data set, against a server that does what servers do.
 
-Only addresses, digests and amounts differ from `config/paper.yaml`: one variant of each family is trained for a few
+Only addresses, digests and amounts differ from `config/studies/paper.yaml`: one variant of each family trains for a few
 steps at its full input size, on archives of the same form as COCO's.
 """
 
@@ -23,8 +23,8 @@ BACKBONES = {"resnet50": "tp_r_a3", "hrnet_w32": "tp_h_s"}
 
 
 def write_study(checkout: Path) -> None:
-    """`config/paper.yaml` with fewer variants and steps; everything else as it is."""
-    study = yaml.safe_load((checkout / "config" / "paper.yaml").read_text())
+    """`config/studies/paper.yaml` with fewer variants and steps; everything else as it is."""
+    study = yaml.safe_load((checkout / "config" / "studies" / "paper.yaml").read_text())
     study |= {
         "variants": list(VARIANTS),
         "ablations": [],
@@ -39,7 +39,7 @@ def write_study(checkout: Path) -> None:
         "overrides": {name: study["overrides"][name] | {"epochs": 1, "gpus": 1, "batch_size": 4} for name in VARIANTS},
     }
     study["training"] |= {"device": "cpu", "workers": 0, "attention_dropout": 0.0}
-    (checkout / "config" / "paper.yaml").write_text(yaml.safe_dump(study))
+    (checkout / "config" / "studies" / "paper.yaml").write_text(yaml.safe_dump(study))
 
 
 def write_table(path: Path, key: str, rows: dict[str, dict[str, Any]]) -> None:
@@ -75,7 +75,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with running(b"") as server:
         server.files = files
         write_table(
-            folder / "config" / "downloads.yaml",
+            folder / "config" / "tables" / "downloads.yaml",
             "archives",
             {
                 name: {
@@ -87,7 +87,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             },
         )
         write_table(
-            folder / "config" / "weights.yaml",
+            folder / "config" / "tables" / "weights.yaml",
             "weights",
             {
                 name: {
@@ -99,7 +99,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         # Whichever files come first: a busy server, a cut line, one that cannot continue, wrong bytes.
         server.replies = [status(503), cut_after(5_000), ignore_range, cut_after(9_000)]
-        done = snakemake(folder, "--configfile", "config/paper.yaml")
+        done = snakemake(folder, "--configfile", "config/studies/paper.yaml")
         assert done.returncode == 0, output_of(done)
     return folder
 
@@ -118,7 +118,7 @@ def test_every_table_has_its_rows_and_no_published_figure_beside_them(checkout: 
 
 def test_each_published_row_has_a_verdict_line(checkout: Path) -> None:
     rows = rows_of(checkout / "results/paper/verdicts.csv")
-    published = yaml.safe_load((checkout / "config/published.yaml").read_text())["rows"]
+    published = yaml.safe_load((checkout / "config/tables/published.yaml").read_text())["rows"]
     assert {row["model"] for row in rows} == {row["model"] for row in published}
     assert all(row["boxes"] and row["tolerance"] and row["source"] for row in rows)
     assert {row["verdict"] for row in rows} == {"not run"}
@@ -150,7 +150,7 @@ def test_test_dev_is_packed_as_the_server_asks(checkout: Path) -> None:
 
 def test_backbones_are_pinned_and_named_in_every_row(checkout: Path) -> None:
     for name in BACKBONES:
-        digest = json.loads((checkout / f"config/pins/{name}.json").read_text())["sha256"]
+        digest = json.loads((checkout / f"config/tables/pins/{name}.json").read_text())["sha256"]
         assert hashlib.sha256((checkout / f"resources/weights/{name}.pth").read_bytes()).hexdigest() == digest
     run = json.loads((checkout / "results/paper/train/tp_r_a3/seed0/run.json").read_text())
     assert run["initialisation"].startswith("backbone ResNet-50, ImageNet (")
@@ -158,22 +158,23 @@ def test_backbones_are_pinned_and_named_in_every_row(checkout: Path) -> None:
 
 
 def test_nothing_is_left_to_do_and_nothing_is_fetched_again(checkout: Path) -> None:
-    assert "Nothing to be done" in output_of(snakemake(checkout, "--configfile", "config/paper.yaml"))
+    assert "Nothing to be done" in output_of(snakemake(checkout, "--configfile", "config/studies/paper.yaml"))
 
 
 def test_wrong_bytes_cost_one_more_download_and_end_with_a_clear_line(checkout: Path) -> None:
     target = "resources/downloads/image_info_test2017.zip.sha256.json"
     for path in (checkout / "resources/downloads").glob("image_info_test2017*"):
         path.unlink()
-    size = yaml.safe_load((checkout / "config/downloads.yaml").read_text())["archives"]["image_info_test2017"]["bytes"]
+    table = yaml.safe_load((checkout / "config/tables/downloads.yaml").read_text())
+    size = table["archives"]["image_info_test2017"]["bytes"]
     with running(b"") as server:
         write_table(
-            checkout / "config/downloads.yaml",
+            checkout / "config/tables/downloads.yaml",
             "archives",
             {"image_info_test2017": {"urls": [server.url("image_info_test2017.zip")]}},
         )
         server.replies = [serve(b"x" * size)] * 9
-        done = snakemake(checkout, "--configfile", "config/paper.yaml", "--", target)
+        done = snakemake(checkout, "--configfile", "config/studies/paper.yaml", "--", target)
         assert len(server.requests) == 2
     assert done.returncode != 0
     assert "cannot be downloaded" in output_of(done)

@@ -1,1 +1,1 @@
-"""Attention as an explanation: which places of a person crop a keypoint depends on."""
+"""Attention as an explanation: the parts of a person crop that a keypoint depends on."""

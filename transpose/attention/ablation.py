@@ -1,7 +1,7 @@
-"""A trained model changed at test time: heads and layers off, attention replaced, the position embedding changed.
+"""Test-time ablations of a trained model: heads and layers off, attention replaced, position embedding changed.
 
-Nothing is trained again. What a change costs tells what the model as trained relies on, not what an architecture that
-had always gone without would reach.
+The model is not retrained. The results show what the trained model relies on, not what an architecture trained without
+the part would reach.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -24,12 +24,12 @@ Encode = Callable[[Tensor], Tensor]
 
 
 def ablations(model: TransPose, mean_attention: Sequence[Tensor], seed: int) -> dict[Change, Encode]:
-    """Every change that a model allows, each as an encoder to call in the place of `model.encode`; `intact` first.
+    """Return every ablation that a model allows, each as a replacement for `model.encode`; `intact` is first.
 
-    With a single head, or a single layer, the change of one is that of all and comes once.
+    With a single head or layer, ablating one is the same as ablating all, and is listed once.
 
     Args:
-        mean_attention: of each layer, [heads, L, L]; see `mean_attention_of`.
+        mean_attention: [heads, L, L] of each layer; see `mean_attention_of`.
         seed: shuffles the cells of the position embedding.
 
     Raises:
@@ -50,7 +50,7 @@ def ablations(model: TransPose, mean_attention: Sequence[Tensor], seed: int) -> 
 
 @torch.inference_mode()
 def mean_attention_of(model: TransPose, features: Iterable[Tensor]) -> list[Tensor]:
-    """Mean over persons of each layer's attention: [heads, L, L] for each layer.
+    """Return each layer's attention averaged over persons, [heads, L, L] for each layer.
 
     Args:
         features: batches [B, dim, h, w] of at least one person.
@@ -65,7 +65,7 @@ def mean_attention_of(model: TransPose, features: Iterable[Tensor]) -> list[Tens
 
 
 def heads_off(heads: Collection[int]) -> Attend:
-    """Attention of which some heads gather nothing (Michel et al. 2019)."""
+    """Return attention with some heads set to zero (Michel et al. 2019)."""
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         gathered = F.scaled_dot_product_attention(query, key, value)
@@ -75,17 +75,17 @@ def heads_off(heads: Collection[int]) -> Attend:
 
 
 def uniform_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Every token gathers the mean of all tokens; see `Attend`."""
+    """Average all tokens for every token; see `Attend`."""
     return value.mean(dim=2, keepdim=True).expand_as(value)
 
 
 def identity_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Every token gathers from itself alone; see `Attend`."""
+    """Let every token attend to itself only; see `Attend`."""
     return value
 
 
 def fixed_attention(attention: Tensor) -> Attend:
-    """The same attention [heads, L, L] whatever the image."""
+    """Return attention [heads, L, L] that is the same for every image."""
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         return attention.to(value.dtype) @ value
@@ -95,7 +95,7 @@ def fixed_attention(attention: Tensor) -> Attend:
 
 @contextmanager
 def layer_skipped(model: TransPose, layer: int) -> Iterator[None]:
-    """While entered, an encoder layer hands its input on as it is."""
+    """Context manager: an encoder layer passes its input through unchanged."""
     layers = encoder_of_model(model).layers
     original = layers[layer]
     layers[layer] = _PassThrough()
@@ -107,10 +107,10 @@ def layer_skipped(model: TransPose, layer: int) -> Iterator[None]:
 
 @contextmanager
 def position_embedding_replaced(model: TransPose, embedding: Tensor | None) -> Iterator[None]:
-    """While entered, a model has another position embedding [L, 1, dim] for the same grid, or none."""
+    """Context manager: the model uses another position embedding [L, 1, dim] of the same grid, or none."""
     original = model.pos_embedding
     if isinstance(original, nn.Parameter) and embedding is not None:
-        # A registered parameter makes room for another parameter only.
+        # A registered parameter can be replaced only by another parameter.
         embedding = nn.Parameter(embedding, requires_grad=False)
     model.pos_embedding = embedding
     try:
@@ -146,7 +146,7 @@ def _changed_positions(model: TransPose, seed: int) -> dict[Change, Encode]:
 
 
 def _other_positions(model: TransPose, seed: int) -> dict[ChangeKind, Tensor | None]:
-    """What may stand in the place of a model's position embedding."""
+    """Return the replacements for a model's position embedding."""
     original, grid = model.pos_embedding, model.embedding_grid
     if original is None:
         weights = next(encoder_of_model(model).parameters())

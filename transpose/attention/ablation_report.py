@@ -1,4 +1,4 @@
-"""The attention ablation file of one trained model: AP after each change at test time, and the difference it makes."""
+"""The attention ablation report of one trained model: AP after each test-time change, and the difference in AP."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -32,13 +32,13 @@ from transpose.pose_model import PoseModel
 def predict_ablations(
     model: PoseModel, crops: EvaluationCrops, boxes: PersonBoxes, seed: int
 ) -> Iterator[tuple[Change, PoseResults]]:
-    """Each of `ablations` with the persons that the changed model predicts by the whole protocol, flip test included.
+    """Yield each of `ablations` with the persons that the changed model predicts by the full protocol.
 
-    The backbone sees each crop, and with the flip test its mirror image, twice: once to find the mean attention, over
-    all that the model is shown, and once for all changes together. Heatmaps live as long as their batch.
+    The backbone runs twice on each crop (and its mirror image, with the flip test): once to compute the mean attention
+    and once for all changes together. Heatmaps are kept for one batch only.
 
     Args:
-        crops: of all boxes.
+        crops: crops of all boxes.
 
     Raises:
         InputError: an image is missing or broken.
@@ -61,16 +61,16 @@ def predict_ablations(
 
 
 def write_attention_ablation(inputs: AnalysisInput) -> None:
-    """Evaluate a trained variant after each change at test time and write an `AttentionAblationReport`.
+    """Evaluate a trained variant after each test-time change and write an `AttentionAblationReport`.
 
     Raises:
-        InputError: a file is missing or wrong, there is no box, the variant has no encoder, or the weights are of a
-            model that has diverged.
+        InputError: a file is missing or wrong, there are no boxes, the variant has no encoder, or training has
+            diverged.
     """
     settings, variant, bootstrap = attention_settings(inputs), inputs.recipe.variant, inputs.bootstrap
     known, persons, model = inputs.annotations, inputs.boxes, trained_model(inputs)
     if not len(persons):
-        raise InputError(inputs.boxes_file, None, None, "no box to predict a person in")
+        raise InputError(inputs.boxes_file, None, None, "no person boxes to predict in")
     crops = EvaluationCrops(persons, known, image_source_of(known.source), variant.input_size)
     with finite_heatmaps_of(inputs.run_folder.weights):
         found = predict_ablations(model, crops, persons, settings.seed)
@@ -99,7 +99,7 @@ def write_attention_ablation(inputs: AnalysisInput) -> None:
 
 
 def difference_in_ap(changed: KeypointMetrics, intact: KeypointMetrics, bootstrap: Bootstrap) -> Estimate:
-    """AP of a changed model minus that of the intact one, with equal resamples of images for both."""
+    """Return AP of a changed model minus AP of the intact one; both use the same bootstrap samples of images."""
     images = int((intact.matches.persons > 0).sum())
     if not images:
         return Estimate(value=None, low=None, high=None, count=0, images=0)
@@ -110,7 +110,7 @@ def difference_in_ap(changed: KeypointMetrics, intact: KeypointMetrics, bootstra
 
 
 def _features(model: PoseModel, crops: EvaluationCrops) -> Iterator[tuple[EvaluationBatch, list[Tensor]]]:
-    """Each batch with features [B, dim, h, w] of its crops and, with the flip test, of their mirror images."""
+    """Yield each batch with features [B, dim, h, w] of its crops and, with the flip test, of the mirrored crops."""
     for batch in crops.batches(model.protocol.batch_size):
         images = normalise(batch.crops.to(model.context.device, non_blocking=True))
         views = [images, images.flip(-1)] if model.protocol.flip_test else [images]

@@ -1,4 +1,4 @@
-"""What a keypoint's prediction is said to depend on: cells of the grid ranked by attention, and by its rivals."""
+"""Attribution of keypoint predictions to grid cells: by attention, and by other methods and baselines."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,36 +22,36 @@ from transpose.models.transpose import TransPose
 from transpose.pose_model import PoseModel
 
 RANKINGS = ("attention", "rollout", "gradient_x_input", "distance", "random", "least_attended")
-"""What `attributions` ranks cells by."""
+"""The methods of `attributions`."""
 
 
 @dataclass(frozen=True)
 class ExplainedPerson:
-    """One person, what the model makes of it in its unflipped pass, and J of its keypoints that are to be explained."""
+    """One person, the model's outputs for its unflipped crop, and the J keypoints to explain."""
 
     crop: np.ndarray
     """[H, W, 3] uint8 RGB."""
     features: Tensor
-    """[dim, h, w]: what the encoder receives."""
+    """[dim, h, w]: input of the encoder."""
     layers: Sequence[LayerAttention]
-    """Of a batch of one, first layer first."""
+    """Attention of each layer, for a batch of one."""
     heatmaps: np.ndarray
     """[K, h, w] float32."""
     found: FoundKeypoints
-    """Of a batch of one."""
+    """Predicted keypoints, for a batch of one."""
     keypoints: np.ndarray
-    """[J] int64: the keypoints to explain."""
+    """[J] int64: indices of the keypoints to explain."""
     queries: np.ndarray
-    """[J] int64: the tokens of the cells that hold them as found."""
+    """[J] int64: tokens of the cells that contain the predicted keypoints."""
 
     @property
     def points_xy(self) -> np.ndarray:
-        """[J, 2] float64: the keypoints as found, crop pixels."""
+        """[J, 2] float64: predicted keypoints, crop pixels."""
         return self.found.points_xy[0, self.keypoints]
 
     @property
     def peak_cells(self) -> np.ndarray:
-        """[J] int64: cells of the heatmaps' maxima."""
+        """[J] int64: heatmap pixel of each maximum, y * width + x."""
         return self.found.peak_cells[0, self.keypoints]
 
 
@@ -64,12 +64,12 @@ def explain_instance(
     grid: Grid,
     protocol: EvalProtocol,
 ) -> ExplainedPerson:
-    """Run a person through the model and keep what explanations need.
+    """Run the model on one person and keep the data that attributions need.
 
     Args:
         crop: [H, W, 3] uint8.
-        image: [3, H, W], the crop normalised, on the model's device.
-        well_found: from points [1, K, 2] in crop pixels to [1, K] bool: the keypoints to explain.
+        image: [3, H, W] normalised crop on the model's device.
+        well_found: maps points [1, K, 2] in crop pixels to [1, K] bool, the keypoints to explain.
 
     Raises:
         FloatingPointError: a heatmap is not finite.
@@ -86,8 +86,9 @@ def explain_instance(
 def evaluated_instances(
     model: PoseModel, persons: ExplainedPersons
 ) -> Iterator[tuple[int, ExplainedPerson, GroundTruth]]:
-    """Persons of whom the model finds a keypoint well, those keypoints being explained: position, person, its truth
-    alone.
+    """Yield (index, person, ground truth of this person) for persons with at least one well-predicted keypoint.
+
+    The well-predicted keypoints (similarity of at least `MATCH_OKS`) are the ones to explain.
 
     Raises:
         InputError: an image is missing or broken.
@@ -107,16 +108,17 @@ def evaluated_instances(
 
 
 def random_cells_of(truth: GroundTruth, seed: int) -> np.random.Generator:
-    """What draws random cells for the one person of a truth: the person's own, whoever else is tried."""
+    """Return the random generator of one person; it does not depend on which other persons are evaluated."""
     return np.random.default_rng((seed, int(truth.annotation_ids[0])))
 
 
 def attributions(
     model: TransPose, person: ExplainedPerson, grid: Grid, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Importance of every cell for each keypoint's prediction, by each method: [J, L], more important being larger.
+    """Return the importance [J, L] of every cell for each keypoint's prediction, by method; larger is more important.
 
-    `attention` is the last layer's row of the keypoint's cell, averaged over heads: the paper's dependency area.
+    `attention` is the last layer's attention row of the keypoint's cell, averaged over heads: the paper's dependency
+    area.
     """
     attention = attention_rows(person)
     return {
@@ -130,14 +132,14 @@ def attributions(
 
 
 def attention_rows(person: ExplainedPerson) -> np.ndarray:
-    """[J, L] float64: the last layer's attention of the keypoints' cells, averaged over heads."""
+    """Return [J, L] float64: last-layer attention rows of the keypoints' cells, averaged over heads."""
     last = person.layers[-1]
     rows = last.rows(torch.as_tensor(person.queries, device=last.query.device)[None])
     return rows[0].mean(dim=0).cpu().double().numpy()
 
 
 def rollout(person: ExplainedPerson) -> np.ndarray:
-    """Attention rollout (Abnar and Zuidema 2020): layers multiplied, each half attention and half residual. [J, L]."""
+    """Attention rollout [J, L] (Abnar and Zuidema 2020): product of the layers, each half attention, half identity."""
     device = person.features.device
     reached = torch.nn.functional.one_hot(
         torch.as_tensor(person.queries, device=device), person.layers[0].tokens
@@ -148,12 +150,12 @@ def rollout(person: ExplainedPerson) -> np.ndarray:
 
 
 def gradient_x_input(model: TransPose, person: ExplainedPerson) -> np.ndarray:
-    """Gradient of each keypoint's heatmap at its maximum, times the encoder's input, summed over channels. [J, L].
+    """Gradient of each heatmap's maximum times the encoder's input, summed over channels: [J, L].
 
-    Signed: cells that would lower the maximum rank last.
+    Signed: cells that lower the maximum rank last.
     """
     keypoints = torch.as_tensor(person.keypoints)
-    # Inference tensors take no part in autograd; a clone does.
+    # Autograd refuses inference tensors but accepts a clone.
     inputs = person.features.clone()[None].repeat(len(keypoints), 1, 1, 1).requires_grad_()
     with torch.enable_grad():
         heatmaps = model.predict_heatmaps(model.encode(inputs)).flatten(2)
@@ -163,6 +165,6 @@ def gradient_x_input(model: TransPose, person: ExplainedPerson) -> np.ndarray:
 
 
 def distance(person: ExplainedPerson, grid: Grid) -> np.ndarray:
-    """Nearness to the keypoint as found: what a Gaussian around it ranks, whatever the image shows. [J, L]."""
+    """Negative distance to the predicted keypoint [J, L]: a baseline that does not use the image."""
     offsets = grid.centres() - person.points_xy[:, None]
     return -np.hypot(offsets[..., 0], offsets[..., 1])

@@ -24,14 +24,14 @@ from transpose.skeleton import Skeleton
 
 
 def write_body_parts(inputs: AnalysisInput, parts: Path | None) -> None:
-    """Measure what a trained variant's keypoints owe to other body parts and write a `BodyPartReport`.
+    """Measure how a trained variant's keypoints depend on other body parts and write a `BodyPartReport`.
 
     Args:
-        parts: the split's part labels; without them neighbourhoods of the labelled keypoints stand for parts.
+        parts: the split's part labels; without them, neighbourhoods of the labelled keypoints are used instead.
 
     Raises:
-        InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
-            model that has diverged.
+        InputError: a file is missing or wrong, no person is annotated, the variant has no encoder, or training has
+            diverged.
     """
     settings, variant, bootstrap = attention_settings(inputs), inputs.recipe.variant, inputs.bootstrap
     persons = ExplainedPersons(inputs.annotations, variant, settings.knockout_persons, settings.seed)
@@ -55,17 +55,17 @@ def write_body_parts(inputs: AnalysisInput, parts: Path | None) -> None:
 def summarise(
     results: PerturbationResults, visibility: np.ndarray, groups: tuple[str, ...], bootstrap: Bootstrap
 ) -> dict[str, object]:
-    """The measured fields of a `BodyPartReport`.
+    """Return the measured fields of a `BodyPartReport`.
 
     Args:
         visibility: [P, K] of the evaluated persons.
-        groups: of `KeypointRegions`.
+        groups: names of the groups of `KeypointRegions`.
     """
     nothing = np.full(visibility.shape, np.nan)
-    noted = results.of()
-    tried = np.isfinite(np.stack([nothing, *noted.values()])).any(axis=0)
+    recorded = results.of()
+    evaluated = np.isfinite(np.stack([nothing, *recorded.values()])).any(axis=0)
     values = {
-        (group, measure): noted.get((group, measure), nothing)
+        (group, measure): recorded.get((group, measure), nothing)
         for group in groups
         for measure in (*ATTENTION_MEASURES, *KNOCKOUT_MEASURES)
     }
@@ -74,7 +74,7 @@ def summarise(
             KeypointCount(
                 keypoints=state,
                 labelled=int((visibility == code).sum()),
-                found_well=int((tried & (visibility == code)).sum()),
+                found_well=int((evaluated & (visibility == code)).sum()),
             )
             for state, code in STATES.items()
         ],
@@ -111,7 +111,7 @@ def _row(
 def _regions(
     parts: Path | None, persons: ExplainedPersons, grid: Grid, skeleton: Skeleton, reach: float
 ) -> KeypointRegions:
-    """How images are divided.
+    """Return how crops are divided: by part labels, or by keypoint neighbourhoods without them.
 
     Raises:
         InputError: the part labels lack a person.

@@ -1,7 +1,7 @@
-"""Whether a keypoint is found by its mirror partner or its neighbours: attention on them, and what comes without them.
+"""How keypoints depend on their left/right counterpart and their neighbours: attention on them, and masking them.
 
-The keypoints evaluated are those that the unflipped pass finds well, hidden ones and seen ones: a keypoint found in the
-wrong place, such as on its mirror partner, would count nearness to that place as attention to the partner.
+Only keypoints that the unflipped pass predicts well are evaluated, occluded and visible ones. A keypoint predicted in
+the wrong position, such as on its mirror partner, would count nearness to that position as attention to the partner.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from transpose.config.attention import AttentionMeasures
 from transpose.pose_model import PoseModel
 
 ATTENTION_MEASURES = ("area", "attention_mass", "attention_lift")
-"""Share of the crop, share of the keypoint's attention in the last layer, and the latter over the former."""
+"""Share of the crop, share of the keypoint's attention in the last layer, and attention share / crop share."""
 
 _EFFECTS = ("similarity_drop", "shift", "peak_drop")
 
@@ -26,21 +26,21 @@ KNOCKOUT_MEASURES = (
     *(f"random_{effect}" for effect in _EFFECTS),
     *(f"{effect}_beyond_random" for effect in _EFFECTS),
 )
-"""Cells masked as keys of all layers, and keypoint similarity lost, crop pixels moved, share of the peak lost:
-without them, without as many random ones, and the difference."""
+"""Number of cells masked as keys of all layers, then three effects: loss of keypoint similarity, shift in crop pixels,
+lost share of the peak. Each without the group's cells, without as many random cells, and the difference."""
 
 _LEAST_AREA = 1.0
-"""Cells that a group covers at least, all told, so that it counts as there."""
+"""Smallest total area, in cells, at which a group counts as present."""
 
 _BELONGS = 0.5
-"""Share of a cell that a group covers at least, so that the cell is masked with it."""
+"""Smallest share of a cell that a group must cover for the cell to be masked with it."""
 
 
 class BodyPartTest:
-    """Asks of one trained model's well-found keypoints what they attend to and what they cannot do without.
+    """Measures which groups of cells a model's well-predicted keypoints attend to and depend on.
 
-    What is noted in the results: group of `KeypointRegions`, one of `ATTENTION_MEASURES` or `KNOCKOUT_MEASURES`; NaN
-    where the group is not in the crop.
+    Keys of the results: (group of `KeypointRegions`, one of `ATTENTION_MEASURES` or `KNOCKOUT_MEASURES`). Values are
+    NaN where the group is not in the crop.
     """
 
     def __init__(self, model: PoseModel, settings: AttentionMeasures) -> None:
@@ -52,7 +52,7 @@ class BodyPartTest:
         self._pose_model = model
 
     def run(self, persons: ExplainedPersons, regions: KeypointRegions) -> PerturbationResults:
-        """Try all persons.
+        """Evaluate all persons.
 
         Raises:
             InputError: an image is missing or broken.
@@ -68,9 +68,9 @@ class BodyPartTest:
         return results
 
     def _knock_out(self, person: ExplainedPerson, truth: GroundTruth, shares: np.ndarray) -> dict[str, np.ndarray]:
-        """Values [J, G] of `KNOCKOUT_MEASURES`."""
+        """Return values [J, G] of `KNOCKOUT_MEASURES`."""
         removed = shares >= _BELONGS
-        tried = removed.any(axis=2)
+        present = removed.any(axis=2)
         rng = random_cells_of(truth, self._settings.seed)
         masking = mask_all_layers(self._model, person.features)
         heatmaps = heatmaps_without(masking, person, removed, rng)
@@ -80,21 +80,21 @@ class BodyPartTest:
         values |= {effect: of_group.T for effect, (of_group, _) in effects.items()}
         values |= {f"random_{effect}": at_random.T for effect, (_, at_random) in effects.items()}
         values |= {f"{effect}_beyond_random": (one - other).T for effect, (one, other) in effects.items()}
-        return {measure: np.where(tried, of_keypoints, np.nan) for measure, of_keypoints in values.items()}
+        return {measure: np.where(present, of_keypoints, np.nan) for measure, of_keypoints in values.items()}
 
     def _effects(self, person: ExplainedPerson, truth: GroundTruth, result: MaskedPrediction) -> tuple[np.ndarray, ...]:
-        """`_EFFECTS`, [2, G, J] each."""
+        """Return `_EFFECTS`, [2, G, J] each."""
         before = truth.similarity_of(person.keypoints, person.points_xy, self._skeleton)
         after = truth.similarity_of(person.keypoints, result.points_xy, self._skeleton)
         return before - after, result.shift, result.peak_drop
 
 
 def attention_on(rows: np.ndarray, shares: np.ndarray) -> dict[str, np.ndarray]:
-    """Values [J, G] of `ATTENTION_MEASURES`.
+    """Return values [J, G] of `ATTENTION_MEASURES`.
 
     Args:
-        rows: [J, L], summing to 1.
-        shares: [J, G, L] of each cell.
+        rows: [J, L] attention rows that sum to 1.
+        shares: [J, G, L] share of each cell that belongs to each group.
     """
     area, mass = shares.mean(axis=2), np.einsum("jl,jgl->jg", rows, shares)
     there = shares.sum(axis=2) >= _LEAST_AREA
@@ -109,11 +109,11 @@ def attention_on(rows: np.ndarray, shares: np.ndarray) -> dict[str, np.ndarray]:
 def heatmaps_without(
     masking: CellMasking, person: ExplainedPerson, removed: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Heatmaps [2, G, J, h, w] of a person's keypoints without cells [J, G, L], and without as many random ones.
+    """Return heatmaps [2, G, J, h, w] of a person's keypoints without cells [J, G, L], and without as many random ones.
 
-    The first group is the keypoint's own place. The others have no cell of it, and neither have their random ones, for
-    a keypoint that loses its own place loses more than it would to any other. Keypoints share most of their groups, and
-    each set of cells is masked once for all of them.
+    The first group contains the cells around the keypoint itself. The random cells of the other groups never include
+    these, because masking them affects a keypoint more than masking any others. Keypoints share most groups, so each
+    set of cells is masked once.
     """
     keypoints, groups, tokens = removed.shape
     sets, which = np.unique(removed.reshape(-1, tokens), axis=0, return_inverse=True)

@@ -1,3 +1,3 @@
-"""The import path of tests/test_reference.py, which is frozen: see `transpose.attention.maps.capture`."""
+"""Import path used by the frozen tests/test_reference.py; see `transpose.attention.maps.capture`."""
 
 from transpose.attention.maps.capture import capture as capture

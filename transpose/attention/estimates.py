@@ -10,26 +10,26 @@ from transpose.evaluation.report import Bootstrap
 
 
 class Estimate(Settings):
-    """A mean and its percentile interval; None where nothing was there to average."""
+    """A mean and its percentile interval; None if there are no values."""
 
     value: float | None
     low: float | None
     high: float | None
     count: int
-    """Values averaged, a keypoint of a person each unless stated."""
+    """Number of values, one per keypoint of a person unless stated otherwise."""
     images: int
-    """Images that they come from."""
+    """Number of images that the values come from."""
 
 
 def estimate(values: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap) -> Estimate:
-    """Mean of values [P, ...] of P persons, NaN being left out, with images [P] resampled."""
+    """Return the mean of values [P, ...] of P persons without NaN; the interval resamples images [P]."""
     sums, counts = image_totals(values.reshape(len(values), math.prod(values.shape[1:])), image_ids)
     sums, counts = sums.sum(axis=1), counts.sum(axis=1)
     return estimate_of_draws(sums, counts, resampled_means(sums, counts, bootstrap), bootstrap)
 
 
 def estimate_of_draws(sums: np.ndarray, counts: np.ndarray, drawn: np.ndarray, bootstrap: Bootstrap) -> Estimate:
-    """The mean of sums and counts [I] of images, with the interval of its resamples [S]."""
+    """Return the mean from sums and counts [I] of images, with the interval of its resamples [S]."""
     count = int(counts.sum())
     value = float(sums.sum() / count) if count else None
     low, high = interval_of(drawn, bootstrap)
@@ -37,7 +37,7 @@ def estimate_of_draws(sums: np.ndarray, counts: np.ndarray, drawn: np.ndarray, b
 
 
 def interval_of(drawn: np.ndarray, bootstrap: Bootstrap) -> tuple[float | None, float | None]:
-    """Percentile interval of resamples [S], those without a value being left out; None where all are."""
+    """Return the percentile interval of the finite resamples [S]; None if there are none."""
     finite = drawn[np.isfinite(drawn)]
     if not len(finite):
         return None, None
@@ -47,7 +47,7 @@ def interval_of(drawn: np.ndarray, bootstrap: Bootstrap) -> tuple[float | None, 
 
 
 def image_totals(values: np.ndarray, image_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sums and numbers of the finite values [P, M] of each image: [I, M] each, images by rising id."""
+    """Return sums and counts of the finite values [P, M] per image: [I, M] each, images in ascending order of id."""
     images, place = np.unique(image_ids, return_inverse=True)
     finite = np.isfinite(values)
     sums, counts = np.zeros((len(images), values.shape[1])), np.zeros((len(images), values.shape[1]))
@@ -57,17 +57,17 @@ def image_totals(values: np.ndarray, image_ids: np.ndarray) -> tuple[np.ndarray,
 
 
 def resampled_means(sums: np.ndarray, counts: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
-    """Means [samples, ...] over resampled images of sums and counts [I, ...]; NaN where a sample has no value."""
+    """Return means [samples, ...] over resampled images from sums and counts [I, ...]; NaN if a sample has no value."""
     if not len(sums):
         return np.full((bootstrap.samples, *sums.shape[1:]), np.nan)
     weights = image_resamples(len(sums), bootstrap).astype(np.float64)
-    # In floating point, in which matrix products are fast; counts stay exact.
+    # Matrix products are fast in floating point only; counts stay exact.
     total, number = (np.tensordot(weights, values.astype(np.float64), axes=1) for values in (sums, counts))
     return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
 
 
 def image_resamples(images: int, bootstrap: Bootstrap) -> np.ndarray:
-    """[samples, I] int64: how often each of I images is in each resample; read-only, since all estimates share it."""
+    """Return [samples, I] int64: how often each resample contains each image; read-only, because it is cached."""
     return _drawn(images, bootstrap.samples, bootstrap.seed)
 
 

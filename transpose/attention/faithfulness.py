@@ -1,9 +1,9 @@
-"""Whether attention tells what a prediction depends on: rankings of cells put to the test, one pass over persons.
+"""Faithfulness tests of attention: deletion and insertion, knock-out, occlusion and randomisation.
 
-Every ranking is tried beside chance, beside the cells nearest to the keypoint, which attention favours anyway, and
-beside other explanations. Only keypoints that the model finds well at first are tried: of a wrong prediction nothing
-can be lost. Taking cells away makes inputs that the model was not trained on; differences between rankings count, not
-figures alone.
+Attention is compared with random cells, with the cells nearest to the keypoint, which attention favours anyway, and
+with other attribution methods. Only keypoints that the intact model predicts well are tested, because a wrong
+prediction cannot get worse. The model was not trained on masked inputs, so compare rankings with each other instead of
+reading single values.
 """
 
 from collections.abc import Mapping
@@ -24,14 +24,14 @@ from transpose.config.attention import AttentionMeasures
 from transpose.pose_model import PoseModel
 
 Importance = Mapping[str, np.ndarray]
-"""By ranking, [J, L]; see `attributions`."""
+"""Importance [J, L] by ranking; see `attributions`."""
 
 MEASURES = ("peak_drop", "peak_change", "shift", "similarity_drop")
-"""Share of the peak that is lost, and by which it changes either way; crop pixels moved; keypoint similarity lost."""
+"""Lost share of the peak, its absolute value, shift in crop pixels, and loss of keypoint similarity."""
 
 
 class PerturbationResults:
-    """What became of P persons' K keypoints, by what was tried; NaN where nothing was."""
+    """Results for P persons' K keypoints, by perturbation; NaN where none was applied."""
 
     def __init__(self, image_ids: np.ndarray, keypoints: int) -> None:
         self.image_ids = image_ids
@@ -41,28 +41,31 @@ class PerturbationResults:
         self._values: dict[tuple[str, ...], np.ndarray] = {}
 
     def record(self, key: tuple[str, ...], person: int, keypoints: np.ndarray, values: np.ndarray) -> None:
-        """Write down values [J, ...] of a person's keypoints [J]."""
+        """Store values [J, ...] of a person's keypoints [J]."""
         if key not in self._values:
             self._values[key] = np.full((len(self.image_ids), self.keypoints, *values.shape[1:]), np.nan)
         self._values[key][person, keypoints] = values
 
     def at(self, *key: str, shape: tuple[int, ...] = ()) -> np.ndarray:
-        """Values [P, K, *shape] of a key, NaN all over if nothing was noted."""
+        """Return values [P, K, *shape] of a key, all NaN if nothing was recorded."""
         nothing = np.full((len(self.image_ids), self.keypoints, *shape), np.nan)
         return self._values.get(key, nothing)
 
-    def of(self, *beginning: str) -> dict[tuple[str, ...], np.ndarray]:
-        """Values [P, K, ...] of all keys that begin so, by what follows, in the order in which they first came."""
-        length = len(beginning)
-        return {key[length:]: values for key, values in self._values.items() if key[:length] == beginning}
+    def of(self, *prefix: str) -> dict[tuple[str, ...], np.ndarray]:
+        """Return values [P, K, ...] of all keys with a prefix, by the rest of the key, in order of insertion."""
+        length = len(prefix)
+        return {key[length:]: values for key, values in self._values.items() if key[:length] == prefix}
 
 
 class FaithfulnessTest:
-    """Puts one trained model's explanations to the test.
+    """Tests the faithfulness of one trained model's attention maps.
 
-    Keys of the results: `knockout`, depth, ranking, one of `MEASURES`; `curve`, direction, ranking: keypoint similarity
-    at the shares 0, `fractions` and 1; `occlusion_correlation`, ranking: rank correlation with the occlusion test;
-    `influence`, depth, field of `Influence`; `randomised`, number of layers: rank correlation with the original map.
+    Keys of the results:
+        `knockout`, depth, ranking, one of `MEASURES`.
+        `curve`, direction, ranking: keypoint similarity at the shares 0, `fractions` and 1.
+        `occlusion_correlation`, ranking: rank correlation with the effect of occluding patches.
+        `influence`, depth, field of `Influence`.
+        `randomised`, number of layers: rank correlation with the original map.
     """
 
     def __init__(self, model: PoseModel, settings: AttentionMeasures) -> None:
@@ -76,7 +79,7 @@ class FaithfulnessTest:
         self._randomised = randomised_models(model.network, settings.seed)
 
     def run(self, persons: ExplainedPersons) -> PerturbationResults:
-        """Try everything, each measure on as many persons as the settings say.
+        """Run all tests, each on as many persons as the settings say.
 
         Raises:
             InputError: an image is missing or broken.
@@ -86,27 +89,27 @@ class FaithfulnessTest:
         labelled = persons.truth.visibility > 0
         near = neighbourhoods(self._grid, persons.truth.keypoints_xy, self._settings.reach) & labelled[..., None]
         for index, person, truth in evaluated_instances(self._pose_model, persons):
-            self._try(_Instance(results, index, int(persons.draw_order[index]), person, truth, near[index]))
+            self._evaluate(_Instance(results, index, int(persons.draw_order[index]), person, truth, near[index]))
         return results
 
-    def _try(self, instance: "_Instance") -> None:
+    def _evaluate(self, instance: "_Instance") -> None:
         rng = random_cells_of(instance.truth, self._settings.seed)
         importance = attributions(self._model, instance.person, self._grid, rng)
         features = instance.person.features
         in_last_layer = mask_last_layer(self._model, features)
         self._knock_out(instance, "last_layer", in_last_layer, importance)
-        everywhere = mask_all_layers(self._model, features)
-        self._knock_out(instance, "all_layers", everywhere, importance)
-        self._hide_keypoints(instance, "all_layers", everywhere)
+        in_all_layers = mask_all_layers(self._model, features)
+        self._knock_out(instance, "all_layers", in_all_layers, importance)
+        self._mask_keypoints(instance, "all_layers", in_all_layers)
         for layers, correlation in enumerate(similarity_of_maps(self._randomised, instance.person), start=1):
             instance.record(("randomised", str(layers)), correlation)
-        if instance.turn < self._settings.curve_persons:
+        if instance.draw_rank < self._settings.curve_persons:
             self._draw_curves(instance, in_last_layer, importance)
-        if instance.turn < self._settings.occlusion_persons:
-            hidden = mask_image(self._model, instance.person.crop, self._grid)
-            self._knock_out(instance, "image", hidden, importance)
-            self._hide_keypoints(instance, "image", hidden)
-            self._hide_patches(instance, hidden, importance)
+        if instance.draw_rank < self._settings.occlusion_persons:
+            in_image = mask_image(self._model, instance.person.crop, self._grid)
+            self._knock_out(instance, "image", in_image, importance)
+            self._mask_keypoints(instance, "image", in_image)
+            self._mask_patches(instance, in_image, importance)
 
     def _knock_out(self, instance: "_Instance", depth: Depth, masking: CellMasking, importance: Importance) -> None:
         fraction = self._settings.knockout_fraction
@@ -126,20 +129,20 @@ class FaithfulnessTest:
             for direction, points in zip(DIRECTIONS, directions, strict=True):
                 instance.record(("curve", direction, method), self._similarity(instance, points).T)
 
-    def _hide_keypoints(self, instance: "_Instance", depth: Depth, masking: CellMasking) -> None:
+    def _mask_keypoints(self, instance: "_Instance", depth: Depth, masking: CellMasking) -> None:
         found = influence(
             masking, instance.person, instance.truth.keypoints_xy[0], instance.near, self._grid, self._protocol
         )
         for name, matrix in zip(Influence._fields, found, strict=True):
             instance.record(("influence", depth, name), matrix[instance.person.keypoints])
 
-    def _hide_patches(self, instance: "_Instance", masking: CellMasking, importance: Importance) -> None:
+    def _mask_patches(self, instance: "_Instance", masking: CellMasking, importance: Importance) -> None:
         effects = patch_effects(masking, instance.person, self._patches, self._grid, self._protocol)
         for method, correlation in attribution_correlations(importance, effects, self._patches).items():
             instance.record(("occlusion_correlation", method), correlation)
 
     def _similarity(self, instance: "_Instance", points_xy: np.ndarray) -> np.ndarray:
-        """[..., J] of the person's keypoints, [..., J, 2] crop pixels."""
+        """Return keypoint similarity [..., J] of points [..., J, 2] in crop pixels."""
         return instance.truth.similarity_of(instance.person.keypoints, points_xy, self._skeleton)
 
 
@@ -149,12 +152,13 @@ class _Instance:
 
     results: PerturbationResults
     index: int
-    turn: int
+    draw_rank: int
+    """Position in the random draw of persons; see `ExplainedPersons.draw_order`."""
     person: ExplainedPerson
     truth: GroundTruth
     near: np.ndarray
     """[K, L] bool: neighbourhoods of the labelled keypoints."""
 
     def record(self, key: tuple[str, ...], values: np.ndarray) -> None:
-        """Write down values [J, ...] of the person's keypoints."""
+        """Store values [J, ...] of the person's keypoints."""
         self.results.record(key, self.index, self.person.keypoints, values)

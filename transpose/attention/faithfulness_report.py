@@ -1,4 +1,4 @@
-"""The faithfulness file of one trained model: every instance as a mean over keypoints with an interval over images."""
+"""The faithfulness report of one trained model: means over keypoints with bootstrap intervals over images."""
 
 import numpy as np
 
@@ -27,18 +27,18 @@ from transpose.evaluation.trained_model import trained_fp32_model
 from transpose.inference.finite import finite_heatmaps_of
 
 ATTENTION = "attention"
-"""The ranking that is evaluated; the others are its baselines."""
+"""The ranking under test; the others are baselines."""
 
 
 def write_faithfulness(inputs: AnalysisInput) -> None:
-    """Put a trained variant's explanations to the test and write a `FaithfulnessReport`.
+    """Test the faithfulness of a trained variant's attention and write a `FaithfulnessReport`.
 
-    The mean keypoint-to-keypoint matrices [K, K] are written beside it (suffix .npz), named DEPTH_FIELD as in
-    `Influence`.
+    The mean keypoint-to-keypoint matrices [K, K] are written to the same path with suffix .npz, named DEPTH_FIELD after
+    the fields of `Influence`.
 
     Raises:
-        InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
-            model that has diverged.
+        InputError: a file is missing or wrong, no person is annotated, the variant has no encoder, or training has
+            diverged.
     """
     settings, variant, bootstrap = attention_settings(inputs), inputs.recipe.variant, inputs.bootstrap
     limit = max(settings.knockout_persons, settings.curve_persons, settings.occlusion_persons)
@@ -60,10 +60,10 @@ def write_faithfulness(inputs: AnalysisInput) -> None:
 def summarise(
     results: PerturbationResults, settings: AttentionMeasures, layers: int, bootstrap: Bootstrap
 ) -> dict[str, object]:
-    """The measured fields of a `FaithfulnessReport`: the same whatever was found, so that seeds can be averaged.
+    """Return the measured fields of a `FaithfulnessReport`; always the same entries, so that seeds can be averaged.
 
     Args:
-        layers: of the encoder.
+        layers: number of encoder layers.
     """
     shares = (0.0, *settings.fractions, 1.0)
     explained = results.at("knockout", "last_layer", ATTENTION, "shift")
@@ -85,7 +85,7 @@ def summarise(
 
 
 def keypoint_matrices(results: PerturbationResults) -> dict[str, np.ndarray]:
-    """Means over persons of the keypoint-to-keypoint matrices, [K, K] each, NaN where no person has both keypoints."""
+    """Return the keypoint-to-keypoint matrices [K, K] averaged over persons; NaN where no person has both keypoints."""
     matrices = {}
     for (depth, name), values in results.of("influence").items():
         counts = np.isfinite(values).sum(axis=0)
@@ -158,6 +158,6 @@ def _agreements(results: PerturbationResults, bootstrap: Bootstrap) -> list[Agre
 
 
 def _margin(
-    results: PerturbationResults, attention: np.ndarray, rival: np.ndarray, ranking: str, bootstrap: Bootstrap
+    results: PerturbationResults, attention: np.ndarray, baseline: np.ndarray, ranking: str, bootstrap: Bootstrap
 ) -> Estimate | None:
-    return None if ranking == ATTENTION else estimate(attention - rival, results.image_ids, bootstrap)
+    return None if ranking == ATTENTION else estimate(attention - baseline, results.image_ids, bootstrap)

@@ -1,4 +1,4 @@
-"""Which keypoint needs which: attention between keypoints beside what hiding one keypoint does to another."""
+"""Influence between keypoints: attention between them, compared with the effect of masking one on another."""
 
 from typing import NamedTuple
 
@@ -14,24 +14,23 @@ from transpose.config.study import EvalProtocol
 from transpose.evaluation.report import Bootstrap
 
 _FEWEST_PAIRS = 3
-"""Fewer pairs of keypoints have no order to speak of."""
+"""Fewest pairs of keypoints for a rank correlation."""
 
 
 class Influence(NamedTuple):
-    """Of one person, [K, K] each; row i is the keypoint that is predicted, column j the one whose neighbourhood is
-    meant.
+    """Matrices [K, K] of one person; row i is the predicted keypoint, column j the keypoint with masked neighbourhood.
 
-    NaN where keypoint i is not explained, or keypoint j is not labelled or lies outside of the crop.
+    NaN where keypoint i is not explained, or keypoint j is not labelled or is outside the crop.
     """
 
     attention: np.ndarray
     """Attention of the cell of keypoint i to the neighbourhood of j, in multiples of uniform attention."""
     distance: np.ndarray
-    """Minus the distance from keypoint i as found to j, crop pixels: what distance alone would predict."""
+    """Negative distance from predicted keypoint i to j, crop pixels: the distance baseline."""
     peak_drop: np.ndarray
-    """Share of the height of keypoint i's peak that is lost without the neighbourhood of j."""
+    """Lost share of the height of keypoint i's peak without the neighbourhood of j."""
     shift: np.ndarray
-    """How far keypoint i moves without the neighbourhood of j, crop pixels."""
+    """Shift of keypoint i without the neighbourhood of j, crop pixels."""
 
 
 def influence(
@@ -42,11 +41,11 @@ def influence(
     grid: Grid,
     protocol: EvalProtocol,
 ) -> Influence:
-    """Hide the neighbourhood of each keypoint in turn and see what becomes of the others.
+    """Mask the neighbourhood of each keypoint in turn and measure the effect on the others.
 
     Args:
-        keypoints_xy: where the keypoints truly are, [K, 2] crop pixels.
-        near: their neighbourhoods, [K, L] bool; empty for keypoints that are to be left out.
+        keypoints_xy: [K, 2] annotated keypoints, crop pixels.
+        near: [K, L] bool neighbourhoods of the keypoints; all False for keypoints to skip.
     """
     count = len(near)
     present = np.flatnonzero(near.any(axis=1))
@@ -58,16 +57,17 @@ def influence(
     distance[here] = -np.hypot(offsets[..., 0], offsets[..., 1])
     if len(present):
         heatmaps = masking(~near[present]).numpy()[:, person.keypoints]
-        hidden = outcome(heatmaps, person, grid, protocol)
-        peak_drop[here], shift[here] = hidden.peak_drop.T, hidden.shift.T
+        masked = outcome(heatmaps, person, grid, protocol)
+        peak_drop[here], shift[here] = masked.peak_drop.T, masked.shift.T
     return Influence(attention, distance, peak_drop, shift)
 
 
 def agreement(first: np.ndarray, second: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap) -> Estimate:
-    """Rank correlation of two mean keypoint-to-keypoint matrices without their diagonals, with images [P] resampled.
+    """Return the rank correlation of two mean keypoint-to-keypoint matrices without diagonals, over resampled images.
 
     Args:
-        first: [P, K, K], NaN where there is no value; so is `second`.
+        first: [P, K, K], NaN where there is no value; `second` likewise.
+        image_ids: [P].
     """
     pairs = ~np.eye(first.shape[1], dtype=bool)
     both = np.isfinite(first) & np.isfinite(second)
@@ -81,14 +81,14 @@ def agreement(first: np.ndarray, second: np.ndarray, image_ids: np.ndarray, boot
     means = [sums[:, known].sum(axis=0) / counts[known] for sums, _ in totals]
     drawn = [resampled_means(sums[:, known], numbers[:, known], bootstrap) for sums, numbers in totals]
     correlations = _correlations_of_known(*drawn)
-    # Where nothing has any effect there is no order of effects to agree with.
+    # If nothing has an effect, effects cannot be ranked and the correlation is NaN.
     value = float(rank_correlation(*means))
     low, high = interval_of(correlations, bootstrap) if np.isfinite(value) else (None, None)
     return Estimate(value=value if np.isfinite(value) else None, low=low, high=high, count=count, images=images)
 
 
 def _correlations_of_known(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """[S] rank correlations of resamples [S, N], over the pairs of keypoints in each; NaN if there are too few."""
+    """Return rank correlations [S] of resamples [S, N] over the pairs of keypoints in each; NaN with too few pairs."""
     known = np.isfinite(first)
     complete = known.all(axis=1)
     correlations = np.full(len(first), np.nan)

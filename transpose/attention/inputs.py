@@ -1,4 +1,4 @@
-"""What analyses of attention are given beside their inputs."""
+"""Settings of the attention analyses."""
 
 from transpose.attention.maps.dependency import encoder_of
 from transpose.config.attention import AttentionMeasures
@@ -7,7 +7,7 @@ from transpose.study.layout import RecordKind
 
 
 def attention_settings(inputs: AnalysisInput) -> AttentionMeasures:
-    """How the study measures attention.
+    """Return the study's settings of the attention measures.
 
     Raises:
         InputError: the record is missing or wrong, or the variant has no encoder.

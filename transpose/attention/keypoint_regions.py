@@ -1,9 +1,8 @@
-"""The image divided by what its parts are to a keypoint: its own place, its mirror partner, its neighbours, the rest.
+"""Division of a crop by relation to a keypoint: its own position, its mirror partner, its neighbours, the rest.
 
-Rendered data sets tell the body part in every pixel. Elsewhere neighbourhoods of the labelled keypoints stand for
-parts. A hidden keypoint is often hidden by its mirror partner, and attention is strong near the keypoint whatever is
-seen there. So the cells around the place where the keypoint was found are a group of their own, and the other groups
-begin beyond it.
+Rendered data sets have body part labels for every pixel. Other data sets use neighbourhoods of the labelled keypoints
+instead. A keypoint is often occluded by its mirror partner, and attention is always strong near the predicted keypoint.
+So the cells around the predicted position are a separate group, excluded from the others.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 from transpose.attention.maps.grid import Grid
 from transpose.attention.neighbourhood import neighbourhoods
 from transpose.attention.persons import GroundTruth
-from transpose.data.part_labels import NOBODY, PARTS, PartLabels
+from transpose.data.part_labels import NO_PERSON, PARTS, PartLabels
 from transpose.skeleton import Skeleton
 
 PLACE, SYMMETRIC, NEIGHBOURS = "place", "symmetric", "neighbours"
@@ -32,38 +31,38 @@ _OTHERS, _BACKGROUND = len(PARTS), len(PARTS) + 1
 
 
 class KeypointRegions(Protocol):
-    """Disjoint groups of places in a person's crop, for each keypoint its own division."""
+    """Division of a person's crop into disjoint groups of cells, one division per keypoint."""
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Names of G groups, among them `PLACE`, the first, `SYMMETRIC` and `NEIGHBOURS`."""
+        """Names of G groups, including `PLACE` (the first), `SYMMETRIC` and `NEIGHBOURS`."""
         ...
 
     def of(self, truth: GroundTruth, found_xy: np.ndarray) -> np.ndarray:
-        """[K, G, L] float64: which share of each cell belongs to each group.
+        """Return [K, G, L] float64: the share of each cell that belongs to each group.
 
-        The groups of a keypoint share each cell among them; a group that does not exist for a keypoint has none of any.
+        For each keypoint the shares of a cell sum to 1; they are 0 for groups that do not exist for the keypoint.
 
         Args:
-            truth: of one person.
-            found_xy: [K, 2] where the keypoints were found, crop pixels.
+            truth: ground truth of one person.
+            found_xy: [K, 2] predicted keypoints, crop pixels.
         """
         ...
 
 
 @dataclass(frozen=True)
 class BodyPartRegions:
-    """By the parts that are seen in the image.
+    """Division by the body parts that are visible in the image.
 
-    A keypoint's own parts are those that meet in it. Those of its mirror partner and of its neighbours along limbs are
-    groups of their own as far as they are no part of the groups before. What lies outside of the image is background.
+    A keypoint's own parts are those that meet in it. The parts of its mirror partner and of its neighbours along limbs
+    are separate groups; each part belongs to the first group that contains it. Pixels outside the image are background.
     """
 
     labels: PartLabels
     grid: Grid
     skeleton: Skeleton
     reach: float
-    """Of a keypoint's place, in widths of the crop, see `neighbourhoods`."""
+    """Radius of a keypoint's own position in crop widths, see `neighbourhoods`."""
 
     groups = (PLACE, "own_parts", SYMMETRIC, NEIGHBOURS, "rest_of_body", "other_people", "background")
 
@@ -74,9 +73,9 @@ class BodyPartRegions:
         return np.concatenate((place, np.where(place, 0.0, parts)), axis=1)
 
     def shares(self, truth: GroundTruth) -> np.ndarray:
-        """[parts + 2, L] float64: shares of each cell that show each of the person's parts, others, and nobody."""
+        """Return [parts + 2, L] float64: shares of each cell for the person's parts, other people, and background."""
         parts, own = self.labels.of(int(truth.annotation_ids[0]))
-        seen = np.where(parts == NOBODY, _BACKGROUND, np.where(own, parts, _OTHERS)).astype(np.uint8)
+        seen = np.where(parts == NO_PERSON, _BACKGROUND, np.where(own, parts, _OTHERS)).astype(np.uint8)
         height, width = self.grid.input_size
         crop = cv2.warpAffine(
             seen, truth.affines[0], (width, height), flags=cv2.INTER_NEAREST, borderValue=(float(_BACKGROUND),)
@@ -92,12 +91,12 @@ class BodyPartRegions:
 
 @dataclass(frozen=True)
 class NeighbourhoodRegions:
-    """By cells around labelled keypoints, where body parts are unknown; a cell belongs to the first group that fits."""
+    """Division by cells around labelled keypoints, without part labels; a cell belongs to the first group that fits."""
 
     grid: Grid
     skeleton: Skeleton
     reach: float
-    """In widths of the crop, see `neighbourhoods`."""
+    """Radius of a neighbourhood in crop widths, see `neighbourhoods`."""
 
     groups = (PLACE, SYMMETRIC, NEIGHBOURS, "other_keypoints", "elsewhere")
 
@@ -105,7 +104,7 @@ class NeighbourhoodRegions:
         """See `KeypointRegions`."""
         place = neighbourhoods(self.grid, found_xy[None], self.reach)[0]
         near = neighbourhoods(self.grid, truth.keypoints_xy, self.reach)[0] & (truth.visibility[0] > 0)[:, None]
-        # A keypoint is no other one, however far from its true place it was found.
+        # A keypoint is never among the others, even if it was predicted far from its annotation.
         others = ~np.eye(len(self.skeleton), dtype=bool)
         related = [self.skeleton.mirror_matrix, self.skeleton.adjacency, others]
         candidates = [place, *(relation @ near for relation in related), np.ones_like(near)]
@@ -113,7 +112,7 @@ class NeighbourhoodRegions:
 
 
 def part_membership(skeleton: Skeleton) -> np.ndarray:
-    """[K, 6, parts + 2] float64, 1 where a part belongs to a keypoint's group of `BodyPartRegions`, except `PLACE`."""
+    """Return [K, 6, parts + 2] float64: 1 where a part is in a group of `BodyPartRegions` other than `PLACE`."""
     own = np.array([[part in parts_at(name) for part in PARTS] for name in skeleton.keypoints])
     candidates = [own, skeleton.mirror_matrix @ own, skeleton.adjacency @ own, np.ones_like(own)]
     groups = _exclusive(np.stack(candidates, axis=1))
@@ -124,7 +123,7 @@ def part_membership(skeleton: Skeleton) -> np.ndarray:
 
 
 def parts_at(keypoint: str) -> tuple[str, ...]:
-    """The parts that meet in a keypoint of COCO; all keypoints of the head lie in the head."""
+    """Return the parts that meet in a COCO keypoint; for keypoints of the head, the head."""
     side, _, place = keypoint.partition("_")
     if place not in _PARTS_AT_KEYPOINT:
         return ("head",)
@@ -132,5 +131,5 @@ def parts_at(keypoint: str) -> tuple[str, ...]:
 
 
 def _exclusive(candidates: np.ndarray) -> np.ndarray:
-    """[K, G, ...] bool: of all groups that are true for a place, the first one alone."""
+    """Return [K, G, ...] bool: only the first of the groups that are true at each position."""
     return candidates & (np.cumsum(candidates, axis=1) == 1)

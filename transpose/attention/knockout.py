@@ -1,4 +1,4 @@
-"""What happens to a keypoint when the cells that it is said to depend on are masked, or are all that is left."""
+"""Knock-out, deletion and insertion: predict keypoints with their most important cells masked, or with only those."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from transpose.inference.predictions import decode_heatmaps
 
 @dataclass(frozen=True)
 class MaskedPrediction:
-    """Keypoints [..., J] after some cells were masked."""
+    """Predictions of keypoints [..., J] with some cells masked."""
 
     points_xy: np.ndarray
     """[..., J, 2] float64, crop pixels."""
     peak_drop: np.ndarray
-    """[..., J]: share of the heatmap's height at its former maximum that is lost; negative where it has risen."""
+    """[..., J]: lost share of the heatmap's value at its original maximum; negative if the value has increased."""
     shift: np.ndarray
-    """[..., J]: how far the keypoint has moved, crop pixels."""
+    """[..., J]: distance from the unmasked prediction, crop pixels."""
 
 
 def most_important(importance: np.ndarray, fraction: float) -> np.ndarray:
-    """[..., L] bool: the given share of the cells, the most important of importance [..., L]; at least one.
+    """Return [..., L] bool: the given share of cells with the largest importance [..., L], at least one cell.
 
-    Equal cells are taken in the order of the grid.
+    Ties are broken by token order.
     """
     tokens = importance.shape[-1]
     count = min(tokens, max(1, round(fraction * tokens)))
@@ -40,7 +40,7 @@ def most_important(importance: np.ndarray, fraction: float) -> np.ndarray:
 def knock_out(
     masking: CellMasking, person: ExplainedPerson, kept: np.ndarray, grid: Grid, protocol: EvalProtocol
 ) -> MaskedPrediction:
-    """Predict each of J keypoints from the cells kept for it, [..., J, L] bool."""
+    """Predict each of J keypoints from its kept cells, [..., J, L] bool."""
     leading, keypoints = kept.shape[:-1], person.keypoints
     heatmaps = masking(kept.reshape(-1, kept.shape[-1])).numpy()
     own = np.tile(keypoints, len(heatmaps) // max(1, len(keypoints)))
@@ -50,7 +50,7 @@ def knock_out(
 
 
 def outcome(heatmaps: np.ndarray, person: ExplainedPerson, grid: Grid, protocol: EvalProtocol) -> MaskedPrediction:
-    """Compare heatmaps [..., J, h, w] of a person's J keypoints with those of the undisturbed pass."""
+    """Compare heatmaps [..., J, h, w] of a person's J keypoints with those of the unmasked pass."""
     *leading, keypoints, height, width = heatmaps.shape
     points, _ = decode_heatmaps(np.ascontiguousarray(heatmaps).reshape(-1, keypoints, height, width), protocol)
     points = rescale_points(points, grid.heatmap_size, grid.input_size).reshape(*leading, keypoints, 2)
@@ -58,7 +58,7 @@ def outcome(heatmaps: np.ndarray, person: ExplainedPerson, grid: Grid, protocol:
     after = np.take_along_axis(flat, np.broadcast_to(person.peak_cells[:, None], (*leading, keypoints, 1)), -1)[..., 0]
     before = person.heatmaps.reshape(len(person.heatmaps), -1)[person.keypoints, person.peak_cells]
     shift = np.linalg.norm(points - person.points_xy, axis=-1)
-    # Of a peak that is not above zero no share can be lost.
+    # The lost share is undefined for peaks that are not positive.
     drop = np.divide(before - after, before, out=np.full(after.shape, np.nan), where=before > 0)
     return MaskedPrediction(points, drop, shift)
 
@@ -71,13 +71,13 @@ def deletion_and_insertion(
     grid: Grid,
     protocol: EvalProtocol,
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Where keypoints go as the most important cells are masked, and as they alone are left.
+    """Predict keypoints with growing shares of the most important cells masked (deletion) or kept (insertion).
 
     Args:
-        importance: by method, [J, L].
+        importance: [J, L] by method.
 
     Returns:
-        By method, points [F + 2, J, 2] in crop pixels of deletion and of insertion, the ends being the shares 0 and 1.
+        Points [F + 2, J, 2] in crop pixels of deletion and of insertion, by method; the ends are the shares 0 and 1.
     """
     nothing, everything = (np.full((1, len(person.keypoints), grid.tokens), kept) for kept in (False, True))
     ends = knock_out(masking, person, np.concatenate((everything, nothing)), grid, protocol).points_xy

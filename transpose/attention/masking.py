@@ -1,9 +1,11 @@
-"""What a model predicts when cells of the attention grid are masked from it.
+"""Predictions with cells of the attention grid masked, at three depths.
 
-Three depths of one question. As keys of the last layer: nobody gathers from the cell in the layer whose rows the paper
-reads as dependency areas. As keys of all layers: nobody ever gathers from it. In the image: what the cell shows is
-replaced, so that the backbone does not see it either. Attention is normalised anew over the cells that are left; where
-none is, a token gathers nothing, and the layer adds the bias of its output projection alone.
+- `last_layer`: masked as keys of the last layer, whose attention rows are the paper's dependency areas.
+- `all_layers`: masked as keys of every layer.
+- `image`: the pixels of the cell are blurred, so that the backbone does not see them either.
+
+Attention is renormalised over the remaining cells. If none remain, the attention output is zero and the layer adds only
+the bias of its output projection.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,18 +25,18 @@ from transpose.models.encoder import Attend, EncoderLayer
 from transpose.models.transpose import TransPose, feature_map, tokens_of
 
 Depth = Literal["last_layer", "all_layers", "image"]
-"""How deep a cell is masked."""
+"""Where a cell is masked."""
 
 DEPTHS: tuple[Depth, ...] = get_args(Depth)
 
 CellMasking = Callable[[np.ndarray], Tensor]
-"""For one person: cells kept [N, L] bool, N times -> heatmaps [N, K, h, w] float32 on the CPU."""
+"""For one person: N masks of kept cells [N, L] bool -> heatmaps [N, K, h, w] float32 on the CPU."""
 
 _TOKENS_AT_ONCE = 2**15
 
 
 def mask_last_layer(model: TransPose, features: Tensor) -> CellMasking:
-    """Mask cells as keys of the last layer; all that comes before is computed once.
+    """Mask cells as keys of the last layer; everything before it is computed once.
 
     Args:
         features: [dim, h, w] of one person, see `TransPose.features`.
@@ -69,7 +71,7 @@ def mask_all_layers(model: TransPose, features: Tensor) -> CellMasking:
 
 
 def mask_image(model: TransPose, crop: np.ndarray, grid: Grid) -> CellMasking:
-    """Replace what cells show by what a strong blur leaves of it, before the backbone.
+    """Replace the pixels of cells by a strongly blurred copy, before the backbone.
 
     Args:
         crop: [H, W, 3] uint8 RGB of one person.
@@ -88,10 +90,10 @@ def mask_image(model: TransPose, crop: np.ndarray, grid: Grid) -> CellMasking:
 
 
 def attend_to(kept: Tensor) -> Attend:
-    """Attention to some tokens only: kept [B, L] bool, for each person of the batch."""
+    """Return attention restricted to the kept tokens, [B, L] bool, of each person of the batch."""
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        # The kernel gives zero to a query that may attend to nobody.
+        # The kernel returns zero for a query with all keys masked.
         return F.scaled_dot_product_attention(query, key, value, attn_mask=kept[:, None, None, :])
 
     return attend
@@ -101,7 +103,7 @@ def _in_chunks(predict: Callable[[Tensor], Tensor], device: torch.device) -> Cel
     @torch.inference_mode()
     def masking(kept: np.ndarray) -> Tensor:
         heatmaps = torch.cat([predict(part.to(device)).cpu() for part in _chunks(kept)])
-        # Convolutions differ in the last bits with the batch's size, and where nothing goes nothing may change.
+        # Convolutions differ in the last bits with the batch size, but an empty mask must not change the prediction.
         whole = kept.all(axis=1)
         if whole.any():
             heatmaps[torch.from_numpy(whole)] = predict(torch.from_numpy(kept[whole][:1]).to(device)).cpu()

@@ -1,4 +1,4 @@
-"""Which cells of the grid are near a keypoint."""
+"""Grid cells near a keypoint."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from transpose.attention.maps.grid import Grid
 
 
 def neighbourhoods(grid: Grid, keypoints_xy: np.ndarray, reach: float) -> np.ndarray:
-    """Cells near keypoints [P, K, 2], which are in crop pixels: [P, K, L] bool.
+    """Return [P, K, L] bool: the cells near keypoints [P, K, 2] in crop pixels.
 
-    Those whose centre is within `reach` widths of the crop, so that grids of any fineness mean the same area, and the
-    keypoint's own cell in any case. A keypoint outside of the crop has none.
+    These are the keypoint's own cell and all cells with their centre within `reach` crop widths, the same area for
+    every grid size. A keypoint outside the crop has no cells.
     """
     offsets = keypoints_xy[..., None, :] - grid.centres()
     near = np.hypot(offsets[..., 0], offsets[..., 1]) <= reach * grid.input_size[1]

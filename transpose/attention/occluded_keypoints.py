@@ -1,4 +1,4 @@
-"""Hidden keypoints compared with seen ones of the same kind."""
+"""Comparison of occluded and visible keypoints of the same kind."""
 
 import numpy as np
 
@@ -6,24 +6,24 @@ from transpose.attention.estimates import Estimate, image_resamples, image_total
 from transpose.evaluation.report import Bootstrap
 
 HIDDEN, SEEN = 1, 2
-"""Visibility of a labelled keypoint in COCO's annotations."""
+"""COCO visibility flags of occluded and visible keypoints."""
 
 
 def hidden_minus_seen(
     values: np.ndarray, visibility: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap
 ) -> Estimate:
-    """Mean of values of hidden keypoints minus that of seen ones, like with like.
+    """Return the mean of occluded keypoints minus the mean of visible keypoints of the same kind.
 
-    Wrists are hidden more often than noses, and differ from them in all else too. So each kind of keypoint is compared
-    with itself, and kinds weigh as often as they are hidden; a kind that is never hidden, or never seen, has no say.
+    Wrists are occluded more often than noses and also differ in other ways. So each kind of keypoint is compared with
+    itself and weighted by its number of occluded keypoints. Kinds that are never occluded or never visible are skipped.
 
     Args:
-        values: [P, K] of P persons' keypoints, NaN being left out.
+        values: [P, K] of P persons' keypoints; NaN is skipped.
         visibility: [P, K].
-        image_ids: [P]; images are resampled.
+        image_ids: [P]; the bootstrap resamples images.
 
     Returns:
-        The estimate, whose count is that of the hidden keypoints compared.
+        The estimate; its count is the number of occluded keypoints compared.
     """
     hidden = image_totals(np.where(visibility == HIDDEN, values, np.nan), image_ids)
     seen = image_totals(np.where(visibility == SEEN, values, np.nan), image_ids)
@@ -41,7 +41,7 @@ def hidden_minus_seen(
 def _difference(
     weights: np.ndarray, hidden: tuple[np.ndarray, np.ndarray], seen: tuple[np.ndarray, np.ndarray]
 ) -> np.ndarray:
-    """[S] for samples in which images come weights [S, I] times; sums and counts are [I, K]. NaN without a pair."""
+    """Return [S] differences for samples with image weights [S, I]; sums and counts are [I, K]. NaN without a pair."""
     (hidden_sums, hidden_counts), (seen_sums, seen_counts) = hidden, seen
     number, others = weights @ hidden_counts, weights @ seen_counts
     both = (number > 0) & (others > 0)

@@ -1,4 +1,4 @@
-"""The occlusion test: patches of the image hidden one by one, and how well rankings of cells foretell the effect."""
+"""Occlusion test: mask image patches one by one, and correlate the effect with the attributions of cells."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from transpose.config.study import EvalProtocol
 
 
 def patches(grid: Grid, side: int) -> np.ndarray:
-    """[N, L] bool: the cells of each patch of `side` crop pixels, row by row; those at the far edges may be smaller."""
+    """Return [N, L] bool: cells of each patch of `side` crop pixels, row by row; edge patches can be smaller."""
     cells = side * grid.size[1] // grid.input_size[1]
     rows, columns = np.divmod(np.arange(grid.tokens), grid.size[1])
     numbers = (rows // cells) * -(-grid.size[1] // cells) + columns // cells
@@ -21,19 +21,19 @@ def patches(grid: Grid, side: int) -> np.ndarray:
 
 
 def patch_effects(
-    masking: CellMasking, person: ExplainedPerson, hidden: np.ndarray, grid: Grid, protocol: EvalProtocol
+    masking: CellMasking, person: ExplainedPerson, masked: np.ndarray, grid: Grid, protocol: EvalProtocol
 ) -> np.ndarray:
-    """[J, N]: the share of each keypoint's peak that is lost when the cells of a patch, hidden [N, L], are masked."""
-    heatmaps = masking(~hidden).numpy()[:, person.keypoints]
+    """Return [J, N]: lost share of each keypoint's peak when the cells of a patch are masked, [N, L]."""
+    heatmaps = masking(~masked).numpy()[:, person.keypoints]
     return outcome(heatmaps, person, grid, protocol).peak_drop.T
 
 
 def attribution_correlations(
-    importance: Mapping[str, np.ndarray], effects: np.ndarray, hidden: np.ndarray
+    importance: Mapping[str, np.ndarray], effects: np.ndarray, masked: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Rank correlation, over patches, of a method's mean importance [J, L] with effects [J, N]: by method, [J]."""
-    sizes = hidden.sum(axis=1)
+    """Return the rank correlation [J] over patches of each method's mean importance [J, L] with effects [J, N]."""
+    sizes = masked.sum(axis=1)
     return {
-        method: rank_correlation(values @ hidden.T.astype(np.float64) / sizes, effects)
+        method: rank_correlation(values @ masked.T.astype(np.float64) / sizes, effects)
         for method, values in importance.items()
     }

@@ -1,4 +1,4 @@
-"""The persons whose attention is measured: their crops, predicted keypoints and annotated keypoints."""
+"""Persons for the attention analyses: crops, predicted keypoints and annotated keypoints."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -23,37 +23,37 @@ from transpose.models.transpose import TransPose
 from transpose.skeleton import Skeleton
 
 MATCH_OKS = 0.5
-"""Keypoint similarity from which a keypoint counts as found: the OKS threshold of AP50, for a single keypoint."""
+"""Smallest similarity of a well-predicted keypoint: the OKS threshold of AP50, for a single keypoint."""
 
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """P annotated persons, in the pixels of their crops."""
+    """Annotations of P persons, in crop pixels."""
 
     image_ids: np.ndarray
     """[P] int64."""
     annotation_ids: np.ndarray
     """[P] int64."""
     affines: np.ndarray
-    """[P, 2, 3] from image to crop pixels."""
+    """[P, 2, 3], from image to crop pixels."""
     keypoints_xy: np.ndarray
-    """[P, K, 2] float64, crop pixels; meaningless where not labelled."""
+    """[P, K, 2] float64, crop pixels; undefined where not labelled."""
     visibility: np.ndarray
     """[P, K] int64: 0 not labelled, 1 occluded, 2 visible."""
     areas: np.ndarray
-    """[P] float64: the person's mask in square crop pixels, the scale of OKS."""
+    """[P] float64: area of the person's mask in square crop pixels, the scale of OKS."""
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
     def select(self, chosen: np.ndarray) -> "GroundTruth":
-        """The persons at positions [n], in that order."""
+        """Return the persons at positions [n], in that order."""
         return GroundTruth(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
     def similarity(self, points_xy: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-        """Keypoint similarity of points [P, ..., K, 2] in crop pixels: [P, ..., K], the terms whose mean is OKS.
+        """Return the keypoint similarity [P, ..., K] of points [P, ..., K, 2] in crop pixels; OKS is its mean.
 
-        exp(-d^2 / (2 area (2 sigma)^2)), as COCO's evaluation; 0 where the keypoint is not labelled.
+        exp(-d^2 / (2 area (2 sigma)^2)), as in the COCO evaluation; 0 where the keypoint is not labelled.
         """
         between = (1,) * (points_xy.ndim - 3)
         truth = self.keypoints_xy.reshape(len(self), *between, *self.keypoints_xy.shape[1:])
@@ -64,22 +64,22 @@ class GroundTruth:
         return np.where(labelled, np.exp(-exponents), 0.0)
 
     def similarity_of(self, keypoints: np.ndarray, points_xy: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-        """`similarity` of some keypoints [J] of a truth of one person at points [..., J, 2]: [..., J]."""
-        everywhere = np.zeros((1, *points_xy.shape[:-2], len(skeleton), 2))
-        everywhere[..., keypoints, :] = points_xy
-        return self.similarity(everywhere, skeleton)[0][..., keypoints]
+        """Return `similarity` [..., J] of some keypoints [J] at points [..., J, 2]; for one person only."""
+        all_points = np.zeros((1, *points_xy.shape[:-2], len(skeleton), 2))
+        all_points[..., keypoints, :] = points_xy
+        return self.similarity(all_points, skeleton)[0][..., keypoints]
 
 
 @dataclass(frozen=True)
 class FoundKeypoints:
-    """Where a model's unflipped pass finds the keypoints of B persons."""
+    """Keypoints of B persons predicted by a model's unflipped pass."""
 
     points_xy: np.ndarray
     """[B, K, 2] float64, crop pixels."""
     peaks: np.ndarray
-    """[B, K] float32: the heatmaps' maxima."""
+    """[B, K] float32: maxima of the heatmaps."""
     peak_cells: np.ndarray
-    """[B, K] int64: the heatmap's cell of each maximum, y * width + x."""
+    """[B, K] int64: heatmap pixel of each maximum, y * width + x."""
 
 
 @dataclass(frozen=True)
@@ -87,34 +87,34 @@ class PersonBatch:
     """B persons of a `GroundTruth`."""
 
     index: np.ndarray
-    """[B] int64: positions in the truth."""
+    """[B] int64: positions in the `GroundTruth`."""
     crops: Tensor
     """[B, H, W, 3] uint8 RGB."""
 
     def images(self, device: torch.device) -> Tensor:
-        """[B, 3, H, W] normalised, for the model."""
+        """Return normalised images [B, 3, H, W] for the model."""
         return normalise(self.crops.to(device))
 
 
 class ExplainedPersons:
-    """Annotated persons in annotated boxes; no flip test, since the mirrored pass has attention of its own."""
+    """Annotated persons in annotated boxes; without flip test, because the mirrored pass has different attention."""
 
     def __init__(self, annotations: CocoAnnotations, variant: Variant, limit: int | None = None, seed: int = 0) -> None:
         """Choose the persons.
 
         Args:
-            limit: so many at most, drawn by `seed`; all by default.
+            limit: maximum number of persons, drawn with `seed`; all by default.
 
         Raises:
-            InputError: nobody is annotated with keypoints.
+            InputError: no person is annotated with keypoints.
         """
         boxes = ground_truth_boxes(annotations)
         if not len(boxes):
-            raise InputError(annotations.source, None, "annotations", "nobody to explain: no person with keypoints")
+            raise InputError(annotations.source, None, "annotations", "no person with keypoints to explain")
         drawn = _drawn(len(boxes), limit, seed)
         chosen = np.sort(drawn)
         self.draw_order = np.argsort(drawn)
-        """[P] int64: when each person was drawn; those with a turn below n are who a limit of n draws."""
+        """[P] int64: position of each person in the draw; the persons below n are those that a limit of n draws."""
         boxes = boxes.select(chosen)
         self.truth = crop_truth(annotations, variant).select(chosen)
         self._crops = EvaluationCrops(boxes, annotations, image_source_of(annotations.source), variant.input_size)
@@ -123,7 +123,7 @@ class ExplainedPersons:
         return len(self.truth)
 
     def batches(self, batch_size: int) -> Iterator[PersonBatch]:
-        """All persons, the last batch possibly smaller.
+        """Yield all persons in batches; the last one can be smaller.
 
         Raises:
             InputError: an image is missing or broken.
@@ -133,7 +133,7 @@ class ExplainedPersons:
 
 
 def crop_truth(annotations: CocoAnnotations, variant: Variant) -> GroundTruth:
-    """The truth of all persons that `ground_truth_boxes` has, in its order."""
+    """Return the ground truth of all persons of `ground_truth_boxes`, in its order."""
     persons, boxes = training_instances(annotations), ground_truth_boxes(annotations)
     center, scale = box_to_center_scale(boxes.boxes_xywh, variant.input_size)
     affines = crop_affines(center, scale, np.zeros(len(boxes)), variant.input_size)
@@ -148,7 +148,7 @@ def crop_truth(annotations: CocoAnnotations, variant: Variant) -> GroundTruth:
 
 
 def locate_keypoints(heatmaps: Tensor, grid: Grid, protocol: EvalProtocol) -> FoundKeypoints:
-    """Decode heatmaps [B, K, h, w] of one pass as the protocol does, into crop pixels."""
+    """Decode heatmaps [B, K, h, w] of one pass with the protocol's decoder, to crop pixels."""
     maps = heatmaps.float().cpu().numpy()
     points, peaks = decode_heatmaps(maps, protocol)
     cells = maps.reshape(*maps.shape[:2], -1).argmax(axis=2)
@@ -156,10 +156,10 @@ def locate_keypoints(heatmaps: Tensor, grid: Grid, protocol: EvalProtocol) -> Fo
 
 
 def heatmaps_of(model: TransPose, encoded: Tensor) -> Tensor:
-    """Heatmaps [B, K, h, w] float32 of encoded features [B, dim, h, w].
+    """Predict heatmaps [B, K, h, w] float32 from encoded features [B, dim, h, w].
 
     Raises:
-        FloatingPointError: they are not finite, as those of a diverged model.
+        FloatingPointError: they are not finite, for example because training has diverged.
     """
     heatmaps = model.predict_heatmaps(encoded).float()
     check_finite(heatmaps)
@@ -167,5 +167,5 @@ def heatmaps_of(model: TransPose, encoded: Tensor) -> Tensor:
 
 
 def _drawn(count: int, limit: int | None, seed: int) -> np.ndarray:
-    """[n] int64: persons in the order in which they are drawn; the first of many are the same as of few."""
+    """Return [n] int64: drawn persons in the order of the draw; a larger limit only appends persons."""
     return np.random.default_rng(seed).permutation(count)[:limit]

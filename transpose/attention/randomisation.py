@@ -1,4 +1,4 @@
-"""The sanity check of Adebayo et al. (2018): an explanation of a model must change when the model's weights do."""
+"""Sanity check of Adebayo et al. (2018): attention maps must change when the model's weights are randomised."""
 
 import copy
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from transpose.models.transpose import TransPose
 
 
 def randomised_models(model: TransPose, seed: int) -> list[TransPose]:
-    """Copies of which the last encoder layer, the last two, ... and at length all are made anew.
+    """Return copies of the model with the last encoder layer, the last two, ..., and finally all layers randomised.
 
-    Matrices are drawn as before training, vectors put into another order.
+    Matrices are initialised again; the values of vectors are shuffled.
     """
     models: list[TransPose] = []
     generator = torch.Generator().manual_seed(seed)
@@ -32,7 +32,7 @@ def randomised_models(model: TransPose, seed: int) -> list[TransPose]:
 
 @torch.inference_mode()
 def similarity_of_maps(models: Sequence[TransPose], person: ExplainedPerson) -> np.ndarray:
-    """[models, J]: rank correlation of each keypoint's dependency area with that of another model at the same cell."""
+    """Return [models, J]: rank correlation of each dependency area with that of each model at the same cell."""
     original = attention_rows(person)
     correlations = []
     for other in models:
@@ -44,7 +44,7 @@ def similarity_of_maps(models: Sequence[TransPose], person: ExplainedPerson) -> 
 
 @torch.no_grad()
 def _draw(parameter: nn.Parameter, generator: torch.Generator) -> None:
-    """Matrices by Xavier's rule as in the recipe; vectors keep their values, in another order."""
+    """Draw matrices Xavier-uniform, as in the initialisation; shuffle the values of vectors."""
     if parameter.dim() > 1:
         drawn = torch.empty(parameter.shape)
         nn.init.xavier_uniform_(drawn, generator=generator)

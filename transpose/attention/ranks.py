@@ -4,9 +4,9 @@ import numpy as np
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation along the last axis of a and b [..., N]: [...].
+    """Return Spearman's rank correlation [...] along the last axis of a and b [..., N].
 
-    NaN where one of them is constant or holds NaN.
+    NaN where one of them is constant or contains NaN.
     """
     ranks_a, ranks_b = mean_ranks(a), mean_ranks(b)
     a_from_mean, b_from_mean = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (ranks_a, ranks_b))
@@ -16,9 +16,9 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def mean_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks of values [..., N] along the last axis, from 1; equal values share the mean of their ranks.
+    """Return ranks of values [..., N] along the last axis, starting at 1; equal values get the mean of their ranks.
 
-    As `scipy.stats.rankdata`, without the second that its import takes. NaN all along an axis that holds NaN.
+    Same as `scipy.stats.rankdata`, which takes a second to import. All NaN along an axis that contains NaN.
     """
     order = np.argsort(values, axis=-1)
     ascending = np.take_along_axis(values, order, axis=-1)

@@ -1,4 +1,4 @@
-"""What the files of measured attention hold. Reading them takes neither a network nor the library behind it."""
+"""Contents of the attention analysis files. Reading them needs no PyTorch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from transpose.config.study import EvalProtocol
 from transpose.evaluation.report import Bootstrap, Subject
 
 Visibility = Literal["occluded", "visible"]
-"""Of a labelled keypoint."""
+"""Visibility of a labelled keypoint."""
 
 DIRECTIONS = ("deletion", "insertion")
-"""Whether cells are masked or put back."""
+"""Whether cells are removed from or added to the input."""
 
 ChangeKind = Literal[
     "intact",
@@ -33,17 +33,17 @@ ChangeKind = Literal[
     "sine_in_place",
     "sine_added",
 ]
-"""What is done to a trained model, see `transpose.attention.ablation`."""
+"""A test-time change of a trained model, see `transpose.attention.ablation`."""
 
 Division = Literal["body_parts", "keypoint_neighbourhoods"]
-"""What the image is divided by: parts known in every pixel, or cells around labelled keypoints."""
+"""How the image is divided: by part labels of every pixel, or by cells around labelled keypoints."""
 
 KeypointState = Literal["hidden", "seen"]
 STATES: Mapping[KeypointState, int] = {"hidden": HIDDEN, "seen": SEEN}
 
 
 class Statistic(Settings):
-    """One measure, see `MEASURES`."""
+    """Mean of one measure; see `MEASURES`."""
 
     layer: int
     """From 1."""
@@ -55,18 +55,18 @@ class Statistic(Settings):
 
 
 Contrast = Literal["occluded_minus_visible", "last_minus_first_layer"]
-"""The first in the last layer; the second over keypoints of both visibilities."""
+"""The first compares keypoints in the last layer, the second compares layers over all labelled keypoints."""
 
 
 class Difference(Settings):
-    """A difference of two means on the same images, of attention averaged over heads."""
+    """Difference of two means over the same images, of attention averaged over heads."""
 
     what: Contrast
     measure: str
     mean: Estimate
-    """Counts are those of the side that is named first."""
+    """Counts refer to the first side of the difference."""
     subtracted: NonNegativeInt
-    """Values of the other side."""
+    """Number of values of the subtracted side."""
 
 
 class StatisticsReport(Subject):
@@ -77,7 +77,7 @@ class StatisticsReport(Subject):
     persons: NonNegativeInt
     images: NonNegativeInt
     persons_without_mask: NonNegativeInt
-    """Nothing is said of the bodies that these look at."""
+    """Persons without body measures, because they have no mask."""
     occluded_keypoints: NonNegativeInt
     visible_keypoints: NonNegativeInt
     statistics: tuple[Statistic, ...]
@@ -85,50 +85,50 @@ class StatisticsReport(Subject):
 
 
 class Knockout(Settings):
-    """What masking a ranking's first cells does."""
+    """Effect of masking the most important cells of a ranking."""
 
     depth: str
     ranking: str
     measure: str
     mean: Estimate
     margin: Estimate | None
-    """The mean of attention's figure minus this ranking's, keypoint by keypoint; None for attention itself."""
+    """Mean over keypoints of attention's value minus this ranking's; None for attention itself."""
 
 
 class Curve(Settings):
-    """Keypoint similarity as cells are masked or put back, the most important first, in the last layer."""
+    """Keypoint similarity while cells are deleted or inserted in the last layer, the most important first."""
 
     direction: str
     ranking: str
     similarities: tuple[Estimate, ...]
-    """At the report's `shares`."""
+    """Similarity at each of the report's `shares`."""
     area: Estimate
-    """Under the curve; a faithful ranking has little under deletion and much under insertion."""
+    """Area under the curve; a faithful ranking has a small area for deletion and a large one for insertion."""
     margin: Estimate | None
-    """Attention's area minus this one's, keypoint by keypoint; None for attention itself."""
+    """Mean over keypoints of attention's area minus this one; None for attention itself."""
 
 
 class OcclusionCorrelation(Settings):
-    """Rank correlation, keypoint by keypoint, of a ranking with what hiding patches of the image does to the peak."""
+    """Rank correlation per keypoint of a ranking with the loss of the peak when image patches are masked."""
 
     ranking: str
     correlation: Estimate
     margin: Estimate | None
-    """As a knock-out's."""
+    """See `Knockout.margin`."""
 
 
 class Agreement(Settings):
-    """Rank correlation over pairs of keypoints of a matrix and the effect of masking one keypoint on another."""
+    """Rank correlation over pairs of keypoints of a matrix with the effect of masking one keypoint on another."""
 
     depth: str
     explained_by: str
-    """`attention`, or `distance`: what distance alone would predict."""
+    """`attention`, or `distance`: the distance baseline."""
     effect: str
     correlation: Estimate
 
 
 class Randomised(Settings):
-    """Rank correlation of dependency areas with those of the model with layers drawn anew, from the last on."""
+    """Rank correlation of dependency areas with those after randomising the last `layers` encoder layers."""
 
     layers: int
     correlation: Estimate
@@ -141,9 +141,9 @@ class FaithfulnessReport(Subject):
     protocol: EvalProtocol
     bootstrap: Bootstrap
     persons: NonNegativeInt
-    """Persons tried."""
+    """Evaluated persons."""
     keypoints: NonNegativeInt
-    """Their keypoints that are labelled and found well by the unflipped pass: those that are explained."""
+    """Evaluated keypoints: labelled, and predicted well by the unflipped pass."""
     shares: tuple[float, ...]
     knockouts: tuple[Knockout, ...]
     curves: tuple[Curve, ...]
@@ -154,24 +154,24 @@ class FaithfulnessReport(Subject):
 
 @dataclass(frozen=True)
 class Change:
-    """One change of a model at test time."""
+    """One test-time change of a model."""
 
     kind: ChangeKind
     layer: int | None = None
-    """Counted from 0; None where all layers change, or none does."""
+    """Index from 0; None if all layers change, or none."""
     head: int | None = None
 
 
 class AblationResult(Settings):
-    """A change and what it does."""
+    """A change and its metrics."""
 
     change: Change
     predictions: NonNegativeInt
-    """Persons that were left of the boxes."""
+    """Predicted persons after suppression."""
     metrics: dict[str, float]
-    """The COCO evaluation's figures as fractions, -1 where it has no answer."""
+    """COCO metrics as fractions, -1 where undefined."""
     difference: Estimate | None
-    """AP minus that of the intact model, over annotated persons; None for the intact model itself."""
+    """AP minus AP of the intact model; the count is the number of annotated persons. None for the intact model."""
 
 
 class AttentionAblationReport(Subject):
@@ -184,13 +184,13 @@ class AttentionAblationReport(Subject):
     persons: NonNegativeInt
     layers: NonNegativeInt
     heads: NonNegativeInt
-    """Of each layer."""
+    """Heads per layer."""
     results: tuple[AblationResult, ...]
-    """The intact model first."""
+    """Results, with the intact model first."""
 
 
 class KeypointCount(Settings):
-    """How many keypoints of the persons there are, and how many of them are evaluated."""
+    """Numbers of labelled keypoints and of evaluated ones."""
 
     keypoints: KeypointState
     labelled: NonNegativeInt
@@ -198,18 +198,18 @@ class KeypointCount(Settings):
 
 
 class PartRow(Settings):
-    """One measure of one group of places, as a mean over hidden or over seen keypoints."""
+    """Mean of one measure of one group, over occluded or over visible keypoints."""
 
     group: str
     keypoints: KeypointState
     measure: str
     mean: Estimate
     persons: NonNegativeInt
-    """With at least one such keypoint."""
+    """Persons with at least one such keypoint."""
 
 
 class PartDifference(Settings):
-    """One measure of one group: hidden keypoints minus seen ones of the same kind."""
+    """One measure of one group: occluded keypoints minus visible ones of the same kind."""
 
     group: str
     measure: str

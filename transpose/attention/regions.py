@@ -1,4 +1,4 @@
-"""Whose body each cell of the attention grid shows: masks of the annotations, brought into the crops."""
+"""Person masks on the attention grid: share of each cell on the person, on other people and on background."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from transpose.errors import InputError
 from transpose.files import read_json
 
 OWN, OTHER, BACKGROUND = range(3)
-"""The person's own body, other people (crowds too), and everything else, what lies outside of the image included."""
+"""The person's own body, other people (including crowds), and everything else (including pixels outside the image)."""
 
 
 class Regions:
@@ -33,13 +33,13 @@ class Regions:
             self._of_image.setdefault(int(record["image_id"]), []).append(record)
 
     def shares(self, truth: GroundTruth, grid: Grid) -> np.ndarray:
-        """[P, 3, L] float64: parts of each cell that are `OWN`, `OTHER` and `BACKGROUND`, adding up to 1.
+        """Return [P, 3, L] float64: shares of each cell that are `OWN`, `OTHER` and `BACKGROUND`; they sum to 1.
 
-        Where the person covers a pixel it is the person's own. NaN for a person without a mask; others without one are
-        background.
+        Pixels covered by the person count as its own even if others cover them too. NaN for a person without a mask;
+        other people without a mask count as background.
 
         Raises:
-            InputError: a segmentation is no COCO polygon or run-length code; file and annotation are named.
+            InputError: a segmentation is neither a COCO polygon nor a run-length code; names file and annotation.
         """
         columns, rows = np.meshgrid(np.arange(grid.input_size[1]), np.arange(grid.input_size[0]))
         cells = grid.tokens_at(np.stack((columns, rows), axis=-1)).ravel()
@@ -52,7 +52,7 @@ class Regions:
         return shares
 
     def _labels(self, truth: GroundTruth, person: int, grid: Grid) -> np.ndarray | None:
-        """[H, W] uint8 region of each pixel of the crop; None for a person without a mask."""
+        """Return the region of each crop pixel, [H, W] uint8; None for a person without a mask."""
         image_id, own_id = int(truth.image_ids[person]), int(truth.annotation_ids[person])
         height, width = self._images.sizes_hw[self._images.find(np.array([image_id]))[0]].tolist()
         labels = np.full((height, width), BACKGROUND, dtype=np.uint8)
@@ -85,7 +85,7 @@ class Regions:
         except Exception as error:
             raise self._broken(record, f"neither polygons nor a run-length code: {error}") from None
         if mask.shape != (height, width):
-            raise self._broken(record, f"is of {mask.shape[0]}x{mask.shape[1]} pixels, its image {height}x{width}")
+            raise self._broken(record, f"mask is {mask.shape[0]}x{mask.shape[1]}, but the image is {height}x{width}")
         return mask
 
     def _broken(self, record: Mapping[str, Any], problem: str) -> InputError:

@@ -1,8 +1,7 @@
-"""Where keypoints' cells look, over a data set: at which keypoints, at whose body, how far and how sharply.
+"""Attention statistics over a data set: attention of keypoints to other keypoints and bodies, distance and entropy.
 
-A keypoint's query is the cell in which the unflipped pass finds it; where the others are, the annotations say.
-Keypoints that are annotated as occluded and as visible are kept apart. Means are over keypoints of all persons,
-intervals over images.
+A keypoint's query is the cell of its unflipped prediction; the positions of the other keypoints are the annotated ones.
+Occluded and visible keypoints are separate. Means are over keypoints of all persons, intervals over images.
 """
 
 from collections.abc import Iterable
@@ -43,17 +42,17 @@ MEASURES = (
     "distance_in_heights",
     "entropy",
 )
-"""Of one keypoint's attention.
+"""Measures of one keypoint's attention; NaN where undefined.
 
-Mass on the neighbourhoods of itself, of its left-right partner, and of its relatives, the keypoints that a limb
-connects it to; the same as multiples of what uniform attention would put there. Mass on the person, on others and on
-the rest, and the first as a multiple of uniform. Mean distance from the query, in cells and in heights of the crop.
-Entropy over that of uniform attention. NaN where there is nobody or nothing to look at.
+`near`, `partner`, `relatives`: attention mass on the neighbourhoods of the keypoint itself, of its left/right partner,
+and of the keypoints connected to it by a limb. `own_body`, `other_people`, `background`: attention mass on the person,
+on others and on the rest. `*_lift`: the mass in multiples of uniform attention. `distance`, `distance_in_heights`: mean
+distance from the query in cells and in crop heights. `entropy`: entropy relative to uniform attention.
 """
 
 
 class Tally:
-    """Sums and counts in each of I images, by layer, head (the last being their mean) and visibility."""
+    """Sums and counts for each of I images, by layer, head (the last is their mean) and visibility."""
 
     def __init__(self, image_ids: np.ndarray, layers: int, heads: int, keypoints: int) -> None:
         self.images = np.unique(image_ids)
@@ -64,13 +63,13 @@ class Tally:
         self.mass = np.zeros((*groups, keypoints, keypoints), dtype=np.float32)
         """Attention of keypoint i (row) to the neighbourhood of keypoint j (column)."""
         self.lift = np.zeros_like(self.mass)
-        """The same as multiples of uniform attention."""
+        """`mass` in multiples of uniform attention."""
         self.without_mask = 0
-        """Persons of whose body nothing is known."""
+        """Persons without a mask."""
         self.pairs = np.zeros((len(self.images), len(VISIBILITIES), keypoints, keypoints), dtype=np.int64)
 
     def add(self, image: int, layer: int, visibility: np.ndarray, values: np.ndarray) -> None:
-        """Add a person's values [heads + 1, K, M] by the visibility [K] of its keypoints."""
+        """Add a person's values [heads + 1, K, M], grouped by the visibility [K] of its keypoints."""
         place = np.searchsorted(self.images, image)
         finite = np.isfinite(values)
         for group in range(len(VISIBILITIES)):
@@ -81,18 +80,18 @@ class Tally:
     def add_pairs(
         self, image: int, layer: int, visibility: np.ndarray, mass: np.ndarray, lift: np.ndarray, known: np.ndarray
     ) -> None:
-        """Add a person's matrices [heads + 1, K, K]; known [K]: the keypoints that have a neighbourhood."""
+        """Add a person's matrices [heads + 1, K, K]; known [K] marks keypoints with a neighbourhood."""
         place = np.searchsorted(self.images, image)
         for group in range(len(VISIBILITIES)):
             pairs = (visibility == group + 1)[:, None] & known
             self.mass[place, layer, :, group] += np.where(pairs, mass, 0.0)
             self.lift[place, layer, :, group] += np.where(pairs, lift, 0.0)
-            # Every layer has the same pairs.
+            # All layers have the same pairs, so count them once.
             self.pairs[place, group] += pairs if layer == 0 else 0
 
 
 class AttentionStatistics:
-    """Gathers the statistics of one trained model."""
+    """Computes the attention statistics of one trained model."""
 
     def __init__(self, model: PoseModel, reach: float) -> None:
         self._model = model.network
@@ -102,12 +101,12 @@ class AttentionStatistics:
         self._reach = reach
         self._context = model.context
         mirrored = model.skeleton.mirror_matrix
-        self._kin = mirrored, model.skeleton.adjacency & ~mirrored
+        self._relations = mirrored, model.skeleton.adjacency & ~mirrored
         centres = model.grid.positions(model.grid.centres())
         self._distances = np.linalg.norm(centres[:, None] - centres, axis=-1)
 
     def gather(self, persons: ExplainedPersons, regions: Regions) -> Tally:
-        """One pass over all persons.
+        """Run the model on all persons and sum up their statistics.
 
         Raises:
             InputError: an image or a mask is missing or broken.
@@ -116,18 +115,18 @@ class AttentionStatistics:
         tally = None
         for batch in persons.batches(self._protocol.batch_size):
             truth = persons.truth.select(batch.index)
-            found, layers = self._look(batch)
+            found, layers = self._forward(batch)
             if tally is None:
                 heads = layers[0].query.shape[1]
                 tally = Tally(persons.truth.image_ids, len(layers), heads, len(self._skeleton))
             shares = regions.shares(truth, self._grid)
             tally.without_mask += int(np.isnan(shares).any(axis=(1, 2)).sum())
             self._add(tally, truth, found, layers, shares)
-        assert tally is not None  # there is somebody: ExplainedPersons refuses nobody
+        assert tally is not None  # ExplainedPersons is never empty
         return tally
 
     @torch.inference_mode()
-    def _look(self, batch: PersonBatch) -> tuple[FoundKeypoints, list[LayerAttention]]:
+    def _forward(self, batch: PersonBatch) -> tuple[FoundKeypoints, list[LayerAttention]]:
         encoded, layers = capture(self._model, self._model.features(batch.images(self._context.device)))
         return locate_keypoints(heatmaps_of(self._model, encoded), self._grid, self._protocol), layers
 
@@ -155,8 +154,8 @@ class AttentionStatistics:
     def _values(
         self, rows: np.ndarray, mass: np.ndarray, near: np.ndarray, queries: np.ndarray, shares: np.ndarray
     ) -> np.ndarray:
-        """[heads + 1, K, M] of one person's rows [heads + 1, K, L]; see `MEASURES`."""
-        groups = [near, *(_joined(near, kin) for kin in self._kin)]
+        """Return `MEASURES` [heads + 1, K, M] of one person's rows [heads + 1, K, L]."""
+        groups = [near, *(_joined(near, relation) for relation in self._relations)]
         sizes = [group.sum(axis=-1) for group in groups]
         on_groups = [
             np.where(size > 0, (rows * group).sum(axis=-1), np.nan) for group, size in zip(groups, sizes, strict=True)
@@ -180,17 +179,17 @@ class AttentionStatistics:
 
 
 def masses(rows: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Attention [heads, K, L] on neighbourhoods [K, L]: mass [heads, K, K], and as multiples of uniform attention."""
+    """Return mass and lift [heads, K, K] of attention [heads, K, L] on neighbourhoods [K, L]; see `Tally`."""
     mass = rows @ near.T.astype(np.float64)
     return mass, mass * near.shape[1] / np.maximum(near.sum(axis=1), 1)
 
 
 def normalised_entropy(rows: np.ndarray) -> np.ndarray:
-    """Entropy of distributions [..., L] over the largest possible: 1 for uniform attention, 0 for a single cell."""
+    """Return the entropy of distributions [..., L] relative to the maximum: 1 for uniform, 0 for a single cell."""
     logarithms = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
     return -(rows * logarithms).sum(axis=-1) / np.log(rows.shape[-1])
 
 
-def _joined(near: np.ndarray, kin: np.ndarray) -> np.ndarray:
-    """[K, L] bool: for each keypoint the neighbourhoods of its kin, less its own neighbourhood."""
-    return (kin.astype(np.int64) @ near > 0) & ~near
+def _joined(near: np.ndarray, relation: np.ndarray) -> np.ndarray:
+    """Return [K, L] bool: neighbourhoods of the keypoints related to each keypoint, without its own neighbourhood."""
+    return (relation.astype(np.int64) @ near > 0) & ~near

@@ -1,4 +1,4 @@
-"""The statistics file of one trained model's attention."""
+"""The attention statistics report of one trained model."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,26 +17,26 @@ from transpose.evaluation.trained_model import trained_fp32_model
 from transpose.inference.finite import finite_heatmaps_of
 
 OCCLUSION_MEASURES = ("near_lift", "partner_lift", "relatives_lift", "own_body", "distance", "entropy")
-"""What is compared between occluded and visible keypoints."""
+"""Measures compared between occluded and visible keypoints."""
 
 Totals = tuple[np.ndarray, np.ndarray]
 """Sums and counts [I, M] of the measures in each image."""
 
 DEPTH_MEASURES = ("near", "distance", "entropy")
-"""What is compared between the last layer and the first."""
+"""Measures compared between the last and the first layer."""
 
 
 def write_statistics(inputs: AnalysisInput) -> None:
-    """Gather the statistics of a trained variant's attention and write a `StatisticsReport`.
+    """Compute the statistics of a trained variant's attention and write a `StatisticsReport`.
 
-    The keypoint-to-keypoint matrices are written beside it (suffix .npz): `mass` and `lift` (multiples of uniform
-    attention) with `lift_low` and `lift_high`, [layers, heads + 1, 2, K, K] each: the last head is their mean,
-    visibility is occluded and visible, row i is the keypoint that looks, column j whose neighbourhood is looked at;
-    `pairs` [2, K, K].
+    The keypoint-to-keypoint matrices are written to the same path with suffix .npz: `mass`, `lift` (multiples of
+    uniform attention), `lift_low` and `lift_high`, [layers, heads + 1, 2, K, K] each, and `pairs` [2, K, K]. The last
+    head is the mean over heads; the axis of size 2 is occluded, visible. Row i is the attending keypoint, column j the
+    keypoint with the attended neighbourhood.
 
     Raises:
-        InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
-            model that has diverged.
+        InputError: a file is missing or wrong, no person is annotated, the variant has no encoder, or training has
+            diverged.
     """
     settings, truth, bootstrap = attention_settings(inputs), inputs.annotations, inputs.bootstrap
     persons, regions = ExplainedPersons(truth, inputs.recipe.variant), Regions(truth)
@@ -60,7 +60,7 @@ def write_statistics(inputs: AnalysisInput) -> None:
 
 
 def statistics(tally: Tally, bootstrap: Bootstrap) -> list[Statistic]:
-    """Every measure of every layer, head and visibility."""
+    """Return every measure for every layer, head and visibility."""
     drawn = resampled_means(tally.sums, tally.counts, bootstrap)
     _, layers, heads, _, _ = tally.sums.shape
     return [
@@ -84,7 +84,7 @@ def statistics(tally: Tally, bootstrap: Bootstrap) -> list[Statistic]:
 
 
 def differences(tally: Tally, bootstrap: Bootstrap) -> list[Difference]:
-    """Occluded minus visible keypoints in the last layer, and last layer minus first layer, of the mean over heads."""
+    """Return occluded minus visible in the last layer, and last minus first layer, of attention averaged over heads."""
     sums, counts = tally.sums[:, :, -1], tally.counts[:, :, -1]
     occluded, visible = ((sums[:, -1, group], counts[:, -1, group]) for group in (0, 1))
     first, last = ((sums[:, layer].sum(axis=1), counts[:, layer].sum(axis=1)) for layer in (0, -1))
@@ -95,13 +95,13 @@ def differences(tally: Tally, bootstrap: Bootstrap) -> list[Difference]:
 
 
 def matrices(tally: Tally, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
-    """The arrays beside the report; see `write_statistics`. NaN where no person has both keypoints."""
+    """Return the arrays of the report; see `write_statistics`. NaN where no person has both keypoints."""
     pairs = tally.pairs.sum(axis=0)
     counts = np.broadcast_to(tally.pairs[:, None, None], tally.lift.shape)
     known = np.where(pairs > 0, 1.0, np.nan)
     tail = (1 - bootstrap.level) / 2
     low, high = np.empty(tally.lift.shape[1:]), np.empty(tally.lift.shape[1:])
-    # Layer by layer and head by head: resamples of all at once would not fit into memory.
+    # One layer and head at a time, because all resamples together do not fit into memory.
     for layer, head in np.ndindex(*tally.lift.shape[1:3]):
         drawn = resampled_means(tally.lift[:, layer, head], counts[:, layer, head], bootstrap)
         drawn = np.where(np.isfinite(drawn).any(axis=0), drawn, 0.0)
@@ -128,7 +128,7 @@ def _contrasts(
 def _difference(
     sums: np.ndarray, counts: np.ndarray, other_sums: np.ndarray, other_counts: np.ndarray, bootstrap: Bootstrap
 ) -> Estimate:
-    """One mean minus another, with the same images drawn for both; [I] each."""
+    """Return one mean minus another from sums and counts [I]; both use the same resamples of images."""
     if not counts.sum() or not other_counts.sum():
         return Estimate(value=None, low=None, high=None, count=0, images=0)
     drawn = resampled_means(sums, counts, bootstrap) - resampled_means(other_sums, other_counts, bootstrap)

@@ -1,1 +1,1 @@
-"""How fast each part is on this machine, beside a plain form of the same part."""
+"""Benchmarks of each part of the pipeline against a naive implementation."""

@@ -1,4 +1,4 @@
-"""How fast attention is captured and explanations are measured."""
+"""Benchmarks of attention capture and of the attention analyses."""
 
 from collections.abc import Callable, Mapping
 
@@ -25,27 +25,27 @@ from transpose.skeleton import COCO_PERSON
 
 
 def compare_captures(network: BenchmarkedNetwork, rounds: int) -> SpeedComparison:
-    """Forward passes that hand attention out, beside one that does not; of a variant with an encoder."""
+    """Time forward passes that return attention against a plain forward pass; for a variant with an encoder."""
     context = network.context()
     model = optimize_for_inference(network.model(), context)
     images = normalise(context.send(network.crops()))
     title = f"{network.variant.title}, capture of attention, batch {network.batch_size}"
     passes = _captures(model, images, Grid.of(network.variant), len(COCO_PERSON))
-    return compare_speed(title, "images", network.batch_size, _contenders(passes), rounds)
+    return compare_speed(title, "images", network.batch_size, _candidates(passes), rounds)
 
 
 def compare_measures(network: BenchmarkedNetwork, settings: AttentionMeasures, rounds: int) -> SpeedComparison:
-    """Time of each measure of an explanation for one person with all keypoints, and of the forward pass before it."""
+    """Time each attention measure, and the forward pass before it, for one person with all keypoints."""
     context = network.context()
     model = optimize_for_inference(network.model(), context)
     crop = network.crops()[0]
     image = normalise(context.send(crop[None]))[0]
     measures = _measures(model, crop, image, Grid.of(network.variant), settings)
     title = f"{network.variant.title}, measures of attention, all keypoints of a person"
-    return compare_speed(title, "persons", 1, _contenders(measures), rounds)
+    return compare_speed(title, "persons", 1, _candidates(measures), rounds)
 
 
-def _contenders(actions: Mapping[str, Callable[[], object]]) -> list[Candidate]:
+def _candidates(actions: Mapping[str, Callable[[], object]]) -> list[Candidate]:
     return [Candidate(name, action) for name, action in actions.items()]
 
 
@@ -94,7 +94,7 @@ def _measures(
     def knocked_out(depth: str) -> Callable[[], object]:
         return lambda: knock_out(maskings()[depth], person, kept, grid, protocol)
 
-    def keypoints_hidden(depth: str) -> Callable[[], object]:
+    def keypoints_masked(depth: str) -> Callable[[], object]:
         return lambda: influence(maskings()[depth], person, person.points_xy, near, grid, protocol)
 
     return {
@@ -106,9 +106,9 @@ def _measures(
         "deletion and insertion curves": lambda: deletion_and_insertion(
             maskings()["last layer"], person, importance, settings.fractions, grid, protocol
         ),
-        "hiding patches": lambda: patch_effects(maskings()["image"], person, hidden, grid, protocol),
-        "hiding keypoints, all layers": keypoints_hidden("all layers"),
-        "hiding keypoints, image": keypoints_hidden("image"),
+        "masking patches": lambda: patch_effects(maskings()["image"], person, hidden, grid, protocol),
+        "masking keypoints, all layers": keypoints_masked("all layers"),
+        "masking keypoints, image": keypoints_masked("image"),
         "maps of randomised models": lambda: similarity_of_maps(others, person),
     }
 

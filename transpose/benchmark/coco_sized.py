@@ -1,4 +1,4 @@
-"""A small data set whose images cost what COCO's do: packaged photographs, all made 640x480."""
+"""A small data set with images of COCO's size: packaged photographs, padded to 640x480."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ IMAGE_SIZE = (480, 640)
 """(height, width): COCO's most frequent size."""
 
 JPEG_QUALITY = 96
-"""Makes these images about as many bytes as the average of COCO's train2017 (19.3 GB, 118,287 images): 163 KB."""
+"""Gives files of about the average size in COCO train2017 (19.3 GB, 118,287 images): 163 KB."""
 
 
 def write_coco_sized(folder: Path) -> Path:
-    """Write `annotations.json` and `images/` of those photographs that fit into 640x480, mirrored to fill it.
+    """Write `annotations.json` and `images/` of the photographs that fit into 640x480, padded by reflection.
 
     Returns:
-        The annotation file. What the photographs show stays where it is, so that all coordinates hold.
+        The annotation file. Padding is below and to the right, so coordinates do not change.
     """
     source = photographs_folder()
     content = read_json(source / "annotations.json")
@@ -28,8 +28,8 @@ def write_coco_sized(folder: Path) -> Path:
     (folder / "images").mkdir(parents=True)
     for image in images:
         pixels = read_image(source / "images" / image["file_name"])
-        below, beside = height - image["height"], width - image["width"]
-        whole = cv2.copyMakeBorder(pixels, 0, below, 0, beside, cv2.BORDER_REFLECT)
+        bottom, right = height - image["height"], width - image["width"]
+        whole = cv2.copyMakeBorder(pixels, 0, bottom, 0, right, cv2.BORDER_REFLECT)
         path = folder / "images" / image["file_name"]
         cv2.imwrite(str(path), whole[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     shown = {image["id"] for image in images}

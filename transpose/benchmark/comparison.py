@@ -1,4 +1,4 @@
-"""Several ways to do the same work, timed in turns, so that what else runs on the machine slows them alike."""
+"""Compare the speed of several implementations; rounds are interleaved so that other load affects all equally."""
 
 import statistics
 import time
@@ -15,59 +15,59 @@ WARM_UP_ROUNDS = 1
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to do the work."""
+    """One implementation of the work."""
 
     name: str
     run: Callable[[], object]
-    """Does all of the work once and waits for its end, on whatever device."""
+    """Does the work once and waits until the device has finished."""
     operations: float | None = None
-    """Floating-point operations of the work, two for a multiply-add, where its fraction of the peak is asked."""
+    """Floating-point operations of the work, two per multiply-add; needed for its fraction of the peak."""
     dtype: Dtype = "fp32"
-    """The peak that it is measured by."""
-    is_yardstick: bool = False
-    """Dense matrix products that stand for the peak; no way to do the work."""
+    """Dtype of the peak that it is compared with."""
+    is_gemm_peak: bool = False
+    """Dense matrix products that measure the peak; not a candidate."""
 
 
 class CandidateTiming(Settings):
-    """What one way took."""
+    """Times of one candidate."""
 
     name: str
     median_seconds: float
     fastest_seconds: float
     slowest_seconds: float
     per_second: float
-    """Units of the comparison, from the median."""
+    """Units of the comparison per second, from the median."""
     ratio: float
-    """Times the speed of the comparison's first way; medians of one interleaved run."""
+    """Speed relative to the first candidate, from medians."""
     fraction_of_peak: float | None = None
-    """Of the matrix product's operations a second in this dtype."""
+    """Fraction of the operations per second of the matrix product in this dtype."""
     peak_memory_bytes: int | None = None
 
 
 class SpeedComparison(Settings):
-    """Ways to do one piece of work; the first is what the others are compared with."""
+    """Timings of all candidates for one task; the first is the baseline."""
 
     title: str
     unit: str
-    """What is counted, in the plural: persons, images, detections."""
+    """Plural name of the counted unit: persons, images, detections."""
     count: int
-    """Units that each way works through in a round."""
+    """Units that each candidate processes per round."""
     rounds: int
     timings: tuple[CandidateTiming, ...]
     peaks: dict[Dtype, float] = Field(default={})
-    """Operations a second of the gemm_peaks."""
+    """Operations per second of the matrix products, by dtype."""
     remark: str = ""
-    """What a reader has to know to understand the numbers."""
+    """Note for the reader of the numbers."""
 
 
 def compare_speed(
     title: str, unit: str, count: int, candidates: Sequence[Candidate], rounds: int, remark: str = ""
 ) -> SpeedComparison:
-    """Time the candidates in turns, a round of all of them at a time, after a warm-up.
+    """Time the candidates in interleaved rounds after a warm-up.
 
     Args:
-        unit: what is counted, in the plural.
-        count: units that each candidate works through.
+        unit: plural name of the counted unit.
+        count: units that each candidate processes per round.
     """
     seconds = [[] for _ in candidates]
     for number in range(WARM_UP_ROUNDS + rounds):
@@ -79,9 +79,9 @@ def compare_speed(
     peaks: dict[Dtype, float] = {
         one.dtype: one.operations / statistics.median(times)
         for one, times in timed
-        if one.is_yardstick and one.operations is not None
+        if one.is_gemm_peak and one.operations is not None
     }
-    timings = [_timing(one, times, count, peaks) for one, times in timed if not one.is_yardstick]
+    timings = [_timing(one, times, count, peaks) for one, times in timed if not one.is_gemm_peak]
     first = timings[0].median_seconds
     return SpeedComparison(
         title=title,
@@ -95,7 +95,7 @@ def compare_speed(
 
 
 def seconds_of(action: Callable[[], object]) -> float:
-    """Wall-clock seconds of one call."""
+    """Return the wall-clock seconds of one call."""
     start = time.perf_counter()
     action()
     return time.perf_counter() - start

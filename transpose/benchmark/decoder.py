@@ -1,4 +1,4 @@
-"""DARK decoding of heatmaps beside its plain form, keypoint by keypoint."""
+"""Benchmark of DARK decoding against a naive loop over keypoints."""
 
 import cv2
 import numpy as np
@@ -13,10 +13,9 @@ _KEYPOINTS, _HEIGHT, _WIDTH = 17, 64, 48
 
 
 def compare_decoders(persons: int = 256, rounds: int = 5, seed: int = 0) -> SpeedComparison:
-    """Decode made-up heatmaps of `persons` persons: 17 keypoints, 64x48 pixels, a blur of 11 pixels.
+    """Time decoding of random heatmaps of `persons` persons: 17 keypoints, 64x48 pixels, a blur of 11 pixels.
 
-    They lie one after the other in memory, as those of a network's inference form do. The remark says how far the two
-    forms' points are apart.
+    The heatmaps are contiguous, as those of the inference model. The remark gives the largest difference of the points.
     """
     heatmaps = made_up_heatmaps(persons, seed)
     outputs: Outputs[np.ndarray] = Outputs()
@@ -35,9 +34,9 @@ def compare_decoders(persons: int = 256, rounds: int = 5, seed: int = 0) -> Spee
 
 
 def made_up_heatmaps(persons: int, seed: int) -> np.ndarray:
-    """[persons, 17, 64, 48] float32: a noisy Gaussian of 2 pixels in each map, anywhere in the person's box.
+    """Return [persons, 17, 64, 48] float32: a noisy Gaussian of 2 pixels per map, at a random point in the box.
 
-    The box takes the middle 80 % of the crop in each direction, as the protocol pads it by a quarter.
+    The box is the middle 80 % of the crop in each direction, as the protocol pads it by a quarter.
     """
     rng = np.random.default_rng(seed)
     x, y = (rng.uniform(0.1 * side, 0.9 * side, (persons, _KEYPOINTS, 1)) for side in (_WIDTH - 1, _HEIGHT - 1))
@@ -48,7 +47,7 @@ def made_up_heatmaps(persons: int, seed: int) -> np.ndarray:
 
 
 def decode_keypoint_by_keypoint(heatmaps: np.ndarray) -> np.ndarray:
-    """[N, K, 2]: the points of `dark_decode`, as one writes it down first: blur each map, then step on each.
+    """Return the points [N, K, 2] of `dark_decode`, computed by a naive loop: blur and refine each map.
 
     Args:
         heatmaps: [N, K, h, w] float32.
@@ -57,7 +56,7 @@ def decode_keypoint_by_keypoint(heatmaps: np.ndarray) -> np.ndarray:
 
 
 def _decode_map(heatmap: np.ndarray) -> np.ndarray:
-    """(x, y) of one map [h, w]."""
+    """Return (x, y) of one map [h, w]."""
     height, width = heatmap.shape
     highest = heatmap.max()
     if highest <= 0:

@@ -1,4 +1,4 @@
-"""The COCO keypoint evaluation beside pycocotools, from files to figures."""
+"""Benchmark of the COCO keypoint evaluation against pycocotools, including reading of files."""
 
 import contextlib
 import io
@@ -22,9 +22,9 @@ PLAIN, OURS = "pycocotools", "this project's evaluator"
 def compare_evaluators(
     images: int = 5_000, persons: int = 11_004, detections: int = 80_809, rounds: int = 3, seed: int = 0
 ) -> SpeedComparison:
-    """Load, evaluate and accumulate results on made-up people; the numbers are those of COCO val2017 unless stated.
+    """Time loading and evaluation of random annotations and results; default numbers are those of COCO val2017.
 
-    The remark says how far the two evaluators' ten figures are apart.
+    The remark gives the largest difference of the ten metrics of both evaluators.
     """
     people = random_annotations(images, persons, detections, seed)
     outputs: Outputs[dict[str, float]] = Outputs()
@@ -43,11 +43,11 @@ def compare_evaluators(
             rounds,
         )
     difference = max_abs_difference(*outputs.of.values())
-    return result.model_copy(update={"remark": f"largest difference between the figures: {difference:.1g}"})
+    return result.model_copy(update={"remark": f"largest difference between the metrics: {difference:.1g}"})
 
 
 def by_pycocotools(annotations: Path, results: Path) -> dict[str, float]:
-    """`STATISTICS` as everybody calls pycocotools for them."""
+    """Return `STATISTICS` by the usual calls of pycocotools."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth = pycoco.COCO(str(annotations))
         evaluator = pycocoeval.COCOeval(truth, truth.loadRes(str(results)), "keypoints")
@@ -58,7 +58,7 @@ def by_pycocotools(annotations: Path, results: Path) -> dict[str, float]:
 
 
 def by_our_evaluator(annotations: Path, results: Path) -> dict[str, float]:
-    """`STATISTICS` of the same files, whose every field is checked on the way."""
+    """Return `STATISTICS` of the same files by this project's evaluator, which also validates every field."""
     return evaluate_keypoints(
         load_annotations(annotations, COCO_PERSON), read_results(results, COCO_PERSON), COCO_PERSON
     ).statistics

@@ -1,4 +1,4 @@
-"""How the evaluator's time and memory grow with the number of persons."""
+"""Benchmark of the evaluator's time and memory by number of persons."""
 
 import multiprocessing
 import tracemalloc
@@ -12,12 +12,12 @@ from transpose.evaluation.oks import evaluate_keypoints
 from transpose.skeleton import COCO_PERSON
 
 _DETECTIONS_PER_PERSON, _PERSONS_PER_IMAGE = 7, 2
-"""About as of COCO val2017."""
+"""Approximately those of COCO val2017."""
 _MB = 1e6
 
 
 class EvaluatorScale(Settings):
-    """What evaluating so many persons took, in a process of its own."""
+    """Time and memory of evaluating a number of persons, in a separate process."""
 
     persons: int
     detections: int
@@ -25,13 +25,13 @@ class EvaluatorScale(Settings):
     seconds: float
     """Wall-clock time of evaluating arrays in memory."""
     input_mb: float
-    """Keypoints of the detections and of the persons."""
+    """Size of the keypoints of detections and persons."""
     memory_mb: float
-    """Most that was allocated beside the input at any time."""
+    """Peak of allocated memory, without the input."""
 
 
 def measure_scale(persons: Sequence[int], seed: int = 0) -> tuple[EvaluatorScale, ...]:
-    """Evaluate made-up people of each number, in a fresh process each."""
+    """Evaluate random annotations with each number of persons, each in a fresh process."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as processes:
         return tuple(processes.map(_measure, persons, [seed] * len(persons)))
 
@@ -44,7 +44,7 @@ def _measure(persons: int, seed: int) -> EvaluatorScale:
         evaluate_keypoints(people.annotations, people.detections, COCO_PERSON)
 
     seconds = seconds_of(evaluate)
-    # Counting allocations slows them down, hence a run of its own.
+    # Tracing allocations slows the evaluation down, so memory is measured in a second run.
     tracemalloc.start()
     evaluate()
     _, peak = tracemalloc.get_traced_memory()

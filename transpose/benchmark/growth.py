@@ -1,4 +1,4 @@
-"""How loader and evaluator grow with the number of persons, from a process of its own."""
+"""Benchmark of time and memory of loader and evaluator by number of persons."""
 
 import multiprocessing
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ PERSONS = (1_000, 10_000, 100_000)
 
 
 class Growth(Settings):
-    """Both stages at each number of persons."""
+    """Measurements of both stages at each number of persons."""
 
     loader: tuple[LoaderScale, ...]
     evaluator: tuple[EvaluatorScale, ...]
 
 
 def measure_growth(persons: Sequence[int] = PERSONS) -> Growth:
-    """Measure both with made-up persons, each number in a fresh process, which owes no memory to what ran before."""
+    """Measure both stages with random annotations; each number in a fresh process, so that memory is comparable."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as processes:
         loader = tuple(processes.map(loader_scale, persons))
     return Growth(loader=loader, evaluator=measure_scale(persons))

@@ -1,4 +1,4 @@
-"""Time and memory of loader and evaluator against the number of persons."""
+"""Figure of time and memory of loader and evaluator against the number of persons."""
 
 from pathlib import Path
 
@@ -9,31 +9,32 @@ from transpose.benchmark.growth import Growth
 from transpose.reporting.figure_style import save, style_of, tidy
 
 _LOADER, _EVALUATOR, _INPUT = 0, 1, 2
-"""Places of the lines' colours."""
+"""Colour indices of the lines."""
 
 
 def plot_growth(growth: Growth, path: Path) -> None:
-    """Two panels on logarithmic axes; a dashed line through the last point shows what linear time would be."""
+    """Plot two panels on logarithmic axes; a dashed line through the last point shows linear growth."""
     figure = Figure(figsize=(9.5, 4.2), layout="constrained")
     times, memory = figure.subplots(1, 2)
     loader = [one.persons for one in growth.loader], [one.build_seconds for one in growth.loader]
     evaluator = [one.persons for one in growth.evaluator], [one.seconds for one in growth.evaluator]
     times.plot(*loader, label="loader: building samples and crops", **style_of(_LOADER))
-    times.plot(*evaluator, label="evaluator: seven results a person", **style_of(_EVALUATOR))
+    times.plot(*evaluator, label="evaluator: seven results per person", **style_of(_EVALUATOR))
     for persons, seconds in (loader, evaluator):
         linear = [seconds[-1] * count / persons[-1] for count in persons]
         times.plot(persons, linear, color="grey", linewidth=0.8, linestyle="--")
     times.plot([], [], color="grey", linewidth=0.8, linestyle="--", label="linear, through the last point")
     _finish(times, "seconds")
     memory.plot(
-        loader[0], [one.worker_mb for one in growth.loader], label="a loading process's own", **style_of(_LOADER)
+        loader[0], [one.worker_mb for one in growth.loader], label="loading process, private", **style_of(_LOADER)
     )
     memory.plot(
-        evaluator[0], [one.memory_mb for one in growth.evaluator], label="evaluator's, beside", **style_of(_EVALUATOR)
+        evaluator[0],
+        [one.memory_mb for one in growth.evaluator],
+        label="evaluator, without input",
+        **style_of(_EVALUATOR),
     )
-    memory.plot(
-        evaluator[0], [one.input_mb for one in growth.evaluator], label="the evaluator's input", **style_of(_INPUT)
-    )
+    memory.plot(evaluator[0], [one.input_mb for one in growth.evaluator], label="evaluator, input", **style_of(_INPUT))
     _finish(memory, "memory (MB)")
     save(figure, path)
 

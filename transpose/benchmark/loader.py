@@ -1,4 +1,4 @@
-"""Training samples a second: as one writes them first, ours, and ours with decoded images kept on disk."""
+"""Benchmark of training samples per second: naive, this project's loader, and with decoded images cached on disk."""
 
 import tempfile
 from pathlib import Path
@@ -26,26 +26,26 @@ _ENOUGH_BYTES = 10**9
 
 
 class WorkersEstimate(Settings):
-    """What several loading processes would give if each had a core and the disk kept up: arithmetic on a comparison."""
+    """Computed speed of several loading processes, if each has a core and the disk is fast enough."""
 
     basis: Literal["computed, not measured"] = "computed, not measured"
     workers: int
     per_second: dict[str, float]
-    """Samples a second by the name of the way: those of one process times their number."""
+    """Samples per second by candidate: that of one process times the number of processes."""
 
 
 def compare_training_samples(batches: int = 2, rounds: int = 7) -> SpeedComparison:
-    """Batches of 16 augmented crops of 640x480 JPEGs, each with normalised input and target heatmaps, on one thread.
+    """Time batches of 16 augmented crops of 640x480 JPEGs, with normalised input and target heatmaps, on one thread.
 
     Args:
-        batches: that each way makes in a round.
-        rounds: timed ones, after one that fills the images kept on disk.
+        batches: number per candidate and round.
+        rounds: timed rounds, after one that fills the disk cache.
     """
     with tempfile.TemporaryDirectory() as folder:
         annotations = load_annotations(write_coco_sized(Path(folder) / "data"), COCO_PERSON)
         instances = training_instances(annotations)
         exact, kept = (samples_of(annotations, disk_bytes) for disk_bytes in (0, _ENOUGH_BYTES))
-        # The warm-up puts their images on disk, since every round makes the same samples.
+        # Every round makes the same samples, so the warm-up fills the disk cache.
         persons = np.resize(exact.order(0), (batches, _BATCH_SIZE))
         size = sum(path.stat().st_size for path in (annotations.source.parent / "images").iterdir())
         height, width = IMAGE_SIZE
@@ -60,20 +60,20 @@ def compare_training_samples(batches: int = 2, rounds: int = 7) -> SpeedComparis
             ],
             rounds,
             remark=f"one thread; crops of {len(annotations.images)} photographs of {width}x{height} pixels and"
-            f" {size / len(annotations.images) / 1000:.0f} KB on average, which the system keeps in memory, as it does"
-            f" what is kept on disk; an epoch that decodes nothing",
+            f" {size / len(annotations.images) / 1000:.0f} KB on average; files and disk cache are in the page cache;"
+            f" with the disk cache, no image is decoded",
         )
 
 
 def with_workers(samples: SpeedComparison, workers: int = 8) -> WorkersEstimate:
-    """What `workers` processes would give by each way of a comparison."""
+    """Compute the speed of each candidate with `workers` processes."""
     return WorkersEstimate(
         workers=workers, per_second={timing.name: workers * timing.per_second for timing in samples.timings}
     )
 
 
 def samples_of(annotations: CocoAnnotations, disk_bytes: int) -> TrainingSamples:
-    """The official recipe's samples; no image is kept in memory, as most of a large data set are not."""
+    """Return samples of the official recipe without a memory cache, since a large data set does not fit into one."""
     return TrainingSamples(
         annotations,
         image_source_of(annotations.source),
@@ -88,7 +88,7 @@ def samples_of(annotations: CocoAnnotations, disk_bytes: int) -> TrainingSamples
 
 
 def our_batch(samples: TrainingSamples, persons: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-    """As training makes it: images [B, 3, h, w], target heatmaps [B, K, h, w] and weights [B, K] of persons [B]."""
+    """Return the training batch of persons [B]: images [B, 3, h, w], targets [B, K, h, w] and weights [B, K]."""
     batch = samples.batch(0, persons)
     return normalise(batch.crops), *gaussian_heatmaps(batch.keypoints, batch.visible, HEATMAP_SIZE, SIGMA)
 
@@ -96,7 +96,7 @@ def our_batch(samples: TrainingSamples, persons: np.ndarray) -> tuple[Tensor, Te
 def naive_batch(
     annotations: CocoAnnotations, instances: PersonInstances, samples: TrainingSamples, persons: np.ndarray
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same in the plain form; persons [B] are positions in `instances`, and `samples` draws the augmentation."""
+    """Return the same batch by naive code; persons [B] are indices of `instances`, `samples` has the augmentations."""
     images, heatmaps, weights = [], [], []
     for person in persons.tolist():
         position = annotations.image_index(int(instances.image_ids[person]))

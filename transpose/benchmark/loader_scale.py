@@ -1,4 +1,4 @@
-"""How time and memory of the loader grow with the number of persons."""
+"""Benchmark of the loader's time and memory by number of persons."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -23,30 +23,30 @@ _IMAGE_SIZE = (48, 64)
 _INPUT_SIZE, _HEATMAP_SIZE = (64, 48), (16, 12)
 _BATCH_SIZE = 100
 _MADE = 10_000
-"""Persons at most of whom samples are made, evenly spread over all, so that each page of memory is touched."""
+"""Maximum number of persons for which samples are made, evenly spread so that every memory page is touched."""
 _MB = 1e6
 
 
 class LoaderScale(Settings):
-    """What some number of persons cost before and while batches are made of them."""
+    """Time and memory of the loader for a number of persons."""
 
     persons: int
     build_seconds: float
-    """To build TrainingSamples and EvaluationCrops from annotations in memory."""
+    """Time to build TrainingSamples and EvaluationCrops from annotations in memory."""
     sample_microseconds: float
-    """To make a training sample and an evaluation crop of a person, tiny ones out of tiny images."""
+    """Time of one training sample and one evaluation crop of a person, both of tiny images."""
     parent_mb: float
-    """Memory that building them took from the system; less in a process that reuses what it freed before."""
+    """Memory taken by building them; less in a process that reuses freed memory."""
     worker_mb: float
-    """Memory that a forked worker had for itself alone after it had made those of persons from everywhere."""
+    """Private memory of a forked worker after it has made all samples."""
     copied_mb: float
-    """What of it came after its first batch: a loader that writes to what it shares would copy it then."""
+    """Part of `worker_mb` added after the first batch: pages that the loader writes to are copied then."""
 
 
 def loader_scale(persons: int) -> LoaderScale:
-    """Measure the loader with `persons` synthetic persons in tiny images, so that bookkeeping is most of the work.
+    """Measure the loader with `persons` random persons in tiny images, so that bookkeeping is most of the work.
 
-    Memory is only telling in a process that has done nothing else: a fork copies what it finds freed and uses again.
+    Memory is only meaningful in a fresh process: a fork copies freed pages when it reuses them.
     """
     annotations, images = _annotations(persons), _OneImage()
     boxes = ground_truth_boxes(annotations)
@@ -76,14 +76,14 @@ def _build(
 
 
 def _make(samples: TrainingSamples, crops: EvaluationCrops, chosen: np.ndarray) -> None:
-    """What a loading process of `training_batches` and one of `EvaluationCrops.batches` do with persons [n]."""
+    """Make training samples and evaluation crops of persons [n], as loading processes do."""
     for persons in slices(chosen, _BATCH_SIZE):
         samples.batch(0, persons)
         crops.batch(persons)
 
 
 def _in_fork(make: Callable[[np.ndarray], None], chosen: np.ndarray) -> tuple[float, int, int]:
-    """`make(chosen)` in a forked process: seconds, and bytes that are its alone after a first batch and at the end."""
+    """Run `make(chosen)` in a fork; return seconds, and its private bytes after the first batch and at the end."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
 
@@ -95,7 +95,7 @@ def _in_fork(make: Callable[[np.ndarray], None], chosen: np.ndarray) -> tuple[fl
 
     child = context.Process(target=work)
     child.start()
-    # So that a child that fails ends the wait.
+    # Otherwise `recv` would block if the child fails.
     sender.close()
     try:
         return receiver.recv()
@@ -104,7 +104,7 @@ def _in_fork(make: Callable[[np.ndarray], None], chosen: np.ndarray) -> tuple[fl
 
 
 def _private_bytes() -> int:
-    """Memory that would be freed if this process ended; what it shares with its parent is not counted."""
+    """Return the unique set size of this process: memory that it does not share with its parent."""
     return psutil.Process().memory_full_info().uss
 
 
@@ -131,16 +131,16 @@ def _annotations(persons: int) -> CocoAnnotations:
 
 
 class _OneImage:
-    """A folder in which each name is the same image."""
+    """A folder in which every name is the same image."""
 
     def __init__(self) -> None:
         image = np.random.default_rng(0).integers(0, 255, (*_IMAGE_SIZE, 3), dtype=np.uint8)
         self.content = cv2.imencode(".jpg", image)[1].tobytes()
 
     def __truediv__(self, name: str, /) -> ImageFile:
-        """This image, whatever the name."""
+        """Return this image for any name."""
         return self
 
     def read_bytes(self) -> bytes:
-        """Of its file."""
+        """Return the bytes of the file."""
         return self.content

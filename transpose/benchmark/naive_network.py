@@ -1,4 +1,4 @@
-"""The model as one writes it first: what our forms of it are compared with."""
+"""Naive implementation of the model: the baseline of the network benchmarks."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,9 +8,9 @@ from transpose.models.transpose import TransPose
 
 
 class NaiveNetwork(nn.Module):
-    """The same weights and function, whose attention always builds its weights, and their mean over heads.
+    """The model with unfused attention, which computes the attention weights and their mean over heads in every pass.
 
-    Convolutions stay as they were made, in channels-first order with batch norms of their own.
+    Convolutions are in channels-first order, and batch norms are not fused.
     """
 
     def __init__(self, model: TransPose) -> None:
@@ -27,18 +27,18 @@ class NaiveNetwork(nn.Module):
         def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
             weights = (query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5).softmax(dim=-1)
             weights = F.dropout(weights, dropout, self.training)
-            weights.mean(dim=1)  # what an explanation would take, made in every pass
+            weights.mean(dim=1)  # cost of explanations, paid in every pass
             return weights @ value
 
         return attend
 
 
 def naive_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """`heatmap_loss` keypoint by keypoint: heatmaps [B, K, h, w] twice and weights [B, K] -> scalar."""
+    """Compute `heatmap_loss` in a loop over keypoints: two heatmaps [B, K, h, w] and weights [B, K] -> scalar."""
     batch, keypoints = predicted.shape[:2]
     loss = predicted.new_zeros(())
     for keypoint in range(keypoints):
         weight = weights[:, keypoint, None]
-        mine, wanted = (maps[:, keypoint].reshape(batch, -1) * weight for maps in (predicted, target))
-        loss = loss + 0.5 * F.mse_loss(mine, wanted)
+        output, expected = (maps[:, keypoint].reshape(batch, -1) * weight for maps in (predicted, target))
+        loss = loss + 0.5 * F.mse_loss(output, expected)
     return loss / keypoints

@@ -1,4 +1,4 @@
-"""Naive training samples: each image is read, mirrored and normalised by itself, keypoints one at a time."""
+"""Naive training samples: images one by one, keypoints in a loop."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from transpose.skeleton import Skeleton
 
 
 def naive_crop(path: Path, frame: AugmentedFrame, size_hw: tuple[int, int]) -> Tensor:
-    """Read an image, mirror it if asked to, warp the person out of it, normalise it.
+    """Read an image, mirror it if the frame is flipped, crop the person and normalise the crop.
 
     Args:
-        path: of the image.
-        frame: in the image that is not mirrored.
+        path: path of the image.
+        frame: in the image before mirroring.
         size_hw: (height, width) of the crop.
 
     Returns:
@@ -45,14 +45,14 @@ def naive_targets(
     skeleton: Skeleton,
     sigma: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Target heatmaps of one person, one keypoint after the other.
+    """Compute the target heatmaps of one person in a loop over keypoints.
 
     Args:
-        keypoints: [K, 3] image pixels and visibility, of the image that is not mirrored.
-        frame: in the image that is not mirrored.
+        keypoints: [K, 3] image pixels and visibility, in the image before mirroring.
+        frame: in the image before mirroring.
         image_width: image pixels.
         size_hw: (height, width) of the heatmaps.
-        skeleton: names mirror partners.
+        skeleton: has the mirror partners.
         sigma: standard deviation in heatmap pixels.
 
     Returns:
@@ -80,7 +80,7 @@ def naive_targets(
 
 
 def _affine(frame: AugmentedFrame, image_width: int, size_hw: tuple[int, int]) -> np.ndarray:
-    """[2, 3] from pixels of the image, mirrored if the frame is, to crop or heatmap pixels."""
+    """Return the affine [2, 3] from pixels of the image (mirrored if the frame is) to crop or heatmap pixels."""
     if not frame.flip:
         return crop_affine(frame.center, frame.scale, frame.rotation, size_hw)
     mirrored = np.array([image_width - 1 - frame.center[0], frame.center[1]])

@@ -1,4 +1,4 @@
-"""Forward passes and training steps of a variant beside those of the naive network, in turns."""
+"""Benchmarks of forward passes and training steps of a variant against the naive network."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -28,21 +28,21 @@ from transpose.training.schedule import highest_rate
 from transpose.training.step import build_optimizer, gradient_step, steps_until_replayed
 
 _SIDE, _SIDE_ON_CUDA = 2048, 8192
-"""Of the matrix product's square matrices, large enough for a machine's peak."""
+"""Side of the square matrices whose product measures the peak."""
 
-_YARDSTICK_SECONDS = 0.05
-"""At least so long they are multiplied: a GPU is done with one product before its clock has risen."""
+_PEAK_SECONDS = 0.05
+"""Minimum duration of the matrix products: one product ends before a GPU's clock has risen."""
 
 _DROPOUT = Training().attention_dropout
-"""The recipe's."""
+"""Attention dropout of the recipe."""
 
 _OPERATIONS_PER_STEP = 3
-"""A training step computes each product forward, and backward for the activations and for the weights."""
+"""A training step computes each product once forward and twice backward (activations and weights)."""
 
 
 @dataclass(frozen=True)
 class BenchmarkedNetwork:
-    """What is timed, and on what."""
+    """A variant with batch size, device and threads of its benchmark."""
 
     variant: Variant
     batch_size: int
@@ -50,7 +50,7 @@ class BenchmarkedNetwork:
     threads: int
 
     def context(self, dtype: Dtype = "fp32", compiled: bool = False) -> DeviceContext:
-        """The device; the calling process is set to the threads.
+        """Return the device context and set the number of threads of this process.
 
         Raises:
             InputError: as `resolve_device`.
@@ -58,18 +58,18 @@ class BenchmarkedNetwork:
         return resolve_device(self.device, dtype, self.threads, compiled)
 
     def model(self, attention_dropout: float = 0.0, dropout: float = 0.0) -> TransPose:
-        """With random weights, which take as long as trained ones."""
+        """Build the model with random weights; speed does not depend on them."""
         model = build_model(self.variant, len(COCO_PERSON), dropout, attention_dropout)
         initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
         return model
 
     def crops(self) -> Tensor:
-        """Noise [B, H, W, 3] uint8."""
+        """Return noise [B, H, W, 3] uint8."""
         shape = (self.batch_size, *self.variant.input_size, 3)
         return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
     def batch(self) -> TrainingBatch:
-        """Noise with keypoints all over it."""
+        """Return a training batch of noise with random keypoints."""
         generator = torch.Generator().manual_seed(1)
         height, width = self.variant.heatmap_size
         keypoints = torch.rand(self.batch_size, len(COCO_PERSON), 2, generator=generator) * torch.tensor(
@@ -81,7 +81,7 @@ class BenchmarkedNetwork:
 
 @dataclass(frozen=True)
 class Form:
-    """One way to run a network, in a process of its own."""
+    """One implementation of a network, run in a separate process."""
 
     name: str
     prepare: Callable[[], Work]
@@ -90,7 +90,7 @@ class Form:
 
 
 def inference_forms(network: BenchmarkedNetwork, baseline: bool, dtypes: Sequence[Dtype], compiled: bool) -> list[Form]:
-    """the naive network first if asked for, then ours in each dtype, as it comes and compiled."""
+    """Return the naive network (if `baseline`), then the model in each dtype, eager and (if `compiled`) compiled."""
     forms = [
         Form(f"plain, fp32{how}", partial(naive_inference, network), keeps_memory=keeps)
         for how, keeps in ((", memory returned", False), ("", True))
@@ -104,9 +104,9 @@ def inference_forms(network: BenchmarkedNetwork, baseline: bool, dtypes: Sequenc
 
 
 def training_comparisons(network: BenchmarkedNetwork, baseline: bool, dtypes: Sequence[Dtype]) -> Iterator[list[Form]]:
-    """Our steps, with the recipe's attention dropout and without any, each beside the plain one if that is asked for.
+    """Yield training steps with and without attention dropout, each with the naive step if `baseline`.
 
-    Two at a time, since steps that keep their memory need it side by side.
+    At most two per comparison, since both keep their memory at the same time.
     """
     keeping = Form(f"plain, fp32, attention dropout {_DROPOUT:g}", partial(naive_training, network))
     returning = replace(keeping, name=f"{keeping.name}, memory returned", keeps_memory=False)
@@ -128,7 +128,7 @@ def compare_networks(
     rounds: int,
     remark: str = "",
 ) -> SpeedComparison:
-    """Time forms of one network in turns with dense matrix products, of whose speed each gets its fraction.
+    """Time implementations of one network, and matrix products for their fraction of the peak, in interleaved rounds.
 
     Raises:
         InputError: the machine lacks the device, or a dtype on it.
@@ -162,7 +162,7 @@ def _workers(forms: Sequence[Form]) -> Iterator[list[Worker]]:
 
 
 def _peak_gemm(context: DeviceContext) -> Candidate:
-    """Square matrix products, in a dtype and on a device; as many as take a while."""
+    """Return a candidate that measures the peak by square matrix products in a dtype on a device."""
     side = _SIDE_ON_CUDA if context.device.type == "cuda" else _SIDE
     matrix = torch.randn(side, side, device=context.device, dtype=context.torch_dtype)
 
@@ -172,13 +172,13 @@ def _peak_gemm(context: DeviceContext) -> Candidate:
         synchronise(context.device)
 
     multiply(1)
-    times = max(1, round(_YARDSTICK_SECONDS / seconds_of(partial(multiply, 1))))
+    times = max(1, round(_PEAK_SECONDS / seconds_of(partial(multiply, 1))))
     name = f"matrix product, {context.dtype}"
     return Candidate(name, partial(multiply, times), times * 2 * side**3, context.dtype, True)
 
 
 def naive_inference(network: BenchmarkedNetwork) -> Work:
-    """A forward pass of the naive network."""
+    """Return a forward pass of the naive network."""
     context = _naive_context(network)
     module = NaiveNetwork(network.model()).to(context.device).eval()
     images = normalise(network.crops()).contiguous().to(context.device)
@@ -192,14 +192,14 @@ def naive_inference(network: BenchmarkedNetwork) -> Work:
 
 
 def _naive_context(network: BenchmarkedNetwork) -> DeviceContext:
-    """The device, computing with numbers of all sizes, as PyTorch does by default."""
+    """Return the device context without flushing denormals, as in PyTorch's default."""
     context = network.context()
     torch.set_flush_denormal(False)
     return context
 
 
 def own_inference(network: BenchmarkedNetwork, dtype: Dtype, compiled: bool) -> Work:
-    """A forward pass of the form in which predictions are made."""
+    """Return a forward pass of the model optimised for inference."""
     context = network.context(dtype, compiled)
     module = optimize_for_inference(network.model(), context)
     images = normalise(context.send(network.crops()))
@@ -214,7 +214,7 @@ def own_inference(network: BenchmarkedNetwork, dtype: Dtype, compiled: bool) -> 
 
 
 def naive_training(network: BenchmarkedNetwork) -> Work:
-    """A step of the naive network: fp32, all dropout of the recipe, a loss per keypoint in a loop, unfused Adam."""
+    """Return a training step of the naive network: fp32, dropout of the recipe, loss in a loop, unfused Adam."""
     context, training, batch = _naive_context(network), Training(), network.batch()
     module = NaiveNetwork(network.model(training.attention_dropout, training.dropout)).to(context.device).train()
     optimiser = torch.optim.Adam(module.parameters(), highest_rate(training.schedule), foreach=False)
@@ -232,7 +232,7 @@ def naive_training(network: BenchmarkedNetwork) -> Work:
 
 
 def own_training(network: BenchmarkedNetwork, dtype: Dtype, attention_dropout: float) -> Work:
-    """A step as training takes it, with the recipe's dropout outside of attention."""
+    """Return a step of this project's training, with the recipe's dropout outside attention."""
     context, training, batch = network.context(dtype), Training(), network.batch()
     model = context.to_device(network.model(attention_dropout, training.dropout)).train()
     optimiser = build_optimizer(model, training, context)
@@ -252,7 +252,7 @@ def own_training(network: BenchmarkedNetwork, dtype: Dtype, attention_dropout: f
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done all that it was asked to."""
+    """Wait until the device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

@@ -1,4 +1,4 @@
-"""Stages are timed on one thread."""
+"""Context manager to time stages on one thread."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let PyTorch and OpenCV compute on one thread, as loading processes and the stages around a network do."""
+    """Limit PyTorch and OpenCV to one thread, as in loading processes."""
     before = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

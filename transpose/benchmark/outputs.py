@@ -1,22 +1,22 @@
-"""What candidates of a comparison found, so that their speed is only told together with their agreement."""
+"""Outputs of benchmark candidates, to check that they agree."""
 
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from transpose.benchmark.comparison import Candidate
 
-Answer = TypeVar("Answer")
+Output = TypeVar("Output")
 
 
-class Outputs(Generic[Answer]):
-    """Keeps each candidate's last answer."""
+class Outputs(Generic[Output]):
+    """Stores the last output of each candidate."""
 
     def __init__(self) -> None:
-        self.of: dict[str, Answer] = {}
-        """By name of the candidate."""
+        self.of: dict[str, Output] = {}
+        """Outputs by name of the candidate."""
 
-    def candidate(self, name: str, work: Callable[[], Answer]) -> Candidate:
-        """A candidate whose answer is kept."""
+    def candidate(self, name: str, work: Callable[[], Output]) -> Candidate:
+        """Return a candidate that stores its output."""
 
         def run() -> None:
             self.of[name] = work()

@@ -1,10 +1,10 @@
-"""What can be timed."""
+"""Parts of the pipeline that can be timed."""
 
 from enum import StrEnum
 
 
 class Part(StrEnum):
-    """A part of the pipeline; the first three are asked of a variant."""
+    """A part of the pipeline; the first three need a variant."""
 
     INFERENCE = "inference"
     TRAINING = "training"

@@ -1,4 +1,4 @@
-"""Annotated persons and detections of any number, drawn by seed: what evaluators and suppression are timed on."""
+"""Random annotations and detections for benchmarks of evaluation and suppression."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,26 +12,26 @@ from transpose.skeleton import COCO_PERSON
 
 _SIZE_HW = (480, 640)
 _IMAGES_WITH_PERSONS = 0.54
-"""As of COCO val2017, where 2,693 of 5,000 images have persons."""
+"""As in COCO val2017, where 2,693 of 5,000 images have persons."""
 _DOUBLES, _FOUND = 0.25, 0.25
-"""Shares of the detections that are of the same person as another one, and near an annotated person."""
+"""Shares of detections that duplicate another detection, and that are near an annotated person."""
 
 
 @dataclass(frozen=True)
 class RandomAnnotations:
-    """Annotations, and N detections on them with what suppression needs."""
+    """Annotations and N detections with their areas."""
 
     annotations: CocoAnnotations
     detections: PoseResults
     areas: np.ndarray
-    """[N] float64 of each detection in image pixels squared."""
+    """[N] float64, area of each detection in square image pixels."""
 
 
 def random_annotations(images: int, persons: int, detections: int, seed: int) -> RandomAnnotations:
-    """Persons spread unevenly over about half of the images, detections over all of them.
+    """Draw persons, unevenly spread over about half of the images, and detections over all images.
 
-    A quarter of the detections lie near annotated persons, a quarter nearly on other detections, the rest nowhere near.
-    Some persons are crowds, some have no labelled keypoints; many scores are equal.
+    A quarter of the detections are near annotated persons, a quarter are near duplicates of other detections, the rest
+    are random. Some persons are crowds, some have no labelled keypoints; many scores are equal.
     """
     rng = np.random.default_rng(seed)
     ids, names = np.arange(1, images + 1), [f"{number}.jpg" for number in range(images)]
@@ -42,7 +42,7 @@ def random_annotations(images: int, persons: int, detections: int, seed: int) ->
 
 
 def write_annotations(annotations: CocoAnnotations, path: Path) -> None:
-    """Write a COCO keypoint file that `load_annotations` reads back as the same values."""
+    """Write a COCO keypoint file that `load_annotations` reads back unchanged."""
     images, persons = annotations.images, annotations.persons
     write_json(
         path,
@@ -101,7 +101,7 @@ def _persons(rng: np.random.Generator, image_ids: np.ndarray, count: int) -> Per
 def _detections(
     rng: np.random.Generator, image_ids: np.ndarray, persons: PersonInstances, count: int
 ) -> tuple[PoseResults, np.ndarray]:
-    """Detections in no order, and their areas."""
+    """Draw detections in random order, and their areas."""
     sides, corners = _boxes(rng, count)
     images = rng.choice(image_ids, size=count)
     points = corners[:, None] + rng.random((count, len(COCO_PERSON), 2)) * sides[:, None]
@@ -126,7 +126,7 @@ def _detections(
 
 
 def _boxes(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sides [count, 2] and top left corners [count, 2] in image pixels."""
+    """Draw sides [count, 2] and top left corners [count, 2] in image pixels."""
     sides = np.exp(rng.normal(4.3, 0.7, (count, 1)) + rng.normal(0, 0.2, (count, 2))).round(1)
     return sides, (rng.random((count, 2)) * (np.array(_SIZE_HW[::-1]) - 20)).round(1)
 

@@ -1,4 +1,4 @@
-"""What a benchmark found: all comparisons, and the machine that they were run on."""
+"""Record of a benchmark: all comparisons and the machine."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from transpose.cost import Operations, Parameters
 
 
 class NetworkCost(Settings):
-    """What a variant is made of."""
+    """Parameters and operations of a variant."""
 
     title: str
     input_size: tuple[int, int]
@@ -20,19 +20,19 @@ class NetworkCost(Settings):
 
 
 class Benchmark(Settings):
-    """Everything measured by one call."""
+    """All measurements of one call."""
 
     machine: dict[str, str]
     threads: int
     networks: tuple[NetworkCost, ...]
     comparisons: tuple[SpeedComparison, ...]
     workers: WorkersEstimate | None = None
-    """Of the loader's comparison."""
+    """Computed from the loader's comparison."""
     growth: Growth | None = None
 
 
 class Change(Settings):
-    """One timing beside the same one of an earlier benchmark."""
+    """A timing and the same timing of an earlier benchmark."""
 
     comparison: str
     timing: str
@@ -41,21 +41,21 @@ class Change(Settings):
 
     @property
     def ratio(self) -> float:
-        """Times the earlier speed."""
+        """Speed relative to the earlier benchmark."""
         return self.per_second / self.earlier_per_second
 
 
 def read_benchmark(path: Path) -> Benchmark:
-    """Read what an earlier call wrote.
+    """Read the record of an earlier benchmark.
 
     Raises:
-        InputError: the file is missing or is no benchmark.
+        InputError: the file is missing or is not a benchmark.
     """
     return read_record(Benchmark, path)
 
 
 def changes_since(earlier: Benchmark, now: Benchmark) -> list[Change]:
-    """Laps of both benchmarks, in the order of the present one; what only one of them has is left out."""
+    """Return the changes of timings that both benchmarks have, in the order of the present one."""
     before = {(comparison.title, timing.name): timing for comparison, timing in _timings(earlier)}
     return [
         Change(

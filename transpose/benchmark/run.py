@@ -1,4 +1,4 @@
-"""A whole benchmark: the parts asked for, of the variants asked for, one comparison after the other."""
+"""Run a benchmark: the selected parts of the selected variants."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,30 +35,29 @@ _STAGES: Mapping[Part, Callable[[int], SpeedComparison]] = {
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be timed."""
+    """Selection of parts, variants and settings of a benchmark."""
 
     variants: tuple[Variant, ...]
     parts: frozenset[Part]
     batch_sizes: tuple[int, ...]
-    """Of inference; training and attention take the largest."""
+    """Batch sizes of inference; training and attention use the largest."""
     dtypes: tuple[Dtype, ...]
-    """Of networks."""
+    """Dtypes of the networks."""
     baseline: bool
-    """Plain networks take part."""
+    """Whether to time the naive network too."""
     compiled: bool
-    """Compiled networks take part."""
+    """Whether to time compiled networks too."""
     rounds: int
     threads: int
-    """CPU threads of networks."""
+    """CPU threads of the networks."""
     device: str
 
 
 def run_benchmark(order: Order) -> Benchmark:
-    """Run all comparisons of an order.
+    """Run all comparisons of a selection.
 
     Raises:
-        InputError: a part needs a variant and there is none, or the machine lacks the device, a dtype or a
-            compiler.
+        InputError: a part needs a variant and there is none, or the machine lacks the device, a dtype or a compiler.
     """
     if not order.variants and (lacking := sorted(order.parts & OF_VARIANTS)):
         raise InputError("cost", None, "VARIANT", f"missing; {lacking[0]} is timed for variants")
@@ -86,7 +85,7 @@ def _network_cost(variant: Variant) -> NetworkCost:
 
 
 def _comparisons(order: Order) -> Iterator[tuple[Part, Iterator[SpeedComparison]]]:
-    """The parts asked for that are comparisons, in the order of `Part`."""
+    """Yield the selected parts that are comparisons, in the order of `Part`."""
     for part in Part:
         if part not in order.parts:
             continue
@@ -101,17 +100,17 @@ def _comparisons(order: Order) -> Iterator[tuple[Part, Iterator[SpeedComparison]
 
 
 def _comparisons_of(variant: Variant, part: Part, order: Order) -> Iterator[SpeedComparison]:
-    """Races of one variant: inference at each size of batch, all else at the largest."""
-    subjects = [
+    """Yield the comparisons of one variant: inference at each batch size, other parts at the largest."""
+    networks = [
         BenchmarkedNetwork(variant, size, order.device, order.threads) for size in sorted(set(order.batch_sizes))
     ]
     if part is Part.INFERENCE:
-        for network in subjects:
+        for network in networks:
             forms = inference_forms(network, order.baseline, order.dtypes, order.compiled)
             yield compare_networks(network, part.value, forms, order.rounds)
     elif part is Part.TRAINING:
-        for forms in training_comparisons(subjects[-1], order.baseline, order.dtypes):
-            yield compare_networks(subjects[-1], part.value, forms, order.rounds)
+        for forms in training_comparisons(networks[-1], order.baseline, order.dtypes):
+            yield compare_networks(networks[-1], part.value, forms, order.rounds)
     elif variant.encoder is not None:
-        yield compare_captures(subjects[-1], order.rounds)
-        yield compare_measures(subjects[-1], AttentionMeasures(), order.rounds)
+        yield compare_captures(networks[-1], order.rounds)
+        yield compare_measures(networks[-1], AttentionMeasures(), order.rounds)

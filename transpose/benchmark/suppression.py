@@ -1,4 +1,4 @@
-"""Rescoring and OKS-NMS of all detections of a data set beside their plain form, person by person."""
+"""Benchmark of rescoring and OKS-NMS of a data set against a naive loop over persons."""
 
 import numpy as np
 
@@ -15,9 +15,9 @@ PLAIN, OURS = "person by person", "all at once"
 def compare_suppressions(
     images: int = 5_000, detections: int = 104_125, rounds: int = 3, seed: int = 0
 ) -> SpeedComparison:
-    """Rescore and suppress made-up detections, as many as the official detection file of COCO val2017 has.
+    """Time rescoring and suppression of random detections, by default as many as in COCO val2017's official file.
 
-    The remark says whether both ways keep the same persons.
+    The remark says whether both candidates keep the same persons.
     """
     people = random_annotations(images, persons=2 * images, detections=detections, seed=seed)
     outputs: Outputs[np.ndarray] = Outputs()
@@ -32,21 +32,19 @@ def compare_suppressions(
         rounds,
     )
     kept = outputs.of[OURS]
-    same = "the same" if np.array_equal(outputs.of[PLAIN], kept) else "other"
-    return result.model_copy(update={"remark": f"both ways keep {same} {len(kept):,} persons"})
+    same = "the same" if np.array_equal(outputs.of[PLAIN], kept) else "different"
+    return result.model_copy(update={"remark": f"both keep {same} persons ({len(kept):,})"})
 
 
 def suppress_all_at_once(people: RandomAnnotations) -> np.ndarray:
-    """[kept] positions of the detections that `oks_nms` keeps, by image and falling score."""
+    """Return the indices [kept] of detections that `oks_nms` keeps, by image and falling score."""
     found = people.detections
     scores = rescore(found.scores, found.keypoints[:, :, 2], KEYPOINT_THRESHOLD)
     return oks_nms(found.keypoints, scores, people.areas, found.image_ids, COCO_PERSON.oks_sigmas, OKS_THRESHOLD)
 
 
 def suppress_person_by_person(people: RandomAnnotations) -> np.ndarray:
-    """The same positions, as one writes it down first: each person's score in a loop over keypoints, each image's
-    best person against all that are left.
-    """
+    """Return the same indices by naive loops over keypoints, images and persons."""
     found, of_image = people.detections, {}
     scores = np.array([_score(*person) for person in zip(found.scores, found.keypoints, strict=True)])
     for position, image_id in enumerate(found.image_ids.tolist()):

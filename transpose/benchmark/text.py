@@ -1,4 +1,4 @@
-"""Benchmarks as text."""
+"""Text of benchmarks."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _WIDTH = 48
 
 
 def render_benchmark(benchmark: Benchmark) -> str:
-    """The machine, what the variants are made of, and a table for each comparison."""
+    """Return the machine, the size of the variants, and a table per comparison."""
     machine = benchmark.machine
     head = (
         f"{machine.get('device')} ({machine.get('cpu')}, {machine.get('cores')} cores), {benchmark.threads} thread(s),"
@@ -26,36 +26,36 @@ def render_benchmark(benchmark: Benchmark) -> str:
 
 
 def render_network(network: NetworkCost) -> str:
-    """Parameters, and multiply-accumulates in both conventions."""
+    """Return parameters, and multiply-accumulates in both conventions."""
     parameters, operations = network.parameters, network.operations
     published = f"{operations.macs_as_published / 1e9:.3f}"
     height, width = network.input_size
     return "\n".join(
         (
             f"{network.title}, input {height}x{width}",
-            f"  parameters   {parameters.total:,} with {parameters.fixed_position_embedding:,} of a fixed position"
-            f" embedding; {parameters.trainable:,} trained",
-            f"  GMACs        {operations.macs / 1e9:.3f}; as the paper counts: {published}",
+            f"  parameters   {parameters.total:,}, {parameters.fixed_position_embedding:,} of them in a fixed position"
+            f" embedding; {parameters.trainable:,} trainable",
+            f"  GMACs        {operations.macs / 1e9:.3f}; counted as in the paper: {published}",
         )
     )
 
 
 def render_comparison(comparison: SpeedComparison) -> str:
-    """Speed, speed beside the first way's, fraction of the peak and memory of each way."""
-    lines = [f"{comparison.title}: medians of {comparison.rounds} rounds in turns"]
+    """Return speed, speed relative to the first, fraction of the peak and memory of each candidate."""
+    lines = [f"{comparison.title}: medians of {comparison.rounds} interleaved rounds"]
     lines += [f"  peak, {dtype}: {peak / 1e9:,.0f} GFLOP/s" for dtype, peak in comparison.peaks.items()]
     lines += [_timing_line(comparison, timing) for timing in comparison.timings]
     return "\n".join([*lines, *([f"  {comparison.remark}"] if comparison.remark else [])])
 
 
 def render_workers(workers: WorkersEstimate) -> str:
-    """Samples a second of several loading processes, and that nobody measured them."""
+    """Return the computed samples per second of several loading processes."""
     lines = [f"  {name:<{_WIDTH}}{speed:12,.1f} samples/s" for name, speed in workers.per_second.items()]
     return "\n".join([f"Training samples with {workers.workers} loading processes: {workers.basis}", *lines])
 
 
 def render_growth(growth: Growth) -> str:
-    """Time and memory of loader and evaluator at each number of persons."""
+    """Return time and memory of loader and evaluator at each number of persons."""
     loader = [
         f"  {one.persons:>9,} persons   built in {one.build_seconds:8.3f} s   {one.sample_microseconds:8,.0f} us/sample"
         f"   {one.parent_mb:8.1f} MB in the process   {one.worker_mb:6.1f} MB in a worker"
@@ -63,21 +63,21 @@ def render_growth(growth: Growth) -> str:
     ]
     evaluator = [
         f"  {one.persons:>9,} persons   {one.detections:>9,} results   {one.seconds:8.3f} s"
-        f"   {one.memory_mb:8.1f} MB beside {one.input_mb:,.1f} MB of input"
+        f"   {one.memory_mb:8.1f} MB, plus {one.input_mb:,.1f} MB of input"
         for one in growth.evaluator
     ]
-    return "\n".join(["Loader as persons grow", *loader, "Evaluator as persons grow", *evaluator])
+    return "\n".join(["Loader by number of persons", *loader, "Evaluator by number of persons", *evaluator])
 
 
 def render_changes(earlier: Benchmark, now: Benchmark) -> str:
-    """Each timing's speed as a multiple of the earlier one's, and a warning where machines or threads differ."""
+    """Return each speed relative to the earlier benchmark, and a warning if machines or threads differ."""
     changes = changes_since(earlier, now)
     different = [key for key in ("cores", "cpu", "device", "torch") if earlier.machine.get(key) != now.machine.get(key)]
     if earlier.threads != now.threads:
         different.append("threads")
-    lines = ["against the earlier benchmark"]
+    lines = ["relative to the earlier benchmark"]
     if different:
-        lines.append(f"  not the same {', '.join(different)}: ratios tell of that too")
+        lines.append(f"  not the same {', '.join(different)}: ratios include this difference")
     return "\n".join([*lines, *_change_lines(changes)])
 
 
@@ -96,5 +96,5 @@ def _timing_line(comparison: SpeedComparison, timing: CandidateTiming) -> str:
 
 def _change_lines(changes: Sequence[Change]) -> list[str]:
     if not changes:
-        return ["  nothing in common"]
+        return ["  no common timings"]
     return [f"  {change.comparison}: {change.timing:<{_WIDTH}}{change.ratio:8.2f} x" for change in changes]

@@ -1,4 +1,4 @@
-"""Work done at command in a process of its own, with an allocator, kernels and a peak of memory of its own."""
+"""Benchmark worker: a separate process with its own allocator, kernels and memory peak."""
 
 import multiprocessing
 import resource
@@ -17,16 +17,16 @@ Work = Callable[[], object]
 
 
 class Worker:
-    """A process that waits to be told to do its work; idle, it costs nothing.
+    """A process that runs its work on command and is idle otherwise.
 
-    What is set for a whole process, such as the allocator, can so be compared in one interleaved run.
+    Settings of a whole process, such as the allocator, can thus be compared in interleaved rounds.
     """
 
     def __init__(self, prepare: Callable[[], Work], keeps_memory: bool = True) -> None:
-        """Start the process and wait until it is prepared.
+        """Start the process and wait until its work is prepared.
 
         Args:
-            prepare: makes the work, in the process; can be pickled.
+            prepare: returns the work; called in the process, so it must be picklable.
             keeps_memory: see `keep_freed_memory`.
 
         Raises:
@@ -42,30 +42,30 @@ class Worker:
             raise answer
 
     def run(self) -> None:
-        """Do the work once and return at its end.
+        """Run the work once and wait until it has finished.
 
         Raises:
-            InputError: the process died, for want of memory as a rule.
+            InputError: the process died, usually out of memory.
         """
         self._answer("run")
 
     def peak_memory_bytes(self) -> int:
-        """The most that the process has held so far: allocated on CUDA, elsewhere its whole resident memory."""
+        """Return the peak memory of the process so far: allocated memory on CUDA, resident memory elsewhere."""
         return self._answer("memory")
 
     def _answer(self, command: str | None = None) -> Any:
-        """What the process sends next, after a command if there is one."""
+        """Send a command, if given, and return the next answer of the process."""
         try:
             if command is not None:
                 self._connection.send(command)
             return self._connection.recv()
         except (EOFError, ConnectionError):
             self._process.join()
-            problem = f"its process ended with status {self._process.exitcode}; is there memory for the batch?"
+            problem = f"the worker ended with status {self._process.exitcode}; try a smaller batch size"
             raise InputError("benchmark", None, None, problem) from None
 
     def __enter__(self) -> "Worker":
-        """Itself."""
+        """Return the worker."""
         return self
 
     def __exit__(
@@ -102,6 +102,6 @@ def _peak_memory_bytes() -> int:
         return torch.cuda.max_memory_allocated()
     status = Path("/proc/self/status")
     if status.is_file():
-        # Linux hands the maximum that `getrusage` tells on to a child: it may be that of the process that started it.
+        # On Linux a child inherits the maximum of `getrusage` from its parent.
         return 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

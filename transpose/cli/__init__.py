@@ -1,9 +1,9 @@
-"""The `transpose` command: each verb is a thin shell over one public function."""
+"""The `transpose` command: each command is a thin shell over one public function."""
 
 import sys
 
 from transpose.allocator import keep_freed_memory
-from transpose.cli import attention, cost, data, evaluation, fault_injection, predict, reporting, training  # noqa: F401 -- each registers its verbs
+from transpose.cli import attention, cost, data, evaluation, fault_injection, predict, reporting, training  # noqa: F401 -- each registers its commands
 from transpose.cli.app import app
 from transpose.disk import disk_error
 from transpose.errors import InputError, lost_worker
@@ -17,10 +17,10 @@ def main() -> None:
     except InputError as error:
         sys.exit(f"transpose: {error}")
     except RuntimeError as error:
-        if (told := lost_worker(error)) is None:
+        if (message := lost_worker(error)) is None:
             raise
-        sys.exit(f"transpose: {told}")
+        sys.exit(f"transpose: {message}")
     except OSError as error:
-        if (told := disk_error(error)) is None:
+        if (message := disk_error(error)) is None:
             raise
-        sys.exit(f"transpose: {told}")
+        sys.exit(f"transpose: {message}")

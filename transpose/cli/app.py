@@ -1,17 +1,50 @@
-"""The applications that commands register with."""
+"""The Typer applications that commands register with, and the panels of `transpose --help`."""
+
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+import transpose
+
+USE, STUDY, DATA, MEASURE = "Use a model", "Plan and read a study", "Data", "Measure and test this machine"
+_PANELS = (USE, STUDY, DATA, MEASURE)
+
+
+class _InOrderOfPanels(TyperGroup):
+    """Commands in the order of their panels instead of that in which modules register them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: _PANELS.index(getattr(self.commands[name], "rich_help_panel", USE)))
+
 
 app = typer.Typer(
+    cls=_InOrderOfPanels,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Train, evaluate, explain and compare pose models.",
+    help="Train, evaluate, explain and compare 2D human pose models. `snakemake --cores N` runs a whole study.",
 )
 step = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="The steps of the workflow: each Snakemake rule calls one. A results folder must have its records; see"
-    " `transpose step write-config`.",
+    help="The steps of the workflow, one for each kind of Snakemake rule. A step reads the records of its results"
+    " folder, which `transpose step write-config` writes.",
 )
-app.add_typer(step, name="step")
+app.add_typer(step, name="step", short_help="Run one step of the workflow.", rich_help_panel=STUDY)
+
+
+def _print_version(is_given: bool) -> None:
+    if is_given:
+        print(f"transpose {transpose.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of `transpose` itself."""

@@ -12,7 +12,10 @@ from transpose.cli.options import AnnotationFile, DatasetName, ResultsFolder, Ru
 def explain_persons(
     run: RunName, results: ResultsFolder, dataset: DatasetName, split: SplitName, annotations: AnnotationFile
 ) -> None:
-    """Write dependency and affected areas of a few annotated persons' keypoints, as arrays and figures."""
+    """Write attention maps of some annotated persons.
+
+    Writes maps.npz (dependency and affected areas), persons.json and figures/.
+    """
     from transpose.reporting.attention_maps import write_attention_maps
     from transpose.study.layout import ResultsLayout, RunId
 
@@ -27,7 +30,10 @@ def attention_viewer(
     split: SplitName,
     annotations: AnnotationFile,
 ) -> None:
-    """Write a self-contained HTML viewer of the attention maps of several models."""
+    """Write an HTML viewer of several models' attention.
+
+    The page is one self-contained file.
+    """
     from transpose.reporting.viewer_models import write_viewer
     from transpose.study.layout import ResultsLayout, RunId
 

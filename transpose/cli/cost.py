@@ -1,4 +1,4 @@
-"""Verbs that measure what networks and stages cost."""
+"""Commands that measure the cost of networks and stages."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,29 +7,38 @@ from typing import Annotated
 import typer
 
 from transpose.benchmark.parts import Part
-from transpose.cli.app import app, step
+from transpose.cli.app import MEASURE, app, step
 from transpose.cli.options import ResultsFolder
 from transpose.errors import InputError
 
 
-@app.command()
+@app.command(
+    rich_help_panel=MEASURE, epilog="Example: transpose cost config/variants/tp_r_a4.yaml --batch-size 16 --compiled"
+)
 def cost(
     variants: Annotated[
-        list[Path] | None, typer.Argument(help="config/variants/NAME.yaml, or resolved recipes; as many as wanted.")
+        list[Path] | None,
+        typer.Argument(help="Variant files (config/variants/NAME.yaml) or recipes (records/recipes/NAME.json)."),
     ] = None,
-    part: Annotated[list[Part] | None, typer.Option(help="What to time; may be given again and again.")] = None,
-    baseline: Annotated[bool, typer.Option(help="Time naive networks in turns with ours.")] = False,
-    compiled: Annotated[bool, typer.Option("--compiled", help="Time compiled networks too.")] = False,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Time networks in bf16 too.")] = False,
-    batch_size: Annotated[list[int] | None, typer.Option(min=1, help="Of networks; may be given again.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Medians are of this many.")] = 5,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of networks.")] = 1,
+    part: Annotated[list[Part] | None, typer.Option(help="Part to time; repeatable. Default: inference.")] = None,
+    baseline: Annotated[bool, typer.Option(help="Also time a naive implementation, interleaved with ours.")] = False,
+    compiled: Annotated[bool, typer.Option("--compiled", help="Also time compiled networks.")] = False,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Also time networks in bf16.")] = False,
+    batch_size: Annotated[
+        list[int] | None, typer.Option(min=1, help="Batch size; repeatable. Default: 1 and 16.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; medians are over rounds.")] = 5,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of a network.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     output: Annotated[Path | None, typer.Option("--output", help="JSON file to write.")] = None,
-    figure: Annotated[Path | None, typer.Option(help="PNG of the part growth.")] = None,
-    against: Annotated[Path | None, typer.Option(help="JSON file of an earlier call, to print ratios to.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="PNG file for the part growth.")] = None,
+    against: Annotated[Path | None, typer.Option(help="JSON file of an earlier run; print ratios to it.")] = None,
 ) -> None:
-    """Measure speed, memory and share of the machine's peak of variants, and the speed of each stage around them."""
+    """Measure the speed and memory of networks and stages.
+
+    Prints images per second, the share of this machine's peak and the memory of each variant, or the speed of a stage
+    (--part). Writes nothing unless --output or --figure is given.
+    """
     from transpose.benchmark.growth_figure import plot_growth
     from transpose.benchmark.report import read_benchmark
     from transpose.benchmark.run import Order, run_benchmark
@@ -70,13 +79,13 @@ def cost(
 
 
 def _refuse_idle_options(parts: frozenset[Part], options: Mapping[str, tuple[bool, set[Part]]]) -> None:
-    """See that each option that was given has something to act on.
+    """Check that each given option applies to a requested part.
 
     Args:
-        options: by name, whether it was given and the parts that it is for.
+        options: by name, whether it was given and the parts that it applies to.
 
     Raises:
-        InputError: it has not.
+        InputError: it does not.
     """
     for name, (is_given, served) in options.items():
         if is_given and not parts & served:
@@ -85,11 +94,14 @@ def _refuse_idle_options(parts: frozenset[Part], options: Mapping[str, tuple[boo
 
 @step.command()
 def measure_cost(
-    variant: Annotated[str, typer.Argument(help="A variant of the study.")],
+    variant: Annotated[str, typer.Argument(help="Variant of the study.")],
     results: ResultsFolder,
-    keypoints: Annotated[int, typer.Option(min=1, help="Heatmaps of the model.")],
+    keypoints: Annotated[int, typer.Option(min=1, help="Number of keypoints.")],
 ) -> None:
-    """Measure parameters, multiply-accumulates and times of a variant, as the study's table shows them."""
+    """Measure a variant's parameters, MACs and times.
+
+    Writes cost/VARIANT.json.
+    """
     from transpose.config.load import read_record
     from transpose.config.recipe import Recipe
     from transpose.config.study import Cost

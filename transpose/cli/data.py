@@ -1,4 +1,4 @@
-"""Verbs that make data: records, images, boxes, downloads."""
+"""Commands that write data: records, images, boxes, downloads."""
 
 import json
 import os
@@ -8,18 +8,29 @@ from typing import Annotated
 
 import typer
 
-from transpose.cli.app import app, step
-from transpose.cli.options import AnnotationFile, DatasetFile, Output, ResultsFolder, SettingName
+from transpose.cli.app import DATA, STUDY, app, step
+from transpose.cli.options import (
+    AnnotationFile,
+    DatasetFile,
+    Jobs,
+    Output,
+    ResultsFolder,
+    SettingName,
+    SplitName,
+)
 from transpose.errors import InputError
 
 
 @step.command()
 def write_config(
-    study: Annotated[Path, typer.Argument(help="A study's YAML file.")],
+    study: Annotated[Path, typer.Argument(help="YAML file of a study.")],
     config: Annotated[Path, typer.Option(help="Folder of variants and data sets.")] = Path("config"),
-    output: Annotated[Path | None, typer.Option("--output", help="Results folder; the study's if not given.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Results folder; default: the study's.")] = None,
 ) -> None:
-    """Write a study's resolved configuration, one JSON file for each variant, data set and block of settings."""
+    """Write the resolved configuration of a study.
+
+    Writes records/ in the results folder: one JSON file for each variant, data set and block of settings.
+    """
     from transpose.config.base import read_yaml
     from transpose.study.layout import ResultsLayout
     from transpose.study.plan import Plan
@@ -28,9 +39,9 @@ def write_config(
     plan.write_records(plan.layout if output is None else ResultsLayout(output))
 
 
-@app.command()
+@app.command(rich_help_panel=STUDY, epilog="Example: transpose schema > study.schema.json")
 def schema() -> None:
-    """Print the JSON Schema of a study's configuration."""
+    """Print the JSON Schema of a study's YAML file."""
     from transpose.config.study import Study
 
     print(json.dumps(Study.model_json_schema(), indent=2))
@@ -39,11 +50,14 @@ def schema() -> None:
 @step.command()
 def synthesise(
     dataset: DatasetFile,
-    split: Annotated[str, typer.Option()],
-    output: Annotated[Path, typer.Option(help="annotations.json of the split; images/ appears beside it.")],
-    jobs: Annotated[int, typer.Option(min=1)] = 1,
+    split: SplitName,
+    output: Annotated[Path, typer.Option(help="annotations.json of the split; images/ is written next to it.")],
+    jobs: Jobs = 1,
 ) -> None:
-    """Render one split of a synthetic data set."""
+    """Render a split of a synthetic data set.
+
+    Writes annotations.json and images/ next to it.
+    """
     # Rendering runs in processes of its own; more threads than cores only make them wait for each other.
     os.environ["OMP_NUM_THREADS"] = "1"
     from transpose.config.dataset import Dataset, SyntheticSource
@@ -59,12 +73,15 @@ def synthesise(
 @step.command()
 def label_parts(
     dataset: DatasetFile,
-    split: Annotated[str, typer.Option()],
+    split: SplitName,
     annotations: AnnotationFile,
     output: Annotated[Path, typer.Option("--output", help="parts.npz of the split.")],
-    jobs: Annotated[int, typer.Option(min=1)] = 1,
+    jobs: Jobs = 1,
 ) -> None:
-    """Label each pixel of a synthetic split with the person and the body part that is seen there."""
+    """Label the body parts in a synthetic split.
+
+    Writes parts.npz: for each pixel the visible person and body part.
+    """
     # See synthesise.
     os.environ["OMP_NUM_THREADS"] = "1"
     from transpose.config.dataset import Dataset, SyntheticSource
@@ -77,20 +94,29 @@ def label_parts(
     write_part_labels(source, split, annotations, jobs, output)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=DATA,
+    epilog="Example: transpose convert-mpii mpii_human_pose_v1_u12_1.mat images --validation-list valid.json"
+    " --output resources/mpii",
+)
 def convert_mpii(
-    release: Annotated[Path, typer.Argument(help="MPII's mpii_human_pose_v1_u12_1.mat.")],
-    images: Annotated[Path, typer.Argument(help="Folder of MPII's images.")],
-    output: Annotated[Path, typer.Option("--output", help="Folder that gets train/, val/ and conversion.json.")],
+    release: Annotated[Path, typer.Argument(help="mpii_human_pose_v1_u12_1.mat of MPII.")],
+    images: Annotated[Path, typer.Argument(help="Folder of the MPII images.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder to write train/, val/ and conversion.json to.")],
     validation_list: Annotated[
-        Path | None, typer.Option(help="Validation images: a name a line, or the customary valid.json.")
+        Path | None,
+        typer.Option(help="Validation images: a text file with a name per line, or valid.json (Tompson et al.)."),
     ] = None,
     hold_out: Annotated[
-        float | None, typer.Option(help="Without a list: share of the images that is drawn for validation.")
+        float | None, typer.Option(help="Without a list: random share of images for validation.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the drawing.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random share.")] = 0,
 ) -> None:
-    """Convert MPII Human Pose to COCO's format, with head sizes for PCKh."""
+    """Convert MPII Human Pose to COCO's format.
+
+    Writes train/ and val/ with annotations.json (head sizes for PCKh included) and a link to the images, and
+    conversion.json with counts; prints the counts.
+    """
     from transpose.data.mpii import convert_mpii as convert
     from transpose.data.mpii_split import validation_source
 
@@ -100,10 +126,13 @@ def convert_mpii(
 @step.command()
 def download_archive(
     name: Annotated[str, typer.Argument(help="Name of an archive in the table.")],
-    folder: Annotated[Path, typer.Option(help="Folder that keeps it, as NAME.zip.")],
-    table: Annotated[Path, typer.Option(help="Table of archives.")] = Path("config/downloads.yaml"),
+    folder: Annotated[Path, typer.Option(help="Folder of the archive.")],
+    table: Annotated[Path, typer.Option(help="Table of archives.")] = Path("config/tables/downloads.yaml"),
 ) -> None:
-    """Download an archive; the same command after an interruption continues."""
+    """Download an archive; resumable.
+
+    Writes FOLDER/NAME.zip and its proven digest, NAME.zip.sha256.json.
+    """
     from transpose.config.download import load_archive
     from transpose.data.download import download
 
@@ -112,11 +141,13 @@ def download_archive(
 
 @step.command()
 def download_file(
-    url: Annotated[str, typer.Argument(help="Address of a single file, such as detections or a detector's model.")],
+    url: Annotated[str, typer.Argument(help="URL of a file, such as detections or a detector's model.")],
     output: Output,
-    sha256: Annotated[str | None, typer.Option(help="Digest that it must have; without one the first is kept.")] = None,
+    sha256: Annotated[
+        str | None, typer.Option(help="Expected digest; without one the first digest is recorded.")
+    ] = None,
 ) -> None:
-    """Download a file of unknown size; what is there already is only checked."""
+    """Download a file, or check the one that is there."""
     from transpose.data.web_file import download_url
 
     download_url(url, output, sha256, report=lambda line: print(line, file=sys.stderr))
@@ -125,9 +156,14 @@ def download_file(
 @step.command()
 def unpack(
     archive: Annotated[Path, typer.Argument(help="A zip archive.")],
-    output: Annotated[Path, typer.Option("--output", help="Folder to make; OUTPUT.manifest.json appears beside it.")],
+    output: Annotated[
+        Path, typer.Option("--output", help="Folder to write; OUTPUT.manifest.json is written next to it.")
+    ],
 ) -> None:
-    """Unpack an archive; what it holds cannot get out of the folder."""
+    """Extract a zip archive.
+
+    Members that would be written outside of the folder are refused.
+    """
     from transpose.data.archives import unpack as unpack_archive
 
     unpack_archive(archive, output)
@@ -136,12 +172,17 @@ def unpack(
 @step.command()
 def extract_split(
     dataset: DatasetFile,
-    split: Annotated[str, typer.Option()],
+    split: SplitName,
     downloads: Annotated[Path, typer.Option(help="Folder of the downloaded archives.")],
-    output: Annotated[Path, typer.Option(help="annotations.json of the split; images.json appears beside it.")],
-    unpacked: Annotated[Path | None, typer.Option(help="Folder of the unpacked archives, if they are.")] = None,
+    output: Annotated[Path, typer.Option(help="annotations.json of the split.")],
+    unpacked: Annotated[
+        Path | None, typer.Option(help="Folder of the unpacked archives; omit to read images from the zip files.")
+    ] = None,
 ) -> None:
-    """Take one split out of downloaded archives."""
+    """Extract a split from downloaded archives.
+
+    Writes annotations.json and, next to it, images.json, which says where the images are.
+    """
     from transpose.config.dataset import ArchivesSource, Dataset
     from transpose.config.load import read_record
     from transpose.data.archived_split import extract_split
@@ -152,7 +193,7 @@ def extract_split(
     got = extract_split(source.splits[split], downloads, unpacked, output)
     print(
         f"{split}: {got.images:,} images, {got.annotations:,} annotations;"
-        f" {got.other_images:,} images beside them are not of this split",
+        f" {got.other_images:,} other images are not of this split",
         file=sys.stderr,
     )
 
@@ -161,10 +202,13 @@ def extract_split(
 def drop_unreadable_images(
     dataset: DatasetFile,
     annotations: AnnotationFile,
-    output: Annotated[Path, typer.Option(help="annotations.json to write; broken.json appears beside it.")],
-    jobs: Annotated[int, typer.Option(min=1, help="Images that are decoded at a time.")] = 1,
+    output: Annotated[Path, typer.Option(help="annotations.json to write.")],
+    jobs: Jobs = 1,
 ) -> None:
-    """Leave images that cannot be read out of a split, with their people."""
+    """Drop a split's unreadable images.
+
+    Writes annotations.json without these images and their persons, and broken.json, which lists them.
+    """
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.data.unreadable_images import drop_unreadable_images
@@ -180,9 +224,14 @@ def boxes(
     results: ResultsFolder,
     evaluation: SettingName,
     annotations: AnnotationFile,
-    file: Annotated[Path | None, typer.Option(help="The source's detection file or model, if it is a URL's.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Local copy of a detection file or model that is configured by URL.")
+    ] = None,
 ) -> None:
-    """Make person boxes in COCO's detection format, and count what was left out."""
+    """Write the person boxes of an evaluation.
+
+    Writes boxes in COCO's detection format and a JSON file that counts what was left out.
+    """
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.config.study import EvalSetting
@@ -202,7 +251,10 @@ def boxes(
 
 @step.command()
 def evaluate_boxes(results: ResultsFolder, evaluation: SettingName, annotations: AnnotationFile) -> None:
-    """Evaluate person boxes like a detector's by COCO's AP; annotated persons without keypoints count too."""
+    """Evaluate person boxes by COCO's box AP.
+
+    Annotated persons without keypoints count too, as in published detector APs.
+    """
     from transpose.config.study import EvalSetting
     from transpose.evaluation.box_ap import write_box_metrics
     from transpose.study.layout import ResultsLayout
@@ -214,10 +266,13 @@ def evaluate_boxes(results: ResultsFolder, evaluation: SettingName, annotations:
 @step.command()
 def download_weights(
     name: Annotated[str, typer.Argument(help="Name of weights in the table.")],
-    output: Annotated[Path, typer.Option("--output", help="NAME.safetensors; the checkpoint stays beside it.")],
-    table: Annotated[Path, typer.Option(help="Table of released weights.")] = Path("config/weights.yaml"),
+    output: Annotated[Path, typer.Option("--output", help="NAME.safetensors; the checkpoint is kept next to it.")],
+    table: Annotated[Path, typer.Option(help="Table of released weights.")] = Path("config/tables/weights.yaml"),
 ) -> None:
-    """Download released weights and convert them; the first digest is recorded in pins/ beside the table."""
+    """Download and convert released weights.
+
+    Writes NAME.safetensors. The first digest is recorded in pins/ next to the table and checked from then on.
+    """
     from transpose.config.weights import load_released
     from transpose.models.released import download_released
 

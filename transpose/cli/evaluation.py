@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 def predict(
     run: RunName, results: ResultsFolder, evaluation: SettingName, annotations: AnnotationFile, workers: Workers = None
 ) -> None:
-    """Predict the persons in boxes; writes COCO keypoint results."""
+    """Predict keypoints of the persons in boxes.
+
+    Writes COCO keypoint results.
+    """
     from transpose.evaluation.prediction_file import write_predictions
 
     write_predictions(analysis_input(run, results, evaluation, annotations, workers))
@@ -33,7 +36,10 @@ def predict(
 
 @step.command()
 def evaluate(run: RunName, results: ResultsFolder, evaluation: SettingName, annotations: AnnotationFile) -> None:
-    """Evaluate predictions by COCO's AP, checked against pycocotools, or by PCKh, with a bootstrap interval."""
+    """Evaluate predictions by COCO's AP or PCKh.
+
+    Writes metrics with a bootstrap interval, cross-checked by pycocotools (and xtcocotools where it is installed).
+    """
     from transpose.evaluation.report import write_metrics
 
     write_metrics(analysis_input(run, results, evaluation, annotations))
@@ -41,15 +47,15 @@ def evaluate(run: RunName, results: ResultsFolder, evaluation: SettingName, anno
 
 @step.command()
 def analyse(
-    analysis: Annotated[Analysis, typer.Argument(help="The analysis to run.")],
+    analysis: Annotated[Analysis, typer.Argument(help="Analysis to run.")],
     run: RunName,
     results: ResultsFolder,
     evaluation: SettingName,
     annotations: AnnotationFile,
     workers: Workers = None,
-    parts: Annotated[Path | None, typer.Option(help="Part labels of a rendered split, for body_parts.")] = None,
+    parts: Annotated[Path | None, typer.Option(help="parts.npz of a synthetic split, for body_parts.")] = None,
 ) -> None:
-    """Run one analysis of a trained model and write its report."""
+    """Run an analysis of a trained model."""
     inputs = analysis_input(run, results, evaluation, annotations, workers)
     match analysis:
         case Analysis.PROTOCOLS:
@@ -87,9 +93,9 @@ def make_submission(
     dataset: DatasetFile,
     annotations: AnnotationFile,
     predictions: Annotated[Path, typer.Option(help="COCO keypoint results on a test set.")],
-    output: Annotated[Path, typer.Option("--output", help="Zip archive, named as the server asks.")],
+    output: Annotated[Path, typer.Option("--output", help="Zip archive, named as the evaluation server requires.")],
 ) -> None:
-    """Write a submission for COCO's evaluation server."""
+    """Write a COCO test-dev submission."""
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.evaluation.submission import write_submission
@@ -101,7 +107,7 @@ def make_submission(
 def analysis_input(
     run: str, results: Path, evaluation: str, annotations: Path, workers: int | None = None
 ) -> "AnalysisInput":
-    """What the options of a step name."""
+    """The input of an analysis, from the options of a step."""
     from transpose.config.study import EvalSetting
     from transpose.evaluation.analysis_input import AnalysisInput
     from transpose.study.layout import ResultsLayout, RunId

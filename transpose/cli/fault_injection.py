@@ -5,19 +5,23 @@ from typing import Annotated
 
 import typer
 
-from transpose.cli.app import app
+from transpose.cli.app import MEASURE, app
 
 
-@app.command()
+@app.command(rich_help_panel=MEASURE, epilog="Example: transpose inject-faults --kills 20 --seed 0")
 def inject_faults(
-    kills: Annotated[int, typer.Option(min=0)] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="Of moments and targets.")] = 0,
-    study: Annotated[Path, typer.Option(help="A study's YAML file.")] = Path("config/fault_injection.yaml"),
+    kills: Annotated[int, typer.Option(min=0, help="Number of kills.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the times and targets of kills.")] = 0,
+    study: Annotated[Path, typer.Option(help="A study's YAML file.")] = Path("config/studies/fault_injection.yaml"),
     folder: Annotated[Path, typer.Option(help="New folder for the runs and their logs.")] = Path(
         "results/fault_injection"
     ),
 ) -> None:
-    """Run a small study undisturbed and under kills, and compare what both made; status 1 if it differs."""
+    """Test that killed runs end with the same bytes.
+
+    Runs a small study once undisturbed and once with random kills, and compares their results. Needs a clone of the
+    repository. Writes both runs and their logs into --folder; exit status 1 if the results differ.
+    """
     from transpose.fault_injection.run import inject_faults
 
     verdict = inject_faults(study, kills, seed, folder, lambda line: print(line, flush=True))

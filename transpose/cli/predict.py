@@ -1,4 +1,4 @@
-"""Commands for people with images: poses, and what they depend on."""
+"""Commands that use a model on images: predict and explain."""
 
 import math
 import sys
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transpose.cli.app import app
+from transpose.cli.app import USE, app
 from transpose.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,40 +16,42 @@ if TYPE_CHECKING:
 
 Images = Annotated[
     list[Path],
-    typer.Argument(metavar="IMAGE...", help="Images, read as they are displayed (EXIF orientation applied)."),
+    typer.Argument(metavar="IMAGE...", help="Image files; EXIF orientation is applied."),
 ]
 Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="Folder of a training (results/train/VARIANT/seedN), or name of a released checkpoint in"
-        " config/weights.yaml; the small model of the package by default.",
+        help="Folder of a training (results/train/VARIANT/seedN) or name of a released checkpoint in"
+        " config/tables/weights.yaml; default: the small model in the package.",
     ),
 ]
 Box = Annotated[
     list[str] | None,
-    typer.Option("--box", help="A person's x,y,width,height in pixels of the one image; repeatable."),
+    typer.Option("--box", help="Person box x,y,width,height in pixels, for a single image; repeatable."),
 ]
 Boxes = Annotated[
-    Path | None, typer.Option("--boxes", help="COCO detections whose image_id is an image's name without suffix.")
+    Path | None, typer.Option("--boxes", help="COCO detections; image_id is an image's file name without suffix.")
 ]
 
 
-@app.command()
+@app.command(rich_help_panel=USE, epilog="Example: transpose predict photo.jpg --box 120,40,200,420 --output poses")
 def predict(
     images: Images,
     model: Model = None,
     box: Box = None,
     boxes: Boxes = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Folder for predictions.json (COCO results) and overlays/NAME.png.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for predictions.json and overlays/NAME.png.")] = None,
     min_score: Annotated[
         float | None,
-        typer.Option(help="Keypoints scored lower are not shown; by default those that do not count in a score."),
+        typer.Option(help="Do not show keypoints with a lower score; default: the protocol's keypoint threshold."),
     ] = None,
 ) -> None:
-    """Find the keypoints of people in images; without boxes each image is one person's box."""
+    """Predict the keypoints of persons in images.
+
+    Prints a line per person. With --output, writes predictions.json (COCO keypoint results) and overlays/NAME.png.
+    Without --box or --boxes, each whole image is taken as one person's box.
+    """
     from transpose.model_sources import load
     from transpose.reporting.pose_text import render_keypoints, render_persons
     from transpose.reporting.predict_images import predict_images, write_predictions
@@ -69,16 +71,20 @@ def predict(
     _note_whole_images(persons)
 
 
-@app.command()
+@app.command(rich_help_panel=USE, epilog="Example: transpose explain photo.jpg --box 120,40,200,420 --output explained")
 def explain(
     images: Images,
-    output: Annotated[Path, typer.Option("--output", help="Folder for figures/, viewer.html and persons.json.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder to write.")],
     model: Model = None,
     box: Box = None,
     boxes: Boxes = None,
-    threshold: Annotated[float, typer.Option(help="Figures show attention above this multiple of uniform.")] = 1.0,
+    threshold: Annotated[float, typer.Option(help="Show attention above this multiple of uniform attention.")] = 1.0,
 ) -> None:
-    """Show what a model's keypoints depend on in images; without boxes each image is one person's box."""
+    """Show which parts of an image keypoints depend on.
+
+    Writes figures/ (dependency and affected areas), viewer.html and persons.json into --output, and prints keypoints.
+    Without --box or --boxes, each whole image is taken as one person's box.
+    """
     from transpose.model_sources import load
     from transpose.reporting.explain_images import explain_images
     from transpose.reporting.pose_text import render_keypoints

@@ -1,34 +1,37 @@
-"""Commands that plan, compare and track."""
+"""Commands that plan a study, write its tables and log it to MLflow."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from transpose.cli.app import app, step
+from transpose.cli.app import STUDY, app, step
 from transpose.cli.options import ResultsFolder, RunName
 
 
-@app.command()
+@app.command(rich_help_panel=STUDY, epilog="Example: transpose plan config/studies/paper.yaml")
 def plan(
     study: Annotated[Path, typer.Argument(help="A study's YAML file.")],
     config: Annotated[Path, typer.Option(help="Folder of variants, data sets and downloads.")] = Path("config"),
 ) -> None:
-    """Estimate GPU hours, GPU memory and disk of a study; nothing is run."""
+    """Forecast GPU hours, GPU memory and disk of a study."""
     from transpose.config.base import read_yaml
     from transpose.reporting.plan_text import render_plan
     from transpose.study.plan import Plan
 
-    print(render_plan(Plan.of_config(read_yaml(study), config, str(study)), config / "downloads.yaml"))
+    print(render_plan(Plan.of_config(read_yaml(study), config, str(study)), config / "tables" / "downloads.yaml"))
 
 
 @step.command()
 def compare(
-    table: Annotated[str, typer.Argument(help="comparison, claims, or the name of an analysis.")],
+    table: Annotated[str, typer.Argument(help="comparison, claims or the name of an analysis.")],
     results: ResultsFolder,
-    published: Annotated[Path, typer.Option(help="Published figures.")] = Path("config/published.yaml"),
+    published: Annotated[Path, typer.Option(help="Published figures.")] = Path("config/tables/published.yaml"),
 ) -> None:
-    """Write one of a study's tables, with its figures."""
+    """Write a table of the study, with its figures.
+
+    Writes TABLE.csv, .md, .html and .tex into the results folder.
+    """
     from transpose.reporting.study_files import StudyFiles
     from transpose.reporting.write_table import write_table
     from transpose.study.layout import ResultsLayout
@@ -50,7 +53,10 @@ def track_database(results: ResultsFolder) -> None:
 
 @step.command()
 def track(run: RunName, results: ResultsFolder) -> None:
-    """Log a finished training to MLflow, then delete its resumable checkpoint. What is logged already stays."""
+    """Log a finished training to MLflow.
+
+    Logs what MLflow does not have yet, then deletes the training's resume checkpoint.
+    """
     from transpose.config.load import read_record
     from transpose.config.study import Study
     from transpose.files import write_json
@@ -81,9 +87,9 @@ def track_study(results: ResultsFolder) -> None:
     write_json(layout.tracked_study(), store(layout, study.name, tracking_uri(results)))
 
 
-@app.command()
+@app.command(rich_help_panel=STUDY, epilog="Example: transpose summary --results results")
 def summary(results: ResultsFolder = Path("results")) -> None:
-    """Print the comparison and where everything else is."""
+    """Print the comparison table and the paths of results."""
     from transpose.reporting.summary import render_summary
 
     print(render_summary(results))

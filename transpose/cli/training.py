@@ -1,4 +1,4 @@
-"""Verbs that make weights."""
+"""Commands that write weights."""
 
 import sys
 from collections.abc import Iterator
@@ -24,10 +24,13 @@ def train(
     validation: Annotated[Path, typer.Option(help="Annotations to validate on.")],
     workers: Workers = None,
     image_cache_gb: Annotated[
-        float | None, typer.Option(min=0, help="GB for decoded images; the recipe's if not given.")
+        float | None, typer.Option(min=0, help="Size of the disk cache of decoded images; default: the recipe's.")
     ] = None,
 ) -> None:
-    """Train a variant, in as many processes as its recipe says; the same command after an interruption continues."""
+    """Train a variant; resumable.
+
+    Starts as many processes as the recipe's `gpus`. Writes weights, history and run.json into train/VARIANT/seedN.
+    """
     from transpose.clock import refuse_later_inputs
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
@@ -68,7 +71,7 @@ def train(
 
 @contextmanager
 def main_process_errors(group: "ProcessGroup", folder: Path) -> Iterator[None]:
-    """End the processes of a training with one status, after the leader alone has told in one line what it was."""
+    """End all processes of a training with one status; the main process prints one line that says why."""
     from transpose.training.distributed import LostProcessError
     from transpose.training.interruption import Interrupted
     from transpose.training.loop import DivergedError
@@ -89,18 +92,18 @@ def main_process_errors(group: "ProcessGroup", folder: Path) -> Iterator[None]:
         return
     if group.is_main:
         print(line, file=sys.stderr, flush=True)
-    # The launcher ends the others as soon as one process has ended.
+    # The launcher ends all processes as soon as one has ended.
     group.wait()
     raise typer.Exit(status)
 
 
 @step.command()
 def import_checkpoint(
-    variant: Annotated[str, typer.Argument(help="A variant of the study.")],
+    variant: Annotated[str, typer.Argument(help="Variant of the study.")],
     results: ResultsFolder,
     weights: WeightsFile,
 ) -> None:
-    """Take a released checkpoint in the place of a training."""
+    """Use a released checkpoint as a training."""
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.config.recipe import Recipe
@@ -125,10 +128,13 @@ def import_checkpoint(
 def export_backbone(
     recipe: RecipeFile,
     weights: WeightsFile,
-    description: Annotated[str, typer.Option(help="What tables call these weights.")],
+    description: Annotated[str, typer.Option(help="Name of these weights in tables.")],
     output: Output,
 ) -> None:
-    """Write a trained variant's backbone alone, as pretrained weights for other variants."""
+    """Write the backbone of trained weights.
+
+    Other variants can start from it (`backbone_weights`).
+    """
     from transpose.config.load import read_record
     from transpose.config.recipe import Recipe
     from transpose.models.export import export_backbone as export

@@ -1,1 +1,1 @@
-"""Pydantic models that are the one source of configuration, its defaults, its documentation and its JSON Schema."""
+"""Pydantic models of the configuration: keys, defaults, documentation and JSON Schema."""

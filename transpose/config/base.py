@@ -1,4 +1,4 @@
-"""What all configuration models share, and how a file becomes one of them."""
+"""Base class of the configuration models, and parsing of configuration files."""
 
 import difflib
 from collections.abc import Hashable, Iterator, Mapping
@@ -16,7 +16,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]*$", max_len
 """A name that becomes part of a path: lower-case letters, digits and underscores only."""
 
 PathText = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f{}]+$")]
-"""A path that stands in rules: without braces, which Snakemake takes for wildcards, and without control characters."""
+"""A path for rules: without braces, which are wildcards in Snakemake, and without control characters."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -24,7 +24,7 @@ Size = Annotated[tuple[int, int], Field(description="(height, width) in pixels."
 
 
 class Settings(BaseModel):
-    """An immutable block of configuration that refuses keys it does not know, and numbers that are not finite."""
+    """An immutable configuration block that refuses unknown keys and numbers that are not finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -33,7 +33,7 @@ def read_yaml(path: Path) -> Any:
     """Parse a YAML file.
 
     Raises:
-        InputError: the file is missing or is not YAML, or a key comes twice in one block.
+        InputError: the file is missing or is not YAML, or a block has a duplicate key.
     """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)
@@ -43,19 +43,19 @@ def read_yaml(path: Path) -> Any:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1} column {mark.column + 1}" if mark else None
         raise InputError(path, place, None, f"not YAML: {getattr(error, 'problem', error)}") from None
-    except (OSError, ValueError, RecursionError) as error:  # not UTF-8, the 99th of a month, or thousands of brackets
+    except (OSError, ValueError, RecursionError) as error:  # not UTF-8, an invalid date, or thousands of brackets
         raise InputError(path, None, None, f"cannot be read: {error}") from None
 
 
 class _EachKeyOnce(yaml.SafeLoader):
-    """Plain values only; of a key that comes twice PyYAML would silently take the last."""
+    """YAML loader for plain values that refuses duplicate keys; PyYAML would silently use the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys: set[Hashable] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable) and key in keys:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} comes twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key!r}", key_node.start_mark)
             keys |= {key} if isinstance(key, Hashable) else set()
         return super().construct_mapping(node, deep)
 
@@ -72,15 +72,15 @@ def parse(model: type[Model], values: object, source: object) -> Model:
         details = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in details["loc"])
         raise InputError(source, None, field or None, _explain(model, details)) from None
-    except UnicodeEncodeError:  # JSON and YAML can hold what is no text
-        raise InputError(source, None, None, "holds half a character") from None
+    except UnicodeEncodeError:  # JSON and YAML can contain lone surrogates
+        raise InputError(source, None, None, "contains an invalid Unicode character") from None
 
 
 def unknown_name(name: str, folder: Path, kind: str) -> str:
-    """What to say of a name that has no file `folder`/`name`.yaml: the known names, and the nearest one if any is near.
+    """Return the message for a name without a file `folder`/`name`.yaml, with the known names and the nearest one.
 
     Args:
-        kind: what the files of the folder are, for example "variant".
+        kind: kind of the files in the folder, for example "variant".
     """
     known = sorted(file.stem for file in folder.glob("*.yaml"))
     near = difflib.get_close_matches(name, known, n=1)
@@ -91,7 +91,7 @@ def unknown_name(name: str, folder: Path, kind: str) -> str:
 def _explain(model: type[BaseModel], details: ErrorDetails) -> str:
     if details["type"] == "extra_forbidden":
         key, anywhere = str(details["loc"][-1]), sorted(set(_known_keys(model)))
-        # A key of the outermost block is first of all a misspelt one of its own.
+        # For a key of the outermost block, first suggest keys of that block.
         own = sorted(model.model_fields) if len(details["loc"]) == 1 else []
         near = difflib.get_close_matches(key, own, n=1) or difflib.get_close_matches(key, anywhere, n=1)
         return "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")

@@ -1,4 +1,4 @@
-"""How bootstrap intervals are drawn."""
+"""Settings of bootstrap intervals."""
 
 from pydantic import NonNegativeInt, PositiveInt
 

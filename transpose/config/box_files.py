@@ -1,4 +1,4 @@
-"""Files behind person boxes that the user names: where they lie, and what to do about one that is not there."""
+"""Detection files and detector models of box sources, and the message for a missing file."""
 
 import hashlib
 import re
@@ -13,17 +13,17 @@ PUBLISHED_DETECTIONS = {
     "coco_val2017": "COCO_val2017_detections_AP_H_56_person.json (person AP 56.4, 104,125 boxes)",
     "coco_test_dev2017": "COCO_test-dev2017_detections_AP_H_609_person.json (person AP 60.9)",
 }
-"""Detection files that the published results stand on, by benchmark of config/published.yaml."""
+"""Detection files of the published results, by benchmark of config/tables/published.yaml."""
 
 
 @dataclass(frozen=True)
 class BoxFile:
-    """The detection file or the model behind a box source."""
+    """The detection file or detector model of a box source."""
 
     address: str
     """Path or URL."""
     sha256: str | None
-    """Digest that it must have, if it comes from a URL; None if none is configured."""
+    """Required digest of a file from a URL; None if none is configured."""
 
     @property
     def is_remote(self) -> bool:
@@ -32,11 +32,11 @@ class BoxFile:
 
     @property
     def sha256_option(self) -> list[str]:
-        """The digest as an option of `transpose step download-file`; none without one."""
+        """The digest as an option of `transpose step download-file`, if there is one."""
         return [f"--sha256={self.sha256}"] if self.sha256 else []
 
     def local_path(self, folder: Path) -> Path:
-        """The file itself, or where in `folder` the file of a URL is kept: by the URL's digest and its last part."""
+        """Return the path of the file; a file from a URL is stored in `folder` by the URL's digest and last part."""
         if not self.is_remote:
             return Path(self.address)
         last = unquote(urlsplit(self.address).path).rpartition("/")[2]
@@ -45,7 +45,7 @@ class BoxFile:
 
 
 def box_file(source: BoxSource, split: str) -> BoxFile | None:
-    """The file behind a box source; None for a source that needs none.
+    """Return the file of a box source; None for a source without a file.
 
     Raises:
         InputError: the source has no detection file for the split.
@@ -54,7 +54,7 @@ def box_file(source: BoxSource, split: str) -> BoxFile | None:
 
 
 def file_of(source: DetectionBoxes | DetectorBoxes, split: str) -> BoxFile:
-    """The file behind a box source that has one.
+    """Return the file of a box source that has one.
 
     Raises:
         InputError: the source has no detection file for the split.
@@ -68,13 +68,13 @@ def file_of(source: DetectionBoxes | DetectorBoxes, split: str) -> BoxFile:
 
 
 def absent_box_file(path: Path, dataset: Dataset, split: str, boxes: str) -> InputError:
-    """What to tell about a file that is not there: what belongs there, and which other box sources there are."""
+    """Return the error for a missing file: which file is needed, and which other box sources there are."""
     others = ", ".join(name for name in dataset.boxes if name != boxes) or "none configured"
     published = PUBLISHED_DETECTIONS.get(dataset.benchmarks.get(split, ""))
     if isinstance(dataset.boxes[boxes], DetectorBoxes):
-        wanted = "a person detector in ONNX format belongs there"
+        wanted = "put a person detector in ONNX format there"
     elif published:
-        wanted = f"the paper used {published}, which the official repository's README links to; put it there"
+        wanted = f"put {published} there, the paper's file, linked in the official repository's README"
     else:
-        wanted = "a detection file in COCO's format belongs there"
+        wanted = "put a detection file in COCO's format there"
     return InputError(path, None, None, f"no such file; {wanted}, or choose another box source: {others}")

@@ -1,4 +1,4 @@
-"""Where people in images and their boxes come from."""
+"""Data sets: images, annotations and person boxes."""
 
 from typing import Annotated, Literal
 
@@ -29,25 +29,25 @@ class DetectionBoxes(Settings):
 
     kind: Literal["detections"]
     files: dict[Name, str] = Field(description="Path or URL of the detection file for each split.")
-    sha256: dict[Name, Sha256] = Field(default={}, description="By split, the digest that a file from a URL must have.")
+    sha256: dict[Name, Sha256] = Field(default={}, description="Required digest of a file from a URL, by split.")
 
 
 class DetectorBoxes(Settings):
-    """Boxes that a person detector finds in the images: an ONNX model of the YOLOX family."""
+    """Boxes from a person detector: an ONNX model of the YOLOX family."""
 
     kind: Literal["detector"]
-    model: str = Field(description="Path or URL of the .onnx file, or of a .zip that holds one.")
-    sha256: Sha256 | None = Field(default=None, description="Digest that a model from a URL must have.")
+    model: str = Field(description="Path or URL of the .onnx file, or of a .zip that contains one.")
+    sha256: Sha256 | None = Field(default=None, description="Required digest of a model from a URL.")
     input_size: Size = (640, 640)
-    score_threshold: Probability = Field(default=0.01, description="Boxes scored lower are dropped.")
+    score_threshold: Probability = Field(default=0.01, description="Boxes with a lower score are dropped.")
     nms_threshold: Probability = Field(
-        default=0.65, description="Of two boxes that overlap more than this (IoU), the lower scored goes."
+        default=0.65, description="IoU above which the box with the lower score is dropped."
     )
     threads: PositiveInt = Field(default=1, description="CPU threads of the detector.")
 
 
 class SimulatedBoxes(Settings):
-    """Ground truth under a stated error model: no detector was run, and every table says so."""
+    """Ground-truth boxes with simulated detector errors; every table marks them as simulated."""
 
     kind: Literal["simulated"]
     seed: NonNegativeInt = 0
@@ -60,9 +60,9 @@ class SimulatedBoxes(Settings):
     miss_probability: Probability = Field(default=0.06, description="Chance that a person gets no box.")
     duplicate_probability: Probability = Field(default=0.08, description="Chance of a second, worse box for a person.")
     false_positives: NonNegativeFloat = Field(
-        default=0.3, description="Mean number of boxes per image that hold nobody."
+        default=0.3, description="Mean number of boxes per image without a person."
     )
-    true_score_mean: Probability = Field(default=0.85, description="Mean score of a box that holds a person.")
+    true_score_mean: Probability = Field(default=0.85, description="Mean score of a box with a person.")
     false_score_mean: Probability = Field(default=0.25, description="Mean score of a false positive.")
     score_concentration: PositiveFloat = Field(
         default=8.0, description="Sum of the two parameters of the scores' beta distributions."
@@ -78,7 +78,7 @@ BoxKind = Literal["ground_truth", "detections", "detector", "simulated"]
 
 
 class SyntheticSource(Settings):
-    """People rendered from a body model: how many images, how large, and how often each kind of framing."""
+    """People rendered from a body model: number and size of images, and shares of each kind of framing."""
 
     kind: Literal["synthetic"] = "synthetic"
     seed: NonNegativeInt = Field(default=0, description="Seed of all images; splits never share a random stream.")
@@ -86,27 +86,27 @@ class SyntheticSource(Settings):
     image_size: tuple[Side, Side] = Field(default=(240, 320), description="Height and width of the images in pixels.")
     antialias: int = Field(default=2, ge=1, le=4, description="Rendering grid points per pixel along each axis.")
     people: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(le=12)]] = Field(
-        default=(1, 5), description="Fewest and most people in an image, crowds aside."
+        default=(1, 5), description="Minimum and maximum number of people in an image, without crowds."
     )
     bust_share: Probability = Field(default=0.20, description="Share of images of head and shoulders or half bodies.")
     truncated_share: Probability = Field(default=0.18, description="Share of images whose border cuts people.")
     small_share: Probability = Field(default=0.05, description="Share of images with very small people.")
     crowd_share: Probability = Field(default=0.03, description="Share of images with an unlabelled crowd.")
-    occluder_probability: Probability = Field(default=0.35, description="Chance of an obstacle in front of somebody.")
+    occluder_probability: Probability = Field(default=0.35, description="Chance of an object in front of a person.")
     style: Literal["plain", "varied"] = Field(
         default="plain",
-        description="varied adds clutter behind and in front of people, closer views, busy hands, texture, glasses, and"
-        " effects of light and camera.",
+        description="varied adds clutter behind and in front of people, closer views, hands near face or chest,"
+        " texture, glasses, and effects of light and camera.",
     )
     smallest_labelled_area: NonNegativeFloat = Field(
         default=32.0**2,
-        description="People whose mask has fewer pixels keep box and mask but no keypoints, as in COCO.",
+        description="Smallest mask, in pixels, of a person with labelled keypoints, as in COCO.",
     )
 
     @model_validator(mode="after")
     def _is_possible(self) -> "SyntheticSource":
         if self.people[0] > self.people[1]:
-            raise ValueError("people must name the fewest before the most")
+            raise ValueError("people must be [minimum, maximum]")
         if self.bust_share + self.truncated_share + self.small_share + self.crowd_share > 1 + 1e-9:
             raise ValueError("bust_share, truncated_share, small_share and crowd_share add up to more than 1")
         return self
@@ -125,8 +125,7 @@ class FolderSource(Settings):
     folders: dict[Name, PathText] = Field(description="Folder of each split.")
     unreadable_images: Literal["refuse", "skip"] = Field(
         default="refuse",
-        description="Stop at an image that cannot be read, or leave all of these out with their people, count them and"
-        " say so.",
+        description="Stop at an unreadable image, or skip unreadable images and their people and report their number.",
     )
 
 
@@ -134,37 +133,37 @@ ArchiveMember = Annotated[str, StringConstraints(pattern=r"^[^/\\].*$")]
 
 
 class ArchivedSplit(Settings):
-    """Where in downloaded archives a split is; archives are rows of config/downloads.yaml."""
+    """Position of a split in downloaded archives, which are listed in config/tables/downloads.yaml."""
 
     annotations: Name = Field(description="Archive with the annotation file.")
     member: ArchiveMember = Field(description="The annotation file in that archive.")
     images: Name = Field(description="Archive with the images.")
     folder: ArchiveMember = Field(description="The images' folder in that archive.")
     test_set: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")] | None = Field(
-        default=None, description="What the evaluation server calls the split, for submissions."
+        default=None, description="Name of the split on the evaluation server, for submissions."
     )
 
 
 class ArchivesSource(Settings):
-    """Archives from the web, as COCO comes."""
+    """Archives to download, such as those of COCO."""
 
     kind: Literal["archives"]
     splits: dict[Name, ArchivedSplit]
     images: Literal["unpacked", "zip"] = Field(
         default="unpacked",
-        description="Unpack the images, or read them straight from the archive, for file systems that do not like"
-        " many small files.",
+        description="Unpack the images, or read them from the archive, for file systems that are slow with many small"
+        " files.",
     )
 
 
 EvaluationMethod = Literal["oks", "pckh"]
 
 Accuracy = Literal["AP", "PCKh50"]
-"""The figure that an evaluation is about."""
+"""The main metric of an evaluation."""
 
 
 def accuracy_of(evaluation: EvaluationMethod) -> Accuracy:
-    """The figure that tables compare and that chooses the best weights."""
+    """Return the main metric, which tables compare and which chooses the best weights."""
     return "PCKh50" if evaluation == "pckh" else "AP"
 
 
@@ -173,21 +172,21 @@ class Dataset(Settings):
 
     title: str
     source: Annotated[SyntheticSource | PhotographsSource | FolderSource | ArchivesSource, Field(discriminator="kind")]
-    boxes: dict[Name, BoxSource] = Field(description="Sources of person boxes by the name that tables give them.")
+    boxes: dict[Name, BoxSource] = Field(description="Sources of person boxes by name in tables.")
     benchmarks: dict[Name, Name] = Field(
         default={},
-        description="Split by split, the benchmark of config/published.yaml that it is; measured figures stand beside"
-        " published ones only there.",
+        description="Benchmark in config/tables/published.yaml of each split; only these splits are compared with"
+        " published values.",
     )
     evaluation: EvaluationMethod = Field(
         default="oks",
-        description="COCO's average precision, or MPII's share of keypoints found (PCKh), which needs annotated boxes"
+        description="COCO's average precision (OKS), or MPII's PCKh, which needs annotated boxes"
         " and `head_size` in the annotations.",
     )
     skeleton: Skeleton = COCO_PERSON
 
     def test_set(self, split: str) -> str | None:
-        """What an evaluation server calls a split; None if it is no server's test set."""
+        """Return the name of a split on the evaluation server; None if it has none."""
         return self.source.splits[split].test_set if isinstance(self.source, ArchivesSource) else None
 
     @model_validator(mode="after")
@@ -195,5 +194,5 @@ class Dataset(Settings):
         if self.evaluation == "pckh":
             for name, boxes in self.boxes.items():
                 if boxes.kind != "ground_truth":
-                    raise ValueError(f"evaluation pckh takes annotated boxes, and the boxes {name!r} are others")
+                    raise ValueError(f"evaluation pckh needs annotated boxes, and the boxes {name!r} are not")
         return self

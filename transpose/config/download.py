@@ -1,4 +1,4 @@
-"""Archives to download: where they are, how large, and the digest that proves them."""
+"""Archives to download, with size, digest and URLs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +13,9 @@ Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+/\S+$")]
 
 
 class Archive(Settings):
-    """A file on the web that never changes."""
+    """A file to download that never changes."""
 
-    version: str = Field(description="What it is a version of.")
+    version: str = Field(description="Version of the data.")
     bytes: PositiveInt
     sha256: Sha256
     urls: tuple[Url, ...] = Field(min_length=1, description="Mirrors, tried in order.")
@@ -40,7 +40,7 @@ def load_archive(name: str, table: Path) -> Archive:
     """Read one row of a table of archives.
 
     Raises:
-        InputError: the table is missing or wrong, or has no such archive (the known ones are listed).
+        InputError: the table is missing or wrong, or does not contain the archive (known ones are listed).
     """
     archives = load_archives(table)
     if name not in archives:

@@ -1,4 +1,4 @@
-"""Arithmetic in which trained networks predict again, beside fp32."""
+"""Dtypes to compare with fp32."""
 
 from typing import Annotated
 
@@ -10,12 +10,12 @@ from transpose.config.training import Dtype
 
 def _without_fp32(dtypes: tuple[Dtype, ...]) -> tuple[Dtype, ...]:
     if "fp32" in dtypes:
-        raise ValueError("fp32 is what the others are compared with")
+        raise ValueError("fp32 is the baseline; list only other dtypes")
     return tuple(dict.fromkeys(dtypes))
 
 
 class Dtypes(Settings):
-    """What trained networks are run in once more, and compared with fp32."""
+    """Dtypes in which trained networks predict, compared with fp32."""
 
     dtypes: Annotated[tuple[Dtype, ...], AfterValidator(_without_fp32)] = Field(
         default=("bf16",), min_length=1, description="bf16, or fp16, which needs CUDA."

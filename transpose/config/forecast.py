@@ -1,4 +1,4 @@
-"""What the forecast of a study's cost takes for granted; none of it decides a result."""
+"""Assumptions of a study's cost forecast; they do not affect results."""
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -6,7 +6,7 @@ from transpose.config.base import Name, Settings
 
 
 class ForecastSettings(Settings):
-    """Assumptions behind hours, memory and disk. Measure your own GPU and put its speed here."""
+    """Assumptions for hours, memory and disk. Set the speed to that of your GPU."""
 
     training_tflops: PositiveFloat = Field(
         default=1.8,
@@ -20,43 +20,42 @@ class ForecastSettings(Settings):
     )
     backward_passes: PositiveFloat = Field(
         default=2.0,
-        description="Work of a backward pass in forward passes: each product has two gradients, its inputs' and its"
-        " weights'.",
+        description="Work of a backward pass in forward passes: each product has a gradient for its inputs and one for"
+        " its weights.",
     )
     state_bytes_per_parameter: PositiveInt = Field(
-        default=16, description="Weight, gradient and Adam's two moments while training, in fp32."
+        default=16, description="Weight, gradient and Adam's two moments during training, in fp32."
     )
     overhead_bytes: NonNegativeInt = Field(
         default=1 << 30,
-        description="GPU memory for CUDA's context, cuDNN's workspaces and the gradients of the layer at work; a round"
-        " figure that nobody measured.",
+        description="GPU memory for CUDA's context, cuDNN's workspaces and the gradients of the current layer; a"
+        " rough value that was not measured.",
     )
     rendered_persons_per_image: PositiveFloat = Field(
         default=1.79,
-        description="Labelled persons in a rendered image, until its annotations are there: the 8,950 persons in"
-        " 5,000 images that the shipped backbones were trained on.",
+        description="Labelled persons in a rendered image, used until annotations exist; from the 8,950 persons in"
+        " 5,000 images that the packaged backbones were trained on.",
     )
     persons: dict[Name, dict[Name, PositiveInt]] = Field(
         default={"coco": {"train2017": 149_813, "val2017": 6_352}},
-        description="Labelled persons by data set and split; else they are counted in the annotations, if these are"
-        " there. The defaults are what the official data loader finds (issue 33 of Pose2Seg, issue 16 of TransPose).",
+        description="Labelled persons by data set and split; otherwise counted in the annotations, if these exist. The"
+        " defaults are those of the official data loader (issue 33 of Pose2Seg, issue 16 of TransPose).",
     )
     detections: dict[Name, dict[Name, PositiveInt]] = Field(
         default={"coco": {"val2017": 104_125}},
-        description="Detected boxes by data set and split; else they are counted in the detection file, if it is there."
-        " The default is the number in the published file with person AP 56.4.",
+        description="Detected boxes by data set and split; otherwise counted in the detection file, if it exists. The"
+        " default is the number in the published file with person AP 56.4.",
     )
     unpacked_ratio: PositiveFloat = Field(
-        default=1.0, description="Size of an unpacked archive over its own; images are compressed already."
+        default=1.0, description="Ratio of unpacked size to archive size; images are compressed already."
     )
     checkpoint_bytes_per_parameter: PositiveInt = Field(
         default=32,
-        description="Two checkpoints of weights, best weights and Adam's two moments; they go when a training has"
-        " ended.",
+        description="Two checkpoints of weights, best weights and Adam's two moments, removed after the training.",
     )
     weights_bytes_per_parameter: PositiveInt = Field(
         default=12, description="Best and last weights, and the model in MLflow, in fp32."
     )
     bytes_per_prediction: PositiveInt = Field(
-        default=1_085, description="A person with 17 keypoints in a file of predictions; measured on made-up persons."
+        default=1_085, description="A person with 17 keypoints in a file of predictions; measured on random persons."
     )

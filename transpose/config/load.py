@@ -1,4 +1,4 @@
-"""Configuration files become models, and models become the records that rules and runs carry."""
+"""Load studies, variants, data sets, recipes and records."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from transpose.files import read_json
 
 
 def load_variant(name: str, folder: Path) -> Variant:
-    """Read the model that `folder`/`name`.yaml describes.
+    """Read the variant `folder`/`name`.yaml.
 
     Raises:
-        InputError: there is no such variant (the known ones are listed), or its file is wrong.
+        InputError: the variant does not exist (known ones are listed), or its file is wrong.
     """
     return read_variant_file(_named_file(name, folder, "variant")).variant
 
@@ -27,7 +27,7 @@ def load_dataset(name: str, folder: Path) -> Dataset:
     """Read `folder`/`name`.yaml.
 
     Raises:
-        InputError: there is no such data set (the known ones are listed), or its file is wrong.
+        InputError: the data set does not exist (known ones are listed), or its file is wrong.
     """
     path = _named_file(name, folder, "data set")
     return parse(Dataset, read_yaml(path), path)
@@ -43,11 +43,11 @@ def load_study(path: Path) -> Study:
 
 
 def load_recipe(study: Study, name: str, folder: Path, source: object) -> Recipe:
-    """How a study trains the variant `folder`/`name`.yaml.
+    """Resolve the recipe by which a study trains the variant `folder`/`name`.yaml.
 
-    A key of the training takes its value from the first of these that sets it: the study's `overrides` for the variant;
-    the study's `training`; the variant's file, which sets starting weights only; the default. A path for one kind of
-    starting weights removes the path that a later one of these gives for the other kind.
+    A training key takes its value from the first of these that sets it: the study's `overrides` for the variant; the
+    study's `training`; the variant's file, which sets only starting weights; the default. A path for one kind of
+    starting weights removes a path for the other kind from later items of this list.
 
     Args:
         source: the study's file, for messages.
@@ -57,7 +57,7 @@ def load_recipe(study: Study, name: str, folder: Path, source: object) -> Recipe
     """
     file = read_variant_file(_named_file(name, folder, "variant"))
     study_wide, overrides = study.training.model_dump(mode="json", exclude_unset=True), study.overrides.get(name, {})
-    # A released checkpoint is not trained, so it starts from nothing.
+    # A released checkpoint is not trained, so it has no starting weights.
     released = overrides.get("source", study.training.source) == "official"
     values = without_replaced_weights({} if released else file.starting_weights, study_wide) | study_wide
     values = without_replaced_weights(values, overrides) | overrides
@@ -74,7 +74,7 @@ def read_record(model: type[Model], path: Path) -> Model:
 
 
 def load_any_variant(path: Path) -> Variant:
-    """A variant from its own YAML file or from a resolved recipe.
+    """Read a variant from its own YAML file or from a resolved recipe.
 
     Raises:
         InputError: the file is missing or wrong.

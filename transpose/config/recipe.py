@@ -1,4 +1,4 @@
-"""A recipe: everything that decides the weights of one variant, apart from seed and data."""
+"""A recipe: all settings that determine the weights of one variant, except seed and data."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ from transpose.config.variant import Variant
 
 
 class Recipe(Settings):
-    """A variant and how it is trained, resolved from the study: the record that stands beside the weights."""
+    """A variant and its training settings, resolved from the study and recorded with the weights."""
 
     name: Name
     variant: Variant
     training: Training
 
     def reproducibility_values(self) -> dict[str, Any]:
-        """As JSON values, without what only decides how fast images come: the record that results depend on."""
+        """Return the recipe as JSON values, without settings that only affect the speed of image loading."""
         return self.model_dump(mode="json", exclude={"training": {"workers", "image_cache_gb"}})
 
     def with_loader_settings(self, workers: int | None = None, image_cache_gb: float | None = None) -> "Recipe":
-        """The same recipe, with other ways to load images where they are not None.
+        """Return the recipe with other settings of image loading; None keeps a value.
 
         Raises:
-            InputError: such a value is wrong.
+            InputError: a value is wrong.
         """
         given = {"workers": workers, "image_cache_gb": image_cache_gb}
         chosen = {name: value for name, value in given.items() if value is not None}

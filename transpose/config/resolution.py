@@ -1,4 +1,4 @@
-"""Input sizes that a variant was not trained at, and what becomes of its position embedding there."""
+"""Evaluation at input sizes that a variant was not trained at, and its position embedding there."""
 
 from typing import Literal
 
@@ -9,29 +9,29 @@ from transpose.config.variant import Variant
 from transpose.errors import InputError
 
 PositionChoice = Literal["resampled", "recomputed"]
-"""Carried over from the grid trained at, bilinearly and with corners aligned, or computed anew for the grid."""
+"""Resampled from the trained grid, bilinearly with aligned corners, or recomputed for the new grid."""
 
 PositionWay = Literal["resampled", "recomputed", "no_embedding"]
-"""As `PositionChoice`; without an embedding there is but one way."""
+"""As `PositionChoice`, or a model without position embedding."""
 
 
 class InputSizes(Settings):
-    """At which inputs trained variants are evaluated beside their own, and how."""
+    """Input sizes at which trained variants are evaluated, in addition to their own."""
 
-    sizes: tuple[Size, ...] = Field(min_length=1, description="Input sizes; a variant's own is passed over.")
+    sizes: tuple[Size, ...] = Field(min_length=1, description="Input sizes; a variant's own is skipped.")
     position: tuple[PositionChoice, ...] = Field(
         default=("resampled", "recomputed"),
         min_length=1,
-        description="What becomes of a sine embedding at another size; a learnable one can only be resampled.",
+        description="How a sine embedding is adapted to another size; a learnable one can only be resampled.",
     )
 
 
 def check_sizes(name: str, variant: Variant, settings: InputSizes, source: object) -> None:
-    """Refuse sizes and ways that a variant cannot take.
+    """Refuse sizes and position choices that a variant does not support.
 
     Raises:
-        InputError: a side is not divisible by the backbone's stride, or a learnable embedding would be recomputed only;
-            `source` and `name` are named.
+        InputError: a side is not divisible by the backbone's stride, or a learnable embedding would only be recomputed;
+            names `source` and `name`.
     """
     stride = variant.backbone.stride
     for height, width in settings.sizes:
@@ -46,9 +46,9 @@ def check_sizes(name: str, variant: Variant, settings: InputSizes, source: objec
 def position_ways(
     variant: Variant, size: tuple[int, int], choices: tuple[PositionChoice, ...]
 ) -> tuple[PositionWay, ...]:
-    """The ways to evaluate a trained variant at a size that give results of their own.
+    """Return the distinct ways to evaluate a trained variant at a size.
 
-    None at the size trained at, whose result is the ordinary evaluation's; a learnable embedding cannot be recomputed.
+    There is none at the trained size, which the main evaluation covers. A learnable embedding cannot be recomputed.
     """
     if size == variant.input_size:
         return ()

@@ -1,4 +1,4 @@
-"""run.json: how a run's weights came about, and how predictions are made with them."""
+"""run.json: the origin of a run's weights, and the protocol of its predictions."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ RecipeOfRun = Annotated[
     AfterValidator(lambda recipe: Recipe.model_validate(recipe.reproducibility_values())),
     PlainSerializer(lambda recipe: recipe.reproducibility_values()),
 ]
-"""A recipe without what only decides how fast images load."""
+"""A recipe without settings that only affect the speed of image loading."""
 
 
 class AnnotationsUsed(Settings):
@@ -42,7 +42,7 @@ class TrainingFiles(Settings):
 
 
 class BatchSizes(Settings):
-    """Instances of a training step."""
+    """Persons per training step."""
 
     processes: PositiveInt
     per_process: PositiveInt
@@ -50,42 +50,42 @@ class BatchSizes(Settings):
 
 
 class LearningRate(Settings):
-    """What linear scaling made of the schedule."""
+    """Learning rate after linear scaling."""
 
     factor: NonNegativeFloat
     highest: NonNegativeFloat
 
 
 class TrainingSession(Settings):
-    """What two runs of one training differ in."""
+    """The last session of a training; the only part that differs between repetitions."""
 
-    seconds: NonNegativeFloat = Field(description="Duration of the last session, which an interruption cuts short.")
+    seconds: NonNegativeFloat = Field(description="Duration of the last session, since the last resumption.")
     resumed_at_epoch: NonNegativeInt
     checkpoint: str | None = Field(description="Digest of the checkpoint that the outputs were written from.")
 
 
 class TrainingResult(Settings):
-    """What a training started from and reached."""
+    """Inputs and result of a training."""
 
     data: TrainingFiles
-    persons: NonNegativeInt = Field(description="Instances of an epoch.")
+    persons: NonNegativeInt = Field(description="Persons per epoch.")
     backbone_sha256: Sha256 | None
     initial_weights_sha256: Sha256 | None
     not_from_initial_weights: tuple[str, ...] | None = Field(
-        description="Official names of tensors that fine-tuning did not take from its file; null without fine-tuning."
+        description="Official names of tensors not loaded from the fine-tuned file; null without fine-tuning."
     )
     batch: BatchSizes
     learning_rate: LearningRate
-    metric: Accuracy = Field(description="The validation figure that chose the best epoch.")
+    metric: Accuracy = Field(description="The validation metric that chose the best epoch.")
     best_value: float
     best_epoch: NonNegativeInt
 
 
 class ReleasedCheckpoint(Settings):
-    """Weights that others trained and released."""
+    """Weights that the authors trained and released."""
 
-    sha256: Sha256 | None = Field(description="Of the checkpoint as it was released.")
-    converted_sha256: Sha256 = Field(description="Of its conversion to safetensors.")
+    sha256: Sha256 | None = Field(description="Digest of the released checkpoint.")
+    converted_sha256: Sha256 = Field(description="Digest of its conversion to safetensors.")
 
 
 class CodeVersion(Settings):
@@ -103,8 +103,8 @@ class RunRecord(Settings):
     seed: NonNegativeInt
     skeleton: Skeleton = Field(description="The keypoints that the model predicts.")
     evaluation: EvaluationMethod
-    protocol: EvalProtocol = Field(description="How the study makes predictions with the model.")
-    initialisation: str = Field(description="Where the first weights came from, as tables print it.")
+    protocol: EvalProtocol = Field(description="Evaluation protocol of the study.")
+    initialisation: str = Field(description="Origin of the initial weights, for tables.")
     parameters: NonNegativeInt
     trainable_parameters: NonNegativeInt
     training: TrainingResult | None = Field(description="Null for a released checkpoint.")
@@ -129,5 +129,5 @@ class RunRecord(Settings):
         given = {"training": self.training, "session": self.session, "released": self.released}
         for key, value in given.items():
             if (value is not None) != (trained != (key == "released")):
-                raise ValueError(f"{key} does not go with the recipe's source {self.recipe.training.source!r}")
+                raise ValueError(f"{key} does not match the recipe's source {self.recipe.training.source!r}")
         return self

@@ -1,4 +1,4 @@
-"""A study: which variants are trained on which data, evaluated how, and compared with what."""
+"""A study: variants, training data, evaluations, analyses and comparisons."""
 
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple
@@ -17,7 +17,7 @@ from transpose.errors import InputError
 
 def _odd(side: int) -> int:
     if side % 2 == 0:
-        raise ValueError("is even, and has no middle")
+        raise ValueError("must be odd")
     return side
 
 
@@ -25,7 +25,7 @@ OddSide = Annotated[int, Field(gt=0), AfterValidator(_odd)]
 
 
 class EvalProtocol(Settings):
-    """How heatmaps become kept and scored persons; the defaults are the official evaluation's (paper, section 4.2)."""
+    """Decoding, scoring and suppression of predictions; defaults of the official evaluation (paper, section 4.2)."""
 
     flip_test: bool = Field(default=True, description="Average the heatmaps with those of the mirrored crop.")
     decoder: Literal["dark", "quarter", "argmax"] = Field(
@@ -35,23 +35,21 @@ class EvalProtocol(Settings):
     )
     blur_kernel: OddSide = Field(default=11, description="Side of DARK's Gaussian kernel in heatmap pixels; odd.")
     keypoint_threshold: Probability = Field(
-        default=0.2, description="Keypoints scored higher count in a person's score."
+        default=0.2, description="Keypoints with a higher score count in the person's score."
     )
     nms_threshold: Probability | None = Field(
-        default=0.9, description="Of two persons with a larger OKS only the better scored stays; null keeps all."
+        default=0.9, description="OKS above which the person with the lower score is dropped; null keeps all."
     )
     score: Literal["box_times_keypoints", "keypoints", "box"] = Field(
-        default="box_times_keypoints", description="What a person's score is made of; it ranks the persons."
+        default="box_times_keypoints", description="Score of a person, by which persons are ranked for AP."
     )
     batch_size: PositiveInt = 32
     threads: PositiveInt = Field(default=1, description="CPU threads of a prediction process.")
-    dtype: Dtype | None = Field(
-        default=None, description="Of the network's products; null predicts in the precision of the training."
-    )
+    dtype: Dtype | None = Field(default=None, description="Dtype of the network; null uses that of the training.")
     compile: bool = Field(
         default=False,
-        description="Compile the network before it predicts, which pays from some thousand persons on; needs a C++"
-        " compiler, and on a GPU Triton.",
+        description="Compile the network for predictions, worthwhile from a few thousand persons on; needs a C++"
+        " compiler, and Triton on a GPU.",
     )
 
 
@@ -63,7 +61,7 @@ class Split(Settings):
 
 
 class EvalSetting(NamedTuple):
-    """What a model is evaluated on: the names of a data set, of its split and of the person boxes."""
+    """An evaluation setting: the names of a data set, its split and the box source."""
 
     dataset: str
     split: str
@@ -71,10 +69,10 @@ class EvalSetting(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "EvalSetting":
-        """The setting of a text such as `coco/val2017/ground_truth`.
+        """Parse a text such as `coco/val2017/ground_truth`.
 
         Raises:
-            InputError: it has another form.
+            InputError: the text has another form.
         """
         parts = text.split("/")
         if len(parts) != 3 or not all(parts):
@@ -86,22 +84,22 @@ class EvalSetting(NamedTuple):
 
 
 class Evaluation(Split):
-    """Where trained models are evaluated, and on whose boxes."""
+    """A split on which trained models are evaluated, with its box sources."""
 
     boxes: tuple[Name, ...] = Field(min_length=1, description="Box sources of the data set's configuration.")
 
     def settings(self) -> tuple[EvalSetting, ...]:
-        """One for each box source."""
+        """One setting for each box source."""
         return tuple(EvalSetting(self.dataset, self.split, boxes) for boxes in self.boxes)
 
 
 def eval_settings(evaluations: tuple[Evaluation, ...]) -> tuple[EvalSetting, ...]:
-    """One for each data set, split and box source, each once."""
+    """Return the distinct settings of evaluations."""
     return tuple(dict.fromkeys(setting for evaluation in evaluations for setting in evaluation.settings()))
 
 
 class Ablation(Settings):
-    """A question asked as a difference: each variant against the baseline, on the same persons."""
+    """A comparison of variants with a baseline, on the same persons."""
 
     question: str
     baseline: Name
@@ -109,46 +107,46 @@ class Ablation(Settings):
 
 
 class AnalysisScope(Settings):
-    """Which trained variants an analysis is run on, and on which evaluations."""
+    """Variants and evaluations of an analysis."""
 
     variants: tuple[Name, ...] = Field(min_length=1)
     evaluations: tuple[Evaluation, ...] = Field(min_length=1, description="Some or all of the study's evaluations.")
 
     def settings(self) -> tuple[EvalSetting, ...]:
-        """What the variants are analysed on."""
+        """Evaluation settings of the analysis."""
         return eval_settings(self.evaluations)
 
 
 class ProtocolAblation(AnalysisScope):
-    """Which variants are evaluated by every protocol, each from one set of heatmaps."""
+    """Variants to evaluate by every protocol, each from one set of heatmaps."""
 
 
 class Resolutions(InputSizes, AnalysisScope):
-    """Which trained variants are evaluated at inputs of other sizes (paper, study of unseen resolutions)."""
+    """Variants to evaluate at other input sizes (paper, study of unseen resolutions)."""
 
 
 class DtypeStudy(Dtypes, AnalysisScope):
-    """Which trained variants predict again in cheaper arithmetic, to see what AP that costs."""
+    """Variants to evaluate in lower precision, to measure the loss of AP."""
 
 
 class AttentionAnalysis(AttentionMeasures, AnalysisScope):
-    """Which trained variants' explanations are measured, on annotated boxes."""
+    """Variants for the attention analyses, on annotated boxes."""
 
 
 class AttentionMapSettings(Settings):
-    """Which persons get attention maps."""
+    """Persons and threshold of attention maps."""
 
     persons: PositiveInt = Field(
-        default=4, description="Persons per data set: those with most labelled keypoints, one an image."
+        default=4, description="Persons per data set: those with the most labelled keypoints, one per image."
     )
     threshold: PositiveFloat = Field(
         default=1.0,
-        description="Figures show attention above this multiple of uniform attention; the arrays hold all of it.",
+        description="Figures show attention above this multiple of uniform attention; arrays contain all of it.",
     )
 
 
 class Analysis(StrEnum):
-    """The analyses of trained models; files, tables and commands carry the value as their name."""
+    """Analyses of trained models; files, tables and commands are named by the value."""
 
     PROTOCOLS = "protocol_ablation"
     RESOLUTIONS = "resolutions"
@@ -175,11 +173,11 @@ ATTENTION_ANALYSES = (
     Analysis.ATTENTION_ABLATION,
     Analysis.BODY_PARTS,
 )
-"""Those that the study asks for under `attention_analysis`."""
+"""Analyses under the study's key `attention_analysis`."""
 
 
 class Cost(Settings):
-    """How cost is measured."""
+    """Settings of the cost measurement."""
 
     batch_sizes: tuple[PositiveInt, ...] = (1, 16)
     repeats: PositiveInt = 5
@@ -187,21 +185,21 @@ class Cost(Settings):
 
 
 class Study(Settings):
-    """The whole configuration of a run of the workflow."""
+    """The full configuration of the workflow."""
 
-    name: Name = Field(description="Name of the study; MLflow's experiment carries it.")
-    results: PathText = Field(default="results", description="Folder of everything a run makes.")
+    name: Name = Field(description="Name of the study and of its MLflow experiment.")
+    results: PathText = Field(default="results", description="Folder of all outputs.")
     resources: PathText = Field(default="resources", description="Folder of data sets that are downloaded or rendered.")
     variants: tuple[Name, ...] = Field(min_length=1, description="Names of files in config/variants.")
     seeds: PositiveInt = Field(default=1, description="Trainings per variant; tables show mean and spread.")
     train: Split
     validation: Split = Field(
-        description="Watched while training; its AP or PCKh50 with ground-truth boxes chooses the best weights."
+        description="Validation split; its AP or PCKh50 with ground-truth boxes chooses the best weights."
     )
     evaluations: tuple[Evaluation, ...] = Field(min_length=1)
     submissions: tuple[Evaluation, ...] = Field(
         default=(),
-        description="Test sets that only an evaluation server has annotations of: predictions as it takes them.",
+        description="Test sets with annotations only on an evaluation server; predictions are written in its format.",
     )
     ablations: tuple[Ablation, ...] = ()
     protocol_ablation: ProtocolAblation | None = None
@@ -210,14 +208,14 @@ class Study(Settings):
     attention_analysis: AttentionAnalysis | None = None
     training: Training = Training()
     overrides: dict[Name, dict[str, object]] = Field(
-        default={}, description="Training keys that differ for single variants."
+        default={}, description="Training keys that differ for a variant, by variant."
     )
     protocol: EvalProtocol = EvalProtocol()
     attention_maps: AttentionMapSettings = AttentionMapSettings()
     cost: Cost = Cost()
-    # Left out of the study's record: what is assumed about hours and disk must not make tables anew.
+    # Excluded from the study's record, so that changed assumptions do not rebuild tables.
     forecast: ForecastSettings = Field(default=ForecastSettings(), exclude=True)
-    bootstrap_samples: PositiveInt = Field(default=1000, description="Resamples over images behind every interval.")
+    bootstrap_samples: PositiveInt = Field(default=1000, description="Resamples over images for each interval.")
     bootstrap_seed: NonNegativeInt = 0
 
     @model_validator(mode="after")
@@ -228,16 +226,16 @@ class Study(Settings):
         if unknown := sorted(named - set(self.variants)):
             raise ValueError(f"ablations and overrides name {unknown[0]!r}, which is not among the variants")
         if len(set(self.variants)) != len(self.variants):
-            raise ValueError("variants has a name twice")
+            raise ValueError("variants contains a duplicate name")
         return self
 
     def analysis_scopes(self) -> dict[str, AnalysisScope]:
-        """The analyses that the study asks for, by key."""
+        """Return the study's analyses by configuration key."""
         values = ((name, getattr(self, name)) for name in type(self).model_fields)
         return {name: value for name, value in values if isinstance(value, AnalysisScope)}
 
     def analyses(self) -> dict[Analysis, AnalysisScope]:
-        """The analyses that the study asks for, each with its variants and settings."""
+        """Return the study's analyses with their variants and settings."""
         chosen: dict[Analysis, AnalysisScope | None] = {
             Analysis.PROTOCOLS: self.protocol_ablation,
             Analysis.RESOLUTIONS: self.resolutions,
@@ -248,11 +246,11 @@ class Study(Settings):
 
     @property
     def bootstrap(self) -> Bootstrap:
-        """How intervals are drawn."""
+        """Settings of bootstrap intervals."""
         return Bootstrap(samples=self.bootstrap_samples, seed=self.bootstrap_seed)
 
     def settings(self) -> tuple[EvalSetting, ...]:
-        """What all variants are evaluated on."""
+        """Evaluation settings of all variants."""
         return eval_settings(self.evaluations)
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""How a variant is trained."""
+"""Training settings of a variant."""
 
 from typing import Annotated, Literal
 
@@ -10,10 +10,10 @@ from transpose.config.starting_weights import check_one_start
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 Dtype = Literal["fp32", "bf16", "fp16"]
-"""What a network's products are computed in; fp16 without a scaled loss is for predictions only."""
+"""Precision of a network; fp16 is for predictions only, because there is no loss scaling."""
 
 REFERENCE_BATCH = 20
-"""Persons a step that linear scaling takes the schedule's rates to be for: the official TransPose-R-A4's, at 1e-4."""
+"""Global batch size to which the schedule's rates refer: that of the official TransPose-R-A4, at 1e-4."""
 
 
 class Augmentation(Settings):
@@ -21,17 +21,17 @@ class Augmentation(Settings):
 
     half_body_probability: Probability = Field(
         default=0.3,
-        description="Chance to crop to the upper or the lower body, for persons with enough labelled keypoints.",
+        description="Chance to crop to the upper or lower body, for persons with enough labelled keypoints.",
     )
     half_body_keypoints: NonNegativeInt = Field(
         default=8, description="Half-body crops need more labelled keypoints than this."
     )
     scale_factor: NonNegativeFloat = Field(
-        default=0.35, lt=1, description="Standard deviation and bound of the random scale around 1."
+        default=0.35, lt=1, description="Standard deviation and limit of the random scale around 1."
     )
     rotation_probability: Probability = 0.6
     rotation_factor: NonNegativeFloat = Field(
-        default=45.0, description="Standard deviation of the rotation in degrees; twice this is its bound."
+        default=45.0, description="Standard deviation of the rotation in degrees; its limit is twice this."
     )
     flip_probability: Probability = 0.5
 
@@ -49,7 +49,7 @@ class OneCycleSchedule(Settings):
 
     kind: Literal["one_cycle"]
     peak: PositiveFloat = 2e-3
-    warmup: Probability = Field(default=0.2, description="Share of the steps spent warming up.")
+    warmup: Probability = Field(default=0.2, description="Share of warm-up steps.")
 
 
 class Training(Settings):
@@ -57,10 +57,10 @@ class Training(Settings):
 
     source: Literal["trained", "official"] = Field(
         default="trained",
-        description="official takes the checkpoint that the authors released: the variant is only evaluated.",
+        description="trained trains the variant; official evaluates the authors' released checkpoint.",
     )
     epochs: PositiveInt = 230
-    batch_size: PositiveInt = Field(default=20, description="Persons a step of each process; see `gpus`.")
+    batch_size: PositiveInt = Field(default=20, description="Persons per step and process; see `gpus`.")
     schedule: Annotated[CosineSchedule | OneCycleSchedule, Field(discriminator="kind")] = CosineSchedule()
     linear_scaling: bool = Field(
         default=False,
@@ -71,30 +71,30 @@ class Training(Settings):
     )
     joint_weights: bool = Field(
         default=False,
-        description="Weigh keypoints in the loss by the skeleton's keypoint weights; the official recipe does not.",
+        description="Weight keypoints in the loss by the skeleton's joint_weights; the official recipe does not.",
     )
     dropout: Probability = Field(default=0.1, description="After attention and in the feed-forward block.")
     attention_dropout: Probability = Field(
-        default=0.1, description="Inside attention; anything but 0 forbids the fused kernel on the CPU."
+        default=0.1, description="Inside attention; any value but 0 disables the fused kernel on the CPU."
     )
     augmentation: Augmentation = Augmentation()
     initialisation: Literal["official", "kaiming"] = Field(
         default="official",
-        description="Of layers without pretrained weights: N(0, 0.001) convolutions, or Kaiming-normal ones, which"
-        " learn from scratch.",
+        description="Of layers without pretrained weights: N(0, 0.001) convolutions, or Kaiming-normal ones, for"
+        " training from scratch.",
     )
     backbone_weights: str | None = Field(
         default=None,
-        description="Path of pretrained backbone weights; null trains from scratch. A study that leaves it out takes"
-        " that of the variant's file.",
+        description="Path of pretrained backbone weights; null trains from scratch. If omitted, that of"
+        " the variant's file is used.",
     )
     initial_weights: str | None = Field(
         default=None,
-        description="Path of a whole model's weights to fine-tune, of this variant for any keypoints and input size;"
-        " its last layer is replaced by a new one. A study that leaves it out takes that of the variant's file.",
+        description="Path of weights of this variant to fine-tune, trained for any keypoints and input size; the last"
+        " layer is replaced by a new one. If omitted, that of the variant's file is used.",
     )
     pretrained_rate_factor: PositiveFloat = Field(
-        default=1.0, description="Of the learning rate, for all that comes from initial_weights."
+        default=1.0, description="Factor on the learning rate of parameters loaded from initial_weights."
     )
     validation_interval: PositiveInt = Field(
         default=1, description="Epochs between validations; the last epoch is always validated."
@@ -105,30 +105,30 @@ class Training(Settings):
     )
     gpus: PositiveInt = Field(
         default=1,
-        description="Processes that train one model together, each on a GPU of its own; on a CPU as many processes.",
+        description="Processes that train one model together, each on its own GPU; without a GPU, on the CPU.",
     )
     threads: PositiveInt = Field(
-        default=1, description="CPU threads of a training process; the bytes of the weights depend on it."
+        default=1, description="CPU threads of a training process; the exact weights depend on it."
     )
     workers: NonNegativeInt = Field(
         default=1,
-        description="Processes that load samples, for each training process; the samples do not depend on it.",
+        description="Data loading processes for each training process; the samples do not depend on it.",
     )
 
     image_cache_gb: NonNegativeFloat = Field(
         default=0.0,
-        description="Decoded training images kept on disk beside their annotations, in GB; the samples do not depend"
+        description="Disk cache of decoded training images, next to their annotations, in GB; the samples do not depend"
         " on it.",
     )
 
     @property
     def global_batch(self) -> int:
-        """Persons a step of all processes together."""
+        """Persons per step of all processes together."""
         return self.gpus * self.batch_size
 
     @property
     def learning_rate_factor(self) -> float:
-        """What the schedule's rates are multiplied by."""
+        """Factor on the schedule's rates from linear scaling."""
         return self.global_batch / REFERENCE_BATCH if self.linear_scaling else 1.0
 
     @model_validator(mode="after")

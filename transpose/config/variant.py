@@ -13,11 +13,11 @@ HEATMAP_STRIDE = 4
 
 @dataclass(frozen=True)
 class OwnKey:
-    """Marks a key whose value is about one variant only: a variant that extends it does not inherit the value."""
+    """Marks a key that a variant does not inherit from the variant that it extends."""
 
 
 class ResNetBackbone(Settings):
-    """ResNet cut after its last listed stage: `layer1`, `layer2`, ..."""
+    """ResNet up to its last listed stage: `layer1`, `layer2`, ..."""
 
     family: Literal["resnet"]
     block: Literal["basic", "bottleneck"] = Field(
@@ -30,8 +30,8 @@ class ResNetBackbone(Settings):
         default=64,
         multiple_of=8,
         gt=0,
-        description="Channels of the stem and of the first stage's blocks. Fewer than 8 are refused: the strided 1x1"
-        " convolution of a shortcut then writes past its workspace on AVX2 processors (oneDNN issue 6035).",
+        description="Channels of the stem and of the first stage's blocks. Fewer than 8 are refused, because the"
+        " strided 1x1 convolution of a shortcut then writes past its workspace on AVX2 processors (oneDNN issue 6035).",
     )
 
     @property
@@ -41,7 +41,7 @@ class ResNetBackbone(Settings):
 
 
 class HRNetBackbone(Settings):
-    """HRNet cut after its last listed stage; only the branch of highest resolution (stride 4) leaves it."""
+    """HRNet up to its last listed stage; its output is the branch of highest resolution (stride 4)."""
 
     family: Literal["hrnet"]
     width: PositiveInt = Field(default=32, description="Channels of the branch of highest resolution.")
@@ -72,24 +72,24 @@ class Encoder(Settings):
 
 
 class Variant(Settings):
-    """One model: what is computed, not how it is trained."""
+    """Architecture of one model, without training settings."""
 
     title: Annotated[str, OwnKey()] = Field(description="Name in tables and figures.")
     input_size: Size = (256, 192)
     backbone: Annotated[ResNetBackbone | HRNetBackbone, Field(discriminator="family")]
     dim: PositiveInt | None = Field(
-        default=None, description="Channels after the 1x1 reduction; none leaves the backbone's channels as they are."
+        default=None, description="Channels after the 1x1 reduction; null keeps the backbone's channels."
     )
-    encoder: Encoder | None = Field(default=None, description="None is the baseline without a transformer encoder.")
+    encoder: Encoder | None = Field(default=None, description="null is the baseline without a transformer encoder.")
     upsampling: Literal["none", "deconvolution", "bilinear"] = Field(
         default="none", description="From the backbone's stride to the heatmaps' stride of 4."
     )
     deconvolution_channels: PositiveInt = Field(default=256, description="Channels of each deconvolution.")
     published: Annotated[str | None, OwnKey()] = Field(
-        default=None, description="Name of the row in config/published.yaml that this variant reproduces."
+        default=None, description="Name of the row in config/tables/published.yaml that this variant reproduces."
     )
     released: Annotated[Name | None, OwnKey()] = Field(
-        default=None, description="Name of the authors' checkpoint of it in config/weights.yaml, if there is one."
+        default=None, description="Name of the authors' checkpoint in config/tables/weights.yaml, if there is one."
     )
 
     @property
@@ -108,7 +108,7 @@ class Variant(Settings):
         if any(side <= 0 or side % stride for side in self.input_size):
             raise ValueError(f"input_size {list(self.input_size)} is not divisible by the backbone's stride {stride}")
         if (self.upsampling == "none") != (stride == HEATMAP_STRIDE):
-            raise ValueError(f"upsampling '{self.upsampling}' does not lead from stride {stride} to {HEATMAP_STRIDE}")
+            raise ValueError(f"upsampling '{self.upsampling}' does not convert stride {stride} to {HEATMAP_STRIDE}")
         if self.encoder is not None:
             if self.dim is None:
                 raise ValueError("an encoder needs dim")

@@ -1,4 +1,4 @@
-"""The file of a variant: the model, the weights that its training starts from, and the variant that it extends."""
+"""Variant files: architecture, starting weights, and the extended variant."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,31 +13,27 @@ from transpose.errors import InputError
 
 
 class Extension(Settings):
-    """The key of a variant's file that must be read before the others."""
+    """The key of a variant file that must be read first."""
 
     extends: Annotated[Name | None, OwnKey()] = Field(
-        default=None, description="Variant of the same folder whose values hold where this file gives none."
+        default=None, description="Variant of the same folder from which missing values are inherited."
     )
 
 
 class VariantFile(Extension, Variant):
-    """All values of a variant's file, those of the file that it extends included."""
+    """All values of a variant file, including inherited ones."""
 
-    backbone_weights: str | None = Field(
-        default=None, description="Path of pretrained backbone weights that its training starts from."
-    )
-    initial_weights: str | None = Field(
-        default=None, description="Path of a whole model's weights that its training starts from, to fine-tune them."
-    )
+    backbone_weights: str | None = Field(default=None, description="Path of pretrained backbone weights for training.")
+    initial_weights: str | None = Field(default=None, description="Path of a whole model's weights to fine-tune.")
 
     @property
     def variant(self) -> Variant:
-        """The model alone."""
+        """The variant, without starting weights."""
         return Variant(**self.model_dump(include=set(Variant.model_fields)))
 
     @property
     def starting_weights(self) -> dict[str, Any]:
-        """The keys of a training that say what it starts from."""
+        """The starting weights, as training keys."""
         return self.model_dump(include=set(STARTING_WEIGHTS))
 
     @model_validator(mode="after")
@@ -47,14 +43,14 @@ class VariantFile(Extension, Variant):
 
 
 def read_variant_file(path: Path) -> VariantFile:
-    """Read a variant's YAML file over the one that it extends, if any.
+    """Read a variant's YAML file and merge it with the one that it extends, if any.
 
     Mappings are merged key by key; every other value replaces the inherited one, `null` too. A backbone of another
     family replaces the whole block, and starting weights of one kind remove those of the other. Keys marked `OwnKey`
     are not inherited.
 
     Raises:
-        InputError: a file is missing or wrong, or `extends` is no name, names no variant or leads back to its own file.
+        InputError: a file is missing or wrong, or `extends` is not a name, names no variant or makes a cycle.
     """
     return parse(VariantFile, _values(path, ()), path)
 
@@ -69,7 +65,7 @@ def _values(path: Path, extended_by: tuple[Path, ...]) -> Any:
         names = " -> ".join(file.stem for file in (*chain[chain.index(base) :], base))
         raise InputError(path, None, "extends", f"makes a cycle: {names}")
     inherited = _values(base, chain)
-    # An error is reported for the file that holds it.
+    # Validate here, so that an error names the file that contains it.
     parse(VariantFile, inherited, base)
     shared = {key: value for key, value in inherited.items() if key not in _own_keys()}
     return _merged(without_replaced_weights(shared, values), values)
@@ -103,5 +99,5 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def _of_one_family(base: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
-    """Whether the keys of both blocks mean the same: those of one family of backbones mean nothing to another."""
+    """Whether both blocks are of the same backbone family, or have none, and can be merged."""
     return changes.get("family", base.get("family")) == base.get("family")

@@ -1,4 +1,4 @@
-"""Released weights to fetch: where they are, and what proves them."""
+"""Released weights to download, with URLs and digests."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,16 +11,14 @@ from transpose.errors import InputError
 
 
 class ReleasedWeights(Settings):
-    """A checkpoint on the web whose publisher states no full digest."""
+    """A released checkpoint without a published full digest."""
 
-    title: str = Field(description="What tables call a training that starts from it.")
+    title: str = Field(description="Name in tables, for trainings that start from it.")
     holds: Literal["backbone", "variant"] = Field(description="A backbone alone, or a whole variant's weights.")
     sha256_prefix: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8,64}$")] | None = Field(
-        default=None, description="First digits of its SHA-256, where the publisher puts them into the file's name."
+        default=None, description="First digits of its SHA-256, if they are part of the file's name."
     )
-    without: tuple[str, ...] = Field(
-        default=(), description="Beginnings of names of tensors to leave out, where only a part is wanted."
-    )
+    without: tuple[str, ...] = Field(default=(), description="Prefixes of tensor names to leave out.")
     urls: tuple[Url, ...] = Field(min_length=1, description="Mirrors, tried in order.")
 
 
@@ -31,7 +29,7 @@ class WeightsTable(Settings):
 
 
 class Pin(Settings):
-    """What a file was when it was first used here; it must be the same ever after."""
+    """Digest of a file at its first use; later files must have the same."""
 
     sha256: Sha256
 
@@ -49,7 +47,7 @@ def load_released(name: str, table: Path) -> ReleasedWeights:
     """Read one row of a table of released weights.
 
     Raises:
-        InputError: the table is missing or wrong, or has no such weights (the known ones are listed).
+        InputError: the table is missing or wrong, or does not contain the weights (known ones are listed).
     """
     weights = load_weights_table(table).weights
     if name not in weights:

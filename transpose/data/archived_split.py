@@ -1,4 +1,4 @@
-"""A split out of downloaded archives: its annotation file, and a pointer to its images."""
+"""Extract a split from downloaded archives: its annotation file and a pointer to its images."""
 
 import json
 import os
@@ -18,27 +18,27 @@ from transpose.files import atomic_path
 
 @dataclass(frozen=True)
 class ExtractedSplit:
-    """What a split got."""
+    """Counts of an extracted split."""
 
     images: int
-    """Images that the annotations list; all of them are there."""
+    """Images that the annotations list; none is missing."""
     annotations: int
     other_images: int
     """Images in the folder that the annotations do not list."""
 
 
 def extract_split(split: ArchivedSplit, downloads: Path, unpacked: Path | None, output: Path) -> ExtractedSplit:
-    """Write the annotation file `output` as the archive holds it, and beside it where the images are.
+    """Write the archive's annotation file to `output`, and next to it `images.json` with the location of the images.
 
-    A file of image names alone (those of test splits) gets an empty list of annotations.
+    A file without annotations (a test split) gets an empty list of annotations.
 
     Args:
         downloads: folder of the archives, each as NAME.zip.
-        unpacked: folder of the unpacked archives, each in NAME; None leaves the images in their archive.
+        unpacked: folder of the unpacked archives, each in NAME; None reads the images from their archive.
 
     Raises:
-        InputError: an archive is damaged or lacks the member or folder, the annotations are not COCO's, or an image
-            that they list is missing.
+        InputError: an archive is damaged or lacks the member or folder, the annotations are not in COCO format, or a
+            listed image is missing.
     """
     source = downloads / f"{split.annotations}.zip"
     data = _read_member(source, split.member)
@@ -54,11 +54,11 @@ def extract_split(split: ArchivedSplit, downloads: Path, unpacked: Path | None, 
         folder = unpacked / split.images / split.folder
         present = _names_in(folder)
     if missing := sorted(listed - present):
-        problem = f"{len(missing)} of {len(listed)} images are not there, the first being {missing[0]}"
+        problem = f"{len(missing)} of {len(listed)} images are missing, the first is {missing[0]}"
         raise InputError(archive if folder is None else folder, None, None, problem)
     with atomic_path(output) as temporary:
         temporary.write_bytes(data if "annotations" in content else _with_no_annotations(content))
-        # A small file, once the large one is known to fit.
+        # Last, so that no pointer is left when the disk is too small for the annotations.
         if folder is None:
             point_to_zip(output, archive, split.folder)
         else:

@@ -1,4 +1,4 @@
-"""A zip archive becomes a folder, whole or not at all, with a manifest that says what it got."""
+"""Unpack zip archives atomically, with a manifest of the contents."""
 
 import shutil
 import zipfile
@@ -21,27 +21,27 @@ COPY_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder was unpacked from and what it got."""
+    """The archive that a folder was unpacked from, and the folder's contents."""
 
     archive: str
     sha256: str
-    """Of the archive."""
+    """SHA-256 of the archive."""
     files: int
     bytes: int
-    """Of the files together."""
+    """Total size of the files."""
 
 
 def manifest_path(folder: Path) -> Path:
-    """Where the manifest of an unpacked folder is; it appears after the folder is complete."""
+    """Return the path of an unpacked folder's manifest, which is written after the folder is complete."""
     return folder.with_name(f"{folder.name}.manifest.json")
 
 
 def unpack(archive: Path, folder: Path) -> Manifest:
-    """Make `folder` what the archive holds, and write its manifest; one that is unpacked already stays as it is.
+    """Unpack an archive to `folder` and write its manifest; a folder that is already unpacked is left as it is.
 
     Raises:
-        InputError: the archive is damaged or cut short, a member is unsafe (`zip_members.checked_members`), the disk is
-            too small, or another process unpacks to the same folder. `folder` is then what it was before.
+        InputError: the archive is damaged or truncated, a member is unsafe (`zip_members.checked_members`), the disk is
+            too small, or another process unpacks to the same folder. `folder` is then unchanged.
     """
     with open_zip(archive) as packed:
         members = checked_members(packed, archive)
@@ -74,7 +74,7 @@ def _is_unpacked(folder: Path, expected: Manifest) -> bool:
 
 @contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder`, for this process alone; what a killed process left in it is removed."""
+    """Yield an empty folder next to `folder`, locked for this process; leftovers of a killed process are removed."""
     staging = folder.with_name(f"{folder.name}.partial")
     content = staging / "content"
     with folder_lock(staging):
@@ -87,21 +87,21 @@ def _staging(folder: Path) -> Iterator[Path]:
 
 
 def _write_member(packed: zipfile.ZipFile, member: zipfile.ZipInfo, archive: Path, path: Path) -> None:
-    """Write one file, piece by piece; the archive's checksum of it is verified on the way.
+    """Write one file in chunks and verify its checksum.
 
     Raises:
-        InputError: the file is damaged, comes out shorter than announced, or cannot be written under its name.
+        InputError: the file is damaged, is shorter than the archive's directory says, or cannot be written.
     """
     name = repr(member.filename)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # "x": two members whose names differ are one file on a disk that ignores case.
+        # Mode "x", because two names that differ in case are one file on a case-insensitive disk.
         with packed.open(member) as source, path.open("xb") as target:
             shutil.copyfileobj(source, target, COPY_BYTES)
-            count = target.tell()
+        count = path.stat().st_size
     except BROKEN as error:
         raise InputError(archive, name, None, f"damaged: {error}") from None
     except OSError as error:
         raise InputError(archive, name, None, f"cannot be written: {write_problem(error)}") from None
     if count != member.file_size:
-        raise InputError(archive, name, None, f"has {count} bytes, not {member.file_size} as announced")
+        raise InputError(archive, name, None, f"has {count} bytes, but the archive lists {member.file_size}")

@@ -10,12 +10,12 @@ from transpose.skeleton import Skeleton
 
 _HALF_BODY_PADDING = 1.5
 _UPPER_BODY_QUANTILE = 0.5
-"""The upper body is taken when a standard normal draw lies below this: with probability 0.69."""
+"""The upper body is chosen when a standard normal draw is below this, with probability 0.69."""
 
 
 @dataclass(frozen=True)
 class AugmentedFrame:
-    """Where a crop is taken from an image."""
+    """The frame of a crop in an image."""
 
     center: np.ndarray
     """[2] image pixels."""
@@ -27,7 +27,7 @@ class AugmentedFrame:
     """Mirror the crop, after the rotation."""
 
     def affine(self, size_hw: tuple[int, int]) -> np.ndarray:
-        """[2, 3] from image to crop (or heatmap) pixels, mirroring included."""
+        """Return the affine [2, 3] from image to crop (or heatmap) pixels, including the flip."""
         affine = crop_affine(self.center, self.scale, self.rotation, size_hw)
         if self.flip:
             affine[0] = -affine[0]
@@ -37,7 +37,11 @@ class AugmentedFrame:
     def place_keypoints(
         self, keypoints: np.ndarray, size_hw: tuple[int, int], skeleton: Skeleton
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Keypoints [K, 3] in the crop (or heatmap): points [K, 2], zero where not labelled, and labelled [K] bool."""
+        """Map keypoints [K, 3] to the crop (or heatmap).
+
+        Returns:
+            points [K, 2], zero where not labelled, and labelled [K] bool.
+        """
         upright = replace(self, flip=False).affine(size_hw)
         labelled = keypoints[:, 2] > 0
         points = np.where(labelled[:, None], transform_points(upright, keypoints[:, :2]), 0.0)
@@ -47,12 +51,12 @@ class AugmentedFrame:
 def mirror_keypoints(
     points: np.ndarray, labelled: np.ndarray, width: int, skeleton: Skeleton
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints of the mirrored image: x to width - 1 - x, left and right trade places, zero where not labelled.
+    """Flip keypoints: x becomes width - 1 - x, left and right are swapped, unlabelled keypoints are zero.
 
     Args:
         points: [K, 2] pixels.
         labelled: [K] bool.
-        width: of the image, crop or heatmap in which the points lie.
+        width: of the image, crop or heatmap that contains the points.
 
     Returns:
         points [K, 2] and labelled [K] bool.
@@ -79,7 +83,7 @@ def sample_augmentation(
         scale: [2] units of 200 image pixels.
         input_size: (height, width) of the network's input, for the aspect of a half body.
         settings: probabilities and magnitudes.
-        rng: source of all draws.
+        rng: random number generator.
     """
     labelled = keypoints[:, 2] > 0
     if labelled.sum() > settings.half_body_keypoints and rng.random() < settings.half_body_probability:
@@ -101,7 +105,7 @@ def _half_body(
     input_size: tuple[int, int],
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Centre [2] and scale [2] around the upper or lower body; None where too few keypoints are labelled."""
+    """Return centre [2] and scale [2] of the upper or lower body; None if too few keypoints are labelled."""
     upper, lower = points[labelled & upper_body], points[labelled & ~upper_body]
     prefers_upper = rng.standard_normal() < _UPPER_BODY_QUANTILE
     chosen = upper if (prefers_upper and len(upper) > 2) or len(lower) <= 2 else lower

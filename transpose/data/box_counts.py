@@ -1,4 +1,4 @@
-"""What became of person boxes on their way from a source to a file, as numbers."""
+"""Counts of the person boxes that were kept and dropped."""
 
 import numpy as np
 from pydantic import NonNegativeInt
@@ -10,18 +10,18 @@ from transpose.data.coco import CocoAnnotations, dropped_instances
 
 
 class AnnotatedPersons(Settings):
-    """Persons of an annotation file, and why some of them have no box; each is counted under the first reason."""
+    """Annotated persons, and those without a box by reason; each is counted under the first reason that applies."""
 
     persons: NonNegativeInt
     crowd: NonNegativeInt
     no_keypoints: NonNegativeInt
     no_area: NonNegativeInt
     outside: NonNegativeInt
-    """Nothing of the box lies inside the image."""
+    """The box is entirely outside the image."""
 
 
 class BoxCounts(Settings):
-    """The record beside a file of person boxes."""
+    """The counts written next to a file of person boxes."""
 
     dataset_title: str
     split: Name
@@ -32,44 +32,44 @@ class BoxCounts(Settings):
     images: NonNegativeInt
     images_without_boxes: NonNegativeInt
     other_categories: NonNegativeInt = 0
-    """Records of a detection file that are no persons."""
+    """Records of a detection file that are not persons."""
     unknown_images: NonNegativeInt = 0
-    """Persons of a detection file in images outside of the annotations."""
+    """Persons of a detection file in images that are not annotated."""
     unreadable_images: NonNegativeInt = 0
-    """Images that were left out of the split, since they cannot be read."""
+    """Images that were dropped from the split because they cannot be read."""
     annotated: AnnotatedPersons | None = None
-    """For annotated boxes only."""
+    """Only for annotated boxes."""
 
     @property
     def dropped(self) -> int:
-        """Records of the source, or annotated persons, that gave no box."""
+        """Number of source records or annotated persons without a box."""
         of_annotated = self.annotated.persons - self.kept if self.annotated else 0
         return self.other_categories + self.unknown_images + of_annotated
 
 
 def count_annotated(annotations: CocoAnnotations) -> AnnotatedPersons:
-    """All annotated persons and those that get no ground-truth box."""
+    """Count the annotated persons, and those without a ground-truth box."""
     return AnnotatedPersons(persons=len(annotations.persons), **dropped_instances(annotations))
 
 
 def images_without_boxes(boxes: PersonBoxes, annotations: CocoAnnotations) -> int:
-    """Images of the annotations that hold no box."""
+    """Count the annotated images that contain no box."""
     return int((~np.isin(annotations.images.ids, boxes.image_ids)).sum())
 
 
 def render_counts(counts: BoxCounts) -> str:
-    """The counts in a line of text."""
+    """Return the counts as one line of text."""
     parts = [f"{counts.kept:,} {counts.kind.replace('_', ' ')} boxes kept"]
     parts.append(f"{counts.images_without_boxes:,} of {counts.images:,} images without a box")
     if counts.unreadable_images:
-        parts.append(f"{counts.unreadable_images:,} unreadable images left out before")
+        parts.append(f"{counts.unreadable_images:,} unreadable images dropped")
     if counts.kind == "detections":
         parts.append(f"{counts.other_categories:,} records of other categories skipped")
         parts.append(f"{counts.unknown_images:,} persons of unknown images skipped")
     if counts.annotated is not None:
         found = counts.annotated
         parts.append(
-            f"{found.persons:,} annotated persons, of which dropped: {found.crowd:,} crowds, {found.no_keypoints:,}"
-            f" without keypoints, {found.no_area:,} without area, {found.outside:,} outside of the image"
+            f"{found.persons:,} annotated persons, dropped: {found.crowd:,} crowds, {found.no_keypoints:,}"
+            f" without keypoints, {found.no_area:,} without area, {found.outside:,} outside the image"
         )
     return "; ".join(parts)

@@ -1,4 +1,4 @@
-"""Crops of the persons in one image that no annotation file knows."""
+"""Crops of the persons in a single image without annotations."""
 
 import numpy as np
 import torch
@@ -12,13 +12,15 @@ from transpose.geometry import box_to_center_scale, crop_affines
 
 
 def boxes_in_image(boxes_xywh: ArrayLike | None, image: np.ndarray, name: object) -> np.ndarray:
-    """Boxes [N, 4] float64 in an image [H, W, 3]: those given, or the whole image as one person's.
+    """Check boxes and return them as [N, 4] float64; without boxes, return the whole image as one box.
 
     Args:
+        boxes_xywh: [N, 4] image pixels.
+        image: [H, W, 3].
         name: of the image, for messages.
 
     Raises:
-        InputError: a box has not four finite numbers, has no width or no height, or is outside of the image.
+        InputError: a box is not four finite numbers, has no width or no height, or is outside the image.
     """
     height, width = image.shape[:2]
     if boxes_xywh is None:
@@ -37,10 +39,13 @@ def boxes_in_image(boxes_xywh: ArrayLike | None, image: np.ndarray, name: object
 def crop_boxes(
     image: np.ndarray, boxes_xywh: np.ndarray, input_size: tuple[int, int], index: np.ndarray
 ) -> EvaluationBatch:
-    """Crops of the boxes at positions `index` [B] of [N, 4], from an image [H, W, 3] uint8 RGB.
+    """Crop boxes from an image.
 
     Args:
+        image: [H, W, 3] uint8 RGB.
+        boxes_xywh: [N, 4] image pixels.
         input_size: (height, width) of a crop.
+        index: [B] positions of the boxes to crop.
     """
     center, scale = box_to_center_scale(boxes_xywh[index], input_size)
     affines = crop_affines(center, scale, np.zeros(len(index)), input_size)

@@ -1,4 +1,4 @@
-"""Person boxes of single images that no annotation file knows."""
+"""Person boxes of single images without annotations."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +13,12 @@ from transpose.files import read_json
 
 
 def parse_boxes(texts: Sequence[str]) -> np.ndarray:
-    """Boxes [N, 4], at least one; see `parse_box`."""
+    """Parse at least one box; returns [N, 4]. See `parse_box`."""
     return np.stack([parse_box(text) for text in texts])
 
 
 def parse_box(text: str) -> np.ndarray:
-    """A box [4] from `x,y,width,height` in image pixels.
+    """Parse `x,y,width,height` in image pixels; returns [4].
 
     Raises:
         InputError: it is not four numbers, or has no width or no height.
@@ -28,20 +28,20 @@ def parse_box(text: str) -> np.ndarray:
     except ValueError:
         box = np.zeros(0)
     if box.shape != (4,) or not np.isfinite(box).all():
-        raise InputError("box", text, None, "must be four numbers: x,y,width,height in pixels of the image")
+        raise InputError("box", text, None, "must be four numbers: x,y,width,height in image pixels")
     if not (box[2:] > 0).all():
         raise InputError("box", text, None, "has no width or no height")
     return box
 
 
 def boxes_of_image(path: Path, image: Path) -> np.ndarray:
-    """The persons' boxes [N, 4] of an image in a file of COCO-format detections, whatever their score.
+    """Read the person boxes [N, 4] of one image from a COCO detection file, with any score.
 
-    A record is the image's if its `image_id` is the name of the file without suffix, or the number that this is.
-    Records of other categories than persons are skipped; without a category all are persons.
+    A record belongs to the image if its `image_id` equals the image's file name without suffix, as text or as a
+    number. Records of other categories are skipped; a record without a category is a person.
 
     Raises:
-        InputError: the file is missing or ill-formed, or has nobody in the image.
+        InputError: the file is missing or malformed, or has no person in the image.
     """
     records = read_records(path, read_json(path))
 
@@ -66,7 +66,7 @@ def boxes_of_image(path: Path, image: Path) -> np.ndarray:
         and (image_id == stem or (stem.isascii() and stem.isdecimal() and image_id == int(stem)))
     ]
     if not chosen:
-        raise InputError(path, None, "image_id", f"nobody in the image {image.name}: no person's is {stem!r}")
+        raise InputError(path, None, "image_id", f"no person in the image {image.name}: none has the id {stem!r}")
     boxes = column(
         path, [records[position] for position in chosen], "bbox", as_boxes, lambda position: name(chosen[position])
     )
@@ -77,19 +77,19 @@ def boxes_of_image(path: Path, image: Path) -> np.ndarray:
 
 
 def check_boxes_inside(boxes_xywh: np.ndarray, image: object, size_hw: tuple[int, int]) -> None:
-    """See that something of every box [N, 4] lies in the image; what reaches out of it is no fault.
+    """Check that every box [N, 4] overlaps the image; boxes may extend beyond it.
 
     Raises:
-        InputError: a box does not; it is named.
+        InputError: a box is entirely outside the image; it is named.
     """
     height, width = size_hw
     for box in boxes_xywh:
         if box[0] >= width or box[1] >= height or (box[:2] + box[2:] <= 0).any():
             shown = ",".join(f"{value:g}" for value in box)
-            raise InputError(image, f"box {shown}", None, f"lies outside of the image, which is {width}x{height}")
+            raise InputError(image, f"box {shown}", None, f"is outside the image, which is {width}x{height}")
 
 
 def _as_image_ids(values: list[Any]) -> list[int | str]:
     if not {type(value) for value in values} <= {int, str}:
-        raise ValueError("must be a number or a text")
+        raise ValueError("must be an integer or a string")
     return values

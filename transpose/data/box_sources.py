@@ -1,4 +1,4 @@
-"""From a configured box source to boxes, with a count of what was left out."""
+"""Read or compute the person boxes of a configured box source, and count those that are dropped."""
 
 from pathlib import Path
 
@@ -24,11 +24,14 @@ def write_source_boxes(
     output: Path,
     counts_output: Path,
 ) -> BoxCounts:
-    """Write a source's boxes to `output`, and how many were kept and left out to `counts_output`; returns the counts.
+    """Write the boxes of a source to `output` and the counts of kept and dropped ones to `counts_output`.
 
     Args:
         name: box source of the data set.
-        file: detection file or model of the source, where configuration names a URL or another path is meant.
+        file: detection file or model to use in place of the configured one, for example the copy of a URL.
+
+    Returns:
+        The counts.
 
     Raises:
         InputError: there is no such source, or its file or an image is missing or wrong.
@@ -43,7 +46,7 @@ def write_source_boxes(
 def source_boxes(
     dataset: Dataset, split: str, name: str, annotations: CocoAnnotations, file: Path | None
 ) -> tuple[PersonBoxes, BoxCounts]:
-    """Boxes of one split from a source of its data set, and what became of them; see `write_source_boxes`."""
+    """Return the boxes of one split from a box source, and their counts; see `write_source_boxes`."""
     if name not in dataset.boxes:
         raise InputError("data set", "boxes", None, f"no source {name!r}; known are {', '.join(dataset.boxes)}")
     source = dataset.boxes[name]
@@ -76,10 +79,10 @@ def source_boxes(
 def _present(
     source: DetectionBoxes | DetectorBoxes, file: Path | None, dataset: Dataset, split: str, name: str
 ) -> Path:
-    """The local file behind a source."""
+    """Return the local file of a source."""
     configured = file_of(source, split)
     if file is None and configured.is_remote:
-        raise InputError(configured.address, None, None, "is a URL: download it, then name its copy by --file")
+        raise InputError(configured.address, None, None, "is a URL: download the file and pass its path with --file")
     path = file or Path(configured.address)
     if not path.is_file():
         raise absent_box_file(path, dataset, split, name)

@@ -1,4 +1,4 @@
-"""Person boxes: where the crops come from."""
+"""Person boxes, from which crops are taken."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,62 +23,62 @@ class PersonBoxes:
     scores: np.ndarray
     """[N] float64."""
     annotation_ids: np.ndarray
-    """[N] int64: the person that an annotated box belongs to, -1 for any other box."""
+    """[N] int64: annotation of an annotated person's box, -1 for other boxes."""
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
     def select(self, chosen: np.ndarray) -> "PersonBoxes":
-        """The boxes of a mask [N] or of positions [n], in that order."""
+        """Return the boxes selected by a mask [N] or by positions [n], in that order."""
         return PersonBoxes(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
 @dataclass(frozen=True)
 class Detections:
-    """What a detection file holds for a set of images."""
+    """The detections for a set of images."""
 
     boxes: PersonBoxes
     other_categories: int
-    """Skipped records of other categories than persons."""
+    """Skipped records that are not persons."""
     unknown_images: int
-    """Skipped records of images outside of the annotations."""
+    """Skipped records of images that are not annotated."""
 
 
 def ground_truth_boxes(annotations: CocoAnnotations) -> PersonBoxes:
-    """The boxes of all persons with keypoints, score 1; matches the official evaluation's ground-truth mode."""
+    """Return the boxes of all persons with keypoints, score 1; matches the official evaluation's ground-truth mode."""
     persons = training_instances(annotations)
     return PersonBoxes(persons.image_ids, persons.boxes_xywh, np.ones(len(persons)), persons.annotation_ids)
 
 
 def detection_boxes(path: Path, annotations: CocoAnnotations) -> Detections:
-    """The persons of a COCO-format detection file, unclipped and whatever their score (as the official evaluation).
+    """Read the persons of a COCO detection file, unclipped and with any score (as the official evaluation does).
 
     Raises:
-        InputError: the file is missing or ill-formed, or none of its persons lies in an image of the annotations.
+        InputError: the file is missing or malformed, or none of its persons is in an annotated image.
     """
     boxes, is_person = _read_records(path)
     is_known = annotations.images.find(boxes.image_ids) >= 0
     keep = is_person & is_known
     if len(boxes) and not keep.any():
-        raise InputError(path, None, None, f"no person in any image of {annotations.source}")
+        raise InputError(path, None, None, f"has no person in any image of {annotations.source}")
     return Detections(boxes.select(keep), int((~is_person).sum()), int((is_person & ~is_known).sum()))
 
 
 def read_boxes(path: Path) -> PersonBoxes:
-    """Read what `write_boxes` wrote.
+    """Read a file written by `write_boxes`.
 
     Raises:
-        InputError: the file is missing or ill-formed; record and field are named.
+        InputError: the file is missing or malformed; record and field are named.
     """
     boxes, is_person = _read_records(path)
     if not is_person.all():
         position = int(np.argmin(is_person))
-        raise InputError(path, f"record[{position}]", "category_id", f"must be {PERSON_CATEGORY}, a person")
+        raise InputError(path, f"record[{position}]", "category_id", f"must be {PERSON_CATEGORY} (person)")
     return boxes
 
 
 def write_boxes(boxes: PersonBoxes, path: Path) -> None:
-    """Write boxes atomically in COCO's detection format; records of annotated boxes also name their person."""
+    """Write boxes atomically in COCO detection format; annotated boxes also have an `annotation_id`."""
     columns = (boxes.image_ids, boxes.boxes_xywh, boxes.scores, boxes.annotation_ids)
     records = []
     for image_id, box, score, annotation_id in zip(*(values.tolist() for values in columns), strict=True):
@@ -88,7 +88,11 @@ def write_boxes(boxes: PersonBoxes, path: Path) -> None:
 
 
 def _read_records(path: Path) -> tuple[PersonBoxes, np.ndarray]:
-    """All boxes of a detection file, and [N] bool: it is a person's."""
+    """Read all boxes of a detection file.
+
+    Returns:
+        The N boxes, and [N] bool: the box is a person's.
+    """
     records = read_records(path, read_json(path))
 
     def name(position: int) -> str:
@@ -116,7 +120,7 @@ def _read_records(path: Path) -> tuple[PersonBoxes, np.ndarray]:
 
 
 def _check_areas(path: Path, records: list[dict[str, Any]], persons: np.ndarray) -> None:
-    """Boxes of other categories are skipped, so that it does not matter how large they are."""
+    """Check that the boxes of persons are not empty; boxes of other categories are skipped later."""
     chosen = [records[position] for position in persons]
     column(path, chosen, "bbox", _as_boxes_with_area, lambda position: f"record[{persons[position]}]")
 

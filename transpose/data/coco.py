@@ -27,12 +27,12 @@ from transpose.skeleton import Skeleton
 Values = TypeVar("Values")
 
 PERSON_CATEGORY = 1
-"""COCO's category id of persons, the only category with keypoints."""
+"""COCO's category id of persons."""
 
 
 @dataclass(frozen=True)
 class ImageTable:
-    """The images of an annotation file, in its order."""
+    """The M images of an annotation file, in file order."""
 
     ids: np.ndarray
     """[M] int64."""
@@ -44,13 +44,13 @@ class ImageTable:
         return len(self.ids)
 
     def select(self, positions: np.ndarray) -> "ImageTable":
-        """The images at positions [n], in that order."""
+        """Return the images at positions [n], in that order."""
         file_names = [self.file_names[position] for position in positions.tolist()]
         return ImageTable(self.ids[positions], file_names, self.sizes_hw[positions])
 
     @property
     def image_bytes(self) -> np.ndarray:
-        """[M] int64: what each decoded image takes, three bytes a pixel."""
+        """[M] int64: bytes of each decoded image, three per pixel."""
         return self.sizes_hw.astype(np.int64).prod(axis=1) * 3
 
     @cached_property
@@ -58,7 +58,7 @@ class ImageTable:
         return np.argsort(self.ids, kind="stable")
 
     def find(self, image_ids: np.ndarray) -> np.ndarray:
-        """[N] int64: positions of image ids in this table, -1 where an id is unknown."""
+        """Return the positions [N] int64 of image ids in this table, -1 for unknown ids."""
         if not len(self):
             return np.full(len(image_ids), -1)
         slots = np.searchsorted(self.ids, image_ids, sorter=self._order)
@@ -77,9 +77,9 @@ class PersonInstances:
     boxes_xywh: np.ndarray
     """[N, 4] float64, image pixels."""
     keypoints: np.ndarray
-    """[N, K, 3] float64: x, y in image pixels and v, which is 0 (not labelled), 1 (occluded) or 2 (visible)."""
+    """[N, K, 3] float64: x, y in image pixels and v: 0 (not labelled), 1 (occluded) or 2 (visible)."""
     areas: np.ndarray
-    """[N] float64, square image pixels of the person's mask."""
+    """[N] float64, area of the person's mask in square image pixels."""
     is_crowd: np.ndarray
     """[N] bool."""
 
@@ -87,24 +87,24 @@ class PersonInstances:
         return len(self.image_ids)
 
     def select(self, chosen: np.ndarray) -> "PersonInstances":
-        """The persons of a mask [N] or of positions [n], in that order."""
+        """Return the persons selected by a mask [N] or by positions [n], in that order."""
         return PersonInstances(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
 @dataclass(frozen=True)
 class CocoAnnotations:
-    """A whole annotation file."""
+    """The contents of an annotation file."""
 
     source: Path
-    """The file, for messages."""
+    """Path of the file, for messages."""
     images: ImageTable
     persons: PersonInstances
     clips_boxes: bool = True
-    """Boxes are cut at the image's border before use. The file's `info.clip_boxes: false` says no: its boxes are
-    frames to crop, such as MPII's, whose centre and size count though they may leave the image."""
+    """Clip boxes to the image before use. False if the file has `info.clip_boxes: false`: its boxes are frames to
+    crop, as in MPII, and may extend beyond the image."""
 
     def image_index(self, image_id: int) -> int:
-        """Position of an image in `images`.
+        """Return the position of an image in `images`.
 
         Raises:
             KeyError: there is no such image.
@@ -119,9 +119,9 @@ def load_annotations(path: Path, skeleton: Skeleton) -> CocoAnnotations:
     """Read and check a COCO keypoint annotation file.
 
     Raises:
-        InputError: the file is missing or not JSON, a field is missing or ill-typed, an id comes twice, a person lies
-            in an unknown image or has another number of keypoints than it says, an image's name leads out of its
-            folder, or the person category lists other keypoints than `skeleton`. File, id and field are named.
+        InputError: the file is missing or not JSON, a field is missing or has a wrong type, an id is repeated, a person
+            is in an unknown image, `num_keypoints` is wrong, an image name is not inside the image folder, or the
+            person category lists other keypoints than `skeleton`. File, id and field are named.
     """
     content = read_json(path)
     _check_category(path, read_records(path, content, "categories"), skeleton)
@@ -135,14 +135,14 @@ def load_annotations(path: Path, skeleton: Skeleton) -> CocoAnnotations:
 
 
 def clip_boxes(boxes_xywh: np.ndarray, sizes_hw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Clip boxes to their images, counting whole pixels; matches the official evaluation (its `clean_bbox`).
+    """Clip boxes to their images in whole pixels; matches the official evaluation (its `clean_bbox`).
 
     Args:
         boxes_xywh: [N, 4] image pixels.
         sizes_hw: [N, 2] (height, width) of each box's image.
 
     Returns:
-        Clipped boxes [N, 4], and [N] bool: something of the box lies inside.
+        Clipped boxes [N, 4], and [N] bool: the box overlaps the image.
     """
     start = np.maximum(boxes_xywh[:, :2], 0)
     end = np.minimum(start + np.maximum(boxes_xywh[:, 2:] - 1, 0), sizes_hw[:, ::-1] - 1)
@@ -150,10 +150,10 @@ def clip_boxes(boxes_xywh: np.ndarray, sizes_hw: np.ndarray) -> tuple[np.ndarray
 
 
 def training_instances(annotations: CocoAnnotations) -> PersonInstances:
-    """Persons to train on, and to evaluate with ground-truth boxes (matches the official evaluation's selection).
+    """Return the persons for training and for evaluation with ground-truth boxes (the official evaluation's selection).
 
-    They have keypoints and an area, are no crowd, and their boxes reach into the image and are clipped to it, unless
-    the file's boxes are frames.
+    They have keypoints and an area and are not crowds. Their boxes overlap the image and are clipped to it, unless the
+    file sets `clip_boxes: false`.
     """
     boxes, reasons = _selection(annotations)
     keep = ~np.logical_or.reduce(list(reasons.values()))
@@ -161,16 +161,16 @@ def training_instances(annotations: CocoAnnotations) -> PersonInstances:
 
 
 def dropped_instances(annotations: CocoAnnotations) -> dict[str, int]:
-    """How many persons `training_instances` leaves out, each counted under the first reason that holds."""
-    counts, left = {}, np.ones(len(annotations.persons), dtype=bool)
-    for reason, holds in _selection(annotations)[1].items():
-        counts[reason] = int((left & holds).sum())
-        left &= ~holds
+    """Count the persons that `training_instances` drops, each under the first reason that applies."""
+    counts, remaining = {}, np.ones(len(annotations.persons), dtype=bool)
+    for reason, applies in _selection(annotations)[1].items():
+        counts[reason] = int((remaining & applies).sum())
+        remaining &= ~applies
     return counts
 
 
 def _selection(annotations: CocoAnnotations) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Boxes [N, 4] of all persons, clipped; and by reason to leave a person out, [N] bool: it holds."""
+    """Return the boxes [N, 4] of all persons, clipped, and for each reason to drop a person [N] bool: it applies."""
     persons = annotations.persons
     sizes_hw = annotations.images.sizes_hw[annotations.images.find(persons.image_ids)]
     boxes, inside = clip_boxes(persons.boxes_xywh, sizes_hw)
@@ -179,7 +179,7 @@ def _selection(annotations: CocoAnnotations) -> tuple[np.ndarray, dict[str, np.n
     return boxes, {
         "crowd": persons.is_crowd,
         "no_keypoints": ~(persons.keypoints != 0).any(axis=(1, 2)),
-        # A box that is clipped keeps a pixel at least; a frame need not.
+        # A clipped box has at least one pixel; an unclipped one may be empty.
         "no_area": (persons.areas <= 0) | ~boxes[:, 2:].any(axis=1),
         "outside": ~inside,
     }
@@ -195,8 +195,8 @@ def _clips_boxes(path: Path, info: object) -> bool:
 def _check_category(path: Path, categories: list[dict[str, Any]], skeleton: Skeleton) -> None:
     person = np.flatnonzero(unique_ids(path, categories, "category") == PERSON_CATEGORY)
     if not len(person):
-        raise InputError(path, None, "categories", f"none has the id {PERSON_CATEGORY}, which persons have")
-    # COCO's evaluator accepts a category that lists no keypoints.
+        raise InputError(path, None, "categories", f"none has the id {PERSON_CATEGORY} (person)")
+    # COCO's evaluator accepts a category without keypoint names.
     listed = categories[person[0]].get("keypoints") or list(skeleton.keypoints)
     if listed != list(skeleton.keypoints):
         problem = f"must be those of the skeleton {skeleton.name!r}: {', '.join(skeleton.keypoints)}"
@@ -234,7 +234,7 @@ def _persons(path: Path, records: list[dict[str, Any]], keypoints: int) -> Perso
 
 
 def _check_counts(path: Path, persons: PersonInstances, counts: np.ndarray) -> None:
-    """The official evaluation asks `num_keypoints` whether a person counts, training the keypoints themselves."""
+    """Check `num_keypoints`: the official evaluation selects persons by it, training by the keypoints themselves."""
     labelled = (persons.keypoints[:, :, 2] > 0).sum(axis=1)
     wrong = np.flatnonzero(((labelled > 0) != (counts > 0)) & ~persons.is_crowd)
     if len(wrong):
@@ -244,4 +244,4 @@ def _check_counts(path: Path, persons: PersonInstances, counts: np.ndarray) -> N
 
 def _as_person_category(values: list[Any]) -> None:
     if (as_integers(values) != PERSON_CATEGORY).any():
-        raise ValueError(f"must be {PERSON_CATEGORY}, the category of persons")
+        raise ValueError(f"must be {PERSON_CATEGORY} (person)")

@@ -1,4 +1,4 @@
-"""Crops of persons, and how they enter the network."""
+"""Person crops and their normalisation."""
 
 import math
 from functools import cache
@@ -13,7 +13,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def crop_image(image: np.ndarray, affine: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
-    """Warp a person out of an image: bilinear, zeros outside of the image (matches the official evaluation).
+    """Crop a person by a bilinear warp, with zeros outside the image (matches the official evaluation).
 
     Args:
         image: [H, W, 3] uint8.
@@ -28,12 +28,12 @@ def crop_image(image: np.ndarray, affine: np.ndarray, size_hw: tuple[int, int]) 
 
 
 def rows_under_crop(affine: np.ndarray, size_hw: tuple[int, int], image_height: int) -> slice:
-    """The rows of an image that `crop_image` reads, and two more on both sides for its rounding.
+    """Return the image rows that `crop_image` reads, and two more on both sides for its rounding.
 
     Args:
         affine: [2, 3] from image to crop pixels.
         size_hw: (height, width) of the crop.
-        image_height: image pixels.
+        image_height: in pixels.
     """
     (_, _, _), (per_x, per_y, origin) = cv2.invertAffineTransform(affine).tolist()
     across, down = per_x * (size_hw[1] - 1), per_y * (size_hw[0] - 1)
@@ -44,7 +44,7 @@ def rows_under_crop(affine: np.ndarray, size_hw: tuple[int, int], image_height: 
 
 
 def normalise(crops: Tensor) -> Tensor:
-    """Network input from uint8 RGB crops: scaled to 0..1, then by the mean and deviation of ImageNet.
+    """Normalise uint8 RGB crops: scale to 0..1, then apply the ImageNet mean and standard deviation.
 
     Args:
         crops: [B, h, w, 3] uint8 on any device.
@@ -52,7 +52,7 @@ def normalise(crops: Tensor) -> Tensor:
     Returns:
         [B, 3, h, w] float32 on the same device, channels last in memory.
     """
-    # A mean for each value of a row, since adding three at a time is what takes long.
+    # One mean per value of a row, because broadcasting over three channels is slow.
     mean, std = _row_statistics(crops.shape[2], crops.device)
     rows = crops.to(torch.float32).flatten(2)
     return rows.sub_(mean).div_(std).view(crops.shape).permute(0, 3, 1, 2)
@@ -60,7 +60,7 @@ def normalise(crops: Tensor) -> Tensor:
 
 @cache
 def _row_statistics(width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and deviation [3 * width] of a row's values; kept, since sending them anew makes the host wait for a GPU."""
+    """Mean and deviation [3 * width] of a row's values; cached, because a copy to the GPU makes the host wait."""
     with torch.inference_mode(False):
         mean, std = (torch.tensor(values * width, device=device) * 255 for values in (IMAGENET_MEAN, IMAGENET_STD))
     return mean, std

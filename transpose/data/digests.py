@@ -1,4 +1,4 @@
-"""SHA-256 of files too large to read again at every run, remembered beside them."""
+"""SHA-256 of large files, cached in a file next to them."""
 
 import re
 from pathlib import Path
@@ -9,12 +9,12 @@ from transpose.files import read_json, sha256_of_file, write_json
 
 
 def digest_record(path: Path) -> Path:
-    """Where the digest of a file is remembered."""
+    """Return the path of the file that stores the digest of `path`."""
     return path.with_name(f"{path.name}.sha256.json")
 
 
 def remembered_sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, computed only if its size or modification time differs from the record's.
+    """Return the hexadecimal SHA-256 of a file, computed only if its size or modification time has changed.
 
     Raises:
         InputError: the file is missing or cannot be read.
@@ -34,13 +34,13 @@ def remembered_sha256(path: Path) -> str:
 
 
 def recorded_sha256(path: Path) -> str | None:
-    """The digest on record, whatever the file is by now; None where there is no usable record."""
+    """Return the recorded digest without checking the file; None if there is no valid record."""
     digest = _read_record(digest_record(path)).get("sha256")
     return digest if isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest) else None
 
 
 def remember_sha256(path: Path, digest: str, state: dict[str, int] | None = None) -> None:
-    """Record the digest of a file as it is now, or as it was at `state`."""
+    """Record the digest of a file in its current state, or in `state`."""
     write_json(digest_record(path), (state or _state(path)) | {"sha256": digest})
 
 
@@ -50,7 +50,7 @@ def _state(path: Path) -> dict[str, int]:
 
 
 def _read_record(path: Path) -> dict[str, Any]:
-    """What was remembered; nothing if the record is missing or damaged, since hashing again makes a new one."""
+    """Read the record; empty if it is missing or damaged, because the file is then hashed again."""
     try:
         record = read_json(path)
     except InputError:

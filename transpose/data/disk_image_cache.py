@@ -1,4 +1,4 @@
-"""Decoded images on disk, so that later epochs, and later trainings, need not decode them again."""
+"""Cache of decoded images on disk, shared by epochs and trainings."""
 
 import fcntl
 import hashlib
@@ -17,30 +17,29 @@ import numpy as np
 from transpose.data.images import WHOLE, ImageFiles
 
 CACHE_FOLDER = "decoded"
-"""Beside the annotation file whose images it holds; it may be deleted at any time."""
+"""Folder of the cache, next to the annotation file; it can be deleted at any time."""
 
 _FORMAT = 1
 _SEAL_BYTES = 16
 
 
 class DiskImageCache:
-    """The images of an annotation file, the first ones kept decoded in a file: whoever decodes one first adds it.
+    """The images of an annotation file; the first ones are cached, decoded, in a file that grows as they are read.
 
-    Its pixels are the decoder's, so that no crop of any augmentation differs. The file holds a seal for each image
-    of the table, then the pixels, all at places that the table alone decides: processes and trainings share it without
-    a lock. A seal is a digest of the image's file and of the pixels made of it, and is written after them. Once in
-    a training each image has to prove it, so that neither a changed image, nor a writer that was killed, nor a
-    machine that crashed can leave pixels that are taken. Nothing is ever taken out.
+    Cached pixels are equal to the decoder's. The file has a seal for each image of the table, followed by the pixels,
+    at offsets that depend only on the table, so processes and trainings share it without a lock. A seal is a digest of
+    the image file and its pixels, written after the pixels. Each training verifies an image's seal on first use: a
+    changed image, a killed writer or a crash cannot leave wrong pixels in use. Entries are never removed.
 
-    Pixels are read and written by calls, not through mapped memory, where a full disk or a cut file would be fatal
-    signals; when the disk is full, the file grows no more.
+    The file is not memory-mapped, because a full disk or a truncated file would then raise a fatal signal. When the
+    disk is full, caching stops.
     """
 
     def __init__(self, files: ImageFiles, folder: Path, max_bytes: int) -> None:
-        """Open the file in `folder`, which is made if need be; a line on stderr says why not, if it cannot be.
+        """Open the cache file in `folder`, which is created; on failure, print a warning and do not cache.
 
         Args:
-            max_bytes: as many of the table's first images are kept as fit into it.
+            max_bytes: size limit of the pixels and seals; the table's first images are cached.
         """
         self.files = files
         self._folder = folder
@@ -53,15 +52,15 @@ class DiskImageCache:
         """See `ImageSource.read`."""
         if self._handle is None or position >= self._kept:
             return self.files.read(position)
-        if self._proven[position] and (pixels := self._load(self._handle, position, rows)) is not None:
+        if self._verified[position] and (pixels := self._load(self._handle, position, rows)) is not None:
             return pixels
         return self._read_sealed(self._handle, position)
 
     def _read_sealed(self, handle: int, position: int) -> np.ndarray:
-        """An image from the cache if its seal holds, or else from its file, whereupon it is kept."""
+        """Read an image from the cache if its seal is valid, or else decode its file and cache it."""
         data = self.files.read_bytes(position)
         if (pixels := self._load_sealed(handle, position, data)) is not None:
-            self._proven[position] = 1
+            self._verified[position] = 1
             return pixels
         pixels = self.files.decode(position, data)
         if not self._closed[0]:
@@ -75,9 +74,9 @@ class DiskImageCache:
         except OSError as error:
             if not self._closed[0]:
                 self._closed[0] = 1
-                _tell(f"{self._folder}: no more decoded images are kept: {error.strerror}")
+                _warn(f"{self._folder}: stopped caching decoded images: {error.strerror}")
         else:
-            self._proven[position] = 1
+            self._verified[position] = 1
 
     def _load_sealed(self, handle: int, position: int, data: bytes) -> np.ndarray | None:
         seal = bytearray(_SEAL_BYTES)
@@ -87,44 +86,44 @@ class DiskImageCache:
         return pixels if pixels is not None and _seal(data, pixels) == seal else None
 
     def _load(self, handle: int, position: int, rows: slice) -> np.ndarray | None:
-        """[H, W, 3] of which `rows` are read; None where the file does not hold them."""
+        """Return pixels [H, W, 3] with `rows` read; None if the file does not contain them."""
         height, width = self.files.images.sizes_hw[position].tolist()
-        # Rows that are not read take no memory either.
+        # Pages of rows that are not read are never touched, so they take no memory.
         pixels = np.empty((height, width, 3), dtype=np.uint8)
         start, stop, _ = rows.indices(height)
         wanted = pixels[start:stop].reshape(-1).data
         return pixels if _fill(wanted, handle, int(self._starts[position]) + start * width * 3) else None
 
     def _open(self) -> None:
-        # What one process finds out holds for all that are forked later.
+        # Shared with processes that are forked later.
         shared = np.frombuffer(mmap.mmap(-1, self._kept + 1), dtype=np.uint8)
-        self._proven, self._closed = shared[: self._kept], shared[self._kept :]
+        self._verified, self._closed = shared[: self._kept], shared[self._kept :]
         self._handle = None
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             path = self._folder / f"{_layout(self.files)}.pixels"
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             weakref.finalize(self, os.close, handle)
-            # Held as long as this process or one forked from it lives, so that `_remove_unused` spares the file.
+            # Locked while this process or a fork of it lives, so that `_remove_unused` keeps the file.
             fcntl.flock(handle, fcntl.LOCK_SH)
             _remove_unused(self._folder, path)
         except OSError as error:
-            _tell(f"{self._folder}: no decoded images are kept: {error.strerror}")
+            _warn(f"{self._folder}: decoded images are not cached: {error.strerror}")
         else:
             self._handle = handle
 
     def __getstate__(self) -> dict[str, object]:
-        """Without the open file: a process that was not forked opens it itself."""
-        return {key: value for key, value in vars(self).items() if key not in ("_proven", "_closed", "_handle")}
+        """Exclude the open file: a process that was not forked opens its own."""
+        return {key: value for key, value in vars(self).items() if key not in ("_verified", "_closed", "_handle")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        """Restore with nothing proven."""
+        """Restore with no image verified."""
         vars(self).update(state)
         self._open()
 
 
 def _layout(files: ImageFiles) -> str:
-    """Name of the file: which images lie where in it, and who decodes them."""
+    """Return the name of the cache file: a hash of the image table and the decoder's version."""
     images = files.images
     content = [_FORMAT, cv2.__version__, images.file_names, images.sizes_hw.tolist()]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
@@ -135,7 +134,7 @@ def _seal(data: bytes, pixels: np.ndarray) -> bytes:
 
 
 def _fill(content: memoryview, handle: int, start: int) -> bool:
-    """Read all of it, or say that the file does not hold it."""
+    """Fill `content` from the file; False if the file is too short or cannot be read."""
     try:
         return os.preadv(handle, [content], start) == len(content)
     except OSError:
@@ -143,16 +142,16 @@ def _fill(content: memoryview, handle: int, start: int) -> bool:
 
 
 def _write(handle: int, content: memoryview, start: int) -> None:
-    """Write all of it: the last call before a disk is full may take a part."""
+    """Write all of `content`; a single call may write only a part when the disk is nearly full."""
     while content:
         written = os.pwrite(handle, content, start)
         content, start = content[written:], start + written
 
 
 def _remove_unused(folder: Path, kept: Path) -> None:
-    """Remove what was kept of other tables or by another decoder, unless a living process uses it."""
+    """Remove cache files of other tables or decoder versions, unless a running process uses them."""
     for path in folder.glob("*.pixels"):
-        # Another process removes it, or uses it.
+        # Another process has removed it, or uses it.
         with suppress(FileNotFoundError, BlockingIOError):
             if path != kept:
                 with path.open("rb") as stream:
@@ -160,8 +159,8 @@ def _remove_unused(folder: Path, kept: Path) -> None:
                     path.unlink()
 
 
-def _tell(line: str) -> None:
-    # From whatever process it is: a loader's worker has no other way. The log may lie on the very disk that is full.
+def _warn(line: str) -> None:
+    # Directly to stderr, because this may run in a loader's worker. The log may be on the full disk.
     with suppress(OSError):
         sys.stderr.write(f"transpose: {line}\n")
         sys.stderr.flush()

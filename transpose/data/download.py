@@ -1,4 +1,4 @@
-"""Archives from the web, whatever the line, the servers and the machine do meanwhile."""
+"""Resumable download of archives with several mirrors, retries and a checksum."""
 
 import fcntl
 import os
@@ -26,24 +26,28 @@ from transpose.files import sha256_of_file, write_json
 Answer = TypeVar("Answer")
 
 WRONG_DOWNLOADS = 2
-"""Downloads with a wrong digest before a person is asked: the first, and one new one."""
+"""Downloads with a wrong digest before giving up: the first and one retry."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to hope for a mirror."""
+    """Retry limits of a mirror."""
 
     tries: int = 10
-    """Tries in a row that bring no new byte."""
+    """Consecutive failed attempts without a new byte before giving up."""
     first_pause: float = 1.0
-    """Seconds; each further pause is twice as long."""
+    """Seconds; the pause doubles with each failure."""
     longest_pause: float = 60.0
     timeouts: tuple[float, float] = (10.0, 60.0)
     """Seconds to wait for a connection and for the next bytes."""
     sleep: Callable[[float], None] = time.sleep
 
     def pause(self, failures: int, asked: float) -> float:
-        """Seconds to wait after so many tries in a row without a new byte, the server asking for `asked`."""
+        """Return the seconds to wait after `failures` attempts without a new byte.
+
+        Args:
+            asked: seconds from the server's Retry-After header.
+        """
         return min(max(self.first_pause * 2.0 ** max(failures - 1, 0), asked), self.longest_pause)
 
 
@@ -55,7 +59,7 @@ class _Wrong(Settings):
 
 
 class _WrongDownloads(Settings):
-    """The wrong downloads so far of the bytes with one digest from the same mirrors."""
+    """Record of the wrong downloads so far, for one expected digest and list of mirrors."""
 
     expected: str
     urls: tuple[str, ...]
@@ -68,17 +72,17 @@ def download(
     patience: Patience | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Make `target` the archive, from whatever an earlier call left of it; proxies of the environment are used.
+    """Download an archive to `target`, resuming an earlier call; the environment's proxy settings are used.
 
-    The bytes are collected in a partial file beside the target, which survives cuts and kills, and become the target
-    when size and SHA-256 are the archive's. A target that is right already stays as it is. Digests are remembered in
-    files beside the target, wrong ones as well: a second wrong download is the last one until a person intervenes.
+    Bytes are written to a partial file next to the target, which is kept after an interruption and renamed once size
+    and SHA-256 match. A target that already matches is left as it is. Digests are recorded next to the target, wrong
+    ones too: after a second wrong download the call fails until the user deletes the record.
 
     Args:
-        report: is told in a line of text what a waiting person would like to know.
+        report: called with progress messages, one line each.
 
     Raises:
-        InputError: no mirror gives the right bytes, the disk is too small, or another process downloads the same.
+        InputError: no mirror sends the right bytes, the disk is too small, or another process downloads the same file.
     """
     if _is_right(target, archive):
         return
@@ -86,7 +90,7 @@ def download(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _held(partial) as stream:
-            # Another process may have finished it just now.
+            # Another process may have finished it before the lock was taken.
             if _is_right(target, archive):
                 partial.unlink(missing_ok=True)
                 return
@@ -98,14 +102,14 @@ def download(
 def transfer(
     url: str, size: int, stream: BinaryIO, name: str, patience: Patience, report: Callable[[str], None]
 ) -> None:
-    """Append to `stream`, which holds the beginning of the `size` bytes at `url`, the rest, however often it is cut.
+    """Append the rest of the `size` bytes at `url` to `stream`, with retries; the stream contains the first bytes.
 
     Args:
-        name: what the progress bar calls the file.
-        report: is told in a line of text of every cut.
+        name: label of the progress bar.
+        report: called with one line for every interruption.
 
     Raises:
-        MirrorError: the server refuses, or gives nothing new for too long.
+        MirrorError: the server refuses, or sends no new bytes for too long.
     """
 
     def held() -> int:
@@ -129,13 +133,13 @@ def ask_patiently(
     report: Callable[[str], None],
     progress: Callable[[], int] = lambda: 0,
 ) -> Answer:
-    """What `attempt` gives, which is made again after each LineError.
+    """Call `attempt` until it succeeds and return its result; a LineError is retried after a pause.
 
     Args:
-        progress: a number that grows when a failed attempt brought something, so that patience begins anew.
+        progress: returns a number that grows when a failed attempt made progress, which resets the retry count.
 
     Raises:
-        MirrorError: the server refuses, or the attempts bring nothing for too long.
+        MirrorError: the server refuses, or too many attempts in a row make no progress.
     """
     failures = 0
     while True:
@@ -152,7 +156,7 @@ def ask_patiently(
 
 
 def partial_path(target: Path, archive: Archive) -> Path:
-    """Where the bytes are collected; bytes of another version are never taken for this one's."""
+    """Return the path of the partial file; the name depends on the archive's version."""
     return target.with_name(f"{target.name}.{archive.sha256[:8]}.partial")
 
 
@@ -162,7 +166,7 @@ def _is_right(target: Path, archive: Archive) -> bool:
 
 @contextmanager
 def _held(partial: Path) -> Iterator[BinaryIO]:
-    """Open a partial file for this process alone; the lock dies with the process, however that ends."""
+    """Open a partial file under an exclusive lock, which is released when the process ends."""
     with partial.open("ab") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -172,7 +176,7 @@ def _held(partial: Path) -> Iterator[BinaryIO]:
 
 
 class _Download:
-    """The work on one partial file that this process holds."""
+    """One download to a partial file that this process has locked."""
 
     def __init__(
         self, archive: Archive, target: Path, stream: BinaryIO, patience: Patience, report: Callable[[str], None]
@@ -187,13 +191,13 @@ class _Download:
         self.wrongs = self._read_wrongs()
 
     def run(self) -> None:
-        """Collect the missing bytes, prove them and put the file in its place."""
+        """Download the missing bytes, verify them and rename the file to the target."""
         self._refuse_third_download([])
         if self._size() >= self.archive.bytes and self._settle("an earlier run"):
             return
         require_space(self.target, self.archive.bytes - self._size())
         if self.target.exists():
-            self.report(f"{self.target} is not {self.archive.version} with the right digest: downloading it anew")
+            self.report(f"{self.target} is not {self.archive.version} with the right digest: downloading it again")
         problems: list[str] = []
         tried = {wrong.url for wrong in self.wrongs.wrong}
         urls = deque(url for url in self.archive.urls if url not in tried) or deque(self.archive.urls)
@@ -212,7 +216,7 @@ class _Download:
         self._fail(problems)
 
     def _settle(self, url: str) -> bool:
-        """Put the complete file in its place if its bytes are right; throw them away if not."""
+        """Rename the complete file to the target if its digest is right, or else discard its bytes."""
         self.stream.flush()
         os.fsync(self.stream.fileno())
         digest = sha256_of_file(self.partial)
@@ -229,14 +233,14 @@ class _Download:
 
     def _refuse_third_download(self, problems: list[str]) -> None:
         if len(self.wrongs.wrong) >= WRONG_DOWNLOADS:
-            self._fail([*problems, f"delete {self.wrongs_path} to let it be tried again"])
+            self._fail([*problems, f"delete {self.wrongs_path} to try again"])
 
     def _fail(self, problems: list[str]) -> None:
         if not self._size():
             self.partial.unlink(missing_ok=True)
         wrongs = [f"{wrong.url}: sha256 is {wrong.sha256}, not {self.archive.sha256}" for wrong in self.wrongs.wrong]
-        told = "; ".join([*dict.fromkeys(wrongs), *problems])
-        raise InputError(self.target, None, None, f"cannot be downloaded: {told}")
+        reasons = "; ".join([*dict.fromkeys(wrongs), *problems])
+        raise InputError(self.target, None, None, f"cannot be downloaded: {reasons}")
 
     def _read_wrongs(self) -> _WrongDownloads:
         none = _WrongDownloads(expected=self.archive.sha256, urls=self.archive.urls)

@@ -1,7 +1,7 @@
-"""Columns of JSON records as checked arrays.
+"""Convert and check fields of JSON records as arrays.
 
-A converter takes many values of one field and raises ValueError with the problem when any of them is wrong. The whole
-column is converted at once; only when that fails is each record tried alone, to name the culprit.
+A converter takes the values of one field and raises ValueError if any of them is wrong. A column is converted at once;
+only if that fails, each record is tried alone to name the wrong one.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,17 +16,17 @@ from transpose.errors import InputError
 Column = TypeVar("Column")
 
 _LARGEST_ID = 2**53
-"""Integers up to here survive every JSON reader."""
+"""Largest integer that every JSON reader reads exactly."""
 
 _LARGEST_SIDE = 2**20
-"""Pixels; OpenCV decodes no longer ones."""
+"""OpenCV's limit for decoding, in pixels."""
 
 _LARGEST_NUMBER = 1e12
-"""No pixel and no area lies beyond, and squares and products of such numbers are still exact enough to compare."""
+"""Limit for coordinates and areas; squares and products of such numbers are still exact enough to compare."""
 
 
 def read_records(path: Path, content: object, field: str | None = None) -> list[dict[str, Any]]:
-    """The list of objects in `content`, or in its `field`.
+    """Return the list of objects in `content`, or in its `field`.
 
     Raises:
         InputError: it is missing, or not a list of objects.
@@ -52,11 +52,11 @@ def column(
     convert: Callable[[list[Any]], Column],
     name: Callable[[int], str],
 ) -> Column:
-    """One field of all records.
+    """Convert one field of all records.
 
     Args:
         convert: converter of this module.
-        name: what a message calls the record at a position.
+        name: returns the name of the record at a position, for messages.
 
     Raises:
         InputError: a record lacks the field, or its value is wrong; file, record and field are named.
@@ -75,10 +75,10 @@ def column(
 
 
 def unique_ids(path: Path, records: Sequence[dict[str, Any]], kind: str) -> np.ndarray:
-    """[N] int64: the field `id` of all records.
+    """Return the field `id` of all records, [N] int64.
 
     Raises:
-        InputError: an id is missing, ill-typed, negative, or comes twice.
+        InputError: an id is missing, no integer, negative, or repeated.
     """
     ids = column(path, records, "id", as_integers, lambda position: f"{kind}s[{position}]")
     values, counts = np.unique(ids, return_counts=True)
@@ -88,14 +88,14 @@ def unique_ids(path: Path, records: Sequence[dict[str, Any]], kind: str) -> np.n
 
 
 def as_integers(values: list[Any]) -> np.ndarray:
-    """[N] int64 from integers that are not negative."""
+    """Convert non-negative integers to [N] int64."""
     _require(set(map(type, values)) <= {int}, "must be an integer", values)
     _require(not values or (min(values) >= 0 and max(values) <= _LARGEST_ID), "must be an id from 0 to 2^53", values)
     return np.array(values, dtype=np.int64)
 
 
 def as_sides(values: list[Any]) -> np.ndarray:
-    """[N] int64: sides of images in pixels."""
+    """Convert image sides in pixels to [N] int64."""
     sides = as_integers(values)
     _require((sides > 0).all(), "must be positive", values)
     _require((sides <= _LARGEST_SIDE).all(), f"must be at most {_LARGEST_SIDE} pixels", values)
@@ -103,59 +103,59 @@ def as_sides(values: list[Any]) -> np.ndarray:
 
 
 def as_flags(values: list[Any]) -> np.ndarray:
-    """[N] bool from 0 and 1."""
+    """Convert 0 and 1 to [N] bool."""
     _require(set(map(type, values)) <= {int, bool} and set(values) <= {0, 1}, "must be 0 or 1", values)
     return np.array(values, dtype=bool)
 
 
 def as_texts(values: list[Any]) -> list[str]:
-    """[N] strings that are not empty."""
-    _require(all(isinstance(value, str) and value for value in values), "must be a text that is not empty", values)
+    """Return [N] non-empty strings."""
+    _require(all(isinstance(value, str) and value for value in values), "must be a non-empty string", values)
     return values
 
 
 def as_file_names(values: list[Any]) -> list[str]:
-    """[N] paths that do not lead out of the folder that they are in."""
+    """Return [N] relative paths that stay inside their folder."""
     for name in as_texts(values):
         leads_out = name.startswith("/") or ".." in name.split("/")
-        _require(not leads_out, "must lie below the images' folder", [name])
-        # Half a character, which JSON can hold, and the end of a C string.
-        _require("\0" not in name and _is_unicode(name), "must be a name that a file can have", [name])
+        _require(not leads_out, "must be inside the image folder", [name])
+        # JSON strings may contain a lone surrogate or a null character.
+        _require("\0" not in name and _is_unicode(name), "must be a valid file name", [name])
     return values
 
 
 def as_numbers(values: list[Any]) -> np.ndarray:
-    """[N] float64 from finite numbers."""
+    """Convert finite numbers to [N] float64."""
     _require(set(map(type, values)) <= {int, float}, "must be a number", values)
     return _finite(values, values)
 
 
 def as_areas(values: list[Any]) -> np.ndarray:
-    """[N] float64 from finite numbers that are not negative."""
+    """Convert finite non-negative numbers to [N] float64."""
     areas = as_numbers(values)
     _require((areas >= 0).all(), "must not be negative", values)
     return areas
 
 
 def as_vectors(values: list[Any], length: int) -> np.ndarray:
-    """[N, length] float64 from lists of finite numbers."""
+    """Convert lists of finite numbers to [N, length] float64."""
     _require(set(map(type, values)) <= {list}, f"must be a list of {length} numbers", values)
     lengths = set(map(len, values))
     _require(lengths <= {length}, f"must have {length} numbers, not {next(iter(lengths - {length}), 0)}", None)
     numbers = list(chain.from_iterable(values))
-    _require(set(map(type, numbers)) <= {int, float}, f"must hold {length} numbers", values)
+    _require(set(map(type, numbers)) <= {int, float}, f"must contain {length} numbers", values)
     return _finite(numbers, values).reshape(-1, length)
 
 
 def as_boxes(values: list[Any]) -> np.ndarray:
-    """[N, 4] float64 from [x, y, width, height] with sides that are not negative."""
+    """Convert [x, y, width, height] with non-negative sides to [N, 4] float64."""
     boxes = as_vectors(values, 4)
     _require((boxes[:, 2:] >= 0).all(), "has a negative width or height", values)
     return boxes
 
 
 def as_keypoints(values: list[Any], keypoints: int) -> np.ndarray:
-    """[N, K, 3] float64 from flat lists x, y, v, x, y, v, ... with v 0, 1 or 2."""
+    """Convert flat lists x, y, v, x, y, v, ... with v 0, 1 or 2 to [N, K, 3] float64."""
     points = as_vectors(values, 3 * keypoints).reshape(-1, keypoints, 3)
     wrong = points[..., 2][~np.isin(points[..., 2], (0, 1, 2))]
     _require(not len(wrong), f"has the visibility {wrong[0] if len(wrong) else ''}, which must be 0, 1 or 2", None)
@@ -168,7 +168,7 @@ def _finite(numbers: list[Any], values: list[Any]) -> np.ndarray:
     except OverflowError:
         array = np.array([np.inf])
     _require(np.isfinite(array).all(), "must be finite", values)
-    _require((np.abs(array) <= _LARGEST_NUMBER).all(), f"must not lie beyond {_LARGEST_NUMBER:g}", values)
+    _require((np.abs(array) <= _LARGEST_NUMBER).all(), f"must be at most {_LARGEST_NUMBER:g} in magnitude", values)
     return array
 
 

@@ -5,10 +5,10 @@ from torch import Tensor
 
 
 def gaussian_heatmaps(points: Tensor, visible: Tensor, size_hw: tuple[int, int], sigma: float) -> tuple[Tensor, Tensor]:
-    """Unbiased Gaussian targets: centred at the sub-pixel position, over the whole map, 1 at the centre.
+    """Render unbiased Gaussian targets: centred at the sub-pixel position, over the whole map, 1 at the centre.
 
-    Matches the official targets: a keypoint whose box of three standard deviations lies wholly outside of the map has
-    weight 0, and maps of weight 0 are zero.
+    Matches the official targets: a keypoint has weight 0 if its box of three standard deviations is entirely outside
+    the map, and maps of weight 0 are zero.
 
     Args:
         points: [B, K, 2] heatmap pixels, (x, y).
@@ -21,7 +21,7 @@ def gaussian_heatmaps(points: Tensor, visible: Tensor, size_hw: tuple[int, int],
     """
     height, width = size_hw
     reach = 3 * sigma
-    # The official box is made of integers, truncated toward zero.
+    # The official box has integer corners, truncated toward zero.
     left, top = (points - reach).trunc().unbind(-1)
     overlaps = (left < width) & (top < height) & ((points + reach + 1).trunc() >= 0).all(dim=-1)
     weights = ((visible > 0) & overlaps).to(torch.float32)

@@ -1,4 +1,4 @@
-"""The size of an image from its first bytes, before anything of it is decoded."""
+"""Read the size of an image from its header, without decoding it."""
 
 import io
 import struct
@@ -9,23 +9,23 @@ from typing import BinaryIO
 from transpose.errors import InputError
 
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""Markers of all codings; the three left out are tables and an extension."""
+"""Frame markers of all codings; the three excluded markers are tables and an extension."""
 
 _WITHOUT_CONTENT = frozenset({0x01, *range(0xD0, 0xD9)})
 
 _JPEG_START = b"\xff\xd8"
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-"""What a PNG begins with, before its first chunk."""
+"""The first bytes of a PNG, before its first chunk."""
 
 _PNG_START = PNG_SIGNATURE + b"\0\0\0\rIHDR"
 
 
 def jpeg_size(path: Path) -> tuple[int, int]:
-    """(height, width) in pixels as stored, which is how images are read here: an EXIF orientation is ignored.
+    """Return (height, width) in pixels as stored; the EXIF orientation is ignored, as it is when images are read.
 
     Raises:
-        InputError: the file is missing or no JPEG with a size in its header.
+        InputError: the file is missing or not a JPEG with a size in its header.
     """
     try:
         with path.open("rb") as stream:
@@ -40,15 +40,15 @@ def jpeg_size(path: Path) -> tuple[int, int]:
 
 
 def announced_size(data: bytes) -> tuple[int, int] | None:
-    """(height, width) in pixels that an image's file announces; None for a JPEG that does not, or nothing at all.
+    """Return (height, width) in pixels from an image file's header; None for a JPEG without them, or no data.
 
-    Either way round: an orientation may be counted in or not.
+    The two may be swapped: some formats apply the orientation, others do not.
 
     Args:
         data: the file, or enough of its beginning.
 
     Raises:
-        ValueError: it is no image of a kind that tells, or announces more pixels than any image has.
+        ValueError: the format is unknown, or the size exceeds Pillow's limit.
     """
     if data.startswith(_PNG_START) and len(data) >= len(_PNG_START) + 8:
         width, height = struct.unpack_from(">II", data, len(_PNG_START))
@@ -56,16 +56,16 @@ def announced_size(data: bytes) -> tuple[int, int] | None:
     if data and not data.startswith(_JPEG_START):
         return _size_by_pillow(data)
     size = _frame_size(io.BytesIO(data))
-    # The height of a JPEG may be 0, and follow at the end.
+    # The height in a JPEG header may be 0; it then follows at the end.
     return size if size is not None and all(size) else None
 
 
 def _size_by_pillow(data: bytes) -> tuple[int, int]:
-    """Of the other formats, which are rare enough to be left to a larger library."""
+    """Return (height, width) of other formats."""
     from PIL import Image
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damage that the decoder judges, and of sizes that are only unusual
+        warnings.simplefilter("ignore")  # the decoder checks for damage, and large sizes are allowed
         try:
             with Image.open(io.BytesIO(data)) as image:
                 return image.height, image.width
@@ -89,7 +89,7 @@ def _frame_size(stream: BinaryIO) -> tuple[int, int] | None:
 
 
 def _next_marker(stream: BinaryIO) -> int | None:
-    """The code of the marker that must come next; it may be padded with 0xFF."""
+    """Read the code of the next marker, which may be padded with 0xFF; None if there is none."""
     byte = stream.read(1)
     if byte != b"\xff":
         return None

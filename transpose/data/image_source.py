@@ -1,4 +1,4 @@
-"""Where the images of an annotation file are: in `images/` beside it, or where `images.json` beside it says."""
+"""Location of an annotation file's images: `images/` next to it, or the folder or archive named in `images.json`."""
 
 import os
 from pathlib import Path
@@ -15,60 +15,60 @@ POINTER = "images.json"
 
 
 class FolderImages(Settings):
-    """Images in a folder; its path is relative to the file that holds this."""
+    """Images in a folder; its path is relative to `images.json`."""
 
     kind: Literal["folder"] = "folder"
     folder: str
 
 
 class ZipImages(Settings):
-    """Images in a zip archive; its path is relative to the file that holds this."""
+    """Images in a zip archive; its path is relative to `images.json`."""
 
     kind: Literal["zip"] = "zip"
     archive: str
     folder: str
 
 
-_PLACE: TypeAdapter[FolderImages | ZipImages] = TypeAdapter(
+_LOCATION: TypeAdapter[FolderImages | ZipImages] = TypeAdapter(
     Annotated[FolderImages | ZipImages, Field(discriminator="kind")]
 )
 
 
 def image_source_of(annotations: Path) -> Path | ZipFolder:
-    """The images of an annotation file.
+    """Return the image folder, or the folder in a zip archive, of an annotation file.
 
     Raises:
-        InputError: `images.json` is broken, or the archive that it names is.
+        InputError: `images.json` or the archive that it names is invalid.
     """
     pointer = annotations.parent / POINTER
     if not pointer.is_file():
         return annotations.parent / "images"
     try:
-        place = _PLACE.validate_python(read_json(pointer))
+        location = _LOCATION.validate_python(read_json(pointer))
     except ValidationError as error:
         details = error.errors(include_url=False)[0]
         field = ".".join(map(str, details["loc"]))
         raise InputError(pointer, None, field or None, details["msg"]) from None
-    if isinstance(place, FolderImages):
-        return pointer.parent / place.folder
-    return ZipFolder(pointer.parent / place.archive, place.folder)
+    if isinstance(location, FolderImages):
+        return pointer.parent / location.folder
+    return ZipFolder(pointer.parent / location.archive, location.folder)
 
 
 def point_to_folder(annotations: Path, folder: Path) -> None:
-    """Let `image_source_of(annotations)` be a folder."""
+    """Write `images.json` with the path of an image folder."""
     _point(annotations, FolderImages(folder=_relative(folder, annotations)))
 
 
 def point_to_zip(annotations: Path, archive: Path, folder: str) -> None:
-    """Let `image_source_of(annotations)` be a folder inside a zip archive."""
+    """Write `images.json` with a folder inside a zip archive."""
     _point(annotations, ZipImages(archive=_relative(archive, annotations), folder=folder))
 
 
 def point_to_images_of(annotations: Path, other: Path) -> None:
-    """Let `image_source_of(annotations)` be those of another annotation file.
+    """Write `images.json` with the image location of another annotation file.
 
     Raises:
-        InputError: as `image_source_of`.
+        InputError: see `image_source_of`.
     """
     images = image_source_of(other)
     if isinstance(images, ZipFolder):
@@ -81,5 +81,5 @@ def _relative(path: Path, annotations: Path) -> str:
     return os.path.relpath(path, annotations.parent)
 
 
-def _point(annotations: Path, place: FolderImages | ZipImages) -> None:
-    write_json(annotations.parent / POINTER, place.model_dump(mode="json"))
+def _point(annotations: Path, location: FolderImages | ZipImages) -> None:
+    write_json(annotations.parent / POINTER, location.model_dump(mode="json"))

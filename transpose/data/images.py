@@ -1,4 +1,4 @@
-"""Images from files, and kept in memory."""
+"""Decode images from files, and cache them in memory."""
 
 import mmap
 import struct
@@ -21,63 +21,63 @@ WHOLE = slice(None)
 
 
 class ImageFile(Protocol):
-    """A path, or what stands for one; its text names it in messages."""
+    """A path or path-like object; its `str` is used in messages."""
 
     def read_bytes(self) -> bytes:
-        """All bytes of the file; FileNotFoundError if there is none."""
+        """Read all bytes of the file; raises FileNotFoundError if it does not exist."""
         ...
 
 
 class ImageFolder(Protocol):
-    """The path of a folder, or what stands for one, such as `zip_images.ZipFolder`."""
+    """The path of a folder, or a similar object such as `zip_images.ZipFolder`."""
 
     def __truediv__(self, name: str, /) -> ImageFile:
-        """The file of that name."""
+        """Return the file with that name."""
         ...
 
 
 class ImageSource(Protocol):
-    """The images of an annotation file, wherever their pixels come from."""
+    """The decoded images of an annotation file."""
 
     def read(self, position: int, rows: slice = WHOLE) -> np.ndarray:
-        """[H, W, 3] uint8 RGB of the image at a position of the table; not to be written to.
+        """Return an image [H, W, 3] uint8 RGB; the array must not be modified.
 
         Args:
             position: in the table of images.
-            rows: those that are needed, from a start to a stop; the others hold anything.
+            rows: the rows that are needed, from start to stop; other rows are undefined.
 
         Raises:
-            InputError: the file is missing or broken, or has another size than its annotation says.
+            InputError: the file is missing or broken, or its size differs from the annotation.
         """
         ...
 
 
 def read_image(path: ImageFile) -> np.ndarray:
-    """Decode an image; its EXIF orientation is ignored, as the official evaluation does.
+    """Decode an image; its EXIF orientation is ignored, as in the official evaluation.
 
     Returns:
         [H, W, 3] uint8 RGB.
 
     Raises:
-        InputError: the file is missing, empty, cut short or no image.
+        InputError: the file is missing, empty, truncated or not an image.
     """
     return decode_image(read_image_bytes(path), path)
 
 
 def read_upright_image(path: ImageFile) -> np.ndarray:
-    """Decode an image as it is displayed: its EXIF orientation is applied.
+    """Decode an image and apply its EXIF orientation.
 
     Returns:
         [H, W, 3] uint8 RGB.
 
     Raises:
-        InputError: as `read_image`.
+        InputError: see `read_image`.
     """
     return _decode(read_image_bytes(path), path, _UPRIGHT)
 
 
 def read_image_bytes(path: ImageFile) -> bytes:
-    """All bytes of an image's file.
+    """Read all bytes of an image file.
 
     Raises:
         InputError: the file is missing or cannot be read.
@@ -91,7 +91,7 @@ def read_image_bytes(path: ImageFile) -> bytes:
 
 
 def decode_image(data: bytes, path: ImageFile) -> np.ndarray:
-    """Decode the bytes of an image's file; see `read_image`.
+    """Decode the bytes of an image file; see `read_image`.
 
     Args:
         path: of the file, for messages.
@@ -100,7 +100,7 @@ def decode_image(data: bytes, path: ImageFile) -> np.ndarray:
         [H, W, 3] uint8 RGB.
 
     Raises:
-        InputError: they are none, cut short or no image's.
+        InputError: the data is empty, truncated or not an image.
     """
     return _decode(data, path, _AS_STORED)
 
@@ -109,10 +109,10 @@ def _decode(data: bytes, path: ImageFile, flags: int) -> np.ndarray:
     if not data:
         raise InputError(path, None, None, "the image is empty")
     if _is_cut_short(data):
-        raise InputError(path, None, None, "the image is cut short: its end is missing")
+        raise InputError(path, None, None, "the image is truncated")
     try:
         image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
-    except cv2.error as error:  # more than 2^30 pixels, or than there is memory for
+    except cv2.error as error:  # more than 2^30 pixels, or too large for the memory
         raise InputError(path, None, None, f"cannot be decoded: {error.err}") from None
     if image is None:
         raise InputError(path, None, None, "not an image that can be decoded")
@@ -120,45 +120,45 @@ def _decode(data: bytes, path: ImageFile, flags: int) -> np.ndarray:
 
 
 def _is_cut_short(data: bytes) -> bool:
-    """A JPEG or PNG that the decoder would not refuse at once; it refuses other cut formats itself."""
+    """Whether a JPEG or PNG is truncated; the decoder itself refuses other truncated formats."""
     return _is_cut_jpeg(data) or _is_cut_png(data)
 
 
 def _is_cut_jpeg(data: bytes) -> bool:
-    """A JPEG without its end marker, which the decoder would fill with grey."""
-    # Neither marker can occur within scan data, and a thumbnail's lie before the image's own start of scan. Searched
-    # from the end, since all but the last bytes of a whole file are scan data.
+    """Whether a JPEG lacks its end marker; the decoder would fill the rest with grey."""
+    # Neither marker can occur in scan data, and those of a thumbnail precede the image's own start of scan. Searched
+    # from the end, since most of a complete file is scan data.
     return data.startswith(b"\xff\xd8") and data.find(b"\xff\xda", max(data.rfind(b"\xff\xd9"), 0)) >= 0
 
 
 def _is_cut_png(data: bytes) -> bool:
-    """A PNG with a chunk longer than what is left of it: the decoder would make room for that first, up to 4 GB."""
+    """Whether a chunk of a PNG exceeds the file; the decoder would first allocate its size, up to 4 GB."""
     if not data.startswith(PNG_SIGNATURE):
         return False
-    place = len(PNG_SIGNATURE)
-    while place + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        place += 12 + length
+    offset = len(PNG_SIGNATURE)
+    while offset + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, offset)
+        offset += 12 + length
         if kind == b"IEND":
             break
-    return place > len(data)
+    return offset > len(data)
 
 
 class ImageFiles:
-    """The images of an annotation file, decoded whenever they are read."""
+    """The images of an annotation file, decoded on every read."""
 
     def __init__(self, folder: ImageFolder, images: ImageTable) -> None:
         self.folder = folder
         self.images = images
-        # Reading a string of a list writes its count of references: each loading process would copy their memory.
+        # An array, because reading strings of a list changes reference counts, so each worker would copy their memory.
         self._names = np.array(images.file_names, dtype=np.str_)
 
     def read(self, position: int, rows: slice = WHOLE) -> np.ndarray:
-        """See `ImageSource.read`; all rows hold the image."""
+        """See `ImageSource.read`; all rows are read."""
         return self.decode(position, self.read_bytes(position))
 
     def read_bytes(self, position: int) -> bytes:
-        """The bytes of the file at a position of the table.
+        """Read the bytes of the image file at a position of the table.
 
         Raises:
             InputError: it is missing or cannot be read.
@@ -166,10 +166,10 @@ class ImageFiles:
         return read_image_bytes(self._path(position))
 
     def decode(self, position: int, data: bytes) -> np.ndarray:
-        """[H, W, 3] uint8 RGB from the bytes of the file at a position of the table.
+        """Decode the bytes of the image file at a position of the table; returns [H, W, 3] uint8 RGB.
 
         Raises:
-            InputError: they are broken, or the image has another size than its annotation says.
+            InputError: the data is broken, or the image's size differs from the annotation.
         """
         path = self._path(position)
         self._check_announcement(data, position)
@@ -179,7 +179,7 @@ class ImageFiles:
         return image
 
     def _check_announcement(self, data: bytes, position: int) -> None:
-        """A small file can announce billions of pixels, which must not be decoded to be refused."""
+        """Check the size in the header before decoding: a small file can declare billions of pixels."""
         try:
             size = announced_size(data)
         except ValueError as error:
@@ -194,7 +194,7 @@ class ImageFiles:
 
     def _wrong_size(self, size_hw: Sequence[int], position: int) -> InputError:
         height, width = self._annotated_size(position)
-        problem = f"is {size_hw[1]}x{size_hw[0]} pixels large, but annotated as {width}x{height}"
+        problem = f"is {size_hw[1]}x{size_hw[0]} pixels, but annotated as {width}x{height}"
         return InputError(self._path(position), None, None, problem)
 
     def _path(self, position: int) -> ImageFile:
@@ -202,14 +202,13 @@ class ImageFiles:
 
 
 class ImageCache:
-    """The images of an annotation file, the first ones kept in memory.
+    """The images of an annotation file; the first ones are cached in memory.
 
-    The memory is shared with processes that are forked later, whichever of them decodes an image first; pages that
-    nobody has written take none.
+    The memory is shared with processes that are forked later; pages without an image take no memory.
     """
 
     def __init__(self, source: ImageSource, images: ImageTable, cache_bytes: int) -> None:
-        """Read from `source`; keep as many of the table's first images as fit into `cache_bytes`."""
+        """Read from `source`; cache as many of the table's first images as fit into `cache_bytes`."""
         self.source = source
         self.images = images
         self._ends = np.cumsum(images.image_bytes)
@@ -217,7 +216,7 @@ class ImageCache:
         self._allocate()
 
     def read(self, position: int, rows: slice = WHOLE) -> np.ndarray:
-        """See `ImageSource.read`; of what is kept, all rows hold the image."""
+        """See `ImageSource.read`; all rows of a cached image are valid."""
         if position >= self._cached:
             return self.source.read(position, rows)
         height, width = self.images.sizes_hw[position]
@@ -234,10 +233,10 @@ class ImageCache:
         self._pixels, self._decoded = memory[:size], memory[size:]
 
     def __getstate__(self) -> dict[str, object]:
-        """Without the memory: a process that was not forked has its own."""
+        """Exclude the memory: a process that was not forked allocates its own."""
         return {key: value for key, value in vars(self).items() if key not in ("_pixels", "_decoded")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        """Restore with nothing decoded."""
+        """Restore with an empty cache."""
         vars(self).update(state)
         self._allocate()

@@ -1,6 +1,6 @@
-"""Batches of crops: augmented ones to train on, plain ones to predict on.
+"""Batches of crops: augmented for training, plain for evaluation.
 
-A batch is a function of its persons (and seed and epoch) alone, so that no number of workers changes a byte.
+A batch depends only on its persons, the seed and the epoch, not on the number of workers.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from transpose.geometry import box_to_center_scale, crop_affines
 from transpose.skeleton import Skeleton
 
 CACHE_BYTES = 2**30
-"""Decoded images that training keeps in memory."""
+"""Size of training's in-memory cache of decoded images."""
 
 _ORDER, _AUGMENTATION = 0, 1
 """Streams of random numbers under one seed."""
@@ -37,14 +37,14 @@ class TrainingBatch:
     crops: Tensor
     """[B, h, w, 3] uint8 RGB."""
     keypoints: Tensor
-    """[B, K, 2] float32, heatmap pixels; zero where not visible."""
+    """[B, K, 2] float32, heatmap pixels; zero where not labelled."""
     visible: Tensor
     """[B, K] bool: the keypoint is labelled."""
     index: np.ndarray
-    """[B] int64: persons of the TrainingSamples."""
+    """[B] int64: positions in the TrainingSamples."""
 
     def pin_memory(self) -> "TrainingBatch":
-        """The batch in memory from which a GPU can fetch it by itself; DataLoader asks for it."""
+        """Return the batch in pinned memory; DataLoader calls this."""
         return replace(
             self,
             crops=self.crops.pin_memory(),
@@ -67,12 +67,12 @@ class EvaluationBatch:
     """[B] int64: positions in the PersonBoxes."""
 
     def pin_memory(self) -> "EvaluationBatch":
-        """As `TrainingBatch.pin_memory`."""
+        """See `TrainingBatch.pin_memory`."""
         return replace(self, crops=self.crops.pin_memory())
 
 
 class TrainingSamples:
-    """Augmented crops of all persons to train on, keyed by (seed, epoch, person)."""
+    """Augmented crops of all training persons, keyed by (seed, epoch, person)."""
 
     def __init__(
         self,
@@ -89,15 +89,15 @@ class TrainingSamples:
         """Select the persons.
 
         Args:
-            cache_bytes: decoded images kept in memory.
-            disk_bytes: decoded images kept beside the annotations; no sample depends on it.
+            cache_bytes: size of the cache of decoded images in memory.
+            disk_bytes: size of the cache of decoded images on disk; samples do not depend on it.
 
         Raises:
-            InputError: there is nobody to train on.
+            InputError: there is no person to train on.
         """
         persons = training_instances(annotations)
         if not len(persons):
-            raise InputError(annotations.source, None, "annotations", "nobody to train on: no person with keypoints")
+            raise InputError(annotations.source, None, "annotations", "no person with keypoints to train on")
         self.annotation_ids = persons.annotation_ids
         self.skeleton = skeleton
         self.input_size = input_size
@@ -105,7 +105,7 @@ class TrainingSamples:
         self.augmentation = augmentation
         self.seed = seed
         self._keypoints = persons.keypoints
-        # Without the images of nobody, more than half of COCO's, for which nothing needs to be kept.
+        # Skip images without annotated persons (over half of COCO), which need no cache.
         used, self._positions = np.unique(annotations.images.find(persons.image_ids), return_inverse=True)
         self._table = annotations.images.select(used)
         source: ImageSource = ImageFiles(image_folder, self._table)
@@ -118,11 +118,11 @@ class TrainingSamples:
         return len(self.annotation_ids)
 
     def order(self, epoch: int) -> np.ndarray:
-        """[N] int64: the persons in the order of an epoch."""
+        """Return the persons [N] int64 in the order of an epoch."""
         return self._random(_ORDER, epoch).permutation(len(self))
 
     def frame(self, epoch: int, person: int) -> AugmentedFrame:
-        """Where the crop of a person is taken in an epoch."""
+        """Return the crop frame of a person in an epoch."""
         return sample_augmentation(
             self._keypoints[person],
             self._center[person],
@@ -134,7 +134,7 @@ class TrainingSamples:
         )
 
     def sample(self, epoch: int, person: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One augmented crop.
+        """Return one augmented crop with its keypoints.
 
         Returns:
             crop [h, w, 3] uint8, keypoints [K, 2] float64 in heatmap pixels, visible [K] bool.
@@ -149,7 +149,7 @@ class TrainingSamples:
         return crop, *frame.place_keypoints(self._keypoints[person], self.heatmap_size, self.skeleton)
 
     def batch(self, epoch: int, persons: np.ndarray) -> TrainingBatch:
-        """The samples of persons [B]; B may be 0."""
+        """Return the samples of persons [B] as a batch; B may be 0."""
         crops = np.empty((len(persons), *self.input_size, 3), dtype=np.uint8)
         keypoints = np.empty((len(persons), len(self.skeleton), 2), dtype=np.float32)
         visible = np.empty((len(persons), len(self.skeleton)), dtype=bool)
@@ -162,21 +162,21 @@ class TrainingSamples:
 
 
 class EvaluationCrops:
-    """Crops of boxes, in the order of their images, so that a process decodes hardly any image twice."""
+    """Crops of boxes in image order, so that few images are decoded twice."""
 
     def __init__(
         self, boxes: PersonBoxes, annotations: CocoAnnotations, image_folder: ImageFolder, input_size: tuple[int, int]
     ) -> None:
-        """Frame the boxes.
+        """Compute the crop of each box.
 
         Raises:
-            InputError: a box lies in an image that the annotations do not know.
+            InputError: a box is in an image that is not annotated.
         """
         self.input_size = input_size
         self._positions = annotations.images.find(boxes.image_ids)
         if (self._positions < 0).any():
             unknown = boxes.image_ids[self._positions < 0][0]
-            raise InputError(annotations.source, f"image {unknown}", None, "a box lies in this unknown image")
+            raise InputError(annotations.source, f"image {unknown}", None, "has a box, but is not in the annotations")
         self.order = np.argsort(self._positions, kind="stable")
         self._images = ImageFiles(image_folder, annotations.images)
         self._center, self._scale = box_to_center_scale(boxes.boxes_xywh, input_size)
@@ -187,7 +187,7 @@ class EvaluationCrops:
         return len(self.order)
 
     def batches(self, batch_size: int, workers: int = 0, pinned: bool = False) -> Iterator[EvaluationBatch]:
-        """All crops, the last batch possibly smaller.
+        """Return all crops in batches; the last batch may be smaller.
 
         Args:
             pinned: see `load_batches`.
@@ -198,7 +198,7 @@ class EvaluationCrops:
         return load_batches(self.batch, slices(self.order, batch_size), workers, pinned)
 
     def batch(self, index: np.ndarray) -> EvaluationBatch:
-        """The crops of boxes [B]."""
+        """Return the crops of boxes [B]."""
         crops = [crop_image(self._image(box), self._affines[box], self.input_size) for box in index.tolist()]
         return EvaluationBatch(torch.from_numpy(np.stack(crops)), self._center[index], self._scale[index], index)
 
@@ -219,11 +219,11 @@ def training_batches(
     processes: int = 1,
     pinned: bool = False,
 ) -> Iterator[TrainingBatch]:
-    """The batches of an epoch from `start_step` on; the last one is possibly smaller.
+    """Return the batches of an epoch from `start_step` on; the last batch may be smaller.
 
     Args:
-        batch_size: persons a step of all processes together; a step's persons do not depend on how many share them.
-        rank: the process whose share of each batch is made; it may be empty.
+        batch_size: persons per step over all processes; the persons of a step do not depend on `processes`.
+        rank: the process whose share of each batch is returned; the share may be empty.
         pinned: see `load_batches`.
 
     Raises:

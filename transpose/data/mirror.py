@@ -1,4 +1,4 @@
-"""One transfer over HTTP: the missing end of a file, whatever the server makes of the request for it."""
+"""Download the missing end of a file over HTTP."""
 
 import os
 import re
@@ -8,21 +8,21 @@ from typing import BinaryIO
 import requests
 
 CHUNK_BYTES = 1 << 16
-"""Also the most that a cut costs: what arrived of an unfinished chunk is lost."""
+"""Size of a read; an interruption loses at most this much."""
 
 _TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CUT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 class MirrorError(Exception):
-    """The mirror will not give the file; asking again would end the same way."""
+    """The mirror does not send the file; a retry would fail too."""
 
 
 class LineError(Exception):
-    """The transfer ended early; asking again may bring the rest."""
+    """The transfer was interrupted; a retry may succeed."""
 
     def __init__(self, problem: str, wait: float = 0.0) -> None:
-        """`wait`: seconds that the server asks for."""
+        """Create the error; `wait` is the server's Retry-After in seconds."""
         self.wait = wait
         super().__init__(problem)
 
@@ -35,17 +35,18 @@ def append_missing(
     timeouts: tuple[float, float],
     advance: Callable[[int], object],
 ) -> None:
-    """Append to `stream`, which holds the beginning of the `size` bytes at `url`, those that it lacks.
+    """Append the missing bytes of the file at `url` to `stream`, which contains the first ones.
 
-    What the stream holds is never taken back: a server that ignores the range asked for is read past it.
+    The stream is only appended to: if the server ignores the requested range, bytes already present are skipped.
 
     Args:
+        size: bytes of the complete file.
         timeouts: seconds to wait for a connection and for the next bytes.
-        advance: is told the number of bytes appended, time and again.
+        advance: called with the number of bytes appended, for every chunk.
 
     Raises:
         MirrorError: the mirror refuses, or its file has another size.
-        LineError: the server is busy or unreachable, or the line was cut; the stream may have grown.
+        LineError: the server is busy or unreachable, or the connection was lost; the stream may have grown.
     """
     have = stream.seek(0, os.SEEK_END)
     try:
@@ -67,10 +68,10 @@ def append_missing(
 
 
 def announced_size(session: requests.Session, url: str, timeouts: tuple[float, float]) -> int:
-    """Bytes of the file at `url`, as the server announces them.
+    """Return the size in bytes of the file at `url` from the server's headers.
 
     Raises:
-        MirrorError: the server refuses, outputs with a page for people, or does not tell the size.
+        MirrorError: the server refuses, returns a web page, or does not send the size.
         LineError: the server is busy or unreachable.
     """
     try:
@@ -82,9 +83,9 @@ def announced_size(session: requests.Session, url: str, timeouts: tuple[float, f
     except requests.RequestException as error:
         raise MirrorError(root_cause(error)) from None
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/html":
-        raise MirrorError("the server outputs with a web page; download it in a browser and configure its path")
+        raise MirrorError("the server returned a web page; download it in a browser and configure its path")
     if not headers.get("Content-Length", "").isdecimal() or headers["Content-Length"] == "0":
-        raise MirrorError("the server does not tell its size; download it by hand and configure its path")
+        raise MirrorError("the server does not send its size; download it by hand and configure its path")
     return int(headers["Content-Length"])
 
 
@@ -100,7 +101,7 @@ def _refuse_errors(response: requests.Response) -> None:
 def _ask(
     session: requests.Session, url: str, start: int, size: int, timeouts: tuple[float, float]
 ) -> requests.Response:
-    """Ask for the file from byte `start` on, or for all of it if the server cannot make sense of that."""
+    """Request the file from byte `start` on, or all of it if the server refuses the range."""
     headers = {"Accept-Encoding": "identity"}
     span = {"Range": f"bytes={start}-"} if start else {}
     response = session.get(url, headers=headers | span, stream=True, timeout=timeouts)
@@ -114,12 +115,12 @@ def _ask(
 
 
 def _first_byte(response: requests.Response, have: int, size: int) -> int:
-    """Position in the file of the first byte of the response's body."""
+    """Return the position in the file of the first byte of the response body."""
     _refuse_errors(response)
     if response.status_code == 206:
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if span is None or int(span[1]) > have:
-            raise MirrorError("outputs with another range than asked for")
+            raise MirrorError("the server returned another byte range than requested")
         start, total = int(span[1]), span[2]
     else:
         start, total = 0, response.headers.get("Content-Length", "")
@@ -129,7 +130,7 @@ def _first_byte(response: requests.Response, have: int, size: int) -> int:
 
 
 def root_cause(error: BaseException) -> str:
-    """What was wrong in the first place, without the wrappings of the libraries."""
+    """Return the message of the innermost exception."""
     while error.__context__ is not None:
         error = error.__context__
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""MPII Human Pose in this project's format: COCO annotations with the normaliser of PCKh."""
+"""Convert MPII Human Pose to COCO annotations with the head size of PCKh."""
 
 import os
 from collections import Counter
@@ -15,10 +15,10 @@ from transpose.files import atomic_paths, sha256_of_file, write_json
 from transpose.geometry import PIXELS_PER_SCALE_UNIT
 
 _SHIFT_DOWN = 15.0
-"""Image pixels for each unit of scale that the official family moves the crop down, to keep the feet in it."""
+"""Image pixels per unit of scale by which official code moves the crop down, so that it contains the feet."""
 
 _MOST_PERSONS = 1000
-"""Persons of one image whose annotation ids stay clear of the next image's."""
+"""Range of annotation ids per image."""
 
 
 def convert_mpii(
@@ -26,16 +26,16 @@ def convert_mpii(
 ) -> dict[str, Any]:
     """Write `train/` and `val/` of MPII into `output`: `annotations.json` and a link `images` to `image_folder`.
 
-    A person's box is the frame that the official family crops: centre 15 scale below `objpos`, and 200 scale wide and
-    high, which our crop then pads by 1.25. Frames may leave the image, so `info.clip_boxes` is false. `area` is the
-    frame's, since MPII has no masks. Pixels count from 0. All persons of an image go to the same split.
+    A person's box is the frame that official code crops: its centre is 15 * scale below `objpos`, its sides are
+    200 * scale; our crop then pads it by 1.25. Frames may extend beyond the image, so `info.clip_boxes` is false.
+    `area` is the frame's, since MPII has no masks. Pixels count from 0. All persons of an image are in one split.
 
     Returns:
-        What `output`/conversion.json holds: sources, counts of both splits, and everything left out, by reason.
+        The contents of `output`/conversion.json: sources, counts of both splits, and dropped records by reason.
 
     Raises:
-        InputError: a file is missing or wrong, an image is not there, or the validation set is empty, everything, or
-            lists what the release does not have.
+        InputError: a file is missing or wrong, an image is missing, a split is empty, or the validation list names
+            images or persons that the release does not have.
     """
     content = read_release(release)
     labelled = [image for image in content.images if image.is_train]
@@ -104,7 +104,7 @@ def _annotation(image: MpiiImage, person: MpiiPerson) -> dict[str, Any]:
         "id": _MOST_PERSONS * image.number + person.number,
         "image_id": image.number,
         "category_id": PERSON_CATEGORY,
-        # The centre of a box lies at x + (w - 1) / 2 (`geometry.box_to_center_scale`).
+        # The centre of a box is x + (w - 1) / 2 (`geometry.box_to_center_scale`).
         "bbox": [x - (side - 1) / 2, y - (side - 1) / 2, side, side],
         "area": side * side,
         "iscrowd": 0,
@@ -115,10 +115,10 @@ def _annotation(image: MpiiImage, person: MpiiPerson) -> dict[str, Any]:
 
 
 def _link(link: Path, folder: Path) -> None:
-    """Make `link` lead to `folder`; a link from before is replaced, a folder of the user's own is not.
+    """Create or replace a symbolic link to `folder`.
 
     Raises:
-        InputError: something else than a link is there.
+        InputError: `link` exists and is not a link.
     """
     link.parent.mkdir(parents=True, exist_ok=True)
     if link.is_symlink():
@@ -126,5 +126,5 @@ def _link(link: Path, folder: Path) -> None:
     elif link.exists():
         if link.samefile(folder):
             return
-        raise InputError(link, None, None, f"is in the way of a link to {folder}")
+        raise InputError(link, None, None, f"exists and is not a link: remove it to link to {folder}")
     link.symlink_to(os.path.relpath(folder.resolve(), link.parent.resolve()), target_is_directory=True)

@@ -1,6 +1,6 @@
-"""MPII's official annotation file, `mpii_human_pose_v1_u12_1.mat`, as plain images and persons.
+"""Read MPII's official annotation file, `mpii_human_pose_v1_u12_1.mat`.
 
-Matlab counts pixels from 1: every coordinate here is one less, so that 0 is the centre of the first pixel.
+Matlab counts pixels from 1: every coordinate here is one less, with 0 at the centre of the first pixel.
 """
 
 import math
@@ -20,15 +20,15 @@ KEYPOINTS = (
     *("pelvis", "thorax", "upper_neck", "head_top"),
     *("right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist"),
 )
-"""Names by the file's keypoint ids 0 to 15."""
+"""Keypoint names in the order of the file's ids 0 to 15."""
 
 HEAD_SHARE = 0.6
-"""Of the head box's diagonal, that is the unit of PCKh (SC_BIAS of the official evaluation)."""
+"""PCKh's unit as a fraction of the head box's diagonal (SC_BIAS of the official evaluation)."""
 
 
 @dataclass(frozen=True)
 class MpiiPerson:
-    """A person with all that training and PCKh need."""
+    """A person with the annotations needed for training and PCKh."""
 
     number: int
     """Position in the image's `annorect`, from 1."""
@@ -39,7 +39,7 @@ class MpiiPerson:
     head_size: float
     """The unit of PCKh in image pixels."""
     keypoints: np.ndarray
-    """[16, 3] float64: x, y in image pixels from 0 and v: 2, 1 where `is_visible` is 0, or 0 where not labelled."""
+    """[16, 3] float64: x, y in image pixels from 0 and v: 0 (not labelled), 1 (`is_visible` is 0) or 2."""
 
 
 @dataclass(frozen=True)
@@ -50,31 +50,31 @@ class MpiiImage:
     """Position in `annolist`, from 1."""
     file_name: str
     is_train: bool
-    """Its labels are public."""
+    """The image is in MPII's training set, which has public labels."""
     persons: tuple[MpiiPerson, ...]
 
 
 @dataclass(frozen=True)
 class MpiiRelease:
-    """The whole file."""
+    """The contents of the release file."""
 
     images: list[MpiiImage]
     dropped_persons: Counter[str]
-    """Persons of training images that cannot be used, by reason."""
+    """Unusable persons of training images, by reason."""
     dropped_keypoints: Counter[str]
-    """Keypoints of training images that cannot be used, by reason."""
+    """Unusable keypoints of training images, by reason."""
 
 
 def read_release(path: Path) -> MpiiRelease:
-    """Read the official file. Fields that are missing or empty cost their person or keypoint, which is counted.
+    """Read the official file; persons and keypoints with missing or empty fields are dropped and counted.
 
     Raises:
-        InputError: the file is missing, no Matlab file, or none of MPII's structure; the entry is named.
+        InputError: the file is missing, not a Matlab file, or not in MPII's structure; the entry is named.
     """
     release = _load(path)
     entries, is_train = _structs(getattr(release, "annolist", None)), np.ravel(getattr(release, "img_train", ()))
     if not entries or len(entries) != len(is_train):
-        problem = f"annolist has {len(entries)} images and img_train {len(is_train)} marks"
+        problem = f"annolist has {len(entries)} images, but img_train has {len(is_train)} entries"
         raise InputError(path, "RELEASE", None, problem)
     result = MpiiRelease([], Counter(), Counter())
     for number, (entry, train) in enumerate(zip(entries, is_train.tolist(), strict=True), start=1):
@@ -91,8 +91,8 @@ def _load(path: Path) -> mat_struct:
         raise InputError(path, None, None, "no such file")
     try:
         content = loadmat(path, appendmat=False, struct_as_record=False, squeeze_me=True, variable_names=["RELEASE"])
-    except Exception as error:  # a damaged file can raise nearly anything in the reader
-        raise InputError(path, None, None, f"not a Matlab file that can be read: {error}") from None
+    except Exception as error:  # the reader raises many types for damaged files
+        raise InputError(path, None, None, f"not a readable Matlab file: {error}") from None
     release = content.get("RELEASE")
     if not isinstance(release, mat_struct):
         raise InputError(path, None, "RELEASE", "missing; MPII's file is mpii_human_pose_v1_u12_1.mat")
@@ -111,7 +111,7 @@ def _persons(entry: mat_struct, release: MpiiRelease) -> tuple[MpiiPerson, ...]:
 
 
 def _person(number: int, rect: mat_struct, dropped_keypoints: Counter[str]) -> MpiiPerson | str:
-    """The person, or why it cannot be used."""
+    """Return the person, or the reason why it is dropped."""
     keypoints = _keypoints(rect, dropped_keypoints)
     if not keypoints[:, 2].any():
         return "no labelled keypoint"
@@ -139,19 +139,19 @@ def _keypoints(rect: mat_struct, dropped: Counter[str]) -> np.ndarray:
             elif keypoints[int(keypoint), 2]:
                 dropped["labelled before"] += 1
             else:
-                # Head top and neck come without the mark, and count as visible.
+                # Head top and neck have no `is_visible` and count as visible.
                 occluded = _number(point, "is_visible") == 0
                 keypoints[int(keypoint)] = x - 1, y - 1, 1 if occluded else 2
     return keypoints
 
 
 def _structs(value: object) -> list[mat_struct]:
-    """The structures of a Matlab array, whatever its number of entries became in reading."""
+    """Return the structures of a Matlab array; scipy returns arrays of one entry as a scalar."""
     return [item for item in np.ravel(np.asarray(value, dtype=object)) if isinstance(item, mat_struct)]
 
 
 def _number(struct: Any, field: str) -> float | None:
-    """A finite number, also one written as text; None where the field is missing, empty or anything else."""
+    """Return a field as a finite number (text is converted); None if it is missing, empty or not a number."""
     values = np.ravel(np.asarray(getattr(struct, field, None), dtype=object))
     try:
         number = float(values[0]) if len(values) == 1 else math.nan

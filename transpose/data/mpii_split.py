@@ -1,4 +1,4 @@
-"""MPII's labelled images parted into training and validation."""
+"""Split MPII's labelled images into training and validation."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,18 +11,18 @@ from transpose.errors import InputError
 from transpose.files import read_json
 
 _SAME_PLACE = 2.0
-"""Image pixels within which a listed person's position is that of a person of the release."""
+"""Distance in image pixels up to which a listed position matches a person of the release."""
 
 Places = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class ValidationList:
-    """The validation set as a list: MPII publishes no labels of its test set, and the customary validation set
-    (Tompson et al., 2,958 persons) is a list made by others.
+    """The validation set as a list of images or persons.
 
-    A text file names an image a line, with all its persons. A JSON file is the customary `valid.json`, a list of
-    objects with `image` and, to choose single persons, `center` (x, y from 1 as in the release).
+    MPII does not publish the labels of its test set; the usual validation set is a third-party list (Tompson et al.,
+    2,958 persons). A text file has one image name per line and selects all persons of the image. A JSON file
+    (`valid.json`) is a list of objects with `image` and, to select single persons, `center` (x, y counted from 1).
     """
 
     path: Path
@@ -30,36 +30,36 @@ class ValidationList:
 
 @dataclass(frozen=True)
 class HoldOut:
-    """The validation set as a share of the images, drawn at random: no figure on it stands beside published ones."""
+    """The validation set as a random share of the images; results on it are not comparable with published ones."""
 
     share: float
     seed: int
 
 
 def validation_source(path: Path | None, share: float | None, seed: int) -> ValidationList | HoldOut:
-    """What a user asked for.
+    """Return the validation set for the given options.
 
     Raises:
-        InputError: it is not one of the two, or the share is none.
+        InputError: not exactly one of `path` and `share` is given, or the share is not between 0 and 1.
     """
     if path is not None and share is None:
         return ValidationList(path)
     if path is None and share is not None:
         if not 0 < share < 1:
-            raise InputError("validation", None, "hold-out", f"must lie between 0 and 1, not {share:g}")
+            raise InputError("validation", None, "hold-out", f"must be between 0 and 1, not {share:g}")
         return HoldOut(share, seed)
     problem = (
-        "give either a list of the validation images (the customary one is Tompson's, in valid.json), or the share"
-        " of the images to hold out; MPII's own file has no validation set"
+        "pass either a list of the validation images (usually Tompson's valid.json) or the share of the images to hold"
+        " out; MPII's own file has no validation set"
     )
     raise InputError("validation", None, None, problem)
 
 
 def split_images(images: list[MpiiImage], validation: ValidationList | HoldOut) -> dict[str, list[MpiiImage]]:
-    """`train` and `val` of labelled images: those with usable persons, in the same order. No image is in both.
+    """Split labelled images into `train` and `val`, keeping their order; images without usable persons are dropped.
 
     Raises:
-        InputError: the list is missing or wrong, or names an image or a person that is not among `images`.
+        InputError: the list is missing or wrong, or names an image or a person that is not in `images`.
     """
     train, val = (
         _split_by_list(images, validation)
@@ -87,7 +87,7 @@ def _split_by_list(images: list[MpiiImage], validation: ValidationList) -> tuple
 
 
 def _read_list(path: Path) -> dict[str, Places | None]:
-    """Listed images, each with its persons' places (image pixels from 0), or None for all persons."""
+    """Read the listed images, each with its persons' positions (image pixels from 0), or None for all persons."""
     if path.suffix != ".json":
         try:
             lines = path.read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""Which body part of which person is seen in each pixel of a rendered data set: exact, since it is rendered again."""
+"""Body-part labels for each pixel of a rendered data set, from rendering its scenes again."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -24,10 +24,10 @@ from transpose.files import read_json, read_npz, write_npz
 _LIMBS = ("upper_arm", "lower_arm", "thigh", "lower_leg")
 
 PARTS = ("head", "torso", *(f"{side}_{limb}" for side in ("left", "right") for limb in _LIMBS))
-"""Head with neck, torso with hips; hands belong to lower arms, feet to lower legs. Left is the person's own."""
+"""Head includes the neck, torso the hips, lower arms the hands, lower legs the feet. Left is the person's left."""
 
-NOBODY = 255
-"""In place of a part or of a person's number."""
+NO_PERSON = 255
+"""Label of pixels without a body part or without an annotated person."""
 
 _LIMB_OF_BONE = {
     "shoulder01": "upper_arm",
@@ -44,7 +44,7 @@ _LIMB_OF_BONE = {
 }
 _SIDES = {"L": "left", "R": "right"}
 _SAME_MASK = 0.99
-"""Overlap (intersection over union) from which a rendered figure is the annotated person."""
+"""Least intersection over union of a rendered figure and the mask of the same person."""
 
 Labels = tuple[np.ndarray, np.ndarray, tuple[str, ...]]
 """Figures and bones [H, W] of one image, and the bones' names; see `part_labels`."""
@@ -57,9 +57,9 @@ class PartLabels:
     image_ids: np.ndarray
     """[M] int64."""
     parts: np.ndarray
-    """[M, H, W] uint8: position in `PARTS`, whoever's part it is; `NOBODY` elsewhere."""
+    """[M, H, W] uint8: position in `PARTS`, also of persons without annotation; `NO_PERSON` elsewhere."""
     owners: np.ndarray
-    """[M, H, W] uint8: number of the person among its image's; `NOBODY` also where somebody is not annotated."""
+    """[M, H, W] uint8: number of the annotated person within its image; `NO_PERSON` elsewhere."""
     annotation_ids: np.ndarray
     """[N] int64."""
     image_positions: np.ndarray
@@ -68,7 +68,7 @@ class PartLabels:
     """[N] int64: the person's value in `owners`."""
 
     def of(self, annotation_id: int) -> tuple[np.ndarray, np.ndarray]:
-        """The parts [H, W] uint8 in a person's image, and [H, W] bool: this is the person.
+        """Return the parts [H, W] uint8 of a person's image, and the person's mask [H, W] bool.
 
         Raises:
             KeyError: there is no such person.
@@ -81,14 +81,14 @@ class PartLabels:
 
 
 def write_part_labels(settings: SyntheticSource, split: str, annotations: Path, jobs: int, output: Path) -> None:
-    """Render a split again, as labels, and write them as .npz, one array a field of `PartLabels`.
+    """Render the part labels of a split and write them as .npz, with one array per field of `PartLabels`.
 
     Args:
-        annotations: annotations.json of the split as `synthesise` wrote it.
-        jobs: processes; the labels do not depend on it.
+        annotations: annotations.json of the split, written by `synthesise`.
+        jobs: number of processes; the labels do not depend on it.
 
     Raises:
-        InputError: the settings have no such split, or the annotations are missing, ill-formed, or of other images.
+        InputError: the settings have no such split, or the annotations are missing, malformed, or of other images.
     """
     content = read_json(annotations)
     image_ids = unique_ids(annotations, read_records(annotations, content, "images"), "image")
@@ -114,16 +114,16 @@ def write_part_labels(settings: SyntheticSource, split: str, annotations: Path, 
 
 
 def read_part_labels(path: Path) -> PartLabels:
-    """Read what `write_part_labels` wrote.
+    """Read a file written by `write_part_labels`.
 
     Raises:
-        InputError: the file is missing or is none.
+        InputError: the file is missing or not a file of part labels.
     """
     return PartLabels(**read_npz(path, [field.name for field in fields(PartLabels)], "file of part labels"))
 
 
 def part_of_bone(bone: str) -> int:
-    """Position in `PARTS` of a bone of the body model."""
+    """Return the position in `PARTS` of a bone of the body model."""
     name, _, side = bone.partition(".")
     if name in _LIMB_OF_BONE:
         return PARTS.index(f"{_SIDES[side]}_{_LIMB_OF_BONE[name]}")
@@ -131,28 +131,28 @@ def part_of_bone(bone: str) -> int:
 
 
 def parts_of_bones(bones: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Bones [H, W], -1 being none, as parts [H, W] uint8."""
-    parts = np.array([*(part_of_bone(name) for name in names), NOBODY], dtype=np.uint8)
+    """Convert bones [H, W], -1 for none, to parts [H, W] uint8."""
+    parts = np.array([*(part_of_bone(name) for name in names), NO_PERSON], dtype=np.uint8)
     return parts[bones]
 
 
 def persons_of_figures(source: Path, figures: np.ndarray, persons: list[dict[str, Any]]) -> np.ndarray:
-    """Figures [H, W] as numbers [H, W] uint8 of the annotated persons whose masks they fill.
+    """Convert figures [H, W] to numbers [H, W] uint8 of the annotated persons with the same masks.
 
     Args:
         source: the annotation file, for messages.
         persons: annotations of this image.
 
     Raises:
-        InputError: a person's mask is missing, or no figure fills it.
+        InputError: a person's mask is missing, or no figure matches it.
     """
-    owners = np.full(figures.shape, NOBODY, dtype=np.uint8)
+    owners = np.full(figures.shape, NO_PERSON, dtype=np.uint8)
     for number, person in enumerate(persons):
         record, mask = f"annotation {person['id']}", _mask(source, person, figures.shape)
         inside = figures[mask & (figures >= 0)]
         drawn = figures == np.bincount(inside).argmax() if len(inside) else np.zeros_like(mask)
         if (drawn & mask).sum() < _SAME_MASK * (drawn | mask).sum():
-            raise InputError(source, record, "segmentation", "nobody of this shape is in the image rendered again")
+            raise InputError(source, record, "segmentation", "does not match any person of the rendered image")
         owners[drawn] = number
     return owners
 
@@ -160,7 +160,7 @@ def persons_of_figures(source: Path, figures: np.ndarray, persons: list[dict[str
 def _persons_of_images(
     source: Path, records: list[dict[str, Any]], image_ids: np.ndarray
 ) -> list[list[dict[str, Any]]]:
-    """Annotations of each image, crowds left out."""
+    """Return the annotations of each image, without crowds."""
     ids = unique_ids(source, records, "annotation")
 
     def name(position: int) -> str:
@@ -174,7 +174,7 @@ def _persons_of_images(
 
 
 def _mask(source: Path, person: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:
-    """[H, W] bool."""
+    """Decode a person's mask [H, W] bool."""
     encoded = person.get("segmentation")
     if (
         not isinstance(encoded, dict)
@@ -189,7 +189,7 @@ def _mask(source: Path, person: dict[str, Any], shape: tuple[int, ...]) -> np.nd
 
 @contextmanager
 def _each(label: Callable[[int], Labels], images: np.ndarray, jobs: int) -> Iterator[Iterable[Labels]]:
-    """Labels of images [M] in order, made by `jobs` processes."""
+    """Yield the labels of images [M] in order, computed by `jobs` processes."""
     if jobs == 1:
         yield map(label, images.tolist())
         return

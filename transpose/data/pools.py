@@ -1,4 +1,4 @@
-"""Processes that render images beside each other."""
+"""Error handling for pools of rendering processes."""
 
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -9,13 +9,13 @@ from transpose.errors import InputError
 
 @contextmanager
 def living_pool(jobs: int) -> Iterator[None]:
-    """While entered, the death of a process of a pool is told as what it is.
+    """Context manager: report a killed pool process as an InputError.
 
     Raises:
-        InputError: one of `jobs` processes was killed.
+        InputError: one of the `jobs` processes was killed.
     """
     try:
         yield
     except BrokenProcessPool:
-        problem = "one of these processes was killed; fewer take less memory, if it was that"
+        problem = "one of these processes was killed; if memory ran out, use fewer"
         raise InputError("--jobs", jobs, None, problem) from None

@@ -1,4 +1,4 @@
-"""Simulated person boxes: the ground truth under a stated error model, for data that no detector has seen."""
+"""Simulated person boxes: ground-truth boxes with random errors, for data without a detector."""
 
 import numpy as np
 
@@ -7,18 +7,19 @@ from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, clip_boxes
 
 _DUPLICATE_JITTER = 2.0
-"""A person's second box errs by this factor more than the first."""
+"""Factor of the jitter of a person's second box."""
 
 
 def simulated_boxes(annotations: CocoAnnotations, errors: SimulatedBoxes) -> PersonBoxes:
-    """Boxes of all persons outside of crowds, labelled with keypoints or not, as an imperfect detector might find them.
+    """Simulate the detections of all persons that are not crowds, with or without keypoints.
 
-    Centres shift normally, sides stretch log-normally; some persons are missed, some found twice (with twice the jitter
-    and a lower score), and a Poisson number of boxes of real sizes holds nobody. Scores are beta-distributed. A
-    image's boxes depend on the seed, its id, its own persons and the set of all persons' sizes, never on an order.
+    Centres have a normal, sides a log-normal error. Some persons are missed, some are found twice (with twice the
+    jitter and a lower score), and a Poisson number of boxes are false positives with the size of a random person.
+    Scores are beta-distributed. The boxes of an image depend on the seed, the image id, its persons and the set of all
+    persons' sizes, not on the order of images or annotations.
 
     Returns:
-        boxes clipped to their images, by image id; none belongs to an annotated person.
+        boxes clipped to their images, sorted by image id, without annotation ids.
     """
     persons = annotations.persons
     persons = persons.select(~persons.is_crowd & (persons.areas > 0))
@@ -46,9 +47,9 @@ def _detect(
     is_doubled = rng.random(len(first)) < errors.duplicate_probability
     second = first[is_doubled]
     second_scores = scores[is_doubled] * _scores(errors.true_score_mean, len(second), errors, rng)
-    nobody = _boxes_of_nobody(sizes_wh, size_hw, errors, rng)
-    proposals = (_jitter(first, 1.0, errors, rng), _jitter(second, _DUPLICATE_JITTER, errors, rng), nobody)
-    all_scores = (scores, second_scores, _scores(errors.false_score_mean, len(nobody), errors, rng))
+    false = _false_positives(sizes_wh, size_hw, errors, rng)
+    proposals = (_jitter(first, 1.0, errors, rng), _jitter(second, _DUPLICATE_JITTER, errors, rng), false)
+    all_scores = (scores, second_scores, _scores(errors.false_score_mean, len(false), errors, rng))
     clipped, inside = clip_boxes(np.concatenate(proposals), size_hw[None])
     return clipped[inside], np.concatenate(all_scores)[inside]
 
@@ -61,17 +62,17 @@ def _jitter(boxes: np.ndarray, factor: float, errors: SimulatedBoxes, rng: np.ra
     return np.concatenate([centres - stretched / 2, stretched], axis=1)
 
 
-def _boxes_of_nobody(
+def _false_positives(
     sizes_wh: np.ndarray, size_hw: np.ndarray, errors: SimulatedBoxes, rng: np.random.Generator
 ) -> np.ndarray:
-    """[n, 4] boxes with the size of some person, placed uniformly where they fit into the image."""
+    """Draw boxes [n, 4] with the sizes of random persons, placed uniformly inside the image."""
     count = int(rng.poisson(errors.false_positives)) if len(sizes_wh) else 0
     sides = np.minimum(sizes_wh[rng.integers(len(sizes_wh), size=count)], size_hw[::-1]) if count else np.empty((0, 2))
     return np.concatenate([rng.random(sides.shape) * (size_hw[::-1] - sides), sides], axis=1)
 
 
 def _scores(mean: float, count: int, errors: SimulatedBoxes, rng: np.random.Generator) -> np.ndarray:
-    """[count] beta-distributed; a mean of 0 or 1 leaves nothing to chance."""
+    """Draw [count] beta-distributed scores; they are constant for a mean of 0 or 1."""
     if mean in (0, 1):
         return np.full(count, float(mean))
     return rng.beta(mean * errors.score_concentration, (1 - mean) * errors.score_concentration, count)

@@ -1,4 +1,4 @@
-"""Room on the disk, asked for before a long job rather than missed at its end."""
+"""Check the free disk space before a long job."""
 
 import shutil
 from pathlib import Path
@@ -7,10 +7,10 @@ from transpose.errors import InputError
 
 
 def require_space(path: Path, needed: int) -> None:
-    """Check that `needed` bytes fit on the disk that holds the folder of `path`, which exists.
+    """Check that `needed` bytes fit on the disk of `path`, whose parent folder must exist.
 
     Raises:
-        InputError: too little is free; both figures are named.
+        InputError: too little is free; both numbers are given.
     """
     free = shutil.disk_usage(path.parent).free
     if needed > free:

@@ -1,4 +1,4 @@
-"""A split without the images that cannot be read: for those who would rather go on than mend their data first."""
+"""Drop unreadable images from a split."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,20 +17,20 @@ _BROKEN = "broken.json"
 
 
 class UnreadableImage(Settings):
-    """An image that was left out, and why."""
+    """A dropped image and the reason."""
 
     file_name: str
     problem: str
 
 
 def drop_unreadable_images(annotations: Path, skeleton: Skeleton, jobs: int, output: Path) -> list[UnreadableImage]:
-    """Write the annotation file `output` without the images that cannot be read, and without their people.
+    """Write the annotation file `output` without unreadable images and their persons.
 
-    Every image is decoded once. Beside the file appear `broken.json`, which names those that were left out, and
-    where the others are. Annotations are not filtered: a record that is wrong is wrong in every other use too.
+    Every image is decoded once. `broken.json` with the dropped images and `images.json` with the location of the images
+    are written next to `output`. Wrong annotations are not dropped but raise an error.
 
     Args:
-        jobs: images that are decoded at a time.
+        jobs: number of images decoded in parallel.
 
     Raises:
         InputError: the annotations are missing or wrong, or no image can be read.
@@ -51,20 +51,20 @@ def drop_unreadable_images(annotations: Path, skeleton: Skeleton, jobs: int, out
 
 
 def unreadable_images(annotations: Path) -> int:
-    """How many images were left out of an annotation file.
+    """Return the number of images dropped from an annotation file.
 
     Raises:
-        InputError: the file that names them is broken.
+        InputError: `broken.json` is invalid.
     """
     named = annotations.with_name(_BROKEN)
     return len(read_json(named)) if named.is_file() else 0
 
 
 def _check_all(annotations: Path, images: ImageTable, jobs: int) -> Iterator[UnreadableImage | None]:
-    """What is wrong with each image."""
+    """Yield the problem of each image, None for readable ones."""
     files = ImageFiles(image_source_of(annotations), images)
 
-    def judge(position: int) -> UnreadableImage | None:
+    def check(position: int) -> UnreadableImage | None:
         try:
             files.read(position)
         except InputError as error:
@@ -72,4 +72,4 @@ def _check_all(annotations: Path, images: ImageTable, jobs: int) -> Iterator[Unr
         return None
 
     with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(judge, range(len(images)))
+        yield from pool.map(check, range(len(images)))

@@ -1,4 +1,4 @@
-"""A single file from a URL whose size nobody wrote down, and whose digest perhaps nobody knows yet."""
+"""Download a single file from a URL, with an optional digest."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,18 +22,18 @@ def download_url(
     patience: Patience | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Make `target` the file at `url`; a target that is there already is only checked.
+    """Download the file at `url` to `target`; an existing target is only checked.
 
-    With a known digest the download can be continued after a kill, as `download` does. Without one it begins anew, the
-    first file that arrives is taken, and its digest is remembered beside the target: from then on it is the known one,
-    even if the target is deleted.
+    With a known digest, an interrupted download is resumed as by `download`. Without one, it restarts, the file is
+    accepted, and its digest is recorded next to the target. Later calls require this digest, even if the target has
+    been deleted.
 
     Args:
-        sha256: digest that the file must have; None takes the remembered one, if any.
-        report: is told in a line of text what a waiting person would like to know.
+        sha256: digest that the file must have; None uses the recorded one, if any.
+        report: called with progress messages, one line each.
 
     Raises:
-        InputError: the server does not give the file, or one with another digest.
+        InputError: the server does not send the file, or the digest is wrong.
     """
     patience = patience or Patience()
     expected = sha256 or recorded_sha256(target)
@@ -51,7 +51,7 @@ def download_url(
         raise InputError(url, None, None, f"cannot be downloaded: {error}") from None
     except OSError as error:
         raise InputError(target, None, None, f"cannot be written: {write_problem(error)}") from None
-    report(f"{url}: no digest was given; from now on it must have the sha256 {recorded_sha256(target)}")
+    report(f"{url}: no sha256 was given; later downloads must have {recorded_sha256(target)}")
 
 
 def _fetch_unknown(url: str, size: int, target: Path, patience: Patience, report: Callable[[str], None]) -> None:

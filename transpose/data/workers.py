@@ -1,4 +1,4 @@
-"""Batches made by worker processes."""
+"""Load batches in worker processes."""
 
 import atexit
 import multiprocessing
@@ -24,13 +24,13 @@ Batch = TypeVar("Batch")
 def load_batches(
     make: Callable[[np.ndarray], Batch], keys: Sequence[np.ndarray], workers: int, pinned: bool = False
 ) -> Iterator[Batch]:
-    """`make(key)` for each key, in order, made ahead by `workers` processes or, with none, on demand in this one.
+    """Yield `make(key)` for each key, in order, computed ahead by `workers` processes or, with 0, in this process.
 
     Args:
-        pinned: have PyTorch call each batch's `pin_memory`, for a copy to a GPU that nobody waits for.
+        pinned: call each batch's `pin_memory`, for asynchronous copies to a GPU.
 
     Raises:
-        InputError: `make` raised it, in whatever process, or shared memory cannot hold what workers make ahead.
+        InputError: `make` raised it, in any process, or shared memory is full.
         RuntimeError: a worker was killed; see `lost_worker`.
     """
     loader = DataLoader(
@@ -49,20 +49,20 @@ def load_batches(
 
 
 def slices(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """`order` cut into batches; the last one is possibly smaller."""
+    """Split `order` into batches; the last one may be smaller."""
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
 def share(keys: np.ndarray, rank: int, processes: int) -> np.ndarray:
-    """The contiguous part of `keys` [N] that falls to a process: none is left out, none comes twice, none is made up.
+    """Return the contiguous part of `keys` [N] for one process; the parts of all processes partition the keys.
 
-    Parts differ by one key at most, the first ones are the longer ones, and the last ones may be empty.
+    Their sizes differ by at most one; the first parts are the longer ones, and the last ones may be empty.
     """
     return np.array_split(keys, processes)[rank]
 
 
 class _Batches(Dataset[Batch | InputError], Generic[Batch]):
-    """Hands bad input back as a value, because an error that leaves a worker loses its type and its fields."""
+    """Dataset of batches; returns an InputError as a value, because raising it in a worker loses type and fields."""
 
     def __init__(self, make: Callable[[np.ndarray], Batch]) -> None:
         self.make = make
@@ -78,7 +78,7 @@ class _Batches(Dataset[Batch | InputError], Generic[Batch]):
 
 
 def _share(batch: object) -> None:
-    """Put a batch's tensors into shared memory here: where the queue does it, a failure is lost and waited for forever.
+    """Move a batch's tensors to shared memory here: a failure in the queue would be lost and the loader would hang.
 
     Raises:
         InputError: shared memory is full.
@@ -90,7 +90,7 @@ def _share(batch: object) -> None:
     except RuntimeError as error:
         if "shared memory" not in str(error):
             raise
-        problem = "shared memory is full; give it more (docker run --shm-size), or lower training.workers"
+        problem = "shared memory is full; increase it (docker run --shm-size) or lower training.workers"
         raise InputError("/dev/shm", None, None, problem) from None
 
 
@@ -100,9 +100,9 @@ def _unchanged(batch: object) -> object:
 
 @cache
 def _exit_event() -> Event:
-    """Is set when this process exits, before multiprocessing terminates and joins the workers that are left.
+    """Return an event that is set when this process exits, before multiprocessing terminates and joins the workers.
 
-    Some are left where an exception ends the process: its traceback keeps the loop over the batches alive.
+    Workers may still run when an exception ends the process, because its traceback keeps the loader alive.
     """
     event = multiprocessing.Event()
     atexit.register(event.set)
@@ -114,8 +114,8 @@ def _begin_worker(exiting: Event, _: int) -> None:
         if exiting.is_set():
             os._exit(0)
 
-    # The pool of threads that a fork inherits is not alive in the child.
+    # OpenCV's thread pool does not survive a fork.
     cv2.setNumThreads(0)
-    # torchrun and batch systems signal every process; whether to stop is for the one that the batches are made for.
+    # torchrun and batch systems signal every process; only the main process decides whether to stop.
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Images read straight from a zip archive, for file systems that do not like many small files."""
+"""Read images directly from a zip archive, for file systems that are slow with many small files."""
 
 import os
 import struct
@@ -11,20 +11,20 @@ from transpose.data.zip_members import checked_members, open_zip
 from transpose.errors import InputError
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
-"""Signature, and the lengths of the name and of the extra field that follow the header."""
+"""Signature, and the lengths of the name and the extra field that follow the header."""
 
 
 class ZipFolder:
-    """A folder inside a zip archive: `folder / name` has the `read_bytes` of an unpacked file's path.
+    """A folder inside a zip archive: `folder / name` has a `read_bytes` method like a path.
 
-    It holds no open file, so it can be used from forked processes and threads at once, and be pickled.
+    It keeps no file open, so it can be pickled and used from threads and forked processes.
     """
 
     def __init__(self, archive: Path, folder: str = "") -> None:
         """Read the archive's directory.
 
         Args:
-            folder: path inside the archive, for example `val2017`; its root by default.
+            folder: path inside the archive, for example `val2017`; the root by default.
 
         Raises:
             InputError: the archive is damaged or has no such folder.
@@ -42,33 +42,33 @@ class ZipFolder:
             raise InputError(archive, repr(self.folder), None, "the archive has no files in this folder")
 
     def __truediv__(self, name: str, /) -> "ZipImage":
-        """The file of that name, whether or not there is one."""
+        """Return the file with that name, which need not exist."""
         return ZipImage(self, name)
 
     def __len__(self) -> int:
-        """Number of files, those of its folders included."""
+        """Number of files, including those in subfolders."""
         return len(self._entries)
 
     @property
     def names(self) -> set[str]:
-        """Names of the files, those of its folders included, relative to this one."""
+        """Names of the files relative to this folder, including those in subfolders."""
         return set(self._entries)
 
     def __str__(self) -> str:
         return f"{self.archive}/{self.folder}" if self.folder else str(self.archive)
 
     def read(self, name: str) -> bytes:
-        """The bytes of a file, proven by the archive's checksum.
+        """Read a file and verify its checksum.
 
         Raises:
             FileNotFoundError: there is no such file.
-            InputError: the archive is damaged there, or is another one than it was.
+            InputError: the archive is damaged or has changed since its directory was read.
         """
         if name not in self._entries:
             raise FileNotFoundError(f"{self}/{name}")
         entry = self._entries[name]
         with self.archive.open("rb") as stream:
-            # A damaged directory may name places before or after the file, and sizes beyond all memory.
+            # A damaged directory may have offsets outside the archive and sizes larger than memory.
             if not 0 <= entry.header <= stream.seek(0, os.SEEK_END) - entry.packed_size:
                 raise InputError(self.archive, name, None, "is not where the archive's directory says")
             stream.seek(entry.header)
@@ -81,12 +81,12 @@ class ZipFolder:
         if entry.deflated:
             data = self._inflate(data, name, entry.size)
         if len(data) != entry.size or zlib.crc32(data) != entry.crc:
-            raise InputError(self.archive, name, None, "has other bytes than were packed")
+            raise InputError(self.archive, name, None, "is damaged: wrong size or checksum")
         return data
 
     def _inflate(self, data: bytes, name: str, size: int) -> bytes:
         try:
-            # Never more than announced (a limit of 0 would be none), however much is packed in there.
+            # Limit the output to the listed size, against zip bombs; a limit of 0 would mean unlimited.
             return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, max(size, 1))
         except zlib.error as error:
             raise InputError(self.archive, name, None, f"cannot be unpacked: {error}") from None
@@ -108,7 +108,7 @@ class ZipImage:
 
 
 class _Entry(NamedTuple):
-    """Where a file's bytes are in the archive, and what proves them."""
+    """Offset, sizes and checksum of a file in the archive."""
 
     header: int
     packed_size: int

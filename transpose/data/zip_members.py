@@ -1,4 +1,4 @@
-"""What a zip archive from elsewhere says that it holds, believed only after a check."""
+"""Safety checks of the members of a zip archive."""
 
 import stat
 import struct
@@ -11,7 +11,7 @@ from pathlib import Path
 from transpose.errors import InputError
 
 BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
-"""What the standard library raises for damaged archives, depending on where the damage is."""
+"""Exceptions that the standard library raises for damaged archives."""
 
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -21,7 +21,7 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open a zip archive for reading.
 
     Raises:
-        InputError: the file is missing, no zip archive, cut short or damaged - now or while the block reads from it.
+        InputError: the file is missing, not a zip archive, truncated or damaged, also while the block reads from it.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -29,17 +29,17 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     except FileNotFoundError:
         raise InputError(path, None, None, "no such archive") from None
     except BROKEN as error:
-        raise InputError(path, None, None, f"not a whole zip archive: {error}") from None
+        raise InputError(path, None, None, f"not a complete zip archive: {error}") from None
     except OSError as error:
         raise InputError(path, None, None, str(error)) from None
 
 
 def checked_members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
-    """All members of an archive, folders included, none of which could be written outside its folder.
+    """Return all members of an archive, including folders, after checking that none extracts outside its folder.
 
     Raises:
-        InputError: a member has an unsafe or repeated name, is neither file nor folder, or is encrypted or packed in
-            an unusual way.
+        InputError: a member has an unsafe or repeated name, is neither a file nor a folder, is encrypted, or uses an
+            unsupported compression method.
     """
     members = archive.infolist()
     seen: set[str] = set()
@@ -52,17 +52,17 @@ def checked_members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInf
 
 
 def _problem(member: zipfile.ZipInfo) -> str | None:
-    # The name as it stands in the archive: Python's own clean-up of names would hide an attempt.
+    # The name as stored in the archive; Python's normalised name could hide an attack.
     name = member.orig_filename
     if not name.isprintable() or "\\" in name or ":" in name:
-        return "has characters in its name that no member's name may have"
+        return "has unsafe characters in its name"
     if any(part in ("", ".", "..") for part in name.removesuffix("/").split("/")):
-        return "has a name that is not a plain path below the archive's folder"
+        return "has a name that is not a plain relative path"
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFDIR if member.is_dir() else stat.S_IFREG):
         return "is neither a file nor a folder"
     if member.flag_bits & 0x1:
         return "is encrypted"
     if member.compress_type not in _READABLE:
-        return "is packed by another method than deflation"
+        return "uses an unsupported compression method"
     return None

@@ -1,1 +1,1 @@
-"""From a model to its figures: predictions, COCO results, OKS metrics and their intervals."""
+"""Evaluation of trained models: predictions, COCO results, OKS and PCKh metrics, and bootstrap intervals."""

@@ -1,4 +1,4 @@
-"""What every evaluation and analysis of a trained model starts from, read from a results folder."""
+"""Inputs shared by all evaluations and analyses of a trained model, read from a results folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId
 
 @dataclass(frozen=True)
 class AnalysisInput:
-    """A trained model, the boxes it predicts in, their annotations, and how predictions are made and resampled.
+    """A trained model, the person boxes and annotations to evaluate on, and the protocol and bootstrap settings.
 
-    Every file but the annotations has its place in the results folder; each is read when it is first asked for. All
-    properties and methods raise InputError where their file is missing or wrong.
+    Every file except the annotations is in the results folder and is read on first use. All properties and methods
+    raise InputError if their file is missing or wrong.
     """
 
     layout: ResultsLayout
@@ -36,11 +36,11 @@ class AnalysisInput:
     setting: EvalSetting
     annotations_file: Path
     workers: int | None = None
-    """Processes that load images; None takes the recipe's."""
+    """Number of processes that load images; by default the recipe's."""
 
     @property
     def run_folder(self) -> RunFolder:
-        """Files of the training."""
+        """Files of the training run."""
         return self.layout.train(self.run)
 
     @property
@@ -50,17 +50,17 @@ class AnalysisInput:
 
     @property
     def predictions_file(self) -> Path:
-        """File of the model's predictions in these boxes."""
+        """File of the model's predictions for these boxes."""
         return self.layout.predictions(self.run, self.setting)
 
     @cached_property
     def trained(self) -> RunRecord:
-        """The record of the training."""
+        """The record of the training run."""
         return read_record(RunRecord, self.run_folder.record)
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe that the model was trained by, which its run records."""
+        """The training recipe, from the run record."""
         return self.trained.recipe.with_loader_settings(self.workers)
 
     @cached_property
@@ -80,7 +80,7 @@ class AnalysisInput:
 
     @cached_property
     def bootstrap(self) -> Bootstrap:
-        """How intervals are drawn."""
+        """The study's bootstrap settings."""
         return read_record(Bootstrap, self.layout.record(RecordKind.BOOTSTRAP))
 
     @cached_property
@@ -95,7 +95,7 @@ class AnalysisInput:
 
     @cached_property
     def subject(self) -> Subject:
-        """What a report says that it is about: model, data and boxes, with the digests of their files."""
+        """Model, data set and boxes of a report, with the digests of their files."""
         trained = self.trained
         values = {
             "variant": trained.variant,
@@ -113,12 +113,12 @@ class AnalysisInput:
         return parse(Subject, values, f"{self.run_folder.folder} on {self.setting}")
 
     def settings(self, kind: RecordKind, model: type[Model]) -> Model:
-        """The study's settings of an analysis."""
+        """Return the study's settings of an analysis."""
         return read_record(model, self.layout.record(kind))
 
 
 def read_dataset(layout: ResultsLayout, setting: EvalSetting) -> Dataset:
-    """The data set of a setting.
+    """Read the data set of an evaluation setting.
 
     Raises:
         InputError: its record is missing or wrong, or it has no such box source.
@@ -138,10 +138,10 @@ def write_report(
     values: Mapping[str, object],
     arrays: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Write a report of `model` on the subject of `inputs`, and its arrays to the same path with the suffix .npz.
+    """Write a report of class `model` on the subject of `inputs`, and its arrays to the same path with suffix .npz.
 
     Args:
-        values: fields of the report but those of `Subject`.
+        values: fields of the report, without those of `Subject`.
 
     Raises:
         InputError: a file of the subject is missing or wrong, or a value does not fit the report.

@@ -1,4 +1,4 @@
-"""What the files of analyses hold. Reading them takes neither a network nor the library behind it."""
+"""Contents of the analysis files. Reading them needs no PyTorch."""
 
 from pydantic import NonNegativeInt
 
@@ -12,51 +12,51 @@ from transpose.evaluation.subject import Subject
 
 
 class ProtocolResult(Settings):
-    """One combination and its figures."""
+    """One protocol and its metrics."""
 
     protocol: EvalProtocol
     official: bool
     """All four choices are the official ones: flip test, DARK, suppression, box times keypoint score."""
     predictions: NonNegativeInt
-    """Persons that were left of the boxes."""
+    """Predicted persons after suppression."""
     metrics: dict[str, float]
-    """The COCO evaluation's figures as fractions, -1 where it has no answer."""
+    """COCO metrics as fractions, -1 where undefined."""
 
 
 class ProtocolAblationReport(Subject):
-    """The content of a protocol ablation's file."""
+    """The content of a protocol ablation file."""
 
     images: NonNegativeInt
     persons: NonNegativeInt
     results: tuple[ProtocolResult, ...]
-    """The official combination first."""
+    """Results, with the official protocol first."""
 
 
 class ResolutionReport(EvaluationReport):
-    """Figures at an input size other than the one trained at, and what became of the position embedding."""
+    """Metrics at an input size other than the training size, and how the position embedding was adapted."""
 
     input_size: Size
     position: PositionWay
 
 
 class DtypeResult(Settings):
-    """Predictions in one arithmetic beside those in fp32, by the same weights on the same crops."""
+    """Predictions in one dtype compared with fp32, with the same weights and crops."""
 
     dtype: Dtype
     predictions: NonNegativeInt
-    """Persons that were left of the boxes."""
+    """Predicted persons after suppression."""
     metrics: dict[str, float]
-    """The COCO evaluation's figures as fractions, -1 where it has no answer."""
+    """COCO metrics as fractions, -1 where undefined."""
     difference: float
-    """AP minus that of fp32, as a fraction."""
+    """AP minus AP in fp32, as a fraction."""
     interval: tuple[float, float]
     """Paired bootstrap interval of the difference over images: low, high."""
     same_peak: float
-    """Share of heatmaps, one for each box and keypoint, whose maximum is at the same pixel."""
+    """Share of heatmaps (one per box and keypoint) with the maximum at the same pixel as in fp32."""
     median_shift: float
-    """Median distance of a box's keypoints from where fp32 has them, in pixels of the image."""
+    """Median distance of keypoints from the fp32 prediction, in image pixels."""
     far_shift: float
-    """The distance that 99 % of the keypoints stay within."""
+    """99th percentile of these distances, in image pixels."""
 
 
 class DtypeReport(Subject):
@@ -65,9 +65,9 @@ class DtypeReport(Subject):
     protocol: EvalProtocol
     bootstrap: Bootstrap
     machine: dict[str, str]
-    """What the networks ran on, see `describe_machine`; rounding is the device's."""
+    """The machine, see `describe_machine`; rounding depends on the device."""
     images: NonNegativeInt
     persons: NonNegativeInt
     fp32: dict[str, float]
-    """The COCO evaluation's figures in fp32."""
+    """COCO metrics in fp32."""
     results: tuple[DtypeResult, ...]

@@ -1,4 +1,4 @@
-"""Intervals of AP and PCKh by resampling images (Efron's percentile bootstrap)."""
+"""Bootstrap intervals of AP and PCKh over images (Efron's percentile bootstrap)."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -9,7 +9,7 @@ _CELLS_AT_ONCE = 4_000_000
 
 
 class ImageTable(Protocol):
-    """What was found in I images, so that a figure of any sample of them can be told."""
+    """Evaluation results per image, from which the metric of any sample of the I images can be computed."""
 
     @property
     def image_ids(self) -> np.ndarray:
@@ -18,28 +18,28 @@ class ImageTable(Protocol):
 
     @property
     def persons(self) -> np.ndarray:
-        """[I] int64 persons that count."""
+        """[I] int64: evaluated persons per image."""
         ...
 
     def __len__(self) -> int:
-        """Rows that a sample has to look at."""
+        """Return the number of rows of the table."""
         ...
 
     def accuracy(self, weights: np.ndarray) -> np.ndarray:
-        """[S] figure of samples in which images come weights [S, I] times; -1 for a sample without persons."""
+        """Return the metric [S] of samples that contain each image weights [S, I] times; -1 without persons."""
         ...
 
 
 def bootstrap_interval(table: ImageTable, samples: int, seed: int, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of a table's figure over resampled images.
+    """Compute the percentile interval of a table's metric over resampled images.
 
     Args:
-        samples: number of resamples; those without any person are left out.
-        seed: of the resamples; equal seeds draw equal images for equal numbers of images.
-        level: probability that the interval covers.
+        samples: number of resamples; those without any person are skipped.
+        seed: random seed; equal seeds draw the same images if the number of images is the same.
+        level: confidence level.
 
     Returns:
-        (low, high) as fractions; (-1, -1), the evaluator's own answer, where no image has a person.
+        (low, high) as fractions; (-1, -1), as the COCO evaluation, if no image has a person.
     """
     values = np.concatenate([table.accuracy(weights) for weights in _resamples(table, samples, seed)])
     return _interval(values[values >= 0], level)
@@ -48,17 +48,17 @@ def bootstrap_interval(table: ImageTable, samples: int, seed: int, level: float 
 def paired_difference(
     table_a: ImageTable, table_b: ImageTable, samples: int, seed: int, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """The figure of `table_a` minus that of `table_b`, and its percentile interval with equal resamples for both.
+    """Compute the metric of `table_a` minus that of `table_b`, and its percentile interval with shared resamples.
 
     Returns:
-        (difference, low, high) as fractions; all 0 where no image has a person.
+        (difference, low, high) as fractions; all 0 if no image has a person.
 
     Raises:
         ValueError: the tables are not of the same images and persons.
     """
     same = np.array_equal(table_a.image_ids, table_b.image_ids) and np.array_equal(table_a.persons, table_b.persons)
     if not same:
-        raise ValueError("a paired difference needs the same images and persons on both sides")
+        raise ValueError("a paired difference needs the same images and persons in both tables")
     once = np.ones((1, len(table_a.image_ids)), dtype=np.int64)
     difference = table_a.accuracy(once)[0] - table_b.accuracy(once)[0]
     blocks = [table_a.accuracy(weights) - table_b.accuracy(weights) for weights in _resamples(table_a, samples, seed)]
@@ -66,7 +66,7 @@ def paired_difference(
 
 
 def _resamples(table: ImageTable, samples: int, seed: int) -> Iterator[np.ndarray]:
-    """Blocks [S, I] of image multiplicities; their sizes bound the memory and do not change what is drawn."""
+    """Yield blocks [S, I] of image counts; the block size limits memory and does not change the samples."""
     images = len(table.image_ids)
     if not images:
         yield np.zeros((samples, 0), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""AP of person boxes as a detector's, by pycocotools: what is published as a detection file's "person AP"."""
+"""AP of person boxes, computed by pycocotools: the published "person AP" of a detection file."""
 
 import contextlib
 import io
@@ -22,22 +22,21 @@ from transpose.files import sha256_of_file, write_json
 from transpose.study.layout import ResultsLayout
 
 STATISTICS = ("AP", "AP50", "AP75", "APS", "APM", "APL", "AR1", "AR10", "AR", "ARS", "ARM", "ARL")
-"""The COCO box evaluation's figures, in its order: fractions, and -1 where there is nobody to find. AR is at 100 boxes
-an image."""
+"""COCO box metrics in the order of the COCO evaluation: fractions, -1 without persons. AR is at 100 boxes per image."""
 
 
 @dataclass(frozen=True)
 class BoxMetrics:
-    """Figures of person boxes on one annotation file."""
+    """Metrics of person boxes on one annotation file."""
 
     statistics: dict[str, float]
     """`STATISTICS` by name."""
     persons: int
-    """Annotated persons that count: all but crowds, whether they have keypoints or not."""
+    """Number of evaluated persons: all except crowds, with or without keypoints."""
 
 
 class BoxReport(Settings):
-    """The content of a file of box metrics."""
+    """The content of a box metrics file."""
 
     dataset: Name
     split: Name
@@ -52,14 +51,14 @@ class BoxReport(Settings):
 
 
 def evaluate_person_boxes(annotations: CocoAnnotations, boxes: PersonBoxes) -> BoxMetrics:
-    """Evaluate boxes with pycocotools: IoU 0.50:0.95, at most 100 boxes an image, crowds ignored.
+    """Evaluate boxes with pycocotools: IoU 0.50:0.95, at most 100 boxes per image, crowds ignored.
 
     Raises:
-        InputError: a box lies in an image that the annotations do not have.
+        InputError: a box is in an image that the annotations do not contain.
     """
     unknown = np.flatnonzero(annotations.images.find(boxes.image_ids) < 0)
     if len(unknown):
-        problem = f"box {unknown[0]} is of the image {boxes.image_ids[unknown[0]]}, which is not there"
+        problem = f"box {unknown[0]} is in image {boxes.image_ids[unknown[0]]}, which is not in this file"
         raise InputError(annotations.source, None, "images", problem)
     persons = annotations.persons
     truth = _records(persons.image_ids, persons.boxes_xywh, area=persons.areas, iscrowd=persons.is_crowd.astype(int))
@@ -76,7 +75,7 @@ def evaluate_person_boxes(annotations: CocoAnnotations, boxes: PersonBoxes) -> B
 
 
 def write_box_metrics(layout: ResultsLayout, setting: EvalSetting, annotations: Path) -> BoxReport:
-    """Evaluate the person boxes of a setting and write a `BoxReport`, which is returned as well.
+    """Evaluate the person boxes of a setting; write and return a `BoxReport`.
 
     Raises:
         InputError: a file is missing or wrong, or the data set has no such box source.
@@ -100,7 +99,7 @@ def write_box_metrics(layout: ResultsLayout, setting: EvalSetting, annotations: 
 
 
 def _records(image_ids: np.ndarray, boxes_xywh: np.ndarray, **columns: np.ndarray) -> list[dict[str, Any]]:
-    """Annotations as the evaluator indexes them, numbered anew from 1: it takes a match with number 0 for no match."""
+    """Return annotation records with ids from 1, because the evaluator treats a match with id 0 as no match."""
     names = ("id", "image_id", "category_id", "bbox", *columns)
     count = len(image_ids)
     values = (range(1, count + 1), image_ids.tolist(), [PERSON_CATEGORY] * count, boxes_xywh.tolist())

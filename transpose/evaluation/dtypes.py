@@ -1,4 +1,4 @@
-"""What cheaper arithmetic changes in a trained network's predictions, beside fp32 on the same crops."""
+"""Comparison of predictions in bf16 or fp16 with fp32, for one trained model on the same crops."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -27,19 +27,19 @@ FAR = 0.99
 
 @dataclass(frozen=True)
 class Computed:
-    """What one arithmetic makes of N boxes."""
+    """Predictions for N boxes in one dtype."""
 
     predictions: Predictions
     peaks: np.ndarray
-    """[N, K] int64, in the order of the batches: the pixel of each heatmap's maximum, counted row by row."""
+    """[N, K] int64, in the order of the batches: pixel of each heatmap's maximum, y * width + x."""
 
 
 def predict_in_each(models: Mapping[Dtype, PoseModel], batches: Iterable[EvaluationBatch]) -> dict[Dtype, Computed]:
-    """Keypoints of all crops by the same weights in each arithmetic; crops are read once, heatmaps live a batch.
+    """Predict keypoints of all crops in each dtype; crops are read once, heatmaps are kept for one batch only.
 
     Args:
-        models: the network in each arithmetic.
-        batches: crops of all boxes, each box once, in any order; at least one.
+        models: the model in each dtype.
+        batches: crops of all boxes, each box once, in any order; at least one batch.
 
     Raises:
         InputError: a heatmap is not finite.
@@ -60,18 +60,18 @@ def predict_in_each(models: Mapping[Dtype, PoseModel], batches: Iterable[Evaluat
 
 
 def write_dtypes(inputs: AnalysisInput) -> None:
-    """Predict with a trained model in fp32 and in each precision of the study, and write a `DtypeReport`.
+    """Predict with a trained model in fp32 and in each dtype of the study, and write a `DtypeReport`.
 
-    The baseline is fp32 whatever the recipe trains in.
+    The baseline is always fp32, also if the model was trained in another dtype.
 
     Raises:
-        InputError: a file is missing or wrong, there is no box, the device lacks an arithmetic, or heatmaps are not
-            finite.
+        InputError: a file is missing or wrong, there are no boxes, the device does not support a dtype, or heatmaps
+            are not finite.
     """
     recipe, protocol, skeleton, bootstrap = inputs.recipe, inputs.protocol, inputs.skeleton, inputs.bootstrap
     persons, known = inputs.boxes, inputs.annotations
     if not len(persons):
-        raise InputError(inputs.boxes_file, None, None, "no box to predict a person in")
+        raise InputError(inputs.boxes_file, None, None, "no person boxes to predict in")
     exact = PoseModel.from_weights(recipe, inputs.run_folder.weights, skeleton, protocol, dtype="fp32")
     others: dict[Dtype, PoseModel] = {
         dtype: replace(exact, context=resolve_device(recipe.training.device, dtype, protocol.threads, protocol.compile))

@@ -1,4 +1,4 @@
-"""Which images' keypoints were found: all that PCKh needs, small enough to resample."""
+"""Counts of correct keypoints per image: a small table from which PCKh can be resampled."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,22 +10,22 @@ from transpose.files import read_npz
 
 @dataclass(frozen=True)
 class KeypointHits:
-    """Labelled keypoints of I images, and how many of them were found."""
+    """Labelled and correct keypoints of I images."""
 
     image_ids: np.ndarray
     """[I] int64, sorted: every image of the annotation file."""
     persons: np.ndarray
-    """[I] int64 persons that count."""
+    """[I] int64: evaluated persons."""
     keypoints: np.ndarray
-    """[I] int64 labelled keypoints that count."""
+    """[I] int64: labelled keypoints of these persons."""
     found: np.ndarray
-    """[I] int64 of them found within half a head size."""
+    """[I] int64: keypoints predicted within half a head size."""
 
     @classmethod
     def of_persons(
         cls, image_ids: np.ndarray, person_images: np.ndarray, labelled: np.ndarray, found: np.ndarray
     ) -> "KeypointHits":
-        """Sum persons with image ids [N] and labelled and found keypoints [N, K] over all images [I], in any order."""
+        """Sum labelled and found keypoints [N, K] of persons in images [N] over all images [I], given in any order."""
         images = np.sort(image_ids)
         position = np.searchsorted(images, person_images)
 
@@ -38,15 +38,15 @@ class KeypointHits:
         return len(self.image_ids)
 
     def accuracy(self, weights: np.ndarray) -> np.ndarray:
-        """[S]: PCKh of samples in which images come weights [S, I] times; -1 for one without labelled keypoints."""
+        """Return PCKh [S] of samples that contain each image weights [S, I] times; -1 without labelled keypoints."""
         keypoints = weights @ self.keypoints
         return np.where(keypoints > 0, (weights @ self.found) / np.maximum(keypoints, 1), -1.0)
 
 
 def read_hits(path: Path) -> KeypointHits:
-    """Read a table from .npz, one array a field.
+    """Read a table from .npz, one array per field.
 
     Raises:
-        InputError: the file is missing or is no such table.
+        InputError: the file is missing or is not such a table.
     """
     return KeypointHits(**read_npz(path, [field.name for field in fields(KeypointHits)], "table of keypoints"))

@@ -1,4 +1,4 @@
-"""Which predictions found somebody: all that average precision needs, small enough to resample."""
+"""Matches of predictions and persons: a small table from which average precision can be resampled."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -12,41 +12,41 @@ THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """OKS thresholds of the COCO evaluation."""
 
 RECALLS = np.linspace(0.0, 1.0, 101)
-"""Recall points at which the COCO evaluation reads the precision."""
+"""Recall points at which the COCO evaluation samples the precision."""
 
 
 @dataclass(frozen=True)
 class MatchTable:
-    """D predictions in I images, matched to annotated persons, of one range of sizes, at each of T OKS thresholds."""
+    """D predictions in I images, matched to annotated persons of one size range, at each of T OKS thresholds."""
 
     image_ids: np.ndarray
     """[I] int64, sorted: every image of the annotation file, also those without persons or predictions."""
     persons: np.ndarray
-    """[I] int64 persons that count: with labelled keypoints and no crowd."""
+    """[I] int64: evaluated persons, with labelled keypoints and not a crowd."""
     images: np.ndarray
-    """[D] int64 position of the prediction's image in `image_ids`; sorted."""
+    """[D] int64: index of the prediction's image in `image_ids`; sorted."""
     scores: np.ndarray
-    """[D] float64; falling within an image."""
+    """[D] float64, descending within an image."""
     matched: np.ndarray
-    """[D, T] bool: the prediction found a person."""
+    """[D, T] bool: the prediction is matched to a person."""
     ignored: np.ndarray
-    """[D, T] bool: the prediction counts neither as right nor as wrong, for example on a crowd."""
+    """[D, T] bool: the prediction is neither a true nor a false positive, for example on a crowd."""
 
     def __len__(self) -> int:
         return len(self.images)
 
     def accuracy(self, weights: np.ndarray) -> np.ndarray:
-        """[S]: see `average_precisions`."""
+        """Return [S]; see `average_precisions`."""
         return average_precisions(self, weights)
 
 
 def average_precisions(table: MatchTable, weights: np.ndarray) -> np.ndarray:
-    """Average precision of each sample of images, mean over thresholds and recall points as the COCO evaluation's.
+    """Compute the average precision of each sample of images: the mean over thresholds and recall points, as in COCO.
 
-    An image of weight n counts as n copies of it would. With weights of one the figure is the COCO evaluation's AP.
+    An image of weight n counts as n copies. With all weights 1 the result is the COCO evaluation's AP.
 
     Args:
-        weights: [S, I] integers: how often each image is in each of S samples.
+        weights: [S, I] integers: how often each of S samples contains each image.
 
     Returns:
         [S] float64 in [0, 1]; -1 for a sample without persons.
@@ -59,7 +59,7 @@ def average_precisions(table: MatchTable, weights: np.ndarray) -> np.ndarray:
 
 
 def precision_curves(table: MatchTable) -> np.ndarray:
-    """[T, R]: interpolated precision at `RECALLS`, as the COCO evaluation's `eval["precision"]`; -1 without persons."""
+    """Return the interpolated precision [T, R] at `RECALLS`, as `COCOeval.eval["precision"]`; -1 without persons."""
     if not table.persons.any():
         return np.full((table.matched.shape[1], len(RECALLS)), -1.0)
     once = np.ones((1, len(table.image_ids)), dtype=np.int64)
@@ -67,40 +67,40 @@ def precision_curves(table: MatchTable) -> np.ndarray:
 
 
 def recalls(table: MatchTable) -> np.ndarray:
-    """[T]: share of the persons that were found, as the COCO evaluation's `eval["recall"]`; -1 without persons."""
+    """Return the recall [T], as `COCOeval.eval["recall"]`; -1 without persons."""
     found = np.count_nonzero(table.matched & ~table.ignored, axis=0)
     persons = table.persons.sum()
     return found / persons if persons else np.full(len(found), -1.0)
 
 
 def read_matches(path: Path) -> MatchTable:
-    """Read a table from .npz, one array a field.
+    """Read a table from .npz, one array per field.
 
     Raises:
-        InputError: the file is missing or is no such table.
+        InputError: the file is missing or is not such a table.
     """
     return MatchTable(**read_npz(path, [field.name for field in fields(MatchTable)], "table of matches"))
 
 
 def _precisions(table: MatchTable, weights: np.ndarray, persons: np.ndarray) -> Iterator[np.ndarray]:
-    """For each threshold [S, R]: the interpolated precision at `RECALLS`, for samples of `persons` [S].
+    """Yield the interpolated precision [S, R] at `RECALLS` for each threshold, for samples with `persons` [S].
 
-    Dtype falls at every wrong prediction, so its running maximum from the right, and the first place that reaches a
-    recall, are found at right ones: only these are looked at.
+    Only true positives are evaluated: precision drops at every false positive, so its running maximum from the right
+    and the first prediction that reaches a recall are always at true positives.
     """
     order = np.argsort(-table.scores, kind="stable")
     counts = weights.take(table.images[order], axis=1)
-    seen = np.cumsum(counts, axis=1)
-    nothing = np.zeros((len(counts), 1))
+    total = np.cumsum(counts, axis=1)
+    zero = np.zeros((len(counts), 1))
     for matched, ignored in zip(table.matched[order].T, table.ignored[order].T, strict=True):
-        found, aside = np.flatnonzero(matched & ~ignored), np.flatnonzero(ignored)
-        right = np.cumsum(counts.take(found, axis=1), axis=1)
-        passed_over = np.concatenate((nothing, np.cumsum(counts.take(aside, axis=1), axis=1)), axis=1)
-        counted = seen.take(found, axis=1) - passed_over.take(np.searchsorted(aside, found), axis=1)
-        precision = right / (counted + np.spacing(1))
+        positives, skipped = np.flatnonzero(matched & ~ignored), np.flatnonzero(ignored)
+        true_positives = np.cumsum(counts.take(positives, axis=1), axis=1)
+        skipped_counts = np.concatenate((zero, np.cumsum(counts.take(skipped, axis=1), axis=1)), axis=1)
+        counted = total.take(positives, axis=1) - skipped_counts.take(np.searchsorted(skipped, positives), axis=1)
+        precision = true_positives / (counted + np.spacing(1))
         best_onwards = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        best_onwards = np.concatenate((best_onwards, nothing), axis=1)
-        recall = right / np.maximum(persons, 1)[:, None]
+        best_onwards = np.concatenate((best_onwards, zero), axis=1)
+        recall = true_positives / np.maximum(persons, 1)[:, None]
         yield np.stack(
             [best[np.searchsorted(reached, RECALLS)] for best, reached in zip(best_onwards, recall, strict=True)]
         )

@@ -1,4 +1,4 @@
-"""The COCO evaluation's matching of predictions and annotated persons, in all images and at all thresholds at once."""
+"""COCO matching of predictions to annotated persons, vectorised over all images and thresholds."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,31 +10,31 @@ from transpose.evaluation.matches import THRESHOLDS
 from transpose.inference.poses import PoseResults
 
 MAX_DETECTIONS = 20
-"""Predictions that count in an image, the best scored ones."""
+"""Predictions evaluated per image, those with the highest scores."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """All P pairs of a prediction and an annotated person of the same image, and the predictions that count."""
+    """All P pairs of a prediction and an annotated person in the same image, and the evaluated predictions."""
 
     image_ids: np.ndarray
     """[I] int64, sorted."""
     detections: np.ndarray
-    """[D] positions in the results, by image and falling score."""
+    """[D] indices into the results, by image and descending score."""
     detection_images: np.ndarray
-    """[D] position in `image_ids`; sorted."""
+    """[D] indices into `image_ids`; sorted."""
     detection_ranks: np.ndarray
-    """[D] 0 for the best scored of an image."""
+    """[D] rank by score within the image, from 0."""
     person_images: np.ndarray
-    """[G] position in `image_ids` of each annotated person."""
+    """[G] index into `image_ids` of each annotated person."""
     detection: np.ndarray
-    """[P] position in `detections`; sorted."""
+    """[P] indices into `detections`; sorted."""
     person: np.ndarray
-    """[P] position among the annotated persons; rising for each prediction."""
+    """[P] indices into the annotated persons; ascending for each prediction."""
 
 
 def pair_up(image_ids: np.ndarray, persons: PersonInstances, results: PoseResults) -> Pairs:
-    """Pair each image's best scored predictions with its persons, as the COCO evaluation does."""
+    """Pair each image's best predictions with its persons, as in the COCO evaluation."""
     image_ids = np.unique(image_ids)
     result_images = np.searchsorted(image_ids, results.image_ids)
     order = np.lexsort((-results.scores, result_images))
@@ -60,53 +60,53 @@ def pair_up(image_ids: np.ndarray, persons: PersonInstances, results: PoseResult
 def match_greedily(
     pairs: Pairs, similarity: np.ndarray, ignored: np.ndarray, crowd: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give every prediction, best scored first, the most similar person that is still free, at each OKS threshold.
+    """Match every prediction, in order of score, to the most similar unmatched person, at each OKS threshold.
 
-    The COCO evaluation's rules: persons that count go before ignored ones; a crowd is never used up; of equally similar
-    persons the last one is taken.
+    The rules are those of the COCO evaluation: evaluated persons come before ignored ones; a crowd can be matched many
+    times; of equally similar persons the last one is taken.
 
     Args:
-        pairs: of D predictions and G persons.
-        similarity: [P] of each pair.
+        pairs: pairs of D predictions and G persons.
+        similarity: [P] OKS of each pair.
         ignored: [G] bool: matching this person makes a prediction ignored.
         crowd: [G] bool.
 
     Returns:
         [D, T] bool matched, and [D, T] bool matched to an ignored person.
     """
-    # Sets of thresholds are bits of an integer.
+    # The bits of each integer are the thresholds.
     passed = np.searchsorted(np.minimum(THRESHOLDS, 1 - 1e-10), similarity, side="right")
     close = (1 << passed) - 1
     matched, on_ignored = np.zeros((2, len(pairs.detections)), dtype=np.int64)
-    taken, nowhere = np.zeros(len(ignored), dtype=np.int64), np.where(crowd, 0, -1)
-    for turn in _turns(pairs, np.flatnonzero(passed), similarity, ignored):
-        detection, person = pairs.detection[turn], pairs.person[turn]
-        hits = close[turn] & ~matched[detection] & ~taken[person]
+    taken, single_use = np.zeros(len(ignored), dtype=np.int64), np.where(crowd, 0, -1)
+    for step in _steps(pairs, np.flatnonzero(passed), similarity, ignored):
+        detection, person = pairs.detection[step], pairs.person[step]
+        hits = close[step] & ~matched[detection] & ~taken[person]
         matched[detection] |= hits
         on_ignored[detection] |= np.where(ignored[person], hits, 0)
-        taken[person] |= hits & nowhere[person]
+        taken[person] |= hits & single_use[person]
     return _thresholds_of(matched), _thresholds_of(on_ignored)
 
 
-def _turns(pairs: Pairs, near: np.ndarray, similarity: np.ndarray, ignored: np.ndarray) -> Iterator[np.ndarray]:
-    """The pairs `near` in the order in which they are tried; a turn has one pair of each image at most.
+def _steps(pairs: Pairs, near: np.ndarray, similarity: np.ndarray, ignored: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the pairs `near` in matching order, in steps with at most one pair per image.
 
-    Each image's best scored prediction goes first, and tries the person that it would rather have first.
+    Predictions come in order of score, and the persons of each prediction in order of preference.
     """
     person = pairs.person[near]
     near = near[np.lexsort((-person, -similarity[near], ignored[person], pairs.detection[near]))]
     detection = pairs.detection[near]
-    turn = np.stack((_ranks(detection), pairs.detection_ranks[detection]))
-    order = np.lexsort(turn)
-    starts = np.flatnonzero(np.diff(turn[:, order], axis=1).any(axis=0)) + 1
+    step = np.stack((_ranks(detection), pairs.detection_ranks[detection]))
+    order = np.lexsort(step)
+    starts = np.flatnonzero(np.diff(step[:, order], axis=1).any(axis=0)) + 1
     yield from np.split(near[order], starts)
 
 
 def _thresholds_of(bits: np.ndarray) -> np.ndarray:
-    """[N, T] bool of sets [N] of thresholds."""
+    """Unpack bits [N] to thresholds, [N, T] bool."""
     return (bits[:, None] >> np.arange(len(THRESHOLDS)) & 1).astype(bool)
 
 
 def _ranks(groups: np.ndarray) -> np.ndarray:
-    """Position of each element within its group, for sorted groups [N]."""
+    """Return the position of each element within its group, for sorted groups [N]."""
     return np.arange(len(groups)) - np.searchsorted(groups, groups)

@@ -1,4 +1,4 @@
-"""The COCO keypoint evaluation (OKS), and the two evaluators of others that judge it."""
+"""The COCO keypoint evaluation (OKS), and pycocotools and xtcocotools as reference evaluators."""
 
 import importlib
 from dataclasses import dataclass
@@ -18,60 +18,60 @@ from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
 
 STATISTICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
-"""The COCO evaluation's figures, in its order: fractions, and -1 where there is nobody to find."""
+"""COCO metrics in the order of the COCO evaluation: fractions, -1 without persons."""
 
 _AREAS = ((0.0, 1e10), (32.0**2, 96.0**2), (96.0**2, 1e10))
-"""Square pixels of persons of all, medium and large size: from, to, both included."""
+"""Area ranges (inclusive) of all, medium and large persons, in square pixels."""
 
 
 @dataclass(frozen=True)
 class KeypointMetrics:
-    """Figures of one set of results on one annotation file."""
+    """Metrics of one set of results on one annotation file."""
 
     statistics: dict[str, float]
     """`STATISTICS` by name."""
     images: int
-    """Images of the annotation file."""
+    """Number of images in the annotation file."""
     persons: int
-    """Annotated persons that count: with labelled keypoints and no crowd."""
+    """Number of evaluated persons: with labelled keypoints and not a crowd."""
     predictions: int
-    """Predictions handed in."""
+    """Number of predictions."""
     matches: MatchTable
-    """What the bootstrap resamples; its AP is `statistics["AP"]`."""
+    """Table for the bootstrap; its AP is `statistics["AP"]`."""
 
 
 def evaluate_keypoints(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> KeypointMetrics:
-    """The COCO evaluation: OKS 0.50:0.95, 20 predictions an image, sigmas of the skeleton.
+    """Run the COCO evaluation: OKS 0.50:0.95, 20 predictions per image, sigmas of the skeleton.
 
-    Equal to pycocotools' to the last bit of a similarity, so that every threshold is passed by the same pairs, and much
-    faster: no Python for a person or an image.
+    Similarities are bitwise equal to those of pycocotools, so the same pairs pass every threshold. It is much faster,
+    because it has no Python loop over persons or images.
 
     Raises:
-        InputError: a result is of an image that the annotations do not have.
+        InputError: a result is in an image that the annotations do not contain.
     """
     tables = match_tables(annotations, results, skeleton)
-    everybody = tables[0]
+    all_sizes = tables[0]
     return KeypointMetrics(
         statistics=_statistics(tables),
         images=len(annotations.images),
-        persons=int(everybody.persons.sum()),
+        persons=int(all_sizes.persons.sum()),
         predictions=len(results),
-        matches=everybody,
+        matches=all_sizes,
     )
 
 
 def match_tables(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> tuple[MatchTable, ...]:
-    """Matches to persons of all, medium and large size; the others are ignored in turn.
+    """Match results to persons of all, medium and large size; each table ignores persons of other sizes.
 
     Raises:
-        InputError: a result is of an image that the annotations do not have.
+        InputError: a result is in an image that the annotations do not contain.
     """
     _require_known_images(annotations, results)
     persons = annotations.persons
     pairs = pair_up(annotations.images.ids, persons, results)
     similarity = similarities(pairs, persons, results.keypoints, skeleton.oks_sigmas)
     uncounted = persons.is_crowd | ~(persons.keypoints[:, :, 2] > 0).any(axis=1)
-    # The evaluation takes the extent of a prediction's keypoints for its area.
+    # The COCO evaluation uses the bounding box of a prediction's keypoints as its area.
     extents = np.ptp(results.keypoints[:, :, :2], axis=1).prod(axis=1)[pairs.detections]
 
     def table(least: float, most: float) -> MatchTable:
@@ -91,7 +91,7 @@ def match_tables(annotations: CocoAnnotations, results: PoseResults, skeleton: S
 
 
 def pycocotools_metrics(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> dict[str, float]:
-    """`STATISTICS` as pycocotools gives them, at the price of its speed.
+    """Return `STATISTICS` computed by pycocotools, which is slower.
 
     Raises:
         InputError: as `evaluate_keypoints`.
@@ -109,9 +109,9 @@ def pycocotools_metrics(annotations: CocoAnnotations, results: PoseResults, skel
 def xtcocotools_metrics(
     annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton
 ) -> dict[str, float] | None:
-    """`STATISTICS` as xtcocotools gives them, or None where it is not installed.
+    """Return `STATISTICS` computed by xtcocotools, or None if it is not installed.
 
-    Its mask functions fail with NumPy 2; keypoint evaluation never calls them.
+    Its mask functions fail with NumPy 2, but the keypoint evaluation does not call them.
 
     Raises:
         InputError: as `evaluate_keypoints`.
@@ -128,18 +128,18 @@ def xtcocotools_metrics(
 
 
 second_opinion = xtcocotools_metrics
-"""The name that `tests/test_reference.py` calls it by."""
+"""Name used by the frozen `tests/test_reference.py`."""
 
 
 def max_abs_difference(first: dict[str, float], second: dict[str, float]) -> float:
-    """Largest absolute difference between two evaluators' `STATISTICS`."""
+    """Return the largest absolute difference between the `STATISTICS` of two evaluators."""
     return max(abs(first[name] - second[name]) for name in STATISTICS)
 
 
 def _require_known_images(annotations: CocoAnnotations, results: PoseResults) -> None:
     unknown = np.flatnonzero(annotations.images.find(results.image_ids) < 0)
     if len(unknown):
-        problem = f"result {unknown[0]} is of the image {results.image_ids[unknown[0]]}, which is not there"
+        problem = f"result {unknown[0]} is in image {results.image_ids[unknown[0]]}, which is not in this file"
         raise InputError(annotations.source, None, "images", problem)
 
 

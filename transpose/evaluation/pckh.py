@@ -1,4 +1,4 @@
-"""PCKh, MPII's evaluation: the share of labelled keypoints found within a part of the head's size."""
+"""PCKh, the MPII evaluation: share of labelled keypoints predicted within a fraction of the head size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,57 +16,57 @@ from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
 
 THRESHOLDS: Mapping[str, float] = {"PCKh50": 0.5, "PCKh11": 0.11, "PCKh10": 0.1}
-"""Largest distances in head sizes. What the official family prints as "Mean@0.1" is taken at 0.11."""
+"""Distance thresholds in head sizes. The official code prints "Mean@0.1" for the threshold 0.11."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "head": ("head_top",),
     **{part: (f"left_{part}", f"right_{part}") for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")},
 }
-"""Keypoints of each column of the customary tables, whose figure is the plain mean of its keypoints'."""
+"""Keypoints of each column of the usual tables; a column is the mean of its keypoints' PCKh."""
 
 NOT_IN_MEAN = ("pelvis", "thorax")
 
 
 @dataclass(frozen=True)
 class KeypointPckh:
-    """Figures of one keypoint as fractions, -1 where it is labelled on nobody."""
+    """PCKh of one keypoint as fractions, -1 if no person has it labelled."""
 
     keypoint: str
     pckh50: float
     pckh10: float
     labelled: int
-    """Persons with the keypoint labelled, visible or not."""
+    """Number of persons with the keypoint labelled, visible or not."""
 
     @property
     def accuracy(self) -> float:
-        """The figure that keypoints are compared by."""
+        """The metric for comparing keypoints."""
         return self.pckh50
 
 
 @dataclass(frozen=True)
 class PckhMetrics:
-    """Figures of one set of results on one annotation file."""
+    """Metrics of one set of results on one annotation file."""
 
     statistics: dict[str, float]
-    """`THRESHOLDS` by name, means over all labelled keypoints but pelvis and thorax, and PCKh50 of each group as
-    `PCKh50_head` and so on: fractions, -1 where no keypoint is labelled."""
+    """PCKh at each of `THRESHOLDS` over all labelled keypoints except pelvis and thorax, and PCKh50 of each group as
+    `PCKh50_head` etc.: fractions, -1 if no keypoint is labelled."""
     images: int
-    """Images of the annotation file."""
+    """Number of images in the annotation file."""
     persons: int
-    """Annotated persons that count: with labelled keypoints and no crowd."""
+    """Number of evaluated persons: with labelled keypoints and not a crowd."""
     predictions: int
-    """Predictions handed in."""
+    """Number of predictions."""
     keypoints: tuple[KeypointPckh, ...]
-    """In the skeleton's order."""
+    """PCKh of each keypoint, in the skeleton's order."""
     hits: KeypointHits
-    """What the bootstrap resamples; its accuracy is `statistics["PCKh50"]`."""
+    """Table for the bootstrap; its accuracy is `statistics["PCKh50"]`."""
 
 
 def evaluate_pckh(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> PckhMetrics:
-    """Evaluate results that hold one prediction of each annotated person (matches the official evaluation but for 0.1).
+    """Evaluate results with one prediction per annotated person (equal to the official evaluation except PCKh10).
 
     Args:
-        annotations: of a file whose records have `head_size`, the unit of distances in image pixels.
+        annotations: from a file with `head_size` in each record, in image pixels.
 
     Raises:
         InputError: a person has no head size, or not exactly one prediction.
@@ -97,7 +97,7 @@ def evaluate_pckh(annotations: CocoAnnotations, results: PoseResults, skeleton: 
 
 
 def _head_sizes(path: Path, positions: np.ndarray) -> np.ndarray:
-    """[n] float64 of the annotations at positions [n] of the file."""
+    """Read the head sizes [n] float64 of the annotations at positions [n] of the file."""
     records = read_records(path, read_json(path), "annotations")
     chosen = [records[position] for position in positions.tolist()]
     return column(path, chosen, "head_size", _as_head_sizes, lambda position: f"annotation {chosen[position]['id']}")
@@ -111,10 +111,10 @@ def _as_head_sizes(values: list[Any]) -> np.ndarray:
 
 
 def _prediction_of_each(persons: PersonInstances, results: PoseResults, annotations: CocoAnnotations) -> np.ndarray:
-    """[N] int64: the position of each person's prediction."""
+    """Return the index of each person's prediction, [N] int64."""
     source = annotations.source
     if results.annotation_ids is None:
-        problem = "PCKh needs predictions in annotated boxes, which name their persons; these do not"
+        problem = "PCKh needs predictions in annotated boxes, but the predictions have no annotation ids"
         raise InputError(source, None, "annotation_id", problem)
     unknown = ~np.isin(results.annotation_ids, annotations.persons.annotation_ids)
     if unknown.any():

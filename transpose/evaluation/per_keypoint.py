@@ -1,4 +1,4 @@
-"""How well each keypoint is found, by itself."""
+"""AP and errors of each single keypoint."""
 
 from dataclasses import dataclass, replace
 
@@ -14,36 +14,36 @@ from transpose.skeleton import Skeleton
 
 @dataclass(frozen=True)
 class PerKeypointMetrics:
-    """Figures of one keypoint over all persons that are no crowd.
+    """Metrics of one keypoint over all persons except crowds.
 
-    Errors are the distance to the labelled keypoint in units of its OKS kappa, sqrt(area) 2 sigma: at an error of 1 the
-    keypoint's OKS term is exp(-1/2) = 0.61. They are those of the prediction that has the largest OKS with the person;
+    Errors are distances to the labelled keypoint in units of its OKS kappa, sqrt(area) 2 sigma: at an error of 1 the
+    keypoint's OKS term is exp(-1/2) = 0.61. They are computed for the prediction with the largest OKS with the person;
     persons in images without predictions have no error.
     """
 
     keypoint: str
     ap: float
-    """AP of the COCO evaluation, had this keypoint alone been annotated and predicted: mean over OKS 0.50:0.95, of
-    persons with the keypoint labelled, predictions ranked by the person's score; -1 where the keypoint is labelled on
-    nobody."""
+    """AP of the COCO evaluation with only this keypoint annotated and predicted: mean over OKS 0.50:0.95, over persons
+    with the keypoint labelled, with predictions ranked by the person's score; -1 if no person has it labelled."""
     occluded: int
-    """Persons with the keypoint labelled v = 1."""
+    """Number of persons with the keypoint labelled v = 1."""
     visible: int
-    """Persons with the keypoint labelled v = 2."""
+    """Number of persons with the keypoint labelled v = 2."""
     median_error_occluded: float | None
-    """None without any error to take the median of."""
+    """None if there are no errors."""
     median_error_visible: float | None
+    """None if there are no errors."""
 
     @property
     def accuracy(self) -> float:
-        """The figure that keypoints are compared by."""
+        """The metric for comparing keypoints."""
         return self.ap
 
 
 def per_keypoint_metrics(
     annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton
 ) -> tuple[PerKeypointMetrics, ...]:
-    """Figures of every keypoint, in the skeleton's order."""
+    """Compute the metrics of every keypoint, in the skeleton's order."""
     persons = annotations.persons
     pairs = pair_up(annotations.images.ids, persons, results)
     errors = _errors(pairs, persons, results, skeleton.oks_sigmas)[~persons.is_crowd]
@@ -69,7 +69,7 @@ def _keypoint(name: str, precision: float, labels: np.ndarray, errors: np.ndarra
 def _precision(
     pairs: Pairs, persons: PersonInstances, results: PoseResults, skeleton: Skeleton, keypoint: int
 ) -> float:
-    """AP as though there were no other keypoint."""
+    """Return AP with only this keypoint annotated and predicted."""
     alone = slice(keypoint, keypoint + 1)
     persons = replace(persons, keypoints=np.ascontiguousarray(persons.keypoints[:, alone]))
     predicted = np.ascontiguousarray(results.keypoints[:, alone])
@@ -88,13 +88,13 @@ def _precision(
 
 
 def _errors(pairs: Pairs, persons: PersonInstances, results: PoseResults, sigmas: np.ndarray) -> np.ndarray:
-    """[G, K]: error in kappas of the prediction most similar to each person, NaN where the image has no prediction."""
+    """Return errors [G, K] in kappas of the prediction most similar to each person; NaN without prediction."""
     order = np.lexsort((similarities(pairs, persons, results.keypoints, sigmas), pairs.person))
     best = order[np.flatnonzero(np.diff(pairs.person[order], append=-1))]
     person, prediction = pairs.person[best], pairs.detections[pairs.detection[best]]
-    away = (results.keypoints[prediction] - persons.keypoints[person])[:, :, :2].transpose(2, 0, 1)
+    offsets = (results.keypoints[prediction] - persons.keypoints[person])[:, :, :2].transpose(2, 0, 1)
     errors = np.full(persons.keypoints.shape[:2], np.nan)
-    errors[person] = np.sqrt(squared_errors(away, persons.areas[person], sigmas))
+    errors[person] = np.sqrt(squared_errors(offsets, persons.areas[person], sigmas))
     return errors
 
 

@@ -1,4 +1,4 @@
-"""What each choice of the evaluation protocol is worth: all combinations from one set of heatmaps."""
+"""Ablation of the evaluation protocol: all combinations of its choices, from one set of heatmaps."""
 
 from collections.abc import Iterable, Iterator
 from itertools import product
@@ -22,7 +22,7 @@ SCORES = ("box_times_keypoints", "keypoints", "box")
 
 
 def combinations(protocol: EvalProtocol) -> list[EvalProtocol]:
-    """All combinations of flip test, decoder, suppression and score; what else there is stays `protocol`'s."""
+    """Return all combinations of flip test, decoder, suppression and score; other settings are those of `protocol`."""
     on = protocol.nms_threshold if protocol.nms_threshold is not None else EvalProtocol().nms_threshold
     return [
         protocol.model_copy(update={"flip_test": flip, "decoder": decoder, "nms_threshold": nms, "score": score})
@@ -33,16 +33,16 @@ def combinations(protocol: EvalProtocol) -> list[EvalProtocol]:
 def predict_combinations(
     model: PoseModel, batches: Iterable[EvaluationBatch], boxes: PersonBoxes
 ) -> Iterator[tuple[EvalProtocol, PoseResults]]:
-    """Each of `combinations` with the persons that `PoseModel.predict_boxes` gives for it.
+    """Yield each of `combinations` with the same persons as `PoseModel.predict_boxes` returns for it.
 
-    The network sees each crop twice, as it is and mirrored. Heatmaps live as long as their batch, since those of a
-    whole data set fit into no memory; what the six ways of decoding make of them does.
+    The network runs twice on each crop, original and mirrored. Heatmaps are decoded in six ways and kept for one batch
+    only, because those of a whole data set do not fit into memory.
 
     Args:
         batches: crops of all boxes, each box once, in any order.
 
     Raises:
-        InputError: the model has diverged.
+        InputError: training has diverged.
     """
     wanted = combinations(model.protocol)
     decoded = {_decoding(one): PredictionCollector(model.skeleton, one) for one in wanted}
@@ -56,10 +56,10 @@ def predict_combinations(
 
 
 def write_protocol_ablation(inputs: AnalysisInput) -> None:
-    """Evaluate a trained model by every combination and write a `ProtocolAblationReport`.
+    """Evaluate a trained model with every combination and write a `ProtocolAblationReport`.
 
     Raises:
-        InputError: a file is missing or wrong, or the weights are of a model that has diverged.
+        InputError: a file is missing or wrong, or training has diverged.
     """
     model, persons, known = trained_model(inputs), inputs.boxes, inputs.annotations
     crops = EvaluationCrops(persons, known, image_source_of(known.source), model.variant.input_size)

@@ -1,4 +1,4 @@
-"""COCO evaluators of others, asked about our annotations and results."""
+"""Run third-party COCO evaluators on our annotations and results."""
 
 import contextlib
 import io
@@ -17,15 +17,15 @@ def evaluated_by(
     annotations: CocoAnnotations,
     results: PoseResults,
 ) -> Any:
-    """The evaluator, done with its work: `stats`, `eval` and `evalImgs` can be read.
+    """Run an evaluator and return it, with `stats`, `eval` and `evalImgs` set.
 
     Args:
-        make_coco: an empty `COCO` of the evaluator's package.
-        make_evaluator: from ground truth and predictions, both such a `COCO`.
-        results: of images that the annotations have.
+        make_coco: creates an empty `COCO` of the evaluator's package.
+        make_evaluator: creates the evaluator from ground truth and predictions, each a `COCO`.
+        results: results in images of the annotations.
     """
     truth, predictions = _coco_datasets(annotations, results)
-    # They print as they go.
+    # The evaluators print to stdout.
     with contextlib.redirect_stdout(io.StringIO()):
         evaluator = make_evaluator(_indexed(make_coco(), truth), _indexed(make_coco(), predictions))
         evaluator.evaluate()
@@ -35,10 +35,10 @@ def evaluated_by(
 
 
 def _coco_datasets(annotations: CocoAnnotations, results: PoseResults) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Ground truth and predictions as the evaluators index them.
+    """Return ground truth and predictions as COCO data sets.
 
-    Annotations are numbered anew from 1, because the evaluators take a match with number 0 for no match. Predictions
-    get the area of their keypoints' extent, as the evaluators' own reader gives it, which refuses an empty list.
+    Annotation ids start at 1, because the evaluators treat a match with id 0 as no match. The area of a prediction is
+    the bounding box of its keypoints, as in the evaluators' own reader, which refuses an empty list.
     """
     persons = annotations.persons
     truth = [

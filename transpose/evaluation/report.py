@@ -1,4 +1,4 @@
-"""The metrics file of one set of predictions: what the table's numbers are traced back to."""
+"""The metrics file of one set of predictions, the source of the numbers in the tables."""
 
 from pathlib import Path
 from typing import Any
@@ -25,63 +25,64 @@ from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
 
 MAX_ABS_DIFFERENCE = 1e-9
-"""Two evaluators that differ by more do not compute the same thing."""
+"""Largest accepted difference between two evaluators; rounding errors are smaller."""
 
 
 class ReferenceCheck(Settings):
-    """How far the figures are from those of the evaluators that judge ours: pycocotools, and xtcocotools if there."""
+    """Comparison of the metrics with the reference evaluators pycocotools and, if installed, xtcocotools."""
 
     available: bool
-    """xtcocotools was there."""
+    """xtcocotools was installed."""
     max_abs_difference: float
+    """Largest absolute difference in any metric."""
 
 
 class EvaluationReport(Subject):
-    """The content of a metrics file: figures, what they were measured on, and digests of all that they come from."""
+    """The content of a metrics file: metrics, the data they were measured on, and digests of all input files."""
 
     metric: Accuracy = "AP"
-    """The figure that the evaluation is about; the interval is its."""
+    """The main metric, which the interval belongs to."""
     metrics: dict[str, float]
-    """The COCO evaluation's figures, or PCKh's, as fractions, -1 where there is no answer."""
+    """COCO or PCKh metrics as fractions, -1 where undefined."""
     images: NonNegativeInt
     persons: NonNegativeInt
     predictions: NonNegativeInt
-    """Persons that were left of the boxes after suppression."""
+    """Predicted persons after suppression."""
     keypoints: tuple[PerKeypointMetrics, ...] | tuple[KeypointPckh, ...]
     interval: tuple[float, float]
     bootstrap: Bootstrap
     reference_check: ReferenceCheck | None
-    """None for PCKh, of which there is no second evaluator."""
+    """None for PCKh, which has no reference evaluator."""
     predictions_sha256: str
     protocol: EvalProtocol
 
 
 def write_metrics(inputs: AnalysisInput) -> None:
-    """Evaluate predictions by the data set's evaluation and write an `EvaluationReport`.
+    """Evaluate predictions with the data set's metric and write an `EvaluationReport`.
 
-    The table that its interval is resampled from is written with it (suffix .npz).
+    The table for the bootstrap is written to the same path with suffix .npz.
 
     Raises:
-        InputError: a file is missing or wrong, or evaluators of OKS disagree.
+        InputError: a file is missing or wrong, or a reference evaluator disagrees.
     """
     values, table = report_values(inputs, inputs.predictions_file)
     write_report(inputs.layout.metrics(inputs.run, inputs.setting), EvaluationReport, inputs, values, vars(table))
 
 
 def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, Any], MatchTable | KeypointHits]:
-    """Evaluate a file of predictions: what an `EvaluationReport` adds to `Subject`, and the table behind its interval.
+    """Evaluate a file of predictions; return the fields that `EvaluationReport` adds to `Subject`, and the table.
 
     Raises:
-        InputError: a file is wrong, or evaluators disagree.
+        InputError: a file is wrong, or a reference evaluator disagrees.
     """
     truth, dataset, bootstrap = inputs.annotations, inputs.dataset, inputs.bootstrap
     results = read_results_on(predictions, truth, dataset.skeleton)
     if dataset.evaluation == "pckh":
-        metrics, opinion = evaluate_pckh(truth, results, dataset.skeleton), None
+        metrics, reference_check = evaluate_pckh(truth, results, dataset.skeleton), None
         keypoints, table = metrics.keypoints, metrics.hits
     else:
         metrics = evaluate_keypoints(truth, results, dataset.skeleton)
-        opinion = _reference_check(metrics.statistics, truth, results, dataset.skeleton, predictions)
+        reference_check = _reference_check(metrics.statistics, truth, results, dataset.skeleton, predictions)
         keypoints, table = per_keypoint_metrics(truth, results, dataset.skeleton), metrics.matches
     values = {
         "metric": accuracy_of(dataset.evaluation),
@@ -92,7 +93,7 @@ def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, A
         "keypoints": keypoints,
         "interval": bootstrap_interval(table, bootstrap.samples, bootstrap.seed, bootstrap.level),
         "bootstrap": bootstrap,
-        "reference_check": opinion,
+        "reference_check": reference_check,
         "predictions_sha256": sha256_of_file(predictions),
         "protocol": inputs.protocol,
     }
@@ -106,18 +107,18 @@ def _reference_check(
     skeleton: Skeleton,
     predictions: Path,
 ) -> ReferenceCheck:
-    official = pycocotools_metrics(annotations, results, skeleton)
-    other = xtcocotools_metrics(annotations, results, skeleton)
-    disagreements = [
-        _disagreement(statistics, opinion, judge, predictions)
-        for judge, opinion in (("pycocotools", official), ("xtcocotools", other))
-        if opinion is not None
+    by_pycocotools = pycocotools_metrics(annotations, results, skeleton)
+    by_xtcocotools = xtcocotools_metrics(annotations, results, skeleton)
+    differences = [
+        _checked_difference(statistics, reference, name, predictions)
+        for name, reference in (("pycocotools", by_pycocotools), ("xtcocotools", by_xtcocotools))
+        if reference is not None
     ]
-    return ReferenceCheck(available=other is not None, max_abs_difference=max(disagreements))
+    return ReferenceCheck(available=by_xtcocotools is not None, max_abs_difference=max(differences))
 
 
-def _disagreement(statistics: dict[str, float], opinion: dict[str, float], judge: str, predictions: Path) -> float:
-    difference = max_abs_difference(statistics, opinion)
+def _checked_difference(statistics: dict[str, float], reference: dict[str, float], name: str, source: Path) -> float:
+    difference = max_abs_difference(statistics, reference)
     if difference > MAX_ABS_DIFFERENCE:
-        raise InputError(predictions, None, None, f"our evaluator and {judge} disagree by {difference:.3g}")
+        raise InputError(source, None, None, f"metrics differ from those of {name} by {difference:.3g}")
     return difference

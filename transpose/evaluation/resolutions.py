@@ -1,4 +1,4 @@
-"""A trained variant at input sizes that it was not trained at (paper, study of unseen input resolutions)."""
+"""Evaluation of a trained variant at other input sizes (paper, study of unseen input resolutions)."""
 
 from dataclasses import replace
 
@@ -15,14 +15,14 @@ from transpose.study.layout import RecordKind
 
 
 def write_resolutions(inputs: AnalysisInput) -> None:
-    """Predict and evaluate at each size and by each way that differs from the others.
+    """Predict and evaluate at each input size, with each distinct way of adapting the position embedding.
 
-    The size trained at is passed over: its figures are the ordinary evaluation's. DARK's kernel stays the protocol's.
-    The folder of results gets, for each size and way, a `ResolutionReport` and the predictions (COCO results).
+    The training size is skipped, because the ordinary evaluation covers it. DARK's kernel stays that of the protocol.
+    Writes a `ResolutionReport` and the predictions (COCO results) for each size and way.
 
     Raises:
-        InputError: a size is not divisible by the backbone's stride, a file is missing or wrong, or the weights are of
-            a model that has diverged; the folder is then as it was.
+        InputError: a size is not divisible by the backbone's stride, a file is missing or wrong, or training has
+            diverged; the results folder is then unchanged.
     """
     variant, settings = inputs.recipe.variant, inputs.settings(RecordKind.RESOLUTIONS, InputSizes)
     check_sizes(inputs.recipe.name, variant, settings, "input sizes")
@@ -38,15 +38,16 @@ def write_resolutions(inputs: AnalysisInput) -> None:
 
 
 def batch_size_at(protocol: EvalProtocol, trained: tuple[int, int], size: tuple[int, int]) -> int:
-    """Crops at a time: as many as need the memory of the protocol's at the size trained at, and never more than those.
+    """Return the batch size that needs no more memory than the protocol's batch at the training size.
 
-    The features of a crop grow with its pixels; attention is fused and holds no map of all pairs of tokens.
+    It is never larger than the protocol's. Memory grows linearly with the pixels of a crop, because the fused attention
+    stores no L x L matrix.
     """
     return min(protocol.batch_size, max(1, protocol.batch_size * trained[0] * trained[1] // (size[0] * size[1])))
 
 
 def _at_size(model: PoseModel, size: tuple[int, int], way: PositionWay) -> PoseModel:
-    """The model with the position embedding and the batch size for an input size."""
+    """Return the model with position embedding and batch size for an input size."""
     if way == "recomputed":
         model.network.recompute_position(model.network.grid_size(size))
     batch_size = batch_size_at(model.protocol, model.variant.input_size, size)

@@ -1,4 +1,4 @@
-"""Predicted persons in the COCO results format, as evaluation servers take it."""
+"""Reading and writing predicted persons in the COCO results format."""
 
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from transpose.skeleton import Skeleton
 
 
 def write_results(results: PoseResults, path: Path) -> None:
-    """Write the list of COCO results atomically; every number reads back exactly.
+    """Write COCO results atomically, with all digits of every number.
 
-    Records also name the person in whose box they were predicted, `annotation_id`, where the results know it.
+    Records also have the `annotation_id` of the box they were predicted in, if known.
     """
     write_json(path, results.to_coco(), indent=None)
 
@@ -25,7 +25,7 @@ def read_results(path: Path, skeleton: Skeleton) -> PoseResults:
     """Read a file of COCO keypoint results.
 
     Raises:
-        InputError: the file is missing or is no list of keypoint results of persons; record and field are named.
+        InputError: the file is missing or is not a list of keypoint results of persons; names record and field.
     """
     records = read_records(path, read_json(path), None)
 
@@ -45,19 +45,19 @@ def read_results(path: Path, skeleton: Skeleton) -> PoseResults:
 
 
 def read_results_on(path: Path, annotations: CocoAnnotations, skeleton: Skeleton) -> PoseResults:
-    """Read a file of COCO keypoint results on the images of an annotation file.
+    """Read a file of COCO keypoint results for the images of an annotation file.
 
     Raises:
-        InputError: as `read_results`, or a result is of another image.
+        InputError: as `read_results`, or a result is in another image.
     """
     results = read_results(path, skeleton)
     unknown = np.flatnonzero(annotations.images.find(results.image_ids) < 0)
     if len(unknown):
-        problem = f"{results.image_ids[unknown[0]]} is no image of {annotations.source}"
+        problem = f"{results.image_ids[unknown[0]]} is not an image of {annotations.source}"
         raise InputError(path, f"record[{unknown[0]}]", "image_id", problem)
     return results
 
 
 def _require_persons(values: list[Any]) -> None:
     if (as_integers(values) != PERSON_CATEGORY).any():
-        raise ValueError(f"must be {PERSON_CATEGORY}, a person")
+        raise ValueError(f"must be {PERSON_CATEGORY} (person)")

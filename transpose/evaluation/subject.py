@@ -1,4 +1,4 @@
-"""What every report says that it is about: a trained model, data and boxes."""
+"""Header of every report: the trained model, the data set and the boxes."""
 
 from pydantic import NonNegativeInt
 
@@ -7,7 +7,7 @@ from transpose.config.dataset import BoxKind
 
 
 class Subject(Settings):
-    """Which trained model was evaluated on what, with the digests that pin both."""
+    """The trained model and the data it was evaluated on, with their digests."""
 
     variant: Name
     title: str
@@ -19,7 +19,7 @@ class Subject(Settings):
     boxes: Name
     boxes_kind: BoxKind
     box_count: NonNegativeInt
-    """Boxes that the model was run on."""
+    """Number of boxes."""
     weights_sha256: str
     annotations_sha256: str
     boxes_sha256: str

@@ -1,11 +1,11 @@
-"""The trained model that an evaluation or analysis is about."""
+"""Load the trained model of an evaluation or analysis."""
 
 from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.pose_model import PoseModel
 
 
 def trained_model(inputs: AnalysisInput) -> PoseModel:
-    """The model, predicting as the study evaluates.
+    """Load the model with the study's evaluation protocol.
 
     Raises:
         InputError: run.json or the weights are missing or wrong, or the weights do not fit.
@@ -14,7 +14,7 @@ def trained_model(inputs: AnalysisInput) -> PoseModel:
 
 
 def trained_fp32_model(inputs: AnalysisInput) -> PoseModel:
-    """The model in fp32 and not compiled, for what takes the network apart.
+    """Load the model in fp32 and not compiled, for analyses that use parts of the network.
 
     Raises:
         InputError: as `trained_model`.

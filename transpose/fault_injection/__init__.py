@@ -1,1 +1,1 @@
-"""A whole study killed again and again, and held to what it makes when nobody kills it."""
+"""Fault injection: kill processes of a study repeatedly and compare its results with those of an undisturbed run."""

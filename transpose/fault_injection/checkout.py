@@ -1,4 +1,4 @@
-"""What a clone holds, copied into a folder of its own with a study as its default."""
+"""Copy of a clone in a separate folder, with a study as its default configuration."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from transpose.provenance import PACKAGE
 _FOLDERS = ("transpose", "workflow", "config", "profiles")
 _FILES = ("Snakefile", "environment.yml")
 _NO_RESULTS = ("logs", "benchmarks", "mlartifacts", "mlflow.db")
-"""What the names in a results folder begin with that are no results."""
+"""Prefixes of names in a results folder that are not results."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Checkout:
         """Copy package, workflow and configuration of this clone into a new folder.
 
         Args:
-            study: becomes the copy's `config/config.yaml`.
+            study: copied to `config/config.yaml`.
 
         Raises:
             InputError: the folder exists, the study is wrong or writes elsewhere, or the package is not in a clone.
@@ -36,12 +36,12 @@ class Checkout:
         settings = load_study(study)
         for field in ("results", "resources"):
             if Path(getattr(settings, field)).is_absolute() or ".." in Path(getattr(settings, field)).parts:
-                raise InputError(study, None, field, "must lie within the folder that the study runs in")
+                raise InputError(study, None, field, "must be a relative path without ..")
         if folder.exists():
-            raise InputError(folder, None, None, "is there already; name another folder or remove it")
+            raise InputError(folder, None, None, "exists already; remove it or name another folder")
         clone = PACKAGE.parent
         if not (clone / "Snakefile").is_file():
-            raise InputError(clone, None, None, "no clone of the repository: it holds no Snakefile")
+            raise InputError(clone, None, None, "not a clone of the repository: Snakefile is missing")
         for name in _FOLDERS:
             shutil.copytree(clone / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in _FILES:
@@ -50,24 +50,24 @@ class Checkout:
         return cls(folder.resolve(), settings.results, settings.resources)
 
     def copy(self, folder: Path) -> "Checkout":
-        """Another one of the same, which later changes of the clone do not reach."""
+        """Copy this checkout, so that later changes of the clone do not affect it."""
         shutil.copytree(self.folder, folder)
         return Checkout(folder.resolve(), self.results, self.resources)
 
     def made(self) -> dict[str, Path]:
-        """Files that the study has made so far, by their path from the folder; temporary ones left out.
+        """Return the files that the study has made so far, by their path relative to the folder.
 
-        Logs, run times and MLflow's own store are no results.
+        Temporary files, logs, run times and the MLflow store are left out.
         """
         results = self.folder / self.results
         files = {}
         for root in (results, self.folder / self.resources):
-            # Unlike a glob, this does not mind folders that vanish meanwhile.
-            for place, folders, names in os.walk(root):
-                unimportant = _NO_RESULTS if Path(place) == results else ()
+            # Unlike a glob, `os.walk` ignores folders that are deleted meanwhile.
+            for parent, folders, names in os.walk(root):
+                unimportant = _NO_RESULTS if Path(parent) == results else ()
                 folders[:] = [name for name in folders if not name.startswith((".", *unimportant))]
                 for name in names:
                     if not name.startswith((".", *unimportant)):
-                        path = Path(place) / name
+                        path = Path(parent) / name
                         files[path.relative_to(self.folder).as_posix()] = path
         return files

@@ -1,4 +1,4 @@
-"""What a finished study made, by the SHA-256 of each file, without what no two runs share."""
+"""Digests of the results of a finished study, without values that change between runs."""
 
 import json
 from collections.abc import Mapping
@@ -12,28 +12,28 @@ from transpose.files import digest_of_value, read_json, sha256_of_file
 from transpose.tracking.logged_runs import LoggedRun, logged_runs
 
 LEFT_OUT: Mapping[str, tuple[str, ...]] = {
-    # How long a training took, how often it was interrupted, and the digest of a checkpoint that knows that too.
+    # Duration, number of interruptions, and the digest of a checkpoint that contains both.
     "run.json": ("session",),
-    # Measured times and the machine's load. Parameters and operations stay.
+    # Measured times and load of the machine. Parameters and operations are compared.
     "cost": ("timings", "machine"),
-    # Where the database lies.
+    # Path of the database.
     "database.json": ("tracking_uri",),
-    # Identifiers that MLflow draws, and how much of a run it held already.
+    # Random identifiers of MLflow, and the number of values that were not logged before.
     "tracking": ("run_id", "experiment_id", "model_id", "added"),
 }
-"""Fields that two runs of one study may differ in, by the name of a JSON file or of its topmost folder."""
+"""Fields that may differ between two runs of one study, by the name of a JSON file or of its top folder."""
 
 _METRICS_LEFT_OUT = ("training/seconds", "training/resumed_at_epoch", "cost/timings/")
-"""The same, in MLflow's names."""
+"""The same, as prefixes of MLflow metrics."""
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What can be compared of a finished study.
+    """Comparable results of a finished study.
 
     Attributes:
-        digests: SHA-256 of each file, and of each of MLflow's runs, by name.
-        faults: what no study may end with, one line each.
+        digests: SHA-256 of each file and of each MLflow run, by name.
+        faults: one line per error in MLflow, such as duplicate or unfinished runs.
     """
 
     digests: dict[str, str]
@@ -57,26 +57,26 @@ class RunOutcome:
         return cls(dict(sorted(digests.items())) | dict(sorted(tracked.items())), tuple(_faults(runs)))
 
     def digest(self) -> str:
-        """One SHA-256 over everything."""
+        """Return one SHA-256 over all digests."""
         return digest_of_value(self.digests)
 
     def differences(self, other: "RunOutcome") -> list[str]:
-        """One line for each file or run that the other outcome lacks, has besides, or has otherwise."""
+        """Return one line per file or run that is missing, extra or different in the other outcome."""
         lines = []
         for name in sorted(self.digests.keys() | other.digests.keys()):
-            mine, others = self.digests.get(name), other.digests.get(name)
-            if mine != others:
-                lines.append(f"{name}: {(mine or 'not there')[:16]} here, {(others or 'not there')[:16]} there")
+            this, that = self.digests.get(name), other.digests.get(name)
+            if this != that:
+                lines.append(f"{name}: {(this or 'missing')[:16]} here, {(that or 'missing')[:16]} there")
         return lines
 
 
-def _digest(path: Path, place: Path) -> str:
-    """SHA-256 of a file, or of its JSON without the fields that are left out.
+def _digest(path: Path, relative: Path) -> str:
+    """Return the SHA-256 of a file, or of its JSON without the fields of `LEFT_OUT`.
 
     Args:
-        place: the path from the folder that holds results of all kinds.
+        relative: path relative to the results folder.
     """
-    left_out = LEFT_OUT.get(place.name, LEFT_OUT.get(place.parts[0], ()))
+    left_out = LEFT_OUT.get(relative.name, LEFT_OUT.get(relative.parts[0], ()))
     if path.suffix != ".json" or not left_out:
         return sha256_of_file(path)
     value: dict[str, Any] = read_json(path)
@@ -84,7 +84,7 @@ def _digest(path: Path, place: Path) -> str:
 
 
 def _digest_of_run(run: LoggedRun) -> str:
-    """SHA-256 of what MLflow holds of a run: parameters, points, artifacts, models."""
+    """Return the SHA-256 of a run in MLflow: parameters, metrics, artifacts and models."""
     metrics = {name: points for name, points in run.metrics.items() if not name.startswith(_METRICS_LEFT_OUT)}
     artifacts = {name: _digest(path, Path(name)) for name, path in run.artifacts.items()}
     return digest_of_value(
@@ -95,10 +95,10 @@ def _digest_of_run(run: LoggedRun) -> str:
 def _faults(runs: list[LoggedRun]) -> list[str]:
     faults = []
     for name in sorted({run.name for run in runs}):
-        namesakes = [run for run in runs if run.name == name]
-        if len(namesakes) > 1:
-            faults.append(f"MLflow: {name} is there {len(namesakes)} times")
-        faults += [f"MLflow: {name} is {run.status}" for run in namesakes if run.status != "FINISHED"]
-        faults += [f"MLflow: {name} is superseded" for run in namesakes if run.superseded]
-        faults += [f"MLflow: {name} repeats steps of {metric}" for run in namesakes for metric in run.repeated_steps()]
+        same_name = [run for run in runs if run.name == name]
+        if len(same_name) > 1:
+            faults.append(f"MLflow: {name} exists {len(same_name)} times")
+        faults += [f"MLflow: {name} is {run.status}" for run in same_name if run.status != "FINISHED"]
+        faults += [f"MLflow: {name} is superseded" for run in same_name if run.superseded]
+        faults += [f"MLflow: {name} repeats steps of {metric}" for run in same_name for metric in run.repeated_steps()]
     return faults

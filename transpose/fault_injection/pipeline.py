@@ -1,4 +1,4 @@
-"""The documented command in a checkout, and every process that comes of it."""
+"""Run Snakemake in a checkout and find its processes."""
 
 import os
 import subprocess
@@ -20,9 +20,9 @@ class Pipeline:
     """One call of `snakemake`, from its start to its end."""
 
     def __init__(self, checkout: Checkout, log: Path, command: Sequence[str] = COMMAND) -> None:
-        """Start it in a session of its own; what it prints goes to `log`."""
+        """Start `snakemake` in a new session, with its output in `log`."""
         self.log = log
-        # Many short processes: each would compile torch again.
+        # Without bytecode files, each of the many short processes would compile torch again.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         with log.open("wb") as output:
             self._process = subprocess.Popen(
@@ -40,7 +40,7 @@ class Pipeline:
         return self._process.pid
 
     def ended_within(self, seconds: float | None) -> bool:
-        """Wait for the end, for some seconds or for as long as it takes."""
+        """Wait up to `seconds` (None: without limit) and return whether the call has ended."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -53,14 +53,14 @@ class Pipeline:
         return self._process.wait()
 
     def message(self) -> str:
-        """The line of the log that says what was wrong; empty if none does."""
+        """Return the first error line of the log; empty if there is none."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        telling = [line.strip() for line in lines if line.startswith("transpose: ") or "Exception" in line]
-        return telling[0] if telling else ""
+        errors = [line.strip() for line in lines if line.startswith("transpose: ") or "Exception" in line]
+        return errors[0] if errors else ""
 
 
 def processes_in(checkout: Checkout) -> list[psutil.Process]:
-    """Everything that runs in the checkout: Snakemake, its jobs, what these started, and orphans."""
+    """Return all processes in the checkout: Snakemake, its jobs, their children, and orphans."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -72,14 +72,14 @@ def processes_in(checkout: Checkout) -> list[psutil.Process]:
 
 
 def is_locked(checkout: Checkout) -> bool:
-    """Whether Snakemake will say that the folder is locked, since a call of it was killed."""
+    """Return whether a killed call of Snakemake has left the folder locked."""
     return any((checkout.folder / ".snakemake" / "locks").glob("*"))
 
 
 def tracebacks_in(checkout: Checkout, log: Path) -> list[str]:
-    """One line for each traceback of a job, or of the call of Snakemake that wrote `log`.
+    """Return one line per traceback in the logs of jobs and in `log` of Snakemake.
 
-    A job's log is written anew when it starts again.
+    Only the last attempt of a job counts: its log is overwritten on restart.
     """
     jobs = (checkout.folder / checkout.results / "logs").rglob("*.log")
     texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in (log, *sorted(jobs))}
@@ -87,10 +87,10 @@ def tracebacks_in(checkout: Checkout, log: Path) -> list[str]:
 
 
 def wait_for_orphans(checkout: Checkout, seconds: float) -> float:
-    """Wait until nothing runs in the checkout; return for how long.
+    """Wait until no process runs in the checkout, and return the waiting time in seconds.
 
     Raises:
-        TimeoutError: something still runs after so many seconds.
+        TimeoutError: a process still runs after `seconds`.
     """
     begin = time.monotonic()
     while processes := processes_in(checkout):

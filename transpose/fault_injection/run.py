@@ -1,4 +1,4 @@
-"""A study undisturbed, the same study with faults, and what differs between them."""
+"""Run a study undisturbed and with injected faults, and compare the results."""
 
 import time
 from collections.abc import Callable
@@ -22,14 +22,14 @@ from transpose.fault_injection.schedule import KillSchedule
 from transpose.fault_injection.targets import Kill, kill_all, kill_random_target
 
 _PATIENCE = 20
-"""Of how many times its undisturbed duration a study is given up, when nobody kills it any more."""
+"""After the last kill, a study fails if it takes this many times its undisturbed duration."""
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How it ended: `differences` and `faults` have a line for each thing that is not as it should be."""
+    """Result of fault injection: `differences` has one line per difference or fault."""
 
     undisturbed: RunOutcome
     faulty: tuple[RunOutcome, ...]
@@ -40,32 +40,32 @@ class Verdict:
         return not self.differences
 
 
-def inject_faults(study: Path, kills: int, seed: int, folder: Path, tell: Tell) -> Verdict:
-    """Run a study undisturbed, then with faults until the kills are spent and it has ended, and compare.
+def inject_faults(study: Path, kills: int, seed: int, folder: Path, log: Log) -> Verdict:
+    """Run a study undisturbed, then with `kills` kills, and compare the results.
 
-    After each kill the documented command starts again: `snakemake --unlock` where Snakemake itself was killed, then
-    `snakemake`. A study that ends before its kills are spent is followed by another one in a folder of its own.
+    After each kill Snakemake is started again, after `snakemake --unlock` if Snakemake itself was killed. If a study
+    ends before all kills are used, another run starts in a new folder.
 
     Args:
-        study: YAML file of this clone's form; it should take a minute or two on two cores.
-        folder: new; holds the checkouts and Snakemake's logs afterwards.
-        tell: is given the log, line by line.
+        study: YAML file of a study that takes a minute or two on two cores.
+        folder: new folder for the checkouts and the logs of Snakemake.
+        log: called with each line of the log.
 
     Raises:
         InputError: the study or the folder cannot be used, or the undisturbed study fails.
     """
     random = Random(seed)
-    tell(f"study {study}, {kills} kills, seed {seed}")
+    log(f"study {study}, {kills} kills, seed {seed}")
     clone = Checkout.make(folder / "clone", study)
     checkout = clone.copy(folder / "undisturbed")
     schedule = _run_undisturbed(checkout, folder)
     undisturbed = RunOutcome.of(checkout)
-    tell(f"undisturbed: {schedule.seconds:.0f} s, {len(undisturbed.digests)} files and runs, {undisturbed.digest()}")
+    log(f"undisturbed: {schedule.seconds:.0f} s, {len(undisturbed.digests)} files and runs, {undisturbed.digest()}")
     lines = [f"undisturbed: {fault}" for fault in undisturbed.faults]
     outcomes, left = [], kills
     while left or not outcomes:
-        name = f"under_fire_{len(outcomes) + 1}"
-        faulty_run = _FaultyRun(clone.copy(folder / name), folder / f"{name}.logs", schedule, random, tell, left)
+        name = f"faulty_{len(outcomes) + 1}"
+        faulty_run = _FaultyRun(clone.copy(folder / name), folder / f"{name}.logs", schedule, random, log, left)
         try:
             faulty_run.run()
         finally:
@@ -75,7 +75,7 @@ def inject_faults(study: Path, kills: int, seed: int, folder: Path, tell: Tell) 
         outcomes.append(outcome)
         wrong = (*faulty_run.tracebacks, *outcome.faults, *outcome.differences(undisturbed))
         lines += [f"{name}: {line}" for line in wrong]
-        tell(f"{name}: {faulty_run.seconds:.0f} s, {faulty_run.starts} starts, {outcome.digest()}")
+        log(f"{name}: {faulty_run.seconds:.0f} s, {faulty_run.starts} starts, {outcome.digest()}")
     return Verdict(undisturbed, tuple(outcomes), tuple(lines))
 
 
@@ -93,17 +93,17 @@ def _run_undisturbed(checkout: Checkout, folder: Path) -> KillSchedule:
 
 @dataclass
 class _FaultyRun:
-    """One study with faults, from its first start to its good end."""
+    """One study with faults, restarted until it succeeds."""
 
     checkout: Checkout
     logs: Path
     schedule: KillSchedule
     random: Random
-    tell: Tell
+    log: Log
     kills_left: int
     starts: int = 0
     tracebacks: list[str] = field(default_factory=list)
-    """One line for each log that ended in one: a kill of somebody else is no excuse for it."""
+    """One line per log with a traceback: the kill of another process must not cause one."""
     begin: float = field(default_factory=time.monotonic)
 
     @property
@@ -111,10 +111,10 @@ class _FaultyRun:
         return time.monotonic() - self.begin
 
     def run(self) -> None:
-        """Start again and again until a start ends well.
+        """Start Snakemake until it succeeds.
 
         Raises:
-            InputError: starts fail though nothing was killed and nothing runs beside them.
+            InputError: Snakemake fails repeatedly without a kill and without other running processes.
         """
         self.logs.mkdir()
         unprovoked = 0
@@ -126,33 +126,36 @@ class _FaultyRun:
                 wait_for_orphans(self.checkout, _PATIENCE * self.schedule.seconds)
                 return
             if self.kills_left < before:
-                self.tell(f"      start {self.starts} ended with status {pipeline.status}")
+                self.log(f"      start {self.starts} ended with status {pipeline.status}")
                 unprovoked = 0
                 continue
             unprovoked += 1
             waited = wait_for_orphans(self.checkout, _PATIENCE * self.schedule.seconds)
-            self.tell(
-                f"      start {self.starts} ended by itself: {pipeline.message()}; orphans waited for {waited:.0f} s"
+            self.log(
+                f"      start {self.starts} failed without a kill: {pipeline.message()};"
+                f" waited {waited:.0f} s for orphans"
             )
             if unprovoked > 2:
-                raise InputError(pipeline.log, None, None, f"does not recover: {pipeline.message()}")
+                raise InputError(pipeline.log, None, None, f"the study does not recover: {pipeline.message()}")
 
     def _start(self) -> Pipeline:
-        """The documented command, once, with faults."""
+        """Run Snakemake once, with faults."""
         self.starts += 1
         if is_locked(self.checkout):
             unlock = Pipeline(self.checkout, self.logs / f"{self.starts:03d}.unlock.log", UNLOCK)
             if unlock.status:
-                raise InputError(unlock.log, None, None, f"does not unlock: {unlock.message()}")
+                raise InputError(unlock.log, None, None, f"unlocking failed: {unlock.message()}")
         pipeline = Pipeline(self.checkout, self.logs / f"{self.starts:03d}.log", COMMAND)
         began = time.monotonic()
         while not pipeline.ended_within(self._delay()):
             if not self.kills_left:
-                raise InputError(pipeline.log, None, None, f"still running after {_PATIENCE} times as long")
+                raise InputError(
+                    pipeline.log, None, None, f"still running after {_PATIENCE} times the undisturbed duration"
+                )
             kill = kill_random_target(pipeline.pid, processes_in(self.checkout), self.random)
             if kill.targets:
                 self.kills_left -= 1
-                self._tell_kill(kill, time.monotonic() - began)
+                self._log_kill(kill, time.monotonic() - began)
         return pipeline
 
     def _delay(self) -> float:
@@ -160,9 +163,9 @@ class _FaultyRun:
             return _PATIENCE * self.schedule.seconds
         return self.schedule.delay(self.checkout, self.kills_left, self.random)
 
-    def _tell_kill(self, kill: Kill, seconds: float) -> None:
+    def _log_kill(self, kill: Kill, seconds: float) -> None:
         share = 1 - self.schedule.left(self.checkout) / self.schedule.seconds
-        self.tell(
-            f"kill at {self.seconds:5.1f} s, {seconds:4.1f} s after start {self.starts}, {100 * share:3.0f} % made:"
+        self.log(
+            f"kill at {self.seconds:5.1f} s, {seconds:4.1f} s after start {self.starts}, {100 * share:3.0f} % done:"
             f" {kill.signal.name} to {kill.target.value}: {'; '.join(kill.targets)}"
         )

@@ -1,4 +1,4 @@
-"""Who is killed, how, and what they were doing."""
+"""Choice of processes to kill, and descriptions of them."""
 
 import contextlib
 import re
@@ -11,15 +11,15 @@ from random import Random
 import psutil
 
 SHARE_OF_SIGTERM = 0.2
-"""The rest are SIGKILL, which nobody can prepare for."""
+"""The other kills are SIGKILL, which a process cannot handle."""
 
 _VERB = re.compile(r"transpose(?:[\s\x00]+step)?[\s\x00]+([a-z][a-z-]+)")
 _OBJECTS = tuple(re.compile(rf"--{option}[\s\x00]+([^\s\x00]+)") for option in ("output", "recipe", "study"))
-"""What a command is about, by the first of these options that it has."""
+"""The first of these options in a command identifies its job."""
 
 
 class Target(Enum):
-    """What a kill hits."""
+    """Group of processes that a kill hits."""
 
     PROCESS = "one process"
     JOB = "a job with all its processes"
@@ -29,7 +29,7 @@ class Target(Enum):
 
 @dataclass(frozen=True)
 class Kill:
-    """One kill as it happened: `targets` says of each process that got the signal what it was doing."""
+    """A kill, with a description of each process that received the signal."""
 
     target: Target
     signal: signal.Signals
@@ -37,7 +37,7 @@ class Kill:
 
 
 def kill_random_target(snakemake: int, processes: list[psutil.Process], random: Random) -> Kill:
-    """Send one signal to a random choice of the processes that run in a checkout.
+    """Send a signal to a random choice of the processes in a checkout.
 
     Args:
         snakemake: process id of the running `snakemake`, which is among `processes`.
@@ -51,7 +51,7 @@ def kill_random_target(snakemake: int, processes: list[psutil.Process], random: 
 
 
 def _is_hit(process: psutil.Process, number: signal.Signals) -> bool:
-    """Whether there was anybody left to send the signal to."""
+    """Send the signal and return whether the process still existed."""
     try:
         process.send_signal(number)
     except psutil.Error:
@@ -60,7 +60,7 @@ def _is_hit(process: psutil.Process, number: signal.Signals) -> bool:
 
 
 def kill_all(processes: list[psutil.Process]) -> None:
-    """Leave nothing behind."""
+    """Kill all processes."""
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.kill()
@@ -75,7 +75,7 @@ def _choose(target: Target, snakemake: int, processes: list[psutil.Process], ran
         return main
     if target is Target.PROCESS:
         return [random.choice(others)]
-    # A job is what Snakemake itself started; an orphan of an earlier call counts as one too.
+    # A job is a child of Snakemake, or an orphan of an earlier call.
     tops = [process for process in others if not _has_parent_among(process, others)]
     top = random.choice(tops)
     return [top, *(process for process in others if process != top and _descends_from(process, top))]
@@ -94,11 +94,11 @@ def _descends_from(process: psutil.Process, ancestor: psutil.Process) -> bool:
 
 
 def _description(process: psutil.Process) -> str:
-    """Program, verb, what it makes, and the last line that it wrote to its log."""
+    """Return command, output and last log line of a process."""
     try:
         command = "\0".join(process.cmdline())
     except psutil.Error:
-        return "something that had just ended"
+        return "a process that has just ended"
     if "transpose.tracking.log_process" in command:
         return "the process that logs to MLflow"
     if (verb := _VERB.search(command)) is None:
@@ -106,13 +106,13 @@ def _description(process: psutil.Process) -> str:
     made = next((found for pattern in _OBJECTS if (found := pattern.search(command))), None)
     program = "shell of " if Path(command.partition("\0")[0]).name in ("bash", "sh") else ""
     if _command_of_parent(process) == command:
-        program = "a process that loads for "
-    told = _last_line(process)
-    return f"{program}{verb[1]}{f' {made[1]}' if made else ''}{f' [{told}]' if told else ''}"
+        program = "loading process of "
+    line = _last_line(process)
+    return f"{program}{verb[1]}{f' {made[1]}' if made else ''}{f' [{line}]' if line else ''}"
 
 
 def _command_of_parent(process: psutil.Process) -> str:
-    """A process that was forked shows the command of the one that it comes from."""
+    """Return the command of the parent; a forked process has the same one."""
     with contextlib.suppress(psutil.Error):
         parent = process.parent()
         return "\0".join(parent.cmdline()) if parent is not None else ""
@@ -120,7 +120,7 @@ def _command_of_parent(process: psutil.Process) -> str:
 
 
 def _last_line(process: psutil.Process) -> str:
-    """What a process wrote last to its standard error, where that is a file; Linux only, else nothing."""
+    """Return the last line of a process's log; empty on other systems than Linux or if stderr is not a log file."""
     try:
         lines = Path(f"/proc/{process.pid}/fd/2").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -1,1 +1,1 @@
-"""What a study would cost, from its configuration alone: no model is built, so that a dry run can afford to ask."""
+"""Forecast of a study's cost from its configuration, without building models, fast enough for dry runs."""

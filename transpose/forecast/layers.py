@@ -1,29 +1,29 @@
-"""The work of single layers, counted from their shapes."""
+"""Parameters, operations and activations of single layers, computed from their shapes."""
 
 from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a part of a network consists of, does forward with one crop, and keeps of it for the backward pass.
+    """Parameters and operations of a part of a network for one crop, and values stored for the backward pass.
 
-    Kept is what autograd keeps where attention is fused and convolutions are followed by a batch norm: the input of
-    each product, the input of each norm, the output of each rectification; what two layers share is counted once.
+    Stored are the values that autograd saves with fused attention and batch norm after convolutions: the input of each
+    product, the input of each norm and the output of each ReLU; values shared by two layers count once.
     """
 
     parameters: int = 0
     macs: int = 0
     """Multiply-accumulates of convolutions and matrix products."""
     activations: int = 0
-    """Numbers kept in the precision of the network."""
+    """Stored values in the precision of the network."""
     masks: int = 0
-    """Entries of dropout masks: a byte each on CUDA."""
+    """Entries of dropout masks: one byte each on CUDA."""
     statistics: int = 0
-    """Numbers that stay in fp32 whatever the dtype: of layer norms and of fused attention."""
+    """Stored values that are always fp32: of layer norms and fused attention."""
     indices: int = 0
-    """Positions of the maxima of a pooling layer: eight bytes each."""
+    """Indices of a max pooling layer: eight bytes each."""
     attention: int = 0
-    """Attention weights of all heads; kept only where the kernel is not fused."""
+    """Attention weights of all heads; stored only if attention is not fused."""
 
     def __add__(self, other: "Work") -> "Work":
         return Work(**{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)})
@@ -39,27 +39,27 @@ class Map:
 
     @property
     def cells(self) -> int:
-        """Places of the map."""
+        """Number of cells."""
         return self.height * self.width
 
     @property
     def size(self) -> int:
-        """Numbers in the map."""
+        """Number of values."""
         return self.channels * self.cells
 
     def strided(self, channels: int, stride: int) -> "Map":
-        """The map after a layer of that stride, whose padding keeps the size otherwise."""
+        """Return the map after a layer with this stride and size-preserving padding."""
         return Map(channels, -(-self.height // stride), -(-self.width // stride))
 
     def enlarged(self, channels: int, factor: int) -> "Map":
-        """The map after an enlargement."""
+        """Return the map after upsampling."""
         return Map(channels, self.height * factor, self.width * factor)
 
 
 def normalised_convolution(
     source: Map, channels: int, kernel: int, stride: int = 1, rectified: bool = True
 ) -> tuple[Map, Work]:
-    """A convolution without bias, its batch norm and, unless a sum comes first, its rectification."""
+    """A convolution without bias, batch norm and, if `rectified`, ReLU."""
     result = source.strided(channels, stride)
     weights = source.channels * channels * kernel**2
     kept = 2 * result.size if rectified else result.size
@@ -67,7 +67,7 @@ def normalised_convolution(
 
 
 def deconvolution(source: Map, channels: int, input_is_kept: bool) -> tuple[Map, Work]:
-    """A 4x4 transposed convolution of stride 2 without bias, its batch norm and its rectification."""
+    """A 4x4 transposed convolution of stride 2 without bias, batch norm and ReLU."""
     result = source.enlarged(channels, 2)
     weights = source.channels * channels * 16
     kept = 2 * result.size + (0 if input_is_kept else source.size)
@@ -77,8 +77,8 @@ def deconvolution(source: Map, channels: int, input_is_kept: bool) -> tuple[Map,
 def encoder_layer(tokens: int, dim: int, heads: int, feedforward: int, positions: bool, dropout: bool) -> Work:
     """Self-attention over a number of tokens and the feed-forward block, each with its layer norm.
 
-    Kept numbers a token, in units of `dim`: what queries and keys, and what values are projected from; queries, keys
-    and values; what is attended; the sums before both norms; what the feed-forward block receives.
+    Stored values per token, in units of `dim`: inputs of the query/key and value projections; queries, keys and values;
+    the attention output; inputs of both norms; the input of the feed-forward block.
     """
     cells = tokens * dim
     projections = 4 * dim**2 + 2 * dim * feedforward

@@ -1,6 +1,6 @@
-"""The work of a whole variant: its layers walked in the order of the model, from the configuration alone.
+"""Parameters, operations and activations of a variant, computed layer by layer from its configuration.
 
-`tests/forecast/test_network.py` holds these counts to the models: parameters, operations and kept bytes are equal.
+`tests/forecast/test_network.py` checks that parameters, operations and stored bytes equal those of the models.
 """
 
 from transpose.config.variant import HEATMAP_STRIDE, Encoder, HRNetBackbone, ResNetBackbone, Variant
@@ -8,9 +8,9 @@ from transpose.forecast.layers import Map, Work, deconvolution, encoder_layer, n
 
 
 def work_of(variant: Variant, keypoints: int, dropout: bool) -> Work:
-    """Parameters, operations and kept numbers of one crop; `dropout` says whether training has any outside attention.
+    """Compute the work of one crop; `dropout` says whether training uses dropout outside attention.
 
-    Fixed position embeddings are no parameters here, since nothing trains or stores gradients of them.
+    Fixed position embeddings do not count as parameters, since they have no gradients.
     """
     features, work = _backbone(variant.backbone, variant.input_size)
     is_kept = True
@@ -27,7 +27,7 @@ def work_of(variant: Variant, keypoints: int, dropout: bool) -> Work:
 def _backbone(settings: ResNetBackbone | HRNetBackbone, input_size: tuple[int, int]) -> tuple[Map, Work]:
     crop = Map(3, *input_size)
     features, work = _resnet(settings, crop) if isinstance(settings, ResNetBackbone) else _hrnet(settings, crop)
-    return features, work + Work(activations=crop.size)  # what the first convolution receives
+    return features, work + Work(activations=crop.size)  # input of the first convolution
 
 
 def _resnet(settings: ResNetBackbone, crop: Map) -> tuple[Map, Work]:
@@ -43,7 +43,7 @@ def _resnet(settings: ResNetBackbone, crop: Map) -> tuple[Map, Work]:
 
 
 def _residual(source: Map, width: int, stride: int, bottleneck: bool) -> tuple[Map, Work]:
-    """A residual block; the sum is rectified, and only the result of that is kept of it."""
+    """A residual block; of the sum and its ReLU, only the result is stored."""
     if bottleneck:
         x, first = normalised_convolution(source, width, 1)
         x, second = normalised_convolution(x, width, 3, stride)
@@ -76,7 +76,7 @@ def _hrnet(settings: HRNetBackbone, crop: Map) -> tuple[Map, Work]:
 
 
 def _transition(maps: list[Map], width: int, branches: int) -> tuple[list[Map], Work]:
-    """The branches of the next stage: one more, from the smallest map, and others where the width changes."""
+    """Branches of the next stage: a new one from the smallest map, and others if the width changes."""
     results, work = [], Work()
     for branch in range(branches):
         source, channels = maps[min(branch, len(maps) - 1)], width * 2**branch
@@ -102,7 +102,7 @@ def _exchange(maps: list[Map], blocks: int, outputs: int) -> Work:
 
 
 def _fusion(maps: list[Map], source: int, target: int) -> Work:
-    """The path between two branches: widths change in its last convolution, which no rectification follows."""
+    """The path between two branches; its last convolution changes the width and has no ReLU."""
     if source > target:
         return normalised_convolution(maps[source], maps[target].channels, 1, rectified=False)[1]
     x, work = maps[source], Work()
@@ -125,7 +125,7 @@ def _encoder(settings: Encoder, features: Map, dropout: bool) -> Work:
 
 
 def _head(variant: Variant, features: Map, keypoints: int, input_is_kept: bool) -> Work:
-    """Upsampling and the prediction; `input_is_kept` says that the layer before keeps the features already."""
+    """Upsampling and the final layer; `input_is_kept` if the previous layer already stores the features."""
     work, factor = Work(), variant.backbone.stride // HEATMAP_STRIDE
     if variant.upsampling == "bilinear":
         features, input_is_kept = features.enlarged(features.channels, factor), False

@@ -1,4 +1,4 @@
-"""How many person crops a split gives, and where that number comes from."""
+"""Numbers of person crops of a split, and their sources."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from transpose.study.plan import Plan
 
 @dataclass(frozen=True)
 class Crops:
-    """A number of person crops, None where nobody knows it, and its origin in words."""
+    """A number of person crops, None if unknown, and a text on its origin."""
 
     number: int | None
     origin: str
 
 
 def labelled_persons(plan: Plan, split: Split) -> Crops:
-    """Persons of a split to train on, or to predict in ground-truth boxes.
+    """Count labelled persons of a split, for training or prediction in ground-truth boxes.
 
     Raises:
-        InputError: the annotations are there and are wrong.
+        InputError: the annotations exist but are wrong.
     """
     settings, dataset = plan.study.forecast, plan.datasets[split.dataset]
     number = settings.persons.get(split.dataset, {}).get(split.split)
@@ -41,17 +41,17 @@ def labelled_persons(plan: Plan, split: Split) -> Crops:
 
 
 def boxes_of(plan: Plan, split: Split, source: str) -> Crops:
-    """Boxes of a box source of the split's data set.
+    """Count the boxes of a box source on a split.
 
     Raises:
-        InputError: a file that is counted is there and is wrong.
+        InputError: an existing annotation or detection file is wrong.
     """
     boxes = plan.datasets[split.dataset].boxes[source]
     if isinstance(boxes, GroundTruthBoxes):
         return labelled_persons(plan, split)
     if isinstance(boxes, SimulatedBoxes):
         persons = labelled_persons(plan, split)
-        return persons if persons.number is None else Crops(persons.number, "taken as many as labelled persons")
+        return persons if persons.number is None else Crops(persons.number, "assumed equal to labelled persons")
     number = plan.study.forecast.detections.get(split.dataset, {}).get(split.split)
     if number is not None:
         return Crops(number, "forecast.detections")
@@ -62,25 +62,25 @@ def boxes_of(plan: Plan, split: Split, source: str) -> Crops:
 
 @dataclass(frozen=True)
 class StudyCrops:
-    """All numbers of person crops that a study's cost rests on."""
+    """All numbers of person crops of a study."""
 
     train: Crops
     validation: Crops
     predicted: Mapping[str, Crops]
-    """By evaluation and box source, in words."""
+    """By the name of evaluation and box source."""
 
     @property
     def all_predicted(self) -> int | None:
-        """Boxes of all evaluations together, None where one number is unknown."""
+        """Boxes of all evaluations together; None if a number is unknown."""
         numbers = [crops.number for crops in self.predicted.values() if crops.number is not None]
         return sum(numbers) if len(numbers) == len(self.predicted) else None
 
 
 def count_crops(plan: Plan) -> StudyCrops:
-    """The numbers for a whole study.
+    """Count the person crops of a study.
 
     Raises:
-        InputError: a file that is counted is there and is wrong.
+        InputError: an existing annotation or detection file is wrong.
     """
     study = plan.study
     return StudyCrops(

@@ -1,4 +1,4 @@
-"""Hours, memory and disk of a whole study, before anything of it has run."""
+"""Forecast of hours, memory and disk of a study."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from transpose.study.plan import Plan
 
 @dataclass(frozen=True)
 class Hours:
-    """GPU hours of all trainings of a variant; None where a number of persons is unknown."""
+    """GPU hours of all trainings of a variant; None if a number of persons is unknown."""
 
     train: float | None
     validate: float | None
@@ -26,16 +26,16 @@ class Hours:
 
 @dataclass(frozen=True)
 class VariantForecast:
-    """What one variant costs; hours are of all its seeds, memory of one training."""
+    """Cost of one variant: hours of all its seeds, memory of one training."""
 
     name: str
     work: Work
     training: Training
     hours: Hours
     memory_bytes: int
-    """GPU memory at the peak of a training step, attention fused."""
+    """Peak GPU memory of a training step with fused attention."""
     memory_unfused_bytes: int
-    """The same where no fused kernel is used and each layer keeps its L x L weights."""
+    """The same without fused attention, where each layer stores its L x L weights."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class DiskItem:
     what: str
     bytes: int | None
     passing: bool = False
-    """It goes again before the study ends."""
+    """The file is removed before the study ends."""
 
 
 @dataclass(frozen=True)
 class StudyForecast:
-    """A study's cost and the numbers it rests on."""
+    """A study's cost, and the numbers and assumptions that it is based on."""
 
     study: str
     seeds: int
@@ -61,13 +61,13 @@ class StudyForecast:
 
 
 def forecast_study(plan: Plan, archives: Mapping[str, Archive]) -> StudyForecast:
-    """The cost of all trainings and predictions of a study, whatever of it exists already.
+    """Forecast the cost of all trainings and predictions of a study, including those that exist already.
 
     Args:
-        archives: the table of downloads.
+        archives: table of downloads.
 
     Raises:
-        InputError: an archive of the study is in no row of the table, or a file that is counted is wrong.
+        InputError: an archive of the study is missing in the table, or an annotation or detection file is wrong.
     """
     crops = count_crops(plan)
     variants = tuple(_variant(plan, recipe, crops) for recipe in plan.recipes.values())
@@ -76,16 +76,16 @@ def forecast_study(plan: Plan, archives: Mapping[str, Archive]) -> StudyForecast
 
 
 def hours(operations: float | None, tflops: float) -> float | None:
-    """GPU hours of floating-point operations at a sustained speed; a multiply-accumulate is two."""
+    """Convert floating-point operations to GPU hours; a multiply-accumulate is two operations."""
     return None if operations is None else operations / (tflops * 1e12) / 3600
 
 
 def training_memory(work: Work, training: Training, settings: ForecastSettings, fused: bool) -> int:
-    """Bytes of GPU memory at the end of a step's forward pass, when all that the backward pass needs is there.
+    """Compute GPU memory in bytes at the end of a step's forward pass, where it peaks.
 
-    An attention kernel that is not fused keeps the softmax's result and, with dropout inside attention, the dropped
-    weights and the mask too. PyTorch has fused kernels for CUDA that do without, dropout and fp32 included; on a CPU
-    only those without dropout are fused.
+    Unfused attention stores the softmax output and, with dropout inside attention, also the dropped weights and the
+    mask. PyTorch's fused kernels for CUDA avoid this, also with dropout and in fp32; on a CPU, dropout prevents fused
+    attention.
     """
     number = 2 if training.dtype == "bf16" else 4
     kept = number * work.activations + work.masks + 4 * work.statistics + 8 * work.indices

@@ -1,1 +1,1 @@
-"""From heatmaps to persons: decoding, flip test, rescoring and suppression."""
+"""Inference: heatmap decoding, flip test, rescoring and non-maximum suppression."""

@@ -1,4 +1,4 @@
-"""Heatmaps become keypoints (paper, section 4.2; Zhang et al., DARK, CVPR 2020)."""
+"""Decode heatmaps to keypoints (paper, section 4.2; Zhang et al., DARK, CVPR 2020)."""
 
 import cv2
 import numpy as np
@@ -8,20 +8,20 @@ from transpose.geometry import crop_affines, invert_affine, transform_points
 
 _FLOOR = 1e-10
 _REACH = 2
-"""Heatmap pixels from the maximum to the farthest value that the derivatives use."""
+"""Radius around the maximum that the derivatives use, in heatmap pixels."""
 
 _PERSONS_AT_ONCE = 128
-"""Few enough for the maps to be in the processor's cache when windows are copied, enough for calls not to show."""
+"""Small enough that the maps fit the CPU cache, large enough that the overhead of calls is negligible."""
 
 
 def argmax_decode(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cell and height of each heatmap's maximum.
+    """Return the position and value of each heatmap's maximum.
 
     Args:
         heatmaps: [N, K, h, w] float32.
 
     Returns:
-        Points [N, K, 2] (x, y) float64 in heatmap pixels, (0, 0) where no value is positive, and scores [N, K].
+        Points [N, K, 2] (x, y) float64 in heatmap pixels, (0, 0) if no value is positive, and scores [N, K].
     """
     persons, keypoints, height, width = heatmaps.shape
     flat = np.ascontiguousarray(heatmaps).reshape(persons, keypoints, height * width)
@@ -33,14 +33,14 @@ def argmax_decode(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def dark_decode(heatmaps: np.ndarray, blur_kernel: int = 11) -> tuple[np.ndarray, np.ndarray]:
-    """Maximum of each heatmap, refined by one Newton step on the logarithm of the blurred heatmap.
+    """Return each heatmap's maximum, refined by one Newton step on the logarithm of the blurred heatmap.
 
-    Matches the official evaluation: Gaussian blur of the zero-padded map, rescaled to the height of the unblurred one
-    and cut at 1e-10; no refinement within two pixels of the border or where the Hessian is singular; no bound on steps.
+    Matches the official evaluation: Gaussian blur of the zero-padded map, rescaled to the maximum of the unblurred map
+    and clipped at 1e-10; no refinement within two pixels of the border or if the Hessian is singular; no step limit.
 
     Args:
         heatmaps: [N, K, h, w] float32.
-        blur_kernel: odd side of the kernel in heatmap pixels; its standard deviation is OpenCV's for that side.
+        blur_kernel: odd kernel size in heatmap pixels; the standard deviation is OpenCV's default for it.
 
     Returns:
         Points [N, K, 2] (x, y) float64 in heatmap pixels, and scores [N, K]: the unblurred maxima.
@@ -56,10 +56,10 @@ def dark_decode(heatmaps: np.ndarray, blur_kernel: int = 11) -> tuple[np.ndarray
 
 
 def quarter_decode(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maximum of each heatmap, moved by a quarter of a pixel along each axis towards the higher neighbour.
+    """Return each heatmap's maximum, moved by a quarter of a pixel along each axis towards the higher neighbour.
 
-    Matches the evaluation of SimpleBaseline and HRNet: no move where neighbours are equal, and none in the outermost
-    row and column of the map, nor in the second ones at the left and the top.
+    Matches the evaluation of SimpleBaseline and HRNet: no move if the neighbours are equal, in the outermost rows and
+    columns, or in the second row from the top and the second column from the left.
 
     Args:
         heatmaps: [N, K, h, w] float32.
@@ -80,12 +80,12 @@ def quarter_decode(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def heatmap_to_image(
     points: np.ndarray, center: np.ndarray, scale: np.ndarray, heatmap_size: tuple[int, int]
 ) -> np.ndarray:
-    """Map points from heatmap pixels to image pixels, by the inverse of the affine that maps the person's box there.
+    """Map points from heatmap pixels to image pixels, with the inverse of the crop's affine transform.
 
     Args:
         points: [N, K, 2] (x, y) in heatmap pixels.
-        center: [N, 2] of the box in image pixels.
-        scale: [N, 2] sides of the padded box in units of 200 image pixels.
+        center: [N, 2] centres of the boxes in image pixels.
+        scale: [N, 2] sides of the padded boxes in units of 200 image pixels.
         heatmap_size: (height, width).
 
     Returns:
@@ -96,7 +96,7 @@ def heatmap_to_image(
 
 
 class _Refinement:
-    """DARK's step from the maximum of a map of one size, with what depends on the size alone made once."""
+    """DARK's refinement step for maps of one size."""
 
     def __init__(self, size_hw: tuple[int, ...], blur_kernel: int) -> None:
         kernel = cv2.getGaussianKernel(blur_kernel, 0, cv2.CV_64F)[:, 0]
@@ -107,21 +107,21 @@ class _Refinement:
         self._across = _bands(kernel, self._window[1]).transpose(0, 2, 1).copy()
 
     def __call__(self, points: np.ndarray, maps: np.ndarray) -> None:
-        """Move points [M, 2], the maxima of maps [M, h, w], in place."""
+        """Refine points [M, 2], the maxima of maps [M, h, w], in place."""
         cells = points[:, ::-1].astype(np.int64)
         inside = np.flatnonzero(((cells >= _REACH) & (cells < self._size - _REACH)).all(axis=1))
         patches = self._blurred_patches(maps, inside, cells[inside])
-        # Rescaling multiplies the map by a factor of at least one, which the logarithm's derivatives do not see unless
-        # the cut at 1e-10 does; only then is the whole map blurred to find the factor.
+        # Rescaling multiplies the map by a factor of at least 1, which changes the derivatives of the logarithm only if
+        # values are clipped at 1e-10. Only then is the whole map blurred to compute the factor.
         cut = np.flatnonzero((patches < _FLOOR).any(axis=(1, 2)))
         patches[cut] *= _rescaling(maps[inside[cut]], self._kernel_side)[:, None, None]
         points[inside] += _newton_step(np.log(np.maximum(patches, _FLOOR)).transpose(1, 2, 0))
 
     def _blurred_patches(self, maps: np.ndarray, index: np.ndarray, cells_yx: np.ndarray) -> np.ndarray:
-        """[P, 5, 5] (y, x) float64: the blurred maps[index] around cells [P, 2] (y, x), computed there only.
+        """Return patches [P, 5, 5] (y, x) float64 of the blurred maps[index] around cells [P, 2] (y, x).
 
-        Windows are copied as such and lie within the map, shifted where the maximum is near its border: what the kernel
-        reaches beyond the border is zero.
+        Only these patches are blurred. Windows near the border are shifted to stay inside the map; pixels outside the
+        map are zero.
         """
         corners = np.clip(cells_yx - self._window // 2, 0, self._size - self._window)
         windows = sliding_window_view(maps, tuple(self._window), axis=(1, 2))[index, corners[:, 0], corners[:, 1]]
@@ -130,7 +130,7 @@ class _Refinement:
 
 
 def _decode_block(heatmaps: np.ndarray, refine: _Refinement) -> tuple[np.ndarray, np.ndarray]:
-    """What `dark_decode` returns; a copy in another order is freed at the end, for the next block to take its place."""
+    """Decode one block for `dark_decode`; as a function, so that a contiguous copy is freed before the next block."""
     maps = np.ascontiguousarray(heatmaps)
     points, scores = argmax_decode(maps)
     refine(points.reshape(-1, 2), maps.reshape(-1, *maps.shape[2:]))
@@ -138,7 +138,7 @@ def _decode_block(heatmaps: np.ndarray, refine: _Refinement) -> tuple[np.ndarray
 
 
 def _bands(kernel: np.ndarray, side: int) -> np.ndarray:
-    """[side, 5, side]: weights of a window's pixels in the blurred values around each place of the window."""
+    """Return [side, 5, side]: weights of a window's pixels for the blurred values around each window position."""
     middles = np.arange(side)[:, None, None] + np.arange(-_REACH, _REACH + 1)[:, None]
     taps = np.arange(side) - middles + len(kernel) // 2
     within = (taps >= 0) & (taps < len(kernel))
@@ -146,7 +146,7 @@ def _bands(kernel: np.ndarray, side: int) -> np.ndarray:
 
 
 def _rescaling(maps: np.ndarray, blur_kernel: int) -> np.ndarray:
-    """[M]: maximum of each map [M, h, w] over the maximum of its blurred form."""
+    """Return [M]: maximum of each map [M, h, w] divided by the maximum of the blurred map."""
     blurred = (
         cv2.GaussianBlur(heatmap, (blur_kernel, blur_kernel), 0, borderType=cv2.BORDER_CONSTANT) for heatmap in maps
     )
@@ -154,7 +154,7 @@ def _rescaling(maps: np.ndarray, blur_kernel: int) -> np.ndarray:
 
 
 def _newton_step(log: np.ndarray) -> np.ndarray:
-    """[P, 2] (x, y): step from the middle of each patch [5, 5, P] to the extremum of its second-order expansion."""
+    """Return Newton steps [P, 2] (x, y) from the centre of each patch [5, 5, P]; 0 if the Hessian is singular."""
     dx = 0.5 * (log[2, 3] - log[2, 1])
     dy = 0.5 * (log[3, 2] - log[1, 2])
     dxx = 0.25 * (log[2, 4] - 2 * log[2, 2] + log[2, 0])

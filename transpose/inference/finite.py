@@ -1,4 +1,4 @@
-"""Heatmaps that are not finite are refused: those of a model whose training has diverged."""
+"""Checks that heatmaps are finite; those of a diverged model are not."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +9,12 @@ from torch import Tensor
 
 from transpose.errors import InputError
 
-_OF_FP16 = "fp16 ends at 65,504: take bf16 or fp32"
+_FP16_OVERFLOW = "fp16 overflows above 65,504; use bf16 or fp32"
 
 
 @contextmanager
 def finite_heatmaps_of(source: Path) -> Iterator[None]:
-    """While entered, heatmaps that are not finite are the fault of `source`: the weights, or a training's folder.
+    """Context manager: report heatmaps that are not finite as an error in `source`, the weights or the run folder.
 
     Raises:
         InputError: a heatmap is not finite.
@@ -26,29 +26,29 @@ def finite_heatmaps_of(source: Path) -> Iterator[None]:
 
 
 def finite_on_cpu(heatmaps: Tensor) -> Tensor:
-    """Heatmaps of any shape as float32 on the CPU, one after the other in memory.
+    """Return heatmaps of any shape as contiguous float32 on the CPU.
 
     Raises:
-        FloatingPointError: they are not finite, as those of a diverged model.
+        FloatingPointError: they are not finite, for example because training has diverged.
     """
-    # Those of an inference form are in order already; others are put in order on the device, where a GPU is fast.
+    # Made contiguous on the device, where it is faster; no copy after `optimize_for_inference`.
     on_cpu = heatmaps.float().contiguous().cpu()
-    check_finite(on_cpu, "training has diverged" if heatmaps.dtype != torch.float16 else _OF_FP16)
+    check_finite(on_cpu, "training has diverged" if heatmaps.dtype != torch.float16 else _FP16_OVERFLOW)
     return on_cpu
 
 
 def check_finite(heatmaps: Tensor, cause: str = "training has diverged") -> None:
-    """See that heatmaps of any shape are finite.
+    """Check that heatmaps of any shape are finite.
 
     Args:
-        cause: of numbers that are not.
+        cause: likely cause, for the error message.
 
     Raises:
-        FloatingPointError: they are not, as those of a diverged model.
+        FloatingPointError: a value is not finite.
     """
     if not heatmaps.numel():
         return
-    # One pass without a copy; `isfinite` takes several, which shows where a person has hundreds of heatmaps.
+    # One pass without a copy; `isfinite` needs several, which is slow for hundreds of heatmaps per person.
     lowest, highest = heatmaps.aminmax()
     if not (lowest.isfinite() and highest.isfinite()):
         raise FloatingPointError(f"the model's heatmaps are not finite; {cause}")

@@ -1,17 +1,17 @@
-"""Scores of persons, and suppression of the same person found twice."""
+"""Person scores and OKS non-maximum suppression."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 _PAIRS_AT_ONCE = 20_000
-"""Few enough for a processor's cache."""
+"""Chosen to fit the CPU cache."""
 _FILTER_KEYPOINTS = 3
 _ROUNDING = 1e-9
 
 
 def rescore(box_scores: np.ndarray, keypoint_scores: np.ndarray, threshold: float = 0.2) -> np.ndarray:
-    """Score of each person: box score times the mean of the keypoint scores above the threshold, 0 where none is.
+    """Compute each person's score: box score times the mean of keypoint scores above the threshold, 0 if none is.
 
     Args:
         box_scores: [N].
@@ -24,14 +24,14 @@ def rescore(box_scores: np.ndarray, keypoint_scores: np.ndarray, threshold: floa
 
 
 def mean_keypoint_score(keypoint_scores: np.ndarray, threshold: float = 0.2) -> np.ndarray:
-    """[N] float64: mean of each person's keypoint scores [N, K] above the threshold, 0 where none is."""
+    """Return [N] float64: mean of each person's keypoint scores [N, K] above the threshold, 0 if none is."""
     scores = keypoint_scores.astype(np.float64)
     counted = scores > threshold
     return (scores * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
 
 
 def best_scored_first(scores: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
-    """[N] int64 indices, by image id and then by falling score; of equal scores the first comes first."""
+    """Return indices [N] int64 sorted by image id and descending score; equal scores keep their order."""
     return np.lexsort((-scores, image_ids))
 
 
@@ -43,14 +43,14 @@ def oks_nms(
     sigmas: np.ndarray,
     threshold: float = 0.9,
 ) -> np.ndarray:
-    """Keep, image by image, the best scored of all persons whose OKS with it is above the threshold, and so on down.
+    """Greedy non-maximum suppression in each image: drop persons with OKS above the threshold to a better one.
 
-    OKS between two persons takes all K keypoints, variances (2 sigma)^2 and the mean of the two areas.
+    OKS between two persons uses all K keypoints, variances (2 sigma)^2 and the mean of the two areas.
 
     Args:
         keypoints: [N, K, 2 or more] (x, y, ...) in image pixels.
         scores: [N].
-        areas: [N] of the persons in image pixels squared; the official evaluation takes the padded boxes'.
+        areas: [N] areas of the persons in square image pixels; the official evaluation uses the padded boxes.
         image_ids: [N].
         sigmas: [K].
 
@@ -63,8 +63,8 @@ def oks_nms(
         areas[order].astype(np.float64),
         image_ids[order],
     )
-    # OKS is a mean of K terms of at most 1, so a few terms bound it from above: the steepest ones (smallest sigmas)
-    # already rule out nearly all pairs.
+    # OKS is a mean of K terms of at most 1, so a few terms give an upper bound. The terms with the smallest sigmas
+    # exclude nearly all pairs.
     steepest = np.argsort(sigmas, kind="stable")[:_FILTER_KEYPOINTS]
     few, shallower = points.take(steepest, axis=2), len(sigmas) - len(steepest)
     keep = np.ones(len(order), dtype=bool)
@@ -73,7 +73,7 @@ def oks_nms(
         possible = np.flatnonzero(bound > len(sigmas) * threshold - _ROUNDING)
         better, worse = better[possible], worse[possible]
         similar = _keypoint_similarities(points, sizes, better, worse, sigmas).mean(axis=1) > threshold
-        # Pairs come by falling score of the better one, so its own fate is sealed when its turn comes.
+        # Pairs are sorted by the score of the better person, so `keep[first]` is final here.
         for first, second in zip(better[similar].tolist(), worse[similar].tolist(), strict=True):
             if keep[first]:
                 keep[second] = False
@@ -81,7 +81,7 @@ def oks_nms(
 
 
 def _pairs_of_images(images: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """All pairs of positions (a < b) of the same image in sorted images [N], by rising a, in blocks of bounded size."""
+    """Yield all pairs of positions (a < b) of the same image in sorted images [N], by ascending a, in blocks."""
     count = len(images)
     positions = np.arange(count)
     followers = np.searchsorted(images, images, side="right") - positions - 1
@@ -100,7 +100,7 @@ def _pairs_of_images(images: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarra
 def _keypoint_similarities(
     points: np.ndarray, areas: np.ndarray, a: np.ndarray, b: np.ndarray, sigmas: np.ndarray
 ) -> np.ndarray:
-    """[pairs, keypoints]: exp(-d^2 / (2 area (2 sigma)^2)) of pairs of persons with points [2, N, keypoints]."""
+    """Return [pairs, keypoints]: exp(-d^2 / (2 area (2 sigma)^2)) of pairs of persons with points [2, N, keypoints]."""
     x, y = points
     squared = np.square(x.take(a, axis=0) - x.take(b, axis=0)) + np.square(y.take(a, axis=0) - y.take(b, axis=0))
     area = (areas.take(a) + areas.take(b)) / 2 + np.spacing(1)

@@ -1,4 +1,4 @@
-"""Predicted poses: of the boxes of one image, and of a data set as COCO's result format has them."""
+"""Predicted poses of one image, and of a data set in the COCO results format."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,18 +20,18 @@ class PoseResults:
     scores: np.ndarray
     """[N] float64 score of the person."""
     annotation_ids: np.ndarray | None = None
-    """[N] int64: the person in whose annotated box each was predicted; None where nobody asked for it."""
+    """[N] int64: annotation of the box of each prediction; None unless requested."""
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
     @property
     def flat_keypoints(self) -> list[list[float]]:
-        """N lists x, y, score, x, y, score, ..., as files hold them."""
+        """N lists of x, y, score, x, y, score, ..., as in files."""
         return self.keypoints.reshape(len(self), 3 * self.keypoints.shape[1]).tolist()
 
     def to_coco(self) -> list[dict[str, Any]]:
-        """N records in COCO's result format, with `annotation_id` where it is known."""
+        """Return N records in the COCO results format, with `annotation_id` if known."""
         records = [
             {"image_id": image_id, "category_id": PERSON_CATEGORY, "keypoints": keypoints, "score": score}
             for image_id, keypoints, score in zip(
@@ -46,15 +46,15 @@ class PoseResults:
 
 @dataclass(frozen=True)
 class Poses:
-    """The poses in N boxes of one image, in the order of the boxes."""
+    """Poses in N boxes of one image, in the order of the boxes."""
 
     skeleton: Skeleton
     xy: np.ndarray
     """[N, K, 2] float64, image pixels."""
     scores: np.ndarray
-    """[N, K] float64: maxima of the heatmaps, the model's confidence in each keypoint."""
+    """[N, K] float64: heatmap maxima, the model's confidence in each keypoint."""
     person_scores: np.ndarray
-    """[N] float64: as the evaluation protocol scores a person, a box counting as certain."""
+    """[N] float64: score of each person from the evaluation protocol, with a box score of 1."""
     boxes: np.ndarray
     """[N, 4] float64: x, y, width, height in image pixels."""
 
@@ -63,10 +63,10 @@ class Poses:
 
     @property
     def keypoints(self) -> dict[str, np.ndarray]:
-        """[N, 2] float64 image pixels of each keypoint, by its name."""
+        """[N, 2] float64 image pixels of each keypoint, by name."""
         return {name: self.xy[:, index] for index, name in enumerate(self.skeleton.keypoints)}
 
     def to_coco(self, image_id: int) -> list[dict[str, Any]]:
-        """N records in COCO's result format."""
+        """Return N records in the COCO results format."""
         keypoints = np.concatenate((self.xy, self.scores[..., None]), axis=2)
         return PoseResults(np.full(len(self), image_id), keypoints, self.person_scores).to_coco()

@@ -1,4 +1,4 @@
-"""From heatmaps to persons: keypoints in image pixels, their scores, and the persons that stay."""
+"""From heatmaps to persons: keypoints in image pixels, scores, and suppression."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class Predictions:
 
 
 class PredictionCollector:
-    """Takes the heatmaps of all boxes batch by batch, in any order, and keeps what a protocol decodes from them."""
+    """Decodes heatmaps batch by batch, in any order, and collects the keypoints."""
 
     def __init__(self, skeleton: Skeleton, protocol: EvalProtocol) -> None:
         self._protocol = protocol
@@ -46,7 +46,7 @@ class PredictionCollector:
         self._areas.append((batch.scale * PIXELS_PER_SCALE_UNIT).prod(axis=1))
 
     def predictions(self) -> Predictions:
-        """What was decoded so far, in the order of the boxes."""
+        """Return the predictions so far, in the order of the boxes."""
         order = np.argsort(np.concatenate(self._index))
         return Predictions(
             keypoints_xy=np.concatenate(self._points)[order],
@@ -56,7 +56,7 @@ class PredictionCollector:
 
 
 def decode_heatmaps(heatmaps: np.ndarray, protocol: EvalProtocol) -> tuple[np.ndarray, np.ndarray]:
-    """Points [N, K, 2] in heatmap pixels and scores [N, K] of heatmaps [N, K, h, w], as the protocol says."""
+    """Decode heatmaps [N, K, h, w] to points [N, K, 2] in heatmap pixels and scores [N, K], as the protocol says."""
     if protocol.decoder == "argmax":
         return argmax_decode(heatmaps)
     if protocol.decoder == "quarter":
@@ -67,14 +67,14 @@ def decode_heatmaps(heatmaps: np.ndarray, protocol: EvalProtocol) -> tuple[np.nd
 def finish_predictions(
     predictions: Predictions, boxes: PersonBoxes, protocol: EvalProtocol, skeleton: Skeleton, suppress: bool = True
 ) -> PoseResults:
-    """Rescore the persons and drop those found twice (paper, section 4.2).
+    """Rescore the persons and suppress duplicates (paper, section 4.2).
 
     Args:
-        boxes: those that were predicted on; officially, a person's score is the box's times the mean of its keypoints'.
-        suppress: False drops nobody and names the person of each box: PCKh wants one prediction of each.
+        boxes: the boxes of the predictions. The official person score is box score times mean keypoint score.
+        suppress: False keeps all persons and adds their annotation ids; PCKh needs one prediction per person.
 
     Returns:
-        The persons kept, by image and falling score.
+        The remaining persons, by image and descending score.
     """
     scores = person_scores(predictions, boxes.scores, protocol)
     if not suppress or protocol.nms_threshold is None:
@@ -98,7 +98,7 @@ def finish_predictions(
 
 
 def person_scores(predictions: Predictions, box_scores: np.ndarray, protocol: EvalProtocol) -> np.ndarray:
-    """Scores [N] float64 of persons in boxes of scores [N]."""
+    """Compute person scores [N] float64 from predictions and box scores [N]."""
     if protocol.score == "box":
         return box_scores.astype(np.float64)
     if protocol.score == "keypoints":

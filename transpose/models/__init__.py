@@ -1,1 +1,1 @@
-"""TransPose models: convolutional backbones, a transformer encoder over their feature map, and heatmap heads."""
+"""TransPose models: convolutional backbones, transformer encoder and heatmap heads."""

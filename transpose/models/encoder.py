@@ -6,14 +6,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Queries, keys and values, [B, heads, L, dim / heads] each, to what each token gathers, of the same shape.
+"""Attention function: queries, keys and values, [B, heads, L, dim / heads] each -> output of the same shape.
 
-In the place of the fused kernel it lets a caller look at a layer's attention or change it.
+Replaces the fused kernel to capture or change a layer's attention.
 """
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention whose queries and keys, but not values, know their position."""
+    """Multi-head self-attention; the position embedding is added to queries and keys, not to values."""
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class SelfAttention(nn.Module):
         self.out_proj = nn.Linear(dim, dim)
 
     def forward(self, tokens: Tensor, position: Tensor | None, attend: Attend | None = None) -> Tensor:
-        """Tokens [B, L, dim], position [L, 1, dim] -> [B, L, dim], by the fused kernel or by `attend`."""
+        """Tokens [B, L, dim], position [L, 1, dim] -> [B, L, dim], with the fused kernel or `attend`."""
         query, key, value = self.project(tokens, position)
         if attend is not None:
             return self.merge(attend(query, key, value))
@@ -43,7 +43,7 @@ class SelfAttention(nn.Module):
         return self._split(query), self._split(key), self._split(value)
 
     def merge(self, gathered: Tensor) -> Tensor:
-        """What each head has gathered, [B, heads, L, dim / heads] -> [B, L, dim]."""
+        """Outputs of the heads [B, heads, L, dim / heads] -> [B, L, dim]."""
         return self.out_proj(gathered.transpose(1, 2).flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class SelfAttention(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention and a feed-forward block, each added to its input and normalised after that (post-norm)."""
+    """Self-attention and a feed-forward block, each with a residual connection and layer norm after it (post-norm)."""
 
     def __init__(self, dim: int, heads: int, feedforward: int, dropout: float, attention_dropout: float) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class EncoderLayer(nn.Module):
         return self.transform(tokens, self.self_attn(tokens, position, attend))
 
     def transform(self, tokens: Tensor, attended: Tensor) -> Tensor:
-        """What follows the attention: tokens and what they attended to, [B, L, dim] each -> [B, L, dim]."""
+        """The rest of the layer: tokens and attention output, [B, L, dim] each -> [B, L, dim]."""
         tokens = self.norm1(tokens + self._drop(attended))
         hidden = self._drop(F.relu(self.linear1(tokens)))
         return self.norm2(tokens + self._drop(self.linear2(hidden)))
@@ -77,7 +77,7 @@ class EncoderLayer(nn.Module):
 
 
 class TransformerEncoder(nn.Module):
-    """A stack of encoder layers; the position embedding enters every one of them."""
+    """A stack of encoder layers; the position embedding is added in every layer."""
 
     def __init__(
         self, layers: int, dim: int, heads: int, feedforward: int, dropout: float, attention_dropout: float
@@ -91,7 +91,7 @@ class TransformerEncoder(nn.Module):
         """Tokens [B, L, dim], position [L, 1, dim] or none -> [B, L, dim].
 
         Args:
-            attends: what attends in the place of the fused kernel, by layer (0 is the first); the others keep theirs.
+            attends: replacements for the fused kernel, by layer index from 0; other layers use the kernel.
         """
         for index, layer in enumerate(self.layers):
             tokens = layer(tokens, position, attends.get(index) if attends else None)

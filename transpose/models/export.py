@@ -1,4 +1,4 @@
-"""Trained backbones as starting points for other variants."""
+"""Export trained backbones as pretrained weights for other variants."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from transpose.models.weights import load_official, read_checkpoint, save_backbo
 
 
 def export_backbone(variant: Variant, weights: Path, description: str, output: Path) -> None:
-    """Write the backbone of a trained variant as pretrained weights, with a description that tables will print.
+    """Write the backbone of a trained variant as pretrained weights, with a description for the tables.
 
     Raises:
-        InputError: the weights cannot be read or are not the variant's.
+        InputError: the weights cannot be read or do not fit the variant.
     """
     state = read_checkpoint(weights)
     if "final_layer.bias" not in state:

@@ -1,4 +1,4 @@
-"""From the encoder's grid to the resolution of the heatmaps."""
+"""Upsampling from the encoder's grid to the heatmap resolution."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from torch import nn
 def build_upsampling(
     kind: Literal["none", "deconvolution", "bilinear"], channels: int, deconvolution_channels: int, factor: int
 ) -> tuple[nn.Module, int]:
-    """The module that enlarges a feature map [B, channels, h, w] `factor` times (a power of two), and its channels."""
+    """Return a module that upsamples [B, channels, h, w] by `factor` (a power of two), and its output channels."""
     if kind == "deconvolution":
         return _deconvolutions(channels, deconvolution_channels, factor), deconvolution_channels
     if kind == "bilinear":

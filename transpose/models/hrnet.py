@@ -1,4 +1,4 @@
-"""HRNet (Sun et al., 2019) cut after any of its multi-branch stages."""
+"""HRNet (Sun et al., 2019), truncated after any of its multi-branch stages."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from transpose.models.resnet import BasicBlock, Bottleneck, residual_stage
 
 
 class ExchangeModule(nn.Module):
-    """Parallel branches of basic blocks, then every output branch receives the sum over all input branches.
+    """Parallel branches of basic blocks; then every output branch is the sum over all input branches.
 
-    Branch b has 1/2^b of the resolution of branch 0. Only the first `outputs` branches are made.
+    Branch b has 1/2^b of the resolution of branch 0. Only the first `outputs` branches are built.
     """
 
     def __init__(self, widths: Sequence[int], blocks: int, outputs: int) -> None:
@@ -30,10 +30,10 @@ class ExchangeModule(nn.Module):
 
 
 class HRNet(nn.Module):
-    """Stem, `layer1` and stages 2, 3 (and 4); only the branch of highest resolution leaves it (paper, section 3.1).
+    """Stem, `layer1` and stages 2, 3 (and 4); the output is the branch of highest resolution (paper, section 3.1).
 
-    The last module makes no other branch, so the parts that only feed those do not exist. With modules (1, 4) this is
-    the paper's HRNet-Small, with (1, 4, 3) the whole network.
+    The last module outputs only this branch, so parts for other output branches do not exist. With modules (1, 4) this
+    is the paper's HRNet-Small, with (1, 4, 3) the full network.
     """
 
     stride = 4
@@ -63,7 +63,7 @@ class HRNet(nn.Module):
         maps = [self.layer1(x)]
         for stage in range(2, self.last_stage + 1):
             paths = self.get_submodule(f"transition{stage - 1}").children()
-            # The new branch starts from the one of lowest resolution.
+            # The new branch starts from the branch of lowest resolution.
             maps = [path(maps[min(branch, len(maps) - 1)]) for branch, path in enumerate(paths)]
             maps = self.get_submodule(f"stage{stage}")(maps)
         return maps[0]
@@ -77,7 +77,7 @@ def _fuse(paths: nn.Module, maps: list[Tensor], size: torch.Size) -> Tensor:
 
 
 def _enlarge(x: Tensor, size: torch.Size) -> Tensor:
-    # To a size, not by a factor: halving rounds up, so an odd side is not the double of its half.
+    # Resized to a given size instead of by a factor, because halving an odd side rounds up.
     return x if x.shape[-2:] == size else F.interpolate(x, size=size, mode="nearest")
 
 
@@ -86,10 +86,10 @@ def _fuse_path(source: int, target: int, widths: Sequence[int]) -> nn.Module:
         return nn.Identity()
     if source > target:
         projection = nn.Conv2d(widths[source], widths[target], 1, bias=False)
-        return nn.Sequential(projection, nn.BatchNorm2d(widths[target]))  # enlarged by `_fuse`
+        return nn.Sequential(projection, nn.BatchNorm2d(widths[target]))  # upsampled in `_fuse`
     halvings = [_convolution(widths[source], widths[source], stride=2) for _ in range(target - source - 1)]
     last = _convolution(widths[source], widths[target], stride=2)
-    return nn.Sequential(*halvings, last[:2])  # the rectification comes after the sum
+    return nn.Sequential(*halvings, last[:2])  # the ReLU comes after the sum
 
 
 def _transition(before: Sequence[int], widths: Sequence[int]) -> nn.ModuleList:

@@ -1,4 +1,4 @@
-"""First weights of a model (matches the official training code; paper, section 4.1)."""
+"""Weight initialisation (matches the official training code; paper, section 4.1)."""
 
 import math
 from typing import Literal
@@ -18,12 +18,12 @@ def initialise(
     pretrained_backbone: bool,
     generator: torch.Generator | None = None,
 ) -> None:
-    """Draw every weight of the model; pretrained backbone weights are to be loaded afterwards.
+    """Initialise all weights of the model; load pretrained backbone weights afterwards.
 
-    official: convolutions from N(0, 0.001), save that the R family beside a pretrained backbone keeps PyTorch's default
-    for the reduction and the deconvolutions. kaiming, from scratch: convolutions Kaiming-normal by fan-out.
+    official: convolutions N(0, 0.001), but PyTorch's default for the reduction and the deconvolutions of the R family
+    with a pretrained backbone. kaiming, for training from scratch: convolutions Kaiming-normal by fan-out.
     Both: norms 1 and 0, matrices of the encoder Xavier-uniform, `final_layer` N(0, 0.001) with bias 0, a learnable
-    position embedding N(0, 1). Without a generator the global one draws; the numbers depend on nothing else.
+    position embedding N(0, 1). Without a generator, PyTorch's global one is used; the result depends only on it.
     """
     keeps_default = how == "official" and pretrained_backbone and isinstance(model.backbone, ResNet)
     for module in model.backbone.modules():
@@ -40,7 +40,7 @@ def initialise(
 
 @torch.no_grad()
 def renew_final_layer(model: TransPose, generator: torch.Generator | None = None) -> None:
-    """Draw the last layer uniformly for fine-tuning: weights and bias from +- 1 / sqrt(channels), PyTorch's default."""
+    """Initialise the last layer for fine-tuning: uniform in +- 1 / sqrt(channels), PyTorch's default."""
     bound = model.final_layer.in_channels**-0.5
     for parameter in model.final_layer.parameters():
         nn.init.uniform_(parameter, -bound, bound, generator=generator)

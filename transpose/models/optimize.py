@@ -1,4 +1,4 @@
-"""A trained model as it predicts fastest: the same function, in another form."""
+"""Optimise a trained model for inference: fold batch norms, convert weights, compile."""
 
 import copy
 import os
@@ -18,10 +18,10 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 def optimize_for_inference(model: Model, context: DeviceContext) -> Model:
-    """A copy of the model in evaluation mode on its device, batch norms folded, compiled if `context` says so.
+    """Return a copy of the model in evaluation mode on the device, with folded batch norms, compiled if configured.
 
-    Weights of products are held in the dtype that autocast would convert them to in every pass. The heatmaps
-    [B, K, h, w] of a TransPose model lie one after the other in memory, as those who decode them want them.
+    Weights of matrix products are stored in the autocast dtype, which saves a conversion in every pass. The heatmaps
+    [B, K, h, w] of a TransPose model are contiguous, which makes decoding fast.
     """
     placed = context.to_device(fold_batch_norms(model))
     if isinstance(placed, TransPose):
@@ -36,20 +36,20 @@ def optimize_for_inference(model: Model, context: DeviceContext) -> Model:
 
 
 class Conv1x1AsMatmul(nn.Conv2d):
-    """A convolution of one pixel as a product of matrices: in [B, C, h, w] of any order, out [B, K, h, w] contiguous.
+    """A 1x1 convolution as a matrix product: input [B, C, h, w] in any memory format, output [B, K, h, w] contiguous.
 
-    A convolution would leave the K maps in the order of its input, channels-last, with the values of one map far apart.
+    A convolution keeps the channels-last format of its input, where the values of one heatmap are far apart.
     """
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         """Share the weights of a convolution.
 
         Raises:
-            ValueError: it does more than to weigh the channels of each pixel.
+            ValueError: it is not a plain 1x1 convolution with a bias.
         """
         super().__init__(convolution.in_channels, convolution.out_channels, 1, device="meta")
         if convolution.extra_repr() != self.extra_repr() or convolution.bias is None:
-            raise ValueError(f"not a convolution of one pixel with a bias: {convolution}")
+            raise ValueError(f"not a 1x1 convolution with a bias: {convolution}")
         self.weight, self.bias = convolution.weight, convolution.bias
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name is the parent's
@@ -61,16 +61,16 @@ class Conv1x1AsMatmul(nn.Conv2d):
 
 
 def _compile(model: nn.Module, context: DeviceContext) -> None:
-    """Let the model's forward pass be compiled when it first runs, and on CUDA be replayed as one graph."""
+    """Compile the model's forward pass at its first call, on CUDA with a CUDA graph."""
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_compiler_cache()))
     replays = context.device.type == "cuda"
-    # Shapes are promised (`DeviceContext.pad_batch`); freezing lays the weights out for the kernels once and for all.
+    # Shapes are fixed (`DeviceContext.pad_batch`); freezing converts the weights to the kernels' layout only once.
     compiled = torch.compile(model.forward, dynamic=False, options={"freezing": True, "triton.cudagraphs": replays})
     model.forward = _with_own_outputs(compiled) if replays else compiled
 
 
 def _with_own_outputs(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A replayed pass with outputs of its own: the next replay writes where the last one's output lies."""
+    """Copy the output of a replayed pass, because the next replay overwrites it."""
 
     def with_own_outputs(*inputs: Tensor) -> Tensor:
         return forward(*inputs).clone()
@@ -79,10 +79,10 @@ def _with_own_outputs(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def fold_batch_norms(model: Model) -> Model:
-    """A copy in evaluation mode whose convolutions do what the batch norm right behind each of them did.
+    """Return a copy in evaluation mode with each batch norm folded into the convolution before it.
 
-    A module's children are taken to run in the order in which they were made wherever a batch norm follows a
-    convolution; all backbones and heads here keep to that.
+    Assumes that a batch norm registered after a convolution also runs directly after it; this is true for all backbones
+    and heads here.
     """
     folded = copy.deepcopy(model).eval()
     for parent in folded.modules():
@@ -96,6 +96,6 @@ def fold_batch_norms(model: Model) -> Model:
 
 
 def _compiler_cache() -> Path:
-    """Where compiled kernels are kept over runs; PyTorch's own choice is a folder that a restart empties."""
+    """Return the folder of compiled kernels; PyTorch's default folder is lost on a restart."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "transpose" / "torchinductor"

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def sine_embedding(grid: tuple[int, int], dim: int) -> Tensor:
-    """The fixed 2-D sine embedding [h * w, 1, dim] of a grid (h, w), tokens row by row.
+    """Return the fixed 2-D sine embedding [h * w, 1, dim] of a grid (h, w), tokens row by row.
 
     The first half of the channels encodes the row, the second the column. A coordinate p of n becomes the angle
     2 pi (p + 1) / (n + 1e-6); channels 2i and 2i + 1 of a half are sine and cosine of angle / 10000^(4i / dim).
@@ -20,14 +20,14 @@ def sine_embedding(grid: tuple[int, int], dim: int) -> Tensor:
 
 
 def learnable_embedding(grid: tuple[int, int], dim: int) -> nn.Parameter:
-    """A trainable embedding [h * w, 1, dim], drawn from N(0, 1)."""
+    """Return a trainable embedding [h * w, 1, dim], drawn from N(0, 1)."""
     return nn.Parameter(torch.randn(grid[0] * grid[1], 1, dim))
 
 
 def resample_embedding(embedding: Tensor, grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
-    """Carry an embedding [h * w, 1, dim] over to another grid, [h' * w', 1, dim].
+    """Resample an embedding [h * w, 1, dim] to another grid, [h' * w', 1, dim].
 
-    Bilinear with corners aligned, as the paper's study of unseen input resolutions did.
+    Bilinear with aligned corners, as in the paper's study of unseen input resolutions.
     """
     if grid == new_grid:
         return embedding

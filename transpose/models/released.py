@@ -1,4 +1,4 @@
-"""Others' checkpoints: downloaded, pinned by their digest, and kept as safetensors; nothing in them is executed."""
+"""Download third-party checkpoints, pin them by digest, and convert them to safetensors without executing code."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,39 +23,39 @@ def download_released(
     patience: Patience | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Write released weights as safetensors, its tensors under their own names, with its title and digest.
+    """Download released weights and write them as safetensors, with the original tensor names, title and digest.
 
-    On first use the digest of the checkpoint is recorded in `pin`; from then on it must be the same. Whether the
-    tensors fit is judged strictly by what loads them: `load_weights` a variant, `load_backbone` a backbone.
+    On first use the digest of the checkpoint is recorded in `pin`; later downloads must have the same digest. Whether
+    the tensors fit a model is checked by `load_weights` or `load_backbone`.
 
     Args:
-        checkpoint: the `.pth` as its publisher gives it; one that is there already is respected.
-        report: is told in a line of text what a waiting person would like to know.
+        checkpoint: path of the downloaded `.pth`; an existing file is not downloaded again.
+        report: called with lines of progress text.
 
     Raises:
-        InputError: no mirror gives the file, it contradicts the pin or the published first digits of its digest, or it
-            holds anything but named tensors.
+        InputError: no mirror has the file, its digest differs from the pin or from the published prefix, or it contains
+            anything other than named tensors.
     """
     known = read_record(Pin, pin) if pin.is_file() else None
     if known is None:
-        # The pin alone remembers: what was refused before it was written must not bind anybody.
+        # Without a pin, the digest of a file that was refused earlier must not be reused.
         digest_record(checkpoint).unlink(missing_ok=True)
     _fetch(released, checkpoint, known, patience, report)
     sha256 = remembered_sha256(checkpoint)
     if released.sha256_prefix and not sha256.startswith(released.sha256_prefix):
-        problem = f"sha256 is {sha256}, but its publisher says {released.sha256_prefix}...: delete it"
+        problem = f"sha256 is {sha256}, but the published one starts with {released.sha256_prefix}; delete the file"
         raise InputError(checkpoint, None, None, problem)
     tensors = _without(read_checkpoint(checkpoint), released, checkpoint)
     if known is None:
         write_json(pin, Pin(sha256=sha256).model_dump(mode="json"))
-        report(f"{checkpoint}: first use; {pin} now says that its sha256 must be {sha256}")
+        report(f"{checkpoint}: first use; recorded sha256 {sha256} in {pin}")
     save_tensors(tensors, output, {"description": f"{released.title} ({sha256[:8]})", "sha256": sha256})
 
 
 def _without(tensors: dict[str, Tensor], released: ReleasedWeights, checkpoint: Path) -> dict[str, Tensor]:
-    for beginning in released.without:
-        if not any(name.startswith(beginning) for name in tensors):
-            raise InputError(checkpoint, None, beginning, "no such tensors to leave out")
+    for prefix in released.without:
+        if not any(name.startswith(prefix) for name in tensors):
+            raise InputError(checkpoint, None, prefix, "no tensor name starts with this prefix (key `without`)")
     return {name: tensor for name, tensor in tensors.items() if not name.startswith(released.without)}
 
 
@@ -74,7 +74,7 @@ def _fetch(
         except InputError as error:
             problems.append(str(error))
             report(problems[-1])
-            # What is there and wrong stays wrong, whichever mirror is asked.
+            # A wrong file on disk cannot be fixed by another mirror.
             if checkpoint.is_file():
                 break
     raise InputError(checkpoint, None, None, "; ".join(problems))

@@ -1,4 +1,4 @@
-"""ResNet (He et al., 2016) cut after any of its stages."""
+"""ResNet (He et al., 2016), truncated after any of its stages."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut, as in ResNet-18."""
+    """Two 3x3 convolutions with a shortcut, as in ResNet-18."""
 
     expansion = 1
 
@@ -28,7 +28,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions beside a shortcut, as in ResNet-50; the 3x3 convolution carries the stride."""
+    """1x1, 3x3 and 1x1 convolutions with a shortcut, as in ResNet-50; the 3x3 convolution has the stride."""
 
     expansion = 4
 
@@ -54,7 +54,7 @@ class Bottleneck(nn.Module):
 def residual_stage(
     block: type[BasicBlock] | type[Bottleneck], in_channels: int, width: int, blocks: int, stride: int = 1
 ) -> nn.Sequential:
-    """`blocks` residual blocks of which the first takes `in_channels` and carries the stride."""
+    """Return `blocks` residual blocks; the first has `in_channels` input channels and the stride."""
     out_channels = block.expansion * width
     rest = (block(out_channels, width) for _ in range(blocks - 1))
     return nn.Sequential(block(in_channels, width, stride), *rest)
@@ -63,7 +63,7 @@ def residual_stage(
 class ResNet(nn.Module):
     """Stem and the first `len(blocks)` stages, named `layer1`, `layer2`, ... (paper, section 3.1).
 
-    With bottlenecks and blocks (3, 4) this is the paper's ResNet-Small: ResNet-50 up to its stride of 8.
+    With bottlenecks and blocks (3, 4) this is the paper's ResNet-Small: ResNet-50 up to stride 8.
     """
 
     def __init__(self, block: Literal["basic", "bottleneck"], blocks: Sequence[int], width: int = 64) -> None:

@@ -1,4 +1,4 @@
-"""The TransPose model (paper, section 3.1): backbone, reduction, encoder, upsampling and a 1x1 prediction."""
+"""The TransPose model (paper, section 3.1): backbone, reduction, encoder, upsampling and a 1x1 prediction layer."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,10 @@ from transpose.models.resnet import ResNet
 
 
 class TransPose(nn.Module):
-    """Person crops to keypoint heatmaps; without an encoder it is the convolutional baseline.
+    """Predicts keypoint heatmaps of person crops; without an encoder it is the convolutional baseline.
 
-    `pos_embedding` [L, 1, dim] belongs to `embedding_grid` (h, w) with h * w = L; for inputs of another size it is
-    resampled. A parameter is trained, a plain tensor is not, none leaves the encoder without positions.
+    `pos_embedding` [L, 1, dim] belongs to `embedding_grid` (h, w) with h * w = L and is resampled for other input
+    sizes. It is trained if it is a parameter and fixed if it is a plain tensor; with None the encoder has no positions.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class TransPose(nn.Module):
         return self.predict_heatmaps(self.encode(self.features(images)))
 
     def features(self, images: Tensor) -> Tensor:
-        """Normalised crops [B, 3, H, W] -> what the encoder receives, [B, dim, h, w] with (h, w) the grid."""
+        """Normalised crops [B, 3, H, W] -> input of the encoder [B, dim, h, w] on its grid (h, w)."""
         self.grid_size((images.shape[-2], images.shape[-1]))
         return self.reduce(self.backbone(images))
 
     def encode(self, features: Tensor, attends: Mapping[int, Attend] | None = None) -> Tensor:
-        """Features [B, dim, h, w] -> encoded features of the same shape, their cells being the encoder's tokens.
+        """Features [B, dim, h, w] -> encoded features of the same shape; each cell is a token.
 
         Args:
             attends: see `TransformerEncoder`.
@@ -69,7 +69,7 @@ class TransPose(nn.Module):
         return self.final_layer(self.upsampling(encoded))
 
     def grid_size(self, input_size: tuple[int, int]) -> tuple[int, int]:
-        """(height, width) of the encoder's grid for an input of (height, width) pixels.
+        """Return (height, width) of the encoder's grid for an input of (height, width) pixels.
 
         Raises:
             InputError: a side is not divisible by the backbone's stride.
@@ -81,18 +81,18 @@ class TransPose(nn.Module):
         return height // stride, width // stride
 
     def recompute_position(self, grid: tuple[int, int]) -> None:
-        """Replace a sine embedding by that of another grid (h, w), instead of resampling it there.
+        """Replace a sine embedding by that of another grid (h, w), instead of resampling it.
 
         Raises:
-            ValueError: there is no embedding, or it is a trained one, which no formula gives.
+            ValueError: the model has no sine embedding.
         """
         if self.pos_embedding is None or isinstance(self.pos_embedding, nn.Parameter):
-            raise ValueError("only a sine embedding can be computed anew")
+            raise ValueError("only a sine embedding can be recomputed")
         self.pos_embedding = sine_embedding(grid, self.pos_embedding.shape[-1]).to(self.pos_embedding)
         self.embedding_grid = grid
 
     def position(self, features: Tensor) -> Tensor | None:
-        """What is added to the queries and keys of features [B, dim, h, w]: [h * w, 1, dim], or nothing."""
+        """Return the position embedding [h * w, 1, dim] for features [B, dim, h, w], or None."""
         if self.pos_embedding is None:
             return None
         grid = (features.shape[-2], features.shape[-1])
@@ -105,5 +105,5 @@ def tokens_of(features: Tensor) -> Tensor:
 
 
 def feature_map(tokens: Tensor, like: Tensor) -> Tensor:
-    """Tokens [B, h * w, dim] -> features [B, dim, h, w], the grid being that of `like` [..., h, w]."""
+    """Tokens [B, h * w, dim] -> features [B, dim, h, w] with the grid of `like` [..., h, w]."""
     return tokens.transpose(1, 2).unflatten(2, like.shape[-2:])

@@ -1,4 +1,4 @@
-"""From a variant's configuration to its model."""
+"""Build the model of a variant from its configuration."""
 
 from torch import Tensor, nn
 
@@ -12,9 +12,9 @@ from transpose.models.transpose import TransPose
 
 
 def build_model(variant: Variant, keypoints: int, dropout: float = 0.0, attention_dropout: float = 0.0) -> TransPose:
-    """The model of a variant for `keypoints` heatmaps, in training mode; see `initialise` for its weights.
+    """Build the model of a variant with `keypoints` heatmaps, in training mode; see `initialise` for its weights.
 
-    `dropout` acts after attention and in the feed-forward block, `attention_dropout` on the attention weights.
+    `dropout` is applied after attention and in the feed-forward block, `attention_dropout` to the attention weights.
     """
     backbone = build_backbone(variant.backbone)
     dim = variant.dim or backbone.out_channels
@@ -34,7 +34,7 @@ def build_model(variant: Variant, keypoints: int, dropout: float = 0.0, attentio
 
 
 def build_backbone(settings: ResNetBackbone | HRNetBackbone) -> ResNet | HRNet:
-    """The backbone alone."""
+    """Build a backbone."""
     if isinstance(settings, ResNetBackbone):
         return ResNet(settings.block, settings.blocks, settings.width)
     return HRNet(settings.width, settings.stem_width, settings.bottlenecks, settings.modules, settings.blocks)

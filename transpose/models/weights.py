@@ -1,4 +1,4 @@
-"""Weights under the official names, read strictly: a checkpoint fits wholly or is refused, naming the key."""
+"""Read and write weights with the official names; loading is strict and errors name the key."""
 
 import json
 import os
@@ -24,15 +24,15 @@ _LARGEST_SINE = 1 + 1e-6
 
 
 def official_state_dict(model: TransPose) -> dict[str, Tensor]:
-    """Every tensor of the model under the name that the official checkpoints give it."""
+    """Return every tensor of the model by its name in the official checkpoints."""
     return {_official_name(name): tensor for name, tensor in model.state_dict().items()}
 
 
 def load_official(model: TransPose, state: Mapping[str, Tensor], source: object) -> None:
-    """Copy tensors with official names into the model; `source` is named when they do not fit.
+    """Copy tensors with official names into the model; errors name `source`.
 
     Raises:
-        InputError: a key is missing, left over, of another shape or of another kind of number; the model is unchanged.
+        InputError: a key is missing or unexpected, or has another shape or dtype; the model is unchanged.
     """
     own = official_state_dict(model)
     _check(own, state, source)
@@ -40,14 +40,14 @@ def load_official(model: TransPose, state: Mapping[str, Tensor], source: object)
 
 
 def save_weights(model: TransPose, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write the whole model as safetensors with official names, atomically."""
+    """Write all weights of the model as safetensors with official names, atomically."""
     save_tensors(official_state_dict(model), path, metadata)
 
 
 def save_tensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
     """Write named tensors as safetensors, atomically; equal tensors and metadata give equal bytes."""
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
-    # One entry, since the library writes several in random order and equal weights must be equal bytes.
+    # A single entry, because the library writes several in random order and equal weights must give equal bytes.
     entry = {_METADATA_ENTRY: json.dumps(dict(metadata), sort_keys=True)}
     with atomic_path(path) as temporary:
         try:
@@ -57,7 +57,7 @@ def save_tensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str,
 
 
 def load_weights(model: TransPose, path: Path) -> None:
-    """Read a whole model's weights: ours or an official checkpoint.
+    """Load all weights of a model from a file written by `save_weights` or an official checkpoint.
 
     Raises:
         InputError: the file cannot be read or does not fit the model; the model is unchanged.
@@ -66,17 +66,16 @@ def load_weights(model: TransPose, path: Path) -> None:
 
 
 def load_to_fine_tune(model: TransPose, path: Path) -> list[str]:
-    """Read a whole model's weights, ours or an official checkpoint's, for other keypoints and inputs of any size.
+    """Load weights for fine-tuning on other keypoints or input sizes.
 
-    The final layer keeps what it has, and the fixed sine position embedding is the one of the model's own grid, which
-    the formula gives. All else must fit.
+    The final layer and a fixed sine position embedding keep the model's values. All other tensors must fit.
 
     Returns:
-        Official names of the tensors that are not the file's.
+        Official names of the tensors that were not loaded.
 
     Raises:
-        InputError: the file cannot be read or is of another model, for example of a learnable position embedding on
-            another grid; the model is unchanged.
+        InputError: the file cannot be read or does not fit, for example a learnable position embedding of another grid;
+            the model is unchanged.
     """
     own, state = official_state_dict(model), read_checkpoint(path)
     kept = [key for key in own if key.startswith("final_layer.")]
@@ -94,16 +93,16 @@ def load_to_fine_tune(model: TransPose, path: Path) -> list[str]:
 
 
 def save_backbone(model: TransPose, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write the backbone alone, as `load_backbone` reads it, atomically."""
+    """Write only the backbone's weights, for `load_backbone`, atomically."""
     save_tensors(_backbone_state_dict(model), path, metadata)
 
 
 def load_backbone(model: TransPose, path: Path) -> None:
-    """Read pretrained backbone weights: ours, a whole model's, or the official ImageNet ones.
+    """Load pretrained backbone weights: of this project, of a full model, or the official ImageNet weights.
 
-    Ignored are only parts that this model's backbone does not have: a classifier, stages behind the cut, the branches
-    that the last exchange module drops, and whatever of a TransPose model comes after the backbone. Checkpoints from
-    before PyTorch 0.4.1 lack `num_batches_tracked`, which is then left as it is.
+    Only parts that this model's backbone does not have are ignored: a classifier, later stages, the branches that the
+    last exchange module drops, and the parts of a TransPose model after the backbone. Checkpoints from before PyTorch
+    0.4.1 lack `num_batches_tracked`, which is then left unchanged.
 
     Raises:
         InputError: the file cannot be read or does not fit the backbone; the model is unchanged.
@@ -118,10 +117,10 @@ def load_backbone(model: TransPose, path: Path) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a `.safetensors` file or of a `.pth` file; nothing in the latter is executed.
+    """Read the named tensors of a `.safetensors` or `.pth` file, without executing pickled code.
 
     Raises:
-        InputError: the file is missing, of another suffix, damaged, or holds anything but named tensors.
+        InputError: the file is missing or damaged, has another suffix, or contains anything other than named tensors.
     """
     if not path.is_file():
         raise InputError(path, None, None, "no such file")
@@ -133,7 +132,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """What `save_weights` was told about a safetensors file.
+    """Read the metadata that `save_weights` wrote to a safetensors file.
 
     Raises:
         InputError: the file is missing or damaged.
@@ -146,12 +145,12 @@ def read_metadata(path: Path) -> dict[str, str]:
     except (OSError, SafetensorError) as error:
         raise InputError(path, None, None, f"not a safetensors file: {error}") from None
     try:
-        told = json.loads(metadata.get(_METADATA_ENTRY, "{}"))
+        content = json.loads(metadata.get(_METADATA_ENTRY, "{}"))
     except (ValueError, RecursionError) as error:
         raise InputError(path, None, _METADATA_ENTRY, f"not JSON: {error}") from None
-    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
-        raise InputError(path, None, _METADATA_ENTRY, "must be texts by name")
-    return told
+    if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
+        raise InputError(path, None, _METADATA_ENTRY, "must be an object with string values")
+    return content
 
 
 def _official_name(name: str) -> str:
@@ -166,7 +165,7 @@ def _backbone_state_dict(model: TransPose) -> dict[str, Tensor]:
 
 
 def _dropped_parts(model: TransPose) -> Callable[[str], bool]:
-    """Tells keys of parts that checkpoints of the backbone's family may hold and this backbone lacks."""
+    """Return a function that is true for keys of parts that checkpoints can contain but this backbone lacks."""
     backbone = model.backbone
     prefixes = [*_PARTS_BEYOND_BACKBONE, "fc."]
     if isinstance(backbone, ResNet):
@@ -187,7 +186,7 @@ def _check(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: objec
         if state[key].shape != tensor.shape:
             raise InputError(source, None, key, f"shape {list(state[key].shape)}, not {list(tensor.shape)}")
         if state[key].is_floating_point() != tensor.is_floating_point():
-            raise InputError(source, None, key, f"numbers are {state[key].dtype}, not {tensor.dtype}")
+            raise InputError(source, None, key, f"dtype is {state[key].dtype}, not {tensor.dtype}")
     for key in state:
         if key not in own:
             raise InputError(source, None, key, "not part of this model")
@@ -200,7 +199,7 @@ def _copy(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
 
 
 def _as_os_error(error: SafetensorError) -> Exception:
-    """What the library says in words of the disk's errors, by number."""
+    """Convert the library's message for an OS error to an `OSError` with its number."""
     found = re.search(r"\(os error (\d+)\)", str(error))
     return OSError(int(found[1]), os.strerror(int(found[1]))) if found else error
 
@@ -220,7 +219,7 @@ def _read_pth(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # a damaged file can raise nearly anything in the unpickler
         raise InputError(path, None, None, f"not a PyTorch checkpoint: {error}") from None
     if not isinstance(state, Mapping):
-        raise InputError(path, None, None, "holds no named tensors")
+        raise InputError(path, None, None, "contains no named tensors")
     for key, tensor in state.items():
         if not isinstance(key, str) or not isinstance(tensor, Tensor):
             raise InputError(path, None, str(key), "not a tensor")

@@ -1,1 +1,1 @@
-"""Results beside what was published: tables and figures."""
+"""Tables and figures of results, next to the published figures."""

@@ -1,4 +1,4 @@
-"""What the tables of all analyses share: the reports of a study's models by evaluation setting, and the files."""
+"""Shared by the tables of all analyses: the reports of a study's models by evaluation setting, and the files."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,14 +21,14 @@ Report = TypeVar("Report", bound=Subject)
 
 @dataclass
 class AnalysisTable:
-    """The table of an analysis while it is put together."""
+    """Rows and sections of the table of one analysis."""
 
     title: str
     footnotes: list[str]
     rows: list[dict[str, object]] = field(default_factory=list)
-    """For the CSV file: unrounded numbers."""
+    """Rows of the CSV file: unrounded numbers."""
     sections: list[Section] = field(default_factory=list)
-    """For people."""
+    """Sections of the Markdown, HTML and LaTeX files: rounded text."""
 
     def write(self, files: StudyFiles, analysis: Analysis) -> None:
         """Write the table in all formats into the study's results folder."""
@@ -39,25 +39,25 @@ class AnalysisTable:
 
 
 def chosen_analysis(study: Study, analysis: Analysis) -> AnalysisScope:
-    """Variants and settings of an analysis.
+    """Return the variants and settings of an analysis.
 
     Raises:
-        InputError: the study does not ask for it.
+        InputError: the study does not include it.
     """
     chosen = study.analyses().get(analysis)
     if chosen is None:
-        raise InputError(study.name, None, analysis, "the study does not ask for this analysis")
+        raise InputError(study.name, None, analysis, "the study does not include this analysis")
     return chosen
 
 
 def reports_by_setting(
     files: StudyFiles, analysis: Analysis, model: type[Report]
 ) -> Iterator[tuple[EvalSetting, list[list[Report]]]]:
-    """Each setting with the reports of each variant, one a seed.
+    """Yield each evaluation setting with the reports of each variant, one per seed.
 
     Raises:
-        InputError: the study does not ask for the analysis, or a report is missing, broken or of other annotations,
-            boxes or protocols.
+        InputError: the study does not include the analysis, a report is missing or broken, or reports differ in
+            annotations, boxes or protocol.
     """
     chosen = chosen_analysis(files.study, analysis)
     for setting in chosen.settings():

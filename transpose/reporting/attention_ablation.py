@@ -1,4 +1,4 @@
-"""What trained models lose when their attention or their positions are changed at test time, as tables of a study."""
+"""Tables of the attention ablation: AP of trained models with attention or positions changed at test time."""
 
 from collections.abc import Sequence
 
@@ -18,24 +18,24 @@ KIND_WORDS = {
     "all_heads_off": "all heads off",
     "layer_off": "layer off",
     "uniform_attention": "attention uniform",
-    "identity_attention": "attention to oneself alone",
-    "mean_attention": "attention the data set's mean",
+    "identity_attention": "each cell attends to itself only",
+    "mean_attention": "attention replaced by the data set mean",
     "no_position": "position embedding removed",
     "mirrored_position": "position embedding mirrored",
     "shuffled_position": "position embedding shuffled",
-    "sine_in_place": "sine in place of the learnable embedding",
+    "sine_in_place": "learnable embedding replaced by sine",
     "sine_added": "sine embedding added",
 }
 
 FOOTNOTES = [
-    "AP and differences to the intact model in points, with paired 95 % bootstrap intervals over images; with several"
-    " seeds values and ends are averaged. Below zero, the model is worse when changed.",
-    "Head off: what the head gathers is set to zero (Michel et al. 2019). All heads off: the layer still adds the bias"
-    " of its output projection and has its feed-forward block. Layer off: the layer hands its input on.",
-    "Attention uniform: every cell gathers the mean of all. To oneself alone: every cell gathers from itself,"
-    " undiluted, which no trained model has seen. The data set's mean: of that layer and head, over all that the model"
-    " was shown.",
-    "Nothing is trained again: a loss says what the model as trained relies on, not what training without it gives.",
+    "AP and differences from the intact model in points, with paired 95 % bootstrap intervals over images. With several"
+    " seeds, values and interval ends are averaged. A negative difference means that the changed model is worse.",
+    "Head off: the output of the head is set to zero (Michel et al. 2019). All heads off: the layer keeps the bias"
+    " of its output projection and its feed-forward block. Layer off: the layer returns its input.",
+    "Attention uniform: every cell gets the mean of all cells. Each cell attends to itself only: its attention weight"
+    " is 1, which does not occur in training. Data set mean: the mean attention of that layer and head over all"
+    " evaluated crops.",
+    "Nothing is retrained: a loss shows what the trained model relies on, not the result of training without it.",
 ]
 
 _METRICS = ("AP", "AP50", "AP75", "AR")
@@ -47,7 +47,7 @@ def write_attention_ablation_table(files: StudyFiles) -> None:
     """Write `attention_ablation` as .csv, .md, .html and .tex into the study's results folder.
 
     Raises:
-        InputError: the study measures no attention, or a file is missing, broken or of other annotations.
+        InputError: the study has no attention analysis, a file is missing or broken, or annotations differ.
     """
     table = AnalysisTable("Attention changed at test time", FOOTNOTES)
     for _, models in reports_by_setting(files, Analysis.ATTENTION_ABLATION, AttentionAblationReport):
@@ -58,7 +58,7 @@ def write_attention_ablation_table(files: StudyFiles) -> None:
 
 
 def ablation_rows(reports: Reports) -> list[dict[str, object]]:
-    """One row a change of one variant on one place, means over seeds; layers and heads counted from 1."""
+    """Return one row per change for one variant and setting: means over seeds, layers and heads counted from 1."""
     first = reports[0]
     return [
         about(first, len(reports))
@@ -71,9 +71,9 @@ def ablation_rows(reports: Reports) -> list[dict[str, object]]:
 
 
 def replacement_section(models: Sequence[Reports]) -> Section:
-    """All variants of one place: a row a replaced attention or changed position, a column a variant.
+    """Return all variants of one setting: a row per replaced attention or changed position, a column per variant.
 
-    Variants differ in their numbers of layers, so that the last one alone is a row of all.
+    Variants differ in their number of layers, so only the last layer has a row of its own.
     """
     columns = [_replacements(reports) for reports in models]
     rows = [(words, *(column.get(words, DASH) for column in columns)) for words in _joined(columns)]
@@ -83,7 +83,7 @@ def replacement_section(models: Sequence[Reports]) -> Section:
 
 
 def head_section(reports: Reports) -> Section:
-    """One variant: a row a layer, a column what of it is off."""
+    """Return one variant: a row per layer, a column per part that is off."""
     first = reports[0]
     found = {(change.kind, change.layer, change.head): results for change, results in _by_change(reports).items()}
     heads = range(first.heads) if first.heads > 1 else ()
@@ -104,13 +104,13 @@ def head_section(reports: Reports) -> Section:
 
 
 def _replacements(reports: Reports) -> dict[str, str]:
-    """By what a row is called, what a variant's cell says."""
+    """Return one variant's cells by row label."""
     cells = {}
     for change, results in _by_change(reports).items():
         if change.kind == "intact":
             cells["intact: AP"] = number(_mean(results, "AP"))
         elif change.kind.endswith("_attention"):
-            where = "all layers" if change.layer is None else "the last layer alone"
+            where = "all layers" if change.layer is None else "last layer only"
             cells[f"{KIND_WORDS[change.kind]}, {where}"] = _words(results)
         elif change.layer is None:
             cells[KIND_WORDS[change.kind]] = _words(results)
@@ -118,14 +118,14 @@ def _replacements(reports: Reports) -> dict[str, str]:
 
 
 def _joined(columns: Sequence[dict[str, str]]) -> list[str]:
-    """Rows of all columns in the order of `KIND_WORDS`, each once."""
+    """Return the row labels of all columns, each once, in the order of `KIND_WORDS`."""
     order = list(KIND_WORDS.values())
     words = list(dict.fromkeys(word for column in columns for word in column))
     return sorted(words, key=lambda word: order.index(word.split(",")[0].split(":")[0]))
 
 
 def _by_change(reports: Reports) -> dict[Change, list[AblationResult]]:
-    """Each change with its results, one a seed."""
+    """Return the results of each change, one per seed."""
     return {
         result.change: [report.results[index] for report in reports] for index, result in enumerate(reports[0].results)
     }

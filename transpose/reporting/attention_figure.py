@@ -1,4 +1,4 @@
-"""One person's dependency or affected areas: a row a layer, a column a keypoint, one colour scale for all."""
+"""Figure of one person's dependency or affected areas: a row per layer, a column per keypoint, one colour scale."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,12 @@ from transpose.skeleton import Skeleton
 AreaKind = Literal["dependency", "affected"]
 
 _TITLES: dict[AreaKind, str] = {
-    "dependency": "dependency area: where each keypoint's cell takes its evidence from",
-    "affected": "affected area: which places use each keypoint's cell",
+    "dependency": "dependency area: the cells that each keypoint's cell attends to",
+    "affected": "affected area: the cells that attend to each keypoint's cell",
 }
 _COLOURS = matplotlib.colormaps["plasma"]
 _OPACITY = 0.75
-# Pixels of the figure.
+# In pixels of the figure.
 _PANEL_WIDTH = 96
 _GAP = 3
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34, 92, 80, 8
@@ -36,10 +36,10 @@ _DPI = 100
 
 @dataclass(frozen=True)
 class ExplainedPerson:
-    """A crop, its predicted pose, and attention areas.
+    """A crop, its predicted pose and its attention areas.
 
     `crop` uint8 RGB [H, W, 3]; `keypoints_xy` [K, 2] in crop pixels; `scores` [K]; `areas` [layers, K, L] attention on
-    the grid, averaged over heads, of the unflipped pass.
+    the grid in the unflipped pass, averaged over heads.
     """
 
     crop: np.ndarray
@@ -54,11 +54,11 @@ def draw_attention(
 ) -> None:
     """Write one figure as PNG.
 
-    Colours tell attention in multiples of uniform attention on a logarithmic scale that all panels share; below
-    `threshold` the crop shows in grey. White stars mark the queries, the keypoints' predicted places.
+    Colours show attention in multiples of uniform attention, on a logarithmic scale shared by all panels. Below
+    `threshold` the crop is shown in grey. White stars mark the queries: the predicted keypoints.
 
     Args:
-        title: who the person is and which model explains; a line of plain text.
+        title: one line of plain text that names the model and the person.
         threshold: multiple of uniform attention, larger than 0.
     """
     layers, keypoints = person.areas.shape[:2]
@@ -73,7 +73,7 @@ def draw_attention(
     axes = figure.add_axes((_LEFT / width, _BOTTOM / height, mosaic.shape[1] / width, mosaic.shape[0] / height))
     axes.imshow(mosaic, interpolation="nearest", aspect="auto")
     axes.set_axis_off()
-    # Refined keypoints can lie outside the crop; their marks stay at its border.
+    # Refined keypoints can be outside the crop; their marks are clipped to its border.
     limits = np.array([panel[1] - 1, panel[0] - 1])
     points = np.clip((person.keypoints_xy + 0.5) * scale - 0.5, 0, limits)
     corners = np.array([[_corner(panel, layer, column) for column in range(keypoints + 1)] for layer in range(layers)])
@@ -82,18 +82,18 @@ def draw_attention(
     _add_colour_bar(figure, (width - _RIGHT + 14) / width, norm)
     plain = " ".join(title.split()).replace("$", r"\$")
     if maps.max(initial=0) <= threshold:
-        plain += f" (nothing is attended to above {threshold:g} times uniform)"
-    heading = f"{plain}\n{_TITLES[kind]}; stars: predicted places; numbers: their scores"
+        plain += f" (no attention above {threshold:g} times uniform)"
+    heading = f"{plain}\n{_TITLES[kind]}; stars: predicted keypoints; numbers: their scores"
     figure.text(_LEFT / width, 1 - 6 / height, heading, fontsize=9, va="top")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=_DPI, metadata={"Software": None})
 
 
 def _mosaic(crop: np.ndarray, maps: np.ndarray, norm: LogNorm) -> np.ndarray:
-    """One image [H, W, 3] in 0 to 1: in each row the crop, then areas [layers, K, h, w] over the grey crop."""
+    """Return one image [H, W, 3] in 0 to 1: per layer, the crop, then areas [layers, K, h, w] over the grey crop."""
     layers, keypoints, height, width = maps.shape
     small = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA) / 255
-    # Few grey levels: nothing is lost under the colours, and the file is half as large.
+    # 32 grey levels are enough under the colours and halve the file.
     grey = np.round(small.mean(axis=2, keepdims=True) * 31) / 31
     size = (layers * (height + _GAP) - _GAP, (keypoints + 1) * (width + _GAP) - _GAP, 3)
     mosaic = np.ones(size)
@@ -110,7 +110,7 @@ def _mosaic(crop: np.ndarray, maps: np.ndarray, norm: LogNorm) -> np.ndarray:
 
 
 def _corner(panel: tuple[int, int], layer: int, column: int) -> tuple[int, int]:
-    """(x, y) of the upper left pixel of a panel in the mosaic."""
+    """Return (x, y) of the upper left pixel of a panel in the mosaic."""
     return column * (panel[1] + _GAP), layer * (panel[0] + _GAP)
 
 

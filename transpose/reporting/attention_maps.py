@@ -1,4 +1,4 @@
-"""Attention maps of chosen persons as files: arrays, a list of the persons, and a figure for each."""
+"""Write attention maps of selected persons: arrays, a list of the persons, and figures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,14 +24,14 @@ from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId
 
 
 def write_attention_maps(layout: ResultsLayout, run: RunId, dataset: str, split: str, annotations: Path) -> None:
-    """Write `maps.npz`, `persons.json` and `figures/` of the persons that `choose_persons` picks.
+    """Write `maps.npz`, `persons.json` and `figures/` of the persons that `choose_persons` selects.
 
-    The keypoints whose areas are shown come from the protocol's prediction (flip test included). The arrays hold the
-    areas of both passes, named by them; the figures show those of the unflipped one.
+    The keypoints are predicted by the protocol (with the flip test, if it has one). The arrays contain the areas of
+    both passes; the figures show the unflipped pass.
 
     Raises:
-        InputError: a file is missing or wrong, nobody is annotated, the variant has no encoder, or the weights are of a
-            model that has diverged.
+        InputError: a file is missing or wrong, no person is annotated, the variant has no encoder, or the model has
+            diverged.
     """
     skeleton = read_record(Dataset, layout.record(RecordKind.DATASET, dataset)).skeleton
     settings = read_record(AttentionMapSettings, layout.record(RecordKind.ATTENTION_MAPS))
@@ -61,10 +61,10 @@ def write_attention_maps(layout: ResultsLayout, run: RunId, dataset: str, split:
 
 
 def load_for_attention_maps(run: RunFolder, skeleton: Skeleton, protocol: EvalProtocol) -> PoseModel:
-    """The model of a training, in fp32.
+    """Load the model of a training run in fp32.
 
     Raises:
-        InputError: its record or weights are missing or wrong, or its variant has no encoder.
+        InputError: the record or the weights are missing or wrong, or the variant has no encoder.
     """
     recipe = read_record(RunRecord, run.record).recipe
     encoder_of(recipe.variant)
@@ -80,11 +80,11 @@ def draw_persons(
     threshold: float,
     folder: Path,
 ) -> None:
-    """Write `folder` with the figures `0_dependency.png`, `0_affected.png`, ... of persons.
+    """Write the figures `0_dependency.png`, `0_affected.png`, ... of P persons into `folder`.
 
     Args:
         crops: [P, H, W, 3] uint8 RGB.
-        names: what each person's figures say that it is.
+        names: name of each person in the titles of the figures.
     """
     of_kind: dict[AreaKind, np.ndarray] = {"dependency": explanation.dependency, "affected": explanation.affected}
     with atomic_folder(folder) as figures:
@@ -102,14 +102,16 @@ def draw_persons(
 
 
 def choose_persons(annotations: CocoAnnotations, count: int) -> PersonBoxes:
-    """Annotated boxes of the persons with most labelled keypoints, the larger first among equals, one an image.
+    """Return the annotated boxes of the persons with most labelled keypoints, at most one per image.
+
+    Among persons with equal counts the larger one comes first.
 
     Raises:
-        InputError: nobody is annotated with keypoints.
+        InputError: no person is annotated with keypoints.
     """
     persons, boxes = training_instances(annotations), ground_truth_boxes(annotations)
     if not len(boxes):
-        raise InputError(annotations.source, None, "annotations", "nobody to explain: no person with keypoints")
+        raise InputError(annotations.source, None, "annotations", "no person with keypoints to explain")
     labelled = (persons.keypoints[:, :, 2] > 0).sum(axis=1)
     order = np.lexsort((boxes.annotation_ids, -persons.areas, -labelled))
     _, first = np.unique(boxes.image_ids[order], return_index=True)

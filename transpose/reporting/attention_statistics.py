@@ -1,4 +1,4 @@
-"""Where keypoints' cells look: the table of a study, and a figure of the attention between keypoints."""
+"""Table of attention statistics of keypoints, and figure of the attention between keypoints."""
 
 from collections.abc import Iterator
 
@@ -17,13 +17,15 @@ from transpose.reporting.study_files import StudyFiles
 from transpose.study.layout import RunId
 
 FOOTNOTES = [
-    "Unflipped pass; a keypoint's query is the cell of its prediction, positions of the others are annotated."
-    " Means over keypoints, attention averaged over heads (the .csv has every head). Intervals are 95 % bootstraps over"
-    " images; with several seeds values and ends are averaged.",
-    "× is a multiple of uniform attention. Own: the keypoint's neighbourhood; partner: its left-right"
-    " partner's; relatives: those of keypoints that a limb connects it to; both less its own.",
-    "Occluded keypoints are other keypoints, more wrists than noses: the table of body parts compares like with like.",
-    "Entropy is 1 for uniform attention and 0 for a single cell; distance is from the query to the attended cells.",
+    "Unflipped pass. A keypoint's query is the cell of its prediction; the positions of other keypoints are annotated."
+    " Means over keypoints, attention averaged over heads (the .csv has each head). Intervals are 95 % bootstraps over"
+    " images. With several seeds, values and interval ends are averaged.",
+    "× is a multiple of uniform attention. Own: the neighbourhood of the keypoint. Partner: the neighbourhood of its"
+    " left/right counterpart. Relatives: the neighbourhoods of keypoints connected to it by a limb. Partner and"
+    " relatives exclude the keypoint's own neighbourhood.",
+    "Occluded and visible keypoints differ in kind (more wrists than noses are occluded). The table of body parts"
+    " compares keypoints of the same kind.",
+    "Entropy is 1 for uniform attention and 0 for a single cell. Distance is from the query to the attended cells.",
 ]
 
 _COLUMNS = {
@@ -55,12 +57,12 @@ _WHAT = {
 
 
 def write_statistics_tables(files: StudyFiles) -> None:
-    """Write `attention_statistics` as .csv, .md, .html and .tex and a figure a place and variant.
+    """Write `attention_statistics` as .csv, .md, .html and .tex, and a figure per setting and variant.
 
     Raises:
-        InputError: the study measures no attention, or a file is missing, broken or of other annotations.
+        InputError: the study has no attention analysis, a file is missing or broken, or annotations differ.
     """
-    table = AnalysisTable("Where keypoints look", FOOTNOTES)
+    table = AnalysisTable("Attention of keypoints", FOOTNOTES)
     for setting, models in reports_by_setting(files, Analysis.ATTENTION_STATISTICS, StatisticsReport):
         for mean in map(mean_over_seeds, models):
             table.rows += statistics_rows(mean, files.study.seeds)
@@ -70,7 +72,7 @@ def write_statistics_tables(files: StudyFiles) -> None:
 
 
 def statistics_rows(report: StatisticsReport, seeds: int) -> list[dict[str, object]]:
-    """One row a number of one variant on one place."""
+    """Return one row per estimate of one variant on one setting."""
     return [
         about(report, seeds)
         | dict(zip(("layer", "head", "keypoints", "measure"), what, strict=True))
@@ -80,7 +82,7 @@ def statistics_rows(report: StatisticsReport, seeds: int) -> list[dict[str, obje
 
 
 def statistics_section(report: StatisticsReport) -> Section:
-    """A row a layer and visibility, heads averaged."""
+    """Return a row per layer and visibility, heads averaged."""
     means = {(one.layer, one.visibility, one.measure): one.mean for one in report.statistics if one.head is None}
     rows = tuple(
         (
@@ -98,7 +100,7 @@ def statistics_section(report: StatisticsReport) -> Section:
 
 
 def difference_section(report: StatisticsReport) -> Section:
-    """Differences on the same images."""
+    """Return the differences on the same images."""
     rows = tuple(
         (
             _WHAT[one.what],
@@ -112,7 +114,7 @@ def difference_section(report: StatisticsReport) -> Section:
 
 
 def _numbers(report: StatisticsReport) -> Iterator[tuple[tuple[object, object, str, str], Estimate]]:
-    """Every estimate with its layer, head, keypoints and measure."""
+    """Yield every estimate with its layer, head, keypoints and measure."""
     for one in report.statistics:
         head = "mean" if one.head is None else one.head
         yield (one.layer, head, one.visibility, one.measure), one.mean
@@ -121,7 +123,7 @@ def _numbers(report: StatisticsReport) -> Iterator[tuple[tuple[object, object, s
 
 
 def _draw(files: StudyFiles, setting: EvalSetting, report: StatisticsReport) -> None:
-    """The last layer's keypoint-to-keypoint attention, heads and seeds averaged."""
+    """Draw the last layer's keypoint-to-keypoint attention, averaged over heads and seeds."""
     lifts = []
     for seed in range(files.study.seeds):
         run = RunId(report.variant, seed)
@@ -138,6 +140,6 @@ def _heading(report: StatisticsReport) -> str:
 
 def _note(report: StatisticsReport) -> str:
     keypoints = f"{report.occluded_keypoints:,} occluded and {report.visible_keypoints:,} visible keypoints"
-    reach = f"neighbourhoods reach {report.reach:g} widths of the crop"
+    reach = f"radius of a neighbourhood: {report.reach:g} crop widths"
     masks = f" ({report.persons_without_mask:,} without a mask)" if report.persons_without_mask else ""
     return f"{report.images:,} images, {report.persons:,} persons{masks}, {keypoints}; {reach}"

@@ -1,4 +1,4 @@
-"""What hidden and seen keypoints owe to their mirror partners and neighbours, as tables of a study."""
+"""Tables of how occluded and visible keypoints depend on their mirror partners and neighbours."""
 
 from collections.abc import Iterator
 
@@ -12,8 +12,8 @@ from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
 
 GROUP_WORDS = {
-    "place": "the keypoint's place",
-    "own_parts": "its own parts beyond",
+    "place": "cells at the keypoint",
+    "own_parts": "its own body parts, other cells",
     "symmetric": "its mirror partner",
     "neighbours": "its neighbours along limbs",
     "rest_of_body": "the rest of the body",
@@ -23,23 +23,24 @@ GROUP_WORDS = {
     "elsewhere": "elsewhere",
 }
 _DIVISION_WORDS = {
-    "body_parts": "by the body parts seen in the image, which rendering tells",
-    "keypoint_neighbourhoods": "by the cells around labelled keypoints, for want of known body parts",
+    "body_parts": "by the rendered body part labels",
+    "keypoint_neighbourhoods": "by the cells around labelled keypoints, as there are no body part labels",
 }
+_STATE_WORDS = {"hidden": "occluded", "seen": "visible"}
 
 HIDDEN_MINUS_SEEN = "hidden_minus_seen"
 
 FOOTNOTES = [
-    "Hidden keypoints are labelled and occluded (v = 1), seen ones visible (v = 2); only those that the unflipped pass"
-    " finds with a keypoint similarity (the term of OKS) of 0.5 or more, on annotated boxes. 95 % bootstraps over"
-    " images; with several seeds values and ends are averaged.",
-    "Hidden minus seen compares like with like: each kind of keypoint with itself, kinds weighing as often as they are"
-    " hidden. So it is not the difference of the two columns before it.",
-    "The keypoint's place: cells around its prediction, whatever is seen there, since attention is strong nearby and a"
-    " keypoint is often hidden by its mirror partner. All other groups begin beyond it.",
-    "Attention: the last layer's row of the keypoint's cell, mean of heads; times uniform: over the place's share of"
-    " the crop. Masked: cells that the place covers at least half, as keys of all layers. Random: as many cells of"
-    " the crop, drawn.",
+    "Occluded keypoints are labelled v = 1, visible ones v = 2. Only keypoints that the unflipped pass predicts with a"
+    " similarity (the keypoint's term of OKS) of 0.5 or more, on annotated boxes. Intervals are 95 % bootstraps over"
+    " images. With several seeds, values and interval ends are averaged.",
+    "Occluded minus visible compares each kind of keypoint with itself and weights kinds by their number of occluded"
+    " keypoints. It therefore differs from the difference of the two columns before it.",
+    "Cells at the keypoint: cells around its prediction, of any body part, since attention is strong nearby and a"
+    " keypoint is often occluded by its mirror partner. All other groups exclude these cells.",
+    "Attention: the last layer's row of the keypoint's cell, mean over heads. Times uniform: divided by the group's"
+    " share of the crop. Masked: cells covered at least half by the group, masked as keys of all layers. Random: the"
+    " same number of random cells of the crop.",
 ]
 
 
@@ -47,7 +48,7 @@ def write_body_part_table(files: StudyFiles) -> None:
     """Write `body_parts` as .csv, .md, .html and .tex into the study's results folder.
 
     Raises:
-        InputError: the study measures no attention, or a file is missing, broken or of other annotations.
+        InputError: the study has no attention analysis, a file is missing or broken, or annotations differ.
     """
     table = AnalysisTable("Mirror partners and neighbours", FOOTNOTES)
     for _, models in reports_by_setting(files, Analysis.BODY_PARTS, BodyPartReport):
@@ -58,7 +59,7 @@ def write_body_part_table(files: StudyFiles) -> None:
 
 
 def body_part_rows(report: BodyPartReport, seeds: int) -> list[dict[str, object]]:
-    """One row a number of one variant on one place."""
+    """Return one row per estimate of one variant on one setting."""
     return [
         about(report, seeds)
         | {"divided_by": report.divided_by}
@@ -69,7 +70,7 @@ def body_part_rows(report: BodyPartReport, seeds: int) -> list[dict[str, object]
 
 
 def attention_section(report: BodyPartReport) -> Section:
-    """A row a group of places: what share of the keypoints' attention it has."""
+    """Return the share of the keypoints' attention on each group of cells, a row per group."""
     found = _estimates(report)
     rows = tuple(
         (
@@ -84,19 +85,19 @@ def attention_section(report: BodyPartReport) -> Section:
     )
     columns = (
         "Attention on",
-        "Mass (%), hidden",
-        "Mass (%), seen",
-        "Mass, hidden minus seen",
-        "Times uniform, hidden",
-        "Times uniform, seen",
-        "Times uniform, hidden minus seen",
-        "Keypoints, hidden / seen",
+        "Mass (%), occluded",
+        "Mass (%), visible",
+        "Mass, occluded minus visible",
+        "Times uniform, occluded",
+        "Times uniform, visible",
+        "Times uniform, occluded minus visible",
+        "Keypoints, occluded / visible",
     )
     return Section(f"{_heading(report)}: attention", _note(report), columns, rows)
 
 
 def masking_section(report: BodyPartReport) -> Section:
-    """A row a group of places: what becomes of the keypoints without it."""
+    """Return the change of the keypoints when a group of cells is masked, a row per group."""
     found = _estimates(report)
     rows = tuple(
         (
@@ -113,23 +114,23 @@ def masking_section(report: BodyPartReport) -> Section:
     )
     columns = (
         "Masked",
-        "Similarity lost (points), hidden",
-        "Similarity lost, seen",
-        "Similarity lost, hidden minus seen",
-        "Lost beyond random cells, hidden",
-        "Lost beyond random cells, seen",
-        "Moved (crop px), hidden",
-        "Moved, seen",
-        "Moved, hidden minus seen",
-        "Peak lost (%), hidden",
-        "Peak lost, seen",
-        "Keypoints, hidden / seen",
+        "Similarity lost (points), occluded",
+        "Similarity lost, visible",
+        "Similarity lost, occluded minus visible",
+        "Lost beyond random cells, occluded",
+        "Lost beyond random cells, visible",
+        "Moved (crop px), occluded",
+        "Moved, visible",
+        "Moved, occluded minus visible",
+        "Peak lost (%), occluded",
+        "Peak lost, visible",
+        "Keypoints, occluded / visible",
     )
     return Section(f"{_heading(report)}: masked", _note(report), columns, rows)
 
 
 def _estimates(report: BodyPartReport) -> dict[tuple[str, str, str], Estimate]:
-    """By group, kind of keypoints and measure."""
+    """Return the estimates by group, state of the keypoints and measure."""
     found = {(row.group, str(row.keypoints), row.measure): row.mean for row in report.rows}
     differences = {(one.group, HIDDEN_MINUS_SEEN, one.measure): one.hidden_minus_seen for one in report.differences}
     return found | differences
@@ -145,9 +146,10 @@ def _counts(found: dict[tuple[str, str, str], Estimate], group: str, measure: st
 
 def _note(report: BodyPartReport) -> str:
     keypoints = ", ".join(
-        f"{one.found_well:,} of {one.labelled:,} {one.keypoints} keypoints" for one in report.keypoints
+        f"{one.found_well:,} of {one.labelled:,} {_STATE_WORDS[one.keypoints]} keypoints" for one in report.keypoints
     )
-    return f"divided {_DIVISION_WORDS[report.divided_by]}; {report.persons:,} persons, found well {keypoints}"
+    division = _DIVISION_WORDS[report.divided_by]
+    return f"cells grouped {division}; {report.persons:,} persons; similarity of 0.5 or more: {keypoints}"
 
 
 def _heading(report: BodyPartReport) -> str:

@@ -1,4 +1,4 @@
-"""The table of person boxes: where they came from, what was left out, how good they are."""
+"""Table of person boxes: their source, the boxes that were dropped, and their AP."""
 
 from collections.abc import Iterable
 
@@ -9,11 +9,11 @@ from transpose.evaluation.box_ap import BoxReport
 from transpose.reporting.labels import BOX_WORDS
 
 BoxRow = tuple[BoxCounts, BoxReport | None]
-"""What became of the boxes of a source on a split, and their AP, which annotated boxes have none of."""
+"""Counts of the boxes of a source on a split, and their AP (None for annotated boxes)."""
 
 
 def box_table(rows: Iterable[BoxRow]) -> pd.DataFrame:
-    """One row a data set, split and box source, in the order given; AP in per cent, NaN where there is none."""
+    """Return one row per data set, split and box source, in the given order; AP in per cent, NaN if not measured."""
     return pd.DataFrame([_line(*row) for row in rows])
 
 
@@ -35,7 +35,7 @@ def _line(counts: BoxCounts, report: BoxReport | None) -> dict[str, object]:
 
 
 def _reasons(counts: BoxCounts) -> str:
-    """Why something gave no box, in words with numbers."""
+    """Return the reasons for which boxes were dropped, with counts."""
     numbers = {
         "unreadable images": counts.unreadable_images,
         "other categories": counts.other_categories,

@@ -1,4 +1,4 @@
-"""claims.md: what this study's measurements say of the paper's claims about attention."""
+"""Tables that test the paper's claims about attention against the measurements of a study."""
 
 from collections.abc import Iterator, Sequence
 
@@ -29,11 +29,11 @@ from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
 
 FOOTNOTES = [
-    "Supported: the whole 95 % interval lies on the side of zero that the claim foretells; not supported: on the other"
-    " side; undecided: the interval holds zero. Verdicts hold for these models, trained as here, on these data; a small"
-    " effect that is supported is still a small effect.",
-    "Intervals are bootstraps over images; the spread of trainings is not in them. Figures are not corrected for"
-    " their number: of a hundred undecided ones, a few will look decided.",
+    "Supported: the whole 95 % interval is on the side of zero that the claim predicts. Not supported: it is on the"
+    " other side. Undecided: the interval contains zero. Results hold for these models, trained as here, on these"
+    " data. A supported effect can still be small.",
+    "Intervals are bootstraps over images and do not include the variation between trainings. There is no correction"
+    " for multiple comparisons: of a hundred true zero effects, about five will look decided.",
 ]
 
 _EMBEDDINGS = ("sine", "learnable", "none")
@@ -44,7 +44,7 @@ def write_claims(files: StudyFiles) -> None:
     """Write `claims` as .md and .html into the study's results folder.
 
     Raises:
-        InputError: the study measures no attention, or a file is missing, broken or of other annotations.
+        InputError: the study has no attention analysis, a file is missing or broken, or annotations differ.
     """
     chosen = chosen_analysis(files.study, Analysis.ATTENTION_STATISTICS)
     variants = [files.recipes[name].variant for name in chosen.variants]
@@ -54,12 +54,19 @@ def write_claims(files: StudyFiles) -> None:
     body_parts = dict(reports_by_setting(files, Analysis.BODY_PARTS, BodyPartReport))
     sections: list[Section] = []
     for setting, models in statistics.items():
-        looks = [mean_over_seeds(reports) for reports in models]
-        tried = [mean_over_seeds(reports) for reports in faithfulness[setting]]
-        changed = [mean_over_seeds(reports) for reports in ablations[setting]]
+        statistics_reports = [mean_over_seeds(reports) for reports in models]
+        faithfulness_reports = [mean_over_seeds(reports) for reports in faithfulness[setting]]
+        ablation_reports = [mean_over_seeds(reports) for reports in ablations[setting]]
         parts = [mean_over_seeds(reports) for reports in body_parts[setting]]
-        claims = claims_of(variants, looks, tried, changed, parts, list(embedding_differences(files, setting)))
-        where = setting_title(looks[0])
+        claims = claims_of(
+            variants,
+            statistics_reports,
+            faithfulness_reports,
+            ablation_reports,
+            parts,
+            list(embedding_differences(files, setting)),
+        )
+        where = setting_title(statistics_reports[0])
         sections += [overview(claims, where), *(section_of(claim, where) for claim in claims)]
     path, title = files.layout.table(StudyTable.CLAIMS), f"Claims: {files.study.name}"
     with atomic_paths(path.with_suffix(".md"), path.with_suffix(".html")) as (markdown, html):
@@ -69,34 +76,34 @@ def write_claims(files: StudyFiles) -> None:
 
 def claims_of(
     variants: Sequence[Variant],
-    looks: Sequence[StatisticsReport],
-    tried: Sequence[FaithfulnessReport],
-    changed: Sequence[AttentionAblationReport],
+    statistics_reports: Sequence[StatisticsReport],
+    faithfulness_reports: Sequence[FaithfulnessReport],
+    ablation_reports: Sequence[AttentionAblationReport],
     parts: Sequence[BodyPartReport],
     differences: Sequence[tuple[str, str, Estimate]],
 ) -> list[Claim]:
-    """Every claim with its evidence on one place; the reports are in the order of the variants."""
+    """Return every claim with its evidence on one setting; the reports are in the order of the variants."""
     return [
-        areas_matter(tried),
-        areas_beat_distance(tried),
-        maps_follow_weights(tried),
-        pattern_matters(changed),
+        areas_matter(faithfulness_reports),
+        areas_beat_distance(faithfulness_reports),
+        maps_follow_weights(faithfulness_reports),
+        pattern_matters(ablation_reports),
         hidden_look_at_relatives(parts),
         hidden_need_relatives(parts),
-        deeper_is_more_local(looks),
+        deeper_is_more_local(statistics_reports),
         h_is_more_symmetric(list(zip(variants, parts, strict=True))),
         positions_help(differences),
     ]
 
 
 def overview(claims: Sequence[Claim], where: str) -> Section:
-    """A row a claim."""
+    """Return one row per claim."""
     rows = tuple((claim.title, claim.verdict) for claim in claims)
     return Section(f"{where}: the claims", " ".join(FOOTNOTES), ("Claim", "On these data and models"), rows)
 
 
 def section_of(claim: Claim, where: str) -> Section:
-    """A row a figure."""
+    """Return one row per measured value of a claim."""
     rows = tuple(
         (
             one.model,
@@ -107,12 +114,15 @@ def section_of(claim: Claim, where: str) -> Section:
         )
         for one in claim.evidence
     )
-    columns = ("Model", "Measured", "Figure", "Values", "Verdict")
+    columns = ("Model", "Measured", "Value", "Sample", "Result")
     return Section(f"{where}: {claim.title}", f"{claim.said} {claim.how}", columns, rows)
 
 
 def embedding_differences(files: StudyFiles, setting: EvalSetting) -> Iterator[tuple[str, str, Estimate]]:
-    """AP of models that differ in the position embedding alone, each minus the one that the paper has behind it."""
+    """Yield AP differences of models that differ in the position embedding only.
+
+    Each item is (title of the model that the paper ranks higher, title of the other, AP difference).
+    """
     for better, worse in _pairs(list(files.recipes.values())):
         _, difference = files.difference(better.name, worse.name, setting)
         report = files.first_report(better.name, setting)
@@ -124,7 +134,7 @@ def embedding_differences(files: StudyFiles, setting: EvalSetting) -> Iterator[t
 
 
 def _pairs(recipes: Sequence[Recipe]) -> Iterator[tuple[Recipe, Recipe]]:
-    """Recipes that differ in the position embedding alone, the one first that the paper has ahead."""
+    """Yield pairs of recipes that differ in the position embedding only, the one the paper ranks higher first."""
     for first in recipes:
         for second in recipes:
             same = _without_embedding(first) == _without_embedding(second)
@@ -138,7 +148,7 @@ def _rank(recipe: Recipe) -> int:
 
 
 def _without_embedding(recipe: Recipe) -> object:
-    """What else makes up a model: its training, and its variant but for names and embedding."""
+    """Return training and variant without names and position embedding."""
     encoder = recipe.variant.encoder
     bare = encoder.model_copy(update={"position_embedding": "none"}) if encoder else None
     names = {"title": "", "published": None, "released": None}

@@ -1,4 +1,4 @@
-"""What the paper claims of attention, and the measured figures that speak for or against each claim."""
+"""The paper's claims about attention, each with the measurements that test it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,21 +21,21 @@ Verdict = Literal["supported", "not supported", "undecided", "not measured"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """One figure."""
+    """One measured value."""
 
     model: str
-    """Whose it is, or between which models."""
+    """Title of the model, or of the two models compared."""
     measured: str
-    """What it is, with its unit."""
+    """Name of the quantity, with its unit."""
     estimate: Estimate
     sign: Literal[-1, 1]
-    """The side of zero on which the claim foretells it."""
+    """Sign of the estimate that the claim predicts."""
     factor: float = 1.0
-    """From the estimate's unit to that of `measured`."""
+    """Factor from the unit of the estimate to that of `measured`."""
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the whole interval lies on the expected side of zero, on the other, or on both."""
+        """Return whether the interval is on the predicted side of zero, on the other side, or contains zero."""
         low, high = self.estimate.low, self.estimate.high
         if self.estimate.value is None or low is None or high is None:
             return "not measured"
@@ -48,18 +48,18 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and what was measured of it."""
+    """A claim and the measurements that test it."""
 
     title: str
     said: str
-    """Who says so, and in which words of ours."""
+    """Source and wording of the claim."""
     how: str
-    """How it was put to the test."""
+    """How it is tested."""
     evidence: tuple[Evidence, ...]
 
     @property
     def verdict(self) -> str:
-        """What all figures say together: one verdict if they agree, else how many say what."""
+        """Return the common result of all measurements, or their counts if they differ."""
         verdicts = [one.verdict for one in self.evidence]
         kinds = dict.fromkeys(verdicts)
         if not kinds:
@@ -73,39 +73,40 @@ def areas_matter(reports: Sequence[FaithfulnessReport]) -> Claim:
     """Dependency areas matter more than random areas."""
     return Claim(
         "Dependency areas matter more than random areas",
-        "The paper reads the last layer's attention of a keypoint's cell as what its prediction depends on.",
-        "The most attended cells are masked, and as many random ones; similarity is the keypoint's term of OKS.",
+        "The paper takes the last layer's attention of a keypoint's cell as the cells that its prediction depends on.",
+        "The most attended cells are masked, and the same number of random cells. Similarity is the keypoint's term of"
+        " OKS.",
         _ahead_of(reports, "random", "random"),
     )
 
 
 def areas_beat_distance(reports: Sequence[FaithfulnessReport]) -> Claim:
-    """Not in the paper: an explanation should say more than that the keypoint is near itself."""
+    """Baseline that is not in the paper: an explanation should be better than the distance to the keypoint."""
     return Claim(
         "Dependency areas matter more than the cells nearest to the keypoint",
-        "Not the paper's claim, but what an explanation must beat: cells near a keypoint matter whatever a map says.",
-        "As above, with the nearest cells in the place of random ones.",
+        "Not the paper's claim but a baseline: cells near a keypoint matter with any map.",
+        "As above, with the nearest cells instead of random ones.",
         _ahead_of(reports, "distance", "nearest"),
     )
 
 
-def _ahead_of(reports: Sequence[FaithfulnessReport], rival: str, words: str) -> tuple[Evidence, ...]:
-    """What masking attended cells costs beyond what a rival's cells cost."""
-    measured = f"similarity lost without attended minus without {words} cells, {{}} (points)"
+def _ahead_of(reports: Sequence[FaithfulnessReport], baseline: str, words: str) -> tuple[Evidence, ...]:
+    """Return the loss from masking attended cells minus the loss from masking the cells of a baseline."""
+    measured = f"similarity lost: attended minus {words} cells masked {{}} (points)"
     return tuple(
         Evidence(report.title, measured.format(DEPTH_WORDS[one.depth]), one.margin, 1, 100)
         for report in reports
         for one in report.knockouts
-        if (one.ranking, one.measure) == (rival, "similarity_drop") and one.margin is not None
+        if (one.ranking, one.measure) == (baseline, "similarity_drop") and one.margin is not None
     )
 
 
 def pattern_matters(reports: Sequence[AttentionAblationReport]) -> Claim:
-    """Not in the paper: an explanation by attention presupposes that it matters who attends to whom."""
+    """Precondition that is not in the paper: attention explains nothing if its pattern has no effect."""
     return Claim(
-        "It matters who attends to whom",
-        "Not the paper's claim, but what explaining by attention presupposes.",
-        "At test time every cell attends to all alike, in all layers or in the last alone.",
+        "The pattern of attention matters",
+        "Not the paper's claim but a precondition of explanations by attention.",
+        "At test time every cell attends to all cells equally, in all layers or in the last layer only.",
         tuple(
             Evidence(report.title, f"AP with uniform attention{where} minus intact (points)", one.difference, -1, 100)
             for report in reports
@@ -117,7 +118,7 @@ def pattern_matters(reports: Sequence[AttentionAblationReport]) -> Claim:
 
 
 def maps_follow_weights(reports: Sequence[FaithfulnessReport]) -> Claim:
-    """The sanity check of Adebayo et al.: a map of the trained model is not one of any model."""
+    """Sanity check of Adebayo et al.: maps of the trained model differ from maps of random models."""
 
     def evidence() -> Iterator[Evidence]:
         for report in reports:
@@ -127,41 +128,42 @@ def maps_follow_weights(reports: Sequence[FaithfulnessReport]) -> Claim:
                 yield Evidence(report.title, words, unlike, -1)
 
     return Claim(
-        "Dependency areas come from what was learnt",
-        "Not the paper's claim, but a condition of it: a map that stays when the weights go explains no weights.",
-        "All encoder layers get matrices drawn anew and vectors in another order. Maps that keep more than half of"
-        " their order (rank correlation) count as unchanged; the limit is ours.",
+        "Dependency areas depend on the learnt weights",
+        "Not the paper's claim but a condition of it: a map that does not change with random weights does not explain"
+        " the model.",
+        "The matrices of all encoder layers are replaced by random ones, and their vectors are shuffled. Maps with a"
+        " rank correlation above 0.5 count as unchanged; this limit is not from the paper.",
         tuple(evidence()),
     )
 
 
 def hidden_look_at_relatives(reports: Sequence[BodyPartReport]) -> Claim:
-    """Hidden keypoints lean on their visible relatives: where they look."""
+    """Occluded keypoints attend to their mirror partners and neighbours."""
     return Claim(
-        "Hidden keypoints look more at their mirror partners and neighbours than seen keypoints do",
-        "The paper shows an occluded ankle whose evidence comes from the other ankle, and concludes that a model leans"
-        " on other cues where a keypoint is hidden.",
-        f"Last layer, heads averaged, multiples of uniform attention. {_LIKE_WITH_LIKE}",
+        "Occluded keypoints attend more to their mirror partners and neighbours than visible keypoints do",
+        "The paper shows an occluded ankle that attends to the other ankle, and concludes that the model uses other"
+        " cues for occluded keypoints.",
+        f"Last layer, mean over heads, multiples of uniform attention. {_SAME_KIND}",
         _hidden_minus_seen(reports, "attention_lift", "attention to", "×", 1.0),
     )
 
 
 def hidden_need_relatives(reports: Sequence[BodyPartReport]) -> Claim:
-    """Hidden keypoints lean on their visible relatives: what they cannot do without."""
+    """Occluded keypoints need their mirror partners and neighbours."""
     return Claim(
-        "Hidden keypoints need their mirror partners and neighbours more than seen keypoints do",
-        "The same claim, causally.",
-        "The cells of these places are masked as keys of all layers, and as many random cells that spare the"
-        " keypoint's own place; similarity lost beyond what"
-        f" the random ones cost. {_LIKE_WITH_LIKE}",
+        "Occluded keypoints need their mirror partners and neighbours more than visible keypoints do",
+        "The same claim, tested by intervention.",
+        "The cells of these regions are masked as keys of all layers. The loss of similarity is compared with that for"
+        " the same number of random cells, which exclude the cells at the keypoint."
+        f" {_SAME_KIND}",
         _hidden_minus_seen(reports, "similarity_drop_beyond_random", "similarity lost without", "points", 100),
     )
 
 
-_LIKE_WITH_LIKE = (
-    "Each kind of keypoint is compared with itself; cells around the predicted keypoint count for neither, since what"
-    " hides a keypoint is often its mirror partner. Attention falling with distance, and a partner which hides a"
-    " keypoint is nearer than others, is not taken out beyond that."
+_SAME_KIND = (
+    "Each kind of keypoint is compared with itself. Cells at the predicted keypoint are excluded, since the mirror"
+    " partner often occludes the keypoint. There is no further correction for distance, although a partner that"
+    " occludes a keypoint is nearer than others and attention falls with distance."
 )
 _RELATIVES = {"symmetric": "the mirror partner", "neighbours": "neighbours along limbs"}
 
@@ -172,7 +174,7 @@ def _hidden_minus_seen(
     return tuple(
         Evidence(
             report.title,
-            f"{words} {_RELATIVES[one.group]}, hidden minus seen ({unit})",
+            f"{words} {_RELATIVES[one.group]}, occluded minus visible ({unit})",
             one.hidden_minus_seen,
             1,
             factor,
@@ -186,14 +188,14 @@ def _hidden_minus_seen(
 def deeper_is_more_local(reports: Sequence[StatisticsReport]) -> Claim:
     """Deeper layers attend to finer, more local cues."""
     measures = {
-        "distance": ("distance of what is attended, last minus first layer (cells)", -1),
+        "distance": ("distance of the attended cells, last minus first layer (cells)", -1),
         "near": ("attention near the keypoint, last minus first layer (share)", 1),
         "entropy": ("entropy, last minus first layer", -1),
     }
     return Claim(
         "Deeper layers are more local",
         "The paper: deeper layers attend to finer, more local cues.",
-        "Last layer minus first, heads averaged; without a second layer there is nothing to compare.",
+        "Last layer minus first layer, mean over heads. Models with one layer are left out.",
         tuple(
             Evidence(report.title, words, one.mean, -1 if sign < 0 else 1)
             for report in reports
@@ -205,24 +207,24 @@ def deeper_is_more_local(reports: Sequence[StatisticsReport]) -> Claim:
 
 
 def h_is_more_symmetric(reports: Sequence[tuple[Variant, BodyPartReport]]) -> Claim:
-    """TransPose-H uses symmetric keypoints more than TransPose-R; compared at equal position embeddings."""
+    """TransPose-H uses symmetric keypoints more than TransPose-R; compared with equal position embeddings."""
 
     def evidence() -> Iterator[Evidence]:
         for h_variant, h_report in reports:
             for r_variant, r_report in reports:
                 families = h_variant.backbone.family, r_variant.backbone.family
                 if families == ("hrnet", "resnet") and _embedding(h_variant) == _embedding(r_variant):
-                    words = "attention of seen keypoints to the mirror partner, H minus R (×)"
+                    words = "attention of visible keypoints to the mirror partner, H minus R (×)"
                     estimate = independent_difference(_to_partner(h_report), _to_partner(r_report))
-                    yield Evidence(f"{h_report.title} against {r_report.title}", words, estimate, 1)
+                    yield Evidence(f"{h_report.title} vs {r_report.title}", words, estimate, 1)
 
     return Claim(
         "TransPose-H uses symmetric keypoints more than TransPose-R",
         "The paper: for limbs, TransPose-R-A4 uses local cues of the same side, TransPose-H-A4 more cues of symmetric"
         " keypoints.",
-        "Last layer, heads averaged, multiples of uniform attention, without cells at the keypoint itself. Body parts"
-        " of rendered people have no partner in the head; where keypoint neighbourhoods stand for parts, eyes and ears"
-        " count too. The interval takes both sides as independent, which is wider than a paired one.",
+        "Last layer, mean over heads, multiples of uniform attention, without cells at the keypoint itself. Body parts"
+        " of rendered people have no partner in the head; with keypoint neighbourhoods, eyes and ears count too. The"
+        " interval treats both models as independent and is wider than a paired one.",
         tuple(evidence()),
     )
 
@@ -231,22 +233,22 @@ def positions_help(differences: Sequence[tuple[str, str, Estimate]]) -> Claim:
     """Sine > learnable > none.
 
     Args:
-        differences: title of the model that the paper has ahead, of the other, and AP of the first minus the second.
+        differences: title of the model that the paper ranks higher, title of the other, and their AP difference.
     """
     return Claim(
-        "A sine embedding is better than a learnable one, and that better than none",
+        "A sine embedding is better than a learnable one, and a learnable one is better than none",
         "The paper's ablation of the position embedding on TransPose-R-A3.",
-        "AP of models that differ in the embedding alone, by paired bootstrap over images. The spread of trainings is"
-        " not in the interval.",
+        "AP of models that differ in the embedding only, by paired bootstrap over images. The interval does not"
+        " include the variation between trainings.",
         tuple(
-            Evidence(f"{better} against {worse}", "difference in AP (points)", estimate, 1, 100)
+            Evidence(f"{better} vs {worse}", "difference in AP (points)", estimate, 1, 100)
             for better, worse, estimate in differences
         ),
     )
 
 
 def independent_difference(first: Estimate, second: Estimate) -> Estimate:
-    """First minus second of two estimates that are taken as independent: half-widths add in squares."""
+    """Return first minus second of two independent estimates; half-widths add in quadrature."""
     if None in (first.value, first.low, first.high, second.value, second.low, second.high):
         return Estimate(value=None, low=None, high=None, count=0, images=0)
     values = [float(number or 0.0) for number in (first.value, first.low, first.high)]

@@ -1,4 +1,4 @@
-"""What the tables of a study's closer looks share: what they are about, and means over seeds."""
+"""Shared by the tables of a study's analyses: titles, means over seeds and a check of equal inputs."""
 
 import statistics
 from collections.abc import Sequence
@@ -7,24 +7,24 @@ from transpose.errors import InputError
 from transpose.evaluation.report import Subject
 
 _SHARED = {"annotations_sha256": "annotations", "boxes_sha256": "boxes", "protocol": "protocol"}
-"""Fields that reports in one table must agree on, in words."""
+"""Fields that must be equal in all reports of a table, with their names in messages."""
 
 
 def setting_title(subject: Subject) -> str:
-    """Data set, split and boxes, as headings name them."""
+    """Return data set, split and boxes as shown in headings."""
     return f"{subject.dataset_title}, {subject.split}, {subject.boxes.replace('_', ' ')} boxes"
 
 
 def mean_percent(fractions: Sequence[float]) -> float:
-    """Mean over seeds in per cent; NaN where the evaluator has no answer, which it tells by -1."""
+    """Return the mean over seeds in per cent; NaN if a value is -1, the evaluator's mark for no result."""
     return 100 * statistics.fmean(fractions) if min(fractions) >= 0 else float("nan")
 
 
 def check_same_inputs(table: str, named: Sequence[tuple[str, Subject]]) -> None:
-    """See that all of a table of one place stands on the same annotations and boxes, and was made by one protocol.
+    """Check that all reports of a table have the same annotations, boxes and protocol.
 
     Args:
-        named: what messages call each report, and the report.
+        named: each report with its name in messages.
 
     Raises:
         InputError: a report differs from the first.

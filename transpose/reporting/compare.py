@@ -1,4 +1,4 @@
-"""The comparison's files: tables in four formats, written from records of results."""
+"""Write the tables of the comparison in four formats from records of results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,12 +22,11 @@ from transpose.study.layout import ResultsLayout
 
 FOOTNOTES = [
     "AP, AR and PCKh in per cent. ± is the standard deviation over seeds; the 95 % interval is a bootstrap over"
-    " images (averaged over seeds) and does not hold the spread of trainings.",
-    "Params count a fixed position embedding, as the paper does. GMACs are multiply-accumulates of one crop, forward;"
-    " * 'as printed' follows the tool behind the paper's GFLOPs, which counts a deconvolution on its output grid and"
-    " adds elementwise work.",
-    "A dash stands where there is nothing that may be compared or measured. ? marks published figures that are recalled"
-    " and not confirmed.",
+    " images (averaged over seeds) and does not include the variation between trainings.",
+    "Params include a fixed position embedding, as in the paper. GMACs are multiply-accumulates of one forward pass of"
+    " one crop. * 'as printed' is counted like the paper's GFLOPs, whose tool counts a deconvolution on its output grid"
+    " and adds elementwise operations.",
+    "A dash means not measured or not comparable. ? marks published values that were recalled and not confirmed.",
 ]
 
 
@@ -48,7 +47,7 @@ def compare(
     boxes: Sequence[BoxRow] = (),
     tolerance: float = TOLERANCE,
 ) -> Comparison:
-    """Put measured results beside published ones, answer the ablations' questions, tell where the boxes came from."""
+    """Build the tables: measured and published results, published rows, ablations and person boxes."""
     return Comparison(
         comparison_table(rows, published, tolerance),
         verdict_table(rows, published, tolerance),
@@ -60,7 +59,7 @@ def compare(
 def write_comparison(layout: ResultsLayout, study: str, comparison: Comparison) -> None:
     """Write `comparison`, `verdicts` and `ablations`, each as .csv, .md, .html and .tex, atomically.
 
-    The boxes stand at the end of the comparison, and as numbers in `person_boxes.csv`.
+    The person boxes are at the end of the comparison and in `person_boxes.csv`.
     """
     results = [*comparison_sections(comparison.results), *box_sections(comparison.boxes)]
     tables = {
@@ -74,7 +73,7 @@ def write_comparison(layout: ResultsLayout, study: str, comparison: Comparison) 
 
 
 def summarise(comparison: Comparison, width: int) -> str:
-    """What a terminal shows: comparison, ablations, verdicts on rows that the study set out to reproduce, and boxes."""
+    """Return terminal text: comparison, ablations, published rows that the study reproduces, and person boxes."""
     sections = [*comparison_sections(comparison.results), *ablation_sections(comparison.ablations)]
     ends = [*reproduction_sections(comparison.verdicts), *box_sections(comparison.boxes)]
     return render_terminal([*sections, *ends], width)

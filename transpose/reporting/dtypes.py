@@ -1,4 +1,4 @@
-"""What cheaper arithmetic costs each model, beside fp32 on the same images."""
+"""Table of lower-precision dtypes: AP of each model compared with fp32 on the same images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,32 +15,32 @@ from transpose.reporting.sections import Section, number
 from transpose.reporting.study_files import StudyFiles
 
 FOOTNOTES = [
-    "AP in per cent and differences to fp32 in points, means over seeds, with paired 95 % bootstrap intervals over"
-    " images: the same weights, crops and protocol, the network alone in another arithmetic. Same peak: heatmaps, one"
-    " for each box and keypoint, whose maximum is at the same pixel. Shifts: of a box's keypoints, in pixels of the"
-    " image. Rounding is the device's: another one may differ."
+    "AP in per cent and differences from fp32 in points, means over seeds, with paired 95 % bootstrap intervals over"
+    " images. Weights, crops and protocol are the same; only the network runs in another dtype. Same peak: share of"
+    " heatmaps (one per box and keypoint) with the maximum at the same pixel. Shifts of keypoints are in image pixels."
+    " Rounding depends on the device."
 ]
 
 
 @dataclass(frozen=True)
 class DtypeRow:
-    """One variant in one arithmetic on one place, with the report and result of each seed."""
+    """One variant in one dtype on one setting, with the report and result of each seed."""
 
     seeds: Sequence[tuple[DtypeReport, DtypeResult]]
 
     @property
     def report(self) -> DtypeReport:
-        """The first seed's, for what all share."""
+        """Report of the first seed, for fields that all seeds share."""
         return self.seeds[0][0]
 
     @property
     def dtype(self) -> str:
-        """The arithmetic."""
+        """Dtype of the network."""
         return self.seeds[0][1].dtype
 
     @property
     def difference(self) -> Estimate:
-        """AP minus that of fp32, as a fraction."""
+        """AP minus AP in fp32, as a fraction."""
         return mean_estimate(
             [
                 Estimate(
@@ -56,27 +56,27 @@ class DtypeRow:
 
     @property
     def exact_ap(self) -> float:
-        """In fp32, in per cent."""
+        """AP in fp32, in per cent."""
         return mean_percent([report.fp32["AP"] for report, _ in self.seeds])
 
     @property
     def ap(self) -> float:
-        """In per cent."""
+        """AP in per cent."""
         return mean_percent([result.metrics["AP"] for _, result in self.seeds])
 
     def mean(self, field: str) -> float:
-        """Mean over seeds of a number of `DtypeResult`."""
+        """Return the mean over seeds of a field of `DtypeResult`."""
         return fmean(getattr(result, field) for _, result in self.seeds)
 
 
 def write_dtype_table(files: StudyFiles) -> None:
-    """Write `dtype` as .csv, .md, .html and .tex into the study's results folder.
+    """Write `dtypes` as .csv, .md, .html and .tex into the study's results folder.
 
     Raises:
-        InputError: the study asks for no dtypes, or a file is missing, broken or of other
-            annotations, boxes or protocols.
+        InputError: the study has no dtype analysis, a file is missing or broken, or annotations, boxes or protocols
+            differ.
     """
-    table = AnalysisTable("Precision", FOOTNOTES)
+    table = AnalysisTable("Lower-precision dtypes", FOOTNOTES)
     for _, models in reports_by_setting(files, Analysis.DTYPES, DtypeReport):
         rows = [row for reports in models for row in _rows(reports)]
         table.rows += [_columns(row) for row in rows]
@@ -85,7 +85,7 @@ def write_dtype_table(files: StudyFiles) -> None:
 
 
 def dtype_section(rows: Sequence[DtypeRow]) -> Section:
-    """A row a model and arithmetic, of one place."""
+    """Return one row per model and dtype of one setting."""
     cells = tuple(
         (
             row.report.title,
@@ -102,7 +102,7 @@ def dtype_section(rows: Sequence[DtypeRow]) -> Section:
     )
     columns = (
         "Model",
-        "Precision",
+        "Dtype",
         "AP in fp32",
         "AP",
         "Difference",
@@ -114,7 +114,7 @@ def dtype_section(rows: Sequence[DtypeRow]) -> Section:
     first = rows[0].report
     counts = f"{first.images:,} images, {first.persons:,} persons"
     note = f"{BOX_WORDS[first.boxes_kind]}; {protocol_words(first.protocol)}; {counts}"
-    return Section(f"{setting_title(first)}: cheaper arithmetic", note, columns, cells)
+    return Section(f"{setting_title(first)}: lower-precision dtypes", note, columns, cells)
 
 
 def _columns(row: DtypeRow) -> dict[str, object]:
@@ -138,7 +138,7 @@ def _columns(row: DtypeRow) -> dict[str, object]:
 
 
 def _device(row: DtypeRow) -> str:
-    """The accelerators of all seeds, or the processors where there was none."""
+    """Return the accelerators of all seeds, or the CPUs if there was no accelerator."""
     machines = (report.machine for report, _ in row.seeds)
     names = (machine["cpu"] if machine["device"] == "cpu" else machine["device"] for machine in machines)
     return ", ".join(dict.fromkeys(names))

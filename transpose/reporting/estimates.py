@@ -1,4 +1,4 @@
-"""Estimates with intervals as text, and their means over seeds."""
+"""Estimates with intervals: text, table columns and means over seeds."""
 
 import statistics
 from collections.abc import Sequence
@@ -13,19 +13,16 @@ Block = TypeVar("Block", bound=Settings)
 
 
 def mean_over_seeds(blocks: Sequence[Block]) -> Block:
-    """Equal blocks but for their estimates, such as the reports of several seeds, as one with the estimates' means.
-
-    All else is the first one's.
-    """
+    """Return the first of several reports (one per seed) with its estimates replaced by their means over the seeds."""
     first = blocks[0]
     fields = {name: [getattr(block, name) for block in blocks] for name in type(first).model_fields}
     return first.model_copy(update={name: _mean_of(values) for name, values in fields.items()})
 
 
 def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
-    """Mean over seeds of values and of the ends of intervals; None where a seed has no answer.
+    """Return the mean over seeds of values and interval ends; None if a seed has none.
 
-    The spread of trainings is not in the interval, as in the other tables.
+    As in the other tables, the interval does not include the variation between trainings.
     """
     values, lows, highs = ([getattr(one, name) for one in estimates] for name in ("value", "low", "high"))
     return Estimate(
@@ -38,7 +35,7 @@ def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def about(report: Subject, seeds: int) -> dict[str, object]:
-    """The columns that say what a row is about."""
+    """Return the columns that identify a row."""
     return {
         "variant": report.variant,
         "model": report.title,
@@ -50,12 +47,12 @@ def about(report: Subject, seeds: int) -> dict[str, object]:
 
 
 def columns_of(estimate: Estimate) -> dict[str, object]:
-    """The columns that hold an estimate, unrounded."""
+    """Return the columns of an estimate, unrounded."""
     return {name: getattr(estimate, name) for name in ("value", "low", "high", "count", "images")}
 
 
 def words_of(estimate: Estimate, digits: int = 1, factor: float = 1.0, signed: bool = False) -> str:
-    """`12.3 [10.1, 14.5]`, each number times `factor`; a dash where there is no answer."""
+    """Return `12.3 [10.1, 14.5]`, each number times `factor`; a dash if there is no value."""
     if estimate.value is None:
         return DASH
     value = _number(estimate.value * factor, digits, signed)
@@ -81,6 +78,6 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _number(value: float, digits: int, signed: bool) -> str:
-    rounded = round(value, digits) or 0.0  # a difference that rounds to nothing has no sign
+    rounded = round(value, digits) or 0.0  # avoids a sign before a zero
     sign = "+" if signed and rounded > 0 else ""
     return f"{sign}{rounded:.{digits}f}".replace("-", "−")

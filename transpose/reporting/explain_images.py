@@ -1,4 +1,4 @@
-"""Any image explained: poses, figures of the keypoints' areas, and a viewer page."""
+"""Explain predictions on image files: poses, figures of attention areas, and a viewer page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ def explain_images(
 ) -> list[ImagePoses]:
     """Write `figures/`, `viewer.html` and `persons.json` of persons in images into a folder, and return the poses.
 
-    Boxes are used as they are, like detected ones. Keypoints come from the protocol's prediction, areas from the
+    Boxes are used as given, like detected boxes. Keypoints are predicted by the protocol, areas come from the
     unflipped pass, both in fp32.
 
     Args:
@@ -34,7 +34,7 @@ def explain_images(
     """
     encoder_of(model.variant)
     plain = model.in_fp32()
-    parts = [_look_at(plain, image) for image in images]
+    parts = [_predict(plain, image) for image in images]
     found = [poses for poses, _, _ in parts]
     crops = PageCrops(
         np.concatenate([one.crops for _, one, _ in parts]),
@@ -61,8 +61,8 @@ def explain_images(
     return found
 
 
-def _look_at(model: PoseModel, image: ImagePersons) -> tuple[ImagePoses, PageCrops, CropKeypoints]:
-    """The poses in an image, its crops, and the poses in these."""
+def _predict(model: PoseModel, image: ImagePersons) -> tuple[ImagePoses, PageCrops, CropKeypoints]:
+    """Return the poses in an image, its crops, and the keypoints in crop pixels."""
     pixels = read_upright_image(image.path)
     poses = model.predict(pixels, boxes_in_image(image.boxes_xywh, pixels, image.path))
     crops, affines, points_xy = model.crop_persons(pixels, poses)

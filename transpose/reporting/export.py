@@ -46,12 +46,12 @@ def write_all_formats(
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write the numbers, unrounded; an empty cell is a number that does not exist."""
+    """Write unrounded numbers; missing values are empty cells."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def write_markdown(path: Path, title: str, sections: list[Section]) -> None:
-    """Write pipe tables."""
+    """Write the sections as Markdown pipe tables."""
     parts = [f"# {_markdown(title)}"]
     for section in sections:
         parts.append(f"## {_markdown(section.title)}")
@@ -61,7 +61,7 @@ def write_markdown(path: Path, title: str, sections: list[Section]) -> None:
 
 
 def write_html(path: Path, title: str, sections: list[Section], footnotes: list[str]) -> None:
-    """Write one self-contained page."""
+    """Write the sections as one self-contained HTML page."""
     environment = Environment(
         loader=PackageLoader("transpose.reporting", "."), autoescape=True, undefined=StrictUndefined
     )
@@ -81,12 +81,12 @@ def write_html(path: Path, title: str, sections: list[Section], footnotes: list[
 
 
 def write_tex(path: Path, sections: list[Section]) -> None:
-    """Write tables for LaTeX with the booktabs package."""
+    """Write the sections as LaTeX tables that need the booktabs package."""
     write_text(path, "\n".join(_tex_table(section) for section in sections))
 
 
 def render_terminal(sections: list[Section], width: int = TERMINAL_WIDTH) -> str:
-    """Sections as text of at most `width` columns: long cells are cut, columns that do not fit follow beneath."""
+    """Return the sections as text of at most `width` columns; long cells are cut, extra columns follow below."""
     return "\n\n".join(_terminal_section(section, width) for section in sections)
 
 
@@ -133,7 +133,7 @@ def _terminal_section(section: Section, width: int) -> str:
 
 
 def _blocks(section: Section, width: int) -> list[list[str]]:
-    """Cut the table into blocks of columns that fit; the first column leads every block."""
+    """Split the table into blocks of columns that fit; every block starts with the first column."""
     cells = [[_plain(cell) for cell in line] for line in (section.columns, *section.rows)]
     longest = max(12, width // 3)
     cells = [[cell if len(cell) <= longest else cell[: longest - 1] + "…" for cell in line] for line in cells]
@@ -158,7 +158,7 @@ def _terminal_line(line: list[str], widths: list[int], columns: list[int]) -> st
 
 
 def _plain(text: str) -> str:
-    """One line without control characters, which a terminal would obey."""
+    """Return one line without control characters, which a terminal would interpret."""
     return "".join(c if unicodedata.category(c)[0] != "C" else " " for c in " ".join(text.split()))
 
 

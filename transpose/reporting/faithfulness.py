@@ -1,4 +1,4 @@
-"""The faithfulness of explanations: tables and curves of a study."""
+"""Tables and curves of the faithfulness of explanations."""
 
 from collections.abc import Iterator
 
@@ -24,18 +24,18 @@ RANKING_WORDS = {
 
 FOOTNOTES = [
     "Unflipped pass; labelled keypoints with a similarity (the keypoint's term of OKS) of 0.5 or more; annotated boxes."
-    " Intervals are 95 % bootstraps over images; with several seeds values and ends are averaged.",
-    "Attention: the last layer's row of the keypoint's cell, mean of heads. Attention minus: the paired difference;"
-    " for knock-outs and for areas of insertion attention is ahead above zero, for areas of deletion below.",
-    "Models have not seen images or keys with cells missing, which hurts in itself: compare rankings.",
+    " Intervals are 95 % bootstraps over images. With several seeds, values and interval ends are averaged.",
+    "Attention: the last layer's row of the keypoint's cell, mean over heads. Attention minus this: the paired"
+    " difference. Positive values favour attention for knock-outs and insertion, negative values for deletion.",
+    "Models were not trained with masked cells, so masking alone lowers the similarity: compare rankings.",
 ]
 
 
 def write_faithfulness_tables(files: StudyFiles) -> None:
-    """Write `faithfulness` as .csv, .md, .html and .tex and a figure a place into the study's results folder.
+    """Write `faithfulness` as .csv, .md, .html and .tex, and a figure per setting, into the study's results folder.
 
     Raises:
-        InputError: the study measures no attention, or a file is missing, broken or of other annotations.
+        InputError: the study has no attention analysis, a file is missing or broken, or annotations differ.
     """
     table = AnalysisTable("Faithfulness of explanations", FOOTNOTES)
     for setting, models in reports_by_setting(files, Analysis.FAITHFULNESS, FaithfulnessReport):
@@ -49,17 +49,17 @@ def write_faithfulness_tables(files: StudyFiles) -> None:
 
 
 def faithfulness_rows(report: FaithfulnessReport, seeds: int) -> list[dict[str, object]]:
-    """One row a number of one variant on one place."""
+    """Return one row per estimate of one variant on one setting."""
     return [
         about(report, seeds)
-        | dict(zip(("instance", "where", "ranking", "measure"), what, strict=True))
+        | dict(zip(("test", "where", "ranking", "measure"), what, strict=True))
         | columns_of(estimate)
         for what, estimate in _numbers(report)
     ]
 
 
 def knockout_section(report: FaithfulnessReport) -> Section:
-    """A row a depth and ranking."""
+    """Return the knock-out test, a row per depth and ranking."""
     by_row: dict[tuple[str, str], dict[str, Knockout]] = {}
     for one in report.knockouts:
         by_row.setdefault((one.depth, one.ranking), {})[one.measure] = one
@@ -85,12 +85,12 @@ def knockout_section(report: FaithfulnessReport) -> Section:
         "Keypoints",
     )
     share = f"{100 * report.settings.knockout_fraction:g} % of the cells are masked"
-    note = f"{share}; {report.persons:,} persons, {report.keypoints:,} keypoints found well"
+    note = f"{share}; {report.persons:,} persons, {report.keypoints:,} keypoints"
     return Section(f"{_heading(report)}: knock-out", note, columns, rows)
 
 
 def curve_section(report: FaithfulnessReport) -> Section:
-    """A row a ranking."""
+    """Return the areas under the deletion and insertion curves, a row per ranking."""
     deletion, insertion = ([one for one in report.curves if one.direction == direction] for direction in DIRECTIONS)
     rows = tuple(
         (
@@ -104,44 +104,45 @@ def curve_section(report: FaithfulnessReport) -> Section:
     )
     columns = ("Cells ordered by", "Area, deletion", "Attention minus this", "Area, insertion", "Attention minus this")
     note = (
-        "area under the keypoint similarity (per cent) as cells are masked as keys of the last layer, the most"
-        " important first, or are all that is left; small is faithful for deletion, large for insertion"
+        "area under the curve of keypoint similarity (per cent); deletion masks the most important cells first as keys"
+        " of the last layer, insertion keeps only these; a small area is faithful for deletion, a large one for"
+        " insertion"
     )
     return Section(f"{_heading(report)}: deletion and insertion", note, columns, rows)
 
 
 def agreement_section(report: FaithfulnessReport) -> Section:
-    """Rank correlations: with the occlusion test, between keypoints, with randomised models."""
+    """Return rank correlations: with the occlusion test, between keypoints, and with randomised models."""
     effects = {"peak_drop": "peak lost", "shift": "moved"}
     explanations = {"attention": "attention between keypoints", "distance": "distance of keypoints"}
     rows = [
         *(
-            ("hiding patches of the image", RANKING_WORDS[one.ranking], words_of(one.correlation, 2))
+            ("masked patches of the image", RANKING_WORDS[one.ranking], words_of(one.correlation, 2))
             for one in report.occlusion_correlations
         ),
         *(
             (
-                f"hiding keypoints {DEPTH_WORDS[one.depth]}, {effects[one.effect]}",
+                f"masked keypoints {DEPTH_WORDS[one.depth]}, {effects[one.effect]}",
                 explanations[one.explained_by],
                 words_of(one.correlation, 2),
             )
             for one in report.agreements
         ),
         *(
-            (f"drawing the last {one.layers} encoder layers anew", "attention", words_of(one.correlation, 2))
+            (f"last {one.layers} encoder layers randomised", "attention", words_of(one.correlation, 2))
             for one in report.randomised
         ),
     ]
     note = (
-        "Spearman's rank correlation; the last rows compare maps before and after and should be low, for a map that"
-        " stays when the weights go explains nothing"
+        "Spearman's rank correlation of the effect with the explanation; the last rows compare maps before and after"
+        " randomisation and should be low, since a map that does not depend on the weights explains nothing"
     )
-    columns = ("With what comes of", "Said by", "Rank correlation")
+    columns = ("Effect of", "Explained by", "Rank correlation")
     return Section(f"{_heading(report)}: agreement", note, columns, tuple(rows))
 
 
 def _numbers(report: FaithfulnessReport) -> Iterator[tuple[tuple[str, str, str, str], Estimate]]:
-    """Every estimate with its instance, place, ranking and measure."""
+    """Yield every estimate with its test, depth, ranking and measure."""
     for one in report.knockouts:
         yield ("knockout", one.depth, one.ranking, one.measure), one.mean
         if one.margin is not None:

@@ -1,4 +1,4 @@
-"""Deletion and insertion curves: a column a model, a line a ranking."""
+"""Figure of deletion and insertion curves: a column per model, a line per ranking."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,15 +11,15 @@ from matplotlib.figure import Figure
 from transpose.attention.records import DIRECTIONS, Curve, FaithfulnessReport
 from transpose.reporting.figure_style import plain, save, style_of, tidy
 
-_LABELS = {"deletion": "deletion: share masked", "insertion": "insertion: share that is left"}
+_LABELS = {"deletion": "deletion: share masked", "insertion": "insertion: share kept"}
 
 
 def plot_curves(reports: Sequence[FaithfulnessReport], words: Mapping[str, str], heading: str, path: Path) -> None:
-    """Keypoint similarity against the share of the cells, with the interval of attention shaded.
+    """Plot keypoint similarity against the share of the cells, with the interval of attention shaded.
 
     Args:
-        reports: one a model.
-        words: what the legend calls each ranking.
+        reports: one per model.
+        words: legend label of each ranking.
     """
     figure = Figure(figsize=(2.6 + 2.7 * len(reports), 6), layout="constrained")
     panels = figure.subplots(len(DIRECTIONS), len(reports), squeeze=False, sharey="row")
@@ -49,5 +49,5 @@ def _draw(axes: Axes, curves: Sequence[Curve], shares: Sequence[float], words: M
 
 
 def _column(curve: Curve, name: str) -> np.ndarray:
-    """Values or ends of intervals at each share; NaN where there is none."""
+    """Return values or interval ends at each share; NaN if there is none."""
     return np.array([getattr(point, name) for point in curve.similarities], dtype=np.float64)

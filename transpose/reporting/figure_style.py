@@ -1,4 +1,4 @@
-"""What all figures share: colours and markers, frame, text and the way to a file. PNG, without a display."""
+"""Shared style of all figures: colours, markers, axes and output as PNG (no display is needed)."""
 
 from pathlib import Path
 
@@ -7,34 +7,33 @@ from matplotlib.figure import Figure
 
 from transpose.files import atomic_path
 
-# Okabe and Ito's colours, told apart with any colour vision; markers repeat the distinction. Yellow is too pale for
-# lines.
+# Colour-blind safe palette of Okabe and Ito, without yellow, which is too pale for lines.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DPI = 150
 
 
 def style_of(index: int) -> dict:
-    """Colour, marker and line of the variant at a place in the study's list."""
+    """Return colour, marker and line style of the variant at an index of the study's list."""
     colour = _COLOURS[index % len(_COLOURS)]
     line = ("-", "--", ":")[index // len(_COLOURS) % 3]
     return {"color": colour, "marker": _MARKERS[index % len(_MARKERS)], "linestyle": line}
 
 
 def tidy(axes: Axes) -> None:
-    """Grid and frame that all figures share."""
+    """Apply the grid and frame of all figures."""
     axes.grid(visible=True, alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def plain(text: str) -> str:
-    """Text that matplotlib shows as it is."""
+    """Return text that matplotlib shows unchanged."""
     # A dollar sign would start matplotlib's formula language.
     return text.replace("$", r"\$")
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure atomically; equal figures have equal bytes."""
+    """Write a figure atomically."""
     with atomic_path(path) as temporary:
         # No date and version in the file: equal figures have equal bytes.
         figure.savefig(temporary, dpi=_DPI, metadata={"Software": None})

@@ -1,4 +1,4 @@
-"""Images with persons in them, before and after a model has predicted their poses."""
+"""Images with persons, before and after their poses are predicted."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +10,16 @@ from transpose.inference.poses import Poses
 
 @dataclass(frozen=True)
 class ImagePersons:
-    """An image and the persons in it."""
+    """An image and the boxes of the persons in it."""
 
     path: Path
     boxes_xywh: np.ndarray | None
-    """[N, 4] image pixels; None takes the whole image as one person's box."""
+    """[N, 4] image pixels; None means one box over the whole image."""
 
 
 @dataclass(frozen=True)
 class ImagePoses:
-    """The poses that a model finds in an image."""
+    """The poses predicted in an image."""
 
     path: Path
     poses: Poses

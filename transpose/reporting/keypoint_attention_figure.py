@@ -1,4 +1,4 @@
-"""Attention between keypoints as a matrix: which keypoints a keypoint's cell looks at."""
+"""Figure of the attention between keypoints as a matrix."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,14 +17,14 @@ def plot_keypoint_attention(lift: np.ndarray, names: Sequence[str], heading: str
     """Draw multiples of uniform attention [2, K, K], of occluded and of visible keypoints, on one logarithmic scale.
 
     Args:
-        lift: row i is the keypoint that looks, column j the keypoint at whose neighbourhood it looks; NaN is grey.
+        lift: row i is the query keypoint, column j the keypoint whose neighbourhood is attended to; NaN is grey.
     """
     figure = Figure(figsize=(12.5, 6.8), layout="constrained")
     panels = figure.subplots(1, len(_PANELS), sharey=True)
     largest = float(np.nanmax(lift, initial=2.0))
-    # Blue is less than uniform attention, red more; one is white.
+    # Blue is below uniform attention, red above, white uniform.
     norm = LogNorm(1 / largest, largest)
-    # White is uniform attention; pairs of keypoints that nobody has are grey.
+    # Pairs of keypoints that no person has are grey.
     colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.8")
     image = None
     for axes, matrix, title in zip(panels, lift, _PANELS, strict=True):
@@ -32,8 +32,8 @@ def plot_keypoint_attention(lift: np.ndarray, names: Sequence[str], heading: str
         axes.set_title(title, fontsize=10)
         axes.set_xticks(range(len(names)), list(names), rotation=90, fontsize=8)
         axes.set_yticks(range(len(names)), list(names), fontsize=8)
-        axes.set_xlabel("looks at the neighbourhood of")
-    panels[0].set_ylabel("the cell of")
+        axes.set_xlabel("attends to the neighbourhood of")
+    panels[0].set_ylabel("cell of")
     assert image is not None
     bar = figure.colorbar(image, ax=panels, shrink=0.8)
     bar.set_label("times uniform attention, last layer, mean over heads")

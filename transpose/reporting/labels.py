@@ -1,4 +1,4 @@
-"""What tables call things."""
+"""Labels used in tables."""
 
 from transpose.config.dataset import BoxKind
 from transpose.config.study import EvalProtocol
@@ -8,7 +8,7 @@ NOT_RUN = "not run"
 BOX_WORDS: dict[BoxKind, str] = {
     "ground_truth": "ground-truth boxes",
     "detections": "detector boxes",
-    "detector": "boxes of a detector that was run here",
+    "detector": "boxes of a detector run by this workflow",
     "simulated": "simulated boxes (ground truth with errors, no detector)",
 }
 
@@ -17,18 +17,18 @@ DEPTH_WORDS = {
     "all_layers": "as keys of all layers",
     "image": "in the image",
 }
-"""The ways in which cells are masked."""
+"""Where cells are masked."""
 
 _IRRELEVANT_TO_RESULTS = {"batch_size", "threads"}
 
 
 def decisive(protocol: EvalProtocol) -> dict[str, object]:
-    """What of a protocol decides results."""
+    """Return the fields of a protocol that affect results."""
     return protocol.model_dump(exclude=_IRRELEVANT_TO_RESULTS)
 
 
 def protocol_words(protocol: EvalProtocol) -> str:
-    """What of a protocol is not official, in words."""
+    """Describe how a protocol differs from the official one."""
     if decisive(protocol) == decisive(EvalProtocol()):
         return "official protocol"
     official = decisive(EvalProtocol())
@@ -41,5 +41,5 @@ def _value_words(value: object) -> str:
 
 
 def size_words(size: tuple[int, int]) -> str:
-    """An input size (height, width) as tables write it."""
+    """Format an input size (height, width)."""
     return f"{size[0]}x{size[1]}"

@@ -1,4 +1,4 @@
-"""Poses drawn on their image."""
+"""Draw poses on their image."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from transpose.files import atomic_path
 from transpose.inference.poses import Poses
 from transpose.skeleton import Skeleton
 
-# RGB; colours that people with deuteranopia can tell apart.
+# RGB; distinguishable with deuteranopia.
 _LEFT, _RIGHT, _MIDDLE, _OUTLINE = (230, 159, 0), (86, 180, 233), (255, 255, 255), (0, 0, 0)
 _SUBPIXEL_BITS = 4
 _LINE_OF_PERSON = 1 / 60
@@ -17,9 +17,9 @@ _LINE_OF_PERSON = 1 / 60
 
 
 def draw_poses(image: np.ndarray, poses: Poses, min_score: float) -> np.ndarray:
-    """The image [H, W, 3] uint8 RGB with the limbs and keypoints of all persons, larger persons first.
+    """Return the image [H, W, 3] uint8 RGB with limbs and keypoints of all persons, larger persons drawn first.
 
-    What is on a person's left side is orange, on the right side blue, and white where it belongs to neither.
+    A person's left side is orange, the right side blue, the middle white.
 
     Args:
         min_score: keypoints with a lower score are not drawn, nor are their limbs.
@@ -36,7 +36,7 @@ def write_image(image: np.ndarray, path: Path) -> None:
     """Write [H, W, 3] uint8 RGB as PNG, atomically.
 
     Raises:
-        InputError: the disk does not take the file.
+        InputError: the file cannot be written.
     """
     _, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     with atomic_path(path) as temporary:

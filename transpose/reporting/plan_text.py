@@ -1,4 +1,4 @@
-"""The forecast of a study's cost as text."""
+"""Text of the forecast of a study's cost."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from transpose.forecast.plan import DiskItem, StudyForecast, VariantForecast, fo
 from transpose.study.plan import Plan
 
 CARDS = (11, 24, 80)
-"""Memory of common classes of cards in GiB."""
+"""Memory sizes of common GPUs in GiB."""
 
 UNKNOWN = "?"
 _HEADINGS = (
@@ -29,10 +29,10 @@ _HEADINGS = (
 
 
 def render_plan(plan: Plan, downloads: Path) -> str:
-    """GPU hours, GPU memory and disk of a study, with what they rest on.
+    """Return GPU hours, GPU memory and disk space of a study, with the assumptions behind them.
 
     Raises:
-        InputError: the table of downloads, or a file that is counted, is wrong.
+        InputError: the table of downloads or an annotation file is wrong.
     """
     forecast = forecast_study(plan, load_archives(downloads))
     return "\n\n".join("\n".join(part) for part in _parts(forecast))
@@ -41,7 +41,7 @@ def render_plan(plan: Plan, downloads: Path) -> str:
 def _parts(forecast: StudyForecast) -> Iterator[list[str]]:
     trained = sum(variant.training.source == "trained" for variant in forecast.variants) * forecast.seeds
     runs = f"{trained} trainings" if trained else f"{len(forecast.variants)} released checkpoints"
-    yield [f"Forecast of the whole study {forecast.study!r}, {runs}, whatever of it exists already:"]
+    yield [f"Forecast of the whole study {forecast.study!r}, {runs}, including parts that exist already:"]
     rows = [_row(variant, forecast) for variant in forecast.variants]
     yield _columns([_HEADINGS, *rows, _totals(forecast)])
     yield ["persons", *_crop_lines(forecast.crops)]
@@ -74,7 +74,7 @@ def _totals(forecast: StudyForecast) -> tuple[str, ...]:
 
 
 def _card(memory: int) -> str:
-    """The smallest class of cards that holds a training."""
+    """Return the smallest GPU that a training fits on."""
     return next((f"{size} GB" for size in CARDS if _gib(memory) <= size), f"> {CARDS[-1]} GB")
 
 
@@ -88,7 +88,7 @@ def _count(crops: Crops) -> tuple[str, str]:
 
 
 def _disk_lines(disk: Sequence[DiskItem]) -> list[str]:
-    rows = [(item.what + (", for a time" if item.passing else ""), _gigabytes(item.bytes)) for item in disk]
+    rows = [(item.what + (", temporary" if item.passing else ""), _gigabytes(item.bytes)) for item in disk]
     return ["  " + line for line in _columns([*rows, ("all", _gigabytes(_total([item.bytes for item in disk])))])]
 
 
@@ -100,13 +100,13 @@ def _assumptions(forecast: StudyForecast) -> list[str]:
     settings: ForecastSettings = forecast.assumptions
     return [
         f"  {settings.training_tflops:g} TFLOP/s sustained in training, {settings.inference_tflops:g} in prediction",
-        "    yours: `transpose cost VARIANT` on your GPU, then GMACs x images/s / 500",
-        f"  a backward pass is {settings.backward_passes:g} forward passes; loading images never holds the GPU up",
-        f"  GPU memory: {settings.state_bytes_per_parameter} bytes a parameter, what autograd keeps of a batch,"
-        f" {_gib(settings.overhead_bytes):.1f} GiB beside it",
-        "  attention is fused, as on CUDA, with dropout too; `unfused` keeps the L x L weights of each layer",
-        "  not counted: rendered images, others' weights, attention maps, tables and figures; predictions for",
-        "    submissions, at other input sizes and for the protocol ablation; all measures of attention",
+        "    for your GPU: run `transpose cost VARIANT`, then GMACs x images/s / 500",
+        f"  a backward pass costs {settings.backward_passes:g} forward passes; the GPU never waits for images",
+        f"  GPU memory: {settings.state_bytes_per_parameter} bytes per parameter, activations kept for one batch, and"
+        f" {_gib(settings.overhead_bytes):.1f} GiB overhead",
+        "  attention is fused, as on CUDA, also with dropout; `unfused` stores the L x L weights of each layer",
+        "  not counted: rendered images, downloaded weights, attention maps, tables and figures; predictions for",
+        "    submissions, other input sizes and the protocol ablation; attention analyses",
     ]
 
 
@@ -120,7 +120,7 @@ def _gib(size: float) -> float:
 
 
 def _number(value: float | None) -> str:
-    """A figure with about three digits."""
+    """Format a number with about three digits."""
     if value is None:
         return UNKNOWN
     if 0 < value < 1e-3:
@@ -129,7 +129,7 @@ def _number(value: float | None) -> str:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines: the first column to the left, origins in words too, all numbers to the right."""
+    """Format rows as lines: first column and text aligned left, numbers aligned right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

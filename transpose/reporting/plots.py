@@ -1,4 +1,4 @@
-"""Figures of a study: accuracy against cost, training curves, accuracy by keypoint. PNG, without a display."""
+"""Figures of a study: accuracy against cost, training curves, accuracy by keypoint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from transpose.reporting.records import ResultRow
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """One training: a point each epoch, and each validated epoch."""
+    """One training: a point per epoch, and a point per validated epoch."""
 
     variant: str
     seed: int
@@ -23,12 +23,12 @@ class TrainingCurve:
     losses: Sequence[float]
     validated_epochs: Sequence[int]
     values: Sequence[float]
-    """Of `metric`, as fractions."""
+    """Values of `metric`, as fractions."""
     metric: Accuracy = "AP"
 
 
 def curve_of_history(variant: str, seed: int, history: Sequence[dict]) -> TrainingCurve:
-    """The curve of the lines of a `history.jsonl`: epoch, loss, and validation (with AP or PCKh50) or null."""
+    """Build the curve from the lines of a `history.jsonl`: epoch, loss, and validation (AP or PCKh50) or null."""
     validated = [line for line in history if line.get("validation")]
     metric: Accuracy = "PCKh50" if any("PCKh50" in line["validation"] for line in validated) else "AP"
     return TrainingCurve(
@@ -43,13 +43,13 @@ def curve_of_history(variant: str, seed: int, history: Sequence[dict]) -> Traini
 
 
 def plot_accuracy_against_cost(rows: Sequence[ResultRow], path: Path) -> None:
-    """AP or PCKh50 against multiply-accumulates and against parameters, for rows of one data set, split and box source.
+    """Plot AP or PCKh50 against multiply-accumulates and parameters, for rows of one data set, split and box source.
 
-    Bars are bootstrap intervals over images, averaged over seeds. Rows without results or cost are left out and
-    named.
+    Bars are bootstrap intervals over images, averaged over seeds. Rows without results or cost are not drawn; the
+    heading lists them.
 
     Raises:
-        ValueError: the rows do not belong in one figure.
+        ValueError: the rows differ in setting or protocol.
     """
     heading = _common_heading(rows)
     shown = [row for row in rows if row.cost is not None and _has_figure(row)]
@@ -70,7 +70,7 @@ def plot_accuracy_against_cost(rows: Sequence[ResultRow], path: Path) -> None:
                 markersize=8,
                 **style,
             )
-    left.set(xlabel="GMACs a person crop", ylabel=f"{rows[0].key.metric} (%)")
+    left.set(xlabel="GMACs per crop", ylabel=f"{rows[0].key.metric} (%)")
     right.set(xlabel="parameters (millions)")
     for axes in (left, right):
         tidy(axes)
@@ -83,7 +83,7 @@ def plot_accuracy_against_cost(rows: Sequence[ResultRow], path: Path) -> None:
 
 
 def plot_training(curves: Sequence[TrainingCurve], path: Path) -> None:
-    """Loss and the validation's figure by epoch: one colour a variant, a line a seed; all trained on the same data."""
+    """Plot loss and validation metric by epoch: one colour per variant, one line per seed."""
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     variants = list(dict.fromkeys(curve.variant for curve in curves))
@@ -107,28 +107,28 @@ def plot_training(curves: Sequence[TrainingCurve], path: Path) -> None:
 
 
 def plot_keypoint_accuracy(rows: Sequence[ResultRow], path: Path) -> None:
-    """AP or PCKh50 of each keypoint for the rows of one data set, split and box source, means over seeds.
+    """Plot AP or PCKh50 of each keypoint for rows of one data set, split and box source, means over seeds.
 
     Raises:
-        ValueError: the rows do not belong in one figure, or name different keypoints.
+        ValueError: the rows differ in setting, protocol or keypoints.
     """
     heading = _common_heading(rows)
     shown = [(index, row, _keypoint_means(row)) for index, row in enumerate(rows) if row.evaluations]
     keypoints = list(shown[0][2]) if shown else []
     if any(list(means) != keypoints for _, _, means in shown):
-        raise ValueError("rows of one figure name different keypoints")
+        raise ValueError("rows of one figure have different keypoints")
     figure = Figure(figsize=(8.5, 1.6 + 0.34 * max(len(keypoints), 4)), layout="constrained")
     axes = figure.subplots()
-    places = np.arange(len(keypoints))
+    rows_y = np.arange(len(keypoints))
     offsets = np.linspace(-0.24, 0.24, len(shown)) if len(shown) > 1 else np.zeros(len(shown))
     for (index, row, means), offset in zip(shown, offsets, strict=True):
         style = style_of(index) | {"linestyle": "none", "markersize": 6}
-        axes.plot([means[name] for name in keypoints], places + offset, label=row.title, **style)
-    for place in places[1:]:
-        axes.axhline(place - 0.5, color="#0001", linewidth=0.8)
-    axes.set_yticks(places, [name.replace("_", " ") for name in keypoints])
+        axes.plot([means[name] for name in keypoints], rows_y + offset, label=row.title, **style)
+    for y in rows_y[1:]:
+        axes.axhline(y - 0.5, color="#0001", linewidth=0.8)
+    axes.set_yticks(rows_y, [name.replace("_", " ") for name in keypoints])
     axes.set_ylim(max(len(keypoints), 1) - 0.5, -0.5)
-    axes.set_xlabel(f"{rows[0].key.metric} of the keypoint alone (%)")
+    axes.set_xlabel(f"{rows[0].key.metric} of each keypoint (%)")
     tidy(axes)
     axes.grid(visible=False, axis="y")
     if shown:
@@ -138,12 +138,14 @@ def plot_keypoint_accuracy(rows: Sequence[ResultRow], path: Path) -> None:
 
 
 def _common_heading(rows: Sequence[ResultRow]) -> str:
-    places = {(r.dataset_title, r.key.dataset, r.key.split, r.key.boxes, r.key.box_kind, r.key.protocol) for r in rows}
-    if len(places) != 1:
-        raise ValueError(f"a figure shows one data set, split, box source and protocol, not {len(places)}")
+    settings = {
+        (r.dataset_title, r.key.dataset, r.key.split, r.key.boxes, r.key.box_kind, r.key.protocol) for r in rows
+    }
+    if len(settings) != 1:
+        raise ValueError(f"a figure needs one data set, split, box source and protocol, not {len(settings)}")
     sizes = {(record.images, record.persons) for row in rows for record in row.evaluations}
     if len(sizes) > 1:
-        raise ValueError("rows of one figure stand on different images or persons")
+        raise ValueError("rows of one figure have different images or persons")
     first = rows[0]
     counts = "".join(f"; {images:,} images, {persons:,} persons" for images, persons in sizes)
     return f"{plain(first.dataset_title)}, {first.key.split}; {BOX_WORDS[first.key.box_kind]}{counts}"
@@ -154,12 +156,12 @@ def _left_out(titles: list[str]) -> str:
 
 
 def _has_figure(row: ResultRow) -> bool:
-    """Whether every seed has a figure: the evaluator outputs -1 where there is nobody to find."""
+    """Return whether every seed has a value: the evaluator outputs -1 if no person is labelled."""
     return bool(row.evaluations) and min(record.metrics[row.key.metric] for record in row.evaluations) >= 0
 
 
 def _accuracy(row: ResultRow) -> tuple[float, float, float]:
-    """(low, figure, high) in per cent, means over seeds; without an interval all three are equal."""
+    """Return (low, value, high) in per cent, means over seeds; all three are equal without an interval."""
     value = 100 * np.mean([record.metrics[row.key.metric] for record in row.evaluations])
     intervals = [record.interval for record in row.evaluations if record.interval is not None]
     low, high = 100 * np.mean(intervals, axis=0) if intervals else (value, value)
@@ -167,7 +169,7 @@ def _accuracy(row: ResultRow) -> tuple[float, float, float]:
 
 
 def _keypoint_means(row: ResultRow) -> dict[str, float]:
-    """In per cent; NaN, which is not drawn, where the evaluator has no answer."""
+    """Return means over seeds in per cent; NaN, which is not drawn, if the evaluator has no result."""
     names = row.evaluations[0].keypoint_accuracy
     values = {name: [record.keypoint_accuracy[name] for record in row.evaluations] for name in names}
     return {name: 100 * float(np.mean(v)) if min(v) >= 0 else float("nan") for name, v in values.items()}

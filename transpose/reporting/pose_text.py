@@ -1,4 +1,4 @@
-"""Poses as text for a terminal."""
+"""Terminal text of predicted poses."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from transpose.reporting.image_poses import ImagePoses
 
 
 def render_persons(images: Sequence[ImagePoses], min_score: float) -> str:
-    """A line a person: its box, its score, and how many keypoints are scored at least `min_score`."""
+    """Return one line per person: box, score, and number of keypoints with a score of at least `min_score`."""
     cells = [
         (name, str(row), box_text(poses.boxes[row]), f"{poses.person_scores[row]:.3f}", _count(poses, row, min_score))
         for name, poses, row in _persons(images)
@@ -22,7 +22,7 @@ def render_persons(images: Sequence[ImagePoses], min_score: float) -> str:
 
 
 def render_keypoints(images: Sequence[ImagePoses], min_score: float = -np.inf) -> str:
-    """A block a person: each keypoint's place in image pixels and the model's confidence in it.
+    """Return one block per person: each keypoint in image pixels with its confidence.
 
     Args:
         min_score: keypoints with a lower score are left out.
@@ -34,12 +34,12 @@ def render_keypoints(images: Sequence[ImagePoses], min_score: float = -np.inf) -
 
 
 def box_text(box: np.ndarray) -> str:
-    """A box [4] as x, y, width, height."""
+    """Format a box [4] as x, y, width, height."""
     return ", ".join(f"{value:g}" for value in box)
 
 
 def _persons(images: Sequence[ImagePoses]) -> list[tuple[str, Poses, int]]:
-    """Name of the image, its poses, and the row of one of them."""
+    """Return (image name, poses, row of the person) for every person."""
     return [(image.path.name, image.poses, row) for image in images for row in range(len(image.poses))]
 
 

@@ -1,4 +1,4 @@
-"""Any images predicted: poses as COCO results, and drawn on the images."""
+"""Predict poses on image files, as COCO results and drawn on the images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from transpose.reporting.overlay import draw_poses, write_image
 
 
 def predict_images(model: PoseModel, images: Sequence[ImagePersons]) -> list[ImagePoses]:
-    """The poses in images, in their order.
+    """Predict the poses in images, in their order.
 
     Raises:
         InputError: an image is missing or broken, a box is outside of its image, or the model has diverged.
@@ -22,18 +22,18 @@ def predict_images(model: PoseModel, images: Sequence[ImagePersons]) -> list[Ima
 
 
 def write_predictions(found: Sequence[ImagePoses], min_score: float, folder: Path) -> None:
-    """Write `predictions.json` and `overlays/NAME.png` of each image into a folder.
+    """Write `predictions.json` and an `overlays/NAME.png` per image into a folder.
 
     Args:
-        min_score: keypoints with a lower score are not drawn; the file has all of them.
+        min_score: keypoints with a lower score are not drawn; `predictions.json` has all keypoints.
 
     Raises:
-        InputError: two images have the same name, an image is no longer there, or the disk does not take a file.
+        InputError: two images have the same name, an image is missing, or a file cannot be written.
     """
     names = [f"{image.path.stem}.png" for image in found]
     for image, name in zip(found, names, strict=True):
         if names.count(name) > 1:
-            raise InputError(image.path, None, None, f"another image of that name would have the overlay {name} too")
+            raise InputError(image.path, None, None, f"another image has the same overlay name {name}; rename one")
     with atomic_folder(folder / "overlays") as overlays:
         for image, name in zip(found, names, strict=True):
             write_image(draw_poses(read_upright_image(image.path), image.poses, min_score), overlays / name)
@@ -41,10 +41,10 @@ def write_predictions(found: Sequence[ImagePoses], min_score: float, folder: Pat
 
 
 def coco_records(found: Sequence[ImagePoses]) -> list[dict[str, Any]]:
-    """COCO results that also have `file_name` and `bbox`.
+    """Return COCO results with the extra fields `file_name` and `bbox`.
 
-    `image_id` is the number that each file's name is, as for COCO's own images; if one is none, or two are the same,
-    it is the image's position instead, counted from 1.
+    `image_id` is the number in each file name, as in COCO. If a name is not a number, or two numbers are equal, it is
+    the index of the image, counted from 1.
     """
     stems = [image.path.stem for image in found]
     numbers = [int(stem) for stem in stems if stem.isascii() and stem.isdecimal()]

@@ -1,4 +1,4 @@
-"""What each choice of the evaluation protocol is worth, over all models that it was asked of."""
+"""Table of the protocol ablation: AP of each combination of choices of the evaluation protocol."""
 
 from transpose.config.study import Analysis, EvalProtocol
 from transpose.evaluation.analysis_records import ProtocolAblationReport, ProtocolResult
@@ -10,9 +10,10 @@ from transpose.reporting.sections import Section, number, with_sign
 from transpose.reporting.study_files import StudyFiles
 
 FOOTNOTES = [
-    "AP and AR in per cent, means over seeds; differences in points to the official combination of the same trainings:"
-    " flip test, DARK, OKS-NMS, box score times mean keypoint score. A model's rows come from one set of heatmaps.",
-    "Where all boxes have one score, as ground-truth boxes do, the box's score ranks nobody.",
+    "AP and AR in per cent, means over seeds. Differences in points from the official combination with the same"
+    " weights: flip test, DARK, OKS-NMS, box score times mean keypoint score. All rows of a model use the same"
+    " heatmaps.",
+    "With equal box scores, as for ground-truth boxes, the box score does not rank predictions.",
 ]
 
 _METRICS = ("AP", "AP50", "AP75", "AR")
@@ -25,8 +26,8 @@ def write_protocol_table(files: StudyFiles) -> None:
     """Write `protocol_ablation` as .csv, .md, .html and .tex into the study's results folder.
 
     Raises:
-        InputError: the study asks for no protocol ablation, or a file of it is missing, broken or of other
-            annotations, boxes or protocols.
+        InputError: the study has no protocol ablation, a file is missing or broken, or annotations, boxes or protocols
+            differ.
     """
     table = AnalysisTable("Protocol ablation", FOOTNOTES)
     for _, models in reports_by_setting(files, Analysis.PROTOCOLS, ProtocolAblationReport):
@@ -37,7 +38,7 @@ def write_protocol_table(files: StudyFiles) -> None:
 
 
 def protocol_rows(reports: Reports) -> list[dict[str, object]]:
-    """One row a combination for the trainings of one variant on one setting, means over seeds."""
+    """Return one row per combination for one variant on one setting, means over seeds."""
     first = reports[0]
     return [
         about(first, len(reports))
@@ -56,7 +57,7 @@ def protocol_rows(reports: Reports) -> list[dict[str, object]]:
 
 
 def single_choice_section(models: list[Reports]) -> Section:
-    """Each model's official AP, and what it changes by when one choice alone is another."""
+    """Return each model's AP with the official protocol, and its change when a single choice differs."""
     first = models[0][0]
     changed = [index for index, result in enumerate(first.results) if _changes(result, first.results[0]) == 1]
     rows = [("official", *(number(_mean(reports, 0, "AP")) for reports in models))]
@@ -69,7 +70,7 @@ def single_choice_section(models: list[Reports]) -> Section:
 
 
 def combination_section(reports: Reports) -> Section:
-    """All combinations of one model."""
+    """Return all combinations of one model."""
     first = reports[0]
     rows = tuple(
         (
@@ -106,7 +107,7 @@ def _change_words(result: ProtocolResult) -> str:
 
 
 def _choice_words(protocol: EvalProtocol) -> tuple[str, str, str, str]:
-    """(decoder, flip test, suppression, score)."""
+    """Return labels of (decoder, flip test, suppression, score)."""
     decoders = {"dark": "DARK", "quarter": "quarter offset", "argmax": "argmax"}
     scores = {"box_times_keypoints": "box × keypoints", "keypoints": "keypoints", "box": "box"}
     flip = "on" if protocol.flip_test else "off"

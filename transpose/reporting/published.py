@@ -1,4 +1,4 @@
-"""The published figures as data, each with its benchmark, its boxes, its source and whether it is confirmed."""
+"""Published results, each with benchmark, boxes, source and whether it is confirmed."""
 
 from pathlib import Path
 from typing import Literal
@@ -32,13 +32,17 @@ class Benchmark(Settings):
     """A data set and split with published results."""
 
     title: str
-    images: PositiveInt | None = Field(default=None, description="Images it has; a part of it is not the benchmark.")
-    persons: PositiveInt | None = Field(default=None, description="Persons that count; fewer are not the benchmark.")
-    metric: Accuracy = Field(description="The figure that a verdict is about.")
+    images: PositiveInt | None = Field(
+        default=None, description="Number of images; a result on another number is not compared."
+    )
+    persons: PositiveInt | None = Field(
+        default=None, description="Number of evaluated persons; a result on another number is not compared."
+    )
+    metric: Accuracy = Field(description="The metric that is compared.")
 
 
 class PublishedBoxes(Settings):
-    """Person boxes that published results stand on."""
+    """Person boxes of published results."""
 
     title: str
     kind: BoxKind
@@ -48,7 +52,7 @@ class PublishedBoxes(Settings):
 class PublishedRow(Settings):
     """One model on one benchmark with one source of boxes; AP, AR and PCKh in per cent."""
 
-    name: Name = Field(description="What a variant's `published` key names.")
+    name: Name = Field(description="Name that variants refer to with `published`.")
     model: str
     tables: tuple[Name, ...] = Field(min_length=1)
     benchmark: Name
@@ -59,17 +63,19 @@ class PublishedRow(Settings):
         default={}, description="Counted on the official code, not printed in the paper."
     )
     status: Literal["confirmed", "unconfirmed"]
-    unconfirmed_metrics: tuple[Metric, ...] = Field(default=(), description="Recalled figures of a confirmed row.")
+    unconfirmed_metrics: tuple[Metric, ...] = Field(
+        default=(), description="Values of a confirmed row that were recalled, not read."
+    )
     source: str
     note: str = ""
 
     def is_confirmed(self, metric: Metric) -> bool:
-        """Whether this figure was read at its source, not recalled."""
+        """Return whether this value was read in its source, not recalled."""
         return self.status == "confirmed" and metric not in self.unconfirmed_metrics
 
 
 class Published(Settings):
-    """All published figures."""
+    """All published results."""
 
     benchmarks: dict[Name, Benchmark]
     boxes: dict[Name, PublishedBoxes]
@@ -87,13 +93,13 @@ class Published(Settings):
                 raise ValueError(f"row {row.name}: unconfirmed_metrics names {missing[0]}, which the row lacks")
             key = (row.name, row.benchmark, self.boxes[row.boxes].kind)
             if key in seen:
-                raise ValueError(f"row {row.name} stands twice for {row.benchmark} with {row.boxes} boxes")
+                raise ValueError(f"row {row.name} appears twice for {row.benchmark} with {row.boxes} boxes")
             seen.add(key)
         return self
 
 
 def load_published(path: Path) -> Published:
-    """Read the published figures.
+    """Read the published results.
 
     Raises:
         InputError: the file is missing or wrong.
@@ -102,7 +108,7 @@ def load_published(path: Path) -> Published:
 
 
 def published_row(published: Published, name: str, benchmark: str, box_kind: BoxKind) -> PublishedRow | None:
-    """The row of a model on a benchmark with boxes of a kind; none if nothing was published."""
+    """Return the row of a model on a benchmark with boxes of a kind, or None."""
     for row in published.rows:
         if (row.name, row.benchmark, published.boxes[row.boxes].kind) == (name, benchmark, box_kind):
             return row

@@ -1,4 +1,4 @@
-"""What tables and figures are made of: measured results, each with all that decides what it may stand beside."""
+"""Records of measured results, the input of tables and figures."""
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -9,7 +9,7 @@ from transpose.cost import CostReport
 
 
 class EvaluationKey(Settings):
-    """Results with equal keys may be averaged; those that differ in more than the variant may not be compared."""
+    """Results with equal keys can be averaged; results that differ only in the variant can be compared."""
 
     variant: Name
     dataset: Name
@@ -17,7 +17,7 @@ class EvaluationKey(Settings):
     boxes: Name = Field(description="Name of the box source in the data set's configuration.")
     box_kind: BoxKind
     protocol: EvalProtocol = EvalProtocol()
-    metric: Accuracy = Field(default="AP", description="The figure that the evaluation is about.")
+    metric: Accuracy = Field(default="AP", description="Main metric of the evaluation.")
 
 
 class EvaluationRecord(Settings):
@@ -26,19 +26,15 @@ class EvaluationRecord(Settings):
     key: EvaluationKey
     seed: NonNegativeInt
     images: NonNegativeInt = Field(description="Images of the annotation file.")
-    persons: NonNegativeInt = Field(description="Annotated persons that count.")
+    persons: NonNegativeInt = Field(description="Annotated persons that are evaluated.")
     box_count: NonNegativeInt | None = Field(default=None, description="Boxes that the model was run on.")
     initialisation: str = Field(description="Where training started: a pretrained backbone, or from scratch.")
-    metrics: dict[str, float] = Field(description="AP, PCKh50, ...: fractions, -1 where the evaluator has no answer.")
+    metrics: dict[str, float] = Field(description="AP, PCKh50, ... as fractions; -1 if the evaluator has no result.")
     interval: tuple[float, float] | None = Field(
         default=None, description="Bootstrap interval of the key's metric: low, high, as fractions."
     )
-    keypoint_accuracy: dict[str, float] = Field(
-        default={}, description="The key's metric of single keypoints as fractions."
-    )
-    notes: tuple[str, ...] = Field(
-        default=(), description="What a reader must know, such as code that has changed since."
-    )
+    keypoint_accuracy: dict[str, float] = Field(default={}, description="The key's metric per keypoint, as fractions.")
+    notes: tuple[str, ...] = Field(default=(), description="Warnings for the reader, such as changed training code.")
 
 
 class ResultRow(Settings):
@@ -48,32 +44,32 @@ class ResultRow(Settings):
     title: str
     dataset_title: str
     input_size: Size
-    benchmark: Name | None = Field(default=None, description="Published benchmark that data set and split are.")
+    benchmark: Name | None = Field(default=None, description="Published benchmark of this data set and split.")
     published: Name | None = Field(default=None, description="Published row that the variant reproduces.")
     seeds_planned: PositiveInt
     evaluations: tuple[EvaluationRecord, ...] = Field(
-        default=(), description="Those that are there; none is a row not run."
+        default=(), description="One per evaluated seed; empty if not run."
     )
     cost: CostReport | None = None
 
     @model_validator(mode="after")
-    def _holds_what_belongs_together(self) -> "ResultRow":
+    def _is_consistent(self) -> "ResultRow":
         for record in self.evaluations:
             for field in EvaluationKey.model_fields:
                 if getattr(record.key, field) != getattr(self.key, field):
-                    raise ValueError(f"{self.key.variant} seed {record.seed} is of another {field} than its row")
+                    raise ValueError(f"{self.key.variant} seed {record.seed} has another {field} than its row")
             first = self.evaluations[0]
             if (record.images, record.persons) != (first.images, first.persons):
                 raise ValueError(
-                    f"{self.key.variant} seed {record.seed} is of other images or persons than seed {first.seed}"
+                    f"{self.key.variant} seed {record.seed} has other images or persons than seed {first.seed}"
                 )
         if len({record.seed for record in self.evaluations}) != len(self.evaluations):
-            raise ValueError(f"{self.key.variant} has a seed twice")
+            raise ValueError(f"{self.key.variant} has the same seed twice")
         return self
 
 
 class AblationRecord(Settings):
-    """A question asked as the difference of two variants on the same persons."""
+    """A question answered by the difference of two variants on the same persons."""
 
     question: str
     baseline_title: str

@@ -1,4 +1,4 @@
-"""AP against the size of the input, a line a model."""
+"""Figure of AP against the input size, a line per model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ class Curve:
 
     title: str
     colour: int
-    """Place in the study's list of variants, as in the other figures."""
+    """Index in the study's list of variants, as in the other figures."""
     dashed: bool
     points: tuple[tuple[tuple[int, int], float], ...]
-    """((height, width), AP in per cent) by rising height; AP is NaN where nobody is to be found."""
+    """((height, width), AP in per cent) by rising height; AP is NaN if no person is labelled."""
 
 
 def plot_resolutions(curves: Sequence[Curve], heading: str, path: Path) -> None:
-    """AP against input height; recomputed embeddings are dashed."""
+    """Plot AP against input height; recomputed embeddings are dashed."""
     figure = Figure(figsize=(8.5, 4.6), layout="constrained")
     axes = figure.subplots()
     for curve in curves:
@@ -31,11 +31,11 @@ def plot_resolutions(curves: Sequence[Curve], heading: str, path: Path) -> None:
         heights = [size[0] for size, _ in curve.points]
         axes.plot(heights, [ap for _, ap in curve.points], label=plain(curve.title), **style)
     sizes = sorted({size for curve in curves for size, _ in curve.points})
-    # Sizes of equal height share a place on the axis, and then its label.
+    # Sizes of equal height share a tick and its label.
     labels = {height: ", ".join(f"{h}x{w}" for h, w in sizes if h == height) for height, _ in sizes}
     axes.set_xticks(list(labels), list(labels.values()))
     axes.set(xlabel="input, height x width in pixels", ylabel="AP (%)")
-    # At least one point high, or a hundredth of a point would look like a difference.
+    # The axis spans at least one point, so that tiny differences do not look large.
     axes.set_ylim(0, max(1, axes.get_ylim()[1]))
     tidy(axes)
     if curves:

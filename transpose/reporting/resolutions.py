@@ -1,4 +1,4 @@
-"""AP at input sizes that the variants were not trained at, beside the size that they were."""
+"""Table and figure of AP at other input sizes than the training size."""
 
 import statistics
 from collections.abc import Iterator
@@ -21,11 +21,10 @@ from transpose.reporting.study_files import StudyFiles
 from transpose.study.layout import RunId
 
 FOOTNOTES = [
-    "AP and AR in per cent, means over seeds; differences in points to the same weights at the size trained at."
+    "AP and AR in per cent, means over seeds. Differences in points from the same weights at the training size."
     " Intervals are bootstraps over images, averaged over seeds.",
-    "resampled: the embedding is carried over to the new grid bilinearly, corners aligned, as the paper did;"
-    " recomputed: the sine formula is evaluated on the new grid. A learnable embedding can only be resampled, and"
-    " without an embedding there is but one way.",
+    "resampled: the embedding is interpolated bilinearly to the new grid with aligned corners, as in the paper."
+    " recomputed: the sine formula is evaluated on the new grid. A learnable embedding can only be resampled.",
 ]
 
 _METRICS = ("AP", "AP50", "AP75", "AR")
@@ -34,24 +33,24 @@ _WAY_WORDS = {"as_trained": "as trained", "no_embedding": "none", "resampled": "
 
 @dataclass(frozen=True)
 class ResolutionRow:
-    """A variant at one input size by one way, over its seeds."""
+    """A variant at one input size with one kind of position embedding, over its seeds."""
 
     recipe: Recipe
     size: tuple[int, int]
     way: PositionWay | Literal["as_trained"]
     reports: tuple[EvaluationReport, ...]
     trained: tuple[EvaluationReport, ...]
-    """The same seeds at the size trained at."""
+    """The same seeds at the training size."""
 
     @property
     def named_reports(self) -> list[tuple[str, EvaluationReport]]:
-        """Each report with what messages call it."""
+        """Each report with its name in messages."""
         size = size_words(self.size)
         return [(f"{report.variant} seed {report.seed} at {size}", report) for report in self.reports]
 
     @property
     def difference(self) -> float:
-        """AP minus that at the size trained at, in points."""
+        """AP minus AP at the training size, in points."""
         return mean_of(self.reports, "AP") - mean_of(self.trained, "AP")
 
     @property
@@ -62,11 +61,11 @@ class ResolutionRow:
 
 
 def write_resolution_tables(files: StudyFiles) -> None:
-    """Write `resolutions` as .csv, .md, .html and .tex and a figure a place into the study's results folder.
+    """Write `resolutions` as .csv, .md, .html and .tex, and a figure per setting, into the study's results folder.
 
     Raises:
-        InputError: the study asks for no other sizes, or a file of them is missing, broken or of other
-            annotations, boxes or protocols.
+        InputError: the study has no other sizes, a file is missing or broken, or annotations, boxes or protocols
+            differ.
     """
     table = AnalysisTable("Other input sizes", FOOTNOTES)
     for setting in chosen_analysis(files.study, Analysis.RESOLUTIONS).settings():
@@ -80,7 +79,7 @@ def write_resolution_tables(files: StudyFiles) -> None:
 
 
 def resolution_rows(rows: list[ResolutionRow]) -> list[dict[str, object]]:
-    """One row a variant, size and way."""
+    """Return one row per variant, size and kind of position embedding."""
     return [
         about(row.reports[0], len(row.reports))
         | {
@@ -102,7 +101,7 @@ def resolution_rows(rows: list[ResolutionRow]) -> list[dict[str, object]]:
 
 
 def resolution_section(rows: list[ResolutionRow]) -> Section:
-    """All variants, sizes and ways of one place."""
+    """Return all variants, sizes and kinds of position embedding of one setting."""
     first = rows[0].reports[0]
     cells = tuple(
         (
@@ -122,10 +121,10 @@ def resolution_section(rows: list[ResolutionRow]) -> Section:
 
 
 def curves_of(rows: list[ResolutionRow], variants: tuple[str, ...]) -> list[Curve]:
-    """One curve a variant, and a second one where its embedding was also recomputed.
+    """Return one curve per variant, and a second one if its embedding was also recomputed.
 
     Args:
-        variants: the study's, whose order gives the colours.
+        variants: of the study; their order selects the colours.
     """
     curves = []
     for name in dict.fromkeys(row.recipe.name for row in rows):
@@ -138,7 +137,7 @@ def curves_of(rows: list[ResolutionRow], variants: tuple[str, ...]) -> list[Curv
 
 
 def mean_of(reports: tuple[EvaluationReport, ...], metric: str) -> float:
-    """Mean over seeds in per cent; see `mean_percent`."""
+    """Return the mean over seeds in per cent; see `mean_percent`."""
     return mean_percent([report.metrics[metric] for report in reports])
 
 
@@ -171,12 +170,12 @@ def _caption(rows: list[ResolutionRow]) -> str:
     counts = f"{report.images:,} images, {report.persons:,} persons"
     return (
         f"{report.dataset_title}, {report.split}; {BOX_WORDS[report.boxes_kind]}; {counts}\n"
-        f"trained at {trained}; {protocol_words(report.protocol)}"
+        f"training size {trained}; {protocol_words(report.protocol)}"
     )
 
 
 def _note(report: EvaluationReport) -> str:
     parts = [BOX_WORDS[report.boxes_kind], protocol_words(report.protocol)]
     if report.protocol.decoder == EvalProtocol().decoder:
-        parts.append(f"DARK's kernel stays {report.protocol.blur_kernel} heatmap pixels at every size")
+        parts.append(f"DARK's kernel is {report.protocol.blur_kernel} heatmap pixels at every size")
     return "; ".join([*parts, f"{report.images:,} images, {report.persons:,} persons"])

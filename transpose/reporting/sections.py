@@ -1,4 +1,4 @@
-"""Tables of results as sections of text cells: what readers see, whatever the file format."""
+"""Tables of results as sections of text cells, independent of the file format."""
 
 import math
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Section:
-    """A table of text cells with a heading and a line of explanation. No markup: names in it come from data."""
+    """A table of text cells with a heading and a note. Plain text without markup, since names come from data."""
 
     title: str
     note: str
@@ -28,28 +28,28 @@ class Section:
 
 
 def comparison_sections(comparison: pd.DataFrame) -> list[Section]:
-    """One section a data set, split, box source and protocol, so that no column mixes them."""
+    """Return one section per data set, split, box source and protocol."""
     return [_comparison_section(rows) for rows in _groups(comparison, _SAME_TABLE)]
 
 
 def ablation_sections(ablations: pd.DataFrame) -> list[Section]:
-    """One section a question, data set and box source."""
+    """Return one section per question, data set and box source."""
     return [_ablation_section(rows) for rows in _groups(ablations, _SAME_QUESTION)]
 
 
 def verdict_section(verdicts: pd.DataFrame) -> Section:
-    """Every published row and what became of it."""
+    """Return every published row with its reproduction."""
     return _verdict_section(_rows(verdicts), len(verdicts))
 
 
 def reproduction_sections(verdicts: pd.DataFrame) -> list[Section]:
-    """The verdicts on the published rows that variants of the study reproduce; none if there are no such variants."""
+    """Return the published rows that variants of the study reproduce; empty if there are none."""
     rows = [row for row in _rows(verdicts) if row["variant"]]
     return [_verdict_section(rows, len(verdicts))] if rows else []
 
 
 def box_sections(boxes: pd.DataFrame) -> list[Section]:
-    """Where the person boxes came from; nothing if none is known."""
+    """Return the sources of the person boxes; empty if none is known."""
     return [_box_section(_rows(boxes))] if len(boxes) else []
 
 
@@ -59,19 +59,19 @@ def _comparison_section(rows: list[Row]) -> Section:
     note = [first["box_source"], first["protocol"], *_counts([row for row in rows if row["status"] != NOT_RUN])]
     left_out = []
     for column in ("Input", "Initialisation", "Seeds"):
-        # What all rows share is said once.
+        # A value shared by all rows goes into the note instead of a column.
         values = {cell[column] for cell in cells} - {DASH}
         if len(values) == 1:
             left_out.append(column)
             note.append(f"{column.lower()} {values.pop()}")
     if not any(row["comparable"] for row in rows):
-        left_out.append("Verdict")
+        left_out.append("Result")
         reasons = dict.fromkeys(row["verdict"].removeprefix("not comparable: ") for row in rows)
         note.append(f"published {DASH}: {', '.join(reasons)}")
     if not any(cell["Notes"] for cell in cells):
         left_out.append("Notes")
     if first["metric"] == "PCKh50":
-        note.append("PCKh at 0.5, exactly 0.1, and 0.11, where the published figures 'at 0.1' are taken")
+        note.append("PCKh at 0.5, exactly 0.1, and 0.11, where the published values 'at 0.1' are measured")
     boxes = first["boxes"].replace("_", " ")
     return _section(f"{first['dataset']}, {first['split']}, {boxes} boxes", "; ".join(note), cells, left_out)
 
@@ -86,7 +86,7 @@ def _comparison_cells(row: Row) -> dict[str, str]:
         "95 % interval": _interval(row[f"{metric}_low"], row[f"{metric}_high"]),
         "Published": _published(row[f"published_{metric}"], row["published_confirmed"]),
         "Difference": with_sign(row["difference"]),
-        "Verdict": row["verdict"] if row["comparable"] else DASH,
+        "Result": row["verdict"] if row["comparable"] else DASH,
         **_further_figures(row),
         "Params (M)": number(row["params_m"], 2),
         "GMACs": number(row["gmacs"], 2),
@@ -113,7 +113,7 @@ def _ablation_section(rows: list[Row]) -> Section:
     cells = [
         {
             "Variant": row["variant"],
-            "against": row["baseline"],
+            "Baseline": row["baseline"],
             f"Difference in {row['metric']}": NOT_RUN if row["answer"] == NOT_RUN else with_sign(row["difference"]),
             "95 % interval": _interval(row["low"], row["high"], signed=True),
             "Answer": row["answer"],
@@ -122,7 +122,7 @@ def _ablation_section(rows: list[Row]) -> Section:
         for row in rows
     ]
     note = [f"{first['dataset']}, {first['split']}", first["box_source"], *_counts(rows)]
-    note.append("clear: the interval excludes 0, undecided: it does not")
+    note.append("clear: the interval excludes 0; undecided: it contains 0")
     return _section(first["question"], "; ".join(note), cells)
 
 
@@ -137,7 +137,7 @@ def _verdict_section(rows: list[Row], published: int) -> Section:
             "Published": _published(row["published"], row["confirmed"]),
             "Measured": NOT_RUN if row["verdict"] == NOT_RUN else number(row["measured"]),
             "Difference": with_sign(row["difference"]),
-            "Verdict": row["verdict"],
+            "Result": row["verdict"],
             "Source": row["source"],
         }
         for row in rows
@@ -145,9 +145,9 @@ def _verdict_section(rows: list[Row], published: int) -> Section:
     not_run = sum(row["verdict"] == NOT_RUN for row in rows) + published - len(rows)
     note = (
         f"{published} published rows; {not_run} not run. Tolerance ±{rows[0]['tolerance']:g} points."
-        " ? marks figures recalled from the paper and not confirmed."
+        " ? marks values recalled from the paper and not confirmed."
     )
-    return _section("Verdicts on the published figures", note, cells)
+    return _section("Reproduction of the published results", note, cells)
 
 
 def _box_section(rows: list[Row]) -> Section:
@@ -164,7 +164,7 @@ def _box_section(rows: list[Row]) -> Section:
         }
         for row in rows
     ]
-    note = "Box AP is COCO's AP of the boxes as a detector's, over all annotated persons; annotated boxes have none"
+    note = "Box AP is the COCO AP of the boxes as detections, over all annotated persons; annotated boxes have none"
     return _section("Person boxes", note, cells)
 
 
@@ -178,35 +178,33 @@ def _rows(table: pd.DataFrame) -> list[Row]:
 
 
 def _groups(table: pd.DataFrame, keys: tuple[str, ...]) -> list[list[Row]]:
-    """Rows with equal keys together, groups and rows in order of appearance."""
+    """Group rows with equal keys; groups and rows stay in order of appearance."""
     rows = _rows(table)
-    places = {
-        place: index for index, place in enumerate(dict.fromkeys(tuple(row[key] for key in keys) for row in rows))
-    }
+    order = {value: index for index, value in enumerate(dict.fromkeys(tuple(row[key] for key in keys) for row in rows))}
 
-    def place(row: Row) -> int:
-        return places[tuple(row[key] for key in keys)]
+    def group_index(row: Row) -> int:
+        return order[tuple(row[key] for key in keys)]
 
-    return [list(group) for _, group in groupby(sorted(rows, key=place), place)]
+    return [list(group) for _, group in groupby(sorted(rows, key=group_index), group_index)]
 
 
 def _counts(rows: list[Row]) -> list[str]:
     pairs = sorted({(int(row["images"]), int(row["persons"])) for row in rows})
     if len(pairs) > 1:
-        raise ValueError(f"rows of one table stand on different images or persons: {pairs}")
+        raise ValueError(f"rows of one table have different images or persons: {pairs}")
     return [f"{images:,} images, {persons:,} persons" for images, persons in pairs]
 
 
 def number(value: float, digits: int = 1) -> str:
-    """A figure in fixed digits; a dash where there is none."""
+    """Format a number with fixed digits; a dash for NaN."""
     return DASH if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def with_sign(value: float) -> str:
-    """A difference in points with its sign; a dash where there is none."""
+    """Format a difference in points with its sign; a dash for NaN."""
     if math.isnan(value):
         return DASH
-    # A difference that rounds to nothing has no sign.
+    # A difference that rounds to zero has no sign.
     return f"{value:+.1f}".replace("-", "−") if round(value, 1) else "0.0"
 
 

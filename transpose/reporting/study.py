@@ -1,4 +1,4 @@
-"""A study's files gathered into the rows, differences and figures of its comparison."""
+"""Write the comparison of a study: its tables and figures."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -35,10 +35,10 @@ from transpose.study.layout import RunFolder, RunId
 
 
 def write_study(files: StudyFiles, published: Path) -> None:
-    """Write a study's tables and figures into its results folder. A missing result shows as missing.
+    """Write a study's tables and figures into its results folder; missing results are shown as not run.
 
     Raises:
-        InputError: a file of the study is broken, or results that do not belong together would share a table.
+        InputError: a file of the study is broken, or results with different inputs would share a table.
     """
     study, layout = files.study, files.layout
     for evaluation in study.evaluations:
@@ -59,7 +59,7 @@ def write_study(files: StudyFiles, published: Path) -> None:
 
 
 def _check_same_inputs(files: StudyFiles, evaluation: Evaluation) -> None:
-    """All figures of a split are of the same annotations, and those of a box source of the same boxes."""
+    """Check that all results on a split have the same annotations, and those of a box source the same boxes."""
     seen: dict[tuple[str, ...], tuple[str, Path]] = {}
     for variant, seed, setting in product(files.study.variants, range(files.study.seeds), evaluation.settings()):
         run = RunId(variant, seed)
@@ -75,7 +75,7 @@ def _check_same_inputs(files: StudyFiles, evaluation: Evaluation) -> None:
 
 
 def _settings(study: Study) -> list[EvalSetting]:
-    """Of every evaluation as often as the study names it."""
+    """Return the settings of all evaluations, with repetitions."""
     return [setting for evaluation in study.evaluations for setting in evaluation.settings()]
 
 
@@ -140,18 +140,18 @@ def _evaluation_record(report: EvaluationReport, notes: tuple[str, ...]) -> Eval
 def _notes(report: EvaluationReport, run: RunFolder, recipe: Recipe) -> Iterator[str]:
     record = read_record(RunRecord, run.record)
     if record.code.fingerprint != training_code():
-        yield "the training code has changed since"
+        yield "the training code has changed since training"
     if record.recipe != recipe:
-        yield "trained by another recipe than the study's"
-    # Weights may have been put away; their figures are still what they were.
+        yield "trained with another recipe than the study's"
+    # Weights may have been deleted; their results remain valid.
     if run.weights.is_file() and sha256_of_file(run.weights) != report.weights_sha256:
-        yield "measured with other weights than are there now"
+        yield "measured with other weights than the present file"
     if report.reference_check is not None and not report.reference_check.available:
-        yield "without xtcocotools' second opinion"
+        yield "AP not checked with xtcocotools"
 
 
 def _box_rows(files: StudyFiles, setting: EvalSetting) -> Iterator[BoxRow]:
-    """The boxes of a setting; nothing while they are not counted."""
+    """Yield the box counts of a setting, if they exist."""
     counts, metrics = files.layout.box_counts(setting), files.layout.box_metrics(setting)
     if counts.is_file():
         report = read_record(BoxReport, metrics) if metrics.is_file() else None

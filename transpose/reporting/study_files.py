@@ -1,4 +1,4 @@
-"""A study's records, and where its results lie."""
+"""Records and results of a study."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
 @dataclass(frozen=True)
 class StudyFiles:
-    """A study with its resolved recipes and data sets, and where its results are."""
+    """A study with its resolved recipes, its data sets and the layout of its results."""
 
     layout: ResultsLayout
     study: Study
@@ -43,7 +43,7 @@ class StudyFiles:
         )
 
     def report(self, run: RunId, setting: EvalSetting) -> EvaluationReport | None:
-        """What was measured of one run on one setting; None while nothing was.
+        """Read the report of a run on a setting; None if there is none yet.
 
         Raises:
             InputError: the metrics file is broken.
@@ -52,17 +52,17 @@ class StudyFiles:
         return read_record(EvaluationReport, path) if path.is_file() else None
 
     def first_report(self, variant: str, setting: EvalSetting) -> EvaluationReport | None:
-        """What was measured of the first seed that was."""
+        """Return the report of the first seed that has one."""
         reports = (self.report(RunId(variant, seed), setting) for seed in range(self.study.seeds))
         return next((report for report in reports if report is not None), None)
 
     def difference(
         self, variant: str, baseline: str, setting: EvalSetting
     ) -> tuple[int, tuple[float, float, float] | None]:
-        """Pairs of trainings that were measured, and the variant's figure minus the baseline's with its interval.
+        """Return the number of evaluated pairs of trainings, and the variant's metric minus the baseline's.
 
-        Each is averaged over the pairs; images are drawn alike for both sides. None where no person is labelled: the
-        evaluator has no answer then, and two times none is no difference of 0.
+        The difference is (value, low, high), averaged over the pairs; both sides use the same bootstrap images. It is
+        None if no person is labelled, since the evaluator then has no result.
         """
         pairs = [
             tuple(self.layout.metrics(RunId(name, seed), setting) for name in (variant, baseline))
@@ -76,7 +76,7 @@ class StudyFiles:
 def _mean_difference(
     study: Study, pairs: list[tuple[Path, Path]], read: Callable[[Path], ImageTable]
 ) -> tuple[float, float, float] | None:
-    """Difference and its interval, each averaged over the pairs of trainings."""
+    """Return the difference and its interval, each averaged over the pairs of trainings."""
     tables = [(read(a.with_suffix(".npz")), read(b.with_suffix(".npz"))) for a, b in pairs]
     if not any(a.persons.any() for a, _ in tables):
         return None

@@ -1,4 +1,4 @@
-"""What a terminal shows at the end of a run."""
+"""Terminal summary at the end of a run."""
 
 from pathlib import Path
 
@@ -7,25 +7,25 @@ from transpose.errors import InputError
 from transpose.study.layout import ResultsLayout, RunId
 
 COMPARED = (StudyTable.COMPARISON, StudyTable.ABLATIONS, StudyTable.VERDICTS)
-"""Tables that the summary names."""
+"""Tables listed in the summary."""
 
 
 def render_summary(results: Path) -> str:
-    """The comparison of a results folder as text, and where report, figures and MLflow are.
+    """Return the comparison of a results folder as text, with the paths of report, figures and MLflow.
 
     Raises:
-        InputError: the folder holds no comparison.
+        InputError: the folder has no comparison.
     """
     layout = ResultsLayout(results)
     tables = layout.table(StudyTable.COMPARISON).with_suffix(".txt")
     if not tables.is_file():
-        raise InputError(results, None, None, "no comparison here; `make demo` or `snakemake --cores all` makes one")
+        raise InputError(results, None, None, "no comparison here; run `make demo` or `snakemake --cores all`")
     report = results / "report.html"
     places = {
         "tables": ", ".join(f"{layout.table(name)}.*" for name in COMPARED),
         "figures": f"{layout.figure('*').parent}/",
         "attention": f"{layout.attention_of_run(RunId('*', '*'))}/, {layout.viewer('*', '*')}",
-        "report": str(report) if report.is_file() else f"snakemake --report {report} makes it",
+        "report": str(report) if report.is_file() else f"run `snakemake --report {report}`",
         "MLflow": "make ui",
     }
     width = max(map(len, places))

@@ -1,4 +1,4 @@
-"""Measured beside published, as data frames: numbers only, NaN where there is none. AP, AR, PCKh are in per cent."""
+"""Tables of measured and published results as data frames. AP, AR and PCKh in per cent, NaN if missing."""
 
 import math
 import statistics
@@ -13,29 +13,29 @@ from transpose.reporting.published import Published, PublishedRow, published_row
 from transpose.reporting.records import AblationRecord, ResultRow
 
 TOLERANCE = 0.5
-"""Points by which a reproduction may differ from the published figure."""
+"""Points by which a reproduction may differ from the published value."""
 
 _METRICS: Mapping[Accuracy, tuple[str, ...]] = {
     "AP": ("AP", "AP50", "AP75", "APM", "APL", "AR"),
     "PCKh50": ("PCKh50", "PCKh11", "PCKh10"),
 }
-"""Columns of a row, by the figure that its evaluation is about."""
+"""Columns of a row, by the main metric of its evaluation."""
 
 
 def comparison_table(rows: list[ResultRow], published: Published, tolerance: float = TOLERANCE) -> pd.DataFrame:
-    """One row a variant, data set, split, box source and protocol, in the order given.
+    """Return one row per variant, data set, split, box source and protocol, in the given order.
 
-    `metric` is the figure that a row is about, here AP. `AP_std` is the spread over seeds (NaN for one), `AP_low` and
-    `AP_high` the bootstrap interval over images, averaged over seeds. `published_AP` and `difference` are NaN where
-    the protocols are not comparable; `verdict` then says why.
+    `metric` is the main metric, below AP. `AP_std` is the standard deviation over seeds (NaN for one seed), `AP_low`
+    and `AP_high` the bootstrap interval over images, averaged over seeds. `published_AP` and `difference` are NaN if
+    the results are not comparable; `verdict` then gives the reason.
     """
     return pd.DataFrame(
-        [_identity(row) | _measured(row) | _cost(row) | _beside(row, published, tolerance) for row in rows]
+        [_identity(row) | _measured(row) | _cost(row) | _comparison(row, published, tolerance) for row in rows]
     )
 
 
 def verdict_table(rows: list[ResultRow], published: Published, tolerance: float = TOLERANCE) -> pd.DataFrame:
-    """One row a published row (or more, where several variants reproduce it) with what became of it."""
+    """Return one row per published row (several if several variants reproduce it) with its reproduction."""
     lines = []
     for target in published.rows:
         benchmark, boxes = published.benchmarks[target.benchmark], published.boxes[target.boxes]
@@ -67,7 +67,7 @@ def verdict_table(rows: list[ResultRow], published: Published, tolerance: float 
 
 
 def ablation_table(records: list[AblationRecord]) -> pd.DataFrame:
-    """One row a question, variant, data set and box source; `answer` is clear where the interval excludes 0."""
+    """Return one row per question, variant, data set and box source; `answer` is clear if the interval excludes 0."""
     return pd.DataFrame(
         [
             {
@@ -93,10 +93,10 @@ def ablation_table(records: list[AblationRecord]) -> pd.DataFrame:
 
 
 def counterpart(row: ResultRow, published: Published) -> tuple[PublishedRow | None, str]:
-    """The published row that this one may stand beside; else none, and the reason.
+    """Return the published row that a measured row is comparable with, or None and the reason.
 
-    Only the whole published benchmark with the published source of boxes, at the published input size and by the
-    official protocol, is comparable: a different image count means another data set under the same name.
+    Rows are comparable only on the whole published benchmark with the published boxes, the published input size and
+    the official protocol. A different number of images means another data set under the same name.
     """
     kind = row.key.box_kind
     if row.published is None:
@@ -174,7 +174,7 @@ def _cost(row: ResultRow) -> dict[str, object]:
     }
 
 
-def _beside(row: ResultRow, published: Published, tolerance: float) -> dict[str, object]:
+def _comparison(row: ResultRow, published: Published, tolerance: float) -> dict[str, object]:
     target, reason = counterpart(row, published)
     notes = dict.fromkeys(note for record in row.evaluations for note in record.notes)
     metric = row.key.metric
@@ -182,7 +182,7 @@ def _beside(row: ResultRow, published: Published, tolerance: float) -> dict[str,
     return {
         f"published_{metric}": value,
         "published_confirmed": target.is_confirmed(metric) if target else pd.NA,
-        **_published_besides(metric, target),
+        **_published_extra(metric, target),
         "difference": _mean(row, metric) - value,
         "comparable": target is not None,
         "verdict": _verdict(row, target, tolerance) if target else f"not comparable: {reason}",
@@ -191,8 +191,8 @@ def _beside(row: ResultRow, published: Published, tolerance: float) -> dict[str,
     }
 
 
-def _published_besides(metric: Accuracy, target: PublishedRow | None) -> dict[str, object]:
-    """Published figures without a verdict of their own."""
+def _published_extra(metric: Accuracy, target: PublishedRow | None) -> dict[str, object]:
+    """Return published values that have no verdict."""
     if metric != "PCKh50":
         return {}
     if target is None or "PCKh11" not in target.metrics:
@@ -209,9 +209,9 @@ def _verdict(row: ResultRow, target: PublishedRow, tolerance: float) -> str:
     if not row.evaluations:
         return NOT_RUN
     if math.isnan(measured):
-        return f"no {metric}: nobody to find"
-    confirmed = "" if target.is_confirmed(metric) else ", figure unconfirmed"
-    # Both figures are printed to one decimal; what looks like 0.5 apart is 0.5 apart.
+        return f"no {metric}: no labelled person"
+    confirmed = "" if target.is_confirmed(metric) else ", published value unconfirmed"
+    # Both values are printed with one decimal, so the difference is computed from rounded values.
     within = abs(round(measured, 1) - target.metrics[metric]) <= tolerance + 1e-9
     return f"{'reproduced' if within else 'not reproduced'} (±{tolerance:g} {metric}{confirmed})"
 
@@ -220,7 +220,7 @@ def _answer(record: AblationRecord) -> str:
     if not record.seeds:
         return NOT_RUN
     if record.difference is None:
-        return "no answer: nobody to find"
+        return "no answer: no labelled person"
     if record.interval is None:
         return "no interval"
     low, high = record.interval

@@ -1,6 +1,6 @@
-"""The viewer: one page, without a network, on which the attention of any cell or keypoint is looked at.
+"""The attention viewer: a self-contained HTML page that shows the attention of any cell or keypoint.
 
-This is the page and what it holds; `viewer_models` fills it.
+This module defines and writes the page; `viewer_models` creates its content.
 """
 
 import base64
@@ -29,33 +29,33 @@ _COLOURS = 64
 
 @dataclass(frozen=True)
 class PagePerson:
-    """Who is looked at."""
+    """A person on the page."""
 
     image: str
-    """Name of the image's file."""
+    """Name of the image file."""
     annotation_id: int | None
-    """None for a box that nobody has annotated."""
+    """None for a box without annotation."""
     box_xywh: tuple[float, ...]
     """Image pixels."""
 
 
 @dataclass(frozen=True)
 class PageCrops:
-    """The P persons at one input size."""
+    """Crops of the P persons at one input size."""
 
     crops: np.ndarray
     """[P, H, W, 3] uint8 RGB."""
     affines: np.ndarray
     """[P, 2, 3] from image to crop pixels, without rotation."""
     keypoints_xy: np.ndarray | None
-    """[P, K, 2] crop pixels: where the keypoints truly are, as far as anybody has said so."""
+    """[P, K, 2] crop pixels: annotated keypoints; None without annotations."""
     visibility: np.ndarray | None
     """[P, K]: 0 not labelled, 1 occluded, 2 visible."""
 
 
 @dataclass(frozen=True)
 class PageModel:
-    """One model's keypoints and attention of the P persons."""
+    """Keypoints and attention of the P persons by one model."""
 
     name: str
     title: str
@@ -68,20 +68,20 @@ class PageModel:
     """[P, K]."""
     storage: Storage
     areas: list[PackedAreas]
-    """One a person."""
+    """One per person."""
     strong: float
-    """Multiples of uniform attention that few cells of keypoints' areas are above."""
+    """Upper end of the colour scale: a high percentile of the keypoints' areas, in multiples of uniform attention."""
     largest: float
     """The largest of all areas, in multiples of uniform attention."""
 
 
 @dataclass(frozen=True)
 class ViewerPage:
-    """What a page shows; all models belong to crops of their input size."""
+    """Content of a page; every model has crops of its input size."""
 
     title: str
     about: str
-    """Where the persons and keypoints come from, in a sentence."""
+    """One sentence on the source of boxes and keypoints."""
     skeleton: Skeleton
     persons: list[PagePerson]
     crops: dict[tuple[int, int], PageCrops]
@@ -90,9 +90,9 @@ class ViewerPage:
 
 
 def write_page(page: ViewerPage, path: Path) -> None:
-    """Write a page as one HTML file, atomically. Nothing in it reaches for a network, and its policy forbids it to.
+    """Write a page as one HTML file, atomically. It loads nothing, and its content security policy forbids loading.
 
-    Names come from data: they are in JSON whose angle brackets are escaped, and the script shows them as plain text.
+    Names come from data: they are stored as JSON with escaped angle brackets, and the script shows them as plain text.
     """
     environment = Environment(
         loader=PackageLoader("transpose.reporting", "."), autoescape=True, undefined=StrictUndefined
@@ -114,7 +114,7 @@ def write_page(page: ViewerPage, path: Path) -> None:
 
 
 def page_data(page: ViewerPage) -> dict[str, Any]:
-    """What the page's script reads, apart from the areas: plain values."""
+    """Return the values that the page's script reads, without the areas."""
     sizes = list(page.crops)
     return {
         "keypoints": [name.replace("_", " ") for name in page.skeleton.keypoints],
@@ -130,7 +130,7 @@ def page_data(page: ViewerPage) -> dict[str, Any]:
         "frames": [_frame(size, page.crops[size]) for size in sizes],
         "models": [_model(model, sizes.index(model.grid.input_size)) for model in page.models],
         "colours": _colours(),
-        # From the finest floor to a whole number of doublings.
+        # From the lowest floor to a power of two.
         "range": [
             min(_floors(page)),
             2.0 ** np.ceil(np.log2(max(2.0, *(model.strong for model in page.models)))),
@@ -149,7 +149,7 @@ def _frame(size: tuple[int, int], crops: PageCrops) -> dict[str, Any]:
         ],
         "truth": None
         if keypoints is None or visibility is None
-        # JSON has no NaN, which keypoints that nobody labelled may be.
+        # Unlabelled keypoints may be NaN, which JSON does not have.
         else np.concatenate((np.nan_to_num(keypoints).round(2), visibility[..., None]), axis=-1).tolist(),
     }
 
@@ -181,7 +181,7 @@ def _scale(scale: LogScale) -> dict[str, float]:
 
 
 def _packed_texts(page: ViewerPage) -> Iterator[tuple[str, str]]:
-    """Base64 by the element's id: kind, model and person."""
+    """Yield (element id, Base64 text) for each kind of area, model and person."""
     for index, model in enumerate(page.models):
         for person, areas in enumerate(model.areas):
             for kind in ("cells", "rows", "columns"):
@@ -189,7 +189,7 @@ def _packed_texts(page: ViewerPage) -> Iterator[tuple[str, str]]:
 
 
 def _notes(page: ViewerPage) -> Iterator[tuple[str, str]]:
-    """(model, what of its attention the page holds and how exactly)."""
+    """Yield (model, stored attention and its precision)."""
     for model in page.models:
         yield f"{model.title} ({model.name}, weights {model.weights_sha256[:12]})", _note(model)
 
@@ -202,17 +202,17 @@ def _note(model: PageModel) -> str:
         heads = "every head" if storage.cell_heads else "the mean over heads"
     singles = ""
     if model.encoder.heads > 1 and not storage.cell_heads:
-        kept = "for the keypoints’ cells only" if storage.keypoint_heads else "nowhere in this page"
+        kept = "for the keypoints’ cells only" if storage.keypoint_heads else "not stored"
         singles = f"; single heads {kept}"
     return (
-        f"grid of {grid.size[0]} × {grid.size[1]} cells, uniform attention 1/{grid.tokens}. Held: {cells}, {heads},"
+        f"grid of {grid.size[0]} × {grid.size[1]} cells, uniform attention 1/{grid.tokens}. Stored: {cells}, {heads},"
         f" {_scale_words(storage.cells)}; the keypoints’ own cells on the full grid,"
         f" {_scale_words(storage.keypoints)}{singles}."
     )
 
 
 def _scale_words(scale: LogScale) -> str:
-    return f"error at most {100 * scale.largest_error:.1f} % from {scale.floor:g}× up"
+    return f"error at most {100 * scale.largest_error:.1f} % above {scale.floor:g}×"
 
 
 def _floors(page: ViewerPage) -> list[float]:
@@ -220,7 +220,7 @@ def _floors(page: ViewerPage) -> list[float]:
 
 
 def _colours() -> list[str]:
-    """The figures' colours, `#rrggbb` from the least to the most."""
+    """Return the colour map of the figures as `#rrggbb`, from low to high."""
     colours = matplotlib.colormaps["plasma"](np.linspace(0, 1, _COLOURS), bytes=True)
     return ["#{:02x}{:02x}{:02x}".format(*colour[:3]) for colour in np.asarray(colours)]
 
@@ -232,7 +232,7 @@ def _as_jpeg(crop: np.ndarray) -> str:
 
 
 def _source(environment: Environment, name: str) -> str:
-    """A template folder's file as it stands: the policy names its digest, so nothing is filled in."""
+    """Return a template file unrendered, since the policy contains its digest."""
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]
 
@@ -242,7 +242,7 @@ def _policy_digest(source: str) -> str:
 
 
 def _json_in_html(values: dict[str, Any]) -> str:
-    """JSON that cannot end the script element that it stands in."""
+    """Return JSON that cannot end the script element around it."""
     text = json.dumps(values, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")

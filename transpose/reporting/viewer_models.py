@@ -1,4 +1,4 @@
-"""Trained models and persons become an viewer page."""
+"""Build the attention viewer of trained models."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,24 +24,25 @@ from transpose.reporting.viewer import PageCrops, PageModel, PagePerson, ViewerP
 from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
 LARGEST_MODEL = 7_180_000
-"""Bytes of one model's packed areas: a page with one model stays under 10 MB, crops, base64 and script included."""
+"""Bytes of one model's packed areas: a page with one model stays under 10 MB, including crops, Base64 and script."""
 
 LARGEST_AREAS = 30_000_000
-"""Bytes of all models' packed areas on a page, which they share."""
+"""Bytes of the packed areas of all models on a page."""
 
 
 def write_viewer(layout: ResultsLayout, runs: Sequence[RunId], name: str, split: str, annotations: Path) -> None:
-    """Write the viewer of trained models on the persons that `choose_persons` picks.
+    """Write the viewer of trained models on the persons that `choose_persons` selects.
 
     Args:
-        name: of the data set.
+        name: name of the data set.
 
     Raises:
-        InputError: a file is missing or wrong, nobody is annotated, a variant has no encoder, or a model has diverged.
+        InputError: a file is missing or wrong, no person is annotated, a variant has no encoder, or a model has
+            diverged.
     """
     output = layout.viewer(name, split)
     if not runs:
-        raise InputError(output, None, "run", "no trained model to look at")
+        raise InputError(output, None, "run", "no trained model; select a variant with an encoder")
     dataset = read_record(Dataset, layout.record(RecordKind.DATASET, name))
     protocol = read_record(EvalProtocol, layout.record(RecordKind.PROTOCOL))
     settings = read_record(AttentionMapSettings, layout.record(RecordKind.ATTENTION_MAPS))
@@ -70,7 +71,7 @@ def write_viewer(layout: ResultsLayout, runs: Sequence[RunId], name: str, split:
 
 
 def annotated_crops(annotations: CocoAnnotations, boxes: PersonBoxes, model: PoseModel) -> PageCrops:
-    """Crops of annotated boxes at a model's input size, and the truth in them.
+    """Return the crops of annotated boxes at a model's input size, with the annotated keypoints.
 
     Raises:
         InputError: an image is missing or broken.
@@ -84,7 +85,7 @@ def annotated_crops(annotations: CocoAnnotations, boxes: PersonBoxes, model: Pos
 
 
 def page_model(model: PoseModel, crops: PageCrops, found: CropKeypoints, limit: int) -> PageModel:
-    """A model's areas of all persons, packed into `limit` bytes where that is possible."""
+    """Return a model's areas of all persons, packed into `limit` bytes if possible."""
     areas = [
         model.cell_areas(torch.from_numpy(crop), points)
         for crop, points in zip(crops.crops, found.points_xy, strict=True)
@@ -107,12 +108,12 @@ def page_model(model: PoseModel, crops: PageCrops, found: CropKeypoints, limit: 
 
 
 def byte_limit(models: int) -> int:
-    """Bytes of packed areas for each of so many models on a page."""
+    """Return the bytes of packed areas per model, for a number of models on a page."""
     return min(LARGEST_MODEL, LARGEST_AREAS // models)
 
 
 def _strengths(areas: Sequence[PersonAreas]) -> tuple[float, float]:
-    """(what one in 200 of the keypoints' values above uniform is above, the largest of all), multiples of uniform."""
+    """Return the 99.5th percentile of the keypoints' values above uniform, and the largest value of all."""
     means = np.concatenate([kept[:, 0].ravel() for one in areas for kept in (one.rows, one.columns)])
     above = means[means > 1]
     strong = float(np.percentile(above, 99.5)) if len(above) else 1.0

@@ -1,4 +1,4 @@
-"""Every table of a study, by name."""
+"""Write the tables of a study by name."""
 
 from pathlib import Path
 
@@ -21,10 +21,10 @@ def write_table(table: str, files: StudyFiles, published: Path) -> None:
 
     Args:
         table: a `StudyTable` or an `Analysis`.
-        published: the published figures, which the comparison shows too.
+        published: file of the published results, for the comparison.
 
     Raises:
-        InputError: the study does not ask for it, or a file that it is made of is missing, broken or of other inputs.
+        InputError: the study does not include the table, or an input file is missing, broken or has other inputs.
     """
     match table:
         case StudyTable.COMPARISON:
@@ -47,4 +47,4 @@ def write_table(table: str, files: StudyFiles, published: Path) -> None:
             write_body_part_table(files)
         case _:
             known = ", ".join((StudyTable.COMPARISON, StudyTable.CLAIMS, *Analysis))
-            raise InputError("table", table, None, f"no such table; known are {known}")
+            raise InputError("table", table, None, f"no such table; choose one of {known}")

@@ -1,1 +1,1 @@
-"""A study laid out as files: what the workflow's rules ask, so that they hold no logic of their own."""
+"""Plan of a study and the paths of its files, which the workflow's rules use."""

@@ -21,10 +21,10 @@ class ArchiveFiles:
     resources: ResourcesLayout
 
     def split(self, wildcards: BoxWildcards) -> ArchivedSplit:
-        """Where in downloaded archives the split is that the wildcards name.
+        """Return the position in downloaded archives of the split that the wildcards name.
 
         Raises:
-            KeyError: it does not come from archives.
+            KeyError: the data set does not come from archives.
         """
         source = self.datasets[wildcards.dataset].source
         if not isinstance(source, ArchivesSource):
@@ -32,15 +32,15 @@ class ArchiveFiles:
         return source.splits[wildcards.split]
 
     def needed_for(self, wildcards: BoxWildcards) -> list[Path]:
-        """What has to be there before a split can be extracted: proven archives, and images if they are unpacked."""
+        """Return the inputs for extracting a split: verified archives, and unpacked images if images are unpacked."""
         split, resources = self.split(wildcards), self.resources
         images = resources.manifest if self._unpacks(wildcards.dataset) else resources.archive_digest
         return [resources.archive_digest(split.annotations), images(split.images)]
 
     def of_study(self) -> dict[str, bool]:
-        """Archives that the study's splits come from, and whether each is unpacked."""
+        """Return the archives of the study's splits, and whether each is unpacked."""
         study, used = self.study, {}
-        # A released checkpoint's training data are named for the record, not downloaded.
+        # The training data of released checkpoints are only recorded, not downloaded.
         trained = any(recipe.training.source == "trained" for recipe in self.recipes.values())
         for split in (*((study.train, study.validation) if trained else ()), *study.evaluations, *study.submissions):
             source = self.datasets[split.dataset].source
@@ -50,11 +50,11 @@ class ArchiveFiles:
         return used
 
     def unpacked_option(self, wildcards: BoxWildcards) -> list[str]:
-        """Option that names the folder of unpacked archives; none if images stay in theirs."""
+        """Return the option with the folder of unpacked archives; none if images are read from the archive."""
         return [f"--unpacked={self.resources.unpacked}"] if self._unpacks(wildcards.dataset) else []
 
     def names_of_data_sets(self) -> str:
-        """Regular expression of the data sets that come from archives; it matches nothing if none does."""
+        """Return a regular expression of data sets from archives; it matches nothing if there are none."""
         return alternatives(
             name for name, dataset in self.datasets.items() if isinstance(dataset.source, ArchivesSource)
         )

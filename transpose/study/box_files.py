@@ -1,4 +1,4 @@
-"""Files behind person boxes, and those that tell what became of them."""
+"""Input files of person boxes, and reports on the boxes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from transpose.study.wildcards import BoxWildcards
 
 @dataclass(frozen=True)
 class BoxFiles:
-    """Files of the box sources of a study."""
+    """Files of a study's box sources."""
 
     study: Study
     datasets: Mapping[str, Dataset]
@@ -22,13 +22,13 @@ class BoxFiles:
     resources: ResourcesLayout
 
     def file(self, wildcards: BoxWildcards, must_exist: bool = True) -> list[str]:
-        """Detection file or model behind a box source, if it has one; that of a URL where it will be downloaded to.
+        """Return the detection file or detector model of a box source, if any; for a URL, the download path.
 
         Args:
-            must_exist: refuse a file that is not there; otherwise it is left out, as a dry run wants it.
+            must_exist: refuse a missing file; otherwise leave it out, for dry runs.
 
         Raises:
-            InputError: the source names a file that is not there.
+            InputError: the file of the source is missing.
         """
         dataset = self.datasets[wildcards.dataset]
         file = box_file(dataset.boxes[wildcards.boxes], wildcards.split)
@@ -42,7 +42,7 @@ class BoxFiles:
         return [str(path)]
 
     def remote_file(self, path: str) -> BoxFile:
-        """The file from a URL that is downloaded to a path.
+        """Return the remote file that is downloaded to a path.
 
         Raises:
             InputError: no box source of the study needs it.
@@ -52,10 +52,10 @@ class BoxFiles:
             file = box_file(self.datasets[dataset].boxes[boxes], split)
             if file is not None and file.is_remote and str(file.local_path(self.resources.downloaded_files)) == path:
                 return file
-        raise InputError(path, None, None, "no box source of the study comes from a URL that is kept there")
+        raise InputError(path, None, None, "no box source of the study is downloaded to this path")
 
     def threads(self, wildcards: BoxWildcards) -> int:
-        """CPU threads that making boxes takes."""
+        """CPU threads for making boxes."""
         source = self.datasets[wildcards.dataset].boxes[wildcards.boxes]
         return source.threads if isinstance(source, DetectorBoxes) else 1
 

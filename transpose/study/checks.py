@@ -1,4 +1,4 @@
-"""What a study must not ask of its variants and data sets."""
+"""Check a study against its variants and data sets."""
 
 from collections.abc import Mapping
 
@@ -10,22 +10,22 @@ from transpose.errors import InputError
 
 
 def check_study(study: Study, recipes: Mapping[str, Recipe], datasets: Mapping[str, Dataset], source: str) -> None:
-    """See that a study asks for nothing that its variants and data sets do not have.
+    """Check that the variants and data sets of a study support its evaluations and analyses.
 
     Args:
-        recipes: of all variants of the study, by name.
-        datasets: of all splits of the study, by name.
+        recipes: recipes of the study's variants, by name.
+        datasets: data sets of the study's splits, by name.
         source: the study's file, for messages.
 
     Raises:
-        InputError: a split or box source does not exist, or a variant cannot do what is asked of it.
+        InputError: a split or box source does not exist, or a variant does not support an analysis.
     """
     for split in (study.train, study.validation, *study.evaluations, *study.submissions):
         _check_split(split, datasets[split.dataset], source)
     _check_released(recipes, source)
     for split in study.submissions:
         if datasets[split.dataset].test_set(split.split) is None:
-            raise InputError(source, split.dataset, "test_set", f"split {split.split!r} is no server's test set")
+            raise InputError(source, split.dataset, "test_set", f"split {split.split!r} has no test set on a server")
     _check_analysis_scopes(study, datasets, source)
     if study.attention_analysis is not None:
         _check_attention(study.attention_analysis, recipes, datasets, source)
@@ -60,7 +60,7 @@ def _splits(dataset: Dataset) -> list[str]:
 def _check_released(recipes: Mapping[str, Recipe], source: str) -> None:
     for name, recipe in recipes.items():
         if recipe.training.source == "official" and recipe.variant.released is None:
-            problem = "is official, but the variant's file names no released checkpoint"
+            problem = "is official, but the variant's file has no key `released`"
             raise InputError(source, name, "source", problem)
 
 
@@ -76,12 +76,12 @@ def _check_attention(
 ) -> None:
     for dataset, _, boxes in attention.settings():
         if datasets[dataset].boxes[boxes].kind != "ground_truth":
-            problem = f"attention is analysed on annotated boxes, and {boxes!r} of {dataset} are others"
+            problem = f"attention is analysed on annotated boxes only, not on {boxes!r} of {dataset}"
             raise InputError(source, "attention_analysis", "evaluations", problem)
     for name in attention.variants:
         variant = recipes[name].variant
         if variant.encoder is None:
-            raise InputError(source, "attention_analysis", "variants", f"{name} has no encoder, hence no attention")
+            raise InputError(source, "attention_analysis", "variants", f"{name} has no encoder and so no attention")
         if attention.patch % variant.backbone.stride:
-            problem = f"{attention.patch} is no multiple of {variant.backbone.stride}, the stride of {name}"
+            problem = f"{attention.patch} is not a multiple of {variant.backbone.stride}, the stride of {name}"
             raise InputError(source, "attention_analysis", "patch", problem)

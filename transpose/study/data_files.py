@@ -1,4 +1,4 @@
-"""Annotation files of a study's splits, and what else of a data set rules ask for."""
+"""Annotation files of a study's splits, and digests of data set configuration."""
 
 import os
 from collections.abc import Mapping
@@ -24,11 +24,11 @@ class DataFiles:
     resources: ResourcesLayout
 
     def annotations(self, wildcards: BoxWildcards) -> str:
-        """Annotation file of the data set and split that the wildcards name."""
+        """Annotation file of the data set and split in the wildcards."""
         return self.split_annotations(Split(dataset=wildcards.dataset, split=wildcards.split))
 
     def split_annotations(self, split: Split) -> str:
-        """Annotation file of a split; its images are beside it, or where `images.json` beside it says."""
+        """Annotation file of a split; `data.image_source.image_source_of` finds its images."""
         source = self.datasets[split.dataset].source
         if isinstance(source, PhotographsSource):
             return os.path.relpath(PHOTOGRAPHS / "annotations.json")
@@ -37,52 +37,52 @@ class DataFiles:
         return str(self.resources.annotations(split.dataset, split.split))
 
     def unfiltered_annotations(self, wildcards: BoxWildcards) -> str:
-        """Annotation file of a user's own split, out of which unreadable images are filtered."""
+        """Annotation file of a split in a folder, before unreadable images are filtered."""
         source = self.datasets[wildcards.dataset].source
         if not isinstance(source, FolderSource):
             raise TypeError(f"{wildcards.dataset} is no folder")
         return f"{source.folders[wildcards.split]}/annotations.json"
 
     def part_labels(self, wildcards: BoxWildcards) -> list[Path]:
-        """Body part labels of the split that the wildcards name; none if it is not rendered."""
+        """Body part labels of the split in the wildcards; none if it is not rendered."""
         if not isinstance(self.datasets[wildcards.dataset].source, SyntheticSource):
             return []
         return [self.resources.part_labels(wildcards.dataset, wildcards.split)]
 
     def names_of_rendered(self) -> str:
-        """Regular expression of the data sets that are rendered; it matches nothing if none is."""
+        """Return a regular expression of rendered data sets; it matches nothing if there are none."""
         return alternatives(
             name for name, dataset in self.datasets.items() if isinstance(dataset.source, SyntheticSource)
         )
 
     def names_of_filtered(self) -> str:
-        """Regular expression of the data sets whose unreadable images are left out; it matches nothing if none is."""
+        """Return a regular expression of data sets that skip unreadable images; it matches nothing if none do."""
         return alternatives(name for name, dataset in self.datasets.items() if _is_filtered(dataset))
 
     def keypoints(self) -> int:
-        """Keypoints of the models: those of the data set that they are trained on."""
+        """Number of keypoints of the models: that of the training data set."""
         return len(self.datasets[self.study.train.dataset].skeleton)
 
     def source_key(self, wildcards: BoxWildcards) -> str:
-        """Digest of where a data set comes from."""
+        """Digest of a data set's source."""
         return digest_of(self.datasets[wildcards.dataset].source.model_dump(mode="json"))
 
     def prediction_key(self, wildcards: BoxWildcards) -> str:
-        """Digest of what of a data set decides predictions in given boxes: keypoints and evaluation."""
+        """Digest of the data set settings that affect predictions in given boxes: skeleton and evaluation."""
         return self._key(wildcards.dataset, "skeleton", "evaluation")
 
     def boxes_key(self, wildcards: BoxWildcards) -> str:
-        """Digest of what of a data set decides the boxes of one source and their report; other sources do not."""
+        """Digest of the data set settings that affect the boxes of one source and their report."""
         source = self.datasets[wildcards.dataset].boxes[wildcards.boxes]
         key = self._key(wildcards.dataset, "title", "skeleton", "evaluation")
         return digest_of([key, source.model_dump(mode="json")])
 
     def training_data_key(self) -> str:
-        """Digest of what of the training data set's configuration decides the weights: keypoints and evaluation."""
+        """Digest of the settings of the training data set that affect the weights: skeleton and evaluation."""
         return self._key(self.study.train.dataset, "skeleton", "evaluation")
 
     def training_data(self) -> str:
-        """What the study trains on, in words."""
+        """Text that describes the training data."""
         return f"{self.datasets[self.study.train.dataset].title}, split {self.study.train.split}"
 
     def _key(self, dataset: str, *fields: str) -> str:

@@ -1,4 +1,4 @@
-"""Files that the runs of a study are evaluated and analysed into."""
+"""Files of evaluations and analyses of a study's runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class EvaluationFiles:
     recipes: Mapping[str, Recipe]
     datasets: Mapping[str, Dataset]
     runs: Sequence[RunId]
-    """All of the study."""
+    """All runs of the study."""
     layout: ResultsLayout
 
     def metrics(self) -> list[Path]:
@@ -31,7 +31,7 @@ class EvaluationFiles:
         return [self.layout.metrics(run, setting) for setting in self.study.settings()]
 
     def reports(self, analysis: Analysis) -> list[Path]:
-        """Reports of an analysis, one for each of its runs and settings; none where the study does not ask for it."""
+        """Reports of an analysis, one for each of its runs and settings; none if the study does not have it."""
         side = self.study.analyses().get(analysis)
         if side is None:
             return []
@@ -47,13 +47,13 @@ class EvaluationFiles:
         return [path for analysis in ATTENTION_ANALYSES for path in self.reports(analysis)]
 
     def analysis_tables(self) -> list[Path]:
-        """Tables of the analyses that the study asks for."""
+        """Tables of the study's analyses."""
         tables = [str(analysis) for analysis in self.study.analyses()]
         names = [*tables, StudyTable.CLAIMS] if self.study.attention_analysis is not None else tables
         return [self.layout.table(name).with_suffix(".html") for name in names]
 
     def analysis_figures(self, analysis: Analysis) -> list[Path]:
-        """Figures that the table of an analysis has: one for each setting, or for each setting and variant."""
+        """Figures of an analysis: one for each setting, or for each setting and variant."""
         side = self.study.analyses().get(analysis)
         if side is None:
             return []
@@ -67,7 +67,7 @@ class EvaluationFiles:
         return []
 
     def figures(self) -> list[Path]:
-        """Figures of the comparison: of training, and two for each evaluated split, on its first box source."""
+        """Figures of the comparison: training curves, and two for each evaluated split and its first box source."""
         splits = [(e.dataset, e.split, e.boxes[0]) for e in self.study.evaluations]
         pairs = (self.layout.figure(kind, *split) for split in splits for kind in ("accuracy", "keypoints"))
         return [self.layout.figure("training"), *pairs]
@@ -92,7 +92,7 @@ class EvaluationFiles:
         return [RunId(name, 0) for name in self.study.variants if self.recipes[name].variant.encoder is not None]
 
     def viewers(self) -> list[Path]:
-        """Viewer page of every evaluated split; none where no variant has an encoder."""
+        """Viewer page of every evaluated split; none if no variant has an encoder."""
         if not self.viewer_runs():
             return []
         splits = dict.fromkeys((e.dataset, e.split) for e in self.study.evaluations)

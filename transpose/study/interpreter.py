@@ -1,4 +1,4 @@
-"""The interpreter that rules' commands run in."""
+"""Python interpreter of the workflow's commands."""
 
 import os
 import sys
@@ -6,5 +6,5 @@ from pathlib import Path
 
 
 def use_this_interpreter() -> None:
-    """Let rules' commands run in the interpreter that runs the workflow, even if its environment is not activated."""
+    """Put the workflow's interpreter first in PATH for its commands, even if its environment is not activated."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])

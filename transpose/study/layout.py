@@ -1,6 +1,6 @@
-"""Where everything is that a study writes: the one place that spells a path of the results folder.
+"""Paths of all files in the results and resources folders.
 
-Commands, tables and tracking ask it for files, rules for patterns: arguments are then wildcards such as `{variant}`.
+Commands, tables and tracking get paths of files; rules get patterns, with wildcards such as `{variant}` as arguments.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ TABLE_SUFFIXES = (".csv", ".md", ".html", ".tex")
 
 
 class RecordKind(StrEnum):
-    """Blocks of configuration that are written as records; the value is their folder."""
+    """Configuration blocks that are written as records; the value is their folder."""
 
     RECIPE = "recipes"
     DATASET = "datasets"
@@ -39,10 +39,10 @@ class RunId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "RunId":
-        """The run of a text such as `r_sine/seed0`.
+        """Parse a text such as `r_sine/seed0`.
 
         Raises:
-            InputError: it has another form.
+            InputError: the text has another form.
         """
         variant, separator, seed = text.partition("/seed")
         if not variant or not separator or not seed.isdecimal():
@@ -61,7 +61,7 @@ class RunFolder:
 
     @property
     def record(self) -> Path:
-        """How the weights came about."""
+        """Record of the training: run.json."""
         return self.folder / "run.json"
 
     @property
@@ -76,7 +76,7 @@ class RunFolder:
 
     @property
     def history(self) -> Path:
-        """One JSON line an epoch."""
+        """Training history, one JSON line per epoch."""
         return self.folder / "history.jsonl"
 
 
@@ -87,7 +87,7 @@ class ResultsLayout:
     root: Path
 
     def record(self, kind: RecordKind, name: str = "study") -> Path:
-        """A resolved block of configuration; those of which a study has one are called `study`."""
+        """A resolved configuration block; a block that a study has only once is called `study`."""
         return self.root / "records" / kind / f"{name}.json"
 
     def train(self, run: RunId) -> RunFolder:
@@ -95,7 +95,7 @@ class ResultsLayout:
         return RunFolder(self.root / "train" / str(run))
 
     def backbone(self, variant: str) -> Path:
-        """Backbone of a trained variant, for other variants to start from."""
+        """Backbone weights of a trained variant, to initialise other variants."""
         return self.root / "backbones" / f"{variant}.safetensors"
 
     def boxes(self, setting: EvalSetting) -> Path:
@@ -103,7 +103,7 @@ class ResultsLayout:
         return self.root / "boxes" / f"{setting}.json"
 
     def box_counts(self, setting: EvalSetting) -> Path:
-        """How many boxes there are, and which were left out."""
+        """Numbers of boxes, and boxes that were left out."""
         return self.root / "boxes" / f"{setting}.counts.json"
 
     def box_metrics(self, setting: EvalSetting) -> Path:
@@ -115,23 +115,23 @@ class ResultsLayout:
         return self._of_run("predictions", run, setting)
 
     def metrics(self, run: RunId, setting: EvalSetting) -> Path:
-        """Figures of predictions; the table that intervals are drawn from has the suffix .npz."""
+        """Metrics of predictions; the bootstrap data have the suffix .npz."""
         return self._of_run("metrics", run, setting)
 
     def metrics_of_run(self, run: RunId) -> Path:
-        """Folder of a run's figures."""
+        """Folder of a run's metrics."""
         return self.root / "metrics" / str(run)
 
     def analysis(self, analysis: Analysis, run: RunId, setting: EvalSetting) -> Path:
-        """Report of an analysis; arrays that belong to it have the suffix .npz."""
+        """Report of an analysis; its arrays have the suffix .npz."""
         return self._of_run(analysis, run, setting)
 
     def resolutions(self, run: RunId, setting: EvalSetting) -> Path:
-        """Folder of predictions and figures at other input sizes."""
+        """Folder of predictions and metrics at other input sizes."""
         return self.analysis(Analysis.RESOLUTIONS, run, setting).with_suffix("")
 
     def resolution(self, run: RunId, setting: EvalSetting, size: Size, position: str) -> Path:
-        """Figures at one input size (height, width); the predictions have the suffix .predictions.json."""
+        """Metrics at one input size (height, width); the predictions have the suffix .predictions.json."""
         return self.resolutions(run, setting) / f"{size[0]}x{size[1]}_{position}.json"
 
     def attention(self, run: RunId, dataset: str, split: str) -> Path:
@@ -143,15 +143,15 @@ class ResultsLayout:
         return self.root / "attention" / str(run)
 
     def viewer(self, dataset: str, split: str) -> Path:
-        """Page of all models' attention on one split."""
+        """Attention viewer of all models on one split."""
         return self.root / "viewer" / f"{dataset}_{split}.html"
 
     def cost(self, variant: str) -> Path:
-        """Parameters, operations and times of a variant."""
+        """Parameters, operations, times and memory of a variant."""
         return self.root / "cost" / f"{variant}.json"
 
     def submission(self, run: RunId, setting: EvalSetting, test_set: str) -> Path:
-        """Archive for COCO's evaluation server, which prescribes the name."""
+        """Archive for COCO's evaluation server, named as the server requires."""
         name = f"person_keypoints_{test_set}_{run.variant}_results.zip"
         return self.root / "submissions" / str(setting) / str(run) / name
 
@@ -160,24 +160,24 @@ class ResultsLayout:
         return self.root / name
 
     def tables(self) -> list[Path]:
-        """Every table that has been written, in every format."""
+        """All existing tables, in all formats."""
         paths = (self.table(name).with_suffix(suffix) for name in (*StudyTable, *Analysis) for suffix in TABLE_SUFFIXES)
         return [path for path in paths if path.is_file()]
 
     def figure(self, kind: str, *parts: str) -> Path:
-        """A figure of the study: what it shows, and for which evaluation or variant if there are several."""
+        """A figure of the study, by kind and, if there are several, evaluation or variant."""
         return self.root / "figures" / f"{'_'.join((kind, *parts))}.png"
 
     def tracked_run(self, run: RunId) -> Path:
-        """Which MLflow run holds a training."""
+        """The id of a training's MLflow run."""
         return self.root / "tracking" / f"{run}.json"
 
     def tracked_study(self) -> Path:
-        """Which MLflow run holds the comparison."""
+        """The id of the comparison's MLflow run."""
         return self.root / "tracking" / "study.json"
 
     def tracking_database(self) -> Path:
-        """Says that the MLflow database exists."""
+        """Marker file: the MLflow database exists."""
         return self.root / "tracking" / "database.json"
 
     def log(self, *parts: str | RunId | EvalSetting) -> Path:
@@ -185,7 +185,7 @@ class ResultsLayout:
         return self.root / "logs" / f"{'/'.join(map(str, parts))}.log"
 
     def benchmark(self, *parts: str | RunId | EvalSetting) -> Path:
-        """Time and memory of a job."""
+        """Time and memory of a job, measured by Snakemake."""
         return self.root / "benchmarks" / f"{'/'.join(map(str, parts))}.tsv"
 
     def _of_run(self, kind: str, run: RunId, setting: EvalSetting) -> Path:
@@ -194,16 +194,16 @@ class ResultsLayout:
 
 @dataclass(frozen=True)
 class ResourcesLayout:
-    """Files of the folder of data sets and weights, which studies share."""
+    """Files of the resources folder: data sets and weights, which studies share."""
 
     root: Path
 
     def annotations(self, dataset: str, split: str) -> Path:
-        """Annotations of a split; images are in `images/` beside it, or where `images.json` beside it says."""
+        """Annotations of a split; images are in `images/` of its folder, or where its `images.json` says."""
         return self.root / dataset / split / "annotations.json"
 
     def part_labels(self, dataset: str, split: str) -> Path:
-        """Which body part each pixel of a rendered split shows."""
+        """Body part labels of the pixels of a rendered split."""
         return self.root / dataset / split / "parts.npz"
 
     @property
@@ -212,7 +212,7 @@ class ResourcesLayout:
         return self.root / "downloads"
 
     def archive_digest(self, archive: str) -> Path:
-        """The digest that a downloaded archive was proven to have."""
+        """Verified digest of a downloaded archive."""
         return self.downloads / f"{archive}.zip.sha256.json"
 
     @property
@@ -221,7 +221,7 @@ class ResourcesLayout:
         return self.root / "unpacked"
 
     def manifest(self, archive: str) -> Path:
-        """The list of an unpacked archive's files."""
+        """List of an unpacked archive's files."""
         return self.unpacked / f"{archive}.manifest.json"
 
     def weights(self, name: str) -> Path:
@@ -230,5 +230,5 @@ class ResourcesLayout:
 
     @property
     def downloaded_files(self) -> Path:
-        """Folder of single files that were named by a URL."""
+        """Folder of single files downloaded from a URL."""
         return self.root / "downloaded_files"

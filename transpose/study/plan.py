@@ -1,4 +1,4 @@
-"""A study with all that its configuration names, and the files that it is made of."""
+"""A study with its recipes and data sets, and the paths of its files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Plan:
 
     @classmethod
     def of_config(cls, values: object, folder: Path, source: str = "study") -> "Plan":
-        """Validate a study's values and read what it names from `folder`/variants and `folder`/datasets.
+        """Validate a study, and read its variants and data sets from `folder`/variants and `folder`/datasets.
 
         Args:
             source: the study's file, for messages.
@@ -51,12 +51,12 @@ class Plan:
 
     @property
     def layout(self) -> ResultsLayout:
-        """Where results are."""
+        """Paths of results."""
         return ResultsLayout(Path(self.study.results))
 
     @property
     def resources(self) -> ResourcesLayout:
-        """Where data sets and released weights are."""
+        """Paths of data sets and released weights."""
         return ResourcesLayout(Path(self.study.resources))
 
     @property
@@ -81,11 +81,11 @@ class Plan:
 
     @property
     def evaluation(self) -> EvaluationFiles:
-        """What runs are evaluated and analysed into."""
+        """Metrics, analyses, tables and figures."""
         return EvaluationFiles(self.study, self.recipes, self.datasets, self.training.runs(), self.layout)
 
     def records(self) -> dict[RecordKind, dict[str, Settings]]:
-        """Every resolved block of configuration, by kind and name."""
+        """Return every resolved configuration block, by kind and name."""
         study = self.study
         single: dict[RecordKind, Settings | None] = {
             RecordKind.PROTOCOL: study.protocol,
@@ -104,21 +104,21 @@ class Plan:
         }
 
     def digest(self, kind: RecordKind, name: str = "study") -> str:
-        """Digest of one record: the same for the same values, whatever the comments and the order of keys."""
+        """Compute the digest of one record; comments and the order of keys do not matter."""
         return digest_of(_values(self.records()[kind][name]))
 
     def write_records(self, layout: ResultsLayout) -> None:
-        """Write every record as a JSON file, so that what a result was made with stands beside it."""
+        """Write every record as a JSON file, to document the configuration of the results."""
         for kind, blocks in self.records().items():
             for name, block in blocks.items():
                 write_json(layout.record(kind, name), _values(block))
 
 
 def _values(record: Settings) -> dict[str, Any]:
-    """A record as JSON values; of a recipe only what decides the weights, not how images are loaded."""
+    """Return a record as JSON values; a recipe without settings of image loading, which do not affect weights."""
     return record.reproducibility_values() if isinstance(record, Recipe) else record.model_dump(mode="json")
 
 
 def _as(model: type[Model], chosen: Settings | None) -> Model | None:
-    """What of an analysis decides its figures; which variants it is asked of does not."""
+    """Return the settings that affect an analysis's results, without its variants and evaluations."""
     return None if chosen is None else model(**chosen.model_dump(include=set(model.model_fields)))

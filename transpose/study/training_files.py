@@ -1,4 +1,4 @@
-"""Runs of a study, and what their weights come from."""
+"""Runs of a study, and their initial or released weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class TrainingFiles:
     resources: ResourcesLayout
 
     def runs(self) -> list[RunId]:
-        """Every training; of a released checkpoint there is one."""
+        """All runs; a released checkpoint has one, a trained variant one per seed."""
         return [
             RunId(variant, seed)
             for variant, seed in product(self.study.variants, range(self.study.seeds))
@@ -29,19 +29,19 @@ class TrainingFiles:
         ]
 
     def names_of_trained(self) -> str:
-        """Regular expression of the variants that are trained; it matches nothing if none is."""
+        """Return a regular expression of trained variants; it matches nothing if there are none."""
         return alternatives(name for name, recipe in self.recipes.items() if recipe.training.source == "trained")
 
     def names_of_official(self) -> str:
-        """Regular expression of the variants whose released checkpoint is evaluated; it matches nothing if none is."""
+        """Return a regular expression of variants with a released checkpoint; it matches nothing if there are none."""
         return alternatives(name for name, recipe in self.recipes.items() if recipe.training.source == "official")
 
     def records(self) -> list[Path]:
-        """Record of every training."""
+        """run.json of every run."""
         return [self.layout.train(run).record for run in self.runs()]
 
     def histories(self, run: RunId) -> list[Path]:
-        """Training history of a run; a released checkpoint has none."""
+        """Training history of a run; none for a released checkpoint."""
         return [] if self.recipes[run.variant].training.source == "official" else [self.layout.train(run).history]
 
     def released_weights(self, variant: str) -> Path:
@@ -49,12 +49,12 @@ class TrainingFiles:
         return self.resources.weights(str(self.recipes[variant].variant.released))
 
     def backbone_weights(self, variant: str) -> list[str]:
-        """Pretrained backbone that a variant starts from, if any."""
+        """Pretrained backbone weights of a variant, if any."""
         path = self.recipes[variant].training.backbone_weights
         return [path] if path else []
 
     def initial_weights(self, variant: str) -> list[str]:
-        """Whole model that a variant is fine-tuned from, if any."""
+        """Weights of the model that a variant is fine-tuned from, if any."""
         path = self.recipes[variant].training.initial_weights
         return [path] if path else []
 
@@ -64,5 +64,5 @@ class TrainingFiles:
         return training.gpus * training.threads
 
     def image_cache_gb(self, variant: str) -> str:
-        """GB of disk for a training's decoded images, as text: Snakemake counts whole numbers only."""
+        """GB of disk for decoded training images, as text because Snakemake resources are integers."""
         return str(self.recipes[variant].training.image_cache_gb)

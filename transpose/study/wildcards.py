@@ -1,4 +1,4 @@
-"""Wildcards of rules, as data and as regular expressions."""
+"""Wildcards of rules, as types and regular expressions."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -13,5 +13,5 @@ class BoxWildcards(Protocol):
 
 
 def alternatives(names: Iterable[str]) -> str:
-    """Regular expression that matches these names; nothing if there is none."""
+    """Return a regular expression that matches these names; it matches nothing if there are none."""
     return "|".join(names) or "(?!)"

@@ -1,4 +1,4 @@
-"""MLflow: a window on the files, filled live while training and brought level with them at any time after."""
+"""MLflow tracking: live logging during training, and synchronisation with the results folder afterwards."""
 
 from transpose.tracking.connection import initialise_database, tracking_uri
 from transpose.tracking.live import LiveLogger

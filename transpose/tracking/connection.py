@@ -1,4 +1,4 @@
-"""The way to MLflow: its environment, its database, its client and its errors."""
+"""Connection to MLflow: environment variables, database, client and errors."""
 
 import os
 import re
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 _DATABASE_SECONDS = 5.0
 _DATABASE_BYTES = 2**19
-"""What a database and its journal need to begin with."""
+"""Disk space that a new database and its journal need."""
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # MLflow's own defaults block for four minutes when a server is away.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    # What it logs as an error it also raises, and we report what it raises.
+    # MLflow raises the same errors that it logs, and we report the exceptions.
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
 }
 
 
 def tracking_uri(results: Path) -> str:
-    """URI of the database in a results folder."""
+    """Return the URI of the database in a results folder."""
     return f"sqlite:///{results.resolve()}/mlflow.db"
 
 
 def initialise_database(uri: str) -> None:
-    """Create MLflow's tables, which parallel jobs must not do; an existing database keeps what it holds.
+    """Create MLflow's tables, which parallel jobs must not do; an existing database keeps its data.
 
-    A new SQLite database appears once all its tables are there: MLflow cannot go on from the midst of its migrations.
-    SQLite gets write-ahead logging, so that readers and the one writer do not wait for each other.
+    A new SQLite database is created atomically, because MLflow cannot resume interrupted migrations. SQLite uses
+    write-ahead logging, so that readers and the writer do not wait for each other.
 
     Raises:
         InputError: the database or server cannot be used.
@@ -53,10 +53,10 @@ def initialise_database(uri: str) -> None:
 
 
 def connect(uri: str) -> "MlflowClient":
-    """A client of the store at `uri`; nothing global is set but MLflow's environment variables, where they are unset.
+    """Return a client of the store at `uri`. Sets MLflow's environment variables unless they are set already.
 
     Raises:
-        sqlite3.Error: the database cannot be opened (asked first, because MLflow would retry for minutes).
+        sqlite3.Error: the database cannot be opened (checked first, because MLflow would retry for minutes).
     """
     _prepare_environment()
     from mlflow import MlflowClient
@@ -71,10 +71,10 @@ def connect(uri: str) -> "MlflowClient":
 
 @contextmanager
 def tracking_errors(uri: str) -> Iterator[None]:
-    """Turn what goes wrong with MLflow into one line that names the URI without its password.
+    """Context manager: re-raise errors of MLflow as an InputError that names the URI without its password.
 
     Raises:
-        InputError: in place of MLflow's, the network's, the database's and the disk's errors.
+        InputError: MLflow, the network, the database or the disk failed.
     """
     _prepare_environment()
     from mlflow.exceptions import MlflowException
@@ -91,17 +91,17 @@ def tracking_errors(uri: str) -> Iterator[None]:
 
 
 def sqlite_path(uri: str) -> Path | None:
-    """File of a SQLite database, None for any other store."""
+    """Return the file of a SQLite database; None for any other store."""
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
 def without_password(text: str) -> str:
-    """`text` without what stands before the @ of a URL."""
+    """Remove user name and password from URLs in `text`."""
     return re.sub(r"//[^/@\s]+@", "//", text)
 
 
 def _create_database(path: Path) -> None:
-    """Let MLflow make its tables elsewhere first: where a full disk or a kill stops it, it never gets on from there."""
+    """Create the tables in a temporary file first: MLflow cannot resume after a full disk or a kill."""
     from mlflow import MlflowClient
 
     with exclusive_lock(path.with_name(f".{path.name}.lock")):

@@ -1,4 +1,4 @@
-"""A study in MLflow, and the one run in it that stands for a training."""
+"""The MLflow experiment of a study, and its runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Experiment:
-    """A study's experiment; artifacts of a local database are kept in `results`/mlartifacts."""
+    """A study's experiment; artifacts of a local database are stored in `results`/mlartifacts."""
 
     client: "MlflowClient"
     id: str
@@ -52,16 +52,16 @@ class Experiment:
         return cls(client, found.experiment_id)
 
     def find_run(self, tags: Mapping[str, str]) -> "Run | None":
-        """The newest run with these tags that is not superseded."""
+        """Find the newest run with these tags that is not superseded."""
         conditions = " AND ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
         runs = self.client.search_runs([self.id], conditions, order_by=["attributes.start_time DESC"])
         return next((run for run in runs if run.data.tags.get(SUPERSEDED) != "true"), None)
 
     def training_run(self, variant: str, seed: int, params: Mapping[str, str], start_time: int | None) -> "Run":
-        """The run of this variant, seed and recipe; a run of another recipe is superseded by a new one.
+        """Find or create the run of this variant, seed and recipe; a run of another recipe is superseded.
 
         Args:
-            start_time: of a run that has to be created, in ms since 1970; now if None.
+            start_time: start of a new run, in ms since 1970; now if None.
         """
         digest = digest_of_value(dict(params))
         run = self.find_run({VARIANT: variant, SEED: str(seed)})
@@ -73,15 +73,15 @@ class Experiment:
         return self.client.create_run(self.id, start_time, tags, f"{variant} seed {seed}")
 
     def supersede(self, run: "Run") -> None:
-        """Mark a run as no longer standing for its variant and seed; what it holds stays."""
+        """Tag a run as superseded, keeping its data."""
         self.client.set_tag(run.info.run_id, SUPERSEDED, "true")
         if run.info.status == "RUNNING":
             self.set_status(run, "KILLED")
 
     def set_status(self, run: "Run", status: str, end_time: int | None = None) -> None:
-        """Set the status unless the run has it; `end_time` in ms since 1970, now if None."""
-        held = self.client.get_run(run.info.run_id).info.status
-        if status == held:
+        """Set the status if it differs; `end_time` in ms since 1970, now if None."""
+        current = self.client.get_run(run.info.run_id).info.status
+        if status == current:
             return
         if status == "RUNNING":
             self.client.update_run(run.info.run_id, status)
@@ -89,7 +89,7 @@ class Experiment:
             self.client.set_terminated(run.info.run_id, status, end_time)
 
     def add_params(self, run: "Run", params: Mapping[str, str]) -> int:
-        """Log the params that the run lacks; return how many."""
+        """Log missing params; return how many."""
         from mlflow.entities import Param
 
         new = [Param(key, value) for key, value in params.items() if key not in run.data.params]
@@ -98,7 +98,7 @@ class Experiment:
         return len(new)
 
     def add_tags(self, run: "Run", tags: Mapping[str, str]) -> int:
-        """Set the tags that the run lacks or has otherwise; return how many."""
+        """Set missing or changed tags; return how many."""
         from mlflow.entities import RunTag
 
         new = [RunTag(key, value) for key, value in tags.items() if run.data.tags.get(key) != value]
@@ -114,14 +114,14 @@ class Experiment:
 
 
 def exclusive_run_lock(layout: ResultsLayout, run: RunId) -> AbstractContextManager[None]:
-    """Have a run for oneself: of a training that was killed a moment ago somebody may still be telling MLflow."""
+    """Lock a run: the log process of a training that was just killed may still be writing to MLflow."""
     return exclusive_lock(layout.tracked_run(run).with_name(f".seed{run.seed}.lock"))
 
 
 def epoch_point(run: "Run", name: str, value: float, epoch: int) -> "Metric":
-    """One number of an epoch; its time is artificial (a second an epoch), so that a point sent twice is one point.
+    """Return a metric of an epoch, with an artificial time (one second per epoch), so that it can be sent twice.
 
-    MLflow keeps one point per (name, step, time, value); with real times what is sent again would be doubled.
+    MLflow keeps one point per (name, step, time, value); with real times, a point sent again would be duplicated.
     """
     from mlflow.entities import Metric
 
@@ -134,7 +134,7 @@ def _create_experiment(client: "MlflowClient", study: str, location: str | None)
     try:
         identifier = client.create_experiment(study, artifact_location=location)
     except MlflowException:
-        # Another process may have been first.
+        # Another process may have created it first.
         if (found := client.get_experiment_by_name(study)) is None:
             raise
         return found

@@ -1,4 +1,4 @@
-"""Show a training in MLflow while it goes on, at no risk to it."""
+"""Log a running training to MLflow without risk to the training."""
 
 import json
 import logging
@@ -16,19 +16,19 @@ from transpose.tracking.connection import tracking_uri
 from transpose.training.interruption import Interrupted
 
 _PATIENCE_SECONDS = 5.0
-"""How long the end of training waits for MLflow."""
+"""Time limit for MLflow at the end of training."""
 
 
 class LiveLogger:
-    """While entered, passes the history's records on to a process of its own, which alone talks to MLflow.
+    """Context manager that passes history records to a separate process, which logs them to MLflow.
 
-    So nothing that MLflow does can stop, slow or crash the training: what cannot be logged is warned about once, and
-    `track_run` catches up later. The run ends as FINISHED, as KILLED when training was interrupted or its process
-    vanished, and as FAILED on any other exception. A resumed training continues the same run.
+    MLflow can therefore not stop, slow or crash the training. A failure is warned about once, and `track_run` logs
+    missing records later. The run ends as FINISHED, as KILLED if training was interrupted or its process ended without
+    notice, and as FAILED on any other exception. A resumed training continues the same run.
     """
 
     def __init__(self, results: Path, study: str, recipe: Recipe, seed: int, uri: str | None = None) -> None:
-        """Describe the run; enter it outside of the lock of the training's folder.
+        """Describe the run. Enter the context outside of the lock of the run folder.
 
         Args:
             uri: tracking URI; the database in `results` if None.
@@ -53,7 +53,7 @@ class LiveLogger:
         return self
 
     def epoch(self, record: Mapping[str, Any]) -> None:
-        """Log a line of the history; call it once the checkpoint with this epoch is on disk."""
+        """Log a line of the history. Call this after the checkpoint of the epoch is on disk."""
         self._send({"epoch": dict(record)})
 
     def __exit__(
@@ -85,12 +85,12 @@ class _LogProcess:
         """Start it.
 
         Raises:
-            OSError: no process or pipe can be had.
+            OSError: the process or pipe cannot be created.
         """
         package_root = str(Path(transpose.__file__).parents[1])
         search_path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
         reading_end, self._writing_end = os.pipe()
-        # A log process that waits for MLflow must not make the training wait: a full pipe refuses instead.
+        # Non-blocking: a log process that waits for MLflow must not make the training wait.
         os.set_blocking(self._writing_end, False)
         try:
             self._popen = subprocess.Popen(
@@ -98,7 +98,7 @@ class _LogProcess:
                 stdin=reading_end,
                 stdout=subprocess.DEVNULL,
                 env=os.environ | {"PYTHONPATH": search_path},
-                # Ctrl-C at the terminal must not end it before it has told MLflow how training ended.
+                # Ctrl-C at the terminal must not end it before it has logged the final status.
                 start_new_session=True,
             )
         except OSError:
@@ -108,15 +108,15 @@ class _LogProcess:
             os.close(reading_end)
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Write one line; short ones (4 kB on Linux) arrive whole or not at all.
+        """Write one line; lines up to 4 kB (Linux) are written atomically.
 
         Raises:
-            OSError: the process is gone or the pipe is full.
+            OSError: the process has ended or the pipe is full.
         """
         os.write(self._writing_end, json.dumps(message).encode() + b"\n")
 
     def ends_within(self, seconds: float) -> bool:
-        """Close the pipe and wait; a process that takes longer is killed."""
+        """Close the pipe and wait; kill the process if it takes longer. Return whether it ended in time."""
         os.close(self._writing_end)
         try:
             self._popen.wait(seconds)

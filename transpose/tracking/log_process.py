@@ -1,4 +1,4 @@
-"""The process beside a training that tells MLflow of it: reads `LiveLogger`'s messages from standard input."""
+"""The MLflow logging process of a training: reads messages of `LiveLogger` from standard input."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class RunLogger:
-    """One training as it goes on in MLflow; failures are warned about once, and made up for with the next message."""
+    """Logs one running training to MLflow. Failures are warned about once and retried with the next message."""
 
     def __init__(self, uri: str, results: str, study: str, variant: str, seed: int, recipe: dict[str, Any]) -> None:
         self._uri, self._layout, self._study = uri, ResultsLayout(Path(results)), study
@@ -33,15 +33,15 @@ class RunLogger:
         self.advance("RUNNING")
 
     def end(self, status: str) -> None:
-        """Log what is pending and set the final status, unless another process holds the training's folder.
+        """Log pending records and set the final status, unless another process has locked the run folder.
 
-        That is the case when this training was refused because the other one goes on.
+        In that case this training was refused because another one is running.
         """
-        held = is_locked(self._layout.train(self._run).folder)
-        self.advance("RUNNING" if held else status)
+        locked = is_locked(self._layout.train(self._run).folder)
+        self.advance("RUNNING" if locked else status)
 
     def advance(self, status: str) -> None:
-        """Log what is pending and set the run's status."""
+        """Log pending records and set the run's status."""
         try:
             with tracking_errors(self._uri):
                 self._opened = self._opened or self._open()
@@ -50,28 +50,28 @@ class RunLogger:
         except InputError as error:
             if not self._warned:
                 self._warned = True
-                logging.getLogger(__name__).warning("%s; training goes on, `transpose track` will catch up", error)
+                logging.getLogger(__name__).warning("%s; training continues, `transpose track` will catch up", error)
 
     def _open(self) -> "tuple[Experiment, Run, set[int]]":
-        """The study's experiment, the run, and the epochs that it holds from before an interruption."""
+        """Return the experiment, the run, and the epochs that were logged before an interruption."""
         experiment = Experiment.open(self._uri, self._layout.root, self._study)
         with exclusive_run_lock(self._layout, self._run):
             run = experiment.training_run(self._run.variant, self._seed, self._params, None)
         experiment.add_params(run, self._params)
         return experiment, run, {point.step for point in experiment.client.get_metric_history(run.info.run_id, "loss")}
 
-    def _log_pending(self, experiment: Experiment, run: "Run", held: set[int]) -> None:
-        new = [record for record in self._pending if record["epoch"] not in held]
+    def _log_pending(self, experiment: Experiment, run: "Run", logged: set[int]) -> None:
+        new = [record for record in self._pending if record["epoch"] not in logged]
         numbers = ((record["epoch"], *number) for record in new for number in epoch_metrics(record).items())
         experiment.add_metrics(run, [epoch_point(run, name, value, epoch) for epoch, name, value in numbers])
-        held.update(record["epoch"] for record in new)
+        logged.update(record["epoch"] for record in new)
         self._pending.clear()
 
 
 def follow(lines: Iterable[str]) -> None:
-    """Obey the messages: the run's description, then epochs, then the final status.
+    """Process the messages: the description of the run, then epochs, then the final status.
 
-    Lines that end without a status come from a training whose process vanished: the run was killed.
+    Without a final status, the training process was killed.
     """
     logger, status = None, "KILLED"
     for line in lines:

@@ -1,4 +1,4 @@
-"""All that MLflow holds of a study, to be compared with what it should hold."""
+"""Read the logged runs of a study from MLflow, for checks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,9 @@ from transpose.tracking.experiment import SUPERSEDED, Experiment
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """One run: `metrics` has all points as (step, value), in the order of steps; `artifacts` the files by their place.
+    """One run: `metrics` has all points as (step, value), sorted by step; `artifacts` has files by artifact path.
 
-    `models` is the number of logged models that can be loaded.
+    `models` is the number of logged models that are ready.
     """
 
     name: str
@@ -23,9 +23,9 @@ class LoggedRun:
     models: int
 
     def repeated_steps(self) -> list[str]:
-        """Metrics of epochs that hold more than one point for a step.
+        """Return epoch metrics with more than one point for a step.
 
-        Numbers of a whole run, which have a step 0 only, may have been measured again.
+        Metrics of a whole run have only step 0, and may have been measured again.
         """
         return [
             name
@@ -35,22 +35,22 @@ class LoggedRun:
 
 
 def logged_runs(results: Path, study: str) -> list[LoggedRun]:
-    """Every run of the study in the database of a results folder, superseded ones too.
+    """Read every run of the study from the database of a results folder, including superseded ones.
 
     Raises:
-        InputError: there is no such database, or it cannot be read.
+        InputError: the database does not exist or cannot be read.
     """
     uri = tracking_uri(results)
     with tracking_errors(uri):
         experiment = Experiment.open(uri, results, study)
         client = experiment.client
-        held = []
+        logged = []
         for run in client.search_runs([experiment.id]):
             identifier = run.info.run_id
             histories = {name: client.get_metric_history(identifier, name) for name in run.data.metrics}
             root = results / "mlartifacts" / identifier / "artifacts"
             models = client.search_logged_models([experiment.id], f"source_run_id = '{identifier}'")
-            held.append(
+            logged.append(
                 LoggedRun(
                     name=run.info.run_name or "",
                     status=run.info.status,
@@ -64,4 +64,4 @@ def logged_runs(results: Path, study: str) -> list[LoggedRun]:
                     models=sum(model.status == "READY" for model in models),
                 )
             )
-    return held
+    return logged

@@ -1,4 +1,4 @@
-"""The trained network as an MLflow model: an exported graph with a signature, never a pickle."""
+"""Log the trained network as an MLflow model: an exported graph with a signature, not a pickle."""
 
 import tempfile
 import warnings
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 _DIGEST = "transpose.weights_sha256"
 _EXAMPLE_BATCH = 2
-"""A batch of one would be exported as a constant."""
+"""Batch size of the example; torch.export would treat a batch size of one as constant."""
 
 
 def log_model(experiment: Experiment, run: "Run", record: TrackedRun) -> str:
-    """Log the best weights once; return the id under which `models:/{id}` loads them.
+    """Log the best weights once; return the model id for `models:/{id}`.
 
-    The model takes normalised crops [B, 3, H, W] float32 and gives heatmaps [B, K, H / 4, W / 4].
+    The model takes normalised crops [B, 3, H, W] float32 and returns heatmaps [B, K, H / 4, W / 4].
     """
     assert record.weights is not None
     path, digest = record.weights
     condition = f"source_run_id = '{run.info.run_id}' AND tags.`{_DIGEST}` = '{digest}'"
-    for held in experiment.client.search_logged_models([experiment.id], condition):
-        if held.status == "READY":
-            return held.model_id
-        # Whoever began it was killed: a caller has its turn at the run.
-        experiment.client.delete_logged_model(held.model_id)
+    for logged in experiment.client.search_logged_models([experiment.id], condition):
+        if logged.status == "READY":
+            return logged.model_id
+        # The process that created it was killed: callers hold the lock of the run.
+        experiment.client.delete_logged_model(logged.model_id)
     model = experiment.client.create_logged_model(
         experiment.id, record.variant, run.info.run_id, {_DIGEST: digest}, model_type="pose estimation"
     )
     with tempfile.TemporaryDirectory() as folder:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # MLflow and torch.export speak of their own insides.
+            warnings.simplefilter("ignore")  # MLflow and torch.export warn about internals.
             _save(record, path, model, Path(folder) / "model")
         experiment.client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
     _publish(experiment, run, model)
@@ -67,7 +67,7 @@ def _save(record: TrackedRun, weights: Path, logged: "LoggedModel", folder: Path
 
 
 def _load_network(record: TrackedRun, weights: Path) -> "tuple[TransPose, np.ndarray]":
-    """The network in evaluation mode and an example of its input."""
+    """Return the network in evaluation mode and an example input."""
     import numpy as np
 
     from transpose.models.variants import build_model
@@ -80,7 +80,7 @@ def _load_network(record: TrackedRun, weights: Path) -> "tuple[TransPose, np.nda
 
 
 def _signature(images: tuple[int, ...], heatmaps: tuple[int, ...]) -> "ModelSignature":
-    """Tensors of any batch size."""
+    """Return a signature with variable batch size."""
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
@@ -93,5 +93,5 @@ def _publish(experiment: Experiment, run: "Run", model: "LoggedModel") -> None:
     from mlflow.entities import LoggedModelOutput
 
     experiment.client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, step=0)])
-    # Last, since a model that is not ready counts as not logged.
+    # Last, since a model that is not ready counts as missing.
     experiment.client.finalize_logged_model(model.model_id, "READY")

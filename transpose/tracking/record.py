@@ -1,4 +1,4 @@
-"""What the files of one training say, in MLflow's terms: params, tags, metrics, data sets and artifacts."""
+"""Read the files of one training as MLflow params, tags, metrics, data sets and artifacts."""
 
 import fcntl
 import json
@@ -18,7 +18,7 @@ from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
 @dataclass(frozen=True)
 class DatasetUse:
-    """Data that a run was given: `digest` is the SHA-256 of its annotations, `boxes` names the boxes or is None."""
+    """Data set used by a run: `digest` is the SHA-256 of its annotations, `boxes` the kind of boxes or None."""
 
     name: str
     folder: str
@@ -29,7 +29,7 @@ class DatasetUse:
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """Numbers of one metrics file by their MLflow names, `{dataset}_{split}/{boxes}/AP` and so on."""
+    """Metrics of one file by their MLflow names, such as `{dataset}_{split}/{boxes}/AP`."""
 
     use: DatasetUse
     metrics: dict[str, float]
@@ -37,18 +37,18 @@ class EvaluationRecord:
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """One (variant, seed) as its files tell it.
+    """One training (variant, seed), read from its files.
 
     Attributes:
-        params: the recipe, flat: `training.schedule.peak`.
+        params: the recipe with flat keys, such as `training.schedule.peak`.
         epochs: metrics of each epoch, by epoch.
-        metrics: numbers of the whole training and of its cost; those of the evaluations are in `evaluations`.
-        artifacts: files by the place they get among the run's artifacts, their own names kept.
-        finished: training has come to its end.
-        running: a process holds the run directory's lock.
-        ended: when the training's record was written, in ms since 1970; None while there is none.
-        seconds: how long training took.
-        weights: the best weights with their SHA-256, once training has finished.
+        metrics: metrics of the whole training and of its cost, without evaluations.
+        artifacts: files by artifact path; file names are kept.
+        finished: training has finished.
+        running: a process has locked the run folder.
+        ended: time of run.json in ms since 1970; None if there is none.
+        seconds: duration of the training.
+        weights: path and SHA-256 of the best weights; None before training has finished.
     """
 
     variant: str
@@ -69,10 +69,10 @@ class TrackedRun:
 
 
 def read_run(layout: ResultsLayout, run_name: RunId) -> TrackedRun:
-    """Read everything in a results folder that belongs to one training; missing later stages are left out.
+    """Read all files of one training in a results folder; later stages may be missing.
 
     Raises:
-        InputError: nothing has been trained, a file is broken, or an evaluation is of other weights than the present.
+        InputError: there is no training, a file is broken, or an evaluation is of other weights.
     """
     trained, variant = layout.train(run_name), run_name.variant
     folder = trained.folder
@@ -81,7 +81,7 @@ def read_run(layout: ResultsLayout, run_name: RunId) -> TrackedRun:
     run_file, weights_file = trained.record, trained.weights
     run = read_record(RunRecord, run_file) if run_file.is_file() else None
     history = read_json_lines(trained.history) if trained.history.is_file() else []
-    # A finished training names the recipe that it had, whatever the study says today.
+    # A finished training has its own recipe, which the study may have changed since.
     recipe = run.recipe if run else read_record(Recipe, layout.record(RecordKind.RECIPE, variant))
     weights = (weights_file, _digest_of(weights_file)) if run else None
     evaluations = tuple(_read_evaluations(layout, run_name, weights))
@@ -107,7 +107,7 @@ def read_run(layout: ResultsLayout, run_name: RunId) -> TrackedRun:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process holds `transpose.files.folder_lock` of a training's folder."""
+    """Whether a process has locked a run folder with `transpose.files.folder_lock`."""
     try:
         with (folder / ".lock").open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -153,7 +153,7 @@ def _read_evaluations(
     for path in sorted(layout.metrics_of_run(run).rglob("[!.]*.json")):
         record = read_json(path)
         if weights is not None and record.get("weights_sha256") != weights[1]:
-            raise InputError(path, None, "weights_sha256", f"the evaluation is not of {weights[0]}; evaluate again")
+            raise InputError(path, None, "weights_sha256", f"not an evaluation of {weights[0]}; evaluate again")
         name = f"{record['dataset']}_{record['split']}/{record['boxes']}"
         low, high = record["interval"] or (None, None)
         metric = record.get("metric", "AP")
@@ -173,14 +173,14 @@ def _read_evaluations(
 
 
 def _read_boxes(layout: ResultsLayout, setting: EvalSetting) -> dict[str, Any]:
-    """Counts of the person boxes of an evaluation, and their AP; what has not been made is left out."""
+    """Return counts and AP of an evaluation's person boxes; missing files are left out."""
     counts, metrics = layout.box_counts(setting), layout.box_metrics(setting)
-    told = read_json(counts) if counts.is_file() else {}
-    return told | ({"AP": read_json(metrics)["metrics"]["AP"]} if metrics.is_file() else {})
+    numbers = read_json(counts) if counts.is_file() else {}
+    return numbers | ({"AP": read_json(metrics)["metrics"]["AP"]} if metrics.is_file() else {})
 
 
 def _outcome(run: RunRecord | None) -> dict[str, float]:
-    """Numbers of the whole training."""
+    """Return metrics of the whole training."""
     if run is None:
         return {}
     numbers: dict[str, float] = {"parameters": run.parameters, "trainable_parameters": run.trainable_parameters}
@@ -213,7 +213,7 @@ def _tags(run: RunRecord, weights: tuple[Path, str] | None) -> dict[str, str]:
         **run.environment,
     }
     tags = {f"transpose.{key}": _text(value) for key, value in values.items() if value is not None}
-    # MLflow's own name for the commit, which its pages show.
+    # MLflow's tag for the commit, shown in its user interface.
     return tags | ({"mlflow.source.git.commit": run.code.git} if run.code.git else {})
 
 

@@ -1,4 +1,4 @@
-"""Bring one run in MLflow level with the files of its training."""
+"""Synchronise one MLflow run with the files of its training."""
 
 import json
 import time
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric, Run
 
 _DIGEST_LENGTH = 36
-"""The longest digest of a data set that MLflow takes."""
+"""MLflow's maximum length of a data set digest."""
 
 
 def track_run(layout: ResultsLayout, study: str, chosen: RunId, uri: str | None = None) -> dict[str, Any]:
-    """Log what MLflow does not hold yet of one training, its evaluations, figures and weights.
+    """Sync one training, its evaluations, figures and weights to MLflow (idempotent).
 
-    Two calls at once take turns: a job that outlived Snakemake may still be at it when its successor starts.
-    A run that contradicts the files (another recipe, or other numbers for an epoch) is tagged `superseded` and a new
-    one takes its place. A second call with unchanged files logs nothing.
+    Concurrent calls wait for each other: a job that outlived Snakemake may still run when its successor starts.
+    A run that contradicts the files (another recipe, or other metrics for an epoch) is tagged `superseded` and replaced
+    by a new one. A second call with unchanged files logs nothing.
 
     Args:
         uri: tracking URI; the database in `results` if None.
 
     Returns:
-        `run_id`, `experiment_id`, `status`, `model_id` and how many of each kind the run holds by these files; `added`
-        counts params, tags and metric points that were new.
+        `run_id`, `experiment_id`, `status`, `model_id` and the numbers of items of each kind in the files; `added` is
+        the number of new params, tags and metric points.
 
     Raises:
         InputError: a file is missing or wrong, or the tracking server cannot be reached.
@@ -63,7 +63,7 @@ def track_run(layout: ResultsLayout, study: str, chosen: RunId, uri: str | None 
 
 
 def _sync_run(experiment: Experiment, record: TrackedRun) -> tuple["Run", int]:
-    """The training's run with its params and epochs logged, and how much of that was new."""
+    """Log params and epochs; return the run and the number of new items."""
     start = record.ended - int(record.seconds * 1000) if record.ended is not None else None
     run = experiment.training_run(record.variant, record.seed, record.params, start)
     points = _missing_points(experiment, run, record)
@@ -75,49 +75,49 @@ def _sync_run(experiment: Experiment, record: TrackedRun) -> tuple["Run", int]:
 
 
 def _missing_points(experiment: Experiment, run: "Run", record: TrackedRun) -> list["Metric"] | None:
-    """Epoch metrics that the run lacks, or None if it holds numbers of epochs that the files contradict.
+    """Return epoch metrics that the run lacks, or None if it has others than the files.
 
-    While training goes on its own process logs them.
+    During training, the training's log process logs them.
     """
     if record.running:
         return []
     points = []
     for name in sorted({name for metrics in record.epochs.values() for name in metrics}):
-        held = {point.step: point.value for point in experiment.client.get_metric_history(run.info.run_id, name)}
-        told = {epoch: metrics[name] for epoch, metrics in record.epochs.items() if name in metrics}
-        # The history of an unfinished training may lag behind what MLflow was told live.
-        known = held.keys() if record.finished else held.keys() & told.keys()
-        if any(held[epoch] != told.get(epoch) for epoch in known):
+        logged = {point.step: point.value for point in experiment.client.get_metric_history(run.info.run_id, name)}
+        recorded = {epoch: metrics[name] for epoch, metrics in record.epochs.items() if name in metrics}
+        # The history of an unfinished training may lag behind the live log.
+        known = logged.keys() if record.finished else logged.keys() & recorded.keys()
+        if any(logged[epoch] != recorded.get(epoch) for epoch in known):
             return None
-        points += [epoch_point(run, name, value, epoch) for epoch, value in told.items() if epoch not in held]
+        points += [epoch_point(run, name, value, epoch) for epoch, value in recorded.items() if epoch not in logged]
     return points
 
 
 def _changed_metrics(
     experiment: Experiment, run: "Run", record: TrackedRun, model_id: str | None
 ) -> Iterator["Metric"]:
-    """Numbers of the whole run that are new or differ from those held; those of evaluations belong to the model."""
+    """Yield new and changed metrics of the whole run; metrics of evaluations are linked to the model."""
     from mlflow.entities import Metric
 
-    held = experiment.client.get_run(run.info.run_id).data.metrics
+    logged = experiment.client.get_run(run.info.run_id).data.metrics
 
     def stamp(name: str) -> int:
-        # MLflow shows the latest point: a new value has to be later than the old one, whatever the clock says.
-        points = experiment.client.get_metric_history(run.info.run_id, name) if name in held else []
+        # MLflow shows the latest point, so a new value must be later than the old one even if the clock is wrong.
+        points = experiment.client.get_metric_history(run.info.run_id, name) if name in logged else []
         return max([int(time.time() * 1000), *(point.timestamp + 1 for point in points)])
 
     for name, value in record.metrics.items():
-        if held.get(name) != value:
+        if logged.get(name) != value:
             yield Metric(name, value, stamp(name), 0)
     for evaluation in record.evaluations:
         data = {"dataset_name": evaluation.use.name, "dataset_digest": evaluation.use.digest[:_DIGEST_LENGTH]}
         for name, value in evaluation.metrics.items():
-            if held.get(name) != value:
+            if logged.get(name) != value:
                 yield Metric(name, value, stamp(name), 0, model_id=model_id, **data)
 
 
 def _log_datasets(experiment: Experiment, run: "Run", record: TrackedRun) -> None:
-    """MLflow itself keeps a data set that it holds already for this run."""
+    """Log the data sets; MLflow ignores those that the run already has."""
     from mlflow.exceptions import MlflowException
 
     for use in record.datasets:
@@ -125,7 +125,7 @@ def _log_datasets(experiment: Experiment, run: "Run", record: TrackedRun) -> Non
         try:
             experiment.client.log_inputs(run.info.run_id, [data])
         except MlflowException:
-            # Of two jobs that bring the study a new data set at once MLflow fails one, which then finds the other's.
+            # If two jobs log the same new data set at once, one fails; it then finds the other's.
             experiment.client.log_inputs(run.info.run_id, [data])
 
 
@@ -139,7 +139,7 @@ def _dataset_input(use: DatasetUse) -> "DatasetInput":
 
 
 def _settle_status(experiment: Experiment, run: "Run", record: TrackedRun) -> str:
-    """Set the status that the files speak of: a training that is neither finished nor running was killed."""
+    """Set the status from the files: a training that is neither finished nor running was killed."""
     if record.finished:
         status = "FINISHED"
     elif record.running:

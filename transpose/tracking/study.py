@@ -1,4 +1,4 @@
-"""The study's tables, figures and viewers in MLflow."""
+"""Log a study's tables, figures and viewers to MLflow."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +15,13 @@ from transpose.tracking.experiment import KIND, Experiment
 def track_study(layout: ResultsLayout, study: str, uri: str | None = None) -> dict[str, Any]:
     """Log the study's tables, figures and viewers as artifacts of one run, named `comparison`.
 
-    A second call renews them; two at once take turns.
+    A second call replaces them; concurrent calls wait for each other.
 
     Returns:
         `run_id`, `experiment_id` and the number of `artifacts`.
 
     Raises:
-        InputError: nothing has been compared yet, or the tracking server cannot be reached.
+        InputError: there are no tables yet, or the tracking server cannot be reached.
     """
     artifacts = dict(_artifacts(layout))
     if not artifacts:

@@ -1,1 +1,1 @@
-"""From samples to weights: the loss, the learning rate, the resumable loop and its checkpoints."""
+"""Training: loss, learning rate, resumable loop and checkpoints."""

@@ -1,4 +1,4 @@
-"""Resumable state of a training run: whole or not there, checked before it is believed."""
+"""Checkpoints of a training run: written atomically and verified when read."""
 
 import hashlib
 import io
@@ -16,10 +16,10 @@ _NAME_LENGTH = 12
 
 
 class CheckpointStore:
-    """The last two checkpoints of one run directory, and those of other recipes that were set aside there.
+    """The last two checkpoints of a run folder, and those of other recipes that were moved aside there.
 
-    A file is the SHA-256 of its payload followed by the payload, so that a truncated or altered one is noticed; the
-    previous checkpoint is kept for that case.
+    A file is the SHA-256 of its payload followed by the payload, so that damage is detected. The previous checkpoint is
+    kept for that case.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -28,7 +28,7 @@ class CheckpointStore:
         self._previous = folder / PREVIOUS
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write `state` (tensors and plain values only), keeping the checkpoint before it."""
+        """Write `state` (tensors and plain values only), keeping the previous checkpoint."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
         payload = buffer.getvalue()
@@ -38,7 +38,7 @@ class CheckpointStore:
                 self._latest.replace(self._previous)
 
     def load(self) -> dict[str, Any] | None:
-        """The newest intact checkpoint, or None; tensors on the CPU."""
+        """Load the newest intact checkpoint, with tensors on the CPU; None if there is none."""
         for path in (self._latest, self._previous):
             payload = _intact_payload(path)
             if payload is not None:
@@ -46,17 +46,17 @@ class CheckpointStore:
         return None
 
     def damaged(self) -> list[Path]:
-        """Checkpoints that are there and not whole."""
+        """Return the checkpoint files that are damaged."""
         return [path for path in (self._latest, self._previous) if path.is_file() and _intact_payload(path) is None]
 
     def set_aside(self, fingerprint: str) -> Path:
-        """Keep the newest intact checkpoint, of another training, where nothing overwrites it; return where.
+        """Move the newest intact checkpoint of another training aside, and return its new path.
 
         Args:
-            fingerprint: of that training.
+            fingerprint: fingerprint of that training.
         """
         aside = self._aside(fingerprint)
-        # The older one goes first: after a kill in between, it would be set aside in the newer one's place.
+        # The older one is removed first: after a kill in between, it would be moved aside instead of the newer one.
         if _intact_payload(self._latest) is not None:
             self._previous.unlink(missing_ok=True)
             self._latest.replace(aside)
@@ -66,7 +66,7 @@ class CheckpointStore:
         return aside
 
     def take_back(self, fingerprint: str) -> bool:
-        """Make a checkpoint the newest that was set aside; whether there was one of this training."""
+        """Move the checkpoint of this training back, if it was moved aside; return whether there was one."""
         aside = self._aside(fingerprint)
         if _intact_payload(aside) is None:
             return False
@@ -77,33 +77,33 @@ class CheckpointStore:
         return self._folder / f"checkpoint.{fingerprint[:_NAME_LENGTH]}.pt"
 
 
-def settle_checkpoints(store: CheckpointStore, identity: Mapping[str, Any], tell: Callable[[str], None]) -> None:
-    """Leave the store with a checkpoint of this training or with none, and lose no other training's.
+def settle_checkpoints(store: CheckpointStore, identity: Mapping[str, Any], report: Callable[[str], None]) -> None:
+    """Ensure that the latest checkpoint is of this training, or that there is none.
 
-    One of another recipe, data set or seed is set aside with a line that names the difference, and taken back when the
-    training is that one again. One that is damaged is told of.
+    A checkpoint of another recipe, data set or seed is moved aside and its difference reported. It is moved back when
+    that training runs again. Damaged checkpoints are reported.
 
     Args:
-        identity: all that decides the weights, as JSON values by name.
-        tell: is given each line.
+        identity: everything that determines the weights, as JSON values by name.
+        report: called with each line.
     """
     fingerprint = digest_of_value(identity)
     state = store.load()
     for path in store.damaged():
-        instead = "the one before it is taken" if state is not None else "and there is no other"
-        tell(f"{path}: the checkpoint is damaged; {instead}")
+        instead = "using the previous one" if state is not None else "there is no other one"
+        report(f"{path}: the checkpoint is damaged; {instead}")
     if state is not None and state["fingerprint"] != fingerprint:
         aside = store.set_aside(state["fingerprint"])
         difference = _difference(state.get("identity", {}), identity)
         epoch = state["progress"]["epoch"]
-        tell(f"{aside}: kept here, {epoch} epochs of another training are not continued: {difference}")
+        report(f"{aside}: checkpoint of another training moved here ({epoch} epochs, not continued): {difference}")
         state = None
     if state is None and store.take_back(fingerprint):
-        tell("continues from a checkpoint of this training that was set aside")
+        report("continuing from a checkpoint of this training that was moved aside")
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """`recipe.training.sigma was 2.0, is 1.5` for each value that is not the same."""
+    """Return `recipe.training.sigma was 2.0, is 1.5` for each value that differs."""
     before, now = dict(_leaves(old, "")), dict(_leaves(new, ""))
     names = [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
     return "; ".join(f"{name} was {before.get(name, 'unknown')}, is {now.get(name, 'nothing')}" for name in names)

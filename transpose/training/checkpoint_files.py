@@ -1,4 +1,4 @@
-"""The files that a training's checkpoints lie in, for those who need not read them."""
+"""Names and removal of checkpoint files, without importing torch."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -11,11 +11,11 @@ from transpose.files import folder_lock
 LATEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 
 DIGEST_BYTES = 32
-"""Of the SHA-256 of its payload, which a checkpoint begins with."""
+"""Length of the SHA-256 at the start of a checkpoint."""
 
 
 def digest_of_checkpoint(folder: Path) -> str | None:
-    """The digest that the latest checkpoint of a training's folder begins with, in hexadecimal; None without one."""
+    """Read the hexadecimal digest at the start of a run folder's latest checkpoint; None if there is none."""
     path = folder / LATEST
     if not path.is_file():
         return None
@@ -26,8 +26,8 @@ def digest_of_checkpoint(folder: Path) -> str | None:
 def remove_checkpoints_of(run: Path) -> None:
     """Remove the checkpoints that a finished training wrote its outputs from.
 
-    Call it when whoever started the training knows of its good end. Those of another training in the folder stay, and
-    so does everything while somebody works there.
+    Call it once the caller knows that the training succeeded. Checkpoints of another training in the folder stay.
+    While another process has locked the folder, nothing is removed.
 
     Args:
         run: the training's run.json.
@@ -40,7 +40,7 @@ def remove_checkpoints_of(run: Path) -> None:
     if finished is None or finished != digest_of_checkpoint(run.parent):
         return
     with suppress(InputError), folder_lock(run.parent):
-        # The training may have begun anew meanwhile.
+        # The training may have been started again in the meantime.
         if finished == digest_of_checkpoint(run.parent):
             (run.parent / LATEST).unlink()
             (run.parent / PREVIOUS).unlink(missing_ok=True)

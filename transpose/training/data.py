@@ -1,4 +1,4 @@
-"""What a training is given to learn from and to be judged on."""
+"""Training and validation data of a training."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +9,10 @@ from transpose.skeleton import Skeleton
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Annotation files, each with its images where `data.image_source.image_source_of` finds them."""
+    """Annotation files; `data.image_source.image_source_of` finds their images."""
 
     train: Path
     validation: Path
     skeleton: Skeleton
     evaluation: EvaluationMethod = "oks"
-    """How validation judges the model: AP or PCKh50 chooses the best weights."""
+    """Method of the validation: AP or PCKh50 chooses the best weights."""

@@ -1,4 +1,4 @@
-"""The processes that train one model together: how they start, agree, and stay equal."""
+"""Distributed training: process group, collective operations and collective exceptions."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -18,18 +18,18 @@ Value = TypeVar("Value")
 
 
 class LostProcessError(Exception):
-    """Another process of the training is gone, so that this one cannot go on."""
+    """Another process of the training has ended, so this one cannot continue."""
 
     def __str__(self) -> str:
         reason = str(self.__cause__).partition(". ")[0]
-        return f"another process of this training is gone ({reason}); the same command continues"
+        return f"another process of this training has ended ({reason}); run the same command to continue"
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """One process among those of a training. Alone it passes everything through and needs no torch.distributed.
+    """The process group of a training, seen from one process. A single process does not use torch.distributed.
 
-    All methods are collective: every process calls them in the same order.
+    All methods are collective: every process must call them in the same order.
     """
 
     rank: int = 0
@@ -37,15 +37,15 @@ class ProcessGroup:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes, reports and tells how training went."""
+        """Whether this is the main process (rank 0), which writes files and reports progress."""
         return self.rank == 0
 
     def raise_together(self, work: Callable[[], Value]) -> Value:
-        """What `work` gives in this process.
+        """Run `work` in every process and return this process's result.
 
         Raises:
-            InputError, Interrupted: `work` raised it in some process; all processes raise the first one, so that none
-                is waited for.
+            InputError, Interrupted: `work` raised it in some process; all processes raise the first one, so that no
+                process waits for another.
         """
         results: list[Value] = []
         failure: InputError | Interrupted | None = None
@@ -59,17 +59,17 @@ class ProcessGroup:
 
     @contextmanager
     def on_main(self, context: AbstractContextManager[None]) -> Iterator[None]:
-        """Enter a context in the leader, on behalf of all processes.
+        """Enter a context in the main process only.
 
         Raises:
-            InputError: entering it raised; all processes raise the same.
+            InputError: entering the context raised it; all processes raise the same error.
         """
         with ExitStack() as stack:
             self.raise_together(lambda: stack.enter_context(context) if self.is_main else None)
             yield
 
     def gather(self, value: Value) -> list[Value]:
-        """The values of all processes, by rank, in every process."""
+        """Return the values of all processes, by rank, in every process."""
         values = [value] * self.size
         if self.size > 1:
             with _others_present():
@@ -77,7 +77,7 @@ class ProcessGroup:
         return values
 
     def gather_numbers(self, *numbers: float) -> list[list[float]]:
-        """Few numbers of each process, by rank, in every process: `gather` for every step."""
+        """Return a few numbers of each process, by rank, in every process; faster than `gather`."""
         if self.size == 1:
             return [list(numbers)]
         own = torch.tensor(numbers, dtype=torch.float64)
@@ -87,19 +87,19 @@ class ProcessGroup:
         return [row.tolist() for row in rows]
 
     def maximum(self, number: int) -> int:
-        """The largest number of all processes."""
+        """Return the largest number of all processes."""
         return int(max(row[0] for row in self.gather_numbers(number)))
 
     def average_gradients(self, parameters: Iterable[nn.Parameter], weight: float) -> None:
         """Replace gradients by the sum over processes of weight times gradient.
 
-        One buffer in the order of the parameters, the same in each step: DistributedDataParallel regroups gradients
-        after a run's first step, whereupon three or more of them may be summed in another order, and a resumed run
-        would not repeat the undisturbed one. It has no place either for a process without persons in a step.
+        Uses one buffer with the parameters in the same order in each step. DistributedDataParallel regroups gradients
+        after the first step, which may change the order of summation, so a resumed run would not be reproducible. It
+        also does not support processes without persons in a step.
 
         Args:
-            parameters: of all of which some process may have no gradient; that counts as zero.
-            weight: share of this process in the batch, the sum over processes being 1.
+            parameters: parameters of the model; a missing gradient counts as zero.
+            weight: share of this process in the batch; the shares of all processes sum to 1.
         """
         if self.size == 1:
             return
@@ -116,7 +116,7 @@ class ProcessGroup:
             gradient.copy_(part.view(gradient.shape))
 
     def share_buffers(self, model: nn.Module) -> None:
-        """Give all processes the leader's buffers: running statistics, which each process keeps on its own persons."""
+        """Broadcast the main process's buffers (BatchNorm running statistics, kept per process) to all processes."""
         if self.size == 1:
             return
         with _others_present():
@@ -124,12 +124,12 @@ class ProcessGroup:
                 dist.broadcast(buffer, src=0)
 
     def wait(self) -> None:
-        """Return once every process has come here."""
+        """Wait until every process has called this (barrier)."""
         self.maximum(0)
 
 
 ALONE = ProcessGroup()
-"""A training in one process."""
+"""The process group of a training in one process."""
 
 
 def is_launched() -> bool:
@@ -138,7 +138,7 @@ def is_launched() -> bool:
 
 
 def check_devices(processes: int, context: DeviceContext) -> None:
-    """See that each process can have a device.
+    """Check that there is a device for each process.
 
     Raises:
         InputError: there are fewer GPUs than processes.
@@ -147,17 +147,17 @@ def check_devices(processes: int, context: DeviceContext) -> None:
         return
     available = torch.cuda.device_count() if context.device.type == "cuda" else 1
     if available < processes:
-        raise InputError("training.gpus", processes, None, f"this machine has {available}; lower it, or use them all")
+        raise InputError("training.gpus", processes, None, f"this machine has only {available}; lower training.gpus")
 
 
 @contextmanager
 def joined(processes: int, context: DeviceContext) -> Iterator[ProcessGroup]:
-    """This process's place in the training, by the environment that torchrun sets; ALONE where one process trains.
+    """Join the process group that the environment of torchrun describes; ALONE for one process.
 
-    GPUs speak by NCCL, a GPU for each process; whatever lies on the CPU goes by gloo.
+    GPU tensors use NCCL, with one GPU per process; CPU tensors use gloo.
 
     Raises:
-        InputError: another number of processes was started, or there are fewer GPUs.
+        InputError: a different number of processes was started, or there are fewer GPUs.
     """
     started = int(os.environ["WORLD_SIZE"]) if is_launched() else 1
     if started != processes:

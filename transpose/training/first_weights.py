@@ -1,4 +1,4 @@
-"""The weights that a training starts from."""
+"""Initial weights of a training."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +13,19 @@ from transpose.skeleton import Skeleton
 
 @dataclass(frozen=True)
 class FirstWeights:
-    """Where a model's first weights come from."""
+    """Origin of a model's initial weights."""
 
     description: str
-    """As tables print it."""
+    """Text for tables."""
     new_tensors: tuple[str, ...] | None = None
-    """Official names of what fine-tuning did not take from its file; None without fine-tuning."""
+    """Official names of tensors that were not loaded from the fine-tuned file; None without fine-tuning."""
 
 
 def first_model(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, FirstWeights]:
-    """A recipe's model before its first step, and where its weights come from.
+    """Build a recipe's model with its initial weights, and describe their origin.
 
     Raises:
-        InputError: a file of weights is missing or does not fit.
+        InputError: a weights file is missing or does not fit.
     """
     training = recipe.training
     model = build_model(recipe.variant, len(skeleton), training.dropout, training.attention_dropout)
@@ -44,6 +44,6 @@ def first_model(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, FirstWei
 
 def _described(weights: Path) -> str:
     metadata = read_metadata(weights) if weights.suffix == ".safetensors" else {}
-    # Trainings name all their files alike, and what they hold.
+    # Files of all trainings have the same name; their metadata identify them.
     trained = f"{metadata['variant']}, seed {metadata['seed']}" if {"variant", "seed"} <= metadata.keys() else None
     return metadata.get("description") or trained or weights.name

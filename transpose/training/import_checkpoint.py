@@ -1,4 +1,4 @@
-"""A released checkpoint in the place of a training: evaluated like one, and said to be none."""
+"""Import a released checkpoint as a run, to evaluate it like a trained model."""
 
 from pathlib import Path
 
@@ -26,15 +26,15 @@ def import_checkpoint(
     protocol: EvalProtocol,
     folder: Path,
 ) -> None:
-    """Write `weights.safetensors` and `run.json` of a variant from the checkpoint that its authors released.
+    """Write `weights.safetensors` and `run.json` of a variant from a released checkpoint.
 
     Args:
-        weights: safetensors of `models.released.download_released`.
-        skeleton: the keypoints that it predicts.
-        protocol: how the study makes predictions with it.
+        weights: safetensors file written by `models.released.download_released`.
+        skeleton: keypoints that the checkpoint predicts.
+        protocol: evaluation protocol of the study.
 
     Raises:
-        InputError: the checkpoint does not fit the variant, each tensor by name and shape.
+        InputError: names or shapes of the checkpoint's tensors do not match the variant.
     """
     model = build_model(recipe.variant, len(skeleton))
     load_weights(model, weights)
@@ -57,6 +57,6 @@ def import_checkpoint(
         environment=describe_machine(torch.device("cpu")),
     )
     files = RunFolder(folder)
-    with atomic_paths(files.weights, files.record) as (adopted, run):
-        save_weights(model, adopted, {"variant": recipe.name, "seed": "0", "initialisation": initialisation})
+    with atomic_paths(files.weights, files.record) as (weights_file, run):
+        save_weights(model, weights_file, {"variant": recipe.name, "seed": "0", "initialisation": initialisation})
         write_json(run, record.model_dump(mode="json"))

@@ -1,4 +1,4 @@
-"""Leave training in good order when asked to."""
+"""Graceful shutdown on SIGINT and SIGTERM."""
 
 import signal
 from collections.abc import Iterable, Iterator
@@ -9,18 +9,18 @@ Item = TypeVar("Item")
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the run was asked to stop
-    """Training stopped at a signal, its checkpoint written."""
+    """Training was stopped by a signal; its checkpoint is written."""
 
     def __init__(self, signal_number: int) -> None:
         self.signal_number = signal_number
         super().__init__(signal_number)
 
     def __str__(self) -> str:
-        return f"stopped by {signal.Signals(self.signal_number).name}; the same command continues where it left off"
+        return f"stopped by {signal.Signals(self.signal_number).name}; run the same command to continue"
 
 
 class StopRequest:
-    """While entered, SIGTERM and SIGINT are noted instead of ending the process at once."""
+    """Context manager that records SIGTERM and SIGINT instead of ending the process at once."""
 
     _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -38,10 +38,10 @@ class StopRequest:
             signal.signal(number, handler)
 
     def heeded_between(self, items: Iterable[Item]) -> Iterator[Item]:
-        """The items, one after the other.
+        """Yield the items until a stop signal arrives.
 
         Raises:
-            Interrupted: a signal arrived before the next one.
+            Interrupted: a signal arrived before the next item.
         """
         for item in items:
             if self.signal_number is not None:

@@ -1,4 +1,4 @@
-"""One command in several processes of this machine, by torchrun's launcher."""
+"""Run one command in several processes of this machine with torchrun's launcher."""
 
 import logging
 import os
@@ -20,16 +20,16 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from transpose.errors import InputError
 
 SHUTDOWN_SECONDS = 3600
-"""How long a signalled training may take to end by itself: it writes a checkpoint first, on whatever disk."""
+"""Time limit for a training to stop after a signal; it first writes a checkpoint, possibly to a slow disk."""
 
 
 _LOOPBACK, _BACKEND = "127.0.0.1", "loopback"
 
 
 class LoopbackRendezvous(StaticTCPRendezvous):
-    """The meeting place of one machine's processes, which nobody else can reach.
+    """Rendezvous of the processes of one machine on the loopback address.
 
-    PyTorch's own listen on all addresses of the machine, and `--standalone`'s reads pickles there.
+    PyTorch's rendezvous listen on all addresses of the machine, and that of `--standalone` reads pickles there.
     """
 
     def __init__(self, parameters: RendezvousParameters) -> None:
@@ -39,25 +39,24 @@ class LoopbackRendezvous(StaticTCPRendezvous):
         self._store = TCPStore(_LOOPBACK, port, is_master=True, multi_tenant=True, master_listen_fd=listener.detach())
 
     def get_backend(self) -> str:
-        """The name that `launch` asks for it by."""
+        """Name under which `launch` registers this rendezvous."""
         return _BACKEND
 
 
 def launch(arguments: Sequence[str], processes: int) -> int:
     """Run `python -m transpose ARGUMENTS` in several processes, as `torchrun --standalone` does, and wait for them.
 
-    They listen, and speak to each other, on the loopback address alone. SIGTERM and SIGINT are passed on. When one
-    process fails, the others are ended. Unlike torchrun, this leaves it to the processes to tell in one line what was
-    wrong.
+    The processes listen and communicate on the loopback address only. SIGTERM and SIGINT are passed on. When one
+    process fails, the others are ended. Unlike torchrun, this prints no messages: the processes report errors.
 
     Returns:
         The exit status: 128 + N after signal N, else that of the first process that failed, or 0.
 
     Raises:
-        InputError: a process was killed, so that it could not tell why.
+        InputError: a process was killed, so it could not report an error.
     """
     _silence_launcher()
-    # What goes between processes on the CPU holds pickles.
+    # gloo exchanges pickles, so it must not listen on other interfaces.
     os.environ.setdefault("GLOO_SOCKET_IFNAME", _loopback_interface())
     rendezvous_handler_registry.register(_BACKEND, LoopbackRendezvous)
     with tempfile.TemporaryDirectory() as folder:
@@ -89,15 +88,16 @@ def _loopback_interface() -> str:
 def _status(error: ChildFailedError) -> int:
     codes = {rank: failure.exitcode for rank, failure in sorted(error.failures.items())}
     for rank, code in codes.items():
-        # SIGTERM is how the launcher ends those that are left.
+        # The launcher ends the remaining processes with SIGTERM.
         if code < 0 and code != -signal.SIGTERM:
             name = signal.Signals(-code).name
-            raise InputError("training", f"process {rank}", None, f"was ended by {name}; the same command continues")
+            problem = f"was killed by {name}; run the same command to continue"
+            raise InputError("training", f"process {rank}", None, problem)
     return next((code for code in codes.values() if code > 0), 128 + signal.SIGTERM)
 
 
 def _silence_launcher() -> None:
-    """Leave it to the processes to tell: the launcher's messages are of signals passed on and exit statuses."""
+    """Silence the launcher's messages on signals and exit statuses; the processes report errors themselves."""
     for name in logging.root.manager.loggerDict:
         if name.startswith("torch.distributed."):
             logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""The training loop: resumable at any step, with the same bytes as if it had never stopped."""
+"""Training loop that resumes at any step with results identical to an uninterrupted run."""
 
 import math
 import time
@@ -24,7 +24,7 @@ from transpose.training.schedule import learning_rate
 from transpose.training.step import build_optimizer, gradient_step
 
 CHECKPOINT_SECONDS = 300.0
-"""Longest stretch of work that a kill can cost within an epoch."""
+"""Checkpoint interval within an epoch, in seconds."""
 
 
 class DivergedError(Exception):
@@ -41,20 +41,20 @@ class DivergedError(Exception):
 
 
 class Observer(Protocol):
-    """Is told how training goes on."""
+    """Callbacks for the progress of a training."""
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
-        """A step is done; `steps` is the number in an epoch."""
+        """Called after a step; `steps` is the number of steps in an epoch."""
         ...
 
     def epoch(self, record: dict[str, Any]) -> None:
-        """An epoch is done; `record` is its line of the history."""
+        """Called after an epoch; `record` is its line of the history."""
         ...
 
 
 @dataclass
 class Progress:
-    """Where a run stands; with the states of model and optimiser all that a resumed run needs."""
+    """Progress of a run; a resumed run needs it and the states of model and optimiser."""
 
     epoch: int = 0
     step: int = 0
@@ -65,14 +65,14 @@ class Progress:
     best_value: float = -math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     code: list[str] = field(default_factory=list)
-    """Fingerprints of the code that it was trained by: more than one if the code changed between resumptions."""
+    """Fingerprints of the training code; several if the code changed before the run was resumed."""
 
 
 class TrainingRun:
-    """One model in training, in one process or in each of a group.
+    """Training of one model, in one process or a group.
 
-    Every random number is keyed by (seed, epoch, step, process) or by (seed, epoch, sample), never by what ran before;
-    a run resumed from any checkpoint therefore repeats the undisturbed run exactly, for a fixed device, thread count
+    Every random number is keyed by (seed, epoch, step, process) or by (seed, epoch, sample), never by earlier draws. A
+    run resumed from any checkpoint therefore repeats the uninterrupted run exactly, for a fixed device, thread count
     and number of processes.
     """
 
@@ -89,13 +89,13 @@ class TrainingRun:
         group: ProcessGroup,
         metric: Accuracy = "AP",
     ) -> None:
-        """Place the model on its device and continue from the store's checkpoint if it is of the same `identity`.
+        """Move the model to its device and resume from the store's checkpoint if it has the same `identity`.
 
         Args:
-            identity: all that decides the weights, as JSON values by name; a checkpoint of another is not continued.
-            validate: metrics of the model on the validation set; raises Interrupted where a stop was asked for.
-            group: its processes share each batch; only the leader writes checkpoints and tells the observer.
-            metric: the one of the metrics that chooses the best weights.
+            identity: everything that determines the weights, as JSON values by name.
+            validate: returns metrics of the model on the validation set; raises Interrupted after a stop request.
+            group: processes that share each batch; only the main one writes checkpoints and calls the observer.
+            metric: the metric that chooses the best weights.
         """
         self.model = context.to_device(model)
         self.samples = samples
@@ -119,9 +119,9 @@ class TrainingRun:
 
         Raises:
             Interrupted: SIGTERM or SIGINT arrived; the checkpoint is written.
-            DivergedError: loss or weights are not finite; the last checkpoint is from before.
-            InputError: an image is broken, a GPU's memory is full, or the disk does not take the checkpoint.
-            RuntimeError: a process that loads images was killed; see `lost_worker`.
+            DivergedError: loss or weights are not finite; the last checkpoint is older.
+            InputError: an image is broken, memory is full, or the checkpoint cannot be written.
+            RuntimeError: a data loading process was killed; see `lost_worker`.
         """
         with StopRequest() as stop:
             while self.progress.epoch < self.training.epochs:
@@ -157,7 +157,7 @@ class TrainingRun:
                 raise Interrupted(number)
 
     def _train_step(self, batches: Iterator[TrainingBatch], observer: Observer) -> np.ndarray:
-        """One step of all processes; the persons [B] of this one."""
+        """Run one step of all processes; return the person indices [B] of this one."""
         progress = self.progress
         index, loss = self.group.raise_together(lambda: self._own_part(batches))
         shares = self.group.gather_numbers(len(index), loss)
@@ -178,13 +178,13 @@ class TrainingRun:
         return index
 
     def _own_part(self, batches: Iterator[TrainingBatch]) -> tuple[np.ndarray, float]:
-        """This process's persons [B] of the next step, and their loss."""
+        """Return this process's person indices [B] of the next step, and their loss."""
         with memory_for("training.batch_size", self.training.batch_size):
             batch = next(batches)
             return batch.index, self._backward(batch)
 
     def _backward(self, batch: TrainingBatch) -> float:
-        """The mean loss over this process's share of a step's persons, its gradients in the model."""
+        """Return the mean loss over this process's persons of a step; gradients are left in the model."""
         progress = self.progress
         if not len(batch.index):
             self.optimiser.zero_grad(set_to_none=True)
@@ -193,18 +193,18 @@ class TrainingRun:
         return self._gradients(batch).item()
 
     def _agreed(self, stop: StopRequest, is_late: bool) -> tuple[int, bool]:
-        """The signal that any process was stopped by, or 0, and whether a checkpoint is due by the clock of any.
+        """Return the stop signal of any process, or 0, and whether a checkpoint is due in any process.
 
-        All processes act on it after the same step.
+        All processes then act after the same step.
         """
         rows = self.group.gather_numbers(stop.signal_number or 0, is_late)
         return int(max(number for number, _ in rows)), any(late for _, late in rows)
 
     def _check_weights(self, index: np.ndarray) -> None:
-        """See that what a checkpoint would hold is finite: gradients may overflow where the loss did not.
+        """Check that the weights are finite before a checkpoint: gradients may overflow where the loss did not.
 
         Args:
-            index: [B] this process's persons of the step just done.
+            index: [B] this process's person indices of the last step.
         """
         is_finite = all(bool(torch.isfinite(tensor).all()) for tensor in self.model.state_dict().values())
         if self.group.maximum(int(not is_finite)):
@@ -212,7 +212,7 @@ class TrainingRun:
             raise DivergedError(*place, self._annotation_ids(index), "the weights are")
 
     def _annotation_ids(self, index: np.ndarray) -> list[int]:
-        """Who was in a step, of whose persons `index` [B] were this process's."""
+        """Return the annotation ids of a step; `index` [B] are this process's persons."""
         return self.samples.annotation_ids[np.concatenate(self.group.gather(index))].tolist()
 
     def _learning_rate(self) -> float:
@@ -225,7 +225,7 @@ class TrainingRun:
         last = progress.epoch + 1 == self.training.epochs
         validation = None
         if last or (progress.epoch + 1) % self.training.validation_interval == 0:
-            # A validation takes minutes at full size, and machines that are masked leave seconds.
+            # A validation takes minutes at full size, and preempted machines give only seconds of notice.
             self._save()
             self.model.eval()
             validation = self.validate(self.model, stop)
@@ -246,7 +246,7 @@ class TrainingRun:
             observer.epoch(record)
 
     def _save(self) -> None:
-        """Write the checkpoint; all processes come here, so that a full disk is the error of all."""
+        """Write the checkpoint. All processes call this, so that all raise an error such as a full disk."""
         self.group.raise_together(lambda: self._write_checkpoint() if self.group.is_main else None)
 
     def _write_checkpoint(self) -> None:

@@ -6,12 +6,12 @@ from torch import Tensor
 def heatmap_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     """Half the mean squared error of weighted heatmaps (paper, section 4.1; matches the official loss).
 
-    The mean over keypoints of 0.5 MSE(predicted * weight, target * weight), which is one mean over everything.
+    The mean over keypoints of 0.5 MSE(predicted * weight, target * weight), computed as a single mean.
 
     Args:
         predicted: [B, K, h, w].
         target: [B, K, h, w].
-        weights: [B, K]; 0 leaves a keypoint out, yet it stays in the mean's count.
+        weights: [B, K]; a keypoint with weight 0 has no loss but still counts in the mean.
 
     Returns:
         Scalar.

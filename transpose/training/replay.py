@@ -1,4 +1,4 @@
-"""Steps of training that a GPU replays from a recording, since starting their kernels one by one takes it longer."""
+"""Training steps captured as CUDA graphs, which avoid the overhead of launching kernels one by one."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,33 +10,33 @@ from torch import Tensor, nn
 from transpose.data.loader import TrainingBatch
 
 FIRST_STEPS = 3
-"""Run as they are written: in them libraries set themselves up, which no recording may hold."""
+"""Number of eager warm-up steps, in which libraries initialise; a graph must not capture that."""
 
 Work = Callable[[TrainingBatch], Tensor]
-"""Gives the loss of a batch, and leaves its gradients in the parameters."""
+"""Returns the loss of a batch, and leaves its gradients in the parameters."""
 
 
 class GraphCapture(Protocol):
-    """What records work on tensors that stay where they are."""
+    """Captures work on tensors with fixed addresses."""
 
     def warm_up(self, work: Callable[[], Tensor]) -> Tensor:
-        """Do the work once, apart from what is recorded."""
+        """Run the work once, uncaptured."""
         ...
 
     def capture(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
-        """Where the work's result will lie, and what fills it; tensors that the work makes stay where they are too."""
+        """Return the work's result tensor and a function that recomputes it; all tensors keep their addresses."""
         ...
 
 
 class CudaGraphs:
-    """Records on CUDA. All recordings of one of these share their memory, so one is done before the next begins."""
+    """Captures CUDA graphs, which share one memory pool and must therefore run one after the other."""
 
     def __init__(self) -> None:
-        """Take memory of their own."""
+        """Create the memory pool."""
         self._memory = torch.cuda.graph_pool_handle()
 
     def warm_up(self, work: Callable[[], Tensor]) -> Tensor:
-        """As `GraphCapture.warm_up`: on another stream, as CUDA wants it of all that precedes a recording."""
+        """As `GraphCapture.warm_up`, on a side stream, as CUDA requires before a capture."""
         stream, current = torch.cuda.Stream(), torch.cuda.current_stream()
         stream.wait_stream(current)
         with torch.cuda.stream(stream):
@@ -45,17 +45,17 @@ class CudaGraphs:
         return result
 
     def capture(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
-        """As `GraphCapture.capture`; nothing is computed meanwhile."""
+        """As `GraphCapture.capture`; nothing is computed during the capture."""
         graph = torch.cuda.CUDAGraph()
-        # Only this thread is forbidden to do what breaks a recording: another one pins the batches to come.
+        # Only this thread is checked for forbidden calls: another thread pins memory of the next batches.
         with torch.cuda.graph(graph, pool=self._memory, capture_error_mode="thread_local"):
             result = work()
         return result, graph.replay
 
 
 @dataclass(frozen=True)
-class _Recording:
-    """Work on one batch's tensors, into which others are copied."""
+class _Captured:
+    """A captured graph with its input batch, into which later batches are copied."""
 
     batch: TrainingBatch
     loss: Tensor
@@ -64,48 +64,48 @@ class _Recording:
 
 
 class CudaGraphStep:
-    """Does the work of training steps: the first ones as they are written, then from one recording for each batch size.
+    """Runs training steps: the first ones eagerly, then with one captured graph for each batch size.
 
-    A data set gives two sizes, the last batch of an epoch being smaller.
+    A data set has two batch sizes, since the last batch of an epoch is smaller.
     """
 
     def __init__(
         self, work: Work, parameters: Iterable[nn.Parameter], device: torch.device, graphs: GraphCapture
     ) -> None:
-        """Nothing is recorded yet.
+        """Capture nothing yet.
 
         Args:
-            work: random numbers in it are drawn from PyTorch's own generators, and it waits for nothing.
-            parameters: all that the work gives gradients.
+            work: must draw random numbers from PyTorch's generators and must not synchronise.
+            parameters: all parameters that the work computes gradients of.
         """
         self._work = work
         self._parameters = list(parameters)
         self._device = device
         self._graphs = graphs
-        self._recordings: dict[int, _Recording] = {}
+        self._captured: dict[int, _Captured] = {}
         self._first_steps = 0
 
     def __call__(self, batch: TrainingBatch) -> Tensor:
-        """Loss of a batch, valid until the next one; its gradients are in the parameters."""
+        """Return the loss of a batch, valid until the next call; gradients are left in the parameters."""
         if self._first_steps < FIRST_STEPS:
             self._first_steps += 1
             return self._graphs.warm_up(lambda: self._work(batch))
         size = len(batch.index)
-        if size not in self._recordings:
-            self._recordings[size] = self._record(batch)
-        recording = self._recordings[size]
-        for place, tensor in zip(_tensors(recording.batch), _tensors(batch), strict=True):
-            place.copy_(tensor, non_blocking=True)
-        recording.replay()
-        for parameter, gradient in zip(self._parameters, recording.gradients, strict=True):
+        if size not in self._captured:
+            self._captured[size] = self._capture(batch)
+        graph = self._captured[size]
+        for target, tensor in zip(_tensors(graph.batch), _tensors(batch), strict=True):
+            target.copy_(tensor, non_blocking=True)
+        graph.replay()
+        for parameter, gradient in zip(self._parameters, graph.gradients, strict=True):
             parameter.grad = gradient
-        return recording.loss
+        return graph.loss
 
-    def _record(self, batch: TrainingBatch) -> _Recording:
+    def _capture(self, batch: TrainingBatch) -> _Captured:
         crops, keypoints, visible = (tensor.to(self._device, copy=True) for tensor in _tensors(batch))
         fixed = replace(batch, crops=crops, keypoints=keypoints, visible=visible)
         loss, replay = self._graphs.capture(lambda: self._work(fixed))
-        return _Recording(fixed, loss, [parameter.grad for parameter in self._parameters], replay)
+        return _Captured(fixed, loss, [parameter.grad for parameter in self._parameters], replay)
 
 
 def _tensors(batch: TrainingBatch) -> tuple[Tensor, Tensor, Tensor]:

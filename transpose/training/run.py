@@ -1,4 +1,4 @@
-"""One training from a recipe to files: weights, history and the record of how they came about."""
+"""Train one variant and write weights, history and run.json."""
 
 import json
 import logging
@@ -43,7 +43,7 @@ from transpose.training.schedule import highest_rate
 from transpose.training.validation import validator
 
 DIVERGED = "diverged.json"
-"""Which batch a training ended at because of numbers that are not finite; gone once it has come to its end."""
+"""File that names the batch at which a training diverged; removed when the training succeeds."""
 
 
 def train_variant(
@@ -57,26 +57,26 @@ def train_variant(
 ) -> RunRecord:
     """Train one variant and write `weights.safetensors` (best), `last.safetensors`, `history.jsonl` and `run.json`.
 
-    Interrupted at any moment, the same call continues and ends with the same bytes (fixed device, threads, processes).
-    The checkpoint of a finished training stays, so that the same call writes lost outputs anew; `run.json` names it,
-    for `remove_checkpoints_of`.
+    After an interruption, the same call continues with identical results (fixed device, threads, processes). The
+    checkpoint of a finished training stays, so that the same call can write lost outputs again; `run.json` names it for
+    `remove_checkpoints_of`.
 
     Args:
-        folder: of this run; a lock keeps a second trainer out.
-        observer: is told by the leader of the group alone.
-        group: the processes that train together, each of which makes this call; the leader alone writes.
+        folder: folder of this run, which is locked during the training.
+        observer: called in the main process only.
+        group: processes that train together, all of which call this function; only the main process writes files.
 
     Returns:
         The content of `run.json`.
 
     Raises:
-        InputError: data, weights or another process in the folder forbid it, a validation finds the model diverged, a
-            GPU's memory does not suffice, or the disk does not take a file.
-        Interrupted: a signal asked to stop.
-        DivergedError: loss or weights are not finite; `diverged.json` holds which batch it was.
-        RuntimeError: a process that loads images was killed; see `lost_worker`.
+        InputError: data or weights are wrong, another process uses the folder, heatmaps of a validation are not
+            finite, memory is full, or a file cannot be written.
+        Interrupted: a stop signal arrived.
+        DivergedError: loss or weights are not finite; `diverged.json` names the batch.
+        RuntimeError: a data loading process was killed; see `lost_worker`.
         LostProcessError: another process of the group has ended.
-        ValueError: the group is not of the recipe's size.
+        ValueError: the size of the group differs from the recipe's.
     """
     if group.size != recipe.training.gpus:
         raise ValueError(f"{group.size} processes cannot train a recipe for {recipe.training.gpus}")
@@ -109,13 +109,13 @@ class _Job:
     model: TransPose
     start: FirstWeights
     digests: dict[str, str]
-    """SHA-256 of every file that decides the weights."""
+    """SHA-256 of every input file that determines the weights."""
 
 
 def _set_up(
     recipe: Recipe, seed: int, data: TrainingData, protocol: EvalProtocol, folder: Path, group: ProcessGroup
 ) -> _Job:
-    """The model, its samples and validation, continued from the folder's checkpoint if that is of the same training."""
+    """Prepare model, samples and validation, and resume from the folder's checkpoint if it matches."""
     training = recipe.training
     context = resolve_device(training.device, training.dtype, training.threads)
     digests = group.raise_together(lambda: _input_digests(recipe, data))
@@ -185,7 +185,7 @@ def _result(job: _Job, training: Training, data: TrainingData) -> TrainingResult
 
 
 def _input_digests(recipe: Recipe, data: TrainingData) -> dict[str, str]:
-    """SHA-256 of every file that decides the weights."""
+    """SHA-256 of every input file that determines the weights."""
     files = {"train": data.train, "validation": data.validation}
     if recipe.training.backbone_weights is not None:
         files["backbone"] = Path(recipe.training.backbone_weights)
@@ -210,26 +210,26 @@ def _samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingSamples:
 def _identity(
     recipe: Recipe, seed: int, data: TrainingData, protocol: EvalProtocol, digests: dict[str, str]
 ) -> dict[str, Any]:
-    """All that decides the weights."""
+    """Return everything that determines the weights."""
     return {
         "recipe": recipe.reproducibility_values(),
         "seed": seed,
         "files": digests,
         "skeleton": data.skeleton.model_dump(mode="json"),
-        # They choose the best epoch. Validations run as the training does, whatever predictions are made in later.
+        # These choose the best epoch. Validations use the training's own dtype, threads and batches.
         "evaluation": data.evaluation,
         "protocol": protocol.model_dump(mode="json", exclude={"batch_size", "threads", "dtype", "compile"}),
     }
 
 
 def _tidy(folder: Path, store: CheckpointStore, identity: dict[str, Any]) -> None:
-    """What killed or other trainings left in a folder that this process has locked."""
+    """Clean up what killed or other trainings left in a locked folder."""
     remove_leftovers(folder)
     settle_checkpoints(store, identity, logging.getLogger(__name__).warning)
 
 
 def _note_code(progress: Progress, epochs: int) -> None:
-    """Add this code to what trained, if anything is left to train; a row is marked unless this one did it all."""
+    """Add the current code's fingerprint if epochs are left to train; tables mark runs with several."""
     code = training_code()
     if progress.epoch < epochs and code not in progress.code:
         progress.code.append(code)

@@ -1,4 +1,4 @@
-"""Learning rates in closed form: no state, so nothing drifts when a run is resumed."""
+"""Learning rates in closed form, without state, so that a resumed run has identical rates."""
 
 import math
 
@@ -6,10 +6,10 @@ from transpose.config.training import CosineSchedule, OneCycleSchedule
 
 
 def learning_rate(schedule: CosineSchedule | OneCycleSchedule, epochs: int, steps_per_epoch: int, step: int) -> float:
-    """Learning rate of an optimiser step.
+    """Compute the learning rate of an optimiser step.
 
     Args:
-        step: counted from 0 over the whole run; at `epochs * steps_per_epoch` or more the rate is the schedule's end.
+        step: counted from 0 over the whole run; from `epochs * steps_per_epoch` on, the rate is the schedule's end.
     """
     if isinstance(schedule, CosineSchedule):
         return _cosine(schedule.start, schedule.end, min(step // steps_per_epoch, epochs) / epochs)

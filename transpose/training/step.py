@@ -1,4 +1,4 @@
-"""One step of training: the loss of a batch and its gradients, and the optimiser that lowers it."""
+"""One training step: loss and gradients of a batch; and the optimiser."""
 
 from collections.abc import Callable
 from functools import cache
@@ -17,16 +17,16 @@ from transpose.training.parameters import parameter_groups
 from transpose.training.replay import FIRST_STEPS, CudaGraphs, CudaGraphStep
 
 GradientStep = Callable[[TrainingBatch], Tensor]
-"""Gives the loss of a batch, a scalar without a graph, and replaces the model's gradients by those of the loss."""
+"""Returns the loss of a batch, a scalar without autograd graph, and replaces the model's gradients."""
 
 
 def gradient_step(
     model: nn.Module, heatmap_size: tuple[int, int], skeleton: Skeleton, training: Training, context: DeviceContext
 ) -> GradientStep:
-    """A step in the fastest way that the device has.
+    """Return the fastest step for the device.
 
     Args:
-        model: on the device, in training mode whenever the step is taken.
+        model: on the device, in training mode whenever the step is called.
         heatmap_size: (height, width).
     """
     step = eager_step(model, heatmap_size, skeleton, training, context)
@@ -38,7 +38,7 @@ def gradient_step(
 def eager_step(
     model: nn.Module, heatmap_size: tuple[int, int], skeleton: Skeleton, training: Training, context: DeviceContext
 ) -> GradientStep:
-    """A step as it is written; the arguments are those of `gradient_step`."""
+    """Return an eager step; arguments as for `gradient_step`."""
 
     def step(batch: TrainingBatch) -> Tensor:
         model.zero_grad(set_to_none=True)
@@ -50,7 +50,7 @@ def eager_step(
 
 
 def steps_until_replayed(context: DeviceContext) -> int:
-    """After so many steps with batches of one size all others take the same time."""
+    """Number of steps of one batch size after which all further steps take the same time."""
     return FIRST_STEPS + 1 if context.device.type == "cuda" else 0
 
 
@@ -62,14 +62,14 @@ def batch_loss(
     training: Training,
     context: DeviceContext,
 ) -> Tensor:
-    """Loss of a batch of at least one person; pixels are normalised and targets made on the device.
+    """Compute the loss of a batch of at least one person; normalisation and targets run on the device.
 
     Args:
         model: on the device, in training mode.
         heatmap_size: (height, width).
 
     Returns:
-        Scalar, with a graph.
+        Scalar, with autograd graph.
     """
     images = normalise(context.send(batch.crops))
     targets, weights = gaussian_heatmaps(
@@ -83,12 +83,12 @@ def batch_loss(
 
 
 def build_optimizer(model: nn.Module, training: Training, context: DeviceContext) -> torch.optim.Adam:
-    """Adam for a model on its device, in one kernel where there is one."""
+    """Return Adam for a model on its device, fused where supported."""
     fused = context.device.type in ("cpu", "cuda")
     return torch.optim.Adam(parameter_groups(model, training.pretrained_rate_factor), fused=fused)
 
 
 @cache
 def _keypoint_weights(weights: tuple[float, ...], device: torch.device) -> Tensor:
-    """[K] float32, kept, since sending it anew makes the host wait for a GPU."""
+    """[K] float32, cached, since sending it again would make the CPU wait for the GPU."""
     return torch.tensor(weights, dtype=torch.float32, device=device)

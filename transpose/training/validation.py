@@ -1,4 +1,4 @@
-"""Validation while training goes on: each person once, however many processes share the work."""
+"""Validation during training; the processes share the persons, each evaluated once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,15 +31,15 @@ def validator(
     folder: Path,
     group: ProcessGroup,
 ) -> Callable[[TransPose, StopRequest], dict[str, float]]:
-    """A function from a model in evaluation mode to its figures on the annotated boxes, in every process.
+    """Return a function that evaluates a model in evaluation mode on the annotated boxes, in every process.
 
-    Each process predicts its share of the boxes, with no box repeated to make shares equal; the leader evaluates all,
-    by OKS or by PCKh as the data say.
+    Each process predicts its share of the boxes, without repeating boxes to make shares equal. The main process
+    evaluates all predictions, by OKS or PCKh.
     The function raises, in every process, InputError if an image is broken or the model has diverged, and Interrupted
-    after a batch in which some process was asked to stop.
+    after a stop request to any process.
 
     Args:
-        folder: of the training, for messages.
+        folder: run folder, for messages.
 
     Raises:
         InputError: the annotations are missing or wrong.
@@ -47,7 +47,7 @@ def validator(
     skeleton = data.skeleton
     annotations = load_annotations(data.validation, skeleton)
     boxes = ground_truth_boxes(annotations)
-    # Images in a row, so that hardly any is decoded by two processes.
+    # Sorted by image, so that few images are decoded by two processes.
     boxes = boxes.select(np.argsort(boxes.image_ids, kind="stable"))
     part = boxes.select(share(np.arange(len(boxes)), group.rank, group.size))
     crops = EvaluationCrops(part, annotations, image_source_of(data.validation), recipe.variant.input_size)
@@ -72,7 +72,7 @@ def validator(
 
 
 def _joined(parts: list[Predictions]) -> Predictions:
-    """The predictions on shares of the boxes, in the order of the boxes."""
+    """Concatenate the predictions of all processes, in the order of the boxes."""
     return Predictions(
         keypoints_xy=np.concatenate([part.keypoints_xy for part in parts]),
         keypoint_scores=np.concatenate([part.keypoint_scores for part in parts]),

@@ -1,4 +1,4 @@
-# Analyses of trained models. They share inputs, log, resources and command, and differ in settings, outputs and code.
+# Analyses of trained models. The rules differ only in settings, outputs and code.
 ANALYSIS_INPUT = dict(
     annotations=PLAN.data.annotations,
     run=LAYOUT.train(RUN).record,
@@ -14,7 +14,7 @@ ANALYSIS_PARAMS = dict(
 )
 
 
-# Every combination of flip test, decoder, suppression and score.
+# All combinations of flip test, decoder, suppression and score.
 rule protocol_ablation:
     input:
         **ANALYSIS_INPUT,
@@ -42,7 +42,7 @@ rule protocol_ablation:
         " --annotations {input.annotations:q} --workers {resources.workers:q} {params.options:q} 2> {log:q}"
 
 
-# Input sizes that no model was trained at.
+# Other input sizes than the training size.
 use rule protocol_ablation as resolutions with:
     output:
         directory(LAYOUT.resolutions(RUN, SETTING)),
@@ -57,7 +57,7 @@ use rule protocol_ablation as resolutions with:
         code=code_of("evaluation.resolutions"),
 
 
-# Lower dtype, compared with fp32.
+# Lower-precision dtypes, compared with fp32.
 use rule protocol_ablation as dtypes with:
     output:
         LAYOUT.analysis(Analysis.DTYPES, RUN, SETTING),
@@ -72,7 +72,7 @@ use rule protocol_ablation as dtypes with:
         code=code_of("evaluation.dtypes"),
 
 
-# Where the attention of keypoints is.
+# Statistics of the attention of keypoints.
 use rule protocol_ablation as attention_statistics with:
     output:
         LAYOUT.analysis(Analysis.ATTENTION_STATISTICS, RUN, SETTING),
@@ -88,7 +88,7 @@ use rule protocol_ablation as attention_statistics with:
         code=code_of("attention.statistics_report"),
 
 
-# Whether the cells that a keypoint attends to matter for it.
+# Whether a keypoint depends on the cells that it attends to.
 use rule protocol_ablation as faithfulness with:
     output:
         LAYOUT.analysis(Analysis.FAITHFULNESS, RUN, SETTING),
@@ -104,7 +104,7 @@ use rule protocol_ablation as faithfulness with:
         code=code_of("attention.faithfulness_report"),
 
 
-# AP with heads and layers off, attention replaced, positions changed.
+# AP with heads or layers off, attention replaced, or positions changed.
 use rule protocol_ablation as attention_ablation with:
     output:
         LAYOUT.analysis(Analysis.ATTENTION_ABLATION, RUN, SETTING),

@@ -1,12 +1,12 @@
 from transpose.config.download import load_archive
 
-DOWNLOADS = "config/downloads.yaml"
+DOWNLOADS = "config/tables/downloads.yaml"
 
 
-# Code is no trigger for gigabytes whose digest is proven, nor for unpacking them.
-# Archives are not part of `rule all`: resources/unpacked/val2017.manifest.json, for example, downloads and unpacks one.
-# The archive itself stays undeclared: Snakemake would delete what is already there, a user's own file included. What
-# is declared is the record of its proven digest; an edit of the archive's row in the table has it proven again.
+# Changed code does not trigger downloads or unpacking, since the digest of the archive is verified.
+# Archives are not part of `rule all`: for example, the target resources/unpacked/val2017.manifest.json downloads and
+# unpacks one. The output is the record of the verified digest, not the archive: Snakemake would delete an existing
+# archive, also one that a user has put there. A change of the archive's row in the table verifies it again.
 rule download_archive:
     output:
         RESOURCES.archive_digest("{archive}"),
@@ -30,7 +30,7 @@ rule download_archive:
         "python -m transpose step download-archive {wildcards.archive:q} --folder {params.folder:q} --table {params.table:q} 2> {log:q}"
 
 
-# The folder of images stays undeclared as well: its manifest, written last, stands for it.
+# The output is the manifest, which is written last, not the folder of images.
 rule unpack:
     input:
         rules.download_archive.output,
@@ -52,8 +52,8 @@ rule unpack:
         "python -m transpose step unpack {params.archive:q} --output {params.folder:q} 2> {log:q}"
 
 
-# A split out of downloaded archives: the annotation file as the archive holds it, and where its images are. Code is no
-# trigger: the file is a copy, and trainings of days read it.
+# Annotation file of a split, copied from downloaded archives, and the location of its images. Changed code is not a
+# trigger, since the file is a copy and a new one would trigger trainings of days.
 rule extract_split:
     input:
         archives=PLAN.archives.needed_for,
@@ -61,7 +61,7 @@ rule extract_split:
         RESOURCES.annotations("{dataset}", "{split}"),
     log:
         LAYOUT.log("extract_split", "{dataset}", "{split}"),
-    # A folder of the user's own must never be taken for this rule's output.
+    # A user's own folder must not match this rule's output.
     wildcard_constraints:
         dataset=PLAN.archives.names_of_data_sets(),
     conda:

@@ -1,4 +1,4 @@
-# Dependency areas of a few persons, as arrays and figures.
+# Dependency and affected areas of a few persons, as arrays and figures.
 rule explain:
     input:
         annotations=PLAN.data.annotations,
@@ -42,7 +42,7 @@ rule explain:
         " --dataset {wildcards.dataset:q} --split {wildcards.split:q} --annotations {input.annotations:q} 2> {log:q}"
 
 
-# One page for all models.
+# One viewer page for all models.
 rule viewer:
     input:
         annotations=PLAN.data.annotations,
@@ -75,7 +75,7 @@ rule viewer:
         results=LAYOUT.root,
         runs=[str(run) for run in PLAN.evaluation.viewer_runs()],
     message:
-        "Viewer of attention on {wildcards.dataset} {wildcards.split}"
+        "Attention viewer on {wildcards.dataset} {wildcards.split}"
     shell:
         "python -m transpose step attention-viewer {params.runs:q} --results {params.results:q}"
         " --dataset {wildcards.dataset:q} --split {wildcards.split:q} --annotations {input.annotations:q} 2> {log:q}"

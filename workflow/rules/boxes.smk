@@ -1,6 +1,5 @@
-# Detection files and models that configuration names by URL: kept by the URL, so that studies share them. The digest
-# remembered beside one stays undeclared: Snakemake would delete it, and with it the memory of what came first. Code is no trigger for
-# a download.
+# Detection files and models given by URL, stored by URL so that studies share them. The file with the digest of the
+# first download is not an output, since Snakemake would delete it. Changed code does not trigger downloads.
 rule download_box_file:
     output:
         RESOURCES.downloaded_files / "{address}" / "{file}",
@@ -25,7 +24,7 @@ rule download_box_file:
 rule boxes:
     input:
         annotations=PLAN.data.annotations,
-        # A dry run shows the whole plan, whatever is still to be put in place.
+        # A dry run also works if a file of the user is still missing.
         file=lambda wildcards: PLAN.boxes.file(
             wildcards, must_exist=not workflow.dryrun
         ),
@@ -50,7 +49,7 @@ rule boxes:
         " --annotations {input.annotations:q} {params.file:q} 2> {log:q}"
 
 
-# What is published as a detection file's "person AP".
+# COCO AP of the boxes, published as "person AP" of a detection file.
 rule evaluate_boxes:
     input:
         annotations=PLAN.data.annotations,

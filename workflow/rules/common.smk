@@ -14,7 +14,7 @@ from transpose.study.plan import Plan
 use_this_interpreter()
 
 try:
-    # Snakemake itself takes the last of a key that comes twice.
+    # Refuse duplicate keys; Snakemake itself uses the last one.
     for file in workflow.configfiles:
         read_yaml(Path(file))
     PLAN = Plan.of_config(
@@ -23,11 +23,11 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
-# Each job's process reads the rules; a file spares it from parsing the package again.
+# Every job reads the rules; the cache avoids parsing the package each time.
 CODE = PackageCode(cache=Path(".snakemake/code.json"))
 LAYOUT = PLAN.layout
 RESOURCES = PLAN.resources
-# What the wildcards of rules stand for.
+# Wildcards of the rules.
 RUN = RunId("{variant}", "{seed}")
 SETTING = EvalSetting("{dataset}", "{split}", "{boxes}")
 GPUS = (
@@ -37,8 +37,8 @@ GPUS = (
 )
 
 
-# Resolved configuration as files, which commands read and which stay beside the results. They are no inputs: a job that
-# writes an input hides from Snakemake that params have changed, and rules rerun by digests of records among theirs.
+# Write the resolved configuration for the commands into the results folder. The records are not inputs, since Snakemake
+# misses changed params of rules whose inputs were rewritten; the params contain digests of the records instead.
 onstart:
     try:
         PLAN.write_records(LAYOUT)
@@ -47,7 +47,7 @@ onstart:
 
 
 def code_of(module):
-    """Digest of the module whose function a command calls, and of all that it imports."""
+    """Return a function for the digest of a module and of all modules that it imports."""
     return lambda wildcards: CODE.digest(f"transpose.{module}")
 
 
@@ -68,17 +68,17 @@ def workers_of_variant(wildcards):
 
 
 def analysis_settings(kind):
-    """Digest of the settings of an analysis that the study asks for."""
+    """Return the digest of the settings of an analysis, or None if the study does not include it."""
     return PLAN.digest(kind) if kind in PLAN.records() else None
 
 
 def part_labels_option(wildcards):
-    """Part labels of a rendered split, which the analysis of body parts takes."""
+    """Return the option with the part labels of a rendered split, for the analysis of body parts."""
     return [f"--parts={path}" for path in PLAN.data.part_labels(wildcards)]
 
 
 def page(name, category, **labels):
-    """The HTML file of a table, which Snakemake's report shows."""
+    """Return the HTML file of a table for Snakemake's report."""
     return report(
         LAYOUT.table(name).with_suffix(".html"),
         caption=f"../report/{name}.rst",

@@ -5,7 +5,7 @@ rule cost:
         LAYOUT.log("cost", "{variant}"),
     conda:
         "../../environment.yml"
-    # A clock needs the machine for itself: all that `--cores` allows is taken, whatever the measurement uses.
+    # Timing needs the machine to itself, so the rule takes all cores that `--cores` allows.
     threads: 64
     resources:
         gpu=GPUS,
@@ -16,13 +16,13 @@ rule cost:
         results=LAYOUT.root,
         keypoints=PLAN.data.keypoints(),
     message:
-        "Measure what {wildcards.variant} costs"
+        "Measure the cost of {wildcards.variant}"
     shell:
         "python -m transpose step measure-cost {wildcards.variant:q} --results {params.results:q}"
         " --keypoints {params.keypoints:q} > {log:q} 2>&1"
 
 
-# No part of `all`: it is about the machine and the code, not about the study.
+# Not part of `rule all`, since it measures the machine and the code, not the study.
 rule growth:
     output:
         record=LAYOUT.root / "growth.json",
@@ -30,18 +30,18 @@ rule growth:
             LAYOUT.figure("growth"),
             caption="../report/growth.rst",
             category="Cost",
-            labels={"figure": "time and memory as persons grow"},
+            labels={"figure": "time and memory by number of persons"},
         ),
     log:
         LAYOUT.log("growth"),
     conda:
         "../../environment.yml"
-    # A clock needs the machine for itself.
+    # Timing needs the machine to itself.
     threads: 64
     params:
-        # Of the benchmark, the part `growth` alone.
+        # Only the part `growth` of the benchmark.
         code=code_of("benchmark.growth_figure"),
     message:
-        "Time and memory of loader and evaluator as persons grow"
+        "Time and memory of loader and evaluator by number of persons"
     shell:
         "python -m transpose cost --part growth --output {output.record:q} --figure {output.figure:q} > {log:q} 2>&1"

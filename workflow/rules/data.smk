@@ -5,12 +5,12 @@ rule synthesise:
         LAYOUT.log("synthesise", "{dataset}", "{split}"),
     benchmark:
         LAYOUT.benchmark("synthesise", "{dataset}", "{split}")
-    # A folder of the user's own must never be taken for this rule's output.
+    # A user's own folder must not match this rule's output.
     wildcard_constraints:
         dataset=PLAN.data.names_of_rendered(),
     conda:
         "../../environment.yml"
-    # As many as `--cores` allows; the images do not depend on it.
+    # All cores that `--cores` allows; the images do not depend on their number.
     threads: 64
     params:
         code=code_of("data.synthetic.dataset"),
@@ -36,7 +36,7 @@ rule label_parts:
         dataset=PLAN.data.names_of_rendered(),
     conda:
         "../../environment.yml"
-    # As many as `--cores` allows; the labels do not depend on it.
+    # All cores that `--cores` allows; the labels do not depend on their number.
     threads: 64
     params:
         code=code_of("data.part_labels"),
@@ -49,8 +49,8 @@ rule label_parts:
         " --annotations {input.annotations:q} --jobs {threads} --output {output:q} 2> {log:q}"
 
 
-# A user's own split without the images that cannot be read, where its data set says `unreadable_images: skip`. Code is no
-# trigger: it copies annotations that trainings read, and whatever reads a broken image stops at it.
+# A user's own split without unreadable images, for data sets with `unreadable_images: skip`. Changed code is not a
+# trigger, since trainings read the annotations; a broken image that remains stops any command that reads it.
 rule drop_unreadable_images:
     input:
         annotations=PLAN.data.unfiltered_annotations,
@@ -67,7 +67,7 @@ rule drop_unreadable_images:
         record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
         source=PLAN.data.source_key,
     message:
-        "Leave broken images out of split {wildcards.split} of {wildcards.dataset}"
+        "Drop unreadable images from split {wildcards.split} of {wildcards.dataset}"
     shell:
         "python -m transpose step drop-unreadable-images --dataset {params.record:q} --annotations {input.annotations:q}"
         " --jobs {threads} --output {output:q} 2> {log:q}"

@@ -57,7 +57,7 @@ rule evaluate:
         " --annotations {input.annotations:q} 2> {log:q}"
 
 
-# Predictions on a test set, in the form and under the name that COCO's evaluation server takes.
+# Predictions on a test set, in the format and with the name required by COCO's evaluation server.
 rule make_submission:
     input:
         annotations=PLAN.data.annotations,

@@ -2,9 +2,8 @@ import atexit
 import sys
 
 
-# `onstart` is silent in dry runs, and while this file is read nobody knows whether this is one: so the forecast comes
-# last, where models are to be trained or downloaded. Jobs read this file too, but are no dry runs; reports, lint and unlocking
-# have no executor, hence no dry run.
+# Print a forecast at the end of a dry run if models will be trained or downloaded. `onstart` does not run in dry runs,
+# and it is not known yet whether this is one when the file is read, so the check is at exit.
 @atexit.register
 def print_forecast():
     if not workflow.dryrun or workflow.dag is None:
@@ -14,7 +13,7 @@ def print_forecast():
         from transpose.reporting.plan_text import render_plan
 
         try:
-            text = render_plan(PLAN, Path("config/downloads.yaml"))
+            text = render_plan(PLAN, Path("config/tables/downloads.yaml"))
         except InputError as error:
             text = f"No forecast: {error}"
         print(f"\n{text}", file=sys.stderr)

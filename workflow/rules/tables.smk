@@ -1,4 +1,4 @@
-# Tables of the study. They share records, log and command, and differ in what they are made of.
+# Tables of the study. The rules differ only in inputs, outputs and code.
 STUDY_PARAMS = dict(
     study=PLAN.digest(RecordKind.STUDY),
     recipes=digests(RecordKind.RECIPE, PLAN.study.variants),
@@ -10,7 +10,7 @@ TABLES = [suffix for suffix in TABLE_SUFFIXES if suffix != ".html"]
 
 rule compare:
     input:
-        published="config/published.yaml",
+        published="config/tables/published.yaml",
         metrics=PLAN.evaluation.metrics(),
         box_counts=PLAN.boxes.counts(),
         box_metrics=PLAN.boxes.metrics(),

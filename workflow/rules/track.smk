@@ -1,5 +1,5 @@
-# Parallel jobs that open a fresh SQLite database at once kill each other, so one rule makes it first. The database itself
-# stays undeclared: it changes with every log line, and a declared output is deleted before its rule runs again.
+# One rule creates the SQLite database first, since parallel jobs that create it at the same time fail. The database is
+# not an output: it changes with every log line, and Snakemake deletes outputs before a rule runs again.
 rule track_database:
     output:
         LAYOUT.tracking_database(),

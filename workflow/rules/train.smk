@@ -1,13 +1,13 @@
-# The code is not a trigger here: nobody wants to retrain for a comment. run.json names the code that ran, and the
-# comparison marks rows whose code has changed since. The resumable checkpoint stays undeclared: declared outputs of a
-# killed job are deleted.
+# Changed code is not a trigger, since even a new comment would cause retraining. run.json has the code version, and the
+# comparison marks rows with other code. The resume checkpoint is not an output, since Snakemake deletes outputs of
+# killed jobs.
 rule train:
     input:
         train=PLAN.data.split_annotations(PLAN.study.train),
         validation=PLAN.data.split_annotations(PLAN.study.validation),
         backbone=lambda wildcards: PLAN.training.backbone_weights(wildcards.variant),
         initial=lambda wildcards: PLAN.training.initial_weights(wildcards.variant),
-        # Its presence matters, not its age: nobody wants to retrain for a new tracking database.
+        # `ancient`: a new tracking database must not cause retraining.
         database=ancient(LAYOUT.tracking_database()),
     output:
         weights=LAYOUT.train(RUN).weights,
@@ -23,7 +23,7 @@ rule train:
     conda:
         "../../environment.yml"
     threads: lambda wildcards: PLAN.training.threads(wildcards.variant)
-    # Resources are no trigger, unlike parameters: how images are loaded decides no byte.
+    # Resources are not a trigger, unlike params: the way of loading images does not change the weights.
     resources:
         gpu=lambda wildcards: GPUS * PLAN.recipes[wildcards.variant].training.gpus,
         workers=workers_of_variant,

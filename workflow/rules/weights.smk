@@ -1,11 +1,11 @@
 from transpose.config.weights import load_released
 
-# Others' checkpoints: backbones that trainings start from, and released variants.
-WEIGHTS = "config/weights.yaml"
+# Third-party checkpoints: pretrained backbones and released variants.
+WEIGHTS = "config/tables/weights.yaml"
 
 
-# Code is no trigger: trainings start from these weights.
-# The checkpoint itself and the record of its digest stay undeclared: Snakemake would delete what a user put there.
+# Changed code is not a trigger, since trainings start from these weights. The checkpoint and the record of its digest
+# are not outputs, since Snakemake would delete a file that a user has put there.
 rule download_weights:
     output:
         RESOURCES.weights("{weights}"),
@@ -28,7 +28,7 @@ rule download_weights:
         "python -m transpose step download-weights {wildcards.weights:q} --table {params.table:q} --output {output:q} 2> {log:q}"
 
 
-# In the place of a training: the released checkpoint as the weights of a run, and a record that says so.
+# Instead of training: write the released checkpoint as the weights of a run, with a run record.
 rule import_checkpoint:
     input:
         weights=lambda wildcards: PLAN.training.released_weights(wildcards.variant),
@@ -48,13 +48,13 @@ rule import_checkpoint:
         protocol=PLAN.digest(RecordKind.PROTOCOL),
         data=PLAN.data.training_data_key(),
     message:
-        "Take the released checkpoint of {wildcards.variant}"
+        "Import the released checkpoint of {wildcards.variant}"
     shell:
         "python -m transpose step import-checkpoint {wildcards.variant:q} --results {params.results:q} --weights {input.weights:q} 2> {log:q}"
 
 
-# Backbones for other variants to start from (config/pretrain.yaml); not part of `rule all`. Code is no trigger: the
-# tensors are copied, and trainings start from them.
+# Backbones for the training of other variants (config/studies/pretrain.yaml); not part of `rule all`. Changed code is not a
+# trigger, since the tensors are copied and trainings start from them.
 rule export_backbone:
     input:
         weights=LAYOUT.train(RunId("{variant}", 0)).weights,
@@ -68,7 +68,7 @@ rule export_backbone:
         record=str(LAYOUT.record(RecordKind.RECIPE, "{variant}")),
         description=f"pretrained on {PLAN.data.training_data()}",
     message:
-        "Take the backbone out of {wildcards.variant}"
+        "Export the backbone of {wildcards.variant}"
     shell:
         "python -m transpose step export-backbone --recipe {params.record:q} --weights {input.weights:q}"
         " --description {params.description:q} --output {output:q} 2> {log:q}"

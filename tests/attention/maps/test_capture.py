@@ -1,4 +1,4 @@
-"""Looking at attention changes nothing, and what is seen is the attention."""
+"""Capturing attention does not change the output and gives the correct attention."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_rows_columns_and_sums_are_parts_of_the_matrix(model, at_once, monkeypat
 
 
 def test_a_planted_row_and_column():
-    # Token 2 looks for direction 0, which token 7 alone has; nobody else looks for anything.
+    # Token 2 looks for direction 0, which only token 7 has; the other tokens look for nothing.
     query, key = torch.zeros(1, 1, 12, 4), torch.zeros(1, 1, 12, 4)
     query[..., 2, 0], key[..., 7, 0] = 40.0, 10.0
     layer = LayerAttention(query, key)
@@ -56,6 +56,6 @@ def test_without_encoder_there_is_nothing_to_see():
     assert layers == []
 
 
-def test_a_layer_that_has_not_run_is_told():
+def test_a_layer_that_has_not_run_is_an_error():
     with pytest.raises(RuntimeError, match="has not run"):
         _ = Capture().attention

@@ -1,4 +1,4 @@
-"""Dependency and affected areas of keypoints, on models whose attention is known."""
+"""Dependency and affected areas of keypoints, on models with known attention."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_areas_are_rows_and_columns_of_the_attention_averaged_over_heads(family:
             np.testing.assert_allclose(result.affected[person, layer, keypoint], mean[person, :, query], atol=1e-5)
 
 
-def test_nobody_to_explain_is_no_error():
+def test_no_persons_is_no_error():
     model, variant = small_model("resnet"), small_variant("resnet")
     result = explain_persons(model, variant, torch.zeros(0, 3, 32, 24), np.zeros((0, 2, 2), dtype=float))
     assert result.dependency.shape == (0, 2, 2, GRID.tokens)
@@ -83,7 +83,7 @@ def test_a_mirror_symmetric_image_looks_the_same_to_both_passes():
         assert not np.allclose(getattr(turned, area), getattr(seen, area))
 
 
-def test_a_model_that_does_not_tell_left_from_right_gives_both_passes_the_same_areas():
+def test_a_mirror_symmetric_model_gives_both_passes_the_same_areas():
     variant = small_variant("resnet", {"encoder": small_encoder(position_embedding="none")})
     model = small_model("resnet", {"encoder": small_encoder(position_embedding="none")})
     weights = noise(8, 3, 1, 1)

@@ -1,4 +1,4 @@
-"""What a page keeps of attention: exact rows, columns and block means, and no more bytes than allowed."""
+"""Stored attention: exact rows, columns and block means, and no more bytes than allowed."""
 
 import numpy as np
 import pytest

@@ -99,17 +99,17 @@ def test_an_archive_of_two_models_is_refused(folder: Path, tmp_path: Path) -> No
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as packed:
         packed.writestr("a.onnx", b"")
         packed.writestr("b.onnx", b"")
-    with pytest.raises(InputError, match=r"two\.zip: the archive holds 2 \.onnx files"):
+    with pytest.raises(InputError, match=r"two\.zip: the archive has 2 \.onnx files"):
         detect(tmp_path / "two.zip", folder)
 
 
-def test_a_broken_model_and_another_input_size_are_told(folder: Path, tmp_path: Path) -> None:
+def test_a_broken_model_and_another_input_size_are_reported(folder: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     model.write_bytes(b"not a model")
     with pytest.raises(InputError, match=r"model\.onnx: onnxruntime cannot load it: "):
         detect(model, folder)
     write_head_model(model, SIZE)
-    with pytest.raises(InputError, match=r"inputs: takes \[1, 3, 64, 96\], not \[1, 3, 640, 640\]"):
+    with pytest.raises(InputError, match=r"inputs: must be \[1, 3, 640, 640\], not \[1, 3, 64, 96\]"):
         detect(model, folder, input_size=(640, 640))
 
 

@@ -1,4 +1,4 @@
-"""Outputs of either published form become the same persons; anything else is told."""
+"""Outputs of either published form give the same persons; other outputs are refused."""
 
 from pathlib import Path
 
@@ -60,20 +60,20 @@ def test_persons_of_an_end_to_end_model_are_chosen_by_label_and_score() -> None:
     ],
 )
 def test_other_outputs_are_refused_with_their_shapes(shapes: list[list[int]]) -> None:
-    with pytest.raises(InputError, match=r"model\.onnx: outputs: gives .*must give \[1, 42, 5 \+ categories\]"):
+    with pytest.raises(InputError, match=r"model\.onnx: outputs: must be \[1, 42, 5 \+ categories\] .*, not "):
         reader_of(shapes, SIZE, 0.3, MODEL)
 
 
 def test_outputs_that_break_their_promise_are_refused() -> None:
-    with pytest.raises(InputError, match=r"gave \[1, 3, 7\], not \[1, 42"):
+    with pytest.raises(InputError, match=r"has shape \[1, 3, 7\], not \[1, 42"):
         reader_of([["batch", "cells", 7]], SIZE, 0.3, MODEL)([np.zeros((1, 3, 7))])
-    with pytest.raises(InputError, match=r"gave \[1, 2, 5\] and \[1, 3\]"):
+    with pytest.raises(InputError, match=r"have shapes \[1, 2, 5\] and \[1, 3\]"):
         reader_of([[1, None, 5], [1, None]], SIZE, 0.3, MODEL)([np.zeros((1, 2, 5)), np.zeros((1, 3))])
 
 
 @pytest.mark.parametrize("side", [60.0, np.inf, np.nan])
-def test_a_head_that_is_decoded_already_is_told(side: float) -> None:
-    with pytest.raises(InputError, match="is the head decoded in the model itself"):
+def test_a_head_that_is_decoded_already_is_reported(side: float) -> None:
+    with pytest.raises(InputError, match="box sizes are too large"):
         reader_of([[1, CELLS, 7]], SIZE, 0.3, MODEL)([head(row0=[9, 9, side, 30, 1, 1, 0])])
 
 
@@ -81,5 +81,5 @@ def test_inputs_must_be_one_canvas_of_the_size() -> None:
     check_inputs([[1, 3, 64, 32]], SIZE, MODEL)
     check_inputs([["batch", 3, None, "width"]], SIZE, MODEL)
     for shapes in ([[1, 3, 32, 64]], [[1, 1, 64, 32]], [[2, 3, 64, 32]], [[3, 64, 32]], [], [[1, 3, 64, 32]] * 2):
-        with pytest.raises(InputError, match="does input_size fit"):
+        with pytest.raises(InputError, match="check input_size"):
             check_inputs(shapes, SIZE, MODEL)

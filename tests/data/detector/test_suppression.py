@@ -19,7 +19,7 @@ def test_of_equals_the_first_stays() -> None:
     assert suppress(np.repeat(BOXES[:1], 3, axis=0), np.ones(3), 0.99).tolist() == [0]
 
 
-def test_a_suppressed_box_suppresses_nobody() -> None:
+def test_a_suppressed_box_suppresses_no_other() -> None:
     row = np.array([[0, 0, 10, 1], [3, 0, 13, 1], [6, 0, 16, 1]], dtype=float)
     assert suppress(row, np.array([0.9, 0.8, 0.7]), 0.5).tolist() == [0, 2]
 

@@ -24,7 +24,7 @@ def bodies() -> Bodies:
 
 @pytest.fixture
 def upright(bodies: Bodies) -> Callable[..., Figure]:
-    """Somebody standing at a place [x, y] of the ground, turned by some degrees from facing the camera."""
+    """A standing person at ground position [x, y], turned away from the camera by some degrees."""
 
     def build(facing: float = 0.0, x: float = 0.0, y: float = 4.0) -> Figure:
         plain = {"is_bald": True, "has_hat": False, "has_long_hair": False, "skirt_length": None, "has_beard": False}

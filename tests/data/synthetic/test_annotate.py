@@ -6,7 +6,7 @@ from pycocotools import mask as coco_mask
 from transpose.data.synthetic.annotate import Hidden, Keypoints, annotations, labelled, locate_keypoints
 from transpose.data.synthetic.figure import Figure
 from transpose.data.synthetic.props import prism
-from transpose.data.synthetic.render import NOBODY, Rendering, render
+from transpose.data.synthetic.render import NO_PERSON, Rendering, render
 from transpose.data.synthetic.scene import Scene
 from transpose.skeleton import COCO_PERSON
 
@@ -22,7 +22,7 @@ def hidden(scene: Scene, owner: int = 0) -> np.ndarray:
     return locate_keypoints(scene.camera, scene.figures[owner].keypoints, rendered(scene), owner).hidden
 
 
-def test_somebody_facing_the_camera_is_wholly_seen(upright: Callable[..., Figure], scene_of: Callable[..., Scene]):
+def test_a_person_facing_the_camera_is_fully_visible(upright: Callable[..., Figure], scene_of: Callable[..., Scene]):
     scene = scene_of(upright())
     (person,) = annotations(scene, rendered(scene), smallest_labelled_area=0)
     keypoints = np.reshape(person["keypoints"], (17, 3))
@@ -64,7 +64,7 @@ def test_a_box_hides_the_legs(upright: Callable[..., Figure], scene_of: Callable
     assert (found[UPPER] == Hidden.SEEN).all()
 
 
-def test_somebody_in_front_hides_and_is_not_hidden(upright: Callable[..., Figure], scene_of: Callable[..., Scene]):
+def test_a_person_in_front_occludes_and_is_not_occluded(upright: Callable[..., Figure], scene_of: Callable[..., Scene]):
     scene = scene_of(upright(), upright(y=3.0, x=0.1))
     assert (hidden(scene, owner=1) == Hidden.SEEN).sum() >= 12
     assert (hidden(scene, owner=0) == Hidden.BY_OTHER).sum() >= 5
@@ -107,10 +107,10 @@ def test_a_crowd_is_one_unlabelled_region(upright: Callable[..., Figure], scene_
     (crowd,) = annotations(scene, rendering, smallest_labelled_area=0)
     assert crowd["iscrowd"] == 1
     assert not any(crowd["keypoints"])
-    assert crowd["area"] == (rendering.owners != NOBODY).sum()
+    assert crowd["area"] == (rendering.owners != NO_PERSON).sum()
 
 
-def test_nobody_seen_gives_no_annotation(scene_of: Callable[..., Scene]):
+def test_no_visible_person_gives_no_annotation(scene_of: Callable[..., Scene]):
     scene = scene_of()
     assert annotations(scene, rendered(scene), smallest_labelled_area=0) == []
 
@@ -134,6 +134,6 @@ def test_hidden_joints_are_labelled_only_next_to_others_that_are_not():
     assert found["right_ankle"][2] == 2
 
 
-def test_somebody_hardly_seen_is_not_labelled():
+def test_a_barely_visible_person_is_not_labelled():
     truth = Keypoints(np.ones((17, 2)), np.array([Hidden.SEEN] + [Hidden.BY_SELF] * 16))
     assert not labelled(truth).any()

@@ -4,7 +4,7 @@ import pytest
 from transpose.config.dataset import SyntheticSource
 from transpose.data.synthetic.annotate import annotations
 from transpose.data.synthetic.framing import Framing
-from transpose.data.synthetic.render import NOBODY, render
+from transpose.data.synthetic.render import NO_PERSON, render
 from transpose.data.synthetic.scene import Bodies, Scene, sample_scene
 from transpose.skeleton import COCO_PERSON
 
@@ -62,7 +62,7 @@ def test_number_of_people(bodies: Bodies, people):
     assert len(scene.figures) == people[0]
 
 
-def test_nobody_stands_in_somebody_else(bodies: Bodies):
+def test_figures_do_not_intersect(bodies: Bodies):
     for scene in scenes(bodies, 4, people=(3, 3)):
         places = np.array([figure.vertices[:, :2].mean(axis=0) for figure in scene.figures])
         apart = np.linalg.norm(places[:, None] - places[None], axis=-1)[np.triu_indices(3, 1)]
@@ -75,6 +75,6 @@ def test_rendering_is_lit_and_consistent(bodies: Bodies):
     assert rendering.image.shape == (*SIZE_HW, 3)
     assert rendering.image.dtype == np.uint8
     assert rendering.image.std() > 5
-    somebody = rendering.owners != NOBODY
-    assert np.isfinite(rendering.depths[somebody]).all()
-    assert ((rendering.bones >= 0) == somebody).all()
+    has_figure = rendering.owners != NO_PERSON
+    assert np.isfinite(rendering.depths[has_figure]).all()
+    assert ((rendering.bones >= 0) == has_figure).all()

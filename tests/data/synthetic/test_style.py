@@ -15,7 +15,7 @@ from transpose.data.synthetic.dataset import painter
 from transpose.data.synthetic.foreground import COVER_DEPTH, sample_cover
 from transpose.data.synthetic.leaves import sample_leaves
 from transpose.data.synthetic.photograph import photograph_with_variety
-from transpose.data.synthetic.render import NOBODY, render, seen_surfaces
+from transpose.data.synthetic.render import NO_PERSON, render, seen_surfaces
 from transpose.data.synthetic.scene import Bodies, Scene, sample_scene
 
 SETTINGS = SyntheticSource(
@@ -44,12 +44,12 @@ def test_a_plain_scene_has_no_cover(bodies: Bodies):
         assert all(figure.outfit.weave is None and figure.outfit.glasses is None for figure in scene.figures)
 
 
-def test_what_is_covered_belongs_to_nobody(bodies: Bodies):
+def test_covered_pixels_have_no_owner(bodies: Bodies):
     drawn = [(scene, scene.cover > 0.5) for scene in scenes(bodies, 12) if scene.cover is not None]
     assert sum(under.any() for _, under in drawn) >= 4
     for scene, under in drawn:
         rendering = render(scene, 1, np.random.default_rng(0))
-        assert (rendering.owners[under] == NOBODY).all()
+        assert (rendering.owners[under] == NO_PERSON).all()
         assert (rendering.bones[under] == -1).all()
         assert (rendering.depths[under] == np.float32(COVER_DEPTH)).all()
 

@@ -1,1 +1,1 @@
-"""Attention maps of a model: captured, placed on the crop, and stored. They need no evaluation."""
+"""Attention maps of a model: capture, mapping to crop pixels, and storage."""

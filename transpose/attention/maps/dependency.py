@@ -1,8 +1,8 @@
 """Dependency and affected areas: rows and columns of an encoder layer's attention (paper, section "Attention maps").
 
 A layer's attention `A` [L, L] over the L = h * w cells of the feature map has rows that sum to 1. For the cell of a
-predicted keypoint, row `A[cell, :]` is its *dependency area*, where the cell collects evidence from, and column
-`A[:, cell]` its *affected area*, the cells that use it.
+predicted keypoint, row `A[cell, :]` is its *dependency area*: the cells that it attends to. Column `A[:, cell]` is its
+*affected area*: the cells that attend to it.
 """
 
 from dataclasses import dataclass
@@ -20,32 +20,32 @@ from transpose.models.encoder import TransformerEncoder
 from transpose.models.transpose import TransPose
 
 ImagePass = Literal["unflipped", "mirrored"]
-"""The two passes of the flip test; each has attention of its own."""
+"""The two passes of the flip test; their attention differs."""
 
 
 @dataclass(frozen=True)
 class AttentionAreas:
-    """Areas of P persons' K keypoints in all encoder layers, of one pass, averaged over heads.
+    """Areas of P persons' K keypoints in all encoder layers of one pass, averaged over heads.
 
-    The keypoints themselves may come from the flip test: mirroring only moves the query.
+    The keypoints can come from the flip test: mirroring only moves the query.
     """
 
     image_pass: ImagePass
-    """Whose attention it is: that of the crops, or that of the mirrored crops, turned back."""
+    """The pass: the original crops, or the mirrored crops with their maps flipped back."""
 
     dependency: np.ndarray
     """[P, layers, K, L] float32."""
     affected: np.ndarray
     """[P, layers, K, L] float32."""
     queries: np.ndarray
-    """[P, K] int64: the tokens of the keypoints' cells."""
+    """[P, K] int64: tokens of the keypoints' cells."""
 
 
 def area_on_crop(areas: Tensor, grid: Grid, threshold: float = 0.0, size: tuple[int, int] | None = None) -> Tensor:
-    """Areas [..., L] in multiples of uniform attention, drawn over the crop: [..., H, W].
+    """Resample areas [..., L] to the crop's pixels, in multiples of uniform attention: [..., H, W].
 
-    Values not above `threshold` (multiples of uniform attention) become 0 after the interpolation, so that the border
-    of an area is smooth (matches the official visualisation).
+    Values up to `threshold` (multiples of uniform attention) are set to 0 after the interpolation, which keeps borders
+    smooth (matches the official visualisation).
 
     Args:
         size: see `Grid.on_crop`.
@@ -55,10 +55,10 @@ def area_on_crop(areas: Tensor, grid: Grid, threshold: float = 0.0, size: tuple[
 
 
 def encoder_of(variant: Variant) -> Encoder:
-    """The encoder of a variant whose attention is asked for.
+    """Return the encoder settings of a variant.
 
     Raises:
-        InputError: the variant has none.
+        InputError: the variant has no encoder.
     """
     if variant.encoder is None:
         raise InputError(variant.title, None, "encoder", "has no attention to explain")
@@ -66,10 +66,10 @@ def encoder_of(variant: Variant) -> Encoder:
 
 
 def encoder_of_model(model: TransPose) -> TransformerEncoder:
-    """The encoder of a model whose attention is asked for.
+    """Return the encoder of a model.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the model has no encoder.
     """
     if model.global_encoder is None:
         raise ValueError("a model without encoder has no attention")
@@ -85,22 +85,21 @@ def explain_persons(
     batch_size: int = 16,
     mirrored: bool = False,
 ) -> AttentionAreas:
-    """Dependency and affected areas of predicted keypoints in all encoder layers.
+    """Compute dependency and affected areas of predicted keypoints in all encoder layers.
 
-    The mirrored pass sees the mirrored crops and is asked for the mirrored cells; its maps are turned back, so that
-    both passes' areas lie on the same crop and belong to the same keypoints. A keypoint's name trades sides twice on
-    that way, in the mirrored person and in turning back, and attention asks for cells, not names: no skeleton is
-    needed.
+    The mirrored pass uses the mirrored crops and the mirrored cells. Its maps are flipped back, so that both passes'
+    areas are on the same crop and belong to the same keypoints. Left and right names need no swap, because areas are
+    indexed by cell; so no skeleton is needed.
 
     Args:
         model: in evaluation mode.
-        images: normalised person crops `[P, 3, H, W]` on the model's device, unflipped.
-        keypoints_xy: predicted keypoints `[P, K, 2]` in crop pixels of the unflipped crops.
+        images: [P, 3, H, W] normalised, unflipped person crops on the model's device.
+        keypoints_xy: [P, K, 2] predicted keypoints in pixels of the unflipped crops.
         batch_size: persons at a time.
-        mirrored: explain the flip test's second pass instead of its first.
+        mirrored: use the flip test's second pass instead of its first.
 
     Raises:
-        InputError: the variant has no encoder, hence no attention.
+        InputError: the variant has no encoder.
     """
     encoder, grid = encoder_of(variant), Grid.of(variant)
     tokens = torch.as_tensor(grid.tokens_at(keypoints_xy), device=images.device)

@@ -1,8 +1,8 @@
-"""Where the cells of the attention grid lie in the crop, exactly.
+"""Exact positions of the attention grid's cells in the crop.
 
-Crop and heatmap share their centre and one factor (`rescale_points`, the official evaluation's alignment), and a cell
-of the grid covers the heatmap pixels that are upsampled from it. The official visualisation divides crop pixels by the
-stride instead, which at the crop's far edges is up to 2.5 pixels off at 256x192.
+Crop and heatmap have the same centre and one scale factor for both axes (`rescale_points`, as in the official
+evaluation), and a cell of the grid covers the heatmap pixels that are upsampled from it. The official visualisation
+divides crop pixels by the stride instead, which is off by up to 2.5 pixels at the right and bottom edges at 256x192.
 """
 
 from dataclasses import dataclass
@@ -26,50 +26,50 @@ class Grid:
 
     @classmethod
     def of(cls, variant: Variant) -> "Grid":
-        """The grid of a variant's encoder."""
+        """Return the grid of a variant's encoder."""
         return cls(variant.grid_size, variant.heatmap_size, variant.input_size)
 
     @property
     def tokens(self) -> int:
-        """L."""
+        """L, the number of cells."""
         return self.size[0] * self.size[1]
 
     @property
     def uniform(self) -> float:
-        """Attention of a cell if all were attended alike: 1 / L, the natural unit of attention."""
+        """Uniform attention, 1 / L: the unit of attention values."""
         return 1.0 / self.tokens
 
     @property
     def cell_side(self) -> float:
-        """Crop pixels from the centre of a cell to that of the next."""
+        """Distance between the centres of neighbouring cells, in crop pixels."""
         return self._heatmap_pixels * (self.input_size[1] - 1) / (self.heatmap_size[1] - 1)
 
     def positions(self, points_xy: np.ndarray) -> np.ndarray:
-        """Crop pixels [..., 2] in units of cells [..., 2] float64: (0, 0) is the centre of the first cell."""
+        """Convert crop pixels [..., 2] to units of cells [..., 2] float64; (0, 0) is the centre of the first cell."""
         on_heatmap = rescale_points(points_xy, self.input_size, self.heatmap_size)
         return (on_heatmap + 0.5) / self._heatmap_pixels - 0.5
 
     def tokens_at(self, points_xy: np.ndarray) -> np.ndarray:
-        """Tokens [...] int64 of the cells that hold points [..., 2] in crop pixels; outside of the crop the nearest."""
+        """Return tokens [...] int64 of the cells nearest to points [..., 2] in crop pixels."""
         cells = np.floor(self.positions(points_xy) + 0.5).astype(np.int64)
         columns, rows = np.moveaxis(np.clip(cells, 0, np.array(self.size[::-1]) - 1), -1, 0)
         return rows * self.size[1] + columns
 
     def centres(self) -> np.ndarray:
-        """[L, 2] float64: the cells' centres (x, y) in crop pixels."""
+        """Return the cells' centres (x, y) in crop pixels, [L, 2] float64."""
         rows, columns = np.divmod(np.arange(self.tokens), self.size[1])
         on_heatmap = (np.stack((columns, rows), axis=-1) + 0.5) * self._heatmap_pixels - 0.5
         return rescale_points(on_heatmap, self.heatmap_size, self.input_size)
 
     def mirrored_tokens(self) -> Tensor:
-        """[L] int64: the token where each token's cell lies in the mirrored crop; turning twice gives the first."""
+        """Return each token's position in the mirrored crop, [L] int64; the mapping is its own inverse."""
         return torch.arange(self.tokens).reshape(self.size).flip(-1).flatten()
 
     def on_crop(self, values: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-        """Values of cells [..., L] between their centres, bilinearly: [..., H, W], all of the crop at `size` pixels.
+        """Interpolate values of cells [..., L] bilinearly to the pixels of the crop: [..., H, W].
 
         Args:
-            size: (height, width) to draw the crop at, its own by default. Pixels are sampled at their centres.
+            size: output (height, width), the crop's own by default. Pixels are sampled at their centres.
         """
         height, width = size or self.input_size
         scale = np.array(self.input_size[::-1]) / (width, height)
@@ -86,5 +86,5 @@ class Grid:
 
     @property
     def _heatmap_pixels(self) -> int:
-        """Heatmap pixels to a cell's side."""
+        """Side of a cell in heatmap pixels."""
         return self.heatmap_size[0] // self.size[0]

@@ -1,8 +1,8 @@
-"""All that a page can show of one person's attention, and how much of it fits into how many bytes.
+"""One person's attention as the viewer stores it, reduced to fit a number of bytes.
 
-Matrices hold the areas of *any* cell: [l, l] for each layer, averaged over heads, and for single heads where they are
-small. On large grids they are between blocks of cells rather than cells. The areas of the *keypoints'* own cells are
-kept besides, on the full grid and for every head.
+Matrices contain the areas of all cells: [l, l] for each layer, averaged over heads, and also for single heads on small
+grids. On large grids they are pooled to blocks of cells. The areas of the keypoints' own cells are stored separately,
+on the full grid and for every head.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,30 +20,30 @@ FINE = LogScale(floor=0.25, steps=4)
 """Largest error 9.1 %."""
 
 COARSE = LogScale(floor=1.0, steps=3)
-"""Largest error 12.3 %; what is attended to less than uniformly is not told apart."""
+"""Largest error 12.3 %; attention below uniform becomes 0."""
 
 COARSEST = LogScale(floor=1.0, steps=2)
 """Largest error 19 %."""
 
 _LARGEST_MATRIX = 800
-"""Cells or blocks of a matrix; larger grids are pooled to blocks."""
+"""Largest side of a matrix, in cells or blocks; larger grids are pooled to blocks."""
 
 _LARGEST_MATRIX_OF_HEADS = 256
-"""Cells up to which matrices of single heads are kept."""
+"""Largest grid, in cells, with matrices of single heads."""
 
 
 @dataclass(frozen=True)
 class PersonAreas:
-    """One person's attention in multiples of uniform attention; set 0 is the mean over heads, then come single heads.
+    """One person's attention in multiples of uniform attention; set 0 is the mean over heads, single heads follow.
 
-    With one head there is set 0 alone.
+    With one head there is only set 0.
     """
 
     cells: np.ndarray
-    """[layers, sets or 1, l, l] float32 between blocks of `pool` x `pool` cells: entry (i, j) is the mean over cells of
-    block i of how much they attend to the cells of block j."""
+    """[layers, sets or 1, l, l] float32 between blocks of `pool` x `pool` cells: entry (i, j) is the mean attention of
+    cells in block i to cells in block j."""
     pool: int
-    """Cells to a block's side."""
+    """Side of a block in cells."""
     rows: np.ndarray
     """[layers, sets, K, L] float32: dependency areas of the keypoints' cells."""
     columns: np.ndarray
@@ -52,21 +52,21 @@ class PersonAreas:
 
 @dataclass(frozen=True)
 class Storage:
-    """What of the areas is stored, and how finely."""
+    """Which areas are stored, and at which resolution."""
 
     pool: int
-    """Cells to the side of a block of the matrices."""
+    """Side of a block of the matrices in cells."""
     cell_heads: bool
-    """Matrices of single heads are there."""
+    """Matrices of single heads are stored."""
     keypoint_heads: bool
-    """Single heads' areas of keypoints are there."""
+    """Keypoint areas of single heads are stored."""
     cells: LogScale
     keypoints: LogScale
 
 
 @dataclass(frozen=True)
 class PackedAreas:
-    """One person's areas as `pack` leaves their codes."""
+    """One person's areas, quantised and packed; see `pack`."""
 
     cells: bytes
     rows: bytes
@@ -77,22 +77,22 @@ class PackedAreas:
 
 
 def smallest_pool(grid: Grid) -> int:
-    """Cells to the side of the smallest blocks that tile the grid and are few enough for matrices."""
+    """Return the side in cells of the smallest blocks that tile the grid and fit the largest matrix."""
     return next(pool for pool in _pools(grid) if grid.tokens <= _LARGEST_MATRIX * pool**2)
 
 
 def person_areas(layers: Sequence[LayerAttention], queries: Tensor, grid: Grid) -> PersonAreas:
-    """Areas of one person, whose batch the layers' attention is of.
+    """Compute the areas of one person.
 
     Args:
         layers: attention of a batch of one.
-        queries: tokens [K] of the keypoints' cells.
+        queries: [K] tokens of the keypoints' cells.
     """
     pool = smallest_pool(grid)
     of_heads = grid.tokens <= _LARGEST_MATRIX_OF_HEADS
     cells, rows, columns = [], [], []
     for layer in layers:
-        # One layer at a time: at 3,072 tokens a matrix takes 38 MB.
+        # One layer at a time to save memory: a matrix takes 38 MB at 3,072 tokens.
         matrix = layer.matrix()[0] * grid.tokens
         sets = _with_mean(matrix) if of_heads else matrix.mean(dim=0, keepdim=True)
         cells.append(pooled(sets, grid.size, pool))
@@ -102,7 +102,7 @@ def person_areas(layers: Sequence[LayerAttention], queries: Tensor, grid: Grid) 
 
 
 def pooled(matrices: Tensor, size: tuple[int, int], pool: int) -> Tensor:
-    """Means over blocks of pool x pool cells, on both sides: [..., h * w, h * w] of a grid (h, w) -> [..., l, l]."""
+    """Average over blocks of pool x pool cells on both axes: [..., h * w, h * w] of a grid (h, w) -> [..., l, l]."""
     if pool == 1:
         return matrices
     blocks = (size[0] // pool, pool, size[1] // pool, pool)
@@ -111,14 +111,14 @@ def pooled(matrices: Tensor, size: tuple[int, int], pool: int) -> Tensor:
 
 
 def pack_within(persons: Sequence[PersonAreas], grid: Grid, limit: int) -> tuple[Storage, list[PackedAreas]]:
-    """Pack persons' areas as richly as a number of bytes allows.
+    """Pack persons' areas with the most detail that fits a number of bytes.
 
-    Where not even the poorest storage fits, that is taken: keypoints' areas averaged over heads, and the matrices of
-    the largest blocks.
+    If nothing fits, the storage with the least detail is used: keypoint areas averaged over heads, and matrices of the
+    largest blocks.
 
     Args:
         persons: areas of one model on one grid, at least one.
-        limit: bytes for all of them.
+        limit: bytes for all persons together.
     """
     storage, packed = None, []
     for storage in _storages(persons[0], grid):
@@ -130,7 +130,7 @@ def pack_within(persons: Sequence[PersonAreas], grid: Grid, limit: int) -> tuple
 
 
 def pack_areas(person: PersonAreas, storage: Storage, grid: Grid) -> PackedAreas:
-    """One person's areas, packed as a storage says."""
+    """Pack one person's areas for a storage."""
     size = (grid.size[0] // person.pool, grid.size[1] // person.pool)
     cells = person.cells if storage.cell_heads else person.cells[:, :1]
     blocks = pooled(torch.from_numpy(cells), size, storage.pool // person.pool).numpy()
@@ -143,7 +143,7 @@ def pack_areas(person: PersonAreas, storage: Storage, grid: Grid) -> PackedAreas
 
 
 def _storages(person: PersonAreas, grid: Grid) -> Iterator[Storage]:
-    """From the richest to the poorest: heads everywhere, then coarser, then larger blocks, then without heads."""
+    """Yield storages from most to least detail: all heads, then coarser, then larger blocks, then without heads."""
     several = person.rows.shape[1] > 1
     if person.cells.shape[1] > 1:
         yield Storage(person.pool, True, True, FINE, FINE)
@@ -159,7 +159,7 @@ def _storages(person: PersonAreas, grid: Grid) -> Iterator[Storage]:
 
 
 def _pack_up_to(persons: Sequence[PersonAreas], storage: Storage, grid: Grid, limit: int) -> list[PackedAreas]:
-    """Packed areas of as many persons as fit."""
+    """Pack the areas of as many persons as fit."""
     packed: list[PackedAreas] = []
     for person in persons:
         areas = pack_areas(person, storage, grid)
@@ -177,7 +177,7 @@ def _pools(grid: Grid) -> Iterator[int]:
 
 
 def _with_mean(heads: Tensor) -> Tensor:
-    """Heads [heads, ...] with their mean before them; one head alone is its own mean."""
+    """Prepend the mean over heads to heads [heads, ...]; a single head is returned unchanged."""
     return heads if len(heads) == 1 else torch.cat((heads.mean(dim=0, keepdim=True), heads))
 
 

@@ -1,1 +1,1 @@
-"""A person detector on images: an ONNX model of the YOLOX family, run by onnxruntime."""
+"""Person detector: an ONNX model of the YOLOX family, run by onnxruntime."""

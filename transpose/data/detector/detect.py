@@ -1,4 +1,4 @@
-"""From images to the person boxes that a detector finds in them."""
+"""Detect persons in images."""
 
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from transpose.data.images import ImageFiles, ImageFolder
 
 
 def detector_boxes(settings: DetectorBoxes, model: Path, images: ImageTable, folder: ImageFolder) -> PersonBoxes:
-    """The persons that a model finds in images, clipped to them, best first in each image, in the table's order.
+    """Detect the persons in images; boxes are clipped, in the table's image order, best first in each image.
 
-    Suppression by the settings' threshold comes on top of that of a model which suppresses by itself.
+    Non-maximum suppression is always applied, also to the output of models that include it.
 
     Raises:
         InputError: onnxruntime is not installed, or the model or an image is missing or wrong.
@@ -33,7 +33,7 @@ def detector_boxes(settings: DetectorBoxes, model: Path, images: ImageTable, fol
 
 
 def _detect(detector: DetectorModel, image: np.ndarray, settings: DetectorBoxes) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes [n, 4] (x, y, width, height) in image pixels and scores [n] of one image [H, W, 3]."""
+    """Return boxes [n, 4] (x, y, width, height) in image pixels and scores [n] of one image [H, W, 3]."""
     canvas, scale = letterbox(image, settings.input_size)
     corners, scores = detector.find(canvas)
     best = suppress(corners, scores, settings.nms_threshold)

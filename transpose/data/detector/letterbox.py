@@ -1,4 +1,4 @@
-"""Images of any size on a canvas of the detector's, and boxes back."""
+"""Resize images to the detector's input canvas, and map boxes back."""
 
 from typing import NamedTuple
 
@@ -6,20 +6,20 @@ import cv2
 import numpy as np
 
 PADDING = 114
-"""The grey that YOLOX models are trained to see beside an image."""
+"""Grey value of the padding that YOLOX models are trained with."""
 
 
 class Letterbox(NamedTuple):
-    """An image as the detector takes it."""
+    """An image as detector input."""
 
     canvas: np.ndarray
-    """[3, H, W] float32 BGR, 0 to 255: the image at the top left, grey beneath or beside it."""
+    """[3, H, W] float32 BGR, 0 to 255: the image at the top left, padded with grey."""
     scale: float
     """Canvas pixels per image pixel."""
 
 
 def letterbox(image: np.ndarray, size_hw: tuple[int, int]) -> Letterbox:
-    """Shrink or enlarge an image to fit the canvas, its proportions kept; matches YOLOX's own preprocessing.
+    """Resize an image to fit the canvas, keeping its aspect ratio; matches YOLOX's own preprocessing.
 
     Args:
         image: [h, w, 3] uint8 RGB.
@@ -34,11 +34,15 @@ def letterbox(image: np.ndarray, size_hw: tuple[int, int]) -> Letterbox:
 
 
 def boxes_in_image(boxes_xyxy: np.ndarray, scale: float, size_hw: np.ndarray) -> np.ndarray:
-    """[N, 4] (x, y, width, height) in image pixels, clipped to the image, of boxes [N, 4] (two corners) on a canvas.
+    """Map boxes from the canvas to the image and clip them.
 
     Args:
+        boxes_xyxy: [N, 4] corners in canvas pixels.
         scale: of the image's `Letterbox`.
         size_hw: (height, width) of the image.
+
+    Returns:
+        [N, 4] (x, y, width, height) in image pixels.
     """
     corners = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 2, 2) / scale
     corners = np.clip(corners, 0, np.asarray(size_hw)[::-1])

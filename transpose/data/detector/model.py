@@ -1,4 +1,4 @@
-"""A detector's model, ready to run."""
+"""ONNX model of a person detector."""
 
 import zipfile
 from pathlib import Path
@@ -13,13 +13,13 @@ from transpose.errors import InputError
 
 
 class DetectorModel:
-    """An ONNX model of the YOLOX family that finds persons on a canvas."""
+    """An ONNX model of the YOLOX family that detects persons."""
 
     def __init__(self, path: Path, settings: DetectorBoxes) -> None:
-        """Load the .onnx file, or the one inside a .zip, for the CPU (or for CUDA, where onnxruntime-gpu has it).
+        """Load an .onnx file, or a .zip with one, on CUDA if onnxruntime supports it and on the CPU otherwise.
 
         Raises:
-            InputError: onnxruntime is not installed, the file is no model, or its input or outputs are not YOLOX's.
+            InputError: onnxruntime is not installed, the file is not a model, or its inputs or outputs are not YOLOX's.
         """
         self.path = path
         self._session = _open_session(path, settings.threads)
@@ -30,15 +30,15 @@ class DetectorModel:
         self._read = reader_of(shapes, settings.input_size, settings.score_threshold, path)
 
     def find(self, canvas: np.ndarray) -> Persons:
-        """Persons on a canvas [3, H, W] (float32 BGR, 0 to 255).
+        """Detect persons on a canvas [3, H, W] (float32 BGR, 0 to 255).
 
         Raises:
-            InputError: the model fails, or gives something else than its outputs' shapes promise.
+            InputError: the model fails, or its outputs do not have the declared shapes.
         """
         try:
             outputs = self._session.run(None, {self._input: canvas[None]})
         except Exception as error:  # onnxruntime's own errors share no base class
-            raise InputError(self.path, None, None, f"the model fails: {_first_line(error)}") from None
+            raise InputError(self.path, None, None, f"the model failed: {_first_line(error)}") from None
         return self._read(outputs)
 
 
@@ -67,14 +67,14 @@ def _runtime(path: Path) -> ModuleType:
 
 
 def _model_bytes(path: Path) -> bytes:
-    """The model in a file, which may be a zip archive with one .onnx file in it."""
+    """Read the model from an .onnx file, or from a zip archive with one .onnx file."""
     try:
         if not zipfile.is_zipfile(path):
             return path.read_bytes()
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".onnx")]
             if len(names) != 1:
-                raise InputError(path, None, None, f"the archive holds {len(names)} .onnx files, not one")
+                raise InputError(path, None, None, f"the archive has {len(names)} .onnx files, not one")
             return archive.read(names[0])
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError(path, None, None, f"cannot be read: {error}") from None

@@ -1,12 +1,13 @@
-"""Of boxes that lie on each other, the best."""
+"""Non-maximum suppression."""
 
 import numpy as np
 
 
 def suppress(boxes_xyxy: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Positions of the boxes [N, 4] to keep, best first: none overlaps a better kept one by more than the threshold.
+    """Return the positions of the boxes [N, 4] to keep, best first.
 
-    The overlap is the intersection over the union. Of equal scores the earlier box is the better.
+    A box is dropped if its intersection over union with a better kept box exceeds the threshold. Of boxes with equal
+    scores the first is better.
     """
     order = np.argsort(-scores, kind="stable")
     kept = []

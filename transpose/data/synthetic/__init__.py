@@ -1,1 +1,1 @@
-"""Rendered people with exact COCO-format ground truth, made with numpy and OpenCV alone."""
+"""Rendered people with exact COCO-format ground truth, using only numpy and OpenCV."""

@@ -1,4 +1,4 @@
-"""The ground truth of a rendering, in the terms of COCO person keypoints."""
+"""Ground truth of a rendering as COCO person keypoints."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -13,12 +13,12 @@ from transpose.data.synthetic.scene import Scene
 from transpose.skeleton import COCO_PERSON
 
 PERSON_CATEGORY = 1
-# Smaller remnants (pixels of the mask) nobody would notice.
+# Pixels; smaller visible parts of a person are not annotated.
 _SMALLEST_MASK = 40
 _FEWEST_VISIBLE = 2
 
-# How far below the skin a joint lies (metres): what is nearer to the camera by more than that hides it.
-_JOINT_DEPTHS = {
+# Depth of a keypoint below the skin in metres; a surface nearer to the camera by more than this occludes it.
+_KEYPOINT_DEPTHS = {
     "nose": 0.035,
     "eye": 0.035,
     "ear": 0.05,
@@ -32,7 +32,7 @@ _JOINT_DEPTHS = {
 
 
 class Hidden(IntEnum):
-    """Why a keypoint is not seen."""
+    """Reason why a keypoint is not visible."""
 
     SEEN = 0
     BY_SELF = 1
@@ -42,17 +42,17 @@ class Hidden(IntEnum):
 
 @dataclass(frozen=True)
 class Keypoints:
-    """True places [K, 2] in image pixels, wherever they are, and why each is hidden [K] (values of Hidden)."""
+    """Projected keypoints [K, 2] in image pixels, also outside the image, and their visibility [K] (Hidden values)."""
 
     points: np.ndarray
     hidden: np.ndarray
 
 
 def annotations(scene: Scene, rendering: Rendering, smallest_labelled_area: float) -> list[dict[str, Any]]:
-    """COCO annotations, one for each person seen and one for the crowd, without ids.
+    """Return COCO annotations without ids: one for each visible person and one for the crowd.
 
-    Beside COCO's fields each person has `true_keypoints` [x, y, ...] for every keypoint, seen or not, and
-    `occlusion`, the value of Hidden for every keypoint.
+    In addition to COCO's fields, each person has `true_keypoints` [x, y, ...] of all keypoints, visible or not, and
+    `occlusion`, their Hidden values.
     """
     found = []
     for index, figure in enumerate(scene.figures):
@@ -69,7 +69,7 @@ def annotations(scene: Scene, rendering: Rendering, smallest_labelled_area: floa
 
 
 def locate_keypoints(camera: Camera, keypoints: np.ndarray, rendering: Rendering, owner: int) -> Keypoints:
-    """Project keypoints [K, 3] of figure `owner` and find out what hides them."""
+    """Project keypoints [K, 3] of figure `owner` and determine their visibility."""
     projected = camera.project(keypoints)
     height, width = rendering.owners.shape
     hidden = np.full(len(keypoints), Hidden.OUTSIDE)
@@ -77,14 +77,14 @@ def locate_keypoints(camera: Camera, keypoints: np.ndarray, rendering: Rendering
         if depth <= 0 or not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
             continue
         row, column = round(float(y)), round(float(x))
-        # The joint may be a fraction of a pixel outside a thin limb.
+        # The keypoint may be a fraction of a pixel outside a thin limb.
         around = np.s_[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
         hidden[keypoint] = _hidden_by(rendering.owners[around], rendering.depths[around], owner, depth, keypoint)
     return Keypoints(projected[:, :2], hidden)
 
 
 def _hidden_by(owners: np.ndarray, depths: np.ndarray, owner: int, depth: float, keypoint: int) -> Hidden:
-    own, in_front = owners == owner, depths < depth - _joint_depth(keypoint)
+    own, in_front = owners == owner, depths < depth - _keypoint_depth(keypoint)
     if (own & ~in_front).any() or np.isinf(depths).all():
         return Hidden.SEEN
     if own.any():
@@ -92,15 +92,15 @@ def _hidden_by(owners: np.ndarray, depths: np.ndarray, owner: int, depth: float,
     return Hidden.BY_OTHER if in_front.any() else Hidden.SEEN
 
 
-def _joint_depth(keypoint: int) -> float:
-    return _JOINT_DEPTHS[COCO_PERSON.keypoints[keypoint].removeprefix("left_").removeprefix("right_")]
+def _keypoint_depth(keypoint: int) -> float:
+    return _KEYPOINT_DEPTHS[COCO_PERSON.keypoints[keypoint].removeprefix("left_").removeprefix("right_")]
 
 
 def labelled(truth: Keypoints) -> np.ndarray:
-    """Keypoints [K, 3] as an annotator marks them: v 2 seen, 1 hidden but to be guessed, 0 outside or beyond guessing.
+    """Return keypoints [K, 3] as an annotator would label them: v is 2 (visible), 1 (occluded) or 0 (not labelled).
 
-    A joint behind somebody or something else can be guessed only from a neighbouring joint of the same person that is
-    not hidden in the same way. Nobody is marked with fewer than two joints seen.
+    A keypoint behind another person or object is labelled only if a keypoint adjacent in the skeleton is inside the
+    image and not occluded in the same way. A person with fewer than two visible keypoints is not labelled.
     """
     inside = truth.hidden != Hidden.OUTSIDE
     anchors = inside & (truth.hidden != Hidden.BY_OTHER)

@@ -1,4 +1,4 @@
-"""From joint angles to a posed mesh: bone rotations, curled fingers, linear blend skinning."""
+"""Pose the body mesh by joint angles: bone rotations, curled fingers, linear blend skinning."""
 
 import math
 
@@ -18,7 +18,7 @@ def posed(body: Body, vertices: np.ndarray, joints: np.ndarray, pose: Pose) -> t
 
     Args:
         body: the body model.
-        vertices: [V, 3] float32 rest-pose vertices of the person, clothes included.
+        vertices: [V, 3] float32 rest-pose vertices of the person, including clothes.
         joints: [B, 3] rest-pose joints of the person.
         pose: joint angles.
 
@@ -27,7 +27,7 @@ def posed(body: Body, vertices: np.ndarray, joints: np.ndarray, pose: Pose) -> t
     """
     rotations = _bone_rotations(body, joints, pose)
     vertices = _with_curled_fingers(body, vertices, joints, pose)
-    # A thin product: every row is summed over the bones in order, whatever the number of threads.
+    # A thin product: every row is summed over the bones in order, independent of the number of threads.
     blended = (body.weights @ _bone_transforms(body, joints, rotations).reshape(-1, 12)).reshape(-1, 3, 4)
     moved = np.einsum("vij,vj->vi", blended[:, :, :3], vertices) + blended[:, :, 3]
     normals = np.einsum("vij,vj->vi", blended[:, :, :3], body.normals)
@@ -56,7 +56,7 @@ def _arm_rotations(body: Body, joints: np.ndarray, side: str, sign: int, arm: Ar
         ]
     )
     lift = between(upper, direction)
-    # The shoulder girdle takes its part in a lifted arm.
+    # The shoulder girdle rotates with a lifted arm.
     girdle = fraction(lift, 0.11 if arm.elevation > 60 else 0.05)
     twist = about_axis(upper, sign * arm.twist / 2)
     rest_bend = math.degrees(math.acos(upper @ lower / (np.linalg.norm(upper) * np.linalg.norm(lower))))
@@ -73,7 +73,7 @@ def _arm_rotations(body: Body, joints: np.ndarray, side: str, sign: int, arm: Ar
 
 
 def _leg_rotations(side: str, sign: int, leg: Leg) -> dict[str, np.ndarray]:
-    # The rest pose already stands with its legs 4 degrees apart.
+    # In the rest pose each leg is abducted by 4 degrees.
     hip = about_z(sign * leg.twist) @ about_y(-sign * (leg.abduction - 4)) @ about_x(-leg.flexion)
     return {
         f"upperleg01.{side}": hip,
@@ -83,7 +83,7 @@ def _leg_rotations(side: str, sign: int, leg: Leg) -> dict[str, np.ndarray]:
 
 
 def _bone_transforms(body: Body, joints: np.ndarray, rotations: dict[str, np.ndarray]) -> np.ndarray:
-    """World transforms [B, 3, 4] float32 of the bones, parents first."""
+    """Compute the world transforms [B, 3, 4] float32 of the bones, parents first."""
     transforms = np.empty((len(body.bones), 3, 4))
     for bone, (name, parent) in enumerate(zip(body.bones, body.parents, strict=True)):
         local = np.empty((3, 4))
@@ -98,7 +98,7 @@ def _bone_transforms(body: Body, joints: np.ndarray, rotations: dict[str, np.nda
 
 
 def _with_curled_fingers(body: Body, vertices: np.ndarray, joints: np.ndarray, pose: Pose) -> np.ndarray:
-    """Bend the fingers, which have no bones of their own, round two knuckle lines towards the palm."""
+    """Bend the fingers, which have no bones, around two knuckle lines towards the palm."""
     vertices = vertices.copy()
     lateral = body.surface[:, Mark.X]
     for side, sign, arm in zip("LR", (1, -1), pose.arms, strict=True):
@@ -109,7 +109,7 @@ def _with_curled_fingers(body: Body, vertices: np.ndarray, joints: np.ndarray, p
         for knuckles in (0.52, 0.72):
             pivot = wrist + forearm * size * knuckles
             beyond = hand[(vertices[hand] - pivot) @ forearm > 0]
-            # In the rest pose the palms look down and in; the hinge lies along the body's y axis.
+            # In the rest pose the palms face down and inwards; the hinge is along the body's y axis.
             turn = about_axis(np.array([0.0, 1.0, 0.0]), sign * arm.finger_curl / 2).astype(np.float32)
             vertices[beyond] = (vertices[beyond] - pivot) @ turn.T + pivot
     return vertices

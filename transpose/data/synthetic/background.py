@@ -1,4 +1,4 @@
-"""Places without people: sky or wall, clutter, and a floor in true perspective."""
+"""Backgrounds: sky or wall, clutter, and a floor in perspective."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from transpose.data.synthetic.texture import noise
 def sample_background(camera: Camera, rng: np.random.Generator) -> np.ndarray:
     """Draw the image behind the people, [H, W, 3] float32 RGB in 0..1."""
     height, width = camera.size_hw
-    # Half size and enlarged: four times cheaper, and free of edges sharper than a lens draws.
+    # Drawn at half size and enlarged: four times cheaper, and edges are as soft as those of a lens.
     half = (max(2, height // 2), max(2, width // 2))
     image = _wall(half, rng)
     for _ in range(int(rng.integers(2, 16))):
@@ -51,7 +51,7 @@ def _add_clutter(image: np.ndarray, rng: np.random.Generator) -> None:
     shapes, shares = zip(*_CLUTTER, strict=True)
     w, h = int(rng.uniform(0.03, 0.4) * width), int(rng.uniform(0.05, 0.6) * height)
     x, y = int(rng.integers(-w // 2, width)), int(rng.integers(-h // 2, height))
-    # Some clutter has the colour of skin, so that colour alone does not give people away.
+    # Some clutter has the colour of skin, so that colour alone does not identify people.
     colour = any_skin(rng) if rng.random() < 0.15 else any_colour(rng, (0, 0.7))
     mask = np.zeros((height, width), np.uint8)
     shapes[rng.choice(len(shapes), p=shares)](mask, x, y, w, h, rng)
@@ -114,7 +114,7 @@ def _with_floor(image: np.ndarray, camera: Camera, rng: np.random.Generator) -> 
     on_floor = np.isfinite(distance) & (distance < 200)
     brightness = _floor_pattern(position.astype(np.float32), distance, camera, rng)
     brightness *= 0.8 + 0.4 * noise((height, width), rng, 6)
-    # Air takes the contrast of far ground.
+    # Haze reduces the contrast of distant ground.
     haze = np.clip(np.where(on_floor, distance, 0) / 60, 0, 1).astype(np.float32)[..., None] * np.float32(0.6)
     floor = any_colour(rng, (0, 0.5), (0.15, 0.85)) * brightness[..., None]
     floor = floor * (1 - haze) + image * haze
@@ -122,7 +122,7 @@ def _with_floor(image: np.ndarray, camera: Camera, rng: np.random.Generator) -> 
 
 
 def _floor_pattern(position: np.ndarray, distance: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:
-    """Brightness [H, W] of a checked, planked or plain floor, fading out where a pixel spans half a tile: no moire."""
+    """Brightness [H, W] of a checked, planked or plain floor; faded where a pixel spans half a tile, against moire."""
     kind = rng.random()
     if kind > 0.65:
         return np.ones(position.shape[:2], np.float32)

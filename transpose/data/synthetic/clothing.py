@@ -1,4 +1,4 @@
-"""What a person wears and how they look: cut, colours and patterns, painted by position on the body's surface."""
+"""Clothes and appearance of a person: cut, colours and patterns, defined by position on the body's surface."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,15 +13,16 @@ from transpose.data.synthetic.texture import noise
 
 _WAIST_HEIGHT, _NECK_HEIGHT, _HAT_HEIGHT, _SOLE_HEIGHT = 0.10, 0.665, 0.87, -0.80
 _EYE_X, _EYE_HEIGHT, _FACE_FRONT = 0.031, 0.843, -0.09
-# Texture of cloth: the edge of a tile in metres, and its pixels.
+# Cloth texture: edge of a tile in metres and in pixels.
 _TILE_SPAN, _TILE_SIDE = 0.6, 128
 
 
 @dataclass(frozen=True)
 class Outfit:
-    """One person's clothes, hair and skin. Lengths are metres, sleeve and trouser ends are positions on arm and leg.
+    """Clothes, hair and skin of a person; lengths in metres, sleeve and trouser ends as positions on arm and leg.
 
-    `glasses`: colour [3] of their rims, None without. `weave`: a tile [T, T] of brightness about 1, None for smooth.
+    `glasses`: colour [3] of the rims, None without glasses. `weave`: tile [T, T] of brightness around 1, None for
+    smooth cloth.
     """
 
     sleeve_end: float
@@ -55,7 +56,7 @@ class Outfit:
 
     @cached_property
     def has_visible_scalp_hair(self) -> bool:
-        """Whether the scalp stands out from the head: hair or a hat."""
+        """Whether the scalp has hair or a hat."""
         return self.has_hat or not self.is_bald
 
 
@@ -93,7 +94,7 @@ def sample_outfit(rng: np.random.Generator, is_female: bool) -> Outfit:
 
 
 def varied_outfit(outfit: Outfit, rng: np.random.Generator) -> Outfit:
-    """The same outfit with texture of its cloth, often darker and less colourful, and sometimes with glasses."""
+    """Return the outfit with cloth texture, often darker and less saturated, and sometimes with glasses."""
     contrast, coarsest = rng.choice([0.0, 0.3, 0.9]), int(rng.integers(2, 24))
     weave = 1 + np.float32(contrast) * (noise((_TILE_SIDE, _TILE_SIDE), rng, coarsest, 3) - np.float32(0.5))
     fading = rng.random() < 0.4
@@ -110,12 +111,12 @@ def _subdued(colour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def wrinkles(outfit: Outfit, surface: np.ndarray) -> np.ndarray:
-    """Height of the folds [N] in -1..1 at surface marks [N, 12]."""
+    """Compute the height [N] of the folds, -1..1, at surface marks [N, 12]."""
     return np.sin(surface[:, : Mark.Z + 1] @ outfit.wrinkle_waves.T + outfit.wrinkle_phases).mean(axis=1)
 
 
 def is_top(outfit: Outfit, surface: np.ndarray) -> np.ndarray:
-    """Whether the top covers each place [N] of surface marks [N, 12]."""
+    """Return [N] bool: the top covers the point with surface marks [N, 12]."""
     x, y, z, arm, leg = (surface[:, mark] for mark in (Mark.X, Mark.Y, Mark.Z, Mark.ARM, Mark.LEG))
     slope = 1.0 if outfit.has_v_neck else 0.4
     collar = _NECK_HEIGHT - outfit.neckline - np.clip(-y - 0.02, 0, 0.1) * slope
@@ -125,7 +126,7 @@ def is_top(outfit: Outfit, surface: np.ndarray) -> np.ndarray:
 
 
 def is_bottom(outfit: Outfit, surface: np.ndarray) -> np.ndarray:
-    """Whether trousers, or the body part of a skirt, cover each place [N] of surface marks [N, 12]."""
+    """Return [N] bool: trousers, or the upper part of a skirt, cover the point with surface marks [N, 12]."""
     z, arm, leg = (surface[:, mark] for mark in (Mark.Z, Mark.ARM, Mark.LEG))
     below_waist = z <= _WAIST_HEIGHT + outfit.waist
     if outfit.skirt_length is not None:
@@ -135,7 +136,7 @@ def is_bottom(outfit: Outfit, surface: np.ndarray) -> np.ndarray:
 
 
 def swelling(outfit: Outfit, surface: np.ndarray, layers: np.ndarray) -> np.ndarray:
-    """How far [V] in metres clothes and hair stand off the body, along its normals."""
+    """Compute the distance [V] in metres of clothes and hair from the body, along its normals."""
     z, arm, leg = (surface[:, mark] for mark in (Mark.Z, Mark.ARM, Mark.LEG))
     folds = outfit.wrinkle_depth * wrinkles(outfit, surface)
     for_top, for_bottom = outfit.looseness
@@ -152,7 +153,7 @@ def swelling(outfit: Outfit, surface: np.ndarray, layers: np.ndarray) -> np.ndar
 
 
 def colours(outfit: Outfit, surface: np.ndarray, layers: np.ndarray) -> np.ndarray:
-    """Unlit colours [N, 3] RGB in 0..1 at surface marks [N, 12] of layers [N]."""
+    """Compute unlit colours [N, 3] RGB in 0..1 at surface marks [N, 12] of layers [N]."""
     x, y, z = surface[:, Mark.X], surface[:, Mark.Y], surface[:, Mark.Z]
     skin = layers == Layer.SKIN
     colour = outfit.skin * (1 + 0.025 * np.sin(surface[:, :3] @ np.array([31, 23, 37], np.float32)))[:, None]
@@ -201,7 +202,7 @@ def _paint_head(colour: np.ndarray, outfit: Outfit, surface: np.ndarray, layers:
 
 
 def _woven(weave: np.ndarray, surface: np.ndarray) -> np.ndarray:
-    """Brightness [N] of cloth at surface marks [N, 12]: the tile again and again, from the front and from the side."""
+    """Brightness [N] of cloth at surface marks [N, 12]: the tile, repeated over the front and the sides."""
     across = surface[:, Mark.X] + surface[:, Mark.Y]
     column, row = (
         np.mod(along * np.float32(_TILE_SIDE / _TILE_SPAN), _TILE_SIDE).astype(np.int64) % _TILE_SIDE

@@ -32,16 +32,16 @@ DENIM = np.array([0.18, 0.3, 0.45], np.float32)
 def any_colour(
     rng: np.random.Generator, saturation: tuple[float, float] = (0, 0.8), value: tuple[float, float] = (0.08, 0.95)
 ) -> np.ndarray:
-    """One colour [3] of any hue within the given ranges of saturation and value."""
+    """Draw a colour [3] of any hue, within the given ranges of saturation and value."""
     hsv = np.array([[[rng.uniform(0, 360), rng.uniform(*saturation), rng.uniform(*value)]]], np.float32)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
 
 
 def any_skin(rng: np.random.Generator) -> np.ndarray:
-    """One colour [3] of human skin."""
+    """Draw a skin colour [3]."""
     return (SKINS[rng.integers(len(SKINS))] * rng.uniform(0.9, 1.1, 3) * rng.uniform(0.92, 1.05)).astype(np.float32)
 
 
 def any_hair(rng: np.random.Generator) -> np.ndarray:
-    """One colour [3] of human hair."""
+    """Draw a hair colour [3]."""
     return (HAIRS[rng.integers(len(HAIRS))] * rng.uniform(0.8, 1.2)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Writes a split of the rendered data set as COCO does: `annotations.json` and `images/`."""
+"""Write a split of the rendered data set in COCO format: `annotations.json` and `images/`."""
 
 import os
 import zlib
@@ -24,7 +24,7 @@ from transpose.errors import InputError
 from transpose.files import atomic_folder, write_json
 from transpose.skeleton import COCO_PERSON
 
-# Room for the people of one image in the annotation ids.
+# Range of annotation ids per image.
 _IDS_PER_IMAGE = 100
 _LICENCE = {"id": 1, "name": "CC0 1.0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"}
 
@@ -34,22 +34,22 @@ Image = tuple[bytes, dict[str, Any], list[dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Painter:
-    """Renders any image of one split, each from its own random stream, so that order and company do not matter."""
+    """Renders the images of one split; each has its own random stream, so images do not depend on each other."""
 
     settings: SyntheticSource
     split: str
     bodies: Bodies
 
     def scene(self, index: int) -> tuple[Scene, Rendering]:
-        """Scene and rendering of image `index`, counted from 0."""
+        """Return scene and rendering of image `index`, counted from 0."""
         return self._scene(self._stream(index))
 
     def seen(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Owners, depths and bones of `Rendering` for image `index`, counted from 0, which itself is not drawn."""
+        """Return owners, depths and bones of `Rendering` for image `index`, counted from 0, without drawing it."""
         return seen_surfaces(sample_scene(self.bodies, self.settings, self._stream(index)), self.settings.antialias)
 
     def paint(self, index: int) -> Image:
-        """JPEG bytes, COCO image record and COCO annotations of image `index`, counted from 0."""
+        """Return JPEG bytes, COCO image record and COCO annotations of image `index`, counted from 0."""
         rng = self._stream(index)
         scene, rendering = self._scene(rng)
         worst = 40 if scene.is_varied else 75
@@ -78,7 +78,7 @@ class Painter:
 
 
 def painter(settings: SyntheticSource, split: str) -> Painter:
-    """The painter of a split.
+    """Return the painter of a split.
 
     Raises:
         InputError: the settings have no such split.
@@ -91,10 +91,10 @@ def painter(settings: SyntheticSource, split: str) -> Painter:
 
 
 def synthesise(settings: SyntheticSource, split: str, out_dir: Path, jobs: int) -> None:
-    """Render a split into `out_dir`, which appears whole or not at all; the bytes do not depend on `jobs`.
+    """Render a split into `out_dir` atomically; the bytes do not depend on `jobs`.
 
     Raises:
-        InputError: the settings have no such split, a process was killed, or the disk does not take the split.
+        InputError: the settings have no such split, a process was killed, or the disk is too small.
     """
     artist = painter(settings, split)
     count = settings.images[split]
@@ -109,10 +109,10 @@ def synthesise(settings: SyntheticSource, split: str, out_dir: Path, jobs: int) 
 
 
 def part_labels(settings: SyntheticSource, split: str, index: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Who and which body part is seen in each pixel of image `index` (from 0), from the same scene again.
+    """Return the visible figure and bone in each pixel of image `index` (from 0), from its scene.
 
     Returns:
-        Figures [H, W] int16 (-1 nobody), bones [H, W] int16 (-1 none) and the names of the bones.
+        Figures [H, W] int16 (-1 for none), bones [H, W] int16 (-1 for none) and the names of the bones.
     """
     artist = painter(settings, split)
     owners, _, bones = artist.seen(index)
@@ -121,7 +121,7 @@ def part_labels(settings: SyntheticSource, split: str, index: int) -> tuple[np.n
 
 @contextmanager
 def _painted(artist: Painter, count: int, jobs: int) -> Iterator[Iterable[Image]]:
-    """The first `count` images in order, painted by `jobs` processes."""
+    """Yield the first `count` images in order, rendered by `jobs` processes."""
     if jobs > 1:
         with living_pool(jobs), _single_threaded_children(), ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
             yield pool.map(partial(_paint, artist.settings, artist.split), range(count), chunksize=8)
@@ -141,7 +141,7 @@ def _paint(settings: SyntheticSource, split: str, index: int) -> Image:
 
 @contextmanager
 def _single_threaded_children() -> Iterator[None]:
-    """Processes started inside do their linear algebra on one thread each: the pool already fills the cores."""
+    """Context manager: limit linear algebra in new processes to one thread, because the pool already uses all cores."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))

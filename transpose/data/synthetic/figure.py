@@ -1,4 +1,4 @@
-"""One person, dressed and posed, as a mesh with keypoints."""
+"""Mesh and keypoints of one dressed and posed person."""
 
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,7 @@ from transpose.data.synthetic.rotation import about_z
 
 @dataclass(frozen=True)
 class Figure:
-    """A person in the world: `vertices` [V, 3], unit `normals` [V, 3], `keypoints` [17, 3], drawn faces `shown` [F'].
+    """A person in the scene: `vertices` [V, 3], unit `normals` [V, 3], `keypoints` [17, 3], drawn faces `shown` [F'].
 
     World frame in metres: x to the right of the image, y away from the camera, z up, the ground at z = 0.
     """
@@ -27,12 +27,12 @@ class Figure:
     is_seated: bool
 
     def moved(self, offset: np.ndarray) -> "Figure":
-        """The same person displaced by `offset` [3] metres."""
+        """Return the person moved by `offset` [3] metres."""
         return replace(self, vertices=self.vertices + offset.astype(np.float32), keypoints=self.keypoints + offset)
 
 
 def sample_figure(body: Body, rng: np.random.Generator, is_varied: bool = False) -> Figure:
-    """Draw a person standing over the origin, `is_varied` with textured clothes, glasses and busy hands."""
+    """Draw a person at the origin; `is_varied` adds cloth texture, and sometimes glasses and busy hands."""
     person = int(rng.integers(len(body.shapes)))
     outfit = sample_outfit(rng, bool(body.is_female[person]))
     outfit = varied_outfit(outfit, rng) if is_varied else outfit
@@ -43,7 +43,7 @@ def sample_figure(body: Body, rng: np.random.Generator, is_varied: bool = False)
 
 
 def dressed_figure(body: Body, shape: np.ndarray, outfit: Outfit, pose: Pose, facing: float) -> Figure:
-    """Build a person from shape coefficients [S], an outfit, a pose and the degrees they are turned from the camera."""
+    """Build a person from shape coefficients [S], an outfit, a pose and a rotation away from the camera in degrees."""
     vertices, joints = body.shaped(shape)
     vertices = vertices + body.normals * swelling(outfit, body.surface, body.layers)[:, None]
     vertices, normals = posed(body, vertices, joints, pose)

@@ -1,4 +1,4 @@
-"""Objects in front of people, as flat shapes: tables, bags, other people's backs."""
+"""Flat shapes in front of people, like tables, bags or other people."""
 
 import cv2
 import numpy as np
@@ -10,14 +10,14 @@ COVER_DEPTH = 0.26
 
 
 def sample_cover(camera: Camera, people: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """Draw shapes that hide parts of people.
+    """Draw shapes that occlude parts of people.
 
     Args:
         camera: of the image.
-        people: keypoints [K, 3] of the people who may be covered, in the world.
+        people: keypoints [K, 3] in the world of the people who may be covered.
 
     Returns:
-        Opacity [H, W] float32, 0 or 1 but for the edges.
+        Opacity [H, W] float32, 0 or 1 except at edges.
     """
     height, width = camera.size_hw
     cover = np.zeros((height, width), np.uint8)
@@ -40,7 +40,7 @@ def sample_cover(camera: Camera, people: list[np.ndarray], rng: np.random.Genera
 
 
 def _cover_below(cover: np.ndarray, lowest: np.ndarray, highest: np.ndarray, rng: np.random.Generator) -> None:
-    """Cover everything below an uneven line, as a table or a wall does."""
+    """Cover the area below an uneven line, like a table or a wall."""
     span = highest - lowest
     level = lowest[1] + rng.uniform(0.3, 0.9) * span[1]
     left, right = lowest[0] - rng.uniform(0.1, 3) * span[0], highest[0] + rng.uniform(0.1, 3) * span[0]

@@ -1,4 +1,4 @@
-"""How an image frames people: whole, head and shoulders, cut by the border, far away, or a crowd."""
+"""Framing of people in an image: whole body, head and shoulders, cut by the border, far away, or a crowd."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -28,10 +28,10 @@ class Aim(Enum):
 
 @dataclass(frozen=True)
 class Shot:
-    """Where and how large the first person appears.
+    """Position and size of the first person in the image.
 
-    `person_height` is that of somebody standing, as a share of the image's height; `x`, `y` the place of what the
-    camera aims at, as shares of the image's width and height.
+    `person_height`: height of a standing person as a share of the image height. `x`, `y`: position of the aim as shares
+    of the image width and height.
     """
 
     person_height: float
@@ -41,7 +41,7 @@ class Shot:
 
 
 def framing_shares(settings: SyntheticSource) -> dict[Framing, float]:
-    """Probability of each framing; whole bodies take what the others leave."""
+    """Return the probability of each framing; whole bodies get the remainder."""
     shares = {
         Framing.BUST: settings.bust_share,
         Framing.TRUNCATED: settings.truncated_share,
@@ -67,7 +67,7 @@ def sample_shot(framing: Framing, people: int, rng: np.random.Generator) -> Shot
 
 
 def sample_varied_shot(framing: Framing, people: int, rng: np.random.Generator) -> Shot:
-    """Draw the view of the first of `people` persons as `sample_shot` does, with nearer and further views."""
+    """Draw the view of the first of `people` persons like `sample_shot`, but with a wider range of distances."""
     if framing is Framing.BUST:
         return Shot(_log_uniform(rng, 1.0, 4.5), Aim.FACE, rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.6))
     if framing is Framing.TRUNCATED and rng.random() < 0.6:

@@ -1,4 +1,4 @@
-"""Cluttered images: shapes of all sizes that overlap, each with a colour, a slope of light and a grain."""
+"""Dead-leaves images: overlapping shapes of all sizes, each with a colour, a brightness gradient and a grain."""
 
 import cv2
 import numpy as np
@@ -11,10 +11,10 @@ _GREATEST_COUNT = 250
 
 
 def sample_leaves(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Draw overlapping shapes, [H, W, 3] float32 RGB from 0; bright places may exceed 1.
+    """Draw overlapping shapes, [H, W, 3] float32 RGB from 0; bright pixels may exceed 1.
 
-    Sizes follow a power law, as sizes of objects in photographs do, so that edges occur at every scale and people are
-    not the only sharp shapes.
+    Sizes follow a power law, like those of objects in photographs: edges occur at every scale, and people are not the
+    only sharp shapes.
     """
     count = int(np.exp(rng.uniform(np.log(12), np.log(_GREATEST_COUNT))))
     owners = _stacked_shapes(size_hw, count, rng)
@@ -23,7 +23,7 @@ def sample_leaves(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndar
 
 
 def _stacked_shapes(size_hw: tuple[int, int], count: int, rng: np.random.Generator) -> np.ndarray:
-    """Number of the front shape [H, W] uint8, 0 where there is none."""
+    """Number [H, W] uint8 of the front shape, 0 for none."""
     height, width = size_hw
     owners = np.zeros(size_hw, np.uint8)
     smallest, is_upright = rng.uniform(0.01, 0.08), rng.random() < 0.4
@@ -62,7 +62,7 @@ def _palette(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _shading(owners: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Brightness [H, W] about 1: a slope and a mixture of grains for each shape."""
+    """Brightness [H, W] around 1: a gradient and a mixture of grains for each shape."""
     height, width = owners.shape
     slopes = rng.normal(0, 0.35, (count, 2)).astype(np.float32)
     x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Effects of camera and light on a rendered image."""
+"""Camera and light effects on a rendered image."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def photograph_plainly(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Lens blur, sensor noise and tone curve of [H, W, 3] float in 0..1; returns uint8."""
+    """Apply lens blur, sensor noise and a tone curve to [H, W, 3] float in 0..1; returns uint8."""
     image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 0.9))
     image += _sensor_noise(image, (0.003, 0.02), rng)
     tones = (np.linspace(0, 1, 256) ** rng.uniform(0.8, 1.15) * 255).round().astype(np.uint8)
@@ -17,7 +17,7 @@ def photograph_plainly(image: np.ndarray, rng: np.random.Generator) -> np.ndarra
 
 
 def photograph_with_variety(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Shadows, exposure, contrast, colour casts, blur and noise of [H, W, 3] float32 in 0..1; returns uint8."""
+    """Apply shadows, exposure, contrast, colour casts, blur and noise to [H, W, 3] float32 in 0..1; returns uint8."""
     if rng.random() < 0.35:
         image = image * _shadows(image.shape[:2], rng)[..., None]
     if rng.random() < 0.75:
@@ -31,13 +31,13 @@ def photograph_with_variety(image: np.ndarray, rng: np.random.Generator) -> np.n
 
 def _sensor_noise(image: np.ndarray, strengths: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
     height, width = image.shape[:2]
-    # One field of noise, shifted for each colour: a third of the cost.
+    # One noise field, shifted for each colour, is three times cheaper.
     field = rng.standard_normal((height, width + 2), np.float32) * np.float32(rng.uniform(*strengths))
     return np.stack([field[:, shift : shift + width] for shift in range(3)], axis=-1)
 
 
 def _shadows(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Share [H, W] of the light left by shadows of objects outside the image."""
+    """Light factor [H, W] of the shadows of objects outside the image."""
     field = noise(size_hw, rng, int(rng.integers(1, 6)), 3)
     edge, softness = rng.uniform(0.35, 0.65), rng.uniform(0.03, 0.5)
     return 1 - np.float32(rng.uniform(0.2, 0.75)) * np.clip((field - np.float32(edge)) / np.float32(softness), 0, 1)

@@ -1,4 +1,4 @@
-"""Poses people take: joint angles in degrees, drawn from a dozen everyday activities.
+"""Random poses: joint angles in degrees for a dozen everyday activities.
 
 Arms: elevation 0 hangs down, 90 is level, 180 is up; azimuth 0 points sideways, 90 forwards, negative backwards.
 Legs: flexion lifts the thigh forwards, abduction moves it outwards. Knee and elbow: 0 is straight.
@@ -48,7 +48,7 @@ class Bend:
 
 @dataclass(frozen=True)
 class Pose:
-    """A whole pose; arms and legs are (left, right), the person's own. `lift` is metres above the ground."""
+    """A body pose; arms and legs are (left, right) of the person. `lift` is the height above the ground in metres."""
 
     arms: tuple[Arm, Arm]
     legs: tuple[Leg, Leg]
@@ -73,7 +73,7 @@ def sample_pose(rng: np.random.Generator) -> Pose:
 
 
 def with_busy_hands(pose: Pose, rng: np.random.Generator) -> Pose:
-    """Sometimes the same pose with one or both hands before face or chest: eating, drinking, holding, a telephone."""
+    """Sometimes move one or both hands in front of face or chest, as in eating, drinking, holding or phoning."""
     chance = rng.random()
     if chance > 0.35:
         return pose
@@ -88,7 +88,7 @@ def _busy_arm(rng: np.random.Generator) -> Arm:
 
 
 def upright_pose() -> Pose:
-    """Standing still, arms a little off the body, looking straight ahead: no randomness."""
+    """Return a fixed standing pose, with the arms slightly away from the body and the head straight."""
     arm = Arm(elevation=20, azimuth=10, elbow=10, twist=0, forearm_twist=0, wrist_bend=0, finger_curl=20)
     leg = Leg(flexion=0, abduction=3, knee=3, twist=0, ankle=0)
     return Pose((arm, arm), (leg, leg), Bend(0, 0, 0), Bend(0, 0, 0), np.eye(3))
@@ -114,7 +114,7 @@ def _leg(
     return Leg(flexion, abduction + rng.normal(0, 3), knee, twist + rng.normal(0, 6), ankle)
 
 
-# (elevation, azimuth, elbow, twist) and how often: hanging, hand on hip, crossed or holding, phone at the ear, ...
+# (elevation, azimuth, elbow, twist) and probability: hanging, hand on hip, crossed or holding, phone at the ear, ...
 _HABITS = (
     ((12, 20, 18, 0), 0.42),
     ((40, 0, 100, -60), 0.10),
@@ -226,7 +226,7 @@ def _reaching(rng: np.random.Generator) -> Pose:
 
 
 def _playing(rng: np.random.Generator) -> Pose:
-    """A lunge, a throw, a stroke: any sport."""
+    """Sports, such as a lunge, a throw or a stroke."""
 
     def leg() -> Leg:
         return _leg(rng, rng.uniform(-25, 60), rng.uniform(3, 32), rng.uniform(5, 70))
@@ -257,7 +257,7 @@ def _kneeling(rng: np.random.Generator) -> Pose:
 
 
 def _anything(rng: np.random.Generator) -> Pose:
-    """Anywhere within the limits of the joints."""
+    """Random angles within the joint limits."""
 
     def leg() -> Leg:
         return _leg(rng, rng.uniform(-25, 100), rng.uniform(0, 40), rng.uniform(0, 120))

@@ -1,4 +1,4 @@
-"""Things that are no people: seats under who sits, obstacles in front of who stands."""
+"""Objects in a scene: seats, and obstacles in front of people."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class Prop:
 
 
 def prism(centre: np.ndarray, size: np.ndarray, turn: float, sides: int, colour: np.ndarray) -> Prop:
-    """A prism round `centre` [3] (4 sides a box, 12 nearly a cylinder) of `size` [3] metres, turned in degrees."""
+    """Build a prism at `centre` [3] of `size` [3] metres, turned in degrees; 4 sides for a box, 12 for a cylinder."""
     angles = 2 * np.pi * (np.arange(sides) + 0.5) / sides
     outline = np.column_stack([np.cos(angles), np.sin(angles)]) / (2 * np.cos(np.pi / sides))
     rings = np.concatenate([np.column_stack([outline, np.full(sides, level)]) for level in (-0.5, 0.5)])
@@ -38,7 +38,7 @@ def prism(centre: np.ndarray, size: np.ndarray, turn: float, sides: int, colour:
 
 
 def seat_under(keypoints: np.ndarray, rng: np.random.Generator) -> Prop:
-    """A box that carries somebody who sits, from their keypoints [17, 3] in the world."""
+    """Draw a box under a seated person with keypoints [17, 3] in the world."""
     left_hip, right_hip = 11, 12
     hips = keypoints[[left_hip, right_hip]].mean(axis=0)
     top = max(0.1, hips[2] - 0.11)
@@ -47,7 +47,7 @@ def seat_under(keypoints: np.ndarray, rng: np.random.Generator) -> Prop:
 
 
 def obstacle_before(place: np.ndarray, rng: np.random.Generator) -> Prop:
-    """Something standing between the camera and a person at ground position [2]: a box, table, post or barrel."""
+    """Draw a box, table, post or barrel between the camera and a person at ground position [2]."""
     nearer = place[1] - rng.uniform(0.45, 1.2)
     x = place[0] * nearer / place[1] + rng.normal(0, 0.35)
     turn = rng.uniform(0, 360)

@@ -1,18 +1,18 @@
-"""A depth buffer for triangle meshes, in numpy."""
+"""Depth buffer for triangle meshes in numpy."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 NEAR = 0.25
-# Inverse depth is kept as an integer in the upper half of a 64-bit key; 2**32 / (1 / NEAR) leaves room.
+# Scaled inverse depth is an integer in the upper half of a 64-bit key; at depth NEAR it is still below 2**32.
 _INVERSE_DEPTH_SCALE = 1e9
 _CHUNK = 1_500_000
 
 
 @dataclass(frozen=True)
 class Fragments:
-    """The front surface: `pixels` [P] flat indices of covered pixels, `faces` [P] drawn there, `depths` [P] metres."""
+    """The front surface: `pixels` [P] flat indices, `faces` [P] drawn there, `depths` [P] in metres."""
 
     pixels: np.ndarray
     faces: np.ndarray
@@ -20,7 +20,7 @@ class Fragments:
 
 
 class DepthBuffer:
-    """Collects triangles; the nearest one wins each pixel whose centre it covers."""
+    """Draws triangles; each pixel shows the nearest triangle that covers its centre."""
 
     def __init__(self, size_hw: tuple[int, int]) -> None:
         self.size_hw = size_hw
@@ -33,7 +33,7 @@ class DepthBuffer:
         Args:
             projected: [V, 3] pixel x, pixel y (centres at integers) and depth in metres.
             faces: [F, 3] vertices, counter-clockwise seen from outside.
-            two_sided: whether the backs of all faces, or of each face [F], are drawn too.
+            two_sided: whether the backs of all faces, or of each face [F], are also drawn.
         """
         first = self._faces
         self._faces += len(faces)
@@ -46,21 +46,21 @@ class DepthBuffer:
             behind |= corners[:, corner, 2] <= NEAR
         visible = np.flatnonzero((columns[:, 0] <= columns[:, 1]) & (rows[:, 0] <= rows[:, 1]) & ~behind)
         sizes = (columns[visible, 1] - columns[visible, 0] + 1) * (rows[visible, 1] - rows[visible, 0] + 1)
-        # Chunks bound the memory of near, large faces.
+        # Chunks limit the memory of near, large faces.
         for part in np.split(visible, np.flatnonzero(np.diff(np.cumsum(sizes) // _CHUNK)) + 1):
             numbers = facing[part] + first
             self._draw(corners[part], doubled_area[facing[part]], columns[part], rows[part], numbers)
         return first
 
     def resolve(self) -> Fragments:
-        """The front surface drawn so far."""
+        """Return the front surface drawn so far."""
         pixels = np.flatnonzero(self._keys)
         keys = self._keys[pixels]
         depths = _INVERSE_DEPTH_SCALE / (keys >> np.uint64(32)).astype(np.float64)
         return Fragments(pixels, (keys & np.uint64(0xFFFFFFFF)).astype(np.int64), depths.astype(np.float32))
 
     def _pixel_ranges(self, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """First and last column [F, 2] and row [F, 2] with pixel centres inside each face's box, cut to the image."""
+        """First and last column [F, 2] and row [F, 2] of pixel centres in each face's box, clipped to the image."""
         ranges = []
         for axis, limit in ((0, self.size_hw[1]), (1, self.size_hw[0])):
             a, b, c = (np.clip(corners[:, corner, axis], -1, limit) for corner in range(3))
@@ -77,7 +77,7 @@ class DepthBuffer:
             return
         width = columns[:, 1] - columns[:, 0] + 1
         count = width * (rows[:, 1] - rows[:, 0] + 1)
-        # One entry for each pixel of each face's box, without padding.
+        # Flat arrays with one entry per pixel of each face's box.
         face = np.repeat(np.arange(len(corners), dtype=np.int32), count)
         within = np.arange(len(face), dtype=np.int32) - np.repeat((np.cumsum(count) - count).astype(np.int32), count)
         width = width.astype(np.int32)[face]
@@ -97,7 +97,7 @@ class DepthBuffer:
 
 
 def barycentric(projected: np.ndarray, faces: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Perspective-correct weights [P, 3] float32 of the corners of faces [P, 3] at pixels x [P], y [P]."""
+    """Compute perspective-correct weights [P, 3] float32 of the corners of faces [P, 3] at pixels x [P], y [P]."""
     right, down, depth = (projected[faces, axis] for axis in range(3))
     right, down = (right - x[:, None]).astype(np.float32), (down - y[:, None]).astype(np.float32)
     weights = np.empty((len(x), 3), np.float32)
@@ -108,7 +108,7 @@ def barycentric(projected: np.ndarray, faces: np.ndarray, x: np.ndarray, y: np.n
 
 
 def _doubled_area(projected: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Signed area [F], doubled; negative for faces seen from outside, since y points down."""
+    """Twice the signed area [F]; negative for faces seen from outside, since y points down."""
     x, y = np.ascontiguousarray(projected[:, 0]), np.ascontiguousarray(projected[:, 1])
     a, b, c = faces[:, 0], faces[:, 1], faces[:, 2]
     xa, ya = x[a], y[a]
@@ -119,9 +119,9 @@ _Plane = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _screen_planes(corners: np.ndarray, doubled_area: np.ndarray, x0: np.ndarray, y0: np.ndarray) -> list[_Plane]:
-    """What is linear on the screen, each as slope in x, slope in y and value at (x0, y0).
+    """Compute the screen-linear weights of the first and second corner and the inverse depth.
 
-    These are the weights of the first and the second corner, and the inverse depth.
+    Each is a tuple of the slope in x, the slope in y and the value at (x0, y0).
     """
     weights = []
     for corner in range(3):

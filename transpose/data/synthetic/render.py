@@ -1,4 +1,4 @@
-"""Draws a scene: depth buffer, shading per point, shadows, and the flaws of a real photograph."""
+"""Render a scene: depth buffer, shading, shadows and camera effects."""
 
 from dataclasses import dataclass
 
@@ -18,16 +18,16 @@ from transpose.data.synthetic.rasterise import DepthBuffer, barycentric
 from transpose.data.synthetic.scene import Scene
 from transpose.data.synthetic.surface import Mark
 
-NOBODY = -1
+NO_PERSON = -1
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """An image and what is seen in each of its pixels.
+    """An image and the visible surface in each of its pixels.
 
-    `image` [H, W, 3] uint8 RGB. `owners` [H, W] int16: index of the figure seen at the pixel's centre, or NOBODY.
-    `depths` [H, W] float32 metres, inf where neither figure nor prop is. `bones` [H, W] int16: the bone of the figure's
-    body that moves the seen surface, -1 elsewhere.
+    `image` [H, W, 3] uint8 RGB. `owners` [H, W] int16: index of the visible figure at the pixel centre, or NO_PERSON.
+    `depths` [H, W] float32 metres, inf for the background. `bones` [H, W] int16: bone of the visible surface, -1
+    outside figures.
     """
 
     image: np.ndarray
@@ -38,7 +38,7 @@ class Rendering:
 
 @dataclass(frozen=True)
 class Light:
-    """One distant lamp and the sky: unit direction [3] towards the lamp, strengths, tint [3]."""
+    """A distant lamp and the sky: unit direction [3] towards the lamp, strengths, tint [3]."""
 
     direction: np.ndarray
     ambient: float
@@ -46,14 +46,14 @@ class Light:
     tint: np.ndarray
 
     def on(self, normals: np.ndarray) -> np.ndarray:
-        """Light [N, 3] on surfaces with unit normals [N, 3]."""
+        """Compute the light [N, 3] on surfaces with unit normals [N, 3]."""
         lamp = self.key * np.clip(normals @ self.direction, 0, 1)
         sky = self.ambient * (0.8 + 0.2 * normals[:, 2])
         return (lamp + sky)[:, None] * self.tint
 
 
 def render(scene: Scene, antialias: int, rng: np.random.Generator) -> Rendering:
-    """Draw a scene with `antialias` x `antialias` samples per pixel."""
+    """Render a scene with `antialias` x `antialias` samples per pixel."""
     height, width = scene.camera.size_hw
     background = (sample_cluttered_background if scene.is_varied else sample_background)(scene.camera, rng)
     light = _sample_light(float(background.mean()), scene.is_varied, rng)
@@ -74,7 +74,7 @@ def render(scene: Scene, antialias: int, rng: np.random.Generator) -> Rendering:
 
 
 def seen_surfaces(scene: Scene, antialias: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Owners, depths and bones of `Rendering`, without light, background and image, which take half of its time."""
+    """Return owners, depths and bones of `Rendering` without drawing the image, which takes half of the time."""
     return _FineGrid(scene, antialias).maps()
 
 
@@ -88,20 +88,20 @@ class _FineGrid:
         buffer, meshes = DepthBuffer(self.size_hw), []
         for index, figure in enumerate(scene.figures):
             projected = self._projected(scene.camera, figure.vertices)
-            # Skirt and hair are open sheets: their insides show.
+            # Skirt and hair are open sheets, so their insides are visible.
             sheets = figure.body.face_layers[figure.shown] >= Layer.SKIRT
             first = buffer.add(projected, figure.body.faces[figure.shown], sheets)
             meshes.append((first, len(figure.shown), projected, figure, index))
         for prop in scene.props:
             projected = self._projected(scene.camera, prop.vertices)
             first = buffer.add(projected, prop.faces, two_sided=False)
-            meshes.append((first, len(prop.faces), projected, prop, NOBODY))
+            meshes.append((first, len(prop.faces), projected, prop, NO_PERSON))
         self.fragments = buffer.resolve()
         self.drawn = [_Drawn(self, *mesh) for mesh in meshes]
 
     def maps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Owners, depths and bones [H, W] of the samples nearest to the pixel centres."""
-        owners = np.full(self.size_hw, NOBODY, np.int16)
+        """Return owners, depths and bones [H, W] of the samples nearest to the pixel centres."""
+        owners = np.full(self.size_hw, NO_PERSON, np.int16)
         bones = np.full(self.size_hw, -1, np.int16)
         depths = np.full(self.size_hw, np.inf, np.float32)
         depths.ravel()[self.fragments.pixels] = self.fragments.depths
@@ -114,11 +114,11 @@ class _FineGrid:
         owners, depths, bones = owners[centres].copy(), depths[centres].copy(), bones[centres].copy()
         if self.cover is not None:
             covered = self.cover > 0.5
-            owners[covered], depths[covered], bones[covered] = NOBODY, COVER_DEPTH, -1
+            owners[covered], depths[covered], bones[covered] = NO_PERSON, COVER_DEPTH, -1
         return owners, depths, bones
 
     def _projected(self, camera: Camera, vertices: np.ndarray) -> np.ndarray:
-        """Vertices [V, 3] in grid pixels (centres at integers) and depth."""
+        """Project vertices [V, 3] to grid pixels (centres at integers) and depth."""
         projected = camera.project(vertices)
         projected[:, :2] = (projected[:, :2] + 0.5) * self.antialias - 0.5
         return projected
@@ -141,7 +141,7 @@ class _Drawn:
         return self.thing.body.face_bones[self.thing.shown[self.faces]]
 
     def lit(self, grid: _FineGrid, light: Light) -> np.ndarray:
-        """Colours [P, 3] of the fragments."""
+        """Compute the lit colours [P, 3] of the fragments."""
         thing = self.thing
         mesh_faces = thing.faces if isinstance(thing, Prop) else thing.body.faces[thing.shown]
         corners = mesh_faces[self.faces]
@@ -160,7 +160,7 @@ class _Drawn:
 
 
 def _interpolated(values: np.ndarray, corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Values [V, A] of vertices at points given by corners [P, 3] and their weights [P, 3]: [P, A]."""
+    """Interpolate vertex values [V, A] at points with corners [P, 3] and weights [P, 3]; returns [P, A]."""
     total = values[corners[:, 0]] * weights[:, :1]
     for corner in (1, 2):
         total += values[corners[:, corner]] * weights[:, corner : corner + 1]
@@ -168,7 +168,7 @@ def _interpolated(values: np.ndarray, corners: np.ndarray, weights: np.ndarray) 
 
 
 def _folded(normals: np.ndarray, marks: np.ndarray, layers: np.ndarray, figure: Figure) -> np.ndarray:
-    """Unit normals [P, 3], disturbed by the folds of cloth."""
+    """Return unit normals [P, 3], perturbed by the folds of cloth."""
     cloth = (layers == Layer.TIGHTS) | (layers == Layer.SKIRT)
     outfit = figure.outfit
     waves = np.sin(marks[cloth, :3] @ (1.8 * outfit.wrinkle_waves[:3].T) + outfit.wrinkle_phases[:3])
@@ -179,7 +179,7 @@ def _folded(normals: np.ndarray, marks: np.ndarray, layers: np.ndarray, figure: 
 def _sample_light(surroundings: float, is_varied: bool, rng: np.random.Generator) -> Light:
     direction = rng.normal(size=3)
     direction[2] = abs(direction[2]) + 0.5
-    # People in a dark place are dark.
+    # People in front of a dark background are dark.
     exposure = np.clip(0.6 + 0.9 * surroundings, 0.7, 1.3) * rng.uniform(0.85, 1.1)
     tint = exposure * (1 + rng.normal(0, 0.06, 3))
     unit = direction / np.linalg.norm(direction)
@@ -188,7 +188,7 @@ def _sample_light(surroundings: float, is_varied: bool, rng: np.random.Generator
 
 
 def _shadow(scene: Scene, light: Light, rng: np.random.Generator) -> np.ndarray:
-    """Share [H, W] of the light that the shadows on the ground leave."""
+    """Light factor [H, W] of the shadows on the ground."""
     coarse = 4
     height, width = (-(-side // coarse) for side in scene.camera.size_hw)
     mask = np.zeros((height, width), np.float32)

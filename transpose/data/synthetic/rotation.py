@@ -6,25 +6,25 @@ import numpy as np
 
 
 def about_x(degrees: float) -> np.ndarray:
-    """Rotation about the x axis."""
+    """Return the rotation about the x axis."""
     c, s = _cos_sin(degrees)
     return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
 
 
 def about_y(degrees: float) -> np.ndarray:
-    """Rotation about the y axis."""
+    """Return the rotation about the y axis."""
     c, s = _cos_sin(degrees)
     return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
 
 
 def about_z(degrees: float) -> np.ndarray:
-    """Rotation about the z axis."""
+    """Return the rotation about the z axis."""
     c, s = _cos_sin(degrees)
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
 def about_axis(axis: np.ndarray, degrees: float) -> np.ndarray:
-    """Rotation about an axis [3] of any length (Rodrigues' formula)."""
+    """Return the rotation about an axis [3] of any length (Rodrigues' formula)."""
     x, y, z = axis / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     c, s = _cos_sin(degrees)
@@ -32,20 +32,20 @@ def about_axis(axis: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Shortest rotation that turns direction `start` [3] into direction `end` [3]."""
+    """Return the smallest rotation from direction `start` [3] to direction `end` [3]."""
     start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
     axis = np.cross(start, end)
     sine, cosine = float(np.linalg.norm(axis)), float(start @ end)
     if sine < 1e-8:
         if cosine > 0:
             return np.eye(3)
-        # Opposite directions: any axis at a right angle will do.
+        # Opposite directions: any perpendicular axis is valid.
         axis = np.cross(start, np.eye(3)[np.argmin(np.abs(start))])
     return about_axis(axis, math.degrees(math.atan2(sine, cosine)))
 
 
 def fraction(rotation: np.ndarray, share: float) -> np.ndarray:
-    """The same turn, carried out only to the given share of its angle."""
+    """Return the rotation about the same axis by a share of its angle."""
     angle = math.acos(min(1.0, max(-1.0, (float(np.trace(rotation)) - 1) / 2)))
     axis = np.array([rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]])
     if angle < 1e-6 or np.linalg.norm(axis) < 1e-8:

@@ -1,4 +1,4 @@
-"""A scene: who stands where, what stands before them, and where the camera is."""
+"""Random scenes: people, objects and camera."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -19,11 +19,10 @@ _NEAREST = 1.1
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that is drawn.
+    """A scene to render.
 
-    `in_crowd`: for each figure whether it belongs to the unlabelled crowd. `cover`: opacity [H, W] float32 of
-    objects in front of all people, or None. `is_varied`: whether light, background and camera are those of the
-    varied style.
+    `in_crowd`: for each figure, whether it belongs to the unlabelled crowd. `cover`: opacity [H, W] float32 of
+    shapes in front of all people, or None. `is_varied`: whether light, background and camera have the varied style.
     """
 
     camera: Camera
@@ -37,14 +36,14 @@ class Scene:
 
 @dataclass(frozen=True)
 class Bodies:
-    """The body at three levels of detail."""
+    """The body model at three levels of detail."""
 
     fine: Body
     coarse: Body
     coarsest: Body
 
     def for_height(self, pixels: float) -> Body:
-        """The body that suits somebody who stands `pixels` tall on the rendering grid: triangles of two pixels."""
+        """Return the body for a person `pixels` tall on the rendering grid, with triangles of about two pixels."""
         if pixels > 330:
             return self.fine
         return self.coarse if pixels > 130 else self.coarsest
@@ -52,7 +51,7 @@ class Bodies:
 
 @cache
 def load_bodies() -> Bodies:
-    """Read the body and derive its coarse forms, once in a process."""
+    """Read the body model and derive its coarse versions, once per process."""
     body = load_body()
     return Bodies(body, coarsened(body, 0.016), coarsened(body, 0.03))
 
@@ -99,7 +98,7 @@ def _sample_people(framing: Framing, settings: SyntheticSource, rng: np.random.G
         return int(rng.integers(10, 22))
     fewest, most = settings.people
     most = min(most, max(fewest, 3)) if framing is Framing.BUST else most
-    # Each further person is two thirds as frequent.
+    # Each additional person is two thirds as likely.
     weights = (2 / 3) ** np.arange(most - fewest + 1)
     return fewest + int(rng.choice(len(weights), p=weights / weights.sum()))
 
@@ -123,7 +122,7 @@ def _companions(
     is_varied: bool,
     rng: np.random.Generator,
 ) -> list[Figure]:
-    """Further people around the first, none standing inside another."""
+    """Draw more people around the first, without intersections where possible."""
     taken, companions = [_ground_position(first)], []
     half_width = camera.size_hw[1] / camera.focal / 2
     for _ in range(count):
@@ -146,7 +145,7 @@ def _watchers(
     settings: SyntheticSource,
     rng: np.random.Generator,
 ) -> list[Figure]:
-    """People before a crowd, nearer to the camera and to one side of the image."""
+    """Draw people in front of a crowd, nearer to the camera and to one side of the image."""
     watchers = []
     for side in (-1, 1)[:count]:
         depth = max(_NEAREST, crowd_distance * rng.uniform(0.3, 0.5))

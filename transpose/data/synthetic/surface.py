@@ -1,4 +1,4 @@
-"""Where on the body a vertex lies: the marks that clothing, hair and make-up are painted by."""
+"""Surface marks: the position of each vertex on the body, by which clothing, hair and face are coloured."""
 
 from enum import IntEnum
 
@@ -27,7 +27,7 @@ class Mark(IntEnum):
 
 
 def rest_surface(data: dict[str, np.ndarray], bones: tuple[str, ...], weights: np.ndarray) -> np.ndarray:
-    """Surface marks [V, 12] float32 from the arrays of the body file and its skinning weights [V, B]."""
+    """Compute surface marks [V, 12] float32 from the arrays of the body file and its skinning weights [V, B]."""
     rest, group = data["mean"], data["group"]
     leading = np.array(bones)[weights.argmax(axis=1)]
     arm, leg = _arm_positions(data, bones, leading), _leg_positions(data, bones, leading)
@@ -80,7 +80,7 @@ def _leg_positions(data: dict[str, np.ndarray], bones: tuple[str, ...], leading:
 
 
 def _is_scalp(depth: np.ndarray, above_eyes: np.ndarray) -> np.ndarray:
-    """A hairline: high at the forehead, lower towards the nape."""
+    """Area above the hairline, which is high at the forehead and lower towards the nape."""
     crown = above_eyes > 0.065 + 0.35 * np.clip(-0.05 - depth, -0.2, 0)
     nape = (depth > -0.035) & (above_eyes > -0.10 + np.clip(-depth, -0.2, 0.05))
     temple = (depth > -0.06) & (above_eyes > 0.02)

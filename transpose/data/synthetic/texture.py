@@ -5,7 +5,7 @@ import numpy as np
 
 
 def noise(size_hw: tuple[int, int], rng: np.random.Generator, coarsest: int = 3, octaves: int = 4) -> np.ndarray:
-    """Cloudy texture [H, W] float32 in 0..1: value noise summed over octaves, `coarsest` cells across the image."""
+    """Draw cloudy texture [H, W] float32 in 0..1: value noise over octaves, from `coarsest` cells across the image."""
     height, width = size_hw
     total, amplitude = np.zeros(size_hw, np.float32), 1.0
     for octave in range(octaves):

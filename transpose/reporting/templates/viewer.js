@@ -1,8 +1,8 @@
 "use strict";
-/* The attention viewer. All it reads stands in this document; its state stands in the address.
+/* The attention viewer. All data is in this document; the state is in the address.
 
-   Frames: image pixels (what crops are cut from), crop pixels (0 is the centre of the first pixel), and lattices of
-   cells or blocks, numbered row by row. Areas are bytes on a logarithmic scale, see "how exact" on the page. */
+   Frames: image pixels, crop pixels (0 is the centre of the first pixel), and lattices of cells or blocks, numbered
+   row by row. Areas are bytes on a logarithmic scale, see "Values and their precision" on the page. */
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const element = (id) => document.getElementById(id);
@@ -19,12 +19,12 @@ const state = {
   compare: false,
   held: false,
   query: { keypoint: 0 },            // {keypoint} of each model's own prediction, or {cell} of the first panel's lattice
-  pointed: null,                  // cell of the first panel's lattice under the pointer; a query that nobody holds
-  read: null,                     // place in image pixels whose value is told
+  pointed: null,                  // cell of the first panel's lattice under the pointer: a query that is not held
+  read: null,                     // position in image pixels whose value is shown
   views: [0, 1].map((index) => ({ model: Math.min(index, data.models.length - 1), layer: 0, head: 0 })),
 };
 
-/** The steps of the threshold's slider: half doublings from the floor to the first above all values. */
+/** Steps of the threshold slider: half doublings from the floor to the first step above all values. */
 const thresholds = (() => {
   const steps = [data.range[0]];
   while (steps.at(-1) <= data.largest * 1.15) steps.push(data.range[0] * 2 ** (steps.length / 2));
@@ -39,7 +39,7 @@ function nearestThreshold(value) {
 const isIndex = (value, count) => Number.isInteger(value) && value >= 0 && value < count;
 const headsOf = (model) => Math.max(model.cellSets, model.keypointSets);
 
-/** Take from the address what it names and what exists; the rest stays. */
+/** Set the state from the valid parts of the address. */
 function readAddress() {
   const values = new URLSearchParams(location.hash.slice(1));
   const number = (key) => (values.has(key) ? Number(values.get(key)) : NaN);
@@ -76,16 +76,16 @@ function writeAddress() {
     values.set(`head${suffix}`, view.head || "mean");
   });
   for (const key of ["compare", "pose", "truth", "held"]) values.set(key, state[key] ? "1" : "0");
-  // Some browsers refuse an address that is written too often.
+  // Some browsers reject frequent changes of the address.
   if (location.hash === `#${values}`) return;
   try {
     history.replaceState(null, "", `#${values}`);
   } catch {
-    /* A sandboxed frame, as a report's, has no history to write to. */
+    /* A sandboxed frame, such as a report, has no history. */
   }
 }
 
-/** A layer or head that another model does not have becomes the last layer, or the mean. */
+/** Replace a layer that the model lacks by its last layer, and a head by the mean. */
 function fitView(view) {
   const model = modelOf(view);
   view.layer = Math.min(view.layer, model.layers - 1);
@@ -95,9 +95,9 @@ function fitView(view) {
 const modelOf = (view) => data.models[view.model];
 const shownViews = () => (state.compare ? state.views : state.views.slice(0, 1));
 
-/* ---- places ---- */
+/* ---- positions ---- */
 
-/** Cells, or blocks of pool x pool cells: where they lie in the model's crop. */
+/** Lattice of cells, or of blocks of pool x pool cells, in crop pixels of a model. */
 function lattice(model, pool) {
   const [rows, columns] = model.grid.size;
   const shift = ((pool - 1) / 2) * model.grid.side;
@@ -116,7 +116,7 @@ const centre = (grid, cell) => [
   grid.y + Math.floor(cell / grid.columns) * grid.side,
 ];
 
-/** The cell that holds a place of the crop; outside of the lattice the nearest. */
+/** The cell at a position in the crop; outside the lattice, the nearest cell. */
 function cellAt(grid, [x, y]) {
   const clamp = (value, count) => Math.min(Math.max(Math.floor(value + 0.5), 0), count - 1);
   const column = clamp((x - grid.x) / grid.side, grid.columns);
@@ -133,10 +133,10 @@ const toCrop = (model, [x, y]) => {
   return [affine.scale * x + affine.x, affine.scale * y + affine.y];
 };
 
-/** What is asked: what the pointer says, unless a query is held. */
+/** The query under the pointer, or the kept query. */
 const effectiveQuery = () => (state.pointed !== null && !state.held ? { cell: state.pointed } : state.query);
 
-/** The query as a model understands it: {keypoint} or {cell} of its own lattice. */
+/** The query for a model: {keypoint}, or {cell} of its own lattice. */
 function queryOf(model) {
   const query = effectiveQuery();
   const first = modelOf(state.views[0]);
@@ -150,7 +150,7 @@ function queryOf(model) {
 const unpacked = new Map();
 const KEPT = 6;
 
-/** Codes of one model and person, unpacked when first asked for; the latest few stay. */
+/** Codes of one model and person, unpacked on first use; the latest few are cached. */
 function areasOf(model, person) {
   const key = `${model}-${person}`;
   const found = unpacked.get(key) ?? unpackAll(model, person);
@@ -174,7 +174,7 @@ async function unpack(id) {
 
 const scales = new Map();
 
-/** Value and colour of each of a scale's 256 codes. */
+/** Values and colours of the 256 codes of a scale. */
 function tableOf(scale) {
   const key = `${scale.floor} ${scale.steps}`;
   if (!scales.has(key)) {
@@ -185,7 +185,7 @@ function tableOf(scale) {
   return scales.get(key);
 }
 
-/** Colour of a value on the page's one scale; above its end the last. */
+/** Colour of a value; values above the scale get its last colour. */
 function colourOf(value) {
   const [low, high] = data.range;
   const share = Math.log(value / low) / Math.log(high / low);
@@ -193,7 +193,7 @@ function colourOf(value) {
   return data.colours[Math.min(Math.max(index, 0), data.colours.length - 1)];
 }
 
-/** What a view shows: codes on a lattice, their scale and the query's cell; or a note that says why there is none. */
+/** Area of a view: codes on a lattice, their scale and the query's cell; or a note if there are no codes. */
 function areaOf(view, areas) {
   const model = modelOf(view);
   const query = queryOf(model);
@@ -202,7 +202,7 @@ function areaOf(view, areas) {
   if (view.head < model.cellSets) return cellArea(view, areas, query.cell);
   const keypoint = model.pool === 1 ? queries.indexOf(query.cell) : -1;
   if (keypoint >= 0) return keypointArea(view, areas, keypoint, query.cell);
-  const note = "Single heads of this model are kept for keypoints only: choose a keypoint, or the mean over heads.";
+  const note = "Single heads of this model are stored for keypoints only: choose a keypoint, or the mean over heads.";
   return { grid: cellLattice(model), codes: null, scale: model.cellScale, query: query.cell, keypoint: null, note };
 }
 
@@ -226,7 +226,7 @@ function cellArea(view, areas, query) {
   return { grid, codes, scale: model.cellScale, query, keypoint: null, note: "" };
 }
 
-/* ---- words ---- */
+/* ---- text ---- */
 
 const digits = (value) => (value >= 100 ? value.toFixed(0) : Number(value.toPrecision(3)).toString());
 const times = (value) => `${digits(value)}×`;
@@ -258,7 +258,7 @@ function personWords(person, index) {
 const panels = [];
 const images = new Map();
 
-/** The crop in grey, as a canvas that is drawn from. */
+/** Canvas with the grey crop. */
 function greyCrop(frame, person) {
   const key = `${frame}-${person}`;
   if (!images.has(key)) images.set(key, decodeGrey(data.frames[frame].crops[person]));
@@ -283,7 +283,7 @@ async function decodeGrey(source) {
   return canvas;
 }
 
-/** Scale the canvas to the screen's pixels and let its units be crop pixels, (0, 0) the first one's centre. */
+/** Scale the canvas to screen pixels; its units are crop pixels, (0, 0) is the centre of the first pixel. */
 function frameCanvas(canvas, [height, width]) {
   const ratio = window.devicePixelRatio || 1;
   canvas.style.aspectRatio = `${width} / ${height}`;
@@ -295,7 +295,7 @@ function frameCanvas(canvas, [height, width]) {
   return { context, unit: ratio / scale };
 }
 
-/** Draw the cells above the threshold; how many there are. */
+/** Draw the cells above the threshold and return their number. */
 function drawArea(context, area) {
   const { values, colours } = tableOf(area.scale);
   let above = 0;
@@ -310,7 +310,7 @@ function drawArea(context, area) {
   return above;
 }
 
-/** A whole number of screen pixels a side, so that neighbours neither overlap nor leave a seam. */
+/** Fill a cell, snapped to screen pixels so that neighbours neither overlap nor leave gaps. */
 function fillCell(context, grid, cell) {
   const [x, y] = centre(grid, cell);
   const { a: scale, e: shift } = context.getTransform();
@@ -372,7 +372,7 @@ function drawTruth(context, model, unit) {
   if (!truth) return;
   const points = truth.map(([x, y]) => [x, y]);
   drawLimbs(context, points, unit, "#009E73", (keypoint) => truth[keypoint][2] > 0);
-  // Filled where the keypoint is visible, hollow where it is annotated as occluded.
+  // Filled: visible; hollow: annotated as occluded.
   drawDots(context, points.filter((_, keypoint) => truth[keypoint][2] === 2), unit, "#009E73", "#fff");
   drawDots(context, points.filter((_, keypoint) => truth[keypoint][2] === 1), unit, "#fff", "#009E73");
 }
@@ -392,10 +392,10 @@ async function drawPanel(panel, isLatest) {
   outlineCell(context, area.grid, area.query, unit, ["#000", "#fff"]);
   const read = state.read && cellAt(area.grid, toCrop(model, state.read));
   if (read !== null) outlineCell(context, area.grid, read, unit, ["#fff", "#000"], [3, 2]);
-  tell(panel, model, area, above, read);
+  describe(panel, model, area, above, read);
 }
 
-function tell(panel, model, area, above, read) {
+function describe(panel, model, area, above, read) {
   const cells = area.grid.rows * area.grid.columns;
   panel.query.textContent = queryWords(model, area);
   panel.canvas.setAttribute("aria-label", `${model.title}, ${state.area} area. ${panel.query.textContent}`);
@@ -405,7 +405,7 @@ function tell(panel, model, area, above, read) {
     : read === null ? strongestWords(area)
     : `Here: ${placeWords(area.grid, read)}, ${valueWords(area, read)}`;
   panel.reading.textContent = reading;
-  const unknown = state.threshold < area.scale.floor ? `; below ${times(area.scale.floor)} is not kept here` : "";
+  const unknown = state.threshold < area.scale.floor ? `; below ${times(area.scale.floor)} is not stored` : "";
   panel.count.textContent = area.codes ? `${above} of ${cells} above ${times(state.threshold)}${unknown}` : "";
   const nothing = `Nothing to show: no cell is above ${times(state.threshold)} uniform attention.`;
   panel.empty.textContent = area.note || nothing;
@@ -416,14 +416,14 @@ function tell(panel, model, area, above, read) {
 
 let latest = 0;
 
-/** Show the state. Anything may call it as often as it likes: a newer call overtakes an older one. */
+/** Draw the state. A newer call cancels an older one. */
 async function show() {
-  const turn = ++latest;
+  const call = ++latest;
   document.body.dataset.ready = "false";
   writeAddress();
   showControls();
   showLegend();
-  const isLatest = () => turn === latest;
+  const isLatest = () => call === latest;
   await Promise.all(panels.slice(0, shownViews().length).map((panel) => drawPanel(panel, isLatest)));
   if (isLatest()) document.body.dataset.ready = "true";
 }
@@ -441,8 +441,8 @@ function showControls() {
   element("compare").setAttribute("aria-pressed", state.compare);
   element("hold").setAttribute("aria-pressed", state.held);
   element("meaning").textContent = state.area === "dependency"
-    ? "Dependency area: where the query’s cell collects its evidence from."
-    : "Affected area: which cells collect from the query’s cell.";
+    ? "Dependency area: the cells that the query’s cell attends to."
+    : "Affected area: the cells that attend to the query’s cell.";
   element("panels").classList.toggle("two", state.compare);
   panels.forEach(showSelectors);
   showKeypoints();
@@ -459,7 +459,7 @@ function showSelectors(panel, index) {
 }
 
 const positionWords = (model) => (model.position === "none" ? "no position embedding" : `${model.position} position`);
-const headWords = (model, head) => (head ? String(head) : model.heads === 1 ? "the only one" : `mean of ${model.heads}`);
+const headWords = (model, head) => (head ? String(head) : model.heads === 1 ? "single head" : `mean of ${model.heads}`);
 
 function fill(select, texts, chosen) {
   if (select.length !== texts.length || texts.some((text, index) => select.options[index].text !== text)) {
@@ -471,8 +471,8 @@ function fill(select, texts, chosen) {
 function showKeypoints() {
   const views = shownViews();
   const query = effectiveQuery();
-  const whose = state.compare ? ", left and right panel" : "";
-  element("keypoint-heads").textContent = `Predicted keypoints’ confidence${whose}.`;
+  const sides = state.compare ? ", left and right panel" : "";
+  element("keypoint-heads").textContent = `Confidence of the predicted keypoints${sides}.`;
   [...element("keypoints").children].forEach((item, keypoint) => {
     const button = item.firstChild;
     const scores = views.map((view) => modelOf(view).scores[state.person][keypoint].toFixed(2));
@@ -488,7 +488,7 @@ function showLegend() {
   element("cut").style.width = `${share(state.threshold)}%`;
 }
 
-/* ---- what the user does ---- */
+/* ---- user input ---- */
 
 function change(changes) {
   Object.assign(state, changes);
@@ -504,12 +504,12 @@ function chooseKeypoint(keypoint) {
 }
 
 function toggleHold(held = !state.held) {
-  // What was pointed at becomes the query that stays.
+  // The cell under the pointer becomes the held query.
   const query = held && !state.held ? effectiveQuery() : state.query;
   change({ query, held, pointed: null, read: null });
 }
 
-/** Another model in the first panel may have another lattice: the query's cell moves to the same place there. */
+/** Select a model; in the first panel, move the query's cell to the same position in the new lattice. */
 function chooseModel(view, index) {
   const before = modelOf(view);
   view.model = index;
@@ -525,7 +525,7 @@ function chooseThreshold(index) {
   change({ threshold: thresholds[Math.min(Math.max(index, 0), thresholds.length - 1)] });
 }
 
-/** Where the pointer is, in image pixels. */
+/** Position of the pointer in image pixels. */
 function placeOf(event, panel) {
   const model = modelOf(panel.view);
   const [height, width] = data.frames[model.frame].size;
@@ -540,7 +540,7 @@ function point(event, panel) {
   if (state.held) return change({ read: place });
   const first = modelOf(state.views[0]);
   const cell = cellAt(cellLattice(first), toCrop(first, place));
-  // A finger leaves no pointer behind: what it touched is the query.
+  // Touch has no hover: the touched cell is the query.
   return event.pointerType === "mouse" ? change({ pointed: cell }) : change({ query: { cell }, pointed: null });
 }
 
@@ -551,7 +551,7 @@ function listenToPointer(panel) {
   });
   canvas.addEventListener("pointerdown", (event) => point(event, panel));
   canvas.addEventListener("pointerleave", (event) => {
-    // A finger leaves whenever it is lifted; what it read stays.
+    // Touch leaves when lifted; its value stays.
     if (event.pointerType === "mouse") change({ pointed: null, read: null });
   });
   canvas.addEventListener("click", (event) => {
@@ -561,14 +561,14 @@ function listenToPointer(panel) {
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** Move the query by a cell of the first panel's lattice; while it is held, the cell that is read. */
+/** Move the query by one cell of the first panel's lattice; with a held query, move the cell whose value is shown. */
 function move([dx, dy]) {
   const model = modelOf(state.views[0]);
   const grid = cellLattice(model);
-  const asked = "keypoint" in state.query
+  const current = "keypoint" in state.query
     ? cellAt(grid, centre(lattice(model, 1), model.queries[state.person][state.query.keypoint]))
     : state.query.cell;
-  const from = state.held && state.read ? cellAt(grid, toCrop(model, state.read)) : asked;
+  const from = state.held && state.read ? cellAt(grid, toCrop(model, state.read)) : current;
   const [x, y] = centre(grid, from);
   const cell = cellAt(grid, [x + dx * grid.side, y + dy * grid.side]);
   if (state.held) change({ read: toImage(model, centre(grid, cell)) });
@@ -597,7 +597,7 @@ const KEYS = {
 };
 
 function onKey(event) {
-  // Fields have uses of their own for these keys.
+  // Form fields use these keys themselves.
   const isFields = event.target.matches(event.key in ARROWS ? "input, select" : "select");
   if (event.ctrlKey || event.metaKey || event.altKey || isFields) return;
   if (event.key in ARROWS) move(ARROWS[event.key]);
@@ -607,7 +607,7 @@ function onKey(event) {
   event.preventDefault();
 }
 
-/* ---- making the page ---- */
+/* ---- page setup ---- */
 
 function makePanel(view) {
   const root = element("panel").content.firstElementChild.cloneNode(true);
