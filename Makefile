@@ -11,7 +11,7 @@ help:
 	@echo "make test           set up, run the test suite"
 	@echo "make bench          set up, time networks, stages and kernels on this machine (half an hour)"
 	@echo "make fuzz           read thousands of randomly damaged files (CASES=2000 SEED=0) and count the outcomes"
-	@echo "make ui             open MLflow on the results (PORT=5000)"
+	@echo "make ui             open MLflow on the results (PORT=5000 RESULTS=results)"
 	@echo "make lint           formatters, linters, type checker, Snakemake's linter"
 	@echo "make docs           build the documentation site into site/ (installs its tools into .venv-docs once)"
 	@echo "make setup          only create .venv (PYTHON=python3.12 selects the interpreter)"
@@ -45,11 +45,12 @@ fuzz: setup
 	@$(BIN)/python tools/fuzz.py $(or $(CASES),2000) $(or $(SEED),0)
 
 PORT := 5000
+RESULTS := results
 ui:
-	@if [ ! -f results/mlflow.db ]; then echo "no results/mlflow.db yet: make demo writes it"; exit 1; fi
+	@if [ ! -f $(RESULTS)/mlflow.db ]; then echo "no $(RESULTS)/mlflow.db yet: make demo writes it"; exit 1; fi
 	@echo "MLflow listens on http://127.0.0.1:$(PORT) until Ctrl-C; choose 'Model training' at the top left"
 	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
-	    $(BIN)/mlflow ui --backend-store-uri sqlite:///results/mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
+	    $(BIN)/mlflow ui --backend-store-uri sqlite:///$(RESULTS)/mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
 
 figure: setup
 	$(BIN)/python tools/readme_figure.py docs/images/pose_and_dependency.png

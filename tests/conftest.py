@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.small_disk import SmallDisk
+from tests.helpers.small_disk import SmallDisk
 from transpose.skeleton import COCO_PERSON
 
 

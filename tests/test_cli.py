@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests.data.made_up_mpii import all_keypoints, person, write_images, write_release
-from tests.processes_of import listening_addresses
-from tests.run_records import write_run
-from tests.small_variants import small_variant
+from tests.helpers.processes_of import listening_addresses
+from tests.helpers.run_records import write_run
+from tests.helpers.small_variants import small_variant
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalSetting

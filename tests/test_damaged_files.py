@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.damage import Kind, damaged, is_clear, kinds_of, path_of
+from tests.helpers.damage import Kind, damaged, is_clear, kinds_of, path_of
 from transpose.errors import InputError
 
 NAMES = (

@@ -12,7 +12,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from tests.small_disk import SmallDisk
+from tests.helpers.small_disk import SmallDisk
 from transpose.cli import main
 from transpose.disk import disk_error
 from transpose.errors import InputError

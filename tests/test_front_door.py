@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import transpose
-from tests.run_records import SMALL, write_run
-from tests.small_variants import small_variant
+from tests.helpers.run_records import SMALL, write_run
+from tests.helpers.small_variants import small_variant
 from transpose import model_sources
 from transpose.config.study import EvalProtocol
 from transpose.config.weights import ReleasedWeights

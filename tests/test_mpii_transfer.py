@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.made_up_mpii import all_keypoints, person, write_images, write_release
-from tests.small_variants import small_variant
+from tests.helpers.small_variants import small_variant
 from tests.training.test_run import Watcher
 from transpose.config.base import read_yaml
 from transpose.config.load import load_dataset, load_variant, read_record

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from tests.exif import turned_by_exif
-from tests.pose_models import pose_model
-from tests.results_folder import write_inputs
-from tests.run_records import SMALL, write_run
-from tests.small_variants import small_variant
+from tests.helpers.exif import turned_by_exif
+from tests.helpers.pose_models import pose_model
+from tests.helpers.results_folder import write_inputs
+from tests.helpers.run_records import SMALL, write_run
+from tests.helpers.small_variants import small_variant
 from transpose.config.dataset import Dataset
 from transpose.config.study import EvalProtocol
 from transpose.data.boxes import PersonBoxes

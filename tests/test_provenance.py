@@ -157,7 +157,7 @@ def test_a_changed_flip_is_noticed_by_what_predicts(copy: Copy) -> None:
         ("data/image_size.py", {PREDICTION, TRAINING, BOXES, EXPLORER}, {EVALUATION, RENDERING, SUBMISSION}),
         ("training/loss.py", {TRAINING}, {PREDICTION, EVALUATION, TABLES}),
         ("data/synthetic/pose.py", {RENDERING, "transpose.data.part_labels"}, {PREDICTION, EVALUATION, TRAINING}),
-        ("tracking/run.py", {"transpose.tracking.run"}, {"transpose.tracking.study", TABLES, TRAINING}),
+        ("tracking/sync_run.py", {"transpose.tracking.sync_run"}, {"transpose.tracking.sync_study", TABLES, TRAINING}),
         ("cli/evaluation.py", set(), set(ENTRIES)),
     ],
 )
@@ -205,7 +205,7 @@ def test_rules_name_modules_that_commands_call() -> None:
     called = {f"{base}.{name}" for base, name in re.findall(r"from ([\w.]+) import (\w+)", commands)}
     called |= {name.rpartition(".")[0] for name in called}
     # The command imports these from their package.
-    called |= {"transpose.tracking.run", "transpose.tracking.study"}
+    called |= {"transpose.tracking.sync_run", "transpose.tracking.sync_study"}
     assert set(ENTRIES) <= called
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.record_digests import record_digests
+from tests.helpers.record_digests import record_digests
 from transpose.config.base import read_yaml
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.load import read_record

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.conftest import write_tiny_dataset
-from tests.damage import Kind, damaged, is_clear, kinds_of, path_of
+from tests.helpers.damage import Kind, damaged, is_clear, kinds_of, path_of
 from transpose.errors import InputError
 
 

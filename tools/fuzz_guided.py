@@ -18,7 +18,7 @@ atheris = import_module("atheris")
 
 with atheris.instrument_imports(include=["transpose"]):
     from tests.conftest import write_tiny_dataset
-    from tests.damage import Kind, damaged, is_clear, kinds_of, path_of
+    from tests.helpers.damage import Kind, damaged, is_clear, kinds_of, path_of
     from transpose.errors import InputError
 
 _SEEDS = 200

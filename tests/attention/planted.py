@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tests.pose_models import pose_model
-from tests.small_variants import small_variant
+from tests.helpers.pose_models import pose_model
+from tests.helpers.small_variants import small_variant
 from transpose.attention.maps.grid import Grid
 from transpose.attention.persons import GroundTruth
 from transpose.config.recipe import Recipe

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tests.small_variants import FAMILIES, noise, small_encoder, small_model
+from tests.helpers.small_variants import FAMILIES, noise, small_encoder, small_model
 from transpose.attention.ablation import (
     ablations,
     fixed_attention,

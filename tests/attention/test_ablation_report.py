@@ -18,9 +18,9 @@ from tests.attention.planted import (
     planted_model,
     planted_pose_model,
 )
-from tests.pose_models import pose_model
-from tests.results_folder import write_inputs
-from tests.small_variants import small_variant
+from tests.helpers.pose_models import pose_model
+from tests.helpers.results_folder import write_inputs
+from tests.helpers.small_variants import small_variant
 from transpose.attention.ablation_report import difference_in_ap, predict_ablations, write_attention_ablation
 from transpose.attention.records import AttentionAblationReport, Change
 from transpose.config.attention import AttentionMeasures

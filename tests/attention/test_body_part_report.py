@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.results_folder import write_inputs
-from tests.small_variants import small_variant
+from tests.helpers.results_folder import write_inputs
+from tests.helpers.small_variants import small_variant
 from transpose.attention import attribution as module
 from transpose.attention.body_part_report import write_body_parts
 from transpose.attention.records import BodyPartReport

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.small_variants import FAMILIES, KEYPOINTS, small_model, small_variant
+from tests.helpers.small_variants import FAMILIES, KEYPOINTS, small_model, small_variant
 from transpose.attention import masking as module
 from transpose.attention.maps.grid import Grid
 from transpose.attention.masking import mask_all_layers, mask_image, mask_last_layer

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.results_folder import write_inputs
-from tests.small_variants import small_variant
+from tests.helpers.results_folder import write_inputs
+from tests.helpers.small_variants import small_variant
 from transpose.attention.faithfulness_report import write_faithfulness
 from transpose.attention.records import FaithfulnessReport, StatisticsReport
 from transpose.attention.statistics_report import write_statistics

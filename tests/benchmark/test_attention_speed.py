@@ -1,6 +1,6 @@
 """Benchmarks of attention contain all captures and measures."""
 
-from tests.small_variants import small_variant
+from tests.helpers.small_variants import small_variant
 from transpose.benchmark.attention import compare_captures, compare_measures
 from transpose.benchmark.networks import BenchmarkedNetwork
 from transpose.config.attention import AttentionMeasures

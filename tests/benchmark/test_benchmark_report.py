@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.small_variants import small_variant
+from tests.helpers.small_variants import small_variant
 from transpose.benchmark.comparison import Candidate, compare_speed
 from transpose.benchmark.evaluator_scale import EvaluatorScale
 from transpose.benchmark.growth import Growth
@@ -13,8 +13,8 @@ from transpose.benchmark.growth_figure import plot_growth
 from transpose.benchmark.loader import WorkersEstimate
 from transpose.benchmark.loader_scale import LoaderScale
 from transpose.benchmark.parts import Part
-from transpose.benchmark.report import Benchmark, changes_since, read_benchmark
-from transpose.benchmark.run import Order, run_benchmark
+from transpose.benchmark.report import BenchmarkReport, changes_since, read_benchmark
+from transpose.benchmark.run_benchmark import Order, run_benchmark
 from transpose.benchmark.text import render_benchmark, render_changes
 from transpose.cli.app import app
 from transpose.errors import InputError
@@ -35,12 +35,12 @@ def order(*parts: Part, variants: int = 1) -> Order:
     )
 
 
-def benchmark(speed: float, cpu: str = "a", name: str = "ours") -> Benchmark:
+def benchmark(speed: float, cpu: str = "a", name: str = "ours") -> BenchmarkReport:
     result = compare_speed("Decoding", "persons", 1, [Candidate("plain", int), Candidate(name, int)], rounds=1)
     timings = tuple(timing.model_copy(update={"per_second": speed}) for timing in result.timings)
     machine = {"device": "cpu", "cpu": cpu, "cores": "2", "torch": "2"}
     comparisons = (result.model_copy(update={"timings": timings}),)
-    return Benchmark(machine=machine, threads=1, networks=(), comparisons=comparisons)
+    return BenchmarkReport(machine=machine, threads=1, networks=(), comparisons=comparisons)
 
 
 def test_parts_of_a_variant_become_comparisons_and_the_record_reads_back(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.small_variants import FAMILIES, noise, small_model, small_variant
+from tests.helpers.small_variants import FAMILIES, noise, small_model, small_variant
 from transpose.benchmark.naive_network import NaiveNetwork, naive_loss
 from transpose.benchmark.networks import (
     BenchmarkedNetwork,

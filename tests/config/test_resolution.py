@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.small_variants import small_encoder, small_variant
+from tests.helpers.small_variants import small_encoder, small_variant
 from transpose.config.resolution import InputSizes, check_sizes
 from transpose.config.study import Study
 from transpose.errors import InputError

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.run_records import SMALL, run_record, write_run
+from tests.helpers.run_records import SMALL, run_record, write_run
 from transpose.config.load import read_record
 from transpose.config.run_record import RunRecord
 from transpose.errors import InputError

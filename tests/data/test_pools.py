@@ -17,7 +17,7 @@ def die(*_: Any) -> None:
 
 
 def test_a_killed_renderer_leaves_no_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataset, "_paint", die)
+    monkeypatch.setattr(dataset, "_render_image", die)
     source = SyntheticSource.model_validate({"kind": "synthetic", "images": {"train": 2}})
     with pytest.raises(InputError, match=r"^--jobs: 2: one of these processes was killed"):
         dataset.synthesise(source, "train", tmp_path / "train", jobs=2)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data._utils import signal_handling
 
 from transpose.data.workers import load_batches, share, slices
 from transpose.errors import InputError
@@ -58,6 +59,17 @@ def survive(key: np.ndarray) -> list[int]:
 
 def test_a_signal_to_every_process_does_not_end_those_that_load():
     assert list(load_batches(survive, [np.array([1])], workers=1)) == [[2]]
+
+
+def test_a_signal_to_a_worker_that_is_starting_does_not_end_it(monkeypatch):
+    start = signal_handling._set_worker_signal_handlers
+
+    def start_and_receive_a_signal():
+        start()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(signal_handling, "_set_worker_signal_handlers", start_and_receive_a_signal)
+    assert list(load_batches(double, [np.array([1])], workers=1)) == [[2]]
 
 
 FULL_SHARED_MEMORY = """

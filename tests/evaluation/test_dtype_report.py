@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.pose_models import pose_model
-from tests.results_folder import write_inputs
-from tests.small_variants import small_variant
+from tests.helpers.pose_models import pose_model
+from tests.helpers.results_folder import write_inputs
+from tests.helpers.small_variants import small_variant
 from transpose.config.dataset import Dataset
 from transpose.config.dtypes import Dtypes
 from transpose.config.recipe import Recipe

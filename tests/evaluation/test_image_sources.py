@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.formula_weights import fill_by_formula
-from tests.pose_models import pose_model
+from tests.helpers.pose_models import pose_model
 from transpose.config.load import load_variant
 from transpose.config.study import EvalProtocol
 from transpose.data.boxes import ground_truth_boxes

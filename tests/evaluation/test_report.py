@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.results_folder import write_inputs
-from tests.run_records import SMALL
-from tests.small_variants import small_variant
+from tests.helpers.results_folder import write_inputs
+from tests.helpers.run_records import SMALL
+from tests.helpers.small_variants import small_variant
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record

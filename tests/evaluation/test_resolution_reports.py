@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.pose_models import pose_model
-from tests.results_folder import SETTING, write_inputs
-from tests.small_variants import small_encoder, small_variant
+from tests.helpers.pose_models import pose_model
+from tests.helpers.results_folder import SETTING, write_inputs
+from tests.helpers.small_variants import small_encoder, small_variant
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import InputSizes

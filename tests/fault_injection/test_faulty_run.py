@@ -8,7 +8,7 @@ import yaml
 from transpose.config.base import read_yaml
 from transpose.errors import InputError
 from transpose.fault_injection.checkout import Checkout
-from transpose.fault_injection.run import inject_faults
+from transpose.fault_injection.inject import inject_faults
 
 
 def write_study(path: Path, **changes: object) -> Path:

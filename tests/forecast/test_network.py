@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.small_variants import FAMILIES, KEYPOINTS, small_encoder, small_variant
+from tests.helpers.small_variants import FAMILIES, KEYPOINTS, small_encoder, small_variant
 from transpose.config.load import load_variant
 from transpose.config.variant import Variant
 from transpose.cost import count_operations

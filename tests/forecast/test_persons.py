@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.detector_study import with_detector
+from tests.helpers.detector_study import with_detector
 from transpose.config.base import read_yaml
 from transpose.config.study import Split
 from transpose.errors import InputError

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.record_digests import record_digests
+from tests.helpers.record_digests import record_digests
 from transpose.config.base import read_yaml
 from transpose.config.download import Archive
 from transpose.config.forecast import ForecastSettings

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.small_variants import noise
+from tests.helpers.small_variants import noise
 from transpose.models.encoder import EncoderLayer, SelfAttention, TransformerEncoder
 
 DIM, HEADS, TOKENS = 8, 2, 12

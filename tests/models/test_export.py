@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.small_variants import FAMILIES, small_encoder, small_model, small_variant
+from tests.helpers.small_variants import FAMILIES, small_encoder, small_model, small_variant
 from transpose.errors import InputError
 from transpose.models.export import export_backbone
 from transpose.models.variants import build_model

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.small_variants import FAMILIES, KEYPOINTS, small_encoder, small_model, small_variant
+from tests.helpers.small_variants import FAMILIES, KEYPOINTS, small_encoder, small_model, small_variant
 from transpose.models.initialise import initialise, renew_final_layer
 from transpose.models.variants import build_model
 

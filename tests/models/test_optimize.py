@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.pose_models import pose_model
-from tests.small_variants import FAMILIES, noise, small_model, small_variant
+from tests.helpers.pose_models import pose_model
+from tests.helpers.small_variants import FAMILIES, noise, small_model, small_variant
 from transpose.config.load import load_any_variant
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Dtype

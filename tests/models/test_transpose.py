@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.small_variants import FAMILIES, KEYPOINTS, noise, small_encoder, small_model
+from tests.helpers.small_variants import FAMILIES, KEYPOINTS, noise, small_encoder, small_model
 from transpose.errors import InputError
 from transpose.models.position import resample_embedding
 

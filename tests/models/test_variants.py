@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.small_variants import noise, small_encoder, small_model, small_variant
+from tests.helpers.small_variants import noise, small_encoder, small_model, small_variant
 from transpose.config.load import load_variant
 from transpose.config.variant import Variant
 from transpose.models.variants import build_model

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.small_variants import FAMILIES, small_encoder, small_model
+from tests.helpers.small_variants import FAMILIES, small_encoder, small_model
 from transpose.errors import InputError
 from transpose.models.weights import (
     load_backbone,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.made_up_results import files_of
+from tests.helpers.sample_results import files_of
 from transpose.config.study import ATTENTION_ANALYSES, EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.files import read_json, write_json

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.results_folder import write_inputs
-from tests.small_variants import small_variant
+from tests.helpers.results_folder import write_inputs
+from tests.helpers.small_variants import small_variant
 from transpose.attention.maps.grid import Grid
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
@@ -25,7 +25,7 @@ from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
 from transpose.reporting import attention_maps as module
-from transpose.reporting.attention_figure import ExplainedPerson
+from transpose.reporting.attention_figure import AttentionPanel
 from transpose.reporting.attention_maps import choose_persons, write_attention_maps
 from transpose.skeleton import COCO_PERSON, Skeleton
 from transpose.study.layout import RecordKind
@@ -117,7 +117,7 @@ def explained(tiny_dataset: Path, tmp_path: Path) -> Explained:
 def sketches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace figures by text files with their numbers, to save time."""
 
-    def sketch(person: ExplainedPerson, kind: str, _: Skeleton, title: str, path: Path, threshold: float) -> None:
+    def sketch(person: AttentionPanel, kind: str, _: Skeleton, title: str, path: Path, threshold: float) -> None:
         path.write_text(f"{title} {kind} {threshold} {person.areas.sum(axis=(0, 2))} {person.scores}")
 
     monkeypatch.setattr(module, "draw_attention", sketch)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.made_up_results import files_of
+from tests.helpers.sample_results import files_of
 from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES
 from transpose.attention.keypoint_regions import NeighbourhoodRegions
 from transpose.config.attention import AttentionMeasures

@@ -2,7 +2,7 @@
 
 import math
 
-from tests.made_up_results import box_row
+from tests.helpers.sample_results import box_row
 from transpose.reporting.box_table import box_table
 from transpose.reporting.sections import DASH, box_sections
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.small_variants import small_encoder, small_variant
+from tests.helpers.small_variants import small_encoder, small_variant
 from transpose.attention.estimates import Estimate
 from transpose.attention.records import (
     AblationResult,

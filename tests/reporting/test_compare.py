@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.made_up_results import ablation, box_row, demo_rows, published, result_row
+from tests.helpers.sample_results import ablation, box_row, demo_rows, published, result_row
 from transpose.reporting.compare import compare, summarise, write_comparison
 from transpose.study.layout import ResultsLayout
 

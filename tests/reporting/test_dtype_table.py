@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.made_up_results import files_of
+from tests.helpers.sample_results import files_of
 from transpose.config.study import EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.files import read_json, write_json

@@ -8,10 +8,10 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from tests.exif import turned_by_exif
-from tests.results_folder import write_inputs
-from tests.run_records import write_run
-from tests.small_variants import small_variant
+from tests.helpers.exif import turned_by_exif
+from tests.helpers.results_folder import write_inputs
+from tests.helpers.run_records import write_run
+from tests.helpers.small_variants import small_variant
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
 from transpose.config.study import AttentionMapSettings, EvalProtocol

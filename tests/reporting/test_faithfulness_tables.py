@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from tests.attention.planted import PlantedPersons, planted_pose_model
-from tests.made_up_results import files_of
+from tests.helpers.sample_results import files_of
 from transpose.attention.estimates import Estimate
 from transpose.attention.faithfulness import FaithfulnessTest
 from transpose.attention.faithfulness_report import summarise

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.made_up_results import ablation, demo_rows, published, result_row
+from tests.helpers.sample_results import ablation, demo_rows, published, result_row
 from transpose.reporting.records import ResultRow
 from transpose.reporting.sections import (
     DASH,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.made_up_results import ablation, published, result_row
+from tests.helpers.sample_results import ablation, published, result_row
 from transpose.reporting.records import EvaluationRecord, ResultRow
 from transpose.reporting.sections import ablation_sections, comparison_sections, verdict_section
 from transpose.reporting.tables import ablation_table, comparison_table, counterpart, verdict_table

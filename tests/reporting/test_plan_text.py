@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.detector_study import with_detector
+from tests.helpers.detector_study import with_detector
 from transpose.config.base import read_yaml
 from transpose.reporting.plan_text import render_plan
 from transpose.study.plan import Plan

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.made_up_results import demo_rows, result_row
+from tests.helpers.sample_results import demo_rows, result_row
 from transpose.attention.maps.grid import Grid
-from transpose.reporting.attention_figure import ExplainedPerson, draw_attention
+from transpose.reporting.attention_figure import AttentionPanel, draw_attention
 from transpose.reporting.plots import (
     curve_of_history,
     plot_accuracy_against_cost,
@@ -68,11 +68,11 @@ def test_training_curves(tmp_path: Path):
     drawn(tmp_path / "t.png")
 
 
-def person(rng: np.random.Generator, layers: int = 2) -> ExplainedPerson:
+def person(rng: np.random.Generator, layers: int = 2) -> AttentionPanel:
     crop = rng.integers(0, 255, (128, 96, 3), dtype=np.uint8)
     areas = rng.dirichlet(np.full(GRID.tokens, 0.5), (layers, len(COCO_PERSON))).astype(np.float32)
     points = rng.uniform((0, 0), (95, 127), (len(COCO_PERSON), 2))
-    return ExplainedPerson(crop, points, np.linspace(0, 1, len(COCO_PERSON)), areas, GRID)
+    return AttentionPanel(crop, points, np.linspace(0, 1, len(COCO_PERSON)), areas, GRID)
 
 
 @pytest.mark.parametrize("kind", ["dependency", "affected"])

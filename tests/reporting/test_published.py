@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.made_up_results import published
+from tests.helpers.sample_results import published
 from transpose.config.load import load_variant
 from transpose.errors import InputError
 from transpose.reporting.published import load_published, published_row

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from tests.made_up_results import files_of
+from tests.helpers.sample_results import files_of
 from transpose.config.load import load_variant
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import position_ways

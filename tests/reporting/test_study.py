@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.made_up_results import box_row, cost
-from tests.run_records import write_run
+from tests.helpers.run_records import write_run
+from tests.helpers.sample_results import box_row, cost
 from transpose.config.dataset import Dataset
 from transpose.config.load import load_variant, read_record
 from transpose.config.recipe import Recipe

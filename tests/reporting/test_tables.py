@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.made_up_results import ablation, demo_rows, published, result_row
+from tests.helpers.sample_results import ablation, demo_rows, published, result_row
 from transpose.config.study import EvalProtocol
 from transpose.reporting.records import ResultRow
 from transpose.reporting.tables import ablation_table, comparison_table, counterpart, verdict_table

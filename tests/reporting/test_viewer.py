@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from tests.helpers.run_records import write_run
+from tests.helpers.small_variants import small_variant
 from tests.reporting.planted_viewer import HOSTILE, made_up_page, smooth_layer
-from tests.run_records import write_run
-from tests.small_variants import small_variant
 from transpose.attention.maps.grid import Grid
 from transpose.attention.maps.quantise import unpack
 from transpose.attention.maps.stored import FINE, pack_within, person_areas

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.browser import CHROMIUM, Page, browser
+from tests.helpers.browser import CHROMIUM, Page, browser
 from tests.reporting.planted_viewer import HOSTILE, Known, made_up_page
 from transpose.attention.maps.quantise import LogScale
 from transpose.attention.maps.stored import COARSE, FINE, pooled

@@ -25,4 +25,4 @@ def results(tmp_path: Path, empty_results: Path) -> Path:
 @pytest.fixture
 def without_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the model out."""
-    monkeypatch.setattr("transpose.tracking.run.log_model", lambda *_: None)
+    monkeypatch.setattr("transpose.tracking.sync_run.log_model", lambda *_: None)

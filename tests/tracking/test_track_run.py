@@ -9,7 +9,6 @@ import pytest
 import torch
 from mlflow import MlflowClient, pyfunc, pytorch
 from mlflow.entities import Run
-from small_variants import KEYPOINTS, noise, small_model
 from tracked_results import (
     COMMIT,
     HISTORY,
@@ -28,6 +27,7 @@ from tracked_results import (
     write_training,
 )
 
+from tests.helpers.small_variants import KEYPOINTS, noise, small_model
 from transpose.errors import InputError
 from transpose.files import folder_lock, write_text
 from transpose.study.layout import ResultsLayout, RunId

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tracked_results import HISTORY, RECIPE, STUDY, VARIANT, history_points, points, runs_of, write_training
 
-from tests.small_disk import SmallDisk
+from tests.helpers.small_disk import SmallDisk
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
 from transpose.study.layout import ResultsLayout, RunId

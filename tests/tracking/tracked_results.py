@@ -8,9 +8,9 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from small_variants import small_model, small_variant
 
-from tests.run_records import write_run
+from tests.helpers.run_records import write_run
+from tests.helpers.small_variants import small_model, small_variant
 from transpose.config.recipe import Recipe
 from transpose.config.training import Training
 from transpose.files import sha256_of_file, write_json, write_text

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.run_records import write_run
+from tests.helpers.run_records import write_run
 from transpose.files import folder_lock
 from transpose.training.checkpoint import CheckpointStore
 from transpose.training.checkpoint_files import LATEST, PREVIOUS, digest_of_checkpoint, remove_checkpoints_of

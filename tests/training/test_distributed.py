@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.small_variants import small_variant
+from tests.helpers.small_variants import small_variant
 from tests.training.processes import in_processes, results_of
 from transpose.config.training import Augmentation, OneCycleSchedule, Training
 from transpose.data.coco import load_annotations

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.small_variants import small_model, small_variant
+from tests.helpers.small_variants import small_model, small_variant
 from tests.training.test_run import PROTOCOL, Watcher, recipe
 from transpose.config.recipe import Recipe
 from transpose.config.training import CosineSchedule, Training

@@ -1,6 +1,6 @@
 from torch import nn
 
-from tests.small_variants import small_model
+from tests.helpers.small_variants import small_model
 from transpose.training.parameters import parameter_groups
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.small_variants import small_variant
+from tests.helpers.small_variants import small_variant
 from transpose.config.training import Dtype, Training
 from transpose.data.loader import TrainingBatch
 from transpose.device import DeviceContext

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.small_variants import small_variant
+from tests.helpers.small_variants import small_variant
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 import torch
 
-from tests.small_disk import SmallDisk
+from tests.helpers.small_disk import SmallDisk
 from tests.training.processes import in_processes, results_of
 from tests.training.test_run import OUTPUTS, PROTOCOL, Watcher, recipe
 from tests.training.test_several_processes import train as train_in_group

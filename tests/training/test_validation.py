@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.small_variants import small_variant
+from tests.helpers.small_variants import small_variant
 from tests.training.processes import results_of
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol

@@ -98,7 +98,7 @@ def test_it_looks_closer_at_protocols_and_input_sizes(checkout: Path) -> None:
 def test_it_compares_cheaper_arithmetic_with_fp32(checkout: Path) -> None:
     lines = (checkout / "results/dtypes.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines[1:]] == ["r_sine", "h_sine"]
-    assert {path.parts[-5] for path in (checkout / "results/dtype").rglob("*.json")} == {"r_sine", "h_sine"}
+    assert {path.parts[-5] for path in (checkout / "results/dtypes").rglob("*.json")} == {"r_sine", "h_sine"}
 
 
 def test_it_measures_explanations_and_says_what_they_show(checkout: Path) -> None:
@@ -131,8 +131,8 @@ def test_another_oks_evaluates_again_and_trains_nothing(checkout: Path) -> None:
 
 
 def test_other_words_about_the_code_rerun_nothing(checkout: Path) -> None:
-    remark = '# A remark.\n    """[P]: the OKS'
-    plan = plan_after_edit(checkout, "transpose/evaluation/similarity.py", '"""[P]: OKS', remark)
+    remark = '# A remark.\n    """Calculate the OKS'
+    plan = plan_after_edit(checkout, "transpose/evaluation/similarity.py", '"""Compute the OKS', remark)
     assert "Nothing to be done" in plan
 
 

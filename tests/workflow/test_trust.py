@@ -13,7 +13,7 @@ import psutil
 import pytest
 import yaml
 
-from tests.processes_of import listening_addresses
+from tests.helpers.processes_of import listening_addresses
 from tests.workflow.checkout import ROOT, copy_checkout, output_of, snakemake
 
 ATTACK = 'it\'s; touch INJECTED; $(touch INJECTED) `touch INJECTED` "x"'

@@ -1,4 +1,4 @@
-"""Benchmark of DARK decoding against a naive loop over keypoints."""
+"""BenchmarkReport of DARK decoding against a naive loop over keypoints."""
 
 import cv2
 import numpy as np

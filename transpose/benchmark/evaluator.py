@@ -1,4 +1,4 @@
-"""Benchmark of the COCO keypoint evaluation against pycocotools, including reading of files."""
+"""BenchmarkReport of the COCO keypoint evaluation against pycocotools, including reading of files."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""Benchmark of the evaluator's time and memory by number of persons."""
+"""BenchmarkReport of the evaluator's time and memory by number of persons."""
 
 import multiprocessing
 import tracemalloc

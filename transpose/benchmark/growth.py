@@ -1,4 +1,4 @@
-"""Benchmark of time and memory of loader and evaluator by number of persons."""
+"""BenchmarkReport of time and memory of loader and evaluator by number of persons."""
 
 import multiprocessing
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Benchmark of training samples per second: naive, this project's loader, and with decoded images cached on disk."""
+"""Training samples per second: naive, the loader of this project, and with decoded images cached on disk."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Benchmark of the loader's time and memory by number of persons."""
+"""BenchmarkReport of the loader's time and memory by number of persons."""
 
 import multiprocessing
 from collections.abc import Callable

@@ -19,7 +19,7 @@ class NetworkCost(Settings):
     operations: Operations
 
 
-class Benchmark(Settings):
+class BenchmarkReport(Settings):
     """All measurements of one call."""
 
     machine: dict[str, str]
@@ -31,7 +31,7 @@ class Benchmark(Settings):
     growth: Growth | None = None
 
 
-class Change(Settings):
+class SpeedChange(Settings):
     """A timing and the same timing of an earlier benchmark."""
 
     comparison: str
@@ -45,20 +45,20 @@ class Change(Settings):
         return self.per_second / self.earlier_per_second
 
 
-def read_benchmark(path: Path) -> Benchmark:
+def read_benchmark(path: Path) -> BenchmarkReport:
     """Read the record of an earlier benchmark.
 
     Raises:
         InputError: the file is missing or is not a benchmark.
     """
-    return read_record(Benchmark, path)
+    return read_record(BenchmarkReport, path)
 
 
-def changes_since(earlier: Benchmark, now: Benchmark) -> list[Change]:
+def changes_since(earlier: BenchmarkReport, now: BenchmarkReport) -> list[SpeedChange]:
     """Return the changes of timings that both benchmarks have, in the order of the present one."""
     before = {(comparison.title, timing.name): timing for comparison, timing in _timings(earlier)}
     return [
-        Change(
+        SpeedChange(
             comparison=comparison.title,
             timing=timing.name,
             earlier_per_second=before[comparison.title, timing.name].per_second,
@@ -69,5 +69,5 @@ def changes_since(earlier: Benchmark, now: Benchmark) -> list[Change]:
     ]
 
 
-def _timings(benchmark: Benchmark) -> list[tuple[SpeedComparison, CandidateTiming]]:
+def _timings(benchmark: BenchmarkReport) -> list[tuple[SpeedComparison, CandidateTiming]]:
     return [(comparison, timing) for comparison in benchmark.comparisons for timing in comparison.timings]

@@ -1,4 +1,4 @@
-"""Benchmark of rescoring and OKS-NMS of a data set against a naive loop over persons."""
+"""BenchmarkReport of rescoring and OKS-NMS of a data set against a naive loop over persons."""
 
 import numpy as np
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from transpose.benchmark.comparison import CandidateTiming, SpeedComparison
 from transpose.benchmark.growth import Growth
 from transpose.benchmark.loader import WorkersEstimate
-from transpose.benchmark.report import Benchmark, Change, NetworkCost, changes_since
+from transpose.benchmark.report import BenchmarkReport, NetworkCost, SpeedChange, changes_since
 
 _WIDTH = 48
 
 
-def render_benchmark(benchmark: Benchmark) -> str:
+def render_benchmark(benchmark: BenchmarkReport) -> str:
     """Return the machine, the size of the variants, and a table per comparison."""
     machine = benchmark.machine
     head = (
@@ -69,7 +69,7 @@ def render_growth(growth: Growth) -> str:
     return "\n".join(["Loader by number of persons", *loader, "Evaluator by number of persons", *evaluator])
 
 
-def render_changes(earlier: Benchmark, now: Benchmark) -> str:
+def render_changes(earlier: BenchmarkReport, now: BenchmarkReport) -> str:
     """Return each speed relative to the earlier benchmark, and a warning if machines or threads differ."""
     changes = changes_since(earlier, now)
     different = [key for key in ("cores", "cpu", "device", "torch") if earlier.machine.get(key) != now.machine.get(key)]
@@ -94,7 +94,7 @@ def _timing_line(comparison: SpeedComparison, timing: CandidateTiming) -> str:
     return " ".join(columns)
 
 
-def _change_lines(changes: Sequence[Change]) -> list[str]:
+def _change_lines(changes: Sequence[SpeedChange]) -> list[str]:
     if not changes:
         return ["  no common timings"]
     return [f"  {change.comparison}: {change.timing:<{_WIDTH}}{change.ratio:8.2f} x" for change in changes]

@@ -1,4 +1,4 @@
-"""Benchmark worker: a separate process with its own allocator, kernels and memory peak."""
+"""BenchmarkReport worker: a separate process with its own allocator, kernels and memory peak."""
 
 import multiprocessing
 import resource

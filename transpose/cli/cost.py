@@ -41,7 +41,7 @@ def cost(
     """
     from transpose.benchmark.growth_figure import plot_growth
     from transpose.benchmark.report import read_benchmark
-    from transpose.benchmark.run import Order, run_benchmark
+    from transpose.benchmark.run_benchmark import Order, run_benchmark
     from transpose.benchmark.text import render_benchmark, render_changes
     from transpose.config.load import load_any_variant
     from transpose.files import write_json

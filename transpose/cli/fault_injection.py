@@ -22,7 +22,7 @@ def inject_faults(
     Runs a small study once undisturbed and once with random kills, and compares their results. Needs a clone of the
     repository. Writes both runs and their logs into --folder; exit status 1 if the results differ.
     """
-    from transpose.fault_injection.run import inject_faults
+    from transpose.fault_injection.inject import inject_faults
 
     verdict = inject_faults(study, kills, seed, folder, lambda line: print(line, flush=True))
     for line in verdict.differences:

@@ -94,10 +94,33 @@ def _explain(model: type[BaseModel], details: ErrorDetails) -> str:
         # For a key of the outermost block, first suggest keys of that block.
         own = sorted(model.model_fields) if len(details["loc"]) == 1 else []
         near = difflib.get_close_matches(key, own, n=1) or difflib.get_close_matches(key, anywhere, n=1)
-        return "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+        if near:
+            return f"unknown key; did you mean {near[0]!r}?"
+        block = _block_of(model, details["loc"][:-1])
+        return "unknown key" + (f"; known are {', '.join(sorted(block.model_fields))}" if block else "")
     value = details["input"]
     shown = f", not {value!r}" if isinstance(value, str | int | float | bool) else ""
     return details["msg"].removeprefix("Value error, ") + shown
+
+
+def _block_of(model: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """Return the block of settings at a path of keys; None if several blocks are possible there."""
+    block: object = model
+    for key in path:
+        fields = getattr(block, "model_fields", {})
+        candidates = (
+            [
+                kind
+                for kind in (fields[key].annotation, *get_args(fields[key].annotation))
+                if isinstance(kind, type) and issubclass(kind, BaseModel)
+            ]
+            if key in fields
+            else []
+        )
+        if len(candidates) != 1:
+            return None
+        block = candidates[0]
+    return block if isinstance(block, type) and issubclass(block, BaseModel) else None
 
 
 def _known_keys(annotation: object) -> Iterator[str]:

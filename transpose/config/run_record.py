@@ -34,7 +34,7 @@ class AnnotationsUsed(Settings):
     sha256: Sha256
 
 
-class TrainingFiles(Settings):
+class TrainingInputs(Settings):
     """Annotations that a model was trained and validated on."""
 
     train: AnnotationsUsed
@@ -67,7 +67,7 @@ class TrainingSession(Settings):
 class TrainingResult(Settings):
     """Inputs and result of a training."""
 
-    data: TrainingFiles
+    data: TrainingInputs
     persons: NonNegativeInt = Field(description="Persons per epoch.")
     backbone_sha256: Sha256 | None
     initial_weights_sha256: Sha256 | None

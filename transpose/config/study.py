@@ -224,7 +224,8 @@ class Study(Settings):
             self.overrides
         )
         if unknown := sorted(named - set(self.variants)):
-            raise ValueError(f"ablations and overrides name {unknown[0]!r}, which is not among the variants")
+            known = ", ".join(self.variants)
+            raise ValueError(f"ablations and overrides name {unknown[0]!r}, which is not among the variants {known}")
         if len(set(self.variants)) != len(self.variants):
             raise ValueError("variants contains a duplicate name")
         return self

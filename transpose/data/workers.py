@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import is_dataclass
 from functools import cache, partial
 from multiprocessing.synchronize import Event
@@ -19,6 +20,8 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from transpose.errors import InputError
 
 Batch = TypeVar("Batch")
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def load_batches(
@@ -42,7 +45,9 @@ def load_batches(
         collate_fn=_unchanged,
         worker_init_fn=partial(_begin_worker, _exit_event()) if workers else None,
     )
-    for batch in loader:
+    with _stop_signals_blocked():
+        batches = iter(loader)
+    for batch in batches:
         if isinstance(batch, InputError):
             raise batch
         yield batch
@@ -98,6 +103,19 @@ def _unchanged(batch: object) -> object:
     return batch
 
 
+@contextmanager
+def _stop_signals_blocked() -> Iterator[None]:
+    """Block SIGTERM and SIGINT in this thread and in the workers it starts, until these have their own handlers.
+
+    A worker would end at a signal to all processes that arrives before.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @cache
 def _exit_event() -> Event:
     """Return an event that is set when this process exits, before multiprocessing terminates and joins the workers.
@@ -119,3 +137,4 @@ def _begin_worker(exiting: Event, _: int) -> None:
     # torchrun and batch systems signal every process; only the main process decides whether to stop.
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)

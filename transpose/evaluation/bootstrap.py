@@ -8,7 +8,7 @@ import numpy as np
 _CELLS_AT_ONCE = 4_000_000
 
 
-class ImageTable(Protocol):
+class PerImageTable(Protocol):
     """Evaluation results per image, from which the metric of any sample of the I images can be computed."""
 
     @property
@@ -30,7 +30,7 @@ class ImageTable(Protocol):
         ...
 
 
-def bootstrap_interval(table: ImageTable, samples: int, seed: int, level: float = 0.95) -> tuple[float, float]:
+def bootstrap_interval(table: PerImageTable, samples: int, seed: int, level: float = 0.95) -> tuple[float, float]:
     """Compute the percentile interval of a table's metric over resampled images.
 
     Args:
@@ -46,7 +46,7 @@ def bootstrap_interval(table: ImageTable, samples: int, seed: int, level: float 
 
 
 def paired_difference(
-    table_a: ImageTable, table_b: ImageTable, samples: int, seed: int, level: float = 0.95
+    table_a: PerImageTable, table_b: PerImageTable, samples: int, seed: int, level: float = 0.95
 ) -> tuple[float, float, float]:
     """Compute the metric of `table_a` minus that of `table_b`, and its percentile interval with shared resamples.
 
@@ -65,7 +65,7 @@ def paired_difference(
     return float(difference), *_interval(np.concatenate(blocks), level)
 
 
-def _resamples(table: ImageTable, samples: int, seed: int) -> Iterator[np.ndarray]:
+def _resamples(table: PerImageTable, samples: int, seed: int) -> Iterator[np.ndarray]:
     """Yield blocks [S, I] of image counts; the block size limits memory and does not change the samples."""
     images = len(table.image_ids)
     if not images:

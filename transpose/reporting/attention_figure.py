@@ -35,7 +35,7 @@ _DPI = 100
 
 
 @dataclass(frozen=True)
-class ExplainedPerson:
+class AttentionPanel:
     """A crop, its predicted pose and its attention areas.
 
     `crop` uint8 RGB [H, W, 3]; `keypoints_xy` [K, 2] in crop pixels; `scores` [K]; `areas` [layers, K, L] attention on
@@ -50,7 +50,7 @@ class ExplainedPerson:
 
 
 def draw_attention(
-    person: ExplainedPerson, kind: AreaKind, skeleton: Skeleton, title: str, path: Path, threshold: float = 1.0
+    person: AttentionPanel, kind: AreaKind, skeleton: Skeleton, title: str, path: Path, threshold: float = 1.0
 ) -> None:
     """Write one figure as PNG.
 
@@ -127,9 +127,7 @@ def _mark(axes: Axes, points: np.ndarray, corners: np.ndarray, skeleton: Skeleto
     )
 
 
-def _label(
-    axes: Axes, person: ExplainedPerson, corners: np.ndarray, panel: tuple[int, int], skeleton: Skeleton
-) -> None:
+def _label(axes: Axes, person: AttentionPanel, corners: np.ndarray, panel: tuple[int, int], skeleton: Skeleton) -> None:
     names = ["pose", *(name.replace("_", " ") for name in skeleton.keypoints)]
     scores = ["", *(f"{score:.2f}" for score in person.scores)]
     for name, score, (x, _) in zip(names, scores, corners[0], strict=True):

@@ -18,7 +18,7 @@ from transpose.data.loader import EvaluationCrops
 from transpose.errors import InputError
 from transpose.files import atomic_folder, write_json, write_npz
 from transpose.pose_model import CropKeypoints, PoseModel
-from transpose.reporting.attention_figure import AreaKind, ExplainedPerson, draw_attention
+from transpose.reporting.attention_figure import AreaKind, AttentionPanel, draw_attention
 from transpose.skeleton import Skeleton
 from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId
 
@@ -91,7 +91,7 @@ def draw_persons(
         for person, name in enumerate(names):
             title = f"{model.variant.title} on {name}"
             for kind, areas in of_kind.items():
-                shown = ExplainedPerson(
+                shown = AttentionPanel(
                     crops[person].numpy(),
                     keypoints.points_xy[person],
                     keypoints.scores[person],

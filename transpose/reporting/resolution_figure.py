@@ -10,7 +10,7 @@ from transpose.reporting.figure_style import plain, save, style_of, tidy
 
 
 @dataclass(frozen=True)
-class Curve:
+class AccuracyCurve:
     """One model at several sizes."""
 
     title: str
@@ -21,7 +21,7 @@ class Curve:
     """((height, width), AP in per cent) by rising height; AP is NaN if no person is labelled."""
 
 
-def plot_resolutions(curves: Sequence[Curve], heading: str, path: Path) -> None:
+def plot_resolutions(curves: Sequence[AccuracyCurve], heading: str, path: Path) -> None:
     """Plot AP against input height; recomputed embeddings are dashed."""
     figure = Figure(figsize=(8.5, 4.6), layout="constrained")
     axes = figure.subplots()

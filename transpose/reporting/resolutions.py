@@ -15,7 +15,7 @@ from transpose.reporting.analysis_table import AnalysisTable, chosen_analysis
 from transpose.reporting.common import check_same_inputs, mean_percent, setting_title
 from transpose.reporting.estimates import about
 from transpose.reporting.labels import BOX_WORDS, protocol_words, size_words
-from transpose.reporting.resolution_figure import Curve, plot_resolutions
+from transpose.reporting.resolution_figure import AccuracyCurve, plot_resolutions
 from transpose.reporting.sections import Section, number, with_sign
 from transpose.reporting.study_files import StudyFiles
 from transpose.study.layout import RunId
@@ -120,7 +120,7 @@ def resolution_section(rows: list[ResolutionRow]) -> Section:
     return Section(setting_title(first), f"{_note(first)}; seeds {len(rows[0].reports)}", columns, cells)
 
 
-def curves_of(rows: list[ResolutionRow], variants: tuple[str, ...]) -> list[Curve]:
+def curves_of(rows: list[ResolutionRow], variants: tuple[str, ...]) -> list[AccuracyCurve]:
     """Return one curve per variant, and a second one if its embedding was also recomputed.
 
     Args:
@@ -132,7 +132,7 @@ def curves_of(rows: list[ResolutionRow], variants: tuple[str, ...]) -> list[Curv
         for way in dict.fromkeys(row.way for row in own if row.way != "as_trained"):
             points = sorted((row.size, mean_of(row.reports, "AP")) for row in own if row.way in ("as_trained", way))
             title = own[0].recipe.variant.title + (f", {_WAY_WORDS[way]}" if way != "no_embedding" else "")
-            curves.append(Curve(title, variants.index(name), way == "recomputed", tuple(points)))
+            curves.append(AccuracyCurve(title, variants.index(name), way == "recomputed", tuple(points)))
     return curves
 
 

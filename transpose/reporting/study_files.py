@@ -10,7 +10,7 @@ from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalSetting, Study
-from transpose.evaluation.bootstrap import ImageTable, paired_difference
+from transpose.evaluation.bootstrap import PerImageTable, paired_difference
 from transpose.evaluation.keypoint_hits import read_hits
 from transpose.evaluation.matches import read_matches
 from transpose.evaluation.report import EvaluationReport
@@ -74,7 +74,7 @@ class StudyFiles:
 
 
 def _mean_difference(
-    study: Study, pairs: list[tuple[Path, Path]], read: Callable[[Path], ImageTable]
+    study: Study, pairs: list[tuple[Path, Path]], read: Callable[[Path], PerImageTable]
 ) -> tuple[float, float, float] | None:
     """Return the difference and its interval, each averaged over the pairs of trainings."""
     tables = [(read(a.with_suffix(".npz")), read(b.with_suffix(".npz"))) for a, b in pairs]

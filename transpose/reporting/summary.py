@@ -26,7 +26,7 @@ def render_summary(results: Path) -> str:
         "figures": f"{layout.figure('*').parent}/",
         "attention": f"{layout.attention_of_run(RunId('*', '*'))}/, {layout.viewer('*', '*')}",
         "report": str(report) if report.is_file() else f"run `snakemake --report {report}`",
-        "MLflow": "make ui",
+        "MLflow": "make ui" if results == Path("results") else f"make ui RESULTS={results}",
     }
     width = max(map(len, places))
     return (

@@ -2,7 +2,7 @@
 
 from transpose.tracking.connection import initialise_database, tracking_uri
 from transpose.tracking.live import LiveLogger
-from transpose.tracking.run import track_run
-from transpose.tracking.study import track_study
+from transpose.tracking.sync_run import track_run
+from transpose.tracking.sync_study import track_study
 
 __all__ = ["LiveLogger", "initialise_database", "track_run", "track_study", "tracking_uri"]

@@ -28,7 +28,7 @@ class DatasetUse:
 
 
 @dataclass(frozen=True)
-class EvaluationRecord:
+class TrackedEvaluation:
     """Metrics of one file by their MLflow names, such as `{dataset}_{split}/{boxes}/AP`."""
 
     use: DatasetUse
@@ -58,7 +58,7 @@ class TrackedRun:
     tags: dict[str, str]
     epochs: dict[int, dict[str, float]]
     metrics: dict[str, float]
-    evaluations: tuple[EvaluationRecord, ...]
+    evaluations: tuple[TrackedEvaluation, ...]
     datasets: tuple[DatasetUse, ...]
     artifacts: dict[str, Path]
     finished: bool
@@ -149,7 +149,7 @@ def _numbers(value: object, name: str) -> Iterator[tuple[str, float]]:
 
 def _read_evaluations(
     layout: ResultsLayout, run: RunId, weights: tuple[Path, str] | None
-) -> Iterator[EvaluationRecord]:
+) -> Iterator[TrackedEvaluation]:
     for path in sorted(layout.metrics_of_run(run).rglob("[!.]*.json")):
         record = read_json(path)
         if weights is not None and record.get("weights_sha256") != weights[1]:
@@ -169,7 +169,7 @@ def _read_evaluations(
             "evaluation",
             record["boxes_kind"],
         )
-        yield EvaluationRecord(use, dict(_numbers(numbers, name)))
+        yield TrackedEvaluation(use, dict(_numbers(numbers, name)))
 
 
 def _read_boxes(layout: ResultsLayout, setting: EvalSetting) -> dict[str, Any]:

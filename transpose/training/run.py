@@ -17,7 +17,7 @@ from transpose.config.run_record import (
     CodeVersion,
     LearningRate,
     RunRecord,
-    TrainingFiles,
+    TrainingInputs,
     TrainingResult,
     TrainingSession,
 )
@@ -165,7 +165,7 @@ def _record(
 def _result(job: _Job, training: Training, data: TrainingData) -> TrainingResult:
     progress = job.run.progress
     return TrainingResult(
-        data=TrainingFiles(
+        data=TrainingInputs(
             train=AnnotationsUsed(annotations=str(data.train), sha256=job.digests["train"]),
             validation=AnnotationsUsed(annotations=str(data.validation), sha256=job.digests["validation"]),
         ),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.small_variants import FAMILIES, noise, small_model
+from tests.helpers.small_variants import FAMILIES, noise, small_model
 from transpose.attention.maps import capture as module
 from transpose.attention.maps.capture import Capture, LayerAttention, capture
 

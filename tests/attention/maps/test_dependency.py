@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.small_variants import FAMILIES, KEYPOINTS, noise, small_encoder, small_model, small_variant
+from tests.helpers.small_variants import FAMILIES, KEYPOINTS, noise, small_encoder, small_model, small_variant
 from transpose.attention.maps.capture import capture
 from transpose.attention.maps.dependency import area_on_crop, explain_persons
 from transpose.attention.maps.grid import Grid

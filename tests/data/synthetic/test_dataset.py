@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.cocoeval import COCOeval
 
 from transpose.config.dataset import SyntheticSource
-from transpose.data.synthetic.dataset import painter, part_labels, synthesise
+from transpose.data.synthetic.dataset import part_labels, renderer_of, synthesise
 from transpose.errors import InputError
 from transpose.skeleton import COCO_PERSON
 
@@ -41,13 +41,13 @@ def test_the_bytes_do_not_depend_on_the_number_of_jobs(folder: Path, tmp_path: P
 
 def test_seeds_and_splits_give_different_images():
     settings = [("train", SETTINGS), ("val", SETTINGS), ("train", SETTINGS.model_copy(update={"seed": 1}))]
-    images = [painter(each, split).paint(index)[0] for split, each in settings for index in range(2)]
+    images = [renderer_of(each, split).render_image(index)[0] for split, each in settings for index in range(2)]
     assert len(set(images)) == len(images)
 
 
 def test_more_images_do_not_change_the_first_ones():
     more = SETTINGS.model_copy(update={"images": {"train": 100}})
-    assert painter(more, "train").paint(1) == painter(SETTINGS, "train").paint(1)
+    assert renderer_of(more, "train").render_image(1) == renderer_of(SETTINGS, "train").render_image(1)
 
 
 def test_an_unknown_split_is_named(tmp_path: Path):
@@ -109,7 +109,7 @@ def test_part_labels_match_the_masks(folder: Path):
 
 
 def test_what_is_seen_does_not_need_the_image():
-    artist = painter(SETTINGS, "train")
-    _, rendering = artist.scene(1)
-    for seen, drawn in zip(artist.seen(1), (rendering.owners, rendering.depths, rendering.bones), strict=True):
+    renderer = renderer_of(SETTINGS, "train")
+    _, rendering = renderer.scene(1)
+    for seen, drawn in zip(renderer.seen(1), (rendering.owners, rendering.depths, rendering.bones), strict=True):
         np.testing.assert_array_equal(seen, drawn)

@@ -11,7 +11,7 @@ from transpose.data.synthetic.annotate import annotations
 from transpose.data.synthetic.background import sample_cluttered_background
 from transpose.data.synthetic.camera import Camera
 from transpose.data.synthetic.clothing import sample_outfit, varied_outfit
-from transpose.data.synthetic.dataset import painter
+from transpose.data.synthetic.dataset import renderer_of
 from transpose.data.synthetic.foreground import COVER_DEPTH, sample_cover
 from transpose.data.synthetic.leaves import sample_leaves
 from transpose.data.synthetic.photograph import photograph_with_variety
@@ -29,13 +29,13 @@ def scenes(bodies: Bodies, count: int, settings: SyntheticSource = SETTINGS) -> 
 
 
 def test_the_same_image_comes_out_again():
-    first, second = (painter(SETTINGS, "train").paint(2) for _ in range(2))
+    first, second = (renderer_of(SETTINGS, "train").render_image(2) for _ in range(2))
     assert first == second
 
 
 def test_styles_give_different_images():
     plain = SETTINGS.model_copy(update={"style": "plain"})
-    assert painter(plain, "train").paint(0)[0] != painter(SETTINGS, "train").paint(0)[0]
+    assert renderer_of(plain, "train").render_image(0)[0] != renderer_of(SETTINGS, "train").render_image(0)[0]
 
 
 def test_a_plain_scene_has_no_cover(bodies: Bodies):

@@ -135,7 +135,7 @@ def is_bottom(outfit: Outfit, surface: np.ndarray) -> np.ndarray:
     return (legs | ((arm < 0) & (leg < 0.2) & (z > -0.2))) & below_waist
 
 
-def swelling(outfit: Outfit, surface: np.ndarray, layers: np.ndarray) -> np.ndarray:
+def thickness(outfit: Outfit, surface: np.ndarray, layers: np.ndarray) -> np.ndarray:
     """Compute the distance [V] in metres of clothes and hair from the body, along its normals."""
     z, arm, leg = (surface[:, mark] for mark in (Mark.Z, Mark.ARM, Mark.LEG))
     folds = outfit.wrinkle_depth * wrinkles(outfit, surface)

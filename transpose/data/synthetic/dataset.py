@@ -33,7 +33,7 @@ Image = tuple[bytes, dict[str, Any], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Painter:
+class Renderer:
     """Renders the images of one split; each has its own random stream, so images do not depend on each other."""
 
     settings: SyntheticSource
@@ -48,7 +48,7 @@ class Painter:
         """Return owners, depths and bones of `Rendering` for image `index`, counted from 0, without drawing it."""
         return seen_surfaces(sample_scene(self.bodies, self.settings, self._stream(index)), self.settings.antialias)
 
-    def paint(self, index: int) -> Image:
+    def render_image(self, index: int) -> Image:
         """Return JPEG bytes, COCO image record and COCO annotations of image `index`, counted from 0."""
         rng = self._stream(index)
         scene, rendering = self._scene(rng)
@@ -77,8 +77,8 @@ class Painter:
         return np.random.default_rng(np.random.SeedSequence(self.settings.seed, spawn_key=key))
 
 
-def painter(settings: SyntheticSource, split: str) -> Painter:
-    """Return the painter of a split.
+def renderer_of(settings: SyntheticSource, split: str) -> Renderer:
+    """Return the renderer_of of a split.
 
     Raises:
         InputError: the settings have no such split.
@@ -87,7 +87,7 @@ def painter(settings: SyntheticSource, split: str) -> Painter:
         raise InputError(
             "synthetic settings", "images", split, f"no such split; there are {', '.join(settings.images)}"
         )
-    return Painter(settings, split, load_bodies())
+    return Renderer(settings, split, load_bodies())
 
 
 def synthesise(settings: SyntheticSource, split: str, out_dir: Path, jobs: int) -> None:
@@ -96,12 +96,12 @@ def synthesise(settings: SyntheticSource, split: str, out_dir: Path, jobs: int) 
     Raises:
         InputError: the settings have no such split, a process was killed, or the disk is too small.
     """
-    artist = painter(settings, split)
+    renderer = renderer_of(settings, split)
     count = settings.images[split]
     records, found = [], []
-    with atomic_folder(out_dir) as folder, _painted(artist, count, jobs) as painted:
+    with atomic_folder(out_dir) as folder, _rendered(renderer, count, jobs) as rendered:
         (folder / "images").mkdir()
-        for jpeg, record, annotated in tqdm(painted, f"synthesise {split}", count, unit="img"):
+        for jpeg, record, annotated in tqdm(rendered, f"synthesise {split}", count, unit="img"):
             (folder / "images" / record["file_name"]).write_bytes(jpeg)
             records.append(record)
             found.extend(annotated)
@@ -114,29 +114,29 @@ def part_labels(settings: SyntheticSource, split: str, index: int) -> tuple[np.n
     Returns:
         Figures [H, W] int16 (-1 for none), bones [H, W] int16 (-1 for none) and the names of the bones.
     """
-    artist = painter(settings, split)
-    owners, _, bones = artist.seen(index)
-    return owners, bones, artist.bodies.fine.bones
+    renderer = renderer_of(settings, split)
+    owners, _, bones = renderer.seen(index)
+    return owners, bones, renderer.bodies.fine.bones
 
 
 @contextmanager
-def _painted(artist: Painter, count: int, jobs: int) -> Iterator[Iterable[Image]]:
+def _rendered(renderer: Renderer, count: int, jobs: int) -> Iterator[Iterable[Image]]:
     """Yield the first `count` images in order, rendered by `jobs` processes."""
     if jobs > 1:
         with living_pool(jobs), _single_threaded_children(), ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            yield pool.map(partial(_paint, artist.settings, artist.split), range(count), chunksize=8)
+            yield pool.map(partial(_render_image, renderer.settings, renderer.split), range(count), chunksize=8)
         return
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        yield map(artist.paint, range(count))
+        yield map(renderer.render_image, range(count))
     finally:
         cv2.setNumThreads(threads)
 
 
-def _paint(settings: SyntheticSource, split: str, index: int) -> Image:
+def _render_image(settings: SyntheticSource, split: str, index: int) -> Image:
     cv2.setNumThreads(1)
-    return painter(settings, split).paint(index)
+    return renderer_of(settings, split).render_image(index)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import numpy as np
 
 from transpose.data.synthetic.articulation import posed
 from transpose.data.synthetic.body import Body, Layer
-from transpose.data.synthetic.clothing import Outfit, is_bottom, is_top, sample_outfit, swelling, varied_outfit
+from transpose.data.synthetic.clothing import Outfit, is_bottom, is_top, sample_outfit, thickness, varied_outfit
 from transpose.data.synthetic.pose import Pose, sample_pose, with_busy_hands
 from transpose.data.synthetic.rotation import about_z
 
@@ -45,7 +45,7 @@ def sample_figure(body: Body, rng: np.random.Generator, is_varied: bool = False)
 def dressed_figure(body: Body, shape: np.ndarray, outfit: Outfit, pose: Pose, facing: float) -> Figure:
     """Build a person from shape coefficients [S], an outfit, a pose and a rotation away from the camera in degrees."""
     vertices, joints = body.shaped(shape)
-    vertices = vertices + body.normals * swelling(outfit, body.surface, body.layers)[:, None]
+    vertices = vertices + body.normals * thickness(outfit, body.surface, body.layers)[:, None]
     vertices, normals = posed(body, vertices, joints, pose)
     turn = about_z(facing).astype(np.float32)
     vertices, normals = vertices @ turn.T, normals @ turn.T

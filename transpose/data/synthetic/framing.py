@@ -18,7 +18,7 @@ class Framing(Enum):
     CROWD = "crowd"
 
 
-class Aim(Enum):
+class AimPoint(Enum):
     """The part of the first person that the camera is aimed at."""
 
     MIDDLE = "middle"
@@ -27,7 +27,7 @@ class Aim(Enum):
 
 
 @dataclass(frozen=True)
-class Shot:
+class CameraShot:
     """Position and size of the first person in the image.
 
     `person_height`: height of a standing person as a share of the image height. `x`, `y`: position of the aim as shares
@@ -35,7 +35,7 @@ class Shot:
     """
 
     person_height: float
-    aim: Aim
+    aim: AimPoint
     x: float
     y: float
 
@@ -51,40 +51,40 @@ def framing_shares(settings: SyntheticSource) -> dict[Framing, float]:
     return {Framing.WHOLE: max(0.0, 1 - sum(shares.values())), **shares}
 
 
-def sample_shot(framing: Framing, people: int, rng: np.random.Generator) -> Shot:
+def sample_shot(framing: Framing, people: int, rng: np.random.Generator) -> CameraShot:
     """Draw the view of the first of `people` persons."""
     if framing is Framing.BUST:
-        return Shot(_log_uniform(rng, 1.2, 3.0), Aim.FACE, rng.uniform(0.25, 0.75), rng.uniform(0.15, 0.42))
+        return CameraShot(_log_uniform(rng, 1.2, 3.0), AimPoint.FACE, rng.uniform(0.25, 0.75), rng.uniform(0.15, 0.42))
     if framing is Framing.TRUNCATED:
         return _truncated_shot(rng)
     if framing is Framing.SMALL:
-        return Shot(_log_uniform(rng, 0.08, 0.28), Aim.MIDDLE, rng.uniform(0.1, 0.9), rng.uniform(0.3, 0.8))
+        return CameraShot(_log_uniform(rng, 0.08, 0.28), AimPoint.MIDDLE, rng.uniform(0.1, 0.9), rng.uniform(0.3, 0.8))
     if framing is Framing.CROWD:
-        return Shot(_log_uniform(rng, 0.12, 0.3), Aim.MIDDLE, rng.uniform(0.3, 0.7), rng.uniform(0.25, 0.5))
+        return CameraShot(_log_uniform(rng, 0.12, 0.3), AimPoint.MIDDLE, rng.uniform(0.3, 0.7), rng.uniform(0.25, 0.5))
     height = _log_uniform(rng, 0.45, 0.98) if people <= 2 else _log_uniform(rng, 0.38, 0.8)
     room = 0.5 * max(0.0, 1 - height) + 0.02
-    return Shot(height, Aim.MIDDLE, rng.uniform(0.2, 0.8), 0.5 + rng.uniform(-room, room))
+    return CameraShot(height, AimPoint.MIDDLE, rng.uniform(0.2, 0.8), 0.5 + rng.uniform(-room, room))
 
 
-def sample_varied_shot(framing: Framing, people: int, rng: np.random.Generator) -> Shot:
+def sample_varied_shot(framing: Framing, people: int, rng: np.random.Generator) -> CameraShot:
     """Draw the view of the first of `people` persons like `sample_shot`, but with a wider range of distances."""
     if framing is Framing.BUST:
-        return Shot(_log_uniform(rng, 1.0, 4.5), Aim.FACE, rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.6))
+        return CameraShot(_log_uniform(rng, 1.0, 4.5), AimPoint.FACE, rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.6))
     if framing is Framing.TRUNCATED and rng.random() < 0.6:
-        aim = Aim.HIPS if rng.random() < 0.5 else Aim.MIDDLE
-        return Shot(_log_uniform(rng, 0.6, 2.2), aim, rng.uniform(-0.05, 1.05), rng.uniform(0.05, 1.0))
+        aim = AimPoint.HIPS if rng.random() < 0.5 else AimPoint.MIDDLE
+        return CameraShot(_log_uniform(rng, 0.6, 2.2), aim, rng.uniform(-0.05, 1.05), rng.uniform(0.05, 1.0))
     return sample_shot(framing, people, rng)
 
 
-def _truncated_shot(rng: np.random.Generator) -> Shot:
+def _truncated_shot(rng: np.random.Generator) -> CameraShot:
     border = rng.random()
     if border < 0.4:
         x = rng.uniform(-0.06, 0.06)
         height = _log_uniform(rng, 0.5, 1.2)
-        return Shot(height, Aim.MIDDLE, x if rng.random() < 0.5 else 1 - x, rng.uniform(0.4, 0.6))
+        return CameraShot(height, AimPoint.MIDDLE, x if rng.random() < 0.5 else 1 - x, rng.uniform(0.4, 0.6))
     if border < 0.85:
-        return Shot(_log_uniform(rng, 1.0, 1.6), Aim.FACE, rng.uniform(0.15, 0.85), rng.uniform(0.12, 0.38))
-    return Shot(_log_uniform(rng, 0.9, 1.8), Aim.HIPS, rng.uniform(0.2, 0.8), rng.uniform(0.1, 0.4))
+        return CameraShot(_log_uniform(rng, 1.0, 1.6), AimPoint.FACE, rng.uniform(0.15, 0.85), rng.uniform(0.12, 0.38))
+    return CameraShot(_log_uniform(rng, 0.9, 1.8), AimPoint.HIPS, rng.uniform(0.2, 0.8), rng.uniform(0.1, 0.4))
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:

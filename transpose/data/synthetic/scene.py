@@ -10,7 +10,14 @@ from transpose.data.synthetic.body import Body, coarsened, load_body
 from transpose.data.synthetic.camera import Camera, aimed_camera
 from transpose.data.synthetic.figure import Figure, sample_figure
 from transpose.data.synthetic.foreground import sample_cover
-from transpose.data.synthetic.framing import Aim, Framing, Shot, framing_shares, sample_shot, sample_varied_shot
+from transpose.data.synthetic.framing import (
+    AimPoint,
+    CameraShot,
+    Framing,
+    framing_shares,
+    sample_shot,
+    sample_varied_shot,
+)
 from transpose.data.synthetic.props import Prop, obstacle_before, seat_under
 
 _STANDING_HEIGHT = 1.65
@@ -103,11 +110,11 @@ def _sample_people(framing: Framing, settings: SyntheticSource, rng: np.random.G
     return fewest + int(rng.choice(len(weights), p=weights / weights.sum()))
 
 
-def _aim_point(figure: Figure, shot: Shot) -> np.ndarray:
+def _aim_point(figure: Figure, shot: CameraShot) -> np.ndarray:
     nose, hips = 0, (11, 12)
-    if shot.aim is Aim.FACE:
+    if shot.aim is AimPoint.FACE:
         return figure.keypoints[nose]
-    if shot.aim is Aim.HIPS:
+    if shot.aim is AimPoint.HIPS:
         return figure.keypoints[list(hips)].mean(axis=0)
     return (figure.vertices.min(axis=0) + figure.vertices.max(axis=0)) / 2
 

@@ -19,7 +19,7 @@ KEYPOINTS = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip",
 
 
 def published() -> Published:
-    return load_published(Path(__file__).parents[1] / "config" / "tables" / "published.yaml")
+    return load_published(Path(__file__).parents[2] / "config" / "tables" / "published.yaml")
 
 
 def cost(params: float = 5.2e6, macs: float = 5.4e9) -> CostReport:

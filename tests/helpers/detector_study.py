@@ -6,7 +6,7 @@ from typing import Any
 
 from transpose.study.plan import Plan
 
-CONFIG = Path(__file__).parents[1] / "config"
+CONFIG = Path(__file__).parents[2] / "config"
 
 
 def with_detector(demo: dict[str, Any], path: Path, **forecast: object) -> Plan:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tests.small_variants import small_variant
+from tests.helpers.small_variants import small_variant
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
 from transpose.config.study import EvalProtocol

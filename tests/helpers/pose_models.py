@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from tests.run_records import SMALL
+from tests.helpers.run_records import SMALL
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol
 from transpose.device import DeviceContext

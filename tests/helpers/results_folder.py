@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.run_records import write_run
+from tests.helpers.run_records import write_run
 from transpose.config.base import Settings
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.dataset import Dataset

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from tests.run_records import run_record
+from tests.helpers.run_records import run_record
 from transpose.config.base import read_yaml
 from transpose.config.dataset import Dataset
 from transpose.config.load import load_any_variant, load_dataset, load_variant, read_record
@@ -38,7 +38,7 @@ from transpose.reporting.published import load_published
 from transpose.skeleton import COCO_PERSON
 from transpose.study.plan import Plan
 
-CONFIG = Path(__file__).parents[1] / "config"
+CONFIG = Path(__file__).parents[2] / "config"
 
 ODD_VALUES: tuple[Any, ...] = (
     *(None, True, False, [], {}, [[]], [1, 2, 3, 4], {"id": 1}),

@@ -14,7 +14,7 @@ from transpose.benchmark.loader import compare_training_samples, with_workers
 from transpose.benchmark.networks import BenchmarkedNetwork, compare_networks, inference_forms, training_comparisons
 from transpose.benchmark.one_thread import one_thread
 from transpose.benchmark.parts import OF_VARIANTS, Part
-from transpose.benchmark.report import Benchmark, NetworkCost
+from transpose.benchmark.report import BenchmarkReport, NetworkCost
 from transpose.benchmark.suppression import compare_suppressions
 from transpose.config.attention import AttentionMeasures
 from transpose.config.training import Dtype
@@ -53,7 +53,7 @@ class Order:
     device: str
 
 
-def run_benchmark(order: Order) -> Benchmark:
+def run_benchmark(order: Order) -> BenchmarkReport:
     """Run all comparisons of a selection.
 
     Raises:
@@ -64,7 +64,7 @@ def run_benchmark(order: Order) -> Benchmark:
     device = resolve_device(order.device, "fp32", order.threads).device
     load = f"{psutil.getloadavg()[0]:.2f}"
     comparisons = {part: list(found) for part, found in _comparisons(order)}
-    return Benchmark(
+    return BenchmarkReport(
         networks=tuple(map(_network_cost, order.variants)),
         comparisons=tuple(comparison for found in comparisons.values() for comparison in found),
         workers=with_workers(comparisons[Part.LOADER][0]) if Part.LOADER in comparisons else None,
