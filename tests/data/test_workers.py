@@ -62,7 +62,7 @@ def test_a_signal_to_every_process_does_not_end_those_that_load():
 
 
 def test_a_signal_to_a_worker_that_is_starting_does_not_end_it(monkeypatch):
-    start = signal_handling._set_worker_signal_handlers
+    start = signal_handling._set_worker_signal_handlers  # pyright: ignore[reportPrivateImportUsage]
 
     def start_and_receive_a_signal():
         start()

@@ -40,7 +40,7 @@ rule track_run:
     conda:
         "../../environment.yml"
     params:
-        code=code_of("tracking.run"),
+        code=code_of("tracking.sync_run"),
         recipe=digest_of_recipe,
         results=LAYOUT.root,
     message:
@@ -62,7 +62,7 @@ rule track_study:
     conda:
         "../../environment.yml"
     params:
-        code=code_of("tracking.study"),
+        code=code_of("tracking.sync_study"),
         results=LAYOUT.root,
     message:
         "Log the comparison to MLflow"
