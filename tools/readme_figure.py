@@ -22,11 +22,11 @@ from transpose.pose_model import AttentionMaps, PoseModel
 from transpose.reporting.overlay import draw_poses
 
 PHOTOGRAPH, BOX = "000000349860.jpg", (280.0, 13.0, 186.0, 152.0)
-KEYPOINTS = ("left_wrist", "right_knee")
+KEYPOINTS = ("left_wrist", "right_shoulder")
 VIEW = (150.0, 0.0, 374.0, 249.0)
 """Part of the photograph that is shown: x, y, width, height in image pixels."""
 ENLARGED = 4
-WIDTH, HEIGHT, DPI = 8.0, 2.83, 200
+WIDTH, HEIGHT, DPI = 8.0, 3.05, 200
 """Inches, so that the figure is 1600 pixels wide and legible at 800."""
 
 
@@ -43,7 +43,7 @@ def main(output: Path, name: str | None) -> None:
     for axis, keypoint in zip(axes[1:], KEYPOINTS, strict=True):
         _draw_area(axis, maps, keypoint, model)
     figure.tight_layout(pad=0.4)
-    figure.savefig(output)
+    figure.savefig(output, bbox_inches="tight", pad_inches=0.05)
 
 
 def _draw_pose(axis: Axes, image: np.ndarray, model: PoseModel) -> None:
