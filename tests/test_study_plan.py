@@ -88,7 +88,7 @@ def test_written_records_read_back_as_what_they_were_made_of(demo: dict[str, Any
     plan, layout = Plan.of_config(demo, CONFIG), ResultsLayout(tmp_path)
     plan.write_records(layout)
     files = StudyFiles.read(layout)
-    # What an forecast assumes is in no record.
+    # What a forecast assumes is in no record.
     assert files.study == plan.study.model_copy(update={"forecast": Study.model_fields["forecast"].default})
     assert files.datasets == plan.datasets
     assert {name: recipe.variant for name, recipe in files.recipes.items()} == {

@@ -1,4 +1,4 @@
-"""Any image explained: keypoints in its own pixels, figures, and an viewer."""
+"""Any image explained: keypoints in its own pixels, figures, and a viewer."""
 
 from pathlib import Path
 
