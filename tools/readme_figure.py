@@ -35,13 +35,13 @@ def main(output: Path, name: str | None) -> None:
     model = transpose.load(name)
     image = read_image(photographs_folder() / "images" / PHOTOGRAPH)
     maps = model.attention(image, [BOX])
-    crop = maps.crops[0]
-    ratio = crop.shape[1] / crop.shape[0]
-    widths = (VIEW[2] / VIEW[3], *(ratio for _ in KEYPOINTS))
+    _, _, points = model.crop_persons(image, maps.poses)
+    height, width = maps.crops.shape[1:3]
+    widths = (VIEW[2] / VIEW[3], *(width / height for _ in KEYPOINTS))
     figure, axes = plt.subplots(1, len(widths), figsize=(WIDTH, HEIGHT), width_ratios=widths, dpi=DPI)
     _draw_pose(axes[0], image, model)
     for axis, keypoint in zip(axes[1:], KEYPOINTS, strict=True):
-        _draw_area(axis, maps, keypoint, model)
+        _draw_area(axis, maps, points, keypoint)
     figure.tight_layout(pad=0.4)
     figure.savefig(output, bbox_inches="tight", pad_inches=0.05)
 
@@ -57,10 +57,9 @@ def _draw_pose(axis: Axes, image: np.ndarray, model: PoseModel) -> None:
     axis.axis("off")
 
 
-def _draw_area(axis: Axes, maps: AttentionMaps, keypoint: str, model: PoseModel) -> None:
+def _draw_area(axis: Axes, maps: AttentionMaps, points: np.ndarray, keypoint: str) -> None:
     crop, index = maps.crops[0], maps.poses.skeleton.index(keypoint)
     area = maps.dependency[0, index]
-    _, _, points = model.crop_persons(read_image(photographs_folder() / "images" / PHOTOGRAPH), maps.poses)
     height, width = crop.shape[:2]
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     axis.imshow(crop.mean(axis=2), cmap="gray", extent=extent)

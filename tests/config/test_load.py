@@ -59,6 +59,18 @@ def test_an_unknown_key_names_the_nearest_known_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"training": {"lr": 1}}, r"training\.lr: unknown key; known are attention_dropout, augmentation, .*, workers$"),
+        ({"forecast": {"q": 1}}, r"forecast\.q: unknown key; known are .*training_tflops.*"),
+    ],
+)
+def test_an_unknown_key_without_a_near_one_lists_those_of_its_block(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse(Study, {**STUDY, **changes}, "file")
+
+
+@pytest.mark.parametrize(
     ("changes", "field"),
     [
         ({"seeds": 0}, "seeds"),

@@ -104,30 +104,27 @@ def _explain(model: type[BaseModel], details: ErrorDetails) -> str:
 
 
 def _block_of(model: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """Return the block of settings at a path of keys; None if several blocks are possible there."""
-    block: object = model
+    """Return the block of settings at a path of keys; None if no block or several are possible there."""
+    block = model
     for key in path:
-        fields = getattr(block, "model_fields", {})
-        candidates = (
-            [
-                kind
-                for kind in (fields[key].annotation, *get_args(fields[key].annotation))
-                if isinstance(kind, type) and issubclass(kind, BaseModel)
-            ]
-            if key in fields
-            else []
-        )
-        if len(candidates) != 1:
+        blocks = list(_blocks(block.model_fields[key].annotation)) if key in block.model_fields else []
+        if len(blocks) != 1:
             return None
-        block = candidates[0]
-    return block if isinstance(block, type) and issubclass(block, BaseModel) else None
+        block = blocks[0]
+    return block
 
 
-def _known_keys(annotation: object) -> Iterator[str]:
+def _known_keys(model: type[BaseModel]) -> Iterator[str]:
+    for key, field in model.model_fields.items():
+        yield key
+        for block in _blocks(field.annotation):
+            yield from _known_keys(block)
+
+
+def _blocks(annotation: object) -> Iterator[type[BaseModel]]:
+    """Yield the blocks of settings that a field's annotation names."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        for key, field in annotation.model_fields.items():
-            yield key
-            yield from _known_keys(field.annotation)
+        yield annotation
     elif get_origin(annotation) in (Union, UnionType, Annotated, tuple, list, dict, Mapping):
         for argument in get_args(annotation):
-            yield from _known_keys(argument)
+            yield from _blocks(argument)
