@@ -61,7 +61,10 @@ def test_an_unknown_key_names_the_nearest_known_one() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"training": {"lr": 1}}, r"training\.lr: unknown key; known are attention_dropout, augmentation, .*, workers$"),
+        (
+            {"training": {"lr": 1}},
+            r"training\.lr: unknown key; known are attention_dropout, augmentation, .*, workers$",
+        ),
         ({"forecast": {"q": 1}}, r"forecast\.q: unknown key; known are .*training_tflops.*"),
     ],
 )

@@ -1,6 +1,7 @@
 """Made-up results for the tests of tables and figures."""
 
 from pathlib import Path
+from typing import Any
 
 from transpose.config.dataset import BoxKind, Dataset
 from transpose.config.load import read_record
@@ -198,3 +199,22 @@ def files_of(study: Study) -> StudyFiles:
         path.stem: read_record(Dataset, path) for path in layout.record(RecordKind.DATASET).parent.glob("*.json")
     }
     return StudyFiles(layout, study, recipes, datasets)
+
+
+def subject(variant: str, title: str, seed: int, boxes: str = "ground_truth", box_count: int = 9) -> dict[str, Any]:
+    """The fields that every report about a trained model has (`transpose.evaluation.subject.Subject`)."""
+    return {
+        "variant": variant,
+        "title": title,
+        "seed": seed,
+        "initialisation": "from scratch",
+        "dataset": "synthetic",
+        "dataset_title": "synthetic people",
+        "split": "val",
+        "boxes": boxes,
+        "boxes_kind": boxes,
+        "box_count": box_count,
+        "weights_sha256": "a" * 64,
+        "annotations_sha256": "c" * 64,
+        "boxes_sha256": "e" * 64,
+    }

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.sample_results import files_of
+from tests.helpers.sample_results import files_of, subject
 from transpose.config.study import ATTENTION_ANALYSES, EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
@@ -43,20 +43,7 @@ def result(kind: str, layer: int | None, head: int | None, cost: float, seed: in
 
 def report(variant: str, seed: int) -> dict[str, Any]:
     layers, heads = LAYERS_AND_HEADS[variant]
-    return {
-        "variant": variant,
-        "title": variant.replace("_", " "),
-        "seed": seed,
-        "initialisation": "from scratch",
-        "dataset": "synthetic",
-        "dataset_title": "synthetic people",
-        "split": "val",
-        "boxes": "ground_truth",
-        "boxes_kind": "ground_truth",
-        "box_count": 9,
-        "weights_sha256": "a" * 64,
-        "annotations_sha256": "c" * 64,
-        "boxes_sha256": "e" * 64,
+    return subject(variant, variant.replace("_", " "), seed) | {
         "protocol": EvalProtocol().model_dump(),
         "bootstrap": {"samples": 10, "seed": 0},
         "seed_of_shuffling": 0,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.sample_results import files_of
+from tests.helpers.sample_results import files_of, subject
 from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES
 from transpose.attention.keypoint_regions import NeighbourhoodRegions
 from transpose.config.attention import AttentionMeasures
@@ -28,20 +28,7 @@ def report(seed: int) -> dict[str, Any]:
     """Occluded keypoints have twice the values of visible ones; no mirror partners; the second seed has 0.1 more."""
     groups = NeighbourhoodRegions.groups
     values = {"hidden": number(0.4 + 0.1 * seed, 5), "seen": number(0.2 + 0.1 * seed, 20)}
-    return {
-        "variant": "r_sine",
-        "title": "R sine",
-        "seed": seed,
-        "initialisation": "from scratch",
-        "dataset": "synthetic",
-        "dataset_title": "synthetic people",
-        "split": "val",
-        "boxes": "ground_truth",
-        "boxes_kind": "ground_truth",
-        "box_count": 9,
-        "weights_sha256": "a" * 64,
-        "annotations_sha256": "c" * 64,
-        "boxes_sha256": "e" * 64,
+    return subject("r_sine", "R sine", seed) | {
         "settings": AttentionMeasures().model_dump(mode="json"),
         "protocol": EvalProtocol().model_dump(),
         "bootstrap": {"samples": 10, "seed": 0},

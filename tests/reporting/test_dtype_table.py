@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.sample_results import files_of
+from tests.helpers.sample_results import files_of, subject
 from transpose.config.study import EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
@@ -37,20 +37,7 @@ def report(variant: str, seed: int) -> dict:
         "median_shift": 0.0625,
         "far_shift": 1.5,
     }
-    return {
-        "variant": variant,
-        "title": f"The {variant[0]} model",
-        "seed": seed,
-        "initialisation": "from scratch",
-        "dataset": "synthetic",
-        "dataset_title": "synthetic people",
-        "split": "val",
-        "boxes": "ground_truth",
-        "boxes_kind": "ground_truth",
-        "box_count": 9,
-        "weights_sha256": "a" * 64,
-        "annotations_sha256": "c" * 64,
-        "boxes_sha256": "e" * 64,
+    return subject(variant, f"The {variant[0]} model", seed) | {
         "protocol": EvalProtocol().model_dump(),
         "bootstrap": {"samples": 20, "seed": 0},
         "machine": {"device": "cpu" if seed == 0 else "Some GPU", "cpu": "Some processor"},

@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from tests.attention.planted import PlantedPersons, planted_pose_model
-from tests.helpers.sample_results import files_of
+from tests.helpers.sample_results import files_of, subject
 from transpose.attention.estimates import Estimate
 from transpose.attention.faithfulness import FaithfulnessTest
 from transpose.attention.faithfulness_report import summarise
@@ -40,24 +40,10 @@ def report() -> FaithfulnessReport:
     protocol = EvalProtocol(decoder="argmax")
     results = FaithfulnessTest(planted_pose_model(protocol), SETTINGS).run(persons)
     bootstrap = Bootstrap(samples=20, seed=0)
-    subject = {
-        "variant": "r_sine",
-        "title": "R <sine>",
-        "seed": 0,
-        "initialisation": "from scratch",
-        "dataset": "synthetic",
-        "dataset_title": "synthetic people",
-        "split": "val",
-        "boxes": "ground_truth",
-        "boxes_kind": "ground_truth",
-        "box_count": 3,
-        "weights_sha256": "a" * 64,
-        "annotations_sha256": "c" * 64,
-        "boxes_sha256": "e" * 64,
-    }
+    about = subject("r_sine", "R <sine>", 0, box_count=3)
     measured: dict[str, Any] = summarise(results, SETTINGS, 1, bootstrap)
     values = {"settings": SETTINGS, "protocol": protocol, "bootstrap": bootstrap, "persons": 3}
-    return FaithfulnessReport.model_validate(subject | values | measured)
+    return FaithfulnessReport.model_validate(about | values | measured)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.sample_results import files_of
+from tests.helpers.sample_results import files_of, subject
 from transpose.config.study import EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.evaluation.protocol_ablation import combinations
@@ -41,20 +41,7 @@ def report(variant: str, seed: int) -> dict:
         }
         for number, protocol in enumerate(combinations(EvalProtocol(blur_kernel=5)))
     ]
-    return {
-        "variant": variant,
-        "title": f"R {variant}",
-        "seed": seed,
-        "initialisation": "from scratch",
-        "dataset": "synthetic",
-        "dataset_title": "synthetic people",
-        "split": "val",
-        "boxes": "simulated",
-        "boxes_kind": "simulated",
-        "box_count": 9,
-        "weights_sha256": "a" * 64,
-        "annotations_sha256": "c" * 64,
-        "boxes_sha256": "e" * 64,
+    return subject(variant, f"R {variant}", seed, "simulated") | {
         "images": 4,
         "persons": 8,
         "results": results,
