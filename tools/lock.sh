@@ -3,17 +3,15 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-.venv/bin/uv pip compile pyproject.toml --extra detector --extra test --extra lint --extra setup --constraints requirements/constraints.txt \
-    --universal --python-version 3.11 --generate-hashes --no-emit-package torch \
-    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet \
-    --output-file requirements/lock.txt
+compile() {
+    .venv/bin/uv pip compile "$@" --constraints requirements/constraints.txt --universal --python-version 3.11 \
+        --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet
+}
+compile pyproject.toml --extra pipeline --extra detector --group test --group lint --group setup \
+    --no-emit-package torch --output-file requirements/lock.txt
+compile --group docs --output-file requirements/docs.txt
 
-.venv/bin/uv pip compile --group pyproject.toml:docs \
-    --universal --python-version 3.11 --generate-hashes \
-    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet \
-    --output-file requirements/docs.txt
-
-torch=$(sed -nE 's/^ *"(torch==[^"]+)".*/\1/p' pyproject.toml)
+torch=$(grep -m 1 '^torch==' requirements/constraints.txt)
 {
     cat <<HEADER
 # Written by \`make lock\`: torch and the pins of requirements/lock.txt for conda users. Untested; \`make setup\` is tested.

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Create .venv with the locked packages, torch, xtcocotools and this package; does nothing if it is up to date.
-# PYTHON=/path/to/python selects the interpreter (3.11 or 3.12).
+# PYTHON=/path/to/python selects the interpreter (3.11, 3.12 or 3.13).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 unset VIRTUAL_ENV PYTHONHOME PYTHONPATH UV_PYTHON
 if [ -n "${PIP_INDEX_URL:-}" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}"; fi # uv does not read PIP_INDEX_URL
 
 python=.venv/bin/python
-torch=$(sed -nE 's/^ *"(torch==[^"]+)".*/\1/p' pyproject.toml)
+torch=$(grep -m 1 '^torch==' requirements/constraints.txt)
 torch_cpu_index=https://download.pytorch.org/whl/cpu
 
 say() { echo "setup: $*"; }
@@ -15,7 +15,7 @@ say() { echo "setup: $*"; }
 sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }
 
 # Inputs of .venv, including its path (a virtual environment cannot be moved), and inputs of the package's installation.
-environment_digest() { { pwd; echo "$torch"; cat requirements/{constraints,lock,xtcocotools}.txt tools/setup.sh; } | sha256; }
+environment_digest() { { pwd; cat requirements/{constraints,lock,xtcocotools}.txt tools/setup.sh; } | sha256; }
 package_digest() { cat pyproject.toml transpose/__init__.py | sha256; }
 
 # A stamp is written after its step has succeeded, so an incomplete .venv has none.
@@ -30,12 +30,12 @@ pip_install() { "$python" -m pip install -qq --disable-pip-version-check "$@"; }
 # Print the base interpreter, not that of an active virtual environment, which may be the one to replace.
 find_python() {
     local candidate
-    for candidate in ${PYTHON:-python3.11 python3.12 python3}; do
-        "$candidate" -c 'import sys; sys.version_info[:2] in ((3, 11), (3, 12)) or sys.exit(1); print(sys._base_executable)' \
+    for candidate in ${PYTHON:-python3.11 python3.12 python3.13 python3}; do
+        "$candidate" -c 'import sys; sys.version_info[:2] in ((3, 11), (3, 12), (3, 13)) or sys.exit(1); print(sys._base_executable)' \
             2>/dev/null && return
     done
-    say "needs Python 3.11 or 3.12 with venv (Debian 12: apt install python3 python3-venv); none of these is:" \
-        "${PYTHON:-python3.11 python3.12 python3}" >&2
+    say "needs Python 3.11, 3.12 or 3.13 with venv (Debian 12: apt install python3 python3-venv); none of these is:" \
+        "${PYTHON:-python3.11 python3.12 python3.13 python3}" >&2
     return 1
 }
 

@@ -1,6 +1,7 @@
 """Errors caused by bad input or by the machine."""
 
 import re
+from importlib.metadata import PackageNotFoundError, requires
 
 
 class InputError(Exception):
@@ -32,3 +33,17 @@ def lost_worker(error: RuntimeError) -> str | None:
     reason = match[1].removeprefix("is ").strip()
     advice = "run the same command to continue; if memory was full, lower training.workers"
     return f"a process that loads images has ended ({reason}); {advice}"
+
+
+def missing_extra(error: ImportError) -> str | None:
+    """Return the message for a package of one of our extras that is not installed; None for any other import error."""
+    name = (error.name or "").partition(".")[0]
+    try:
+        requirements = requires("transpose-pipeline") or []
+    except PackageNotFoundError:
+        return None
+    for requirement in requirements:
+        match = re.fullmatch(rf"{re.escape(name)}\b.*; extra == ['\"](\w+)['\"]", requirement)
+        if name and match is not None:
+            return f"this needs {name}, which is not installed: pip install 'transpose-pipeline[{match[1]}]'"
+    return None

@@ -6,7 +6,7 @@ from transpose.allocator import keep_freed_memory
 from transpose.cli import attention, cost, data, evaluation, fault_injection, predict, reporting, training  # noqa: F401 -- each registers its commands
 from transpose.cli.app import app
 from transpose.disk import disk_error
-from transpose.errors import InputError, lost_worker
+from transpose.errors import InputError, lost_worker, missing_extra
 
 
 def main() -> None:
@@ -16,6 +16,10 @@ def main() -> None:
         app()
     except InputError as error:
         sys.exit(f"transpose: {error}")
+    except ModuleNotFoundError as error:
+        if (message := missing_extra(error)) is None:
+            raise
+        sys.exit(f"transpose: {message}")
     except RuntimeError as error:
         if (message := lost_worker(error)) is None:
             raise

@@ -1,6 +1,5 @@
 """Models of both published forms, really run by onnxruntime on images."""
 
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -111,12 +110,3 @@ def test_a_broken_model_and_another_input_size_are_reported(folder: Path, tmp_pa
     write_head_model(model, SIZE)
     with pytest.raises(InputError, match=r"inputs: must be \[1, 3, 640, 640\], not \[1, 3, 64, 96\]"):
         detect(model, folder, input_size=(640, 640))
-
-
-def test_without_onnxruntime_one_line_says_how_to_get_it(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_head_model(tmp_path / "head.onnx", SIZE)
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(InputError, match=r"not installed: pip install 'transpose-pipeline\[detector\]'"):
-        detect(tmp_path / "head.onnx", folder)

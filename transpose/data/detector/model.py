@@ -2,7 +2,6 @@
 
 import zipfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,8 @@ class DetectorModel:
         """Load an .onnx file, or a .zip with one, on CUDA if onnxruntime supports it and on the CPU otherwise.
 
         Raises:
-            InputError: onnxruntime is not installed, the file is not a model, or its inputs or outputs are not YOLOX's.
+            InputError: the file is not a model, or its inputs or outputs are not YOLOX's.
+            ModuleNotFoundError: onnxruntime is not installed.
         """
         self.path = path
         self._session = _open_session(path, settings.threads)
@@ -43,27 +43,19 @@ class DetectorModel:
 
 
 def _open_session(path: Path, threads: int) -> Any:
-    runtime = _runtime(path)
-    options = runtime.SessionOptions()
+    import onnxruntime  # an optional dependency: the extra `detector`
+
+    options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-    usable = [provider for provider in wanted if provider in runtime.get_available_providers()]
+    usable = [provider for provider in wanted if provider in onnxruntime.get_available_providers()]
     content = _model_bytes(path)
     try:
-        return runtime.InferenceSession(content, options, providers=usable)
+        return onnxruntime.InferenceSession(content, options, providers=usable)
     except Exception as error:  # onnxruntime's own errors share no base class
         raise InputError(path, None, None, f"onnxruntime cannot load it: {_first_line(error)}") from None
-
-
-def _runtime(path: Path) -> ModuleType:
-    try:
-        import onnxruntime
-    except ImportError:
-        problem = "a detector needs onnxruntime, which is not installed: pip install 'transpose-pipeline[detector]'"
-        raise InputError(path, None, None, problem) from None
-    return onnxruntime
 
 
 def _model_bytes(path: Path) -> bytes:

@@ -1,0 +1,57 @@
+"""A model is used without the packages of the extra `pipeline`, and a missing package is named with its extra."""
+
+import re
+import subprocess
+import sys
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+
+from transpose.data.photographs import photographs_folder
+from transpose.errors import missing_extra
+
+RUN_WITHOUT = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Blocker())
+sys.argv = ["transpose", *{arguments}]
+from transpose.cli import main
+main()
+"""
+
+
+def extra_packages() -> list[str]:
+    """Return the names of the packages that only extras require."""
+    found = (re.match(r"([\w.-]+)[^;]*; extra == ", text) for text in requires("transpose-pipeline") or [])
+    return [match[1] for match in found if match is not None]
+
+
+def run_without(packages: list[str], *arguments: object) -> subprocess.CompletedProcess[str]:
+    code = RUN_WITHOUT.format(blocked=packages, arguments=list(map(str, arguments)))
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_a_model_is_used_without_the_extras(tmp_path: Path, command: str) -> None:
+    assert {"mlflow", "snakemake", "pandas"} <= set(extra_packages())
+    image = min((photographs_folder() / "images").iterdir())
+    done = run_without(extra_packages(), command, image, "--box", "20,20,100,200", "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "out").rglob("*.png"))
+
+
+def test_a_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:
+    done = run_without(["mlflow"], "step", "track-database", "--results", tmp_path)
+    expected = "transpose: this needs mlflow, which is not installed: pip install 'transpose-pipeline[pipeline]'\n"
+    assert (done.returncode, done.stderr) == (1, expected)
+
+
+def test_an_extra_is_found_for_each_of_its_packages() -> None:
+    assert missing_extra(ModuleNotFoundError(name="onnxruntime")) is not None
+    assert "[detector]" in str(missing_extra(ModuleNotFoundError(name="onnxruntime.capi")))
+    assert missing_extra(ModuleNotFoundError(name="torch")) is None
+    assert missing_extra(ModuleNotFoundError(name="transpose.nothing")) is None
