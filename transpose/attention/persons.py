@@ -1,13 +1,14 @@
 """Persons for the attention analyses: crops, predicted keypoints and annotated keypoints."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from transpose.attention.maps.grid import Grid
+from transpose.columns import Columns
 from transpose.config.study import EvalProtocol
 from transpose.config.variant import Variant
 from transpose.data.boxes import ground_truth_boxes
@@ -27,7 +28,7 @@ MATCH_OKS = 0.5
 
 
 @dataclass(frozen=True)
-class GroundTruth:
+class GroundTruth(Columns):
     """Annotations of P persons, in crop pixels."""
 
     image_ids: np.ndarray
@@ -42,13 +43,6 @@ class GroundTruth:
     """[P, K] int64: 0 not labelled, 1 occluded, 2 visible."""
     areas: np.ndarray
     """[P] float64: area of the person's mask in square crop pixels, the scale of OKS."""
-
-    def __len__(self) -> int:
-        return len(self.image_ids)
-
-    def select(self, chosen: np.ndarray) -> "GroundTruth":
-        """Return the persons at positions [n], in that order."""
-        return GroundTruth(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
     def similarity(self, points_xy: np.ndarray, skeleton: Skeleton) -> np.ndarray:
         """Return the keypoint similarity [P, ..., K] of points [P, ..., K, 2] in crop pixels; OKS is its mean.

@@ -1,11 +1,12 @@
 """Person boxes, from which crops are taken."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from transpose.columns import Columns
 from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, training_instances
 from transpose.data.fields import as_boxes, as_integers, as_numbers, column, read_records
 from transpose.errors import InputError
@@ -13,7 +14,7 @@ from transpose.files import read_json, write_json
 
 
 @dataclass(frozen=True)
-class PersonBoxes:
+class PersonBoxes(Columns):
     """N scored boxes."""
 
     image_ids: np.ndarray
@@ -24,13 +25,6 @@ class PersonBoxes:
     """[N] float64."""
     annotation_ids: np.ndarray
     """[N] int64: annotation of an annotated person's box, -1 for other boxes."""
-
-    def __len__(self) -> int:
-        return len(self.image_ids)
-
-    def select(self, chosen: np.ndarray) -> "PersonBoxes":
-        """Return the boxes selected by a mask [N] or by positions [n], in that order."""
-        return PersonBoxes(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """COCO keypoint annotations as packed arrays."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from transpose.columns import Columns
 from transpose.data.fields import (
     as_areas,
     as_boxes,
@@ -67,7 +68,7 @@ class ImageTable:
 
 
 @dataclass(frozen=True)
-class PersonInstances:
+class PersonInstances(Columns):
     """N annotated persons with K keypoints each."""
 
     image_ids: np.ndarray
@@ -82,13 +83,6 @@ class PersonInstances:
     """[N] float64, area of the person's mask in square image pixels."""
     is_crowd: np.ndarray
     """[N] bool."""
-
-    def __len__(self) -> int:
-        return len(self.image_ids)
-
-    def select(self, chosen: np.ndarray) -> "PersonInstances":
-        """Return the persons selected by a mask [N] or by positions [n], in that order."""
-        return PersonInstances(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
 @dataclass(frozen=True)
