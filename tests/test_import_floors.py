@@ -28,6 +28,7 @@ FLOORS = {
     "geometry": 2,
     "study": 2,
     "data": 3,
+    "synthetic": 4,
     "models": 4,
     "inference": 5,
     "attention.maps": 5,

@@ -18,7 +18,7 @@ ROOT = PACKAGE.parent
 RULES = "".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
 ENTRIES = sorted({TRAINING, *(f"transpose.{name}" for name in re.findall(r'code_of\("([\w.]+)"\)', RULES))})
 PREDICTION, EVALUATION = "transpose.evaluation.prediction_file", "transpose.evaluation.report"
-BOXES, RENDERING = "transpose.data.box_sources", "transpose.data.synthetic.dataset"
+BOXES, RENDERING = "transpose.data.box_sources", "transpose.synthetic.dataset"
 SUBMISSION = "transpose.evaluation.submission"
 TABLES, EXPLORER = "transpose.reporting.study", "transpose.reporting.viewer_models"
 
@@ -30,7 +30,7 @@ class Copy:
         self.package = folder / "transpose"
         ignored = shutil.ignore_patterns("__pycache__", "*.jpg", "*.safetensors")
         shutil.copytree(PACKAGE, self.package, ignore=ignored)
-        (self.package / "data" / "synthetic" / "body.npz").write_bytes(b"a small file is read faster")
+        (self.package / "synthetic" / "body.npz").write_bytes(b"a small file is read faster")
         self._cache = folder / "code.json"
         self.before = self.digests()
 
@@ -156,7 +156,7 @@ def test_a_changed_flip_is_noticed_by_what_predicts(copy: Copy) -> None:
         ("data/fields.py", {PREDICTION, EVALUATION, TRAINING, BOXES, SUBMISSION}, {RENDERING}),
         ("data/image_size.py", {PREDICTION, TRAINING, BOXES, EXPLORER}, {EVALUATION, RENDERING, SUBMISSION}),
         ("training/loss.py", {TRAINING}, {PREDICTION, EVALUATION, TABLES}),
-        ("data/synthetic/pose.py", {RENDERING, "transpose.data.part_labels"}, {PREDICTION, EVALUATION, TRAINING}),
+        ("synthetic/pose.py", {RENDERING, "transpose.synthetic.part_labels"}, {PREDICTION, EVALUATION, TRAINING}),
         ("tracking/sync_run.py", {"transpose.tracking.sync_run"}, {"transpose.tracking.sync_study", TABLES, TRAINING}),
         ("cli/evaluation.py", set(), set(ENTRIES)),
     ],
@@ -185,7 +185,7 @@ def test_other_prose_and_layout_are_noticed_by_nothing(copy: Copy) -> None:
         ("reporting/templates/viewer.html", {EXPLORER}, {TABLES, TRAINING}),
         ("reporting/templates/viewer.js", {EXPLORER}, {TABLES, TRAINING}),
         ("reporting/templates/viewer.css", {EXPLORER}, {TABLES, TRAINING}),
-        ("data/synthetic/body.npz", {RENDERING}, {TABLES, EXPLORER, TRAINING, PREDICTION}),
+        ("synthetic/body.npz", {RENDERING}, {TABLES, EXPLORER, TRAINING, PREDICTION}),
     ],
 )
 def test_a_data_file_is_noticed_by_what_uses_it(copy: Copy, name: str, by: set[str], not_by: set[str]) -> None:

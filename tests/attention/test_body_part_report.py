@@ -16,8 +16,6 @@ from transpose.config.dataset import Dataset, SyntheticSource
 from transpose.config.recipe import Recipe
 from transpose.config.study import Analysis, EvalProtocol
 from transpose.config.training import Training
-from transpose.data.part_labels import write_part_labels
-from transpose.data.synthetic.dataset import synthesise
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.files import read_json, read_npz, write_npz
@@ -26,6 +24,8 @@ from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind
+from transpose.synthetic.dataset import synthesise
+from transpose.synthetic.part_labels import write_part_labels
 
 RECIPE = Recipe(name="small", variant=small_variant("hrnet"), training=Training(device="cpu"))
 SETTINGS = SyntheticSource(

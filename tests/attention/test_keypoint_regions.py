@@ -7,8 +7,8 @@ from tests.attention.planted import DECOY, GRID, SEEKER, SEEKER_CELL, SKELETON, 
 from transpose.attention.keypoint_regions import BodyPartRegions, NeighbourhoodRegions, part_membership
 from transpose.attention.maps.grid import Grid
 from transpose.attention.persons import GroundTruth
-from transpose.data.part_labels import NO_PERSON, PARTS, PartLabels
 from transpose.skeleton import COCO_PERSON
+from transpose.synthetic.part_labels import NO_PERSON, PARTS, PartLabels
 
 CELLS = Grid(size=(8, 6), heatmap_size=(32, 24), input_size=(32, 24))
 """Cells of exactly 4x4 pixels."""

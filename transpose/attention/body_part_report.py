@@ -15,12 +15,12 @@ from transpose.attention.persons import ExplainedPersons
 from transpose.attention.records import STATES, BodyPartReport, KeypointCount, KeypointState, PartDifference, PartRow
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.study import Analysis
-from transpose.data.part_labels import read_part_labels
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.trained_model import trained_fp32_model
 from transpose.inference.finite import finite_heatmaps_of
 from transpose.skeleton import Skeleton
+from transpose.synthetic.part_labels import read_part_labels
 
 
 def write_body_parts(inputs: AnalysisInput, parts: Path | None) -> None:

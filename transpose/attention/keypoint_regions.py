@@ -14,8 +14,8 @@ import numpy as np
 from transpose.attention.maps.grid import Grid
 from transpose.attention.neighbourhood import neighbourhoods
 from transpose.attention.persons import GroundTruth
-from transpose.data.part_labels import NO_PERSON, PARTS, PartLabels
 from transpose.skeleton import Skeleton
+from transpose.synthetic.part_labels import NO_PERSON, PARTS, PartLabels
 
 PLACE, SYMMETRIC, NEIGHBOURS = "place", "symmetric", "neighbours"
 

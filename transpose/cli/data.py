@@ -62,7 +62,7 @@ def synthesise(
     os.environ["OMP_NUM_THREADS"] = "1"
     from transpose.config.dataset import Dataset, SyntheticSource
     from transpose.config.load import read_record
-    from transpose.data.synthetic.dataset import synthesise as render
+    from transpose.synthetic.dataset import synthesise as render
 
     source = read_record(Dataset, dataset).source
     if not isinstance(source, SyntheticSource):
@@ -86,7 +86,7 @@ def label_parts(
     os.environ["OMP_NUM_THREADS"] = "1"
     from transpose.config.dataset import Dataset, SyntheticSource
     from transpose.config.load import read_record
-    from transpose.data.part_labels import write_part_labels
+    from transpose.synthetic.part_labels import write_part_labels
 
     source = read_record(Dataset, dataset).source
     if not isinstance(source, SyntheticSource):

@@ -13,7 +13,7 @@ rule synthesise:
     # All cores that `--cores` allows; the images do not depend on their number.
     threads: 64
     params:
-        code=code_of("data.synthetic.dataset"),
+        code=code_of("synthetic.dataset"),
         record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
         source=PLAN.data.source_key,
     message:
@@ -39,7 +39,7 @@ rule label_parts:
     # All cores that `--cores` allows; the labels do not depend on their number.
     threads: 64
     params:
-        code=code_of("data.part_labels"),
+        code=code_of("synthetic.part_labels"),
         record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
         source=PLAN.data.source_key,
     message:
