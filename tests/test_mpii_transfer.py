@@ -14,8 +14,7 @@ from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol, EvalSetting
 from transpose.config.training import Training
 from transpose.data.boxes import ground_truth_boxes, write_boxes
-from transpose.data.mpii import convert_mpii
-from transpose.data.mpii_split import ValidationList
+from transpose.data.mpii import ValidationList, convert_mpii
 from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.evaluation.keypoint_hits import read_hits
 from transpose.evaluation.prediction_file import write_predictions

@@ -154,7 +154,7 @@ def test_a_changed_flip_is_noticed_by_what_predicts(copy: Copy) -> None:
     ("name", "by", "not_by"),
     [
         ("data/fields.py", {PREDICTION, EVALUATION, TRAINING, BOXES, SUBMISSION}, {RENDERING}),
-        ("data/image_size.py", {PREDICTION, TRAINING, BOXES, EXPLORER}, {EVALUATION, RENDERING, SUBMISSION}),
+        ("data/images.py", {PREDICTION, TRAINING, BOXES, EXPLORER}, {EVALUATION, RENDERING, SUBMISSION}),
         ("training/loss.py", {TRAINING}, {PREDICTION, EVALUATION, TABLES}),
         ("synthetic/pose.py", {RENDERING, "transpose.synthetic.part_labels"}, {PREDICTION, EVALUATION, TRAINING}),
         ("tracking/sync_run.py", {"transpose.tracking.sync_run"}, {"transpose.tracking.sync_study", TABLES, TRAINING}),

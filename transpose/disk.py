@@ -1,6 +1,8 @@
-"""Disk errors, reported in one line like other errors that a user can fix."""
+"""Disk errors and too little free space, reported in one line like other errors that a user can fix."""
 
 import errno
+import shutil
+from pathlib import Path
 
 from transpose.errors import InputError
 
@@ -36,3 +38,18 @@ def disk_error(error: OSError) -> InputError | None:
 def write_problem(error: OSError) -> str:
     """Describe why a file was not written, as `disk_problem` or else the system does."""
     return disk_problem(error) or error.strerror or str(error)
+
+
+def require_space(path: Path, needed: int) -> None:
+    """Check that `needed` bytes fit on the disk of `path`, whose parent folder must exist.
+
+    Raises:
+        InputError: too little is free; both numbers are given.
+    """
+    free = shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise InputError(path, None, None, f"needs {_shown(needed)} of disk, but only {_shown(free)} are free")
+
+
+def _shown(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.2f} MB"

@@ -19,10 +19,10 @@ from transpose.config.run_record import RunRecord
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Dtype
 from transpose.config.variant import Variant
-from transpose.data.box_crops import boxes_in_image, crop_boxes
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations
 from transpose.data.crops import normalise
+from transpose.data.image_boxes import boxes_in_image, crop_boxes
 from transpose.data.image_source import image_source_of
 from transpose.data.images import read_upright_image
 from transpose.data.loader import EvaluationBatch, EvaluationCrops

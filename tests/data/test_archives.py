@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from transpose.data.archives import Manifest, manifest_path, unpack
 from transpose.data.coco import ImageTable
 from transpose.data.images import ImageFiles, read_image
-from transpose.data.zip_images import ZipFolder
+from transpose.data.zip_reader import ZipFolder
 from transpose.errors import InputError
 from transpose.files import folder_lock
 

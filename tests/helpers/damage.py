@@ -23,12 +23,12 @@ from transpose.config.run_record import RunRecord
 from transpose.config.training import Training
 from transpose.config.weights import load_weights_table
 from transpose.data.archives import unpack
-from transpose.data.box_options import boxes_of_image
 from transpose.data.boxes import detection_boxes, ground_truth_boxes, read_boxes
 from transpose.data.coco import CocoAnnotations, ImageTable, dropped_instances, load_annotations
+from transpose.data.image_boxes import boxes_of_image
 from transpose.data.image_source import image_source_of
 from transpose.data.images import ImageFiles
-from transpose.data.zip_images import ZipFolder
+from transpose.data.zip_reader import ZipFolder
 from transpose.evaluation.matches import read_matches
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.results import read_results_on

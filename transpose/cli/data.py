@@ -118,7 +118,7 @@ def convert_mpii(
     conversion.json with counts; prints the counts.
     """
     from transpose.data.mpii import convert_mpii as convert
-    from transpose.data.mpii_split import validation_source
+    from transpose.data.mpii import validation_source
 
     print(json.dumps(convert(release, images, validation_source(validation_list, hold_out, seed), output), indent=1))
 
@@ -148,7 +148,7 @@ def download_file(
     ] = None,
 ) -> None:
     """Download a file, or check the one that is there."""
-    from transpose.data.web_file import download_url
+    from transpose.data.download import download_url
 
     download_url(url, output, sha256, report=lambda line: print(line, file=sys.stderr))
 
@@ -185,7 +185,7 @@ def extract_split(
     """
     from transpose.config.dataset import ArchivesSource, Dataset
     from transpose.config.load import read_record
-    from transpose.data.archived_split import extract_split
+    from transpose.data.archives import extract_split
 
     source = read_record(Dataset, dataset).source
     if not isinstance(source, ArchivesSource) or split not in source.splits:

@@ -97,7 +97,7 @@ def explain(
 
 
 def _persons_in(images: Sequence[Path], box: list[str] | None, boxes: Path | None) -> "list[ImagePersons]":
-    from transpose.data.box_options import boxes_of_image, parse_boxes
+    from transpose.data.image_boxes import boxes_of_image, parse_boxes
     from transpose.reporting.image_poses import ImagePersons
 
     if box and (boxes is not None or len(images) > 1):

@@ -1,12 +1,9 @@
 """Counts of the person boxes that were kept and dropped."""
 
-import numpy as np
 from pydantic import NonNegativeInt
 
 from transpose.config.base import Name, Settings
 from transpose.config.dataset import BoxKind
-from transpose.data.boxes import PersonBoxes
-from transpose.data.coco import CocoAnnotations, dropped_instances
 
 
 class AnnotatedPersons(Settings):
@@ -45,16 +42,6 @@ class BoxCounts(Settings):
         """Number of source records or annotated persons without a box."""
         of_annotated = self.annotated.persons - self.kept if self.annotated else 0
         return self.other_categories + self.unknown_images + of_annotated
-
-
-def count_annotated(annotations: CocoAnnotations) -> AnnotatedPersons:
-    """Count the annotated persons, and those without a ground-truth box."""
-    return AnnotatedPersons(persons=len(annotations.persons), **dropped_instances(annotations))
-
-
-def images_without_boxes(boxes: PersonBoxes, annotations: CocoAnnotations) -> int:
-    """Count the annotated images that contain no box."""
-    return int((~np.isin(annotations.images.ids, boxes.image_ids)).sum())
 
 
 def render_counts(counts: BoxCounts) -> str:

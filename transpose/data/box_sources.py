@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from transpose.config.box_files import absent_box_file, file_of
 from transpose.config.dataset import Dataset, DetectionBoxes, DetectorBoxes, SimulatedBoxes
-from transpose.data.box_counts import BoxCounts, count_annotated, images_without_boxes
+from transpose.data.box_counts import AnnotatedPersons, BoxCounts
 from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxes, write_boxes
-from transpose.data.coco import CocoAnnotations
-from transpose.data.detector.detect import detector_boxes
+from transpose.data.coco import CocoAnnotations, dropped_instances
+from transpose.data.detector import detector_boxes
 from transpose.data.image_source import image_source_of
 from transpose.data.simulated_detector import simulated_boxes
 from transpose.data.unreadable_images import unreadable_images
@@ -60,7 +62,8 @@ def source_boxes(
     elif isinstance(source, SimulatedBoxes):
         boxes = simulated_boxes(annotations, source)
     else:
-        boxes, annotated = ground_truth_boxes(annotations), count_annotated(annotations)
+        boxes = ground_truth_boxes(annotations)
+        annotated = AnnotatedPersons(persons=len(annotations.persons), **dropped_instances(annotations))
     return boxes, BoxCounts(
         dataset_title=dataset.title,
         split=split,
@@ -68,7 +71,7 @@ def source_boxes(
         kind=source.kind,
         kept=len(boxes),
         images=len(annotations.images),
-        images_without_boxes=images_without_boxes(boxes, annotations),
+        images_without_boxes=int((~np.isin(annotations.images.ids, boxes.image_ids)).sum()),
         other_categories=other_categories,
         unknown_images=unknown_images,
         unreadable_images=unreadable_images(annotations.source),

@@ -2,13 +2,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from transpose.columns import Columns
 from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, training_instances
-from transpose.data.fields import as_boxes, as_integers, as_numbers, column, read_records
+from transpose.data.fields import (
+    as_boxes,
+    as_boxes_with_area,
+    as_integers,
+    as_numbers,
+    column,
+    column_at,
+    optional_integers,
+    read_records,
+)
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
 
@@ -89,38 +97,15 @@ def _read_records(path: Path) -> tuple[PersonBoxes, np.ndarray]:
     """
     records = read_records(path, read_json(path))
 
-    def name(position: int) -> str:
-        return f"record[{position}]"
-
-    categories = column(path, records, "category_id", as_integers, name)
-    annotated = [position for position, record in enumerate(records) if "annotation_id" in record]
-    annotation_ids = np.full(len(records), -1)
-    annotation_ids[annotated] = column(
-        path,
-        [records[position] for position in annotated],
-        "annotation_id",
-        as_integers,
-        lambda position: name(annotated[position]),
-    )
+    categories = column(path, records, "category_id", as_integers)
+    annotation_ids = optional_integers(path, records, "annotation_id", default=-1)
     is_person = categories == PERSON_CATEGORY
-    _check_areas(path, records, np.flatnonzero(is_person))
+    # Boxes of other categories may be empty, since they are skipped.
+    column_at(path, records, np.flatnonzero(is_person).tolist(), "bbox", as_boxes_with_area)
     boxes = PersonBoxes(
-        column(path, records, "image_id", as_integers, name),
-        column(path, records, "bbox", as_boxes, name),
-        column(path, records, "score", as_numbers, name),
+        column(path, records, "image_id", as_integers),
+        column(path, records, "bbox", as_boxes),
+        column(path, records, "score", as_numbers),
         annotation_ids,
     )
     return boxes, is_person
-
-
-def _check_areas(path: Path, records: list[dict[str, Any]], persons: np.ndarray) -> None:
-    """Check that the boxes of persons are not empty; boxes of other categories are skipped later."""
-    chosen = [records[position] for position in persons]
-    column(path, chosen, "bbox", _as_boxes_with_area, lambda position: f"record[{persons[position]}]")
-
-
-def _as_boxes_with_area(values: list[Any]) -> np.ndarray:
-    boxes = as_boxes(values)
-    if not (boxes[:, 2:] > 0).all():
-        raise ValueError("has no width or no height")
-    return boxes

@@ -1,54 +1,26 @@
-"""Resumable download of archives with several mirrors, retries and a checksum."""
+"""Download files: resumed, from several mirrors, and checked by their digest."""
 
 import fcntl
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 import requests
-from tqdm import tqdm
 
 from transpose.config.base import Settings
 from transpose.config.download import Archive
 from transpose.config.load import read_record
-from transpose.data.digests import remember_sha256, remembered_sha256
-from transpose.data.mirror import LineError, MirrorError, append_missing
-from transpose.data.space import require_space
-from transpose.disk import write_problem
+from transpose.data.digests import recorded_sha256, remember_sha256, remembered_sha256
+from transpose.data.mirror import MirrorError, Patience, announced_size, ask_patiently, transfer
+from transpose.disk import require_space, write_problem
 from transpose.errors import InputError
-from transpose.files import sha256_of_file, write_json
-
-Answer = TypeVar("Answer")
+from transpose.files import atomic_path, sha256_of_file, write_json
 
 WRONG_DOWNLOADS = 2
 """Downloads with a wrong digest before giving up: the first and one retry."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """Retry limits of a mirror."""
-
-    tries: int = 10
-    """Consecutive failed attempts without a new byte before giving up."""
-    first_pause: float = 1.0
-    """Seconds; the pause doubles with each failure."""
-    longest_pause: float = 60.0
-    timeouts: tuple[float, float] = (10.0, 60.0)
-    """Seconds to wait for a connection and for the next bytes."""
-    sleep: Callable[[float], None] = time.sleep
-
-    def pause(self, failures: int, asked: float) -> float:
-        """Return the seconds to wait after `failures` attempts without a new byte.
-
-        Args:
-            asked: seconds from the server's Retry-After header.
-        """
-        return min(max(self.first_pause * 2.0 ** max(failures - 1, 0), asked), self.longest_pause)
 
 
 class _Wrong(Settings):
@@ -97,62 +69,6 @@ def download(
             _Download(archive, target, stream, patience or Patience(), report).run()
     except OSError as error:
         raise InputError(target, None, None, f"cannot be written: {write_problem(error)}") from None
-
-
-def transfer(
-    url: str, size: int, stream: BinaryIO, name: str, patience: Patience, report: Callable[[str], None]
-) -> None:
-    """Append the rest of the `size` bytes at `url` to `stream`, with retries; the stream contains the first bytes.
-
-    Args:
-        name: label of the progress bar.
-        report: called with one line for every interruption.
-
-    Raises:
-        MirrorError: the server refuses, or sends no new bytes for too long.
-    """
-
-    def held() -> int:
-        return stream.seek(0, os.SEEK_END)
-
-    bar = tqdm(desc=name, total=size, initial=held(), unit="B", unit_scale=True, mininterval=1.0)
-    with bar, requests.Session() as session:
-        ask_patiently(
-            lambda: append_missing(session, url, size, stream, patience.timeouts, bar.update),
-            url,
-            patience,
-            report,
-            held,
-        )
-
-
-def ask_patiently(
-    attempt: Callable[[], Answer],
-    url: str,
-    patience: Patience,
-    report: Callable[[str], None],
-    progress: Callable[[], int] = lambda: 0,
-) -> Answer:
-    """Call `attempt` until it succeeds and return its result; a LineError is retried after a pause.
-
-    Args:
-        progress: returns a number that grows when a failed attempt made progress, which resets the retry count.
-
-    Raises:
-        MirrorError: the server refuses, or too many attempts in a row make no progress.
-    """
-    failures = 0
-    while True:
-        before = progress()
-        try:
-            return attempt()
-        except LineError as error:
-            failures = 0 if progress() > before else failures + 1
-            if failures == patience.tries:
-                raise MirrorError(f"{error} ({failures} times in a row)") from None
-            pause = patience.pause(failures, error.wait)
-            report(f"{url}: {error}; trying again in {pause:.0f} s")
-            patience.sleep(pause)
 
 
 def partial_path(target: Path, archive: Archive) -> Path:
@@ -251,3 +167,57 @@ class _Download:
 
     def _size(self) -> int:
         return self.stream.seek(0, os.SEEK_END)
+
+
+def download_url(
+    url: str,
+    target: Path,
+    sha256: str | None = None,
+    patience: Patience | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Download the file at `url` to `target`; an existing target is only checked.
+
+    With a known digest, an interrupted download is resumed as by `download`. Without one, it restarts, the file is
+    accepted, and its digest is recorded next to the target. Later calls require this digest, even if the target has
+    been deleted.
+
+    Args:
+        sha256: digest that the file must have; None uses the recorded one, if any.
+        report: called with progress messages, one line each.
+
+    Raises:
+        InputError: the server does not send the file, or the digest is wrong.
+    """
+    patience = patience or Patience()
+    expected = sha256 or recorded_sha256(target)
+    if target.is_file():
+        _check(target, expected)
+        return
+    try:
+        with requests.Session() as session:
+            size = ask_patiently(lambda: announced_size(session, url, patience.timeouts), url, patience, report)
+        if expected is not None:
+            download(Archive(version=url, bytes=size, sha256=expected, urls=(url,)), target, patience, report)
+            return
+        _fetch_unknown(url, size, target, patience, report)
+    except MirrorError as error:
+        raise InputError(url, None, None, f"cannot be downloaded: {error}") from None
+    except OSError as error:
+        raise InputError(target, None, None, f"cannot be written: {write_problem(error)}") from None
+    report(f"{url}: no sha256 was given; later downloads must have {recorded_sha256(target)}")
+
+
+def _fetch_unknown(url: str, size: int, target: Path, patience: Patience, report: Callable[[str], None]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    require_space(target, size)
+    with atomic_path(target) as temporary, temporary.open("ab") as stream:
+        transfer(url, size, stream, target.name, patience, report)
+    remembered_sha256(target)
+
+
+def _check(target: Path, expected: str | None) -> None:
+    digest = sha256_of_file(target)
+    if expected not in (None, digest):
+        raise InputError(target, None, None, f"sha256 is {digest}, not {expected}: delete it to download it again")
+    remember_sha256(target, digest)

@@ -14,6 +14,7 @@ import numpy as np
 from transpose.errors import InputError
 
 Column = TypeVar("Column")
+Converter = Callable[[list[Any]], Column]
 
 _LARGEST_ID = 2**53
 """Largest integer that every JSON reader reads exactly."""
@@ -23,6 +24,10 @@ _LARGEST_SIDE = 2**20
 
 _LARGEST_NUMBER = 1e12
 """Limit for coordinates and areas; squares and products of such numbers are still exact enough to compare."""
+
+
+def _record_name(position: int) -> str:
+    return f"record[{position}]"
 
 
 def read_records(path: Path, content: object, field: str | None = None) -> list[dict[str, Any]]:
@@ -49,8 +54,8 @@ def column(
     path: Path,
     records: Sequence[dict[str, Any]],
     field: str,
-    convert: Callable[[list[Any]], Column],
-    name: Callable[[int], str],
+    convert: Converter[Column],
+    name: Callable[[int], str] = _record_name,
 ) -> Column:
     """Convert one field of all records.
 
@@ -72,6 +77,26 @@ def column(
             except ValueError as problem:
                 raise InputError(path, name(position), field, str(problem)) from None
         raise
+
+
+def column_at(
+    path: Path, records: Sequence[dict[str, Any]], positions: Sequence[int], field: str, convert: Converter[Column]
+) -> Column:
+    """Convert one field of the records at some positions; see `column`."""
+    chosen = [records[position] for position in positions]
+    return column(path, chosen, field, convert, lambda index: _record_name(positions[index]))
+
+
+def optional_integers(path: Path, records: Sequence[dict[str, Any]], field: str, default: int) -> np.ndarray:
+    """Convert an integer field to [N] int64, with a default for records that lack it.
+
+    Raises:
+        InputError: a value is not a non-negative integer; file, record and field are named.
+    """
+    present = [position for position, record in enumerate(records) if field in record]
+    values = np.full(len(records), default)
+    values[present] = column_at(path, records, present, field, as_integers)
+    return values
 
 
 def unique_ids(path: Path, records: Sequence[dict[str, Any]], kind: str) -> np.ndarray:
@@ -151,6 +176,13 @@ def as_boxes(values: list[Any]) -> np.ndarray:
     """Convert [x, y, width, height] with non-negative sides to [N, 4] float64."""
     boxes = as_vectors(values, 4)
     _require((boxes[:, 2:] >= 0).all(), "has a negative width or height", values)
+    return boxes
+
+
+def as_boxes_with_area(values: list[Any]) -> np.ndarray:
+    """Convert [x, y, width, height] with positive sides to [N, 4] float64."""
+    boxes = as_boxes(values)
+    _require((boxes[:, 2:] > 0).all(), "has no width or no height", None)
     return boxes
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from transpose.config.base import Settings
-from transpose.data.zip_images import ZipFolder
+from transpose.data.zip_reader import ZipFolder
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
 

@@ -1,20 +1,25 @@
-"""Decode images from files, and cache them in memory."""
+"""Read the sizes of images from their headers, decode them, and cache them in memory."""
 
+import io
 import mmap
 import struct
+import warnings
 from collections.abc import Sequence
-from typing import Protocol
+from pathlib import Path
+from typing import BinaryIO, Protocol
 
 import cv2
 import numpy as np
 
 from transpose.data.coco import ImageTable
-from transpose.data.image_size import PNG_SIGNATURE, announced_size
 from transpose.errors import InputError
 
 _UPRIGHT = cv2.IMREAD_COLOR_RGB
 _AS_STORED = _UPRIGHT | cv2.IMREAD_IGNORE_ORIENTATION
 
+_JPEG_START = b"\xff\xd8"
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_START = _PNG_SIGNATURE + b"\0\0\0\rIHDR"
 
 WHOLE = slice(None)
 """All rows of an image."""
@@ -29,7 +34,7 @@ class ImageFile(Protocol):
 
 
 class ImageFolder(Protocol):
-    """The path of a folder, or a similar object such as `zip_images.ZipFolder`."""
+    """The path of a folder, or a similar object such as `zip_reader.ZipFolder`."""
 
     def __truediv__(self, name: str, /) -> ImageFile:
         """Return the file with that name."""
@@ -128,20 +133,84 @@ def _is_cut_jpeg(data: bytes) -> bool:
     """Whether a JPEG lacks its end marker; the decoder would fill the rest with grey."""
     # Neither marker can occur in scan data, and those of a thumbnail precede the image's own start of scan. Searched
     # from the end, since most of a complete file is scan data.
-    return data.startswith(b"\xff\xd8") and data.find(b"\xff\xda", max(data.rfind(b"\xff\xd9"), 0)) >= 0
+    return data.startswith(_JPEG_START) and data.find(b"\xff\xda", max(data.rfind(b"\xff\xd9"), 0)) >= 0
 
 
 def _is_cut_png(data: bytes) -> bool:
     """Whether a chunk of a PNG exceeds the file; the decoder would first allocate its size, up to 4 GB."""
-    if not data.startswith(PNG_SIGNATURE):
+    if not data.startswith(_PNG_SIGNATURE):
         return False
-    offset = len(PNG_SIGNATURE)
+    offset = len(_PNG_SIGNATURE)
     while offset + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, offset)
         offset += 12 + length
         if kind == b"IEND":
             break
     return offset > len(data)
+
+
+def jpeg_size(path: Path) -> tuple[int, int]:
+    """Return (height, width) in pixels as stored; the EXIF orientation is ignored, as it is when images are read.
+
+    Raises:
+        InputError: the file is missing or not a JPEG with a size in its header.
+    """
+    try:
+        with path.open("rb") as stream:
+            size = _jpeg_header_size(stream)
+    except FileNotFoundError:
+        raise InputError(path, None, None, "no such image") from None
+    except OSError as error:
+        raise InputError(path, None, None, f"cannot be read: {error}") from None
+    if size is None:
+        raise InputError(path, None, None, "not a JPEG with a size in its header")
+    return size
+
+
+def announced_size(data: bytes) -> tuple[int, int] | None:
+    """Return (height, width) in pixels from an image file's header; None for no data or a JPEG with a damaged header.
+
+    The two may be swapped: some formats apply the orientation, others do not.
+
+    Raises:
+        ValueError: the format is unknown, or the size exceeds Pillow's limit.
+    """
+    # Pillow refuses damaged extra chunks, which the decoder ignores.
+    if data.startswith(_PNG_START) and len(data) >= len(_PNG_START) + 8:
+        width, height = struct.unpack_from(">II", data, len(_PNG_START))
+        return height, width
+    if not data or data.startswith(_JPEG_START):
+        return _jpeg_header_size(io.BytesIO(data))
+    return _size_by_pillow(data)
+
+
+def _jpeg_header_size(stream: BinaryIO) -> tuple[int, int] | None:
+    """Return (height, width) of a JPEG of any size; the decoder may still read one whose header Pillow refuses."""
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            # Unlike `Image.open`, this has no limit of pixels.
+            image = JpegImageFile(stream)
+        except (OSError, SyntaxError, ValueError):
+            return None
+    return image.height, image.width
+
+
+def _size_by_pillow(data: bytes) -> tuple[int, int]:
+    """Return (height, width) of formats other than JPEG and PNG."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the decoder checks for damage, and large sizes are allowed
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                return image.height, image.width
+        except Image.DecompressionBombError as error:
+            raise ValueError(str(error)) from None
+        except (OSError, SyntaxError, ValueError, EOFError, struct.error):
+            raise ValueError("not an image that can be decoded") from None
 
 
 class ImageFiles:

@@ -1,17 +1,22 @@
-"""Download the missing end of a file over HTTP."""
+"""Transfer of a file over HTTP: only its missing end, with retries."""
 
 import os
 import re
+import time
 from collections.abc import Callable
-from typing import BinaryIO
+from dataclasses import dataclass
+from typing import BinaryIO, TypeVar
 
 import requests
+from tqdm import tqdm
 
 CHUNK_BYTES = 1 << 16
 """Size of a read; an interruption loses at most this much."""
 
 _TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CUT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
+Answer = TypeVar("Answer")
 
 
 class MirrorError(Exception):
@@ -25,6 +30,84 @@ class LineError(Exception):
         """Create the error; `wait` is the server's Retry-After in seconds."""
         self.wait = wait
         super().__init__(problem)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Retry limits of a mirror."""
+
+    tries: int = 10
+    """Consecutive failed attempts without a new byte before giving up."""
+    first_pause: float = 1.0
+    """Seconds; the pause doubles with each failure."""
+    longest_pause: float = 60.0
+    timeouts: tuple[float, float] = (10.0, 60.0)
+    """Seconds to wait for a connection and for the next bytes."""
+    sleep: Callable[[float], None] = time.sleep
+
+    def pause(self, failures: int, asked: float) -> float:
+        """Return the seconds to wait after `failures` attempts without a new byte.
+
+        Args:
+            asked: seconds from the server's Retry-After header.
+        """
+        return min(max(self.first_pause * 2.0 ** max(failures - 1, 0), asked), self.longest_pause)
+
+
+def transfer(
+    url: str, size: int, stream: BinaryIO, name: str, patience: Patience, report: Callable[[str], None]
+) -> None:
+    """Append the rest of the `size` bytes at `url` to `stream`, with retries; the stream contains the first bytes.
+
+    Args:
+        name: label of the progress bar.
+        report: called with one line for every interruption.
+
+    Raises:
+        MirrorError: the server refuses, or sends no new bytes for too long.
+    """
+
+    def held() -> int:
+        return stream.seek(0, os.SEEK_END)
+
+    bar = tqdm(desc=name, total=size, initial=held(), unit="B", unit_scale=True, mininterval=1.0)
+    with bar, requests.Session() as session:
+        ask_patiently(
+            lambda: append_missing(session, url, size, stream, patience.timeouts, bar.update),
+            url,
+            patience,
+            report,
+            held,
+        )
+
+
+def ask_patiently(
+    attempt: Callable[[], Answer],
+    url: str,
+    patience: Patience,
+    report: Callable[[str], None],
+    progress: Callable[[], int] = lambda: 0,
+) -> Answer:
+    """Call `attempt` until it succeeds and return its result; a LineError is retried after a pause.
+
+    Args:
+        progress: returns a number that grows when a failed attempt made progress, which resets the retry count.
+
+    Raises:
+        MirrorError: the server refuses, or too many attempts in a row make no progress.
+    """
+    failures = 0
+    while True:
+        before = progress()
+        try:
+            return attempt()
+        except LineError as error:
+            failures = 0 if progress() > before else failures + 1
+            if failures == patience.tries:
+                raise MirrorError(f"{error} ({failures} times in a row)") from None
+            pause = patience.pause(failures, error.wait)
+            report(f"{url}: {error}; trying again in {pause:.0f} s")
+            patience.sleep(pause)
 
 
 def append_missing(

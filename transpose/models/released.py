@@ -8,8 +8,7 @@ from torch import Tensor
 from transpose.config.load import read_record
 from transpose.config.weights import Pin, ReleasedWeights
 from transpose.data.digests import digest_record, remembered_sha256
-from transpose.data.download import Patience
-from transpose.data.web_file import download_url
+from transpose.data.download import Patience, download_url
 from transpose.errors import InputError
 from transpose.files import write_json
 from transpose.models.weights import read_checkpoint, save_tensors

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from transpose.attention.maps.dependency import encoder_of
-from transpose.data.box_crops import boxes_in_image
+from transpose.data.image_boxes import boxes_in_image
 from transpose.data.images import read_upright_image
 from transpose.files import write_json
 from transpose.pose_model import CropKeypoints, PoseModel

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from transpose.data.box_options import boxes_of_image, check_boxes_inside, parse_boxes
+from transpose.data.image_boxes import boxes_of_image, check_boxes_inside, parse_boxes
 from transpose.errors import InputError
 from transpose.files import write_json
 

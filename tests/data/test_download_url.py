@@ -9,8 +9,7 @@ import pytest
 
 from tests.data.mirror_server import MirrorServer, cut_after, running, serve, status, without_length
 from transpose.data.digests import digest_record
-from transpose.data.download import Patience
-from transpose.data.web_file import download_url
+from transpose.data.download import Patience, download_url
 from transpose.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)

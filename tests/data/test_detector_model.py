@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from transpose.data.detector.signature import check_inputs, reader_of
+from transpose.data.detector_model import check_inputs, reader_of
 from transpose.errors import InputError
 
 SIZE = (64, 32)

@@ -1,5 +1,3 @@
-"""Models of both published forms, really run by onnxruntime on images."""
-
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -7,12 +5,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.data.onnx_detectors import write_end_to_end_model, write_head_model
 from transpose.config.dataset import DetectorBoxes
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import ImageTable
-from transpose.data.detector.detect import detector_boxes
+from transpose.data.detector import PADDING, best_boxes, boxes_in_image, detector_boxes, letterbox
 from transpose.errors import InputError
 
 SIZE = (64, 96)
@@ -110,3 +110,82 @@ def test_a_broken_model_and_another_input_size_are_reported(folder: Path, tmp_pa
     write_head_model(model, SIZE)
     with pytest.raises(InputError, match=r"inputs: must be \[1, 3, 640, 640\], not \[1, 3, 64, 96\]"):
         detect(model, folder, input_size=(640, 640))
+
+
+def test_an_image_that_fits_is_turned_to_bgr_and_padded() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (20, 32, 3), dtype=np.uint8)
+    canvas, scale = letterbox(image, (32, 32))
+    assert (canvas.dtype, canvas.shape, scale) == (np.float32, (3, 32, 32), 1)
+    np.testing.assert_array_equal(canvas[:, :20], image[:, :, ::-1].transpose(2, 0, 1))
+    assert (canvas[:, 20:] == PADDING).all()
+
+
+@pytest.mark.parametrize(("size", "inner"), [((60, 120), (32, 64)), ((200, 100), (64, 32)), ((16, 32), (32, 64))])
+def test_proportions_are_kept(size: tuple[int, int], inner: tuple[int, int]) -> None:
+    canvas, scale = letterbox(np.full((*size, 3), 200, dtype=np.uint8), (64, 64))
+    assert scale == min(64 / size[0], 64 / size[1])
+    assert (canvas[:, : inner[0], : inner[1]] == 200).all()
+    assert (canvas == 200).sum() == 3 * inner[0] * inner[1]
+    assert ((canvas == 200) | (canvas == PADDING)).all()
+
+
+def test_a_sliver_keeps_a_row_of_pixels() -> None:
+    canvas, _ = letterbox(np.full((1, 400, 3), 200, dtype=np.uint8), (64, 64))
+    assert (canvas[:, 0] == 200).all()
+
+
+def test_boxes_return_scaled_and_clipped() -> None:
+    boxes = boxes_in_image(np.array([[10, 20, 30, 60], [-8, 10, 200, 24], [90, 90, 99, 99]]), 0.5, np.array([60, 100]))
+    assert boxes.tolist() == [[20, 40, 40, 20], [0, 20, 100, 28], [100, 60, 0, 0]]
+
+
+BOXES = np.array([[0, 0, 10, 10], [0, 0, 10, 5], [0, 5, 10, 10], [50, 50, 60, 60]], dtype=float)
+
+
+def test_an_overlap_above_the_threshold_goes() -> None:
+    # The halves overlap the whole box by exactly one half, and each other not at all.
+    scores = np.array([0.5, 0.9, 0.8, 0.1])
+    assert best_boxes(BOXES, scores, 0.5).tolist() == [1, 2, 0, 3]
+    assert best_boxes(BOXES, scores, 0.49).tolist() == [1, 2, 3]
+    assert best_boxes(BOXES, np.array([0.95, 0.9, 0.8, 0.1]), 0.49).tolist() == [0, 3]
+
+
+def test_of_equals_the_first_stays() -> None:
+    assert best_boxes(np.repeat(BOXES[:1], 3, axis=0), np.ones(3), 0.99).tolist() == [0]
+
+
+def test_boxes_with_a_score_of_zero_stay() -> None:
+    assert best_boxes(BOXES[2:], np.zeros(2), 0.5).tolist() == [0, 1]
+
+
+def best_boxes_one_by_one(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> list[int]:
+    kept: list[int] = []
+    for candidate in sorted(range(len(boxes)), key=lambda position: -scores[position]):
+        start = np.maximum(boxes[candidate, :2], boxes[kept, :2])
+        sides = np.maximum(np.minimum(boxes[candidate, 2:], boxes[kept, 2:]) - start, 0)
+        areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+        shared = sides.prod(axis=1)
+        if (shared <= threshold * (areas[candidate] + areas[kept] - shared)).all():
+            kept.append(candidate)
+    return kept
+
+
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(0, 30), levels=st.sampled_from([2, 5, 10**6]))
+def test_kept_boxes_and_their_order_are_those_of_the_definition(seed: int, count: int, levels: int) -> None:
+    rng = np.random.default_rng(seed)
+    # Whole pixels and few scores, so that boxes and scores are often equal; halves of areas are exact.
+    corners = rng.integers(0, 30, (count, 2))
+    boxes = np.concatenate([corners, corners + rng.integers(1, 20, (count, 2))], axis=1).astype(float)
+    scores = rng.integers(0, levels, count) / np.float32(levels)
+    for threshold in (0.25, 0.5, 0.65):
+        assert best_boxes(boxes, scores, threshold).tolist() == best_boxes_one_by_one(boxes, scores, threshold)
+
+
+def test_a_suppressed_box_suppresses_no_other() -> None:
+    row = np.array([[0, 0, 10, 1], [3, 0, 13, 1], [6, 0, 16, 1]], dtype=float)
+    assert best_boxes(row, np.array([0.9, 0.8, 0.7]), 0.5).tolist() == [0, 2]
+
+
+def test_boxes_without_area_and_no_boxes() -> None:
+    assert best_boxes(np.array([[0, 0, 0, 0], [5, 5, 9, 9]], dtype=float), np.ones(2), 0.5).tolist() == [0, 1]
+    assert best_boxes(np.empty((0, 4)), np.empty(0), 0.5).tolist() == []

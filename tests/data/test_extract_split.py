@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from transpose.config.dataset import ArchivedSplit
-from transpose.data.archived_split import ExtractedSplit, extract_split
-from transpose.data.archives import unpack
+from transpose.data.archives import ExtractedSplit, extract_split, unpack
 from transpose.data.image_source import image_source_of
 from transpose.errors import InputError
 

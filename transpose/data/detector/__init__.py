@@ -1,1 +1,0 @@
-"""Person detector: an ONNX model of the YOLOX family, run by onnxruntime."""

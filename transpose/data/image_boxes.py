@@ -1,0 +1,125 @@
+"""Person boxes and crops of a single image without annotations."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from transpose.data.coco import PERSON_CATEGORY
+from transpose.data.crops import crop_image
+from transpose.data.fields import as_boxes_with_area, column, column_at, optional_integers, read_records
+from transpose.data.loader import EvaluationBatch
+from transpose.errors import InputError
+from transpose.files import read_json
+from transpose.geometry import box_to_center_scale, crop_affines
+
+
+def parse_boxes(texts: Sequence[str]) -> np.ndarray:
+    """Parse at least one box `x,y,width,height` in image pixels; returns [N, 4].
+
+    Raises:
+        InputError: a box is not four numbers, or has no width or no height.
+    """
+    return np.stack([_parse_box(text) for text in texts])
+
+
+def _parse_box(text: str) -> np.ndarray:
+    try:
+        box = np.array([float(part) for part in text.split(",")])
+    except ValueError:
+        box = np.zeros(0)
+    if box.shape != (4,) or not np.isfinite(box).all():
+        raise InputError("box", text, None, "must be four numbers: x,y,width,height in image pixels")
+    if not (box[2:] > 0).all():
+        raise InputError("box", text, None, "has no width or no height")
+    return box
+
+
+def boxes_of_image(path: Path, image: Path) -> np.ndarray:
+    """Read the person boxes [N, 4] of one image from a COCO detection file, with any score.
+
+    A record belongs to the image if its `image_id` equals the image's file name without suffix, as text or as a
+    number. Records of other categories are skipped; a record without a category is a person.
+
+    Raises:
+        InputError: the file is missing or malformed, or has no person in the image.
+    """
+    records = read_records(path, read_json(path))
+    of_image = column(path, records, "image_id", _as_image_ids)
+    categories = optional_integers(path, records, "category_id", default=PERSON_CATEGORY)
+    stem = image.stem
+    chosen = [
+        position
+        for position, image_id in enumerate(of_image)
+        if categories[position] == PERSON_CATEGORY
+        and (image_id == stem or (stem.isascii() and stem.isdecimal() and image_id == int(stem)))
+    ]
+    if not chosen:
+        raise InputError(path, None, "image_id", f"no person in the image {image.name}: none has the id {stem!r}")
+    return column_at(path, records, chosen, "bbox", as_boxes_with_area)
+
+
+def _as_image_ids(values: list[Any]) -> list[int | str]:
+    if not {type(value) for value in values} <= {int, str}:
+        raise ValueError("must be an integer or a string")
+    return values
+
+
+def check_boxes_inside(boxes_xywh: np.ndarray, image: object, size_hw: tuple[int, int]) -> None:
+    """Check that every box [N, 4] overlaps the image; boxes may extend beyond it.
+
+    Raises:
+        InputError: a box is entirely outside the image; it is named.
+    """
+    height, width = size_hw
+    for box in boxes_xywh:
+        if box[0] >= width or box[1] >= height or (box[:2] + box[2:] <= 0).any():
+            shown = ",".join(f"{value:g}" for value in box)
+            raise InputError(image, f"box {shown}", None, f"is outside the image, which is {width}x{height}")
+
+
+def boxes_in_image(boxes_xywh: ArrayLike | None, image: np.ndarray, name: object) -> np.ndarray:
+    """Check boxes and return them as [N, 4] float64; without boxes, return the whole image as one box.
+
+    Args:
+        boxes_xywh: [N, 4] image pixels.
+        image: [H, W, 3].
+        name: of the image, for messages.
+
+    Raises:
+        InputError: a box is not four finite numbers, has no width or no height, or is outside the image.
+    """
+    height, width = image.shape[:2]
+    if boxes_xywh is None:
+        return np.array([[0.0, 0.0, width, height]])
+    boxes = np.asarray(boxes_xywh, dtype=np.float64)
+    if not boxes.size:
+        return boxes.reshape(0, 4)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise InputError(name, None, "boxes", f"must be [N, 4], not of shape {list(boxes.shape)}")
+    if not np.isfinite(boxes).all() or not (boxes[:, 2:] > 0).all():
+        raise InputError(name, None, "boxes", "must be finite, with a width and a height above 0")
+    check_boxes_inside(boxes, name, (height, width))
+    return boxes
+
+
+def crop_boxes(
+    image: np.ndarray, boxes_xywh: np.ndarray, input_size: tuple[int, int], index: np.ndarray
+) -> EvaluationBatch:
+    """Crop boxes from an image.
+
+    Args:
+        image: [H, W, 3] uint8 RGB.
+        boxes_xywh: [N, 4] image pixels.
+        input_size: (height, width) of a crop.
+        index: [B] positions of the boxes to crop.
+    """
+    center, scale = box_to_center_scale(boxes_xywh[index], input_size)
+    affines = crop_affines(center, scale, np.zeros(len(index)), input_size)
+    crops = np.empty((len(index), *input_size, 3), dtype=np.uint8)
+    for row, affine in enumerate(affines):
+        crops[row] = crop_image(image, affine, input_size)
+    return EvaluationBatch(torch.from_numpy(crops), center, scale, index)
