@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from transpose.data.coco import ImageTable
-from transpose.data.images import ImageCache, ImageFiles, announced_size, jpeg_size, read_image
+from transpose.data.image_cache import ImageCache
+from transpose.data.images import ImageFiles, announced_size, jpeg_size, read_image
 from transpose.errors import InputError
 
 

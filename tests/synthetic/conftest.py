@@ -10,10 +10,17 @@ from transpose.synthetic.camera import Framing, aimed_camera
 from transpose.synthetic.clothing import sample_outfit
 from transpose.synthetic.figure import Figure, dressed_figure
 from transpose.synthetic.objects import Prop
-from transpose.synthetic.pose import upright_pose
+from transpose.synthetic.pose import Arm, Bend, Leg, Pose
 from transpose.synthetic.scene import Bodies, Scene, load_bodies
 
 SIZE_HW = (160, 120)
+
+
+def upright_pose() -> Pose:
+    """A fixed standing pose, with the arms slightly away from the body and the head straight."""
+    arm = Arm(elevation=20, azimuth=10, elbow=10, twist=0, forearm_twist=0, wrist_bend=0, finger_curl=20)
+    leg = Leg(flexion=0, abduction=3, knee=3, twist=0, ankle=0)
+    return Pose((arm, arm), (leg, leg), Bend(0, 0, 0), Bend(0, 0, 0), np.eye(3))
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
 from transpose.config.study import EvalProtocol
 from transpose.config.training import OneCycleSchedule, Training
-from transpose.data.disk_image_cache import CACHE_FOLDER
+from transpose.data.image_cache import CACHE_FOLDER
 from transpose.errors import InputError
 from transpose.files import folder_lock
 from transpose.inference.finite import finite_on_cpu

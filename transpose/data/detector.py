@@ -56,7 +56,7 @@ def best_boxes(boxes_xyxy: np.ndarray, scores: np.ndarray, threshold: float) -> 
     boxes_xywh = np.concatenate([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]], axis=1)
     # OpenCV drops scores of 0.
     positive = np.maximum(scores.astype(np.float32), np.finfo(np.float32).tiny)
-    return np.array(cv2.dnn.NMSBoxes(boxes_xywh, positive, 0.0, threshold), dtype=np.int64)
+    return np.array(cv2.dnn.NMSBoxes(boxes_xywh.tolist(), positive.tolist(), 0.0, threshold), dtype=np.int64)
 
 
 class Letterbox(NamedTuple):

@@ -16,8 +16,8 @@ from transpose.data.augment import AugmentedFrame, sample_augmentation
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, training_instances
 from transpose.data.crops import crop_image, rows_under_crop
-from transpose.data.disk_image_cache import CACHE_FOLDER, DiskImageCache
-from transpose.data.images import ImageCache, ImageFiles, ImageFolder, ImageSource
+from transpose.data.image_cache import CACHE_FOLDER, DiskImageCache, ImageCache
+from transpose.data.images import ImageFiles, ImageFolder, ImageSource
 from transpose.data.workers import load_batches, share, slices
 from transpose.errors import InputError
 from transpose.geometry import box_to_center_scale, crop_affines

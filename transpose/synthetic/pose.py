@@ -87,13 +87,6 @@ def _busy_arm(rng: np.random.Generator) -> Arm:
     return _arm(rng, rng.uniform(20, 85), rng.uniform(40, 100), rng.uniform(80, 148), rng.uniform(-20, 40))
 
 
-def upright_pose() -> Pose:
-    """Return a fixed standing pose, with the arms slightly away from the body and the head straight."""
-    arm = Arm(elevation=20, azimuth=10, elbow=10, twist=0, forearm_twist=0, wrist_bend=0, finger_curl=20)
-    leg = Leg(flexion=0, abduction=3, knee=3, twist=0, ankle=0)
-    return Pose((arm, arm), (leg, leg), Bend(0, 0, 0), Bend(0, 0, 0), np.eye(3))
-
-
 def _arm(rng: np.random.Generator, elevation: float, azimuth: float, elbow: float, twist: float = 0) -> Arm:
     return Arm(
         elevation=float(np.clip(elevation + rng.normal(0, 7), 4, 175)),

@@ -1,4 +1,4 @@
-"""Cache of decoded images on disk, shared by epochs and trainings."""
+"""Caches of decoded images: in memory for the processes of a training, and on disk for all trainings."""
 
 import fcntl
 import hashlib
@@ -14,13 +14,55 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from transpose.data.images import WHOLE, ImageFiles
+from transpose.data.coco import ImageTable
+from transpose.data.images import WHOLE, ImageFiles, ImageSource
 
 CACHE_FOLDER = "decoded"
 """Folder of the cache, next to the annotation file; it can be deleted at any time."""
 
 _FORMAT = 1
 _SEAL_BYTES = 16
+
+
+class ImageCache:
+    """The images of an annotation file; the first ones are cached in memory.
+
+    The memory is shared with processes that are forked later; pages without an image take no memory.
+    """
+
+    def __init__(self, source: ImageSource, images: ImageTable, cache_bytes: int) -> None:
+        """Read from `source`; cache as many of the table's first images as fit into `cache_bytes`."""
+        self.source = source
+        self.images = images
+        self._ends = np.cumsum(images.image_bytes)
+        self._cached = int(np.searchsorted(self._ends, cache_bytes, side="right"))
+        self._allocate()
+
+    def read(self, position: int, rows: slice = WHOLE) -> np.ndarray:
+        """See `ImageSource.read`; all rows of a cached image are valid."""
+        if position >= self._cached:
+            return self.source.read(position, rows)
+        height, width = self.images.sizes_hw[position]
+        end = self._ends[position]
+        pixels = self._pixels[end - int(height) * int(width) * 3 : end].reshape(height, width, 3)
+        if not self._decoded[position]:
+            pixels[:] = self.source.read(position)
+            self._decoded[position] = 1
+        return pixels
+
+    def _allocate(self) -> None:
+        size = int(self._ends[self._cached - 1]) if self._cached else 0
+        memory = np.frombuffer(mmap.mmap(-1, size + self._cached + 1), dtype=np.uint8)
+        self._pixels, self._decoded = memory[:size], memory[size:]
+
+    def __getstate__(self) -> dict[str, object]:
+        """Exclude the memory: a process that was not forked allocates its own."""
+        return {key: value for key, value in vars(self).items() if key not in ("_pixels", "_decoded")}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Restore with an empty cache."""
+        vars(self).update(state)
+        self._allocate()
 
 
 class DiskImageCache:

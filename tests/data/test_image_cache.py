@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from transpose.data import disk_image_cache
+from transpose.data import image_cache
 from transpose.data import images as images_module
 from transpose.data.coco import ImageTable
-from transpose.data.disk_image_cache import DiskImageCache
+from transpose.data.image_cache import DiskImageCache
 from transpose.data.images import ImageFiles, decode_image
 from transpose.errors import InputError
 
@@ -154,7 +154,7 @@ def test_a_writer_that_is_killed_leaves_nothing_that_is_taken(files: ImageFiles,
                 os.kill(os.getpid(), signal.SIGKILL)
             return written
 
-        disk_image_cache.os.pwrite = pwrite
+        image_cache.os.pwrite = pwrite
         check_all(cache, files)
 
     assert exit_code_of_child(die_on_the_way) == -signal.SIGKILL
