@@ -15,6 +15,8 @@ from transpose.config.dataset import SyntheticSource
 from transpose.errors import InputError
 from transpose.skeleton import COCO_PERSON
 from transpose.synthetic.dataset import part_labels, renderer_of, synthesise
+from transpose.synthetic.render import render, seen_surfaces
+from transpose.synthetic.scene import load_bodies, sample_scene
 
 SETTINGS = SyntheticSource(
     image_size=(96, 128), antialias=1, images={"train": 8, "val": 2}, people=(1, 3), smallest_labelled_area=150
@@ -109,7 +111,8 @@ def test_part_labels_match_the_masks(folder: Path):
 
 
 def test_what_is_seen_does_not_need_the_image():
-    renderer = renderer_of(SETTINGS, "train")
-    _, rendering = renderer.scene(1)
-    for seen, drawn in zip(renderer.seen(1), (rendering.owners, rendering.depths, rendering.bones), strict=True):
+    scene = sample_scene(load_bodies(), SETTINGS, np.random.default_rng(1))
+    rendering = render(scene, SETTINGS.antialias, np.random.default_rng(2))
+    seen_without = seen_surfaces(scene, SETTINGS.antialias)
+    for seen, drawn in zip(seen_without, (rendering.owners, rendering.depths, rendering.bones), strict=True):
         np.testing.assert_array_equal(seen, drawn)

@@ -107,10 +107,6 @@ class ZipFolder:
         """Return the file with that name, which need not exist."""
         return ZipImage(self, name)
 
-    def __len__(self) -> int:
-        """Number of files, including those in subfolders."""
-        return len(self._entries)
-
     @property
     def names(self) -> set[str]:
         """Names of the files relative to this folder, including those in subfolders."""

@@ -16,8 +16,8 @@ from transpose.files import atomic_folder, write_json
 from transpose.skeleton import COCO_PERSON
 from transpose.synthetic.annotate import PERSON_CATEGORY, annotations
 from transpose.synthetic.pool import mapped
-from transpose.synthetic.render import Rendering, render, seen_surfaces
-from transpose.synthetic.scene import Bodies, Scene, load_bodies, sample_scene
+from transpose.synthetic.render import render, seen_surfaces
+from transpose.synthetic.scene import Bodies, load_bodies, sample_scene
 
 # Range of annotation ids per image.
 _IDS_PER_IMAGE = 100
@@ -35,10 +35,6 @@ class Renderer:
     split: str
     bodies: Bodies
 
-    def scene(self, index: int) -> tuple[Scene, Rendering]:
-        """Return scene and rendering of image `index`, counted from 0."""
-        return self._scene(self._stream(index))
-
     def seen(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return owners, depths and bones of `Rendering` for image `index`, counted from 0, without drawing it."""
         return seen_surfaces(sample_scene(self.bodies, self.settings, self._stream(index)), self.settings.antialias)
@@ -46,7 +42,8 @@ class Renderer:
     def render_image(self, index: int) -> Image:
         """Return JPEG bytes, COCO image record and COCO annotations of image `index`, counted from 0."""
         rng = self._stream(index)
-        scene, rendering = self._scene(rng)
+        scene = sample_scene(self.bodies, self.settings, rng)
+        rendering = render(scene, self.settings.antialias, rng)
         worst = 40 if scene.is_varied else 75
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(worst, 96))]
         image_id, (height, width) = index + 1, self.settings.image_size
@@ -62,10 +59,6 @@ class Renderer:
         for number, annotation in enumerate(found):
             annotation.update(id=image_id * _IDS_PER_IMAGE + number, image_id=image_id)
         return cv2.imencode(".jpg", rendering.image[..., ::-1], quality)[1].tobytes(), image, found
-
-    def _scene(self, rng: np.random.Generator) -> tuple[Scene, Rendering]:
-        scene = sample_scene(self.bodies, self.settings, rng)
-        return scene, render(scene, self.settings.antialias, rng)
 
     def _stream(self, index: int) -> np.random.Generator:
         key = (zlib.crc32(self.split.encode()), index)
