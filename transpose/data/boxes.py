@@ -1,5 +1,6 @@
 """Person boxes, from which crops are taken."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,14 @@ class PersonBoxes(Columns):
     """[N] float64."""
     annotation_ids: np.ndarray
     """[N] int64: annotation of an annotated person's box, -1 for other boxes."""
+
+
+def boxes_of_images(image_ids: np.ndarray, found: Sequence[tuple[np.ndarray, np.ndarray]]) -> PersonBoxes:
+    """Join the boxes [n, 4] and scores [n] found in each image [M]; they have no annotation."""
+    boxes = np.concatenate([np.empty((0, 4)), *(boxes for boxes, _ in found)])
+    scores = np.concatenate([np.empty(0), *(scores for _, scores in found)])
+    counts = [len(scores) for _, scores in found]
+    return PersonBoxes(np.repeat(image_ids, counts), boxes, scores, np.full(len(scores), -1))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from transpose.config.dataset import DetectorBoxes
-from transpose.data.boxes import PersonBoxes
+from transpose.data.boxes import PersonBoxes, boxes_of_images
 from transpose.data.coco import ImageTable
 from transpose.data.detector_model import DetectorModel
 from transpose.data.images import ImageFiles, ImageFolder
@@ -29,10 +29,7 @@ def detector_boxes(settings: DetectorBoxes, model: Path, images: ImageTable, fol
     store = ImageFiles(folder, images)
     positions = tqdm(range(len(images)), desc="detect persons", unit="image", mininterval=5.0)
     found = [_detect(detector, store.read(position), settings) for position in positions]
-    boxes = np.concatenate([np.empty((0, 4)), *(boxes for boxes, _ in found)])
-    scores = np.concatenate([np.empty(0), *(scores for _, scores in found)])
-    counts = [len(scores) for _, scores in found]
-    return PersonBoxes(np.repeat(images.ids, counts), boxes, scores, np.full(len(scores), -1))
+    return boxes_of_images(images.ids, found)
 
 
 def _detect(detector: DetectorModel, image: np.ndarray, settings: DetectorBoxes) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from transpose.config.dataset import SimulatedBoxes
-from transpose.data.boxes import PersonBoxes
+from transpose.data.boxes import PersonBoxes, boxes_of_images
 from transpose.data.coco import CocoAnnotations, clip_boxes
 
 _DUPLICATE_JITTER = 2.0
@@ -31,10 +31,7 @@ def simulated_boxes(annotations: CocoAnnotations, errors: SimulatedBoxes) -> Per
     for image_id, start, end in zip(image_ids.tolist(), starts, ends, strict=True):
         size_hw = annotations.images.sizes_hw[annotations.image_index(image_id)]
         found.append(_detect(persons.boxes_xywh[start:end], sizes_wh, image_id, size_hw, errors))
-    counts = [len(scores) for _, scores in found]
-    boxes = np.concatenate([np.empty((0, 4)), *(boxes for boxes, _ in found)])
-    scores = np.concatenate([np.empty(0), *(scores for _, scores in found)])
-    return PersonBoxes(np.repeat(image_ids, counts), boxes, scores, np.full(len(scores), -1))
+    return boxes_of_images(image_ids, found)
 
 
 def _detect(
