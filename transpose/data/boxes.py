@@ -105,7 +105,6 @@ def _read_records(path: Path) -> tuple[PersonBoxes, np.ndarray]:
         The N boxes, and [N] bool: the box is a person's.
     """
     records = read_records(path, read_json(path))
-
     categories = column(path, records, "category_id", as_integers)
     annotation_ids = optional_integers(path, records, "annotation_id", default=-1)
     is_person = categories == PERSON_CATEGORY
