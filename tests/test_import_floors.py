@@ -20,6 +20,7 @@ FLOORS = {
     "config": 1,
     "disk": 1,
     "files": 1,
+    "machine": 1,
     "memory": 1,
     "device": 1,
     "progress": 1,

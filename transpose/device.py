@@ -6,7 +6,6 @@ import platform
 import shutil
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -14,7 +13,8 @@ from torch import Tensor, nn
 
 from transpose.config.training import Dtype
 from transpose.errors import InputError
-from transpose.memory import memory_for_model
+from transpose.machine import cpu_name
+from transpose.memory import memory_for
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -68,7 +68,7 @@ class DeviceContext:
         Raises:
             InputError: the device's memory is full.
         """
-        with memory_for_model(self.device):
+        with memory_for("device", self.device, "before the first batch; is another process using it?"):
             return model.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
@@ -105,7 +105,7 @@ def describe_machine(device: torch.device) -> dict[str, str]:
     accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return {
         "device": accelerator,
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cores": str(os.cpu_count()),
         "platform": platform.platform(),
         "python": platform.python_version(),
@@ -123,12 +123,3 @@ def _devices() -> list[str]:
 
 def _has_cpp_compiler() -> bool:
     return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++"))
-
-
-def _cpu_name() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()

@@ -13,8 +13,13 @@ _WORDS_OF_A_GPU = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "C
 
 
 @contextmanager
-def memory_for(key: str, batch_size: int) -> Iterator[None]:
-    """Context manager: re-raise out-of-memory errors as an InputError that names the batch size key.
+def memory_for(key: str, value: object, circumstance: str | None = None) -> Iterator[None]:
+    """Context manager: re-raise out-of-memory errors as an InputError that names a key of the study.
+
+    Args:
+        key: the key to change, such as that of a batch size.
+        value: its value.
+        circumstance: when memory is full and what to do; by default a batch of `value` and to lower it.
 
     Raises:
         InputError: memory of the GPU or the machine is full.
@@ -24,24 +29,8 @@ def memory_for(key: str, batch_size: int) -> Iterator[None]:
     except RuntimeError as error:
         if (whose := _whose_memory(error)) is None:
             raise
-        problem = f"the {whose}'s memory is full with a batch of {batch_size}; lower {key} in the study"
-        raise InputError(key, batch_size, None, problem) from None
-
-
-@contextmanager
-def memory_for_model(device: torch.device) -> Iterator[None]:
-    """Context manager: re-raise out-of-memory errors before the first batch as an InputError.
-
-    Raises:
-        InputError: memory of the GPU or the machine is full.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if (whose := _whose_memory(error)) is None:
-            raise
-        problem = f"the {whose}'s memory is full before the first batch; is another process using it?"
-        raise InputError("device", device, None, problem) from None
+        circumstance = circumstance or f"with a batch of {value}; lower {key} in the study"
+        raise InputError(key, value, None, f"the {whose}'s memory is full {circumstance}") from None
 
 
 def _whose_memory(error: RuntimeError) -> Literal["GPU", "machine"] | None:

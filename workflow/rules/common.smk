@@ -1,4 +1,3 @@
-import shutil
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -6,6 +5,7 @@ from snakemake.exceptions import WorkflowError
 from transpose.config.base import read_yaml
 from transpose.config.study import Analysis, EvalSetting
 from transpose.errors import InputError
+from transpose.machine import has_nvidia_gpu
 from transpose.provenance import TRAINING, PackageCode
 from transpose.study.interpreter import use_this_interpreter
 from transpose.study.layout import TABLE_SUFFIXES, RecordKind, RunId
@@ -32,7 +32,7 @@ RUN = RunId("{variant}", "{seed}")
 SETTING = EvalSetting("{dataset}", "{split}", "{boxes}")
 GPUS = (
     1
-    if PLAN.study.training.device in ("auto", "cuda") and shutil.which("nvidia-smi")
+    if PLAN.study.training.device in ("auto", "cuda") and has_nvidia_gpu()
     else 0
 )
 
