@@ -237,9 +237,10 @@ def test_mpii_is_converted_or_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_a_study_is_planned_without_running_it(tmp_path: Path) -> None:
-    done = transpose("plan", "config/config.yaml")
+    done = transpose("plan", "config/config.yaml", "--device", "cuda")
     assert done.returncode == 0, done.stderr
-    assert "Forecast of the whole study 'demo', 5 trainings" in done.stdout
+    assert "Forecast of the whole study 'demo', finished or not: 5 trainings" in done.stdout
+    assert "on one GPU" in done.stdout
     assert_one_line(transpose("plan", tmp_path / "mine.yaml"), "mine.yaml", "no such file")
 
 

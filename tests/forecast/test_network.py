@@ -1,104 +1,155 @@
-"""Counts of whole variants are those of the models themselves."""
+"""Measurements of networks are kept, and made again when what they depend on changes."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-import torch
-from torch import Tensor, nn
 
-from tests.helpers.small_variants import FAMILIES, KEYPOINTS, small_encoder, small_variant
-from transpose.config.load import load_variant
-from transpose.config.variant import Variant
-from transpose.cost import count_operations
-from transpose.forecast.network import work_of
-from transpose.models.variants import build_model
+from tests.helpers.small_variants import small_variant
+from transpose.config.recipe import Recipe
+from transpose.config.training import Training
+from transpose.forecast import measure, network
+from transpose.forecast.cache import MeasurementCache
+from transpose.forecast.network import MEASURED_OPERATIONS, Networks, device_kind
+from transpose.forecast.work import DeviceKind, Speed, Work
+from transpose.provenance import PackageCode
 
-VARIANTS = Path(__file__).parents[2] / "config" / "variants"
-
-SHAPES: list[tuple[str, dict[str, object]]] = [
-    *((family, {}) for family in FAMILIES),
-    *((family, {"encoder": None}) for family in FAMILIES),
-    *((family, {"encoder": small_encoder(position_embedding="none")}) for family in FAMILIES),
-    *((family, {"encoder": small_encoder(position_embedding="learnable", heads=4)}) for family in FAMILIES),
-    ("resnet", {"upsampling": "bilinear"}),
-    ("resnet", {"upsampling": "bilinear", "encoder": None}),
-    ("resnet", {"encoder": None, "dim": None}),
-    ("resnet", {"input_size": (64, 32), "backbone": {"family": "resnet", "blocks": (1, 2, 1, 1), "width": 8}}),
-    ("hrnet", {"encoder": None, "dim": None}),
-    (
-        "hrnet",
-        {
-            "input_size": (36, 52),
-            "backbone": {"family": "hrnet", "width": 4, "stem_width": 4, "bottlenecks": 2, "modules": (1, 1, 2)},
-        },
-    ),
-]
+ROOT = Path(__file__).parents[2]
+RECIPE = Recipe(name="x", variant=small_variant("resnet"), training=Training(batch_size=2))
 
 
-def kept_bytes(model: nn.Module, images: Tensor) -> int:
-    """Bytes of all storages that autograd keeps of a forward pass, weights included."""
-    held: list[Tensor] = []
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of recipes whose networks are measured, as it happens; each has one parameter more than the last."""
+    names: list[str] = []
 
-    def keep(tensor: Tensor) -> Tensor:
-        held.append(tensor)
-        return tensor
+    def count(recipe: Recipe, keypoints: int, device: DeviceKind) -> Work:
+        names.append(recipe.name)
+        return Work(parameters=len(names), macs=1, kept_bytes=1)
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        model(images)
-    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in held}
-    return sum(storages.values())
-
-
-def kept_bytes_per_crop(variant: Variant, dropout: float) -> int:
-    """What one crop more makes autograd keep, in the training's order of memory."""
-    model = build_model(variant, KEYPOINTS, dropout).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    crops = torch.zeros(3, 3, *variant.input_size).to(memory_format=torch.channels_last)
-    return kept_bytes(model, crops) - kept_bytes(model, crops[:2].clone(memory_format=torch.channels_last))
+    monkeypatch.setattr(measure, "count_work", count)
+    return names
 
 
-@pytest.mark.parametrize(("family", "changes"), SHAPES, ids=str)
-@pytest.mark.parametrize("dropout", [0.0, 0.1])
-def test_autograd_keeps_what_is_counted(family: str, changes: dict[str, object], dropout: float) -> None:
-    variant = small_variant(family, changes)
-    work = work_of(variant, KEYPOINTS, dropout > 0)
-    # On a CPU a mask is a factor in fp32, where CUDA has a byte.
-    counted = 4 * (work.activations + work.masks + work.statistics) + 8 * work.indices
-    assert counted == kept_bytes_per_crop(variant, dropout)
+def networks(folder: Path, code: str = "code", torch: str = "2.0", device: DeviceKind = "GPU") -> Networks:
+    return Networks(MeasurementCache(folder, code, torch), 17, device)
 
 
-@pytest.mark.parametrize(("family", "changes"), SHAPES, ids=str)
-def test_parameters_and_operations_are_the_models(family: str, changes: dict[str, object]) -> None:
-    variant = small_variant(family, changes)
-    model = build_model(variant, KEYPOINTS)
-    work = work_of(variant, KEYPOINTS, dropout=False)
-    assert work.parameters == sum(parameter.numel() for parameter in model.parameters())
-    assert work.macs == count_operations(model, variant.input_size).macs
+def changed(**changes: object) -> Recipe:
+    return RECIPE.model_copy(update=changes)
 
 
-RELEASED = {
-    "tp_r_a3": (4_998_737, 5.414e9),
-    "tp_r_a4": (5_788_497, 6.320e9),
-    "tp_h_s": (7_822_673, 9.929e9),
-    "tp_h_a4": (17_011_217, 17.205e9),
-    "tp_h_a6": (17_160_785, 21.282e9),
-}
+def test_a_network_is_measured_once(tmp_path: Path, counted: list[str]) -> None:
+    first = networks(tmp_path).work(RECIPE)
+    assert networks(tmp_path).work(RECIPE) == first
+    # none of these changes the network
+    title = RECIPE.variant.model_copy(update={"title": "another"})
+    assert networks(tmp_path).work(changed(name="y", variant=title)) == first
+    assert networks(tmp_path).work(changed(training=RECIPE.training.model_copy(update={"epochs": 3}))) == first
+    assert counted == ["x"]
 
 
-@pytest.mark.parametrize("name", RELEASED)
-def test_released_variants_do_the_official_models_work(name: str) -> None:
-    trainable, macs = RELEASED[name]
-    work = work_of(load_variant(name, VARIANTS), 17, dropout=True)
-    assert work.parameters == trainable
-    assert work.macs == pytest.approx(macs, rel=5e-3)
+def test_what_decides_the_network_measures_it_again(tmp_path: Path, counted: list[str]) -> None:
+    networks(tmp_path).work(RECIPE)
+    for other in (
+        changed(variant=small_variant("resnet", {"dim": 16})),
+        changed(variant=small_variant("hrnet")),
+        changed(training=RECIPE.training.model_copy(update={"batch_size": 3})),
+    ):
+        networks(tmp_path).work(other)
+    for same in (
+        networks(tmp_path, code="new"),
+        networks(tmp_path, torch="2.1"),
+        networks(tmp_path, device="CPU"),
+        Networks(networks(tmp_path).cache, 16, "GPU"),
+    ):
+        same.work(RECIPE)
+    assert len(counted) == 8
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[1]", b'{"parameters": 1}', b'{"parameters": "many"}'])
+def test_a_damaged_file_is_made_again(tmp_path: Path, counted: list[str], content: bytes) -> None:
+    networks(tmp_path).work(RECIPE)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(content)
+    assert networks(tmp_path).work(RECIPE).parameters == 2
+    assert networks(tmp_path).work(RECIPE).parameters == 2
+    assert counted == ["x", "x"]
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path, counted: list[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert networks(tmp_path / "file" / "forecast").work(RECIPE).parameters == 1
+
+
+def test_small_networks_are_timed_and_large_ones_have_the_speed_of_the_largest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: dict[str, int] = {}
+
+    def time_network(recipe: Recipe, keypoints: int, work: Work, batch_size: int, threads: int) -> Speed:
+        batches[recipe.name] = batch_size
+        return Speed(training=work.macs, inference=1)
+
+    monkeypatch.setattr(measure, "time_network", time_network)
+    macs = {"tiny": 1, "middle": int(MEASURED_OPERATIONS // 18), "huge": int(MEASURED_OPERATIONS)}
+    works = {name: Work(parameters=1, macs=number, kept_bytes=1) for name, number in macs.items()}
+    recipes = [
+        changed(name=name, variant=small_variant("resnet", {"dim": 4 + 4 * place})) for place, name in enumerate(macs)
+    ]
+    recipes = [recipe.model_copy(update={"training": Training(batch_size=4)}) for recipe in recipes]
+    speeds = networks(tmp_path, device="CPU").cpu_speeds(recipes, works, 1)
+    assert {name: speed.training for name, speed in speeds.items()} == {
+        "tiny": 1,
+        "middle": macs["middle"],
+        "huge": macs["middle"],
+    }
+    assert batches == {"tiny": 4, "middle": 3}
+    assert networks(tmp_path, device="CPU").cpu_speeds(recipes[2:], works, 1)["huge"].training == macs["huge"]
+    assert batches["huge"] == 1
 
 
 @pytest.mark.parametrize(
-    ("name", "millions"), [("simple_baseline_r152", 68.6), ("hrnet_w32", 28.5), ("hrnet_w48", 63.6)]
+    ("device", "has_gpu", "kind"),
+    [("auto", True, "GPU"), ("auto", False, "CPU"), ("cpu", True, "CPU"), ("cuda", False, "GPU"), ("mps", True, "GPU")],
 )
-def test_whole_baselines_have_their_published_parameters(name: str, millions: float) -> None:
-    assert round(work_of(load_variant(name, VARIANTS), 17, dropout=True).parameters / 1e6, 1) == millions
+def test_auto_is_a_gpu_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, device: str, has_gpu: bool, kind: DeviceKind
+) -> None:
+    monkeypatch.setattr(network, "has_gpu", lambda: has_gpu)
+    assert device_kind(device) == kind
 
 
-def test_attention_weights_of_an_unfused_kernel_grow_with_the_square_of_the_tokens() -> None:
-    variant = load_variant("tp_h_a6", VARIANTS)
-    assert work_of(variant, 17, dropout=True).attention == 6 * 1 * 3072**2
+def test_the_caches_code_is_that_of_the_models(tmp_path: Path) -> None:
+    closure = PackageCode().closure(network.MODULE)
+    assert {"transpose.models.variants", "transpose.models.encoder", "transpose.cost"} <= closure
+
+
+FORECAST = """
+import sys
+from pathlib import Path
+from transpose.config.base import read_yaml
+from transpose.forecast.jobs import Jobs
+from transpose.forecast.cache import MeasurementCache
+from transpose.forecast.network import Networks
+from transpose.reporting.plan_text import render_plan
+from transpose.study.plan import Plan
+
+values = read_yaml(Path("config/config.yaml"))
+plan = Plan.of_config(values | {"variants": ["r_sine"], "ablations": [], "overrides": {}} | dict.fromkeys(
+    ["protocol_ablation", "resolutions", "dtypes", "attention_analysis"]), Path("config"))
+networks = Networks(MeasurementCache(Path(sys.argv[1]), "code", "2.0"), 17, "CPU")
+print(render_plan(plan, Jobs.of_study(plan), networks, Path("config/tables/downloads.yaml"), "a study"))
+print("torch" in sys.modules)
+"""
+
+
+def test_torch_is_imported_only_for_a_new_network(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FORECAST, str(tmp_path)]
+    first, second = (
+        subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+        for _ in range(2)
+    )
+    assert first[:-1] == second[:-1]
+    assert (first[-1], second[-1]) == ("True", "False")

@@ -44,7 +44,7 @@ def test_missing_numbers_are_unknown(demo: dict[str, Any], tmp_path: Path) -> No
     plan = with_detector(demo, tmp_path / "detections.json")
     assert labelled_persons(plan, OWN).number is None
     assert boxes_of(plan, OWN, "detector").number is None
-    assert count_crops(plan).all_predicted is None
+    assert [crops.number for crops in count_crops(plan).predicted.values()] == [None]
 
 
 def test_detections_are_counted_or_stated(demo: dict[str, Any], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""Hours, memory and disk of a study."""
+"""Time, memory and disk of a study's jobs."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,54 +10,77 @@ from tests.helpers.record_digests import record_digests
 from transpose.config.base import read_yaml
 from transpose.config.download import Archive
 from transpose.config.forecast import ForecastSettings
-from transpose.config.training import Training
+from transpose.config.recipe import Recipe
 from transpose.errors import InputError
-from transpose.forecast.layers import Work
-from transpose.forecast.plan import StudyForecast, forecast_study, hours, training_memory
+from transpose.forecast.cache import MeasurementCache
+from transpose.forecast.jobs import Jobs
+from transpose.forecast.network import Networks
+from transpose.forecast.plan import StudyForecast, forecast_jobs, training_memory
+from transpose.forecast.work import DeviceKind, Speed, Work
+from transpose.study.layout import RunId
 from transpose.study.plan import Plan
 
 CONFIG = Path(__file__).parents[2] / "config"
 ARCHIVES = {"images": Archive(version="1", bytes=1000, sha256="0" * 64, urls=("https://example.org/images.zip",))}
 PERSONS = {"synthetic": {"train": 1000, "val": 100}, "photographs": {"val": 10}}
-ZERO_OVERHEAD = ForecastSettings(overhead_bytes=0)
+WORK = Work(parameters=10, macs=5_000_000, kept_bytes=700)
+CPU = Speed(training=1e8, inference=2e8)
 
 
-def forecast_of(
-    persons: dict[str, Any] = PERSONS, forecast: dict[str, Any] | None = None, **study: Any
-) -> StudyForecast:
-    """The forecast of the demo with other values."""
+class FixedNetworks(Networks):
+    """Networks that are all alike."""
+
+    def work(self, recipe: Recipe) -> Work:
+        return WORK
+
+    def cpu_speeds(self, recipes: Iterable[Recipe], works: Mapping[str, Work], threads: int) -> dict[str, Speed]:
+        return {recipe.name: CPU for recipe in recipes}
+
+
+def networks(device: DeviceKind) -> Networks:
+    return FixedNetworks(MeasurementCache(Path("unused"), "code", "1.0"), 17, device)
+
+
+def plan_of(persons: dict[str, Any] = PERSONS, forecast: dict[str, Any] | None = None, **study: Any) -> Plan:
+    """The plan of the demo with other values; a job starts at once."""
     values = read_yaml(CONFIG / "config.yaml") | {"overrides": {}} | study
-    plan = Plan.of_config(values | {"forecast": {"persons": persons} | (forecast or {})}, CONFIG)
-    return forecast_study(plan, ARCHIVES)
+    return Plan.of_config(values | {"forecast": {"persons": persons, "start_seconds": 0} | (forecast or {})}, CONFIG)
 
 
-def test_hours_are_operations_over_speed() -> None:
-    assert hours(3.6e15, tflops=2) == pytest.approx(0.5)
-    assert hours(None, tflops=2) is None
+def forecast_of(*args: Any, device: DeviceKind = "GPU", jobs: Jobs | None = None, **study: Any) -> StudyForecast:
+    """The forecast of the demo with other values."""
+    plan = plan_of(*args, **study)
+    return forecast_jobs(plan, jobs or Jobs.of_study(plan), networks(device), ARCHIVES)
 
 
-def test_training_hours_by_hand() -> None:
+def test_training_time_on_a_gpu_by_hand() -> None:
     forecast = forecast_of(training={"epochs": 10}, forecast={"training_tflops": 0.5})
     for variant in forecast.variants:
-        assert variant.hours.train == pytest.approx(3 * 2 * variant.work.macs * 1000 * 10 / 0.5e12 / 3600)
+        assert variant.seconds.train == pytest.approx(3 * 2 * WORK.macs * 1000 * 10 / 0.5e12)
 
 
-def test_hours_grow_with_epochs_persons_and_seeds() -> None:
-    once = forecast_of(training={"epochs": 4}).variants[0].hours
+def test_time_on_a_cpu_is_by_the_measured_speed() -> None:
+    variant = forecast_of(device="CPU", training={"epochs": 10, "validation_interval": 10}).variants[0]
+    assert variant.seconds.train == pytest.approx(2 * WORK.macs * 1000 * 10 / 1e8)
+    assert variant.seconds.validate == pytest.approx(2 * 2 * WORK.macs * 100 / 2e8)
+
+
+def test_time_grows_with_epochs_persons_and_seeds() -> None:
+    once = forecast_of(training={"epochs": 4}).variants[0].seconds
     many = {name: {split: 3 * count for split, count in splits.items()} for name, splits in PERSONS.items()}
     for other, factor in (
         (forecast_of(training={"epochs": 8}), 2),
         (forecast_of(many, training={"epochs": 4}), 3),
         (forecast_of(training={"epochs": 4}, seeds=5), 5),
     ):
-        assert other.variants[0].hours.train == pytest.approx(factor * (once.train or 0))
-    assert forecast_of(training={"epochs": 4}, seeds=5).variants[0].hours.predict == pytest.approx(
+        assert other.variants[0].seconds.train == pytest.approx(factor * (once.train or 0))
+    assert forecast_of(training={"epochs": 4}, seeds=5).variants[0].seconds.predict == pytest.approx(
         5 * (once.predict or 0)
     )
 
 
 def test_the_mirrored_pass_doubles_validation_and_prediction() -> None:
-    plain, mirrored = (forecast_of(protocol={"flip_test": flip}).variants[0].hours for flip in (False, True))
+    plain, mirrored = (forecast_of(protocol={"flip_test": flip}).variants[0].seconds for flip in (False, True))
     assert mirrored.validate == pytest.approx(2 * (plain.validate or 0))
     assert mirrored.predict == pytest.approx(2 * (plain.predict or 0))
     assert mirrored.train == plain.train
@@ -65,29 +89,38 @@ def test_the_mirrored_pass_doubles_validation_and_prediction() -> None:
 @pytest.mark.parametrize(("interval", "validations"), [(1, 5), (2, 3), (9, 1)])
 def test_the_last_epoch_is_always_validated(interval: int, validations: int) -> None:
     variant = forecast_of(training={"epochs": 5, "validation_interval": interval}).variants[0]
-    assert variant.hours.validate == pytest.approx(validations * 2 * 2 * variant.work.macs * 100 / 1.6e12 / 3600)
+    assert variant.seconds.validate == pytest.approx(validations * 2 * 2 * WORK.macs * 100 / 1.6e12)
 
 
 def test_all_boxes_are_predicted() -> None:
     variant = forecast_of().variants[0]
-    assert variant.hours.predict == pytest.approx(2 * 2 * variant.work.macs * (2 * 100 + 2 * 10) / 1.6e12 / 3600)
+    assert variant.seconds.predict == pytest.approx(2 * 2 * WORK.macs * (2 * 100 + 2 * 10) / 1.6e12)
+
+
+def test_every_job_takes_its_start() -> None:
+    plain, slow = (forecast_of(forecast={"start_seconds": start}).variants[0].seconds for start in (0, 2.5))
+    assert (slow.train or 0) - (plain.train or 0) == pytest.approx(2.5)
+    assert (slow.predict or 0) - (plain.predict or 0) == pytest.approx(4 * 2.5)
 
 
 def test_memory_by_hand() -> None:
-    work = Work(parameters=10, activations=100, masks=7, statistics=3, indices=2, attention=50)
-    kept = 400 + 7 + 12 + 16
-    training = Training(batch_size=4)
-    assert training_memory(work, training, ZERO_OVERHEAD, fused=True) == 160 + 4 * kept
-    # softmax's result and the dropped weights in fp32, the mask a byte
-    assert training_memory(work, training, ZERO_OVERHEAD, fused=False) == 160 + 4 * (kept + 50 * 9)
-    without_dropout = training.model_copy(update={"attention_dropout": 0.0})
-    assert training_memory(work, without_dropout, ZERO_OVERHEAD, fused=False) == 160 + 4 * (kept + 50 * 4)
+    settings = ForecastSettings(overhead_bytes=50)
+    assert training_memory(WORK, settings, "GPU") == 160 + 700 + 50
+    assert training_memory(WORK, settings, "CPU") == 160 + 700
 
 
-def test_half_precision_halves_activations_alone() -> None:
-    work = Work(parameters=10, activations=100, masks=7, statistics=3, indices=2)
-    training = Training(batch_size=1, dtype="bf16")
-    assert training_memory(work, training, ZERO_OVERHEAD, fused=True) == 160 + 200 + 7 + 12 + 16
+def test_only_the_given_jobs_count() -> None:
+    plan = plan_of(seeds=3)
+    evaluated = plan.study.settings()[0]
+    jobs = Jobs(frozenset([RunId("h_sine", 2)]), frozenset([(RunId("r_sine", 0), evaluated)]), frozenset(), frozenset())
+    forecast = forecast_of(seeds=3, jobs=jobs)
+    predicted, trained = forecast.variants
+    assert (predicted.name, predicted.trainings, predicted.predictions) == ("r_sine", 0, 1)
+    assert (predicted.seconds.train, predicted.memory_bytes) == (0, None)
+    assert (trained.name, trained.trainings, trained.predictions, trained.seconds.predict) == ("h_sine", 1, 0, 0)
+    disk = {item.what: item.bytes for item in forecast.disk}
+    assert disk["weights"] == 12 * WORK.parameters
+    assert disk["predictions, at most"] == 1_085 * 100
 
 
 COCO_VAL = {"dataset": "coco", "split": "val2017"}
@@ -126,8 +159,8 @@ def test_a_released_checkpoint_costs_no_training() -> None:
         attention_analysis=None,
         training={"source": "official"},
     )
-    assert forecast.variants[0].hours.train == forecast.variants[0].hours.validate == 0
-    assert (forecast.variants[0].hours.predict or 0) > 0
+    assert forecast.variants[0].seconds.train == forecast.variants[0].seconds.validate == 0
+    assert (forecast.variants[0].seconds.predict or 0) > 0
 
 
 def test_assumptions_are_in_no_record() -> None:

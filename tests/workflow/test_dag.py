@@ -61,7 +61,7 @@ DATASET = {
     },
     "boxes": {"ground_truth": {"kind": "ground_truth"}, "simulated": {"kind": "simulated"}},
 }
-FORECAST = "Forecast of the whole study 'toy'"
+FORECAST = "Forecast of the jobs to run of study 'toy'"
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_other_words_about_the_code_rerun_nothing(checkout: Path) -> None:
 
 def test_another_depth_reruns_only_that_variant(checkout: Path) -> None:
     plan = plan_after_edit(checkout, "config/variants/h_sine.yaml", "layers: 2", "layers: 1")
-    assert plan.count(FORECAST) == 1
+    assert plan.count(f"{FORECAST}: 1 training and 2 predictions\non this machine's CPU") == 1
     trained = [line for line in plan.splitlines() if line.startswith("Job ") and "Train " in line]
     assert [line.split("Train ")[1] for line in trained] == ["h_sine, seed 0"]
     assert "r_sine" not in "".join(line for line in plan.splitlines() if line.startswith("Job "))

@@ -1,7 +1,7 @@
 """Commands that plan a study, write its tables and log it to MLflow."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,13 +13,23 @@ from transpose.cli.options import ResultsFolder, RunName
 def plan(
     study: Annotated[Path, typer.Argument(help="A study's YAML file.")],
     config: Annotated[Path, typer.Option(help="Folder of variants, data sets and downloads.")] = Path("config"),
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"] | None,
+        typer.Option(help="cpu measures this machine; default: the study's device."),
+    ] = None,
 ) -> None:
-    """Forecast GPU hours, GPU memory and disk of a study."""
+    """Forecast time, memory and disk of a whole study, on a GPU or this machine's CPU."""
     from transpose.config.base import read_yaml
+    from transpose.forecast.jobs import Jobs
+    from transpose.forecast.network import MODULE, Networks
+    from transpose.provenance import PackageCode
     from transpose.reporting.plan_text import render_plan
     from transpose.study.plan import Plan
 
-    print(render_plan(Plan.of_config(read_yaml(study), config, str(study)), config / "tables" / "downloads.yaml"))
+    chosen = Plan.of_config(read_yaml(study), config, str(study))
+    networks = Networks.of_study(chosen, PackageCode().digest(MODULE), device)
+    subject = f"the whole study {chosen.study.name!r}, finished or not"
+    print(render_plan(chosen, Jobs.of_study(chosen), networks, config / "tables" / "downloads.yaml", subject))
 
 
 @step.command()

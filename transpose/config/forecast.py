@@ -1,27 +1,31 @@
 """Assumptions of a study's cost forecast; they do not affect results."""
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from transpose.config.base import Name, Settings
 
 
 class ForecastSettings(Settings):
-    """Assumptions for hours, memory and disk. Set the speed to that of your GPU."""
+    """Assumptions for time, memory and disk. Set the speed to that of your GPU; a CPU's is measured."""
 
     training_tflops: PositiveFloat = Field(
         default=1.8,
-        description="Sustained TFLOP/s while training. The default is a Tesla P100's: the authors of HRNet needed 50 to"
-        " 60 hours on four for 210 epochs of HRNet-W32 on COCO (their repository, issue 3).",
+        description="Sustained TFLOP/s of a GPU while training. The default is a Tesla P100's: the authors of HRNet"
+        " needed 50 to 60 hours on four for 210 epochs of HRNet-W32 on COCO (their repository, issue 3).",
     )
     inference_tflops: PositiveFloat = Field(
         default=1.6,
-        description="Sustained TFLOP/s of forward passes. The default is an RTX 2080 Ti's at batch 1: the 38 images/s"
-        " that the official TransPose repository states for TransPose-H-A6.",
+        description="Sustained TFLOP/s of a GPU in forward passes. The default is an RTX 2080 Ti's at batch 1: the 38"
+        " images/s that the official TransPose repository states for TransPose-H-A6.",
     )
     backward_passes: PositiveFloat = Field(
         default=2.0,
         description="Work of a backward pass in forward passes: each product has a gradient for its inputs and one for"
         " its weights.",
+    )
+    start_seconds: NonNegativeFloat = Field(
+        default=3.0,
+        description="Start of a training or prediction: Python, libraries and the model; measured with the demo.",
     )
     state_bytes_per_parameter: PositiveInt = Field(
         default=16, description="Weight, gradient and Adam's two moments during training, in fp32."

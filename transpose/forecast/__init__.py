@@ -1,1 +1,1 @@
-"""Forecast of a study's cost from its configuration, without building models, fast enough for dry runs."""
+"""Forecast of the cost of a study's jobs, from the models themselves and a cache that spares dry runs torch."""

@@ -1,138 +1,96 @@
-"""Parameters, operations and activations of a variant, computed layer by layer from its configuration.
+"""Size and speed of the network of a recipe, from a cache or from the network itself."""
 
-`tests/forecast/test_network.py` checks that parameters, operations and stored bytes equal those of the models.
-"""
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
 
-from transpose.config.variant import HEATMAP_STRIDE, Encoder, HRNetBackbone, ResNetBackbone, Variant
-from transpose.forecast.layers import Map, Work, deconvolution, encoder_layer, normalised_convolution
+from transpose.config.recipe import Recipe
+from transpose.forecast.cache import FOLDER, MeasurementCache
+from transpose.forecast.work import DeviceKind, Speed, Work
+from transpose.machine import cpu_name, has_gpu
+from transpose.study.plan import Plan
+
+MODULE = "transpose.forecast.measure"
+"""The module that builds and measures networks; the cache is valid for its code and all that it imports."""
+
+MEASURED_OPERATIONS = 5e9
+"""Forward and backward operations of the steps that are timed. They take a CPU core about 0.1 s."""
 
 
-def work_of(variant: Variant, keypoints: int, dropout: bool) -> Work:
-    """Compute the work of one crop; `dropout` says whether training uses dropout outside attention.
+def device_kind(device: str) -> DeviceKind:
+    """Return where a network runs with `device` of a recipe, without asking torch."""
+    if device == "auto":
+        return "GPU" if has_gpu() else "CPU"
+    return "CPU" if device == "cpu" else "GPU"
 
-    Fixed position embeddings do not count as parameters, since they have no gradients.
+
+@dataclass(frozen=True)
+class Networks:
+    """Networks of recipes with `keypoints` heatmaps, on a kind of device.
+
+    Nothing about an architecture is assumed: all numbers come from the model that the recipe builds.
     """
-    features, work = _backbone(variant.backbone, variant.input_size)
-    is_kept = True
-    if variant.dim is not None:
-        reduced = features.strided(variant.dim, 1)
-        weights = features.channels * variant.dim
-        work += Work(parameters=weights, macs=weights * features.cells)
-        features, is_kept = reduced, False
-    if variant.encoder is not None:
-        work += _encoder(variant.encoder, features, dropout)
-    return work + _head(variant, features, keypoints, is_kept)
 
+    cache: MeasurementCache
+    keypoints: int
+    device: DeviceKind
 
-def _backbone(settings: ResNetBackbone | HRNetBackbone, input_size: tuple[int, int]) -> tuple[Map, Work]:
-    crop = Map(3, *input_size)
-    features, work = _resnet(settings, crop) if isinstance(settings, ResNetBackbone) else _hrnet(settings, crop)
-    return features, work + Work(activations=crop.size)  # input of the first convolution
+    @classmethod
+    def of_study(cls, plan: Plan, code: str, device: str | None = None) -> "Networks":
+        """Return the networks of a study with the cache in `FOLDER`.
 
+        Args:
+            code: digest of `MODULE` and of all that it imports.
+            device: instead of the study's device.
+        """
+        cache = MeasurementCache(FOLDER, code, version("torch"))
+        return cls(cache, plan.data.keypoints(), device_kind(device or plan.study.training.device))
 
-def _resnet(settings: ResNetBackbone, crop: Map) -> tuple[Map, Work]:
-    x, work = normalised_convolution(crop, settings.width, kernel=7, stride=2)
-    x = x.strided(x.channels, 2)
-    work += Work(activations=x.size, indices=x.size)
-    for index, blocks in enumerate(settings.blocks):
-        for block in range(blocks):
-            stride = 2 if index and not block else 1
-            x, added = _residual(x, settings.width * 2**index, stride, settings.block == "bottleneck")
-            work += added
-    return x, work
+    def work(self, recipe: Recipe) -> Work:
+        """Count the work of a recipe's network."""
 
+        def measure() -> Work:
+            from transpose.forecast.measure import count_work
 
-def _residual(source: Map, width: int, stride: int, bottleneck: bool) -> tuple[Map, Work]:
-    """A residual block; of the sum and its ReLU, only the result is stored."""
-    if bottleneck:
-        x, first = normalised_convolution(source, width, 1)
-        x, second = normalised_convolution(x, width, 3, stride)
-        x, third = normalised_convolution(x, 4 * width, 1, rectified=False)
-        work = first + second + third
-    else:
-        x, first = normalised_convolution(source, width, 3, stride)
-        x, second = normalised_convolution(x, width, 3, rectified=False)
-        work = first + second
-    if stride > 1 or source.channels != x.channels:
-        work += normalised_convolution(source, x.channels, 1, stride, rectified=False)[1]
-    return x, work + Work(activations=x.size)
+            return count_work(recipe, self.keypoints, self.device)
 
+        return self.cache.get(Work, self._key(recipe), measure)
 
-def _hrnet(settings: HRNetBackbone, crop: Map) -> tuple[Map, Work]:
-    x, work = normalised_convolution(crop, settings.stem_width, 3, 2)
-    x, added = normalised_convolution(x, settings.stem_width, 3, 2)
-    work += added
-    for _ in range(settings.bottlenecks):
-        x, added = _residual(x, settings.stem_width, 1, bottleneck=True)
-        work += added
-    maps = [x]
-    for stage, modules in enumerate(settings.modules, start=2):
-        maps, added = _transition(maps, settings.width, stage)
-        work += added
-        for module in range(modules):
-            is_last = stage == len(settings.modules) + 1 and module == modules - 1
-            work += _exchange(maps, settings.blocks, 1 if is_last else stage)
-    return maps[0], work
+    def cpu_speeds(self, recipes: Iterable[Recipe], works: Mapping[str, Work], threads: int) -> dict[str, Speed]:
+        """Measure the speed of networks on this machine's CPU, by name of the recipe.
 
+        Training steps of large networks would take minutes. These networks get the speed of the largest that is
+        measured: of the largest whose step of one crop is short, or of the smallest of all.
 
-def _transition(maps: list[Map], width: int, branches: int) -> tuple[list[Map], Work]:
-    """Branches of the next stage: a new one from the smallest map, and others if the width changes."""
-    results, work = [], Work()
-    for branch in range(branches):
-        source, channels = maps[min(branch, len(maps) - 1)], width * 2**branch
-        is_new = branch == len(maps)
-        result = source
-        if is_new or source.channels != channels:
-            result, added = normalised_convolution(source, channels, 3, 2 if is_new else 1)
-            work += added
-        results.append(result)
-    return results, work
+        Args:
+            works: their work, by name of the recipe.
+            threads: CPU threads of predictions; trainings have those of the recipe.
+        """
+        ascending = sorted(recipes, key=lambda recipe: works[recipe.name].macs)
+        short = [recipe for recipe in ascending if 6 * works[recipe.name].macs <= MEASURED_OPERATIONS]
+        measured = {
+            recipe.name: self._cpu_speed(recipe, works[recipe.name], threads) for recipe in short or ascending[:1]
+        }
+        largest = list(measured.values())[-1:]
+        return {recipe.name: measured.get(recipe.name, *largest) for recipe in ascending}
 
+    def _cpu_speed(self, recipe: Recipe, work: Work, threads: int) -> Speed:
+        def measure() -> Speed:
+            from transpose.forecast.measure import time_network
 
-def _exchange(maps: list[Map], blocks: int, outputs: int) -> Work:
-    work = Work()
-    for x in maps:
-        for _ in range(blocks):
-            work += _residual(x, x.channels, 1, bottleneck=False)[1]
-    for target in range(outputs):
-        for source in range(len(maps)):
-            work += _fusion(maps, source, target)
-        work += Work(activations=maps[target].size)
-    return work
+            batch = min(recipe.training.batch_size, max(1, round(MEASURED_OPERATIONS / (6 * work.macs))))
+            return time_network(recipe, self.keypoints, work, batch, threads)
 
+        machine = {"cpu": cpu_name(), "training_threads": recipe.training.threads, "threads": threads}
+        return self.cache.get(Speed, self._key(recipe) | machine, measure)
 
-def _fusion(maps: list[Map], source: int, target: int) -> Work:
-    """The path between two branches; its last convolution changes the width and has no ReLU."""
-    if source > target:
-        return normalised_convolution(maps[source], maps[target].channels, 1, rectified=False)[1]
-    x, work = maps[source], Work()
-    for step in range(source + 1, target + 1):
-        is_last = step == target
-        channels = maps[target].channels if is_last else x.channels
-        x, added = normalised_convolution(x, channels, 3, 2, rectified=not is_last)
-        work += added
-    return work
-
-
-def _encoder(settings: Encoder, features: Map, dropout: bool) -> Work:
-    positions = settings.position_embedding != "none"
-    work = Work(parameters=features.size if settings.position_embedding == "learnable" else 0)
-    for _ in range(settings.layers):
-        work += encoder_layer(
-            features.cells, features.channels, settings.heads, settings.feedforward, positions, dropout
-        )
-    return work
-
-
-def _head(variant: Variant, features: Map, keypoints: int, input_is_kept: bool) -> Work:
-    """Upsampling and the final layer; `input_is_kept` if the previous layer already stores the features."""
-    work, factor = Work(), variant.backbone.stride // HEATMAP_STRIDE
-    if variant.upsampling == "bilinear":
-        features, input_is_kept = features.enlarged(features.channels, factor), False
-    elif variant.upsampling == "deconvolution":
-        for _ in range(factor.bit_length() - 1):
-            features, added = deconvolution(features, variant.deconvolution_channels, input_is_kept)
-            work, input_is_kept = work + added, True
-    weights = features.channels * keypoints
-    kept = 0 if input_is_kept else features.size
-    return work + Work(parameters=weights + keypoints, macs=weights * features.cells, activations=kept)
+    def _key(self, recipe: Recipe) -> dict[str, Any]:
+        """Everything in a recipe that decides its network, and the size and precision of its training steps."""
+        training = {"batch_size", "dtype", "dropout", "attention_dropout"}
+        return {
+            "variant": recipe.variant.model_dump(mode="json", exclude={"title", "published", "released"}),
+            "training": recipe.training.model_dump(mode="json", include=training),
+            "keypoints": self.keypoints,
+            "device": self.device,
+        }

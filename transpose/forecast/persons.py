@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transpose.config.dataset import DetectionBoxes, GroundTruthBoxes, SimulatedBoxes, SyntheticSource
-from transpose.config.study import Split
+from transpose.config.study import EvalSetting, Split
 from transpose.data.coco import load_annotations, training_instances
 from transpose.errors import InputError
 from transpose.files import read_json
@@ -66,14 +66,7 @@ class StudyCrops:
 
     train: Crops
     validation: Crops
-    predicted: Mapping[str, Crops]
-    """By the name of evaluation and box source."""
-
-    @property
-    def all_predicted(self) -> int | None:
-        """Boxes of all evaluations together; None if a number is unknown."""
-        numbers = [crops.number for crops in self.predicted.values() if crops.number is not None]
-        return sum(numbers) if len(numbers) == len(self.predicted) else None
+    predicted: Mapping[EvalSetting, Crops]
 
 
 def count_crops(plan: Plan) -> StudyCrops:
@@ -87,9 +80,9 @@ def count_crops(plan: Plan) -> StudyCrops:
         labelled_persons(plan, study.train),
         labelled_persons(plan, study.validation),
         {
-            f"{evaluation.dataset} {evaluation.split}, {boxes} boxes": boxes_of(plan, evaluation, boxes)
+            setting: boxes_of(plan, evaluation, setting.boxes)
             for evaluation in study.evaluations
-            for boxes in evaluation.boxes
+            for setting in evaluation.settings()
         },
     )
 

@@ -1,7 +1,7 @@
-"""Forecast of hours, memory and disk of a study."""
+"""Forecast of time, memory and disk of a study's jobs."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from transpose.config.download import Archive
@@ -9,15 +9,16 @@ from transpose.config.forecast import ForecastSettings
 from transpose.config.recipe import Recipe
 from transpose.config.training import Training
 from transpose.errors import InputError
-from transpose.forecast.layers import Work
-from transpose.forecast.network import work_of
-from transpose.forecast.persons import StudyCrops, count_crops
+from transpose.forecast.jobs import Jobs
+from transpose.forecast.network import Networks
+from transpose.forecast.persons import Crops, StudyCrops, count_crops
+from transpose.forecast.work import DeviceKind, Speed, Work
 from transpose.study.plan import Plan
 
 
 @dataclass(frozen=True)
-class Hours:
-    """GPU hours of all trainings of a variant; None if a number of persons is unknown."""
+class Seconds:
+    """Seconds on one device of all counted jobs of a variant; None if a number of persons is unknown."""
 
     train: float | None
     validate: float | None
@@ -26,16 +27,17 @@ class Hours:
 
 @dataclass(frozen=True)
 class VariantForecast:
-    """Cost of one variant: hours of all its seeds, memory of one training."""
+    """Cost of one variant: time of all its jobs, memory of one training."""
 
     name: str
     work: Work
+    speed: Speed
     training: Training
-    hours: Hours
-    memory_bytes: int
-    """Peak GPU memory of a training step with fused attention."""
-    memory_unfused_bytes: int
-    """The same without fused attention, where each layer stores its L x L weights."""
+    trainings: int
+    predictions: int
+    seconds: Seconds
+    memory_bytes: int | None
+    """Peak memory of a training step; None without a training."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +52,17 @@ class DiskItem:
 
 @dataclass(frozen=True)
 class StudyForecast:
-    """A study's cost, and the numbers and assumptions that it is based on."""
+    """The cost of jobs of a study, and the numbers and assumptions that it is based on."""
 
-    study: str
-    seeds: int
+    device: DeviceKind
     variants: tuple[VariantForecast, ...]
     crops: StudyCrops
     disk: tuple[DiskItem, ...]
     assumptions: ForecastSettings
 
 
-def forecast_study(plan: Plan, archives: Mapping[str, Archive]) -> StudyForecast:
-    """Forecast the cost of all trainings and predictions of a study, including those that exist already.
+def forecast_jobs(plan: Plan, jobs: Jobs, networks: Networks, archives: Mapping[str, Archive]) -> StudyForecast:
+    """Forecast the cost of jobs of a study.
 
     Args:
         archives: table of downloads.
@@ -70,79 +71,101 @@ def forecast_study(plan: Plan, archives: Mapping[str, Archive]) -> StudyForecast
         InputError: an archive of the study is missing in the table, or an annotation or detection file is wrong.
     """
     crops = count_crops(plan)
-    variants = tuple(_variant(plan, recipe, crops) for recipe in plan.recipes.values())
-    disk = (*_downloads(plan, archives), *_results(plan, variants, crops))
-    return StudyForecast(plan.study.name, plan.study.seeds, variants, crops, disk, plan.study.forecast)
+    recipes = [recipe for name, recipe in plan.recipes.items() if name in jobs.variants()]
+    works = {recipe.name: networks.work(recipe) for recipe in recipes}
+    speeds = _speeds(plan, recipes, works, networks)
+    variants = tuple(
+        _variant(plan, jobs, recipe, works[recipe.name], speeds[recipe.name], crops, networks.device)
+        for recipe in recipes
+    )
+    disk = (*_downloads(plan, jobs, archives), *_results(plan, jobs, variants, crops))
+    return StudyForecast(networks.device, variants, crops, disk, plan.study.forecast)
 
 
-def hours(operations: float | None, tflops: float) -> float | None:
-    """Convert floating-point operations to GPU hours; a multiply-accumulate is two operations."""
-    return None if operations is None else operations / (tflops * 1e12) / 3600
-
-
-def training_memory(work: Work, training: Training, settings: ForecastSettings, fused: bool) -> int:
-    """Compute GPU memory in bytes at the end of a step's forward pass, where it peaks.
-
-    Unfused attention stores the softmax output and, with dropout inside attention, also the dropped weights and the
-    mask. PyTorch's fused kernels for CUDA avoid this, also with dropout and in fp32; on a CPU, dropout prevents fused
-    attention.
-    """
-    number = 2 if training.dtype == "bf16" else 4
-    kept = number * work.activations + work.masks + 4 * work.statistics + 8 * work.indices
-    if not fused:
-        kept += work.attention * (2 * number + 1 if training.attention_dropout else number)
-    return settings.state_bytes_per_parameter * work.parameters + kept * training.batch_size + settings.overhead_bytes
-
-
-def _variant(plan: Plan, recipe: Recipe, crops: StudyCrops) -> VariantForecast:
-    study, settings, training = plan.study, plan.study.forecast, recipe.training
-    work = work_of(recipe.variant, plan.data.keypoints(), training.dropout > 0)
-    validations = math.ceil(training.epochs / training.validation_interval)
-    mirrored = 2 if study.protocol.flip_test else 1
-
-    def forward(number: int | None, passes: float) -> float | None:
-        return None if number is None else 2 * work.macs * number * passes * study.seeds
-
-    is_trained = training.source == "trained"
-    train = forward(crops.train.number, training.epochs * (1 + settings.backward_passes)) if is_trained else 0.0
-    validate = forward(crops.validation.number, validations * mirrored) if is_trained else 0.0
-    return VariantForecast(
-        name=recipe.name,
-        work=work,
-        training=training,
-        hours=Hours(
-            hours(train, settings.training_tflops),
-            hours(validate, settings.inference_tflops),
-            hours(forward(crops.all_predicted, mirrored), settings.inference_tflops),
-        ),
-        memory_bytes=training_memory(work, training, settings, fused=True),
-        memory_unfused_bytes=training_memory(work, training, settings, fused=False),
+def gpu_speed(settings: ForecastSettings) -> Speed:
+    """Return the assumed speed of a GPU."""
+    return Speed(
+        training=settings.training_tflops * 1e12 / (1 + settings.backward_passes),
+        inference=settings.inference_tflops * 1e12,
     )
 
 
-def _downloads(plan: Plan, archives: Mapping[str, Archive]) -> list[DiskItem]:
+def training_memory(work: Work, settings: ForecastSettings, device: DeviceKind) -> int:
+    """Compute memory in bytes at the end of a step's forward pass, where it peaks: state, kept values and overhead.
+
+    On a CPU the process itself and images in memory come on top.
+    """
+    overhead = settings.overhead_bytes if device == "GPU" else 0
+    return settings.state_bytes_per_parameter * work.parameters + work.kept_bytes + overhead
+
+
+def _speeds(plan: Plan, recipes: Sequence[Recipe], works: Mapping[str, Work], networks: Networks) -> dict[str, Speed]:
+    if networks.device == "CPU":
+        return networks.cpu_speeds(recipes, works, plan.study.protocol.threads)
+    return dict.fromkeys(works, gpu_speed(plan.study.forecast))
+
+
+def _variant(
+    plan: Plan, jobs: Jobs, recipe: Recipe, work: Work, speed: Speed, crops: StudyCrops, device: DeviceKind
+) -> VariantForecast:
+    settings, training, operations = plan.study.forecast, recipe.training, 2 * work.macs
+    trainings = sum(run.variant == recipe.name for run in jobs.trainings)
+    predicted = [crops.predicted[setting] for run, setting in jobs.predictions if run.variant == recipe.name]
+    mirrored = 2 if plan.study.protocol.flip_test else 1
+    validations = math.ceil(training.epochs / training.validation_interval)
+    train = _crops_of([crops.train] * trainings, training.epochs)
+    validate = _crops_of([crops.validation] * trainings, validations * mirrored)
+    predict = _crops_of(predicted, mirrored)
+    return VariantForecast(
+        name=recipe.name,
+        work=work,
+        speed=speed,
+        training=training,
+        trainings=trainings,
+        predictions=len(predicted),
+        seconds=Seconds(
+            _seconds(train, operations / speed.training, trainings * settings.start_seconds),
+            _seconds(validate, operations / speed.inference, 0.0),
+            _seconds(predict, operations / speed.inference, len(predicted) * settings.start_seconds),
+        ),
+        memory_bytes=training_memory(work, settings, device) if trainings else None,
+    )
+
+
+def _crops_of(splits: Iterable[Crops], passes: int) -> int | None:
+    """Return the number of crops in all splits together, times a number of passes; None if one is unknown."""
+    numbers = [crops.number for crops in splits]
+    known = [number for number in numbers if number is not None]
+    return passes * sum(known) if len(known) == len(numbers) else None
+
+
+def _seconds(crops: int | None, seconds_of_crop: float, start: float) -> float | None:
+    return None if crops is None else crops * seconds_of_crop + start
+
+
+def _downloads(plan: Plan, jobs: Jobs, archives: Mapping[str, Archive]) -> list[DiskItem]:
     items = []
-    for name, unpacks in plan.archives.of_study().items():
+    for name in sorted(jobs.downloads | jobs.unpacked):
         if name not in archives:
             raise InputError("downloads", "archives", None, f"no archive {name!r}; known are {', '.join(archives)}")
         size = archives[name].bytes
-        items.append(DiskItem(f"download {name}", size))
-        if unpacks:
+        if name in jobs.downloads:
+            items.append(DiskItem(f"download {name}", size))
+        if name in jobs.unpacked:
             items.append(DiskItem(f"unpack {name}", round(size * plan.study.forecast.unpacked_ratio)))
     return items
 
 
-def _results(plan: Plan, variants: tuple[VariantForecast, ...], crops: StudyCrops) -> list[DiskItem]:
-    study, settings = plan.study, plan.study.forecast
-    parameters = [variant.work.parameters for variant in variants]
-    boxes = crops.all_predicted
-    predictions = None if boxes is None else settings.bytes_per_prediction * boxes * len(variants) * study.seeds
-    return [
-        DiskItem("weights", settings.weights_bytes_per_parameter * sum(parameters) * study.seeds),
-        DiskItem("predictions, at most", predictions),
-        DiskItem(
-            "checkpoints of one training, the largest",
-            settings.checkpoint_bytes_per_parameter * max(parameters),
-            passing=True,
-        ),
-    ]
+def _results(plan: Plan, jobs: Jobs, variants: Sequence[VariantForecast], crops: StudyCrops) -> list[DiskItem]:
+    settings, items = plan.study.forecast, []
+    written = {variant.name: variant.work.parameters for variant in variants if variant.trainings}
+    if written:
+        weights = sum(variant.work.parameters * variant.trainings for variant in variants)
+        largest = settings.checkpoint_bytes_per_parameter * max(written.values())
+        items.append(DiskItem("weights", settings.weights_bytes_per_parameter * weights))
+        items.append(DiskItem("checkpoints of one training, the largest", largest, passing=True))
+    if jobs.predictions:
+        boxes = _crops_of([crops.predicted[setting] for _, setting in jobs.predictions], passes=1)
+        size = None if boxes is None else settings.bytes_per_prediction * boxes
+        items.append(DiskItem("predictions, at most", size))
+    return items

@@ -30,11 +30,7 @@ RESOURCES = PLAN.resources
 # Wildcards of the rules.
 RUN = RunId("{variant}", "{seed}")
 SETTING = EvalSetting("{dataset}", "{split}", "{boxes}")
-GPUS = (
-    1
-    if PLAN.study.training.device in ("auto", "cuda") and has_nvidia_gpu()
-    else 0
-)
+GPUS = 1 if PLAN.study.training.device in ("auto", "cuda") and has_nvidia_gpu() else 0
 
 
 # Write the resolved configuration for the commands into the results folder. The records are not inputs, since Snakemake
