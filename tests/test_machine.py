@@ -1,0 +1,37 @@
+"""What is known of this machine without torch."""
+
+import platform
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from transpose.machine import cpu_name, has_gpu, has_nvidia_gpu
+
+
+def test_the_cpu_has_a_name() -> None:
+    assert cpu_name()
+
+
+@pytest.mark.parametrize(
+    ("tool", "system", "processor", "nvidia", "any_gpu"),
+    [
+        ("/usr/bin/nvidia-smi", "Linux", "x86_64", True, True),
+        (None, "Linux", "x86_64", False, False),
+        (None, "Darwin", "arm64", False, True),
+        (None, "Darwin", "x86_64", False, False),
+    ],
+)
+def test_a_gpu_is_nvidias_or_apples(
+    monkeypatch: pytest.MonkeyPatch, tool: str | None, system: str, processor: str, nvidia: bool, any_gpu: bool
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: tool)
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "machine", lambda: processor)
+    assert (has_nvidia_gpu(), has_gpu()) == (nvidia, any_gpu)
+
+
+def test_torch_is_not_imported() -> None:
+    code = "import sys, transpose.machine; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
