@@ -37,6 +37,16 @@ def test_fields_arrive_in_the_file_order(tiny_dataset):
     assert loaded.persons.is_crowd.tolist() == [False] * 5 + [True]
 
 
+@pytest.mark.parametrize("clips", [True, False])
+def test_what_is_written_is_read_again(tiny_dataset, clips):
+    path = change(tiny_dataset, lambda content: content.update(info={"clip_boxes": clips}))
+    first = load_annotations(path, COCO_PERSON)
+    path.write_text(json.dumps(first.to_coco()))
+    again = load_annotations(path, COCO_PERSON)
+    assert again.to_coco() == first.to_coco()
+    assert again.clips_boxes == clips
+
+
 def test_official_files_load(reference_dir):
     path = reference_dir / "evaluation_gt.json"
     if not path.is_file():

@@ -7,19 +7,14 @@ import pycocotools.coco as pycoco
 import pycocotools.cocoeval as pycocoeval
 
 from transpose.data.coco import CocoAnnotations
-from transpose.evaluation.reference_evaluators import evaluated_by
+from transpose.evaluation.reference_evaluators import evaluated_by, with_sigmas
 from transpose.inference.poses import PoseResults
+from transpose.skeleton import Skeleton
 
 
-def official_evaluator(annotations: CocoAnnotations, results: PoseResults, sigmas: np.ndarray) -> Any:
+def official_evaluator(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> Any:
     """Return the evaluator after evaluation, with `eval["precision"]` [T, R, 1, areas, 1] etc. set."""
-
-    def make(truth: Any, predictions: Any) -> Any:
-        evaluator = pycocoeval.COCOeval(truth, predictions, "keypoints")
-        evaluator.params.kpt_oks_sigmas = sigmas
-        return evaluator
-
-    return evaluated_by(pycoco.COCO, make, annotations, results)
+    return evaluated_by(pycoco.COCO, with_sigmas(pycocoeval.COCOeval, skeleton), annotations, results)
 
 
 def official_matches(evaluator: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ from transpose.skeleton import COCO_PERSON
 @given(seed=st.integers(0, 2**32 - 1))
 def test_matches_are_the_official_evaluators(seed: int) -> None:
     annotations, results = hard_scene(seed)
-    matched, ignored = official_matches(official_evaluator(annotations, results, COCO_PERSON.oks_sigmas))
+    matched, ignored = official_matches(official_evaluator(annotations, results, COCO_PERSON))
     everybody = match_tables(annotations, results, COCO_PERSON)[0]
     np.testing.assert_array_equal(everybody.matched, matched)
     np.testing.assert_array_equal(everybody.ignored, ignored)

@@ -12,16 +12,9 @@ from tests.evaluation.hard_scenes import hard_scene
 from tests.evaluation.official import official_evaluator
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.errors import InputError
-from transpose.evaluation import oks
-from transpose.evaluation.matches import precision_curves, recalls
-from transpose.evaluation.oks import (
-    STATISTICS,
-    evaluate_keypoints,
-    match_tables,
-    max_abs_difference,
-    pycocotools_metrics,
-    xtcocotools_metrics,
-)
+from transpose.evaluation.matches import STATISTICS, precision_curves, recalls
+from transpose.evaluation.oks import evaluate_keypoints, match_tables, max_abs_difference
+from transpose.evaluation.reference_evaluators import pycocotools_metrics, reference_metrics, xtcocotools_metrics
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import COCO_PERSON, Skeleton
 
@@ -58,7 +51,7 @@ def test_is_the_official_evaluation(seed, make_scene, tmp_path):
 
 def assert_official(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton = COCO_PERSON) -> None:
     """All figures, precision curves and recalls are those of pycocotools."""
-    official = official_evaluator(annotations, results, skeleton.oks_sigmas)
+    official = official_evaluator(annotations, results, skeleton)
     metrics = evaluate_keypoints(annotations, results, skeleton)
     np.testing.assert_allclose(list(metrics.statistics.values()), official.stats, rtol=0, atol=1e-9)
     for size, table in enumerate(match_tables(annotations, results, skeleton)):
@@ -131,21 +124,6 @@ def test_no_predictions_and_no_persons_equal_the_official_evaluation(no_results)
     assert_official(empty, no_results)
 
 
-def test_both_evaluators_agree(make_scene):
-    pytest.importorskip("xtcocotools", exc_type=ImportError)
-    scene = make_scene(seed=2)
-    metrics = evaluate_keypoints(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
-    opinion = xtcocotools_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
-    assert opinion is not None
-    assert max_abs_difference(metrics.statistics, opinion) < 1e-9
-
-
-def test_without_a_second_evaluator_there_is_no_second_opinion(make_scene, monkeypatch):
-    monkeypatch.setattr(oks, "_module", lambda name: None)
-    scene = make_scene()
-    assert xtcocotools_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON) is None
-
-
 def test_perfect_results_are_perfect_and_a_first_annotation_of_number_zero_counts(make_scene):
     scene = make_scene(seed=3)
     persons = [person for person in scene.content["annotations"] if person["num_keypoints"]]
@@ -195,8 +173,7 @@ def test_a_result_of_an_unknown_image_is_refused(make_scene):
 
 def test_prints_nothing(make_scene, capsys):
     scene = make_scene()
-    pycocotools_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
-    xtcocotools_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
+    reference_metrics(load_annotations(scene.annotation_path, COCO_PERSON), scene.results, COCO_PERSON)
     assert capsys.readouterr().out == ""
 
 

@@ -20,8 +20,9 @@ from transpose.data.coco import load_annotations
 from transpose.errors import InputError
 from transpose.evaluation import report as module
 from transpose.evaluation.matches import average_precisions, read_matches
-from transpose.evaluation.oks import evaluate_keypoints, xtcocotools_metrics
+from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.per_keypoint import per_keypoint_metrics
+from transpose.evaluation.reference_evaluators import pycocotools_metrics
 from transpose.evaluation.report import EvaluationReport, write_metrics
 from transpose.evaluation.results import read_results, write_results
 from transpose.files import read_json, sha256_of_file, write_json
@@ -142,51 +143,35 @@ def test_no_persons_is_no_ap(make_files: Callable[..., Files], no_results: PoseR
 
 
 class TestSecondOpinion:
-    def test_only_the_official_one_is_left_where_xtcocotools_is_missing(
-        self, make_files: Callable[..., Files], monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("names", [("pycocotools",), ("pycocotools", "xtcocotools", "hotcoco")])
+    def test_the_report_names_the_evaluators_that_agree(
+        self, names: tuple[str, ...], make_files: Callable[..., Files], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "xtcocotools_metrics", lambda *_: None)
+        def reference(*arguments: Any) -> dict[str, dict[str, float]]:
+            return dict.fromkeys(names, pycocotools_metrics(*arguments))
+
+        monkeypatch.setattr(module, "reference_metrics", reference)
         opinion = make_files().evaluate().reference_check
         assert opinion is not None
-        assert not opinion.available
+        assert opinion.evaluators == names
         assert opinion.max_abs_difference <= 1e-9
 
-    def test_it_agrees_where_it_is_installed(self, make_files: Callable[..., Files]) -> None:
-        files = make_files()
-        installed = (
-            xtcocotools_metrics(
-                load_annotations(files.annotations, COCO_PERSON),
-                read_results(files.predictions, COCO_PERSON),
-                COCO_PERSON,
-            )
-            is not None
-        )
-        opinion = files.evaluate().reference_check
-        assert opinion is not None
-        assert opinion.available == installed
-        assert opinion.max_abs_difference <= 1e-9
-
-    @pytest.mark.parametrize(
-        ("judge", "name"), [("pycocotools_metrics", "pycocotools"), ("xtcocotools_metrics", "xtcocotools")]
-    )
+    @pytest.mark.parametrize("name", ["pycocotools", "hotcoco"])
     def test_disagreement_is_an_error_and_leaves_nothing(
-        self, judge: str, name: str, make_files: Callable[..., Files], monkeypatch: pytest.MonkeyPatch
+        self, name: str, make_files: Callable[..., Files], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         files = make_files()
         figures = evaluate_keypoints(
             load_annotations(files.annotations, COCO_PERSON), read_results(files.predictions, COCO_PERSON), COCO_PERSON
         ).statistics
-        monkeypatch.setattr(module, judge, lambda *_: figures | {"AR50": figures["AR50"] + 1e-3})
+        others = {"pycocotools": figures, name: figures | {"AR50": figures["AR50"] + 1e-3}}
+        monkeypatch.setattr(module, "reference_metrics", lambda *_: others)
         with pytest.raises(InputError, match=f"found.json: metrics differ from those of {name} by 0.001"):
             files.evaluate()
         assert not files.output.exists()
 
 
 class TestFaults:
-    @pytest.fixture(autouse=True)
-    def _one_evaluator(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "xtcocotools_metrics", lambda *_: None)
-
     def fails(self, files: Files, words: str) -> None:
         with pytest.raises(InputError) as caught:
             files.evaluate()

@@ -15,7 +15,7 @@ from transpose.skeleton import COCO_PERSON
 @given(seed=st.integers(0, 2**32 - 1))
 def test_similarities_are_the_official_ones_bit_by_bit(seed: int) -> None:
     annotations, results = hard_scene(seed)
-    official = official_evaluator(annotations, results, COCO_PERSON.oks_sigmas)
+    official = official_evaluator(annotations, results, COCO_PERSON)
     persons = annotations.persons
     pairs = pair_up(annotations.images.ids, persons, results)
     measured = similarities(pairs, persons, results.keypoints, COCO_PERSON.oks_sigmas)

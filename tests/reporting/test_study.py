@@ -97,7 +97,7 @@ class Results:
             "keypoints": [keypoint("nose", 0.7), keypoint("left_eye", -1.0)],
             "interval": [ap - 0.02, ap + 0.03],
             "bootstrap": {"samples": 20, "seed": 0, "level": 0.95},
-            "reference_check": {"available": True, "max_abs_difference": 0.0},
+            "reference_check": {"evaluators": ["pycocotools", "xtcocotools"], "max_abs_difference": 0.0},
             "weights_sha256": "a" * 64,
             "predictions_sha256": "b" * 64,
             "annotations_sha256": "c" * 64,
@@ -250,7 +250,7 @@ class TestRows:
     def test_changed_code_and_a_missing_second_opinion_are_noted(self, results: Results) -> None:
         path = results.folder / "train" / "tp_r_a3" / "seed0" / "run.json"
         write_json(path, read_json(path) | {"code": code_of("0" * 16)})
-        opinion = {"available": False, "max_abs_difference": 0.0}
+        opinion = {"evaluators": ["pycocotools"], "max_abs_difference": 0.0}
         results.write_metrics("tp_r_a4", 1, "annotated", reference_check=opinion)
         notes = {(row["variant"], row["boxes"]): row["notes"] for row in results.write()}
         assert (

@@ -38,7 +38,8 @@ def predict(
 def evaluate(run: RunName, results: ResultsFolder, evaluation: SettingName, annotations: AnnotationFile) -> None:
     """Evaluate predictions by COCO's AP or PCKh.
 
-    Writes metrics with a bootstrap interval, cross-checked by pycocotools (and xtcocotools where it is installed).
+    Writes metrics with a bootstrap interval, cross-checked by pycocotools (and xtcocotools and hotcoco
+    where they are installed).
     """
     from transpose.evaluation.report import write_metrics
 

@@ -108,6 +108,32 @@ class CocoAnnotations:
             raise KeyError(image_id)
         return position
 
+    def to_coco(self) -> dict[str, Any]:
+        """Return the content of a COCO keypoint file, from which `load_annotations` reads the same arrays."""
+        images, persons = self.images, self.persons
+        image_columns = {
+            "id": images.ids.tolist(),
+            "file_name": images.file_names,
+            "height": images.sizes_hw[:, 0].tolist(),
+            "width": images.sizes_hw[:, 1].tolist(),
+        }
+        person_columns = {
+            "id": persons.annotation_ids.tolist(),
+            "image_id": persons.image_ids.tolist(),
+            "category_id": [PERSON_CATEGORY] * len(persons),
+            "bbox": persons.boxes_xywh.tolist(),
+            "area": persons.areas.tolist(),
+            "iscrowd": persons.is_crowd.astype(int).tolist(),
+            "keypoints": persons.keypoints.reshape(len(persons), 3 * persons.keypoints.shape[1]).tolist(),
+            "num_keypoints": (persons.keypoints[:, :, 2] > 0).sum(axis=1).tolist(),
+        }
+        return {
+            "info": {"clip_boxes": self.clips_boxes},
+            "images": _records(image_columns),
+            "annotations": _records(person_columns),
+            "categories": [{"id": PERSON_CATEGORY, "name": "person"}],
+        }
+
 
 def load_annotations(path: Path, skeleton: Skeleton) -> CocoAnnotations:
     """Read and check a COCO keypoint annotation file.
@@ -177,6 +203,10 @@ def _selection(annotations: CocoAnnotations) -> tuple[np.ndarray, dict[str, np.n
         "no_area": (persons.areas <= 0) | ~boxes[:, 2:].any(axis=1),
         "outside": ~inside,
     }
+
+
+def _records(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def _clips_boxes(path: Path, info: object) -> bool:

@@ -8,6 +8,9 @@ import numpy as np
 
 from transpose.files import read_npz
 
+STATISTICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
+"""COCO metrics in the order of the COCO evaluation: fractions, -1 without persons."""
+
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """OKS thresholds of the COCO evaluation."""
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transpose.data.coco import PersonInstances
+from transpose.data.coco import CocoAnnotations, PersonInstances
+from transpose.errors import InputError
 from transpose.evaluation.matches import THRESHOLDS
 from transpose.inference.poses import PoseResults
 
@@ -31,6 +32,18 @@ class Pairs:
     """[P] indices into `detections`; sorted."""
     person: np.ndarray
     """[P] indices into the annotated persons; ascending for each prediction."""
+
+
+def require_known_images(annotations: CocoAnnotations, results: PoseResults) -> None:
+    """Check that every result is in an image of the annotations.
+
+    Raises:
+        InputError: one is not.
+    """
+    unknown = np.flatnonzero(annotations.images.find(results.image_ids) < 0)
+    if len(unknown):
+        problem = f"result {unknown[0]} is in image {results.image_ids[unknown[0]]}, which is not in this file"
+        raise InputError(annotations.source, None, "images", problem)
 
 
 def pair_up(image_ids: np.ndarray, persons: PersonInstances, results: PoseResults) -> Pairs:

@@ -1,24 +1,19 @@
-"""The COCO keypoint evaluation (OKS), and pycocotools and xtcocotools as reference evaluators."""
+"""The COCO keypoint evaluation (OKS)."""
 
-import importlib
 from dataclasses import dataclass
-from types import ModuleType
 
 import numpy as np
-import pycocotools.coco as pycoco
-import pycocotools.cocoeval as pycocoeval
 
 from transpose.data.coco import CocoAnnotations
-from transpose.errors import InputError
-from transpose.evaluation.matches import THRESHOLDS, MatchTable, precision_curves, recalls
-from transpose.evaluation.matching import match_greedily, pair_up
-from transpose.evaluation.reference_evaluators import evaluated_by
+from transpose.evaluation.matches import STATISTICS, THRESHOLDS, MatchTable, precision_curves, recalls
+from transpose.evaluation.matching import match_greedily, pair_up, require_known_images
+from transpose.evaluation.reference_evaluators import xtcocotools_metrics
 from transpose.evaluation.similarity import similarities
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
 
-STATISTICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
-"""COCO metrics in the order of the COCO evaluation: fractions, -1 without persons."""
+second_opinion = xtcocotools_metrics
+"""Name used by the frozen `tests/test_reference.py`."""
 
 _AREAS = ((0.0, 1e10), (32.0**2, 96.0**2), (96.0**2, 1e10))
 """Area ranges (inclusive) of all, medium and large persons, in square pixels."""
@@ -66,7 +61,7 @@ def match_tables(annotations: CocoAnnotations, results: PoseResults, skeleton: S
     Raises:
         InputError: a result is in an image that the annotations do not contain.
     """
-    _require_known_images(annotations, results)
+    require_known_images(annotations, results)
     persons = annotations.persons
     pairs = pair_up(annotations.images.ids, persons, results)
     similarity = similarities(pairs, persons, results.keypoints, skeleton.oks_sigmas)
@@ -90,57 +85,9 @@ def match_tables(annotations: CocoAnnotations, results: PoseResults, skeleton: S
     return tuple(table(least, most) for least, most in _AREAS)
 
 
-def pycocotools_metrics(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> dict[str, float]:
-    """Return `STATISTICS` computed by pycocotools, which is slower.
-
-    Raises:
-        InputError: as `evaluate_keypoints`.
-    """
-    _require_known_images(annotations, results)
-
-    def evaluator(truth: pycoco.COCO, predictions: pycoco.COCO) -> pycocoeval.COCOeval:
-        made = pycocoeval.COCOeval(truth, predictions, "keypoints")
-        made.params.kpt_oks_sigmas = skeleton.oks_sigmas
-        return made
-
-    return _named(evaluated_by(pycoco.COCO, evaluator, annotations, results).stats)
-
-
-def xtcocotools_metrics(
-    annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton
-) -> dict[str, float] | None:
-    """Return `STATISTICS` computed by xtcocotools, or None if it is not installed.
-
-    Its mask functions fail with NumPy 2, but the keypoint evaluation does not call them.
-
-    Raises:
-        InputError: as `evaluate_keypoints`.
-    """
-    coco, cocoeval = _module("xtcocotools.coco"), _module("xtcocotools.cocoeval")
-    if coco is None or cocoeval is None:
-        return None
-    _require_known_images(annotations, results)
-
-    def evaluator(truth: object, predictions: object) -> object:
-        return cocoeval.COCOeval(truth, predictions, "keypoints", sigmas=skeleton.oks_sigmas)
-
-    return _named(evaluated_by(coco.COCO, evaluator, annotations, results).stats)
-
-
-second_opinion = xtcocotools_metrics
-"""Name used by the frozen `tests/test_reference.py`."""
-
-
 def max_abs_difference(first: dict[str, float], second: dict[str, float]) -> float:
     """Return the largest absolute difference between the `STATISTICS` of two evaluators."""
     return max(abs(first[name] - second[name]) for name in STATISTICS)
-
-
-def _require_known_images(annotations: CocoAnnotations, results: PoseResults) -> None:
-    unknown = np.flatnonzero(annotations.images.find(results.image_ids) < 0)
-    if len(unknown):
-        problem = f"result {unknown[0]} is in image {results.image_ids[unknown[0]]}, which is not in this file"
-        raise InputError(annotations.source, None, "images", problem)
 
 
 def _statistics(tables: tuple[MatchTable, ...]) -> dict[str, float]:
@@ -150,15 +97,4 @@ def _statistics(tables: tuple[MatchTable, ...]) -> dict[str, float]:
         [values[0].mean(), values[0][half].mean(), values[0][three_quarters].mean(), values[1].mean(), values[2].mean()]
         for values in (curves, found)
     ]
-    return _named(np.concatenate(figures))
-
-
-def _named(statistics: np.ndarray) -> dict[str, float]:
-    return dict(zip(STATISTICS, map(float, statistics), strict=True))
-
-
-def _module(name: str) -> ModuleType | None:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
+    return dict(zip(STATISTICS, np.concatenate(figures).tolist(), strict=True))

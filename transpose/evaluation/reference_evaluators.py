@@ -1,14 +1,93 @@
-"""Run third-party COCO evaluators on our annotations and results."""
+"""Keypoint metrics by the COCO evaluators of other packages, to check ours."""
 
 import contextlib
+import importlib
 import io
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pycocotools.coco as pycoco
+import pycocotools.cocoeval as pycocoeval
 
-from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations
+from transpose.data.coco import CocoAnnotations
+from transpose.evaluation.matches import STATISTICS
+from transpose.evaluation.matching import require_known_images
 from transpose.inference.poses import PoseResults
+from transpose.skeleton import Skeleton
+
+
+def reference_metrics(
+    annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton
+) -> dict[str, dict[str, float]]:
+    """Return `STATISTICS` by each installed evaluator: pycocotools, and optionally xtcocotools and hotcoco.
+
+    Raises:
+        InputError: a result is in an image that the annotations do not contain.
+    """
+    metrics = {
+        "pycocotools": pycocotools_metrics(annotations, results, skeleton),
+        "xtcocotools": xtcocotools_metrics(annotations, results, skeleton),
+        "hotcoco": hotcoco_metrics(annotations, results, skeleton),
+    }
+    return {name: statistics for name, statistics in metrics.items() if statistics is not None}
+
+
+def pycocotools_metrics(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> dict[str, float]:
+    """Return `STATISTICS` computed by pycocotools, which is slower than ours.
+
+    Raises:
+        InputError: as `reference_metrics`.
+    """
+    return _named(evaluated_by(pycoco.COCO, with_sigmas(pycocoeval.COCOeval, skeleton), annotations, results))
+
+
+def xtcocotools_metrics(
+    annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton
+) -> dict[str, float] | None:
+    """Return `STATISTICS` computed by xtcocotools, or None if it is not installed.
+
+    Its mask functions fail with NumPy 2, but the keypoint evaluation does not call them.
+
+    Raises:
+        InputError: as `reference_metrics`.
+    """
+    coco, cocoeval = _module("xtcocotools.coco"), _module("xtcocotools.cocoeval")
+    if coco is None or cocoeval is None:
+        return None
+
+    def evaluator(truth: object, predictions: object) -> object:
+        return cocoeval.COCOeval(truth, predictions, "keypoints", sigmas=skeleton.oks_sigmas)
+
+    return _named(evaluated_by(coco.COCO, evaluator, annotations, results))
+
+
+def hotcoco_metrics(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> dict[str, float] | None:
+    """Return `STATISTICS` computed by hotcoco, a port of pycocotools to Rust, or None if it is not installed.
+
+    Raises:
+        InputError: as `reference_metrics`.
+    """
+    hotcoco = _module("hotcoco")
+    if hotcoco is None:
+        return None
+    with warnings.catch_warnings():
+        # It warns of sigmas other than COCO's.
+        warnings.simplefilter("ignore", UserWarning)
+        return _named(evaluated_by(hotcoco.COCO, with_sigmas(hotcoco.COCOeval, skeleton), annotations, results))
+
+
+def with_sigmas(cocoeval: Callable[..., Any], skeleton: Skeleton) -> Callable[[Any, Any], Any]:
+    """Return a function that creates a keypoint evaluator with the skeleton's sigmas."""
+
+    def evaluator(truth: Any, predictions: Any) -> Any:
+        created = cocoeval(truth, predictions, "keypoints")
+        created.params.kpt_oks_sigmas = skeleton.oks_sigmas
+        return created
+
+    return evaluator
 
 
 def evaluated_by(
@@ -22,9 +101,21 @@ def evaluated_by(
     Args:
         make_coco: creates an empty `COCO` of the evaluator's package.
         make_evaluator: creates the evaluator from ground truth and predictions, each a `COCO`.
-        results: results in images of the annotations.
+
+    Raises:
+        InputError: as `reference_metrics`.
     """
-    truth, predictions = _coco_datasets(annotations, results)
+    require_known_images(annotations, results)
+    # Ids start at 1, because the evaluators treat a match with id 0 as no match.
+    persons = replace(annotations.persons, annotation_ids=np.arange(1, len(annotations.persons) + 1))
+    truth = replace(annotations, persons=persons).to_coco()
+    # The area of a prediction is the bounding box of its keypoints, as in the evaluators' own reader, which refuses an
+    # empty list.
+    areas = np.ptp(results.keypoints[:, :, :2], axis=1).prod(axis=1).tolist()
+    records = zip(results.to_coco(), areas, strict=True)
+    predictions = truth | {
+        "annotations": [record | {"id": number, "area": area} for number, (record, area) in enumerate(records, start=1)]
+    }
     # The evaluators print to stdout.
     with contextlib.redirect_stdout(io.StringIO()):
         evaluator = make_evaluator(_indexed(make_coco(), truth), _indexed(make_coco(), predictions))
@@ -34,66 +125,19 @@ def evaluated_by(
     return evaluator
 
 
-def _coco_datasets(annotations: CocoAnnotations, results: PoseResults) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return ground truth and predictions as COCO data sets.
-
-    Annotation ids start at 1, because the evaluators treat a match with id 0 as no match. The area of a prediction is
-    the bounding box of its keypoints, as in the evaluators' own reader, which refuses an empty list.
-    """
-    persons = annotations.persons
-    truth = [
-        {
-            "id": number,
-            "image_id": image_id,
-            "category_id": PERSON_CATEGORY,
-            "bbox": box,
-            "area": area,
-            "iscrowd": int(crowd),
-            "keypoints": keypoints,
-            "num_keypoints": labelled,
-        }
-        for number, (image_id, box, area, crowd, keypoints, labelled) in enumerate(
-            zip(
-                persons.image_ids.tolist(),
-                persons.boxes_xywh.tolist(),
-                persons.areas.tolist(),
-                persons.is_crowd.tolist(),
-                persons.keypoints.reshape(len(persons), 3 * persons.keypoints.shape[1]).tolist(),
-                (persons.keypoints[:, :, 2] > 0).sum(axis=1).tolist(),
-                strict=True,
-            ),
-            start=1,
-        )
-    ]
-    extents = np.ptp(results.keypoints[:, :, :2], axis=1).prod(axis=1)
-    predictions = [
-        {
-            "id": number,
-            "image_id": image_id,
-            "category_id": PERSON_CATEGORY,
-            "area": area,
-            "keypoints": keypoints,
-            "score": score,
-        }
-        for number, (image_id, area, keypoints, score) in enumerate(
-            zip(
-                results.image_ids.tolist(),
-                extents.tolist(),
-                results.flat_keypoints,
-                results.scores.tolist(),
-                strict=True,
-            ),
-            start=1,
-        )
-    ]
-    shared = {
-        "images": [{"id": image_id} for image_id in annotations.images.ids.tolist()],
-        "categories": [{"id": PERSON_CATEGORY, "name": "person"}],
-    }
-    return {**shared, "annotations": truth}, {**shared, "annotations": predictions}
-
-
 def _indexed(coco: Any, dataset: dict[str, Any]) -> Any:
     coco.dataset = dataset
     coco.createIndex()
     return coco
+
+
+def _named(evaluator: Any) -> dict[str, float]:
+    return dict(zip(STATISTICS, map(float, evaluator.stats), strict=True))
+
+
+def _module(name: str) -> Any:
+    """Return an optional module; None if it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None

@@ -15,9 +15,10 @@ from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import bootstrap_interval
 from transpose.evaluation.keypoint_hits import KeypointHits
 from transpose.evaluation.matches import MatchTable
-from transpose.evaluation.oks import evaluate_keypoints, max_abs_difference, pycocotools_metrics, xtcocotools_metrics
+from transpose.evaluation.oks import evaluate_keypoints, max_abs_difference
 from transpose.evaluation.pckh import KeypointPckh, evaluate_pckh
 from transpose.evaluation.per_keypoint import PerKeypointMetrics, per_keypoint_metrics
+from transpose.evaluation.reference_evaluators import reference_metrics
 from transpose.evaluation.results import read_results_on
 from transpose.evaluation.subject import Subject
 from transpose.files import sha256_of_file
@@ -29,10 +30,10 @@ MAX_ABS_DIFFERENCE = 1e-9
 
 
 class ReferenceCheck(Settings):
-    """Comparison of the metrics with the reference evaluators pycocotools and, if installed, xtcocotools."""
+    """Agreement of the metrics with reference evaluators: pycocotools and, if installed, xtcocotools and hotcoco."""
 
-    available: bool
-    """xtcocotools was installed."""
+    evaluators: tuple[str, ...]
+    """The evaluators that agreed."""
     max_abs_difference: float
     """Largest absolute difference in any metric."""
 
@@ -107,18 +108,10 @@ def _reference_check(
     skeleton: Skeleton,
     predictions: Path,
 ) -> ReferenceCheck:
-    by_pycocotools = pycocotools_metrics(annotations, results, skeleton)
-    by_xtcocotools = xtcocotools_metrics(annotations, results, skeleton)
-    differences = [
-        _checked_difference(statistics, reference, name, predictions)
-        for name, reference in (("pycocotools", by_pycocotools), ("xtcocotools", by_xtcocotools))
-        if reference is not None
-    ]
-    return ReferenceCheck(available=by_xtcocotools is not None, max_abs_difference=max(differences))
-
-
-def _checked_difference(statistics: dict[str, float], reference: dict[str, float], name: str, source: Path) -> float:
-    difference = max_abs_difference(statistics, reference)
-    if difference > MAX_ABS_DIFFERENCE:
-        raise InputError(source, None, None, f"metrics differ from those of {name} by {difference:.3g}")
-    return difference
+    differences = {}
+    for name, reference in reference_metrics(annotations, results, skeleton).items():
+        differences[name] = max_abs_difference(statistics, reference)
+        if differences[name] > MAX_ABS_DIFFERENCE:
+            problem = f"metrics differ from those of {name} by {differences[name]:.3g}"
+            raise InputError(predictions, None, None, problem)
+    return ReferenceCheck(evaluators=tuple(differences), max_abs_difference=max(differences.values()))
