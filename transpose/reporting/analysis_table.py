@@ -1,6 +1,6 @@
 """Shared by the tables of all analyses: the reports of a study's models by evaluation setting, and the files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -9,14 +9,16 @@ import pandas as pd
 from transpose.config.load import read_record
 from transpose.config.study import Analysis, AnalysisScope, EvalSetting, Study
 from transpose.errors import InputError
-from transpose.evaluation.report import Subject
-from transpose.reporting.common import check_same_inputs
+from transpose.evaluation.subject import Subject
 from transpose.reporting.export import write_all_formats
 from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
 from transpose.study.layout import RunId
 
 Report = TypeVar("Report", bound=Subject)
+
+_SHARED = {"annotations_sha256": "annotations", "boxes_sha256": "boxes", "protocol": "protocol"}
+"""Fields that must be equal in all reports of a table, with their names in messages."""
 
 
 @dataclass
@@ -71,3 +73,21 @@ def reports_by_setting(
         named = [(f"{report.variant} seed {report.seed}", report) for reports in models for report in reports]
         check_same_inputs(analysis, named)
         yield setting, models
+
+
+def check_same_inputs(table: str, named: Sequence[tuple[str, Subject]]) -> None:
+    """Check that all reports of a table have the same annotations, boxes and protocol.
+
+    Args:
+        named: each report with its name in messages.
+
+    Raises:
+        InputError: a report differs from the first.
+    """
+    _, first = named[0]
+    for name, subject in named:
+        for key, words in _SHARED.items():
+            # A protocol ablation has no protocol of its own.
+            if getattr(subject, key, None) != getattr(first, key, None):
+                problem = f"not the {words} of {first.variant}, seed {first.seed}; run its rule again"
+                raise InputError(table, name, key, problem)

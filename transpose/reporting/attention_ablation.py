@@ -6,9 +6,8 @@ from transpose.attention.estimates import Estimate
 from transpose.attention.records import AblationResult, AttentionAblationReport, Change
 from transpose.config.study import Analysis
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
-from transpose.reporting.common import mean_percent, setting_title
-from transpose.reporting.estimates import about, mean_estimate, words_of
-from transpose.reporting.labels import BOX_WORDS, protocol_words
+from transpose.reporting.estimates import about, difference_columns, mean_estimate, mean_percent, words_of
+from transpose.reporting.labels import BOX_WORDS, count_words, model_title, protocol_words, setting_title
 from transpose.reporting.sections import DASH, Section, number
 from transpose.reporting.study_files import StudyFiles
 
@@ -65,7 +64,7 @@ def ablation_rows(reports: Reports) -> list[dict[str, object]]:
         | {"images": first.images, "persons": first.persons}
         | {"change": change.kind, "layer": _ordinal(change.layer), "head": _ordinal(change.head)}
         | {metric: _mean(results, metric) for metric in _METRICS}
-        | _difference_columns(_difference(results))
+        | difference_columns(_difference(results))
         for change, results in _by_change(reports).items()
     ]
 
@@ -98,9 +97,7 @@ def head_section(reports: Reports) -> Section:
     )
     columns = ("Off", *(f"head {head + 1}" for head in heads), "all heads", "the layer")
     intact = number(_mean(found["intact", None, None], "AP"))
-    return Section(
-        f"{setting_title(first)}: {first.title}", f"intact: AP {intact}; seeds {len(reports)}", columns, rows
-    )
+    return Section(model_title(first), f"intact: AP {intact}; seeds {len(reports)}", columns, rows)
 
 
 def _replacements(reports: Reports) -> dict[str, str]:
@@ -136,12 +133,6 @@ def _difference(results: Sequence[AblationResult]) -> Estimate | None:
     return mean_estimate(found) if found else None
 
 
-def _difference_columns(difference: Estimate | None) -> dict[str, object]:
-    ends = (None,) * 3 if difference is None else (difference.value, difference.low, difference.high)
-    points = (None if end is None else 100 * end for end in ends)
-    return dict(zip(("difference", "difference_low", "difference_high"), points, strict=True))
-
-
 def _words(results: Sequence[AblationResult]) -> str:
     difference = _difference(results)
     return DASH if difference is None else words_of(difference, 1, 100, signed=True)
@@ -156,5 +147,5 @@ def _ordinal(index: int | None) -> int | None:
 
 
 def _note(report: AttentionAblationReport) -> str:
-    counts = f"{report.images:,} images, {report.persons:,} persons"
+    counts = count_words(report.images, report.persons)
     return f"{BOX_WORDS[report.boxes_kind]}; {protocol_words(report.protocol)}; {counts}"

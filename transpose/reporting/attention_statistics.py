@@ -1,17 +1,21 @@
 """Table of attention statistics of keypoints, and figure of the attention between keypoints."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+import matplotlib
 import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
 
 from transpose.attention.estimates import Estimate
 from transpose.attention.records import StatisticsReport
 from transpose.config.study import Analysis, EvalSetting
 from transpose.files import read_npz
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
-from transpose.reporting.common import setting_title
-from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of
-from transpose.reporting.keypoint_attention_figure import plot_keypoint_attention
+from transpose.reporting.estimates import estimate_rows, mean_over_seeds, words_of
+from transpose.reporting.figure_style import plain, save
+from transpose.reporting.labels import count_words, model_title
 from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
 from transpose.study.layout import RunId
@@ -27,6 +31,8 @@ FOOTNOTES = [
     " compares keypoints of the same kind.",
     "Entropy is 1 for uniform attention and 0 for a single cell. Distance is from the query to the attended cells.",
 ]
+
+_PANELS = ("occluded keypoints", "visible keypoints")
 
 _COLUMNS = {
     "near_lift": ("Own (×)", 1, 1),
@@ -73,12 +79,7 @@ def write_statistics_tables(files: StudyFiles) -> None:
 
 def statistics_rows(report: StatisticsReport, seeds: int) -> list[dict[str, object]]:
     """Return one row per estimate of one variant on one setting."""
-    return [
-        about(report, seeds)
-        | dict(zip(("layer", "head", "keypoints", "measure"), what, strict=True))
-        | columns_of(mean)
-        for what, mean in _numbers(report)
-    ]
+    return estimate_rows(report, seeds, ("layer", "head", "keypoints", "measure"), _numbers(report))
 
 
 def statistics_section(report: StatisticsReport) -> Section:
@@ -96,7 +97,7 @@ def statistics_section(report: StatisticsReport) -> Section:
         for layer, visibility in dict.fromkeys((layer, visibility) for layer, visibility, _ in means)
     )
     columns = ("Layer", "Keypoints", *(heading for heading, _, _ in _COLUMNS.values()))
-    return Section(_heading(report), _note(report), columns, rows)
+    return Section(model_title(report), _note(report), columns, rows)
 
 
 def difference_section(report: StatisticsReport) -> Section:
@@ -110,7 +111,9 @@ def difference_section(report: StatisticsReport) -> Section:
         )
         for one in report.differences
     )
-    return Section(f"{_heading(report)}: differences", _note(report), ("What", "Measure", "Difference", "Values"), rows)
+    return Section(
+        f"{model_title(report)}: differences", _note(report), ("What", "Measure", "Difference", "Values"), rows
+    )
 
 
 def _numbers(report: StatisticsReport) -> Iterator[tuple[tuple[object, object, str, str], Estimate]]:
@@ -131,15 +134,42 @@ def _draw(files: StudyFiles, setting: EvalSetting, report: StatisticsReport) -> 
         lifts.append(read_npz(path, ["lift"], "matrices of attention statistics")["lift"][-1, -1])
     figure = files.layout.figure("keypoint_attention", *setting, report.variant)
     names = [name.replace("_", " ") for name in files.datasets[setting.dataset].skeleton.keypoints]
-    plot_keypoint_attention(np.mean(lifts, axis=0), names, _heading(report), figure)
+    plot_keypoint_attention(np.mean(lifts, axis=0), names, model_title(report), figure)
 
 
-def _heading(report: StatisticsReport) -> str:
-    return f"{setting_title(report)}: {report.title}"
+def plot_keypoint_attention(lift: np.ndarray, names: Sequence[str], heading: str, path: Path) -> None:
+    """Draw multiples of uniform attention [2, K, K], of occluded and of visible keypoints, on one logarithmic scale.
+
+    Args:
+        lift: row i is the query keypoint, column j the keypoint whose neighbourhood is attended to; NaN is grey.
+    """
+    figure = Figure(figsize=(12.5, 6.8), layout="constrained")
+    panels = figure.subplots(1, len(_PANELS), sharey=True)
+    largest = float(np.nanmax(lift, initial=2.0))
+    # Blue is below uniform attention, red above, white uniform.
+    norm = LogNorm(1 / largest, largest)
+    # Pairs of keypoints that no person has are grey.
+    colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.8")
+    image = None
+    for axes, matrix, title in zip(panels, lift, _PANELS, strict=True):
+        image = axes.imshow(np.clip(matrix, 1 / largest, largest), cmap=colours, norm=norm)
+        axes.set_title(title, fontsize=10)
+        axes.set_xticks(range(len(names)), list(names), rotation=90, fontsize=8)
+        axes.set_yticks(range(len(names)), list(names), fontsize=8)
+        axes.set_xlabel("attends to the neighbourhood of")
+    panels[0].set_ylabel("cell of")
+    assert image is not None
+    bar = figure.colorbar(image, ax=panels, shrink=0.8)
+    bar.set_label("times uniform attention, last layer, mean over heads")
+    steps = [2.0**power for power in range(-6, 7) if 1 / largest <= 2.0**power <= largest]
+    bar.set_ticks(steps, labels=[f"{step:g}×" for step in steps])
+    bar.minorticks_off()
+    figure.suptitle(plain(heading), fontsize=11)
+    save(figure, path)
 
 
 def _note(report: StatisticsReport) -> str:
     keypoints = f"{report.occluded_keypoints:,} occluded and {report.visible_keypoints:,} visible keypoints"
     reach = f"radius of a neighbourhood: {report.reach:g} crop widths"
     masks = f" ({report.persons_without_mask:,} without a mask)" if report.persons_without_mask else ""
-    return f"{report.images:,} images, {report.persons:,} persons{masks}, {keypoints}; {reach}"
+    return f"{count_words(report.images, report.persons)}{masks}, {keypoints}; {reach}"

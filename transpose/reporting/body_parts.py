@@ -1,13 +1,14 @@
 """Tables of how occluded and visible keypoints depend on their mirror partners and neighbours."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from transpose.attention.estimates import Estimate
 from transpose.attention.records import STATES, BodyPartReport
 from transpose.config.study import Analysis
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
-from transpose.reporting.common import setting_title
-from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of
+from transpose.reporting.estimates import estimate_rows, mean_over_seeds, words_of
+from transpose.reporting.labels import model_title
 from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
 
@@ -44,6 +45,38 @@ FOOTNOTES = [
 ]
 
 
+class _Column(NamedTuple):
+    heading: str
+    keypoints: str
+    measure: str
+    digits: int
+    factor: float = 1.0
+    signed: bool = False
+
+
+_ATTENTION_COLUMNS = (
+    _Column("Mass (%), occluded", "hidden", "attention_mass", 1, 100),
+    _Column("Mass (%), visible", "seen", "attention_mass", 1, 100),
+    _Column("Mass, occluded minus visible", HIDDEN_MINUS_SEEN, "attention_mass", 1, 100, signed=True),
+    _Column("Times uniform, occluded", "hidden", "attention_lift", 2),
+    _Column("Times uniform, visible", "seen", "attention_lift", 2),
+    _Column("Times uniform, occluded minus visible", HIDDEN_MINUS_SEEN, "attention_lift", 2, signed=True),
+)
+
+_MASKING_COLUMNS = (
+    _Column("Similarity lost (points), occluded", "hidden", "similarity_drop", 1, 100),
+    _Column("Similarity lost, visible", "seen", "similarity_drop", 1, 100),
+    _Column("Similarity lost, occluded minus visible", HIDDEN_MINUS_SEEN, "similarity_drop", 1, 100, signed=True),
+    _Column("Lost beyond random cells, occluded", "hidden", "similarity_drop_beyond_random", 1, 100, signed=True),
+    _Column("Lost beyond random cells, visible", "seen", "similarity_drop_beyond_random", 1, 100, signed=True),
+    _Column("Moved (crop px), occluded", "hidden", "shift", 2),
+    _Column("Moved, visible", "seen", "shift", 2),
+    _Column("Moved, occluded minus visible", HIDDEN_MINUS_SEEN, "shift", 2, signed=True),
+    _Column("Peak lost (%), occluded", "hidden", "peak_drop", 1, 100),
+    _Column("Peak lost, visible", "seen", "peak_drop", 1, 100),
+)
+
+
 def write_body_part_table(files: StudyFiles) -> None:
     """Write `body_parts` as .csv, .md, .html and .tex into the study's results folder.
 
@@ -60,73 +93,35 @@ def write_body_part_table(files: StudyFiles) -> None:
 
 def body_part_rows(report: BodyPartReport, seeds: int) -> list[dict[str, object]]:
     """Return one row per estimate of one variant on one setting."""
-    return [
-        about(report, seeds)
-        | {"divided_by": report.divided_by}
-        | dict(zip(("group", "keypoints", "measure"), what, strict=True))
-        | columns_of(estimate)
-        for what, estimate in _estimates(report).items()
-    ]
+    estimates = (((report.divided_by, *what), estimate) for what, estimate in _estimates(report).items())
+    return estimate_rows(report, seeds, ("divided_by", "group", "keypoints", "measure"), estimates)
 
 
 def attention_section(report: BodyPartReport) -> Section:
     """Return the share of the keypoints' attention on each group of cells, a row per group."""
-    found = _estimates(report)
-    rows = tuple(
-        (
-            GROUP_WORDS[group],
-            *(words_of(found[group, state, "attention_mass"], 1, 100) for state in STATES),
-            words_of(found[group, HIDDEN_MINUS_SEEN, "attention_mass"], 1, 100, signed=True),
-            *(words_of(found[group, state, "attention_lift"], 2) for state in STATES),
-            words_of(found[group, HIDDEN_MINUS_SEEN, "attention_lift"], 2, signed=True),
-            _counts(found, group, "attention_mass"),
-        )
-        for group in _groups(report)
-    )
-    columns = (
-        "Attention on",
-        "Mass (%), occluded",
-        "Mass (%), visible",
-        "Mass, occluded minus visible",
-        "Times uniform, occluded",
-        "Times uniform, visible",
-        "Times uniform, occluded minus visible",
-        "Keypoints, occluded / visible",
-    )
-    return Section(f"{_heading(report)}: attention", _note(report), columns, rows)
+    return _section(report, "attention", "Attention on", _ATTENTION_COLUMNS)
 
 
 def masking_section(report: BodyPartReport) -> Section:
     """Return the change of the keypoints when a group of cells is masked, a row per group."""
+    return _section(report, "masked", "Masked", _MASKING_COLUMNS)
+
+
+def _section(report: BodyPartReport, title: str, first: str, columns: Sequence[_Column]) -> Section:
     found = _estimates(report)
     rows = tuple(
         (
             GROUP_WORDS[group],
-            *(words_of(found[group, state, "similarity_drop"], 1, 100) for state in STATES),
-            words_of(found[group, HIDDEN_MINUS_SEEN, "similarity_drop"], 1, 100, signed=True),
-            *(words_of(found[group, state, "similarity_drop_beyond_random"], 1, 100, signed=True) for state in STATES),
-            *(words_of(found[group, state, "shift"], 2) for state in STATES),
-            words_of(found[group, HIDDEN_MINUS_SEEN, "shift"], 2, signed=True),
-            *(words_of(found[group, state, "peak_drop"], 1, 100) for state in STATES),
-            _counts(found, group, "similarity_drop"),
+            *(
+                words_of(found[group, one.keypoints, one.measure], one.digits, one.factor, one.signed)
+                for one in columns
+            ),
+            " / ".join(f"{found[group, state, columns[0].measure].count:,}" for state in STATES),
         )
-        for group in _groups(report)
+        for group in dict.fromkeys(row.group for row in report.rows)
     )
-    columns = (
-        "Masked",
-        "Similarity lost (points), occluded",
-        "Similarity lost, visible",
-        "Similarity lost, occluded minus visible",
-        "Lost beyond random cells, occluded",
-        "Lost beyond random cells, visible",
-        "Moved (crop px), occluded",
-        "Moved, visible",
-        "Moved, occluded minus visible",
-        "Peak lost (%), occluded",
-        "Peak lost, visible",
-        "Keypoints, occluded / visible",
-    )
-    return Section(f"{_heading(report)}: masked", _note(report), columns, rows)
+    headings = (first, *(one.heading for one in columns), "Keypoints, occluded / visible")
+    return Section(f"{model_title(report)}: {title}", _note(report), headings, rows)
 
 
 def _estimates(report: BodyPartReport) -> dict[tuple[str, str, str], Estimate]:
@@ -136,21 +131,9 @@ def _estimates(report: BodyPartReport) -> dict[tuple[str, str, str], Estimate]:
     return found | differences
 
 
-def _groups(report: BodyPartReport) -> Iterator[str]:
-    yield from dict.fromkeys(row.group for row in report.rows)
-
-
-def _counts(found: dict[tuple[str, str, str], Estimate], group: str, measure: str) -> str:
-    return " / ".join(f"{found[group, state, measure].count:,}" for state in STATES)
-
-
 def _note(report: BodyPartReport) -> str:
     keypoints = ", ".join(
         f"{one.found_well:,} of {one.labelled:,} {_STATE_WORDS[one.keypoints]} keypoints" for one in report.keypoints
     )
     division = _DIVISION_WORDS[report.divided_by]
     return f"cells grouped {division}; {report.persons:,} persons; similarity of 0.5 or more: {keypoints}"
-
-
-def _heading(report: BodyPartReport) -> str:
-    return f"{setting_title(report)}: {report.title}"

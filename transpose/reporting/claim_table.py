@@ -22,9 +22,9 @@ from transpose.reporting.claims import (
     pattern_matters,
     positions_help,
 )
-from transpose.reporting.common import setting_title
 from transpose.reporting.estimates import mean_over_seeds, words_of
 from transpose.reporting.export import write_html, write_markdown
+from transpose.reporting.labels import setting_title
 from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
 

@@ -8,9 +8,8 @@ from transpose.attention.estimates import Estimate
 from transpose.config.study import Analysis
 from transpose.evaluation.analysis_records import DtypeReport, DtypeResult
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
-from transpose.reporting.common import mean_percent, setting_title
-from transpose.reporting.estimates import about, mean_estimate, words_of
-from transpose.reporting.labels import BOX_WORDS, protocol_words
+from transpose.reporting.estimates import about, difference_columns, mean_estimate, mean_percent, words_of
+from transpose.reporting.labels import BOX_WORDS, count_words, protocol_words, setting_title
 from transpose.reporting.sections import Section, number
 from transpose.reporting.study_files import StudyFiles
 
@@ -112,15 +111,12 @@ def dtype_section(rows: Sequence[DtypeRow]) -> Section:
         "Device",
     )
     first = rows[0].report
-    counts = f"{first.images:,} images, {first.persons:,} persons"
+    counts = count_words(first.images, first.persons)
     note = f"{BOX_WORDS[first.boxes_kind]}; {protocol_words(first.protocol)}; {counts}"
     return Section(f"{setting_title(first)}: lower-precision dtypes", note, columns, cells)
 
 
 def _columns(row: DtypeRow) -> dict[str, object]:
-    difference = row.difference
-    ends = (difference.value, difference.low, difference.high)
-    points = (None if end is None else 100 * end for end in ends)
     return about(row.report, len(row.seeds)) | {
         "box_source": BOX_WORDS[row.report.boxes_kind],
         "protocol": protocol_words(row.report.protocol),
@@ -130,7 +126,7 @@ def _columns(row: DtypeRow) -> dict[str, object]:
         "dtype": row.dtype,
         "AP_fp32": row.exact_ap,
         "AP": row.ap,
-        **dict(zip(("difference", "difference_low", "difference_high"), points, strict=True)),
+        **difference_columns(row.difference),
         "same_peak": 100 * row.mean("same_peak"),
         "median_shift": row.mean("median_shift"),
         "far_shift": row.mean("far_shift"),

@@ -1,12 +1,12 @@
-"""Estimates with intervals: text, table columns and means over seeds."""
+"""Means over seeds, and estimates with intervals as text and as columns of tables."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from transpose.attention.estimates import Estimate
 from transpose.config.base import Settings
-from transpose.evaluation.report import Subject
+from transpose.evaluation.subject import Subject
 from transpose.reporting.sections import DASH
 
 Block = TypeVar("Block", bound=Settings)
@@ -17,6 +17,11 @@ def mean_over_seeds(blocks: Sequence[Block]) -> Block:
     first = blocks[0]
     fields = {name: [getattr(block, name) for block in blocks] for name in type(first).model_fields}
     return first.model_copy(update={name: _mean_of(values) for name, values in fields.items()})
+
+
+def mean_percent(fractions: Sequence[float]) -> float:
+    """Return the mean over seeds in per cent; NaN if a value is -1, the evaluator's mark for no result."""
+    return 100 * statistics.fmean(fractions) if min(fractions) >= 0 else float("nan")
 
 
 def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
@@ -46,9 +51,29 @@ def about(report: Subject, seeds: int) -> dict[str, object]:
     }
 
 
-def columns_of(estimate: Estimate) -> dict[str, object]:
-    """Return the columns of an estimate, unrounded."""
-    return {name: getattr(estimate, name) for name in ("value", "low", "high", "count", "images")}
+def estimate_rows(
+    report: Subject, seeds: int, names: Sequence[str], estimates: Iterable[tuple[Sequence[object], Estimate]]
+) -> list[dict[str, object]]:
+    """Return one row per estimate of a model, unrounded.
+
+    Args:
+        names: columns that say what is estimated.
+        estimates: the values of these columns and the estimate.
+    """
+    columns = ("value", "low", "high", "count", "images")
+    return [
+        about(report, seeds)
+        | dict(zip(names, what, strict=True))
+        | {column: getattr(estimate, column) for column in columns}
+        for what, estimate in estimates
+    ]
+
+
+def difference_columns(difference: Estimate | None) -> dict[str, object]:
+    """Return the columns of a difference of AP, in points."""
+    ends = (None,) * 3 if difference is None else (difference.value, difference.low, difference.high)
+    points = (None if end is None else 100 * end for end in ends)
+    return dict(zip(("difference", "difference_low", "difference_high"), points, strict=True))
 
 
 def words_of(estimate: Estimate, digits: int = 1, factor: float = 1.0, signed: bool = False) -> str:

@@ -1,15 +1,20 @@
 """Tables and curves of the faithfulness of explanations."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from transpose.attention.estimates import Estimate
-from transpose.attention.records import DIRECTIONS, FaithfulnessReport, Knockout
+from transpose.attention.records import DIRECTIONS, Curve, FaithfulnessReport, Knockout
 from transpose.config.study import Analysis
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
-from transpose.reporting.common import setting_title
-from transpose.reporting.estimates import about, columns_of, mean_over_seeds, words_of
-from transpose.reporting.faithfulness_figure import plot_curves
-from transpose.reporting.labels import DEPTH_WORDS
+from transpose.reporting.estimates import estimate_rows, mean_over_seeds, words_of
+from transpose.reporting.figure_style import plain, save, style_of, tidy
+from transpose.reporting.labels import DEPTH_WORDS, model_title, setting_title
 from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
 
@@ -21,6 +26,8 @@ RANKING_WORDS = {
     "random": "random",
     "least_attended": "least attended",
 }
+
+_DIRECTION_LABELS = {"deletion": "deletion: share masked", "insertion": "insertion: share kept"}
 
 FOOTNOTES = [
     "Unflipped pass; labelled keypoints with a similarity (the keypoint's term of OKS) of 0.5 or more; annotated boxes."
@@ -44,18 +51,13 @@ def write_faithfulness_tables(files: StudyFiles) -> None:
             table.rows += faithfulness_rows(mean, files.study.seeds)
             table.sections += [knockout_section(mean), curve_section(mean), agreement_section(mean)]
         figure = files.layout.figure(Analysis.FAITHFULNESS, *setting)
-        plot_curves(means, RANKING_WORDS, setting_title(means[0]), figure)
+        plot_curves(means, setting_title(means[0]), figure)
     table.write(files, Analysis.FAITHFULNESS)
 
 
 def faithfulness_rows(report: FaithfulnessReport, seeds: int) -> list[dict[str, object]]:
     """Return one row per estimate of one variant on one setting."""
-    return [
-        about(report, seeds)
-        | dict(zip(("test", "where", "ranking", "measure"), what, strict=True))
-        | columns_of(estimate)
-        for what, estimate in _numbers(report)
-    ]
+    return estimate_rows(report, seeds, ("test", "where", "ranking", "measure"), _numbers(report))
 
 
 def knockout_section(report: FaithfulnessReport) -> Section:
@@ -86,7 +88,7 @@ def knockout_section(report: FaithfulnessReport) -> Section:
     )
     share = f"{100 * report.settings.knockout_fraction:g} % of the cells are masked"
     note = f"{share}; {report.persons:,} persons, {report.keypoints:,} keypoints"
-    return Section(f"{_heading(report)}: knock-out", note, columns, rows)
+    return Section(f"{model_title(report)}: knock-out", note, columns, rows)
 
 
 def curve_section(report: FaithfulnessReport) -> Section:
@@ -108,7 +110,7 @@ def curve_section(report: FaithfulnessReport) -> Section:
         " of the last layer, insertion keeps only these; a small area is faithful for deletion, a large one for"
         " insertion"
     )
-    return Section(f"{_heading(report)}: deletion and insertion", note, columns, rows)
+    return Section(f"{model_title(report)}: deletion and insertion", note, columns, rows)
 
 
 def agreement_section(report: FaithfulnessReport) -> Section:
@@ -138,7 +140,45 @@ def agreement_section(report: FaithfulnessReport) -> Section:
         " randomisation and should be low, since a map that does not depend on the weights explains nothing"
     )
     columns = ("Effect of", "Explained by", "Rank correlation")
-    return Section(f"{_heading(report)}: agreement", note, columns, tuple(rows))
+    return Section(f"{model_title(report)}: agreement", note, columns, tuple(rows))
+
+
+def plot_curves(reports: Sequence[FaithfulnessReport], heading: str, path: Path) -> None:
+    """Plot keypoint similarity against the share of the cells, with the interval of attention shaded.
+
+    Args:
+        reports: one per model.
+    """
+    figure = Figure(figsize=(2.6 + 2.7 * len(reports), 6), layout="constrained")
+    panels = figure.subplots(len(DIRECTIONS), len(reports), squeeze=False, sharey="row")
+    for column, report in enumerate(reports):
+        for row, direction in enumerate(DIRECTIONS):
+            axes = panels[row, column]
+            _draw(axes, [curve for curve in report.curves if curve.direction == direction], report.shares)
+            axes.set_xlabel(_DIRECTION_LABELS[direction])
+            tidy(axes)
+        panels[0, column].set_title(plain(report.title), fontsize=10)
+    for row in panels:
+        row[0].set_ylabel("keypoint similarity")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside right center", frameon=False)
+    figure.suptitle(plain(heading), fontsize=11)
+    save(figure, path)
+
+
+def _draw(axes: Axes, curves: Sequence[Curve], shares: Sequence[float]) -> None:
+    for curve in curves:
+        style: dict[str, Any] = style_of(list(RANKING_WORDS).index(curve.ranking)) | {"markersize": 4}
+        axes.plot(shares, _column(curve, "value"), label=RANKING_WORDS[curve.ranking], **style)
+        if curve.margin is None:
+            low, high = _column(curve, "low"), _column(curve, "high")
+            axes.fill_between(shares, low, high, color=style["color"], alpha=0.15, linewidth=0)
+
+
+def _column(curve: Curve, name: str) -> np.ndarray:
+    """Return values or interval ends at each share; NaN if there is none."""
+    return np.array([getattr(point, name) for point in curve.similarities], dtype=np.float64)
 
 
 def _numbers(report: FaithfulnessReport) -> Iterator[tuple[tuple[str, str, str, str], Estimate]]:
@@ -161,7 +201,3 @@ def _numbers(report: FaithfulnessReport) -> Iterator[tuple[tuple[str, str, str, 
 
 def _margin_words(margin: Estimate | None, factor: float) -> str:
     return "" if margin is None else words_of(margin, 1, factor, signed=True)
-
-
-def _heading(report: FaithfulnessReport) -> str:
-    return f"{setting_title(report)}: {report.title}"

@@ -1,7 +1,8 @@
-"""Labels used in tables."""
+"""Labels used in tables and figures."""
 
 from transpose.config.dataset import BoxKind
 from transpose.config.study import EvalProtocol
+from transpose.evaluation.subject import Subject
 
 NOT_RUN = "not run"
 
@@ -38,6 +39,21 @@ def protocol_words(protocol: EvalProtocol) -> str:
 
 def _value_words(value: object) -> str:
     return "off" if value is None or value is False else str(value)
+
+
+def count_words(images: int, persons: int) -> str:
+    """Return the numbers of evaluated images and persons."""
+    return f"{images:,} images, {persons:,} persons"
+
+
+def setting_title(subject: Subject) -> str:
+    """Return data set, split and boxes as shown in headings."""
+    return f"{subject.dataset_title}, {subject.split}, {subject.boxes.replace('_', ' ')} boxes"
+
+
+def model_title(subject: Subject) -> str:
+    """Return setting and model as shown in headings."""
+    return f"{setting_title(subject)}: {subject.title}"
 
 
 def size_words(size: tuple[int, int]) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from transpose.config.dataset import Accuracy
 from transpose.reporting.figure_style import plain, save, style_of, tidy
-from transpose.reporting.labels import BOX_WORDS
+from transpose.reporting.labels import BOX_WORDS, count_words
 from transpose.reporting.records import ResultRow
 
 
@@ -147,7 +147,7 @@ def _common_heading(rows: Sequence[ResultRow]) -> str:
     if len(sizes) > 1:
         raise ValueError("rows of one figure have different images or persons")
     first = rows[0]
-    counts = "".join(f"; {images:,} images, {persons:,} persons" for images, persons in sizes)
+    counts = "".join(f"; {count_words(images, persons)}" for images, persons in sizes)
     return f"{plain(first.dataset_title)}, {first.key.split}; {BOX_WORDS[first.key.box_kind]}{counts}"
 
 

@@ -3,9 +3,8 @@
 from transpose.config.study import Analysis, EvalProtocol
 from transpose.evaluation.analysis_records import ProtocolAblationReport, ProtocolResult
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
-from transpose.reporting.common import mean_percent, setting_title
-from transpose.reporting.estimates import about
-from transpose.reporting.labels import BOX_WORDS, protocol_words
+from transpose.reporting.estimates import about, mean_percent
+from transpose.reporting.labels import BOX_WORDS, count_words, model_title, protocol_words, setting_title
 from transpose.reporting.sections import Section, number, with_sign
 from transpose.reporting.study_files import StudyFiles
 
@@ -82,7 +81,7 @@ def combination_section(reports: Reports) -> Section:
         for index, result in enumerate(first.results)
     )
     columns = ("Decoder", "Flip test", "OKS-NMS", "Score", "AP", "Difference", *_METRICS[1:])
-    return Section(f"{setting_title(first)}: {first.title}", f"{_note(first)}; seeds {len(reports)}", columns, rows)
+    return Section(model_title(first), f"{_note(first)}; seeds {len(reports)}", columns, rows)
 
 
 def _mean(reports: Reports, index: int, metric: str) -> float:
@@ -119,5 +118,5 @@ def _nms_words(protocol: EvalProtocol) -> str:
 
 
 def _note(report: ProtocolAblationReport) -> str:
-    counts = f"{report.images:,} images, {report.persons:,} persons"
+    counts = count_words(report.images, report.persons)
     return f"{BOX_WORDS[report.boxes_kind]}; official row: {protocol_words(report.results[0].protocol)}; {counts}"

@@ -1,21 +1,23 @@
 """Table and figure of AP at other input sizes than the training size."""
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+from matplotlib.figure import Figure
 
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import PositionWay, position_ways
-from transpose.config.study import Analysis, EvalProtocol, EvalSetting
+from transpose.config.study import Analysis, EvalProtocol, EvalSetting, Resolutions
 from transpose.evaluation.analysis_records import ResolutionReport
 from transpose.evaluation.report import EvaluationReport
-from transpose.reporting.analysis_table import AnalysisTable, chosen_analysis
-from transpose.reporting.common import check_same_inputs, mean_percent, setting_title
-from transpose.reporting.estimates import about
-from transpose.reporting.labels import BOX_WORDS, protocol_words, size_words
-from transpose.reporting.resolution_figure import AccuracyCurve, plot_resolutions
+from transpose.reporting.analysis_table import AnalysisTable, check_same_inputs, chosen_analysis
+from transpose.reporting.estimates import about, mean_percent
+from transpose.reporting.figure_style import plain, save, style_of, tidy
+from transpose.reporting.labels import BOX_WORDS, count_words, protocol_words, setting_title, size_words
 from transpose.reporting.sections import Section, number, with_sign
 from transpose.reporting.study_files import StudyFiles
 from transpose.study.layout import RunId
@@ -60,6 +62,18 @@ class ResolutionRow:
         return 100 * statistics.fmean(low), 100 * statistics.fmean(high)
 
 
+@dataclass(frozen=True)
+class AccuracyCurve:
+    """One model at several sizes."""
+
+    title: str
+    colour: int
+    """Index in the study's list of variants, as in the other figures."""
+    dashed: bool
+    points: tuple[tuple[tuple[int, int], float], ...]
+    """((height, width), AP in per cent) by rising height; AP is NaN if no person is labelled."""
+
+
 def write_resolution_tables(files: StudyFiles) -> None:
     """Write `resolutions` as .csv, .md, .html and .tex, and a figure per setting, into the study's results folder.
 
@@ -68,8 +82,10 @@ def write_resolution_tables(files: StudyFiles) -> None:
             differ.
     """
     table = AnalysisTable("Other input sizes", FOOTNOTES)
-    for setting in chosen_analysis(files.study, Analysis.RESOLUTIONS).settings():
-        rows = list(_rows(files, setting))
+    chosen = chosen_analysis(files.study, Analysis.RESOLUTIONS)
+    assert isinstance(chosen, Resolutions)
+    for setting in chosen.settings():
+        rows = list(_rows(files, chosen, setting))
         check_same_inputs(Analysis.RESOLUTIONS, [named for row in rows for named in row.named_reports])
         table.rows += resolution_rows(rows)
         table.sections.append(resolution_section(rows))
@@ -136,15 +152,36 @@ def curves_of(rows: list[ResolutionRow], variants: tuple[str, ...]) -> list[Accu
     return curves
 
 
+def plot_resolutions(curves: Sequence[AccuracyCurve], heading: str, path: Path) -> None:
+    """Plot AP against input height; recomputed embeddings are dashed."""
+    figure = Figure(figsize=(8.5, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for curve in curves:
+        dashes = {"linestyle": "--", "markerfacecolor": "white"} if curve.dashed else {}
+        style = {**style_of(curve.colour), "markersize": 7, **dashes}
+        heights = [size[0] for size, _ in curve.points]
+        axes.plot(heights, [ap for _, ap in curve.points], label=plain(curve.title), **style)
+    sizes = sorted({size for curve in curves for size, _ in curve.points})
+    # Sizes of equal height share a tick and its label.
+    labels = {height: ", ".join(f"{h}x{w}" for h, w in sizes if h == height) for height, _ in sizes}
+    axes.set_xticks(list(labels), list(labels.values()))
+    axes.set(xlabel="input, height x width in pixels", ylabel="AP (%)")
+    # The axis spans at least one point, so that tiny differences do not look large.
+    axes.set_ylim(0, max(1, axes.get_ylim()[1]))
+    tidy(axes)
+    if curves:
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    figure.suptitle(plain(heading), fontsize=11)
+    save(figure, path)
+
+
 def mean_of(reports: tuple[EvaluationReport, ...], metric: str) -> float:
     """Return the mean over seeds in per cent; see `mean_percent`."""
     return mean_percent([report.metrics[metric] for report in reports])
 
 
-def _rows(files: StudyFiles, setting: EvalSetting) -> Iterator[ResolutionRow]:
-    settings, layout = files.study.resolutions, files.layout
-    if settings is None:
-        return
+def _rows(files: StudyFiles, settings: Resolutions, setting: EvalSetting) -> Iterator[ResolutionRow]:
+    layout = files.layout
     for variant in settings.variants:
         recipe = files.recipes[variant]
         runs = [RunId(variant, seed) for seed in range(files.study.seeds)]
@@ -167,7 +204,7 @@ def _embedding(recipe: Recipe) -> str:
 def _caption(rows: list[ResolutionRow]) -> str:
     report = rows[0].reports[0]
     trained = ", ".join(dict.fromkeys(size_words(row.recipe.variant.input_size) for row in rows))
-    counts = f"{report.images:,} images, {report.persons:,} persons"
+    counts = count_words(report.images, report.persons)
     return (
         f"{report.dataset_title}, {report.split}; {BOX_WORDS[report.boxes_kind]}; {counts}\n"
         f"training size {trained}; {protocol_words(report.protocol)}"
@@ -178,4 +215,4 @@ def _note(report: EvaluationReport) -> str:
     parts = [BOX_WORDS[report.boxes_kind], protocol_words(report.protocol)]
     if report.protocol.decoder == EvalProtocol().decoder:
         parts.append(f"DARK's kernel is {report.protocol.blur_kernel} heatmap pixels at every size")
-    return "; ".join([*parts, f"{report.images:,} images, {report.persons:,} persons"])
+    return "; ".join([*parts, count_words(report.images, report.persons)])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from transpose.reporting.labels import NOT_RUN
+from transpose.reporting.labels import NOT_RUN, count_words
 
 DASH = "–"
 
@@ -192,7 +192,7 @@ def _counts(rows: list[Row]) -> list[str]:
     pairs = sorted({(int(row["images"]), int(row["persons"])) for row in rows})
     if len(pairs) > 1:
         raise ValueError(f"rows of one table have different images or persons: {pairs}")
-    return [f"{images:,} images, {persons:,} persons" for images, persons in pairs]
+    return [count_words(images, persons) for images, persons in pairs]
 
 
 def number(value: float, digits: int = 1) -> str:
