@@ -10,10 +10,11 @@ from transpose.config.study import EvalProtocol, Study
 from transpose.cost import CostReport, Operations, Parameters
 from transpose.data.box_counts import AnnotatedPersons, BoxCounts
 from transpose.evaluation.box_ap import BoxReport
-from transpose.reporting.box_table import BoxRow
+from transpose.evaluation.report import EvaluationReport
 from transpose.reporting.published import Published, load_published
-from transpose.reporting.records import AblationRecord, EvaluationKey, EvaluationRecord, ResultRow
+from transpose.reporting.records import AblationRecord, EvaluationKey, ResultRow
 from transpose.reporting.study_files import StudyFiles
+from transpose.reporting.tables import BoxRow
 from transpose.study.layout import RecordKind, ResultsLayout
 
 KEYPOINTS = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip", "left_ankle", "right_ankle")
@@ -62,28 +63,15 @@ def result_row(
         dataset=dataset,
         split=split,
         boxes=boxes,
-        box_kind=box_kind,
+        boxes_kind=box_kind,
         protocol=protocol or EvalProtocol(),
     )
+    changes = {**key.model_dump(), "dataset_title": dataset_title, "images": images, "persons": persons}
     evaluations = tuple(
-        EvaluationRecord(
-            key=key,
-            seed=seed,
-            images=images,
-            persons=persons,
-            box_count=box_count,
-            initialisation="pretrained backbone",
-            metrics={
-                "AP": ap,
-                "AP50": min(ap + 0.15, 1),
-                "AP75": ap + 0.05,
-                "APM": ap - 0.03,
-                "APL": -1.0,
-                "AR": ap + 0.05,
-            },
-            interval=(ap - 0.02, ap + 0.02),
-            keypoint_accuracy={name: ap - 0.02 * index for index, name in enumerate(KEYPOINTS)},
-            notes=notes,
+        EvaluationReport.model_validate(
+            report(variant, title or variant, seed, ap)
+            | {"initialisation": "pretrained backbone", "box_count": box_count or 0}
+            | changes
         )
         for seed, ap in enumerate(aps)
     )
@@ -96,6 +84,7 @@ def result_row(
         published=variant if reproduces == "same" else reproduces,
         seeds_planned=seeds_planned or max(1, len(aps)),
         evaluations=evaluations,
+        notes=notes if evaluations else (),
         cost=cost_report or cost(),
     )
 
@@ -218,3 +207,33 @@ def subject(variant: str, title: str, seed: int, boxes: str = "ground_truth", bo
         "annotations_sha256": "c" * 64,
         "boxes_sha256": "e" * 64,
     }
+
+
+def report(variant: str, title: str, seed: int, ap: float, boxes: str = "ground_truth") -> dict[str, Any]:
+    """The content of a metrics file."""
+    return subject(variant, title, seed, boxes) | {
+        "metric": "AP",
+        "metrics": {
+            "AP": ap,
+            "AP50": min(ap + 0.15, 1),
+            "AP75": ap + 0.05,
+            "APM": ap - 0.03,
+            "APL": -1.0,
+            "AR": ap + 0.05,
+        },
+        "images": 4,
+        "persons": 8,
+        "predictions": 9,
+        "keypoints": [keypoint(name, ap - 0.02 * index) for index, name in enumerate(KEYPOINTS)],
+        "interval": [ap - 0.02, ap + 0.02],
+        "bootstrap": {"samples": 20, "seed": 0, "level": 0.95},
+        "reference_check": {"evaluators": ["pycocotools", "xtcocotools"], "max_abs_difference": 0.0},
+        "predictions_sha256": "b" * 64,
+        "protocol": EvalProtocol().model_dump(),
+    }
+
+
+def keypoint(name: str, ap: float) -> dict[str, Any]:
+    """The metrics of one keypoint."""
+    errors = {"median_error_occluded": None, "median_error_visible": None}
+    return {"keypoint": name, "ap": ap, "occluded": 1, "visible": 2} | errors

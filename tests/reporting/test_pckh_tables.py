@@ -3,7 +3,7 @@
 import pytest
 
 from tests.helpers.sample_results import ablation, published, result_row
-from transpose.reporting.records import EvaluationRecord, ResultRow
+from transpose.reporting.records import ResultRow
 from transpose.reporting.sections import ablation_sections, comparison_sections, verdict_section
 from transpose.reporting.tables import ablation_table, comparison_table, counterpart, verdict_table
 
@@ -23,12 +23,9 @@ def mpii_row(pckh50: float = 0.921, persons: int = 2958, benchmark: str = "mpii_
     )
     key = row.key.model_copy(update={"metric": "PCKh50"})
     metrics = {"PCKh50": pckh50, "PCKh11": 0.44, "PCKh10": 0.39}
-    evaluations = tuple(_check_all(record, key, metrics) for record in row.evaluations)
+    changes = {"metric": "PCKh50", "metrics": metrics}
+    evaluations = tuple(report.model_copy(update=changes) for report in row.evaluations)
     return row.model_copy(update={"key": key, "evaluations": evaluations})
-
-
-def _check_all(record: EvaluationRecord, key: object, metrics: dict[str, float]) -> EvaluationRecord:
-    return record.model_copy(update={"key": key, "metrics": metrics})
 
 
 def test_a_pckh_row_has_its_published_values() -> None:

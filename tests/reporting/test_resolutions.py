@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from tests.helpers.sample_results import files_of
+from tests.helpers.sample_results import files_of, report
 from transpose.config.load import load_variant
 from transpose.config.recipe import Recipe
 from transpose.config.resolution import position_ways
@@ -30,32 +30,9 @@ STUDY = {
 }
 
 
-def report(variant: str, ap: float) -> dict:
-    return {
-        "variant": variant,
-        "title": variant,
-        "seed": 0,
-        "initialisation": "from scratch",
-        "dataset": "synthetic",
-        "dataset_title": "synthetic people",
-        "split": "val",
-        "boxes": "annotated",
-        "boxes_kind": "ground_truth",
-        "box_count": 9,
-        "metrics": {"AP": ap, "AP50": 0.9, "AP75": 0.8, "AR": 0.8},
-        "images": 4,
-        "persons": 8,
-        "predictions": 9,
-        "keypoints": [],
-        "interval": [ap - 0.02, ap + 0.02],
-        "bootstrap": {"samples": 20, "seed": 0},
-        "reference_check": {"evaluators": ["pycocotools", "xtcocotools"], "max_abs_difference": 0.0},
-        "weights_sha256": "a" * 64,
-        "predictions_sha256": "b" * 64,
-        "annotations_sha256": "c" * 64,
-        "boxes_sha256": "e" * 64,
-        "protocol": {"blur_kernel": 5},
-    }
+def resolution_report(variant: str, ap: float) -> dict:
+    changes = {"boxes_kind": "ground_truth", "protocol": {"blur_kernel": 5}}
+    return report(variant, variant, 0, ap, "annotated") | changes
 
 
 @pytest.fixture
@@ -66,12 +43,12 @@ def study(tmp_path: Path) -> Study:
         write_json(tmp_path / "records" / "recipes" / f"{name}.json", recipe.model_dump(mode="json"))
         place = Path(name) / "seed0" / "synthetic" / "val"
         ap = 0.5 - 0.05 * number
-        write_json(tmp_path / "metrics" / place / "annotated.json", report(name, ap))
+        write_json(tmp_path / "metrics" / place / "annotated.json", resolution_report(name, ap))
         for size in SIZES:
             for way in position_ways(variant, size, ("resampled", "recomputed")):
                 lost = 0.2 if way == "recomputed" else 0.1
                 path = tmp_path / "resolutions" / place / "annotated" / f"{size[0]}x{size[1]}_{way}.json"
-                write_json(path, report(name, ap - lost) | {"input_size": size, "position": way})
+                write_json(path, resolution_report(name, ap - lost) | {"input_size": size, "position": way})
     return Study.model_validate(STUDY | {"results": str(tmp_path)})
 
 

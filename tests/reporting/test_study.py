@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.run_records import write_run
-from tests.helpers.sample_results import box_row, cost
+from tests.helpers.sample_results import box_row, cost, keypoint, report
 from transpose.config.dataset import Dataset
 from transpose.config.load import load_variant, read_record
 from transpose.config.recipe import Recipe
@@ -80,32 +80,19 @@ class Results:
         table = matches(wrong=3 * (VARIANTS.index(variant) == 0) + seed)
         ap = float(average_precisions(table, np.ones((1, len(table.image_ids)), dtype=np.int64))[0])
         values = {
-            "variant": variant,
-            "title": variant,
-            "seed": seed,
-            "initialisation": "from scratch",
             "dataset": "coco",
             "dataset_title": "COCO",
-            "split": "val",
-            "boxes": boxes,
             "boxes_kind": DATASET["boxes"][boxes]["kind"],
             "box_count": BOXES,
             "metrics": {"AP": ap, "AP50": 0.9, "AP75": 0.8, "APM": 0.7, "APL": -1.0, "AR": 0.8},
             "images": IMAGES,
             "persons": 6352,
-            "predictions": 20,
             "keypoints": [keypoint("nose", 0.7), keypoint("left_eye", -1.0)],
             "interval": [ap - 0.02, ap + 0.03],
-            "bootstrap": {"samples": 20, "seed": 0, "level": 0.95},
-            "reference_check": {"evaluators": ["pycocotools", "xtcocotools"], "max_abs_difference": 0.0},
-            "weights_sha256": "a" * 64,
-            "predictions_sha256": "b" * 64,
-            "annotations_sha256": "c" * 64,
-            "boxes_sha256": "e" * 64,
             "protocol": self.study.protocol.model_dump(mode="json"),
         }
         path = self.metrics(variant, seed, boxes)
-        write_json(path, values | changes)
+        write_json(path, report(variant, variant, seed, ap, boxes) | values | changes)
         write_npz(path.with_suffix(".npz"), **vars(table))
 
     def _write_training(self, variant: str, seed: int) -> None:
@@ -150,11 +137,6 @@ def matches(wrong: int) -> MatchTable:
         matched=np.tile(found[:, None], (1, len(THRESHOLDS))),
         ignored=np.zeros((20, len(THRESHOLDS)), dtype=bool),
     )
-
-
-def keypoint(name: str, ap: float) -> dict[str, Any]:
-    errors = {"median_error_occluded": None, "median_error_visible": 0.5}
-    return {"keypoint": name, "ap": ap, "occluded": 0, "visible": 9, **errors}
 
 
 @pytest.fixture

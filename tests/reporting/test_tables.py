@@ -5,10 +5,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.helpers.sample_results import ablation, demo_rows, published, result_row
+from tests.helpers.sample_results import ablation, box_row, demo_rows, published, result_row
 from transpose.config.study import EvalProtocol
 from transpose.reporting.records import ResultRow
-from transpose.reporting.tables import ablation_table, comparison_table, counterpart, verdict_table
+from transpose.reporting.sections import DASH, box_sections
+from transpose.reporting.tables import ablation_table, box_table, comparison_table, counterpart, verdict_table
 
 
 def only_row(row: ResultRow) -> dict[Hashable, Any]:
@@ -171,3 +172,30 @@ def test_an_ablation_is_clear_where_the_interval_excludes_zero(difference, inter
     assert row["answer"] == answer
     if difference is not None:
         assert row["difference"] == pytest.approx(100 * difference)
+
+
+def test_numbers_of_boxes_stay_numbers() -> None:
+    detections, annotated = box_table([box_row(), box_row(None)]).to_dict(orient="records")
+    assert (detections["count"], detections["dropped"], detections["box_AP"]) == (104_125, 1007, 56.25)
+    assert detections["reasons"] == "7 other categories, 1000 unknown images"
+    assert (annotated["count"], annotated["dropped"]) == (6352, 11_004 - 6352)
+    assert annotated["reasons"] == "227 crowds, 4424 without keypoints, 1 outside of the image"
+    assert math.isnan(annotated["box_AP"])
+
+
+def test_without_labelled_persons_there_is_no_ap() -> None:
+    (line,) = box_table([box_row(-1.0)]).to_dict(orient="records")
+    assert math.isnan(line["box_AP"])
+
+
+def test_a_section_shows_boxes() -> None:
+    (section,) = box_sections(box_table([box_row(), box_row(None), box_row(0.25, kind="detector")]))
+    first, second, third = (dict(zip(section.columns, row, strict=True)) for row in section.rows)
+    assert (first["Data set"], first["Source"], first["Count"]) == ("COCO, val", "detector boxes", "104,125")
+    assert (first["Dropped"], first["Box AP"], first["Images without"]) == ("1,007", "56.2", "12")
+    assert (second["Count"], second["Box AP"]) == ("6,352", DASH)
+    assert (third["Source"], third["Box AP"]) == ("boxes of a detector run by this workflow", "25.0")
+
+
+def test_no_boxes_are_no_section() -> None:
+    assert box_sections(box_table([])) == []

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from transpose.config.study import StudyTable
-from transpose.reporting.box_table import BoxRow, box_table
 from transpose.reporting.export import render_terminal, write_all_formats, write_csv
 from transpose.reporting.published import Published
 from transpose.reporting.records import AblationRecord, ResultRow
@@ -17,7 +16,14 @@ from transpose.reporting.sections import (
     reproduction_sections,
     verdict_section,
 )
-from transpose.reporting.tables import TOLERANCE, ablation_table, comparison_table, verdict_table
+from transpose.reporting.tables import (
+    TOLERANCE,
+    BoxRow,
+    ablation_table,
+    box_table,
+    comparison_table,
+    verdict_table,
+)
 from transpose.study.layout import ResultsLayout
 
 FOOTNOTES = [

@@ -139,16 +139,16 @@ def plot_keypoint_accuracy(rows: Sequence[ResultRow], path: Path) -> None:
 
 def _common_heading(rows: Sequence[ResultRow]) -> str:
     settings = {
-        (r.dataset_title, r.key.dataset, r.key.split, r.key.boxes, r.key.box_kind, r.key.protocol) for r in rows
+        (r.dataset_title, r.key.dataset, r.key.split, r.key.boxes, r.key.boxes_kind, r.key.protocol) for r in rows
     }
     if len(settings) != 1:
         raise ValueError(f"a figure needs one data set, split, box source and protocol, not {len(settings)}")
-    sizes = {(record.images, record.persons) for row in rows for record in row.evaluations}
+    sizes = {(report.images, report.persons) for row in rows for report in row.evaluations}
     if len(sizes) > 1:
         raise ValueError("rows of one figure have different images or persons")
     first = rows[0]
     counts = "".join(f"; {count_words(images, persons)}" for images, persons in sizes)
-    return f"{plain(first.dataset_title)}, {first.key.split}; {BOX_WORDS[first.key.box_kind]}{counts}"
+    return f"{plain(first.dataset_title)}, {first.key.split}; {BOX_WORDS[first.key.boxes_kind]}{counts}"
 
 
 def _left_out(titles: list[str]) -> str:
@@ -157,19 +157,18 @@ def _left_out(titles: list[str]) -> str:
 
 def _has_figure(row: ResultRow) -> bool:
     """Return whether every seed has a value: the evaluator outputs -1 if no person is labelled."""
-    return bool(row.evaluations) and min(record.metrics[row.key.metric] for record in row.evaluations) >= 0
+    return bool(row.evaluations) and min(report.metrics[row.key.metric] for report in row.evaluations) >= 0
 
 
 def _accuracy(row: ResultRow) -> tuple[float, float, float]:
-    """Return (low, value, high) in per cent, means over seeds; all three are equal without an interval."""
-    value = 100 * np.mean([record.metrics[row.key.metric] for record in row.evaluations])
-    intervals = [record.interval for record in row.evaluations if record.interval is not None]
-    low, high = 100 * np.mean(intervals, axis=0) if intervals else (value, value)
+    """Return (low, value, high) in per cent, means over seeds."""
+    value = 100 * np.mean([report.metrics[row.key.metric] for report in row.evaluations])
+    low, high = 100 * np.mean([report.interval for report in row.evaluations], axis=0)
     return float(low), float(value), float(high)
 
 
 def _keypoint_means(row: ResultRow) -> dict[str, float]:
     """Return means over seeds in per cent; NaN, which is not drawn, if the evaluator has no result."""
-    names = row.evaluations[0].keypoint_accuracy
-    values = {name: [record.keypoint_accuracy[name] for record in row.evaluations] for name in names}
+    seeds = [{one.keypoint: one.accuracy for one in report.keypoints} for report in row.evaluations]
+    values = {name: [accuracy[name] for accuracy in seeds] for name in seeds[0]}
     return {name: 100 * float(np.mean(v)) if min(v) >= 0 else float("nan") for name, v in values.items()}

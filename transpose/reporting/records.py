@@ -1,4 +1,4 @@
-"""Records of measured results, the input of tables and figures."""
+"""Rows of measured results, the input of tables and figures."""
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -6,6 +6,7 @@ from transpose.config.base import Name, Settings, Size
 from transpose.config.dataset import Accuracy, BoxKind
 from transpose.config.study import EvalProtocol
 from transpose.cost import CostReport
+from transpose.evaluation.report import EvaluationReport
 
 
 class EvaluationKey(Settings):
@@ -15,26 +16,9 @@ class EvaluationKey(Settings):
     dataset: Name
     split: Name
     boxes: Name = Field(description="Name of the box source in the data set's configuration.")
-    box_kind: BoxKind
+    boxes_kind: BoxKind
     protocol: EvalProtocol = EvalProtocol()
     metric: Accuracy = Field(default="AP", description="Main metric of the evaluation.")
-
-
-class EvaluationRecord(Settings):
-    """One trained model (a variant and a seed) evaluated once."""
-
-    key: EvaluationKey
-    seed: NonNegativeInt
-    images: NonNegativeInt = Field(description="Images of the annotation file.")
-    persons: NonNegativeInt = Field(description="Annotated persons that are evaluated.")
-    box_count: NonNegativeInt | None = Field(default=None, description="Boxes that the model was run on.")
-    initialisation: str = Field(description="Where training started: a pretrained backbone, or from scratch.")
-    metrics: dict[str, float] = Field(description="AP, PCKh50, ... as fractions; -1 if the evaluator has no result.")
-    interval: tuple[float, float] | None = Field(
-        default=None, description="Bootstrap interval of the key's metric: low, high, as fractions."
-    )
-    keypoint_accuracy: dict[str, float] = Field(default={}, description="The key's metric per keypoint, as fractions.")
-    notes: tuple[str, ...] = Field(default=(), description="Warnings for the reader, such as changed training code.")
 
 
 class ResultRow(Settings):
@@ -47,23 +31,24 @@ class ResultRow(Settings):
     benchmark: Name | None = Field(default=None, description="Published benchmark of this data set and split.")
     published: Name | None = Field(default=None, description="Published row that the variant reproduces.")
     seeds_planned: PositiveInt
-    evaluations: tuple[EvaluationRecord, ...] = Field(
+    evaluations: tuple[EvaluationReport, ...] = Field(
         default=(), description="One per evaluated seed; empty if not run."
     )
+    notes: tuple[str, ...] = Field(default=(), description="Warnings for the reader, such as changed training code.")
     cost: CostReport | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "ResultRow":
-        for record in self.evaluations:
+        for report in self.evaluations:
             for field in EvaluationKey.model_fields:
-                if getattr(record.key, field) != getattr(self.key, field):
-                    raise ValueError(f"{self.key.variant} seed {record.seed} has another {field} than its row")
+                if getattr(report, field) != getattr(self.key, field):
+                    raise ValueError(f"{self.key.variant} seed {report.seed} has another {field} than its row")
             first = self.evaluations[0]
-            if (record.images, record.persons) != (first.images, first.persons):
+            if (report.images, report.persons) != (first.images, first.persons):
                 raise ValueError(
-                    f"{self.key.variant} seed {record.seed} has other images or persons than seed {first.seed}"
+                    f"{self.key.variant} seed {report.seed} has other images or persons than seed {first.seed}"
                 )
-        if len({record.seed for record in self.evaluations}) != len(self.evaluations):
+        if len({report.seed for report in self.evaluations}) != len(self.evaluations):
             raise ValueError(f"{self.key.variant} has the same seed twice")
         return self
 

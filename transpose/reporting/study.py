@@ -8,7 +8,6 @@ from typing import Any
 from transpose.config.base import parse
 from transpose.config.dataset import accuracy_of
 from transpose.config.load import read_record
-from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
 from transpose.config.study import EvalSetting, Evaluation, Study
 from transpose.cost import CostReport
@@ -18,7 +17,6 @@ from transpose.evaluation.box_ap import BoxReport
 from transpose.evaluation.report import EvaluationReport
 from transpose.files import read_json_lines, sha256_of_file, write_text
 from transpose.provenance import training_code
-from transpose.reporting.box_table import BoxRow
 from transpose.reporting.compare import compare, summarise, write_comparison
 from transpose.reporting.export import TERMINAL_WIDTH
 from transpose.reporting.plots import (
@@ -29,9 +27,10 @@ from transpose.reporting.plots import (
     plot_training,
 )
 from transpose.reporting.published import load_published
-from transpose.reporting.records import AblationRecord, EvaluationKey, EvaluationRecord, ResultRow
+from transpose.reporting.records import AblationRecord, EvaluationKey, ResultRow
 from transpose.reporting.study_files import StudyFiles
-from transpose.study.layout import RunFolder, RunId
+from transpose.reporting.tables import BoxRow
+from transpose.study.layout import RunId
 
 
 def write_study(files: StudyFiles, published: Path) -> None:
@@ -85,11 +84,14 @@ def _rows(files: StudyFiles, setting: EvalSetting) -> Iterator[ResultRow]:
         key = EvaluationKey(
             variant=variant,
             **setting._asdict(),
-            box_kind=dataset.boxes[setting.boxes].kind,
+            boxes_kind=dataset.boxes[setting.boxes].kind,
             protocol=files.study.protocol,
             metric=accuracy_of(dataset.evaluation),
         )
         cost = files.layout.cost(variant)
+        runs = (RunId(variant, seed) for seed in range(files.study.seeds))
+        reports = [report for run in runs if (report := files.report(run, setting)) is not None]
+        notes = dict.fromkeys(note for report in reports for note in _notes(files, report, setting))
         values = {
             "key": key,
             "title": recipe.variant.title,
@@ -98,46 +100,15 @@ def _rows(files: StudyFiles, setting: EvalSetting) -> Iterator[ResultRow]:
             "benchmark": dataset.benchmarks.get(setting.split),
             "published": recipe.variant.published,
             "seeds_planned": files.study.seeds if recipe.training.source == "trained" else 1,
-            "evaluations": tuple(_evaluations(files, variant, setting)),
+            "evaluations": tuple(reports),
+            "notes": tuple(notes),
             "cost": read_record(CostReport, cost) if cost.is_file() else None,
         }
         yield parse(ResultRow, values, f"metrics of {variant} on {setting}")
 
 
-def _evaluations(files: StudyFiles, variant: str, setting: EvalSetting) -> Iterator[EvaluationRecord]:
-    for seed in range(files.study.seeds):
-        run = RunId(variant, seed)
-        report = files.report(run, setting)
-        if report is not None:
-            notes = _notes(report, files.layout.train(run), files.recipes[variant])
-            left_out = _note_of_broken_images(files, setting)
-            yield _evaluation_record(report, (*notes, *left_out))
-
-
-def _evaluation_record(report: EvaluationReport, notes: tuple[str, ...]) -> EvaluationRecord:
-    return EvaluationRecord(
-        key=EvaluationKey(
-            variant=report.variant,
-            dataset=report.dataset,
-            split=report.split,
-            boxes=report.boxes,
-            box_kind=report.boxes_kind,
-            protocol=report.protocol,
-            metric=report.metric,
-        ),
-        seed=report.seed,
-        images=report.images,
-        persons=report.persons,
-        box_count=report.box_count,
-        initialisation=report.initialisation,
-        metrics=report.metrics,
-        interval=report.interval,
-        keypoint_accuracy={keypoint.keypoint: keypoint.accuracy for keypoint in report.keypoints},
-        notes=notes,
-    )
-
-
-def _notes(report: EvaluationReport, run: RunFolder, recipe: Recipe) -> Iterator[str]:
+def _notes(files: StudyFiles, report: EvaluationReport, setting: EvalSetting) -> Iterator[str]:
+    run, recipe = files.layout.train(RunId(report.variant, report.seed)), files.recipes[report.variant]
     record = read_record(RunRecord, run.record)
     if record.code.fingerprint != training_code():
         yield "the training code has changed since training"
@@ -148,6 +119,9 @@ def _notes(report: EvaluationReport, run: RunFolder, recipe: Recipe) -> Iterator
         yield "measured with other weights than the present file"
     if report.reference_check is not None and "xtcocotools" not in report.reference_check.evaluators:
         yield "AP not checked with xtcocotools"
+    for counts, _ in _box_rows(files, setting):
+        if counts.unreadable_images:
+            yield f"{counts.unreadable_images:,} unreadable images left out"
 
 
 def _box_rows(files: StudyFiles, setting: EvalSetting) -> Iterator[BoxRow]:
@@ -156,11 +130,6 @@ def _box_rows(files: StudyFiles, setting: EvalSetting) -> Iterator[BoxRow]:
     if counts.is_file():
         report = read_record(BoxReport, metrics) if metrics.is_file() else None
         yield read_record(BoxCounts, counts), report
-
-
-def _note_of_broken_images(files: StudyFiles, setting: EvalSetting) -> list[str]:
-    broken = [counts.unreadable_images for counts, _ in _box_rows(files, setting)]
-    return [f"{number:,} unreadable images left out" for number in broken if number]
 
 
 def _ablations(files: StudyFiles, setting: EvalSetting) -> Iterator[AblationRecord]:

@@ -2,15 +2,20 @@
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from transpose.config.dataset import Accuracy
 from transpose.config.study import EvalProtocol
+from transpose.data.box_counts import BoxCounts
+from transpose.evaluation.box_ap import BoxReport
 from transpose.reporting.labels import BOX_WORDS, NOT_RUN, decisive, protocol_words, size_words
 from transpose.reporting.published import Published, PublishedRow, published_row
 from transpose.reporting.records import AblationRecord, ResultRow
+
+BoxRow = tuple[BoxCounts, BoxReport | None]
+"""Counts of the boxes of a source on a split, and their AP (None for annotated boxes)."""
 
 TOLERANCE = 0.5
 """Points by which a reproduction may differ from the published value."""
@@ -92,13 +97,18 @@ def ablation_table(records: list[AblationRecord]) -> pd.DataFrame:
     )
 
 
+def box_table(rows: Iterable[BoxRow]) -> pd.DataFrame:
+    """Return one row per data set, split and box source, in the given order; AP in per cent, NaN if not measured."""
+    return pd.DataFrame([_box_line(*row) for row in rows])
+
+
 def counterpart(row: ResultRow, published: Published) -> tuple[PublishedRow | None, str]:
     """Return the published row that a measured row is comparable with, or None and the reason.
 
     Rows are comparable only on the whole published benchmark with the published boxes, the published input size and
     the official protocol. A different number of images means another data set under the same name.
     """
-    kind = row.key.box_kind
+    kind = row.key.boxes_kind
     if row.published is None:
         return None, "nothing published"
     if row.benchmark is None or row.benchmark not in published.benchmarks:
@@ -118,12 +128,12 @@ def counterpart(row: ResultRow, published: Published) -> tuple[PublishedRow | No
     if row.input_size != target.input_size:
         return None, "another input size"
     boxes = published.boxes[target.boxes].count
-    for record in row.evaluations:
-        if benchmark.images is not None and record.images != benchmark.images:
-            return None, f"{record.images} images instead of {benchmark.images}"
-        if benchmark.persons is not None and record.persons != benchmark.persons:
-            return None, f"{record.persons} persons instead of {benchmark.persons}"
-        if boxes is not None and record.box_count != boxes:
+    for report in row.evaluations:
+        if benchmark.images is not None and report.images != benchmark.images:
+            return None, f"{report.images} images instead of {benchmark.images}"
+        if benchmark.persons is not None and report.persons != benchmark.persons:
+            return None, f"{report.persons} persons instead of {benchmark.persons}"
+        if boxes is not None and report.box_count != boxes:
             return None, f"not the published {boxes} boxes"
     return target, ""
 
@@ -137,11 +147,11 @@ def _identity(row: ResultRow) -> dict[str, object]:
         "dataset": row.dataset_title,
         "split": key.split,
         "boxes": key.boxes,
-        "box_source": BOX_WORDS[key.box_kind],
+        "box_source": BOX_WORDS[key.boxes_kind],
         "protocol": protocol_words(key.protocol),
         "metric": key.metric,
         "input": size_words(row.input_size),
-        "initialisation": "; ".join(dict.fromkeys(record.initialisation for record in row.evaluations)),
+        "initialisation": "; ".join(dict.fromkeys(report.initialisation for report in row.evaluations)),
         "images": first.images if first else pd.NA,
         "persons": first.persons if first else pd.NA,
         "seeds": len(row.evaluations),
@@ -153,9 +163,7 @@ def _measured(row: ResultRow) -> dict[str, object]:
     metric = row.key.metric
     means: dict[str, object] = {name: _mean(row, name) for name in _METRICS[metric]}
     values = _values(row, metric)
-    intervals = [
-        record.interval for record in row.evaluations if record.interval is not None and record.interval[0] >= 0
-    ]
+    intervals = [report.interval for report in row.evaluations if report.interval[0] >= 0]
     return means | {
         f"{metric}_std": statistics.stdev(values) if len(values) > 1 else float("nan"),
         f"{metric}_low": statistics.fmean(100 * low for low, _ in intervals) if intervals else float("nan"),
@@ -176,7 +184,6 @@ def _cost(row: ResultRow) -> dict[str, object]:
 
 def _comparison(row: ResultRow, published: Published, tolerance: float) -> dict[str, object]:
     target, reason = counterpart(row, published)
-    notes = dict.fromkeys(note for record in row.evaluations for note in record.notes)
     metric = row.key.metric
     value = target.metrics[metric] if target else float("nan")
     return {
@@ -187,7 +194,7 @@ def _comparison(row: ResultRow, published: Published, tolerance: float) -> dict[
         "comparable": target is not None,
         "verdict": _verdict(row, target, tolerance) if target else f"not comparable: {reason}",
         "status": "measured" if row.evaluations else NOT_RUN,
-        "notes": "; ".join(notes),
+        "notes": "; ".join(row.notes),
     }
 
 
@@ -228,7 +235,7 @@ def _answer(record: AblationRecord) -> str:
 
 
 def _values(row: ResultRow, metric: str) -> list[float]:
-    values = [record.metrics[metric] for record in row.evaluations if metric in record.metrics]
+    values = [report.metrics[metric] for report in row.evaluations if metric in report.metrics]
     return [100 * value for value in values if value >= 0]
 
 
@@ -239,3 +246,37 @@ def _mean(row: ResultRow, metric: str) -> float:
 
 def points(fraction: float | None) -> float:
     return float("nan") if fraction is None else 100 * fraction
+
+
+def _box_line(counts: BoxCounts, report: BoxReport | None) -> dict[str, object]:
+    ap = report.metrics["AP"] if report is not None else -1.0
+    return {
+        "dataset": counts.dataset_title,
+        "split": counts.split,
+        "boxes": counts.boxes,
+        "kind": counts.kind,
+        "box_source": BOX_WORDS[counts.kind],
+        "count": counts.kept,
+        "dropped": counts.dropped,
+        "reasons": _reasons(counts),
+        "images": counts.images,
+        "images_without_boxes": counts.images_without_boxes,
+        "box_AP": 100 * ap if ap >= 0 else float("nan"),
+    }
+
+
+def _reasons(counts: BoxCounts) -> str:
+    """Return the reasons for which boxes were dropped, with counts."""
+    numbers = {
+        "unreadable images": counts.unreadable_images,
+        "other categories": counts.other_categories,
+        "unknown images": counts.unknown_images,
+    }
+    if counts.annotated is not None:
+        numbers |= {
+            "crowds": counts.annotated.crowd,
+            "without keypoints": counts.annotated.no_keypoints,
+            "without area": counts.annotated.no_area,
+            "outside of the image": counts.annotated.outside,
+        }
+    return ", ".join(f"{number} {words}" for words, number in numbers.items() if number)
