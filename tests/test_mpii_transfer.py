@@ -16,7 +16,7 @@ from transpose.config.training import Training
 from transpose.data.boxes import ground_truth_boxes, write_boxes
 from transpose.data.mpii import ValidationList, convert_mpii
 from transpose.evaluation.analysis_input import AnalysisInput
-from transpose.evaluation.keypoint_hits import read_hits
+from transpose.evaluation.pckh import read_hits
 from transpose.evaluation.prediction_file import write_predictions
 from transpose.evaluation.report import EvaluationReport, write_metrics
 from transpose.models.initialise import initialise

@@ -140,7 +140,7 @@ def test_plumbing_is_no_longer_than_it_must_be(closures: dict[str, set[str]]) ->
 
 
 def test_a_changed_oks_is_noticed_by_what_evaluates(copy: Copy) -> None:
-    noticed = copy.noticed_when("evaluation/similarity.py", "2 * sigmas", "3 * sigmas")
+    noticed = copy.noticed_when("evaluation/matching.py", "2 * sigmas", "3 * sigmas")
     assert noticed >= {EVALUATION, TRAINING, "transpose.evaluation.resolutions", "transpose.evaluation.dtypes"}
     assert not noticed & {PREDICTION, BOXES, RENDERING, SUBMISSION, EXPLORER}
 

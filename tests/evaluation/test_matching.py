@@ -1,4 +1,4 @@
-"""Matches are equal to those of the official evaluator."""
+"""Similarities and matches are equal to those of the official evaluator, bit by bit."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from tests.evaluation.hard_scenes import hard_scene
 from tests.evaluation.official import official_evaluator, official_matches
 from transpose.data.coco import load_annotations
-from transpose.evaluation.matching import MAX_DETECTIONS, match_greedily, pair_up
+from transpose.evaluation.matching import MAX_DETECTIONS, match_greedily, pair_up, similarities
 from transpose.evaluation.oks import match_tables
-from transpose.evaluation.similarity import similarities
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import COCO_PERSON
 
@@ -48,3 +47,17 @@ def test_the_order_of_images_and_results_does_not_matter() -> None:
         tables.append(match_greedily(pairs, oks, persons.is_crowd, persons.is_crowd))
     np.testing.assert_array_equal(*tables)
     assert tables[0][0].any()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_similarities_are_the_official_ones_bit_by_bit(seed: int) -> None:
+    annotations, results = hard_scene(seed)
+    official = official_evaluator(annotations, results, COCO_PERSON)
+    persons = annotations.persons
+    pairs = pair_up(annotations.images.ids, persons, results)
+    measured = similarities(pairs, persons, results.keypoints, COCO_PERSON.oks_sigmas)
+    # The official ones lie in a matrix for each image, predictions by persons.
+    matrices = [official.ious[image_id, 1] for image_id in pairs.image_ids.tolist()]
+    expected = np.concatenate([[], *(np.ravel(matrix) for matrix in matrices)])
+    np.testing.assert_array_equal(measured, expected)

@@ -12,8 +12,7 @@ from transpose.config.load import load_dataset
 from transpose.data.coco import load_annotations
 from transpose.errors import InputError
 from transpose.evaluation.bootstrap import bootstrap_interval, paired_difference
-from transpose.evaluation.keypoint_hits import read_hits
-from transpose.evaluation.pckh import evaluate_pckh
+from transpose.evaluation.pckh import evaluate_pckh, read_hits
 from transpose.files import write_npz
 from transpose.inference.poses import PoseResults
 

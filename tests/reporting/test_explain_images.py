@@ -25,8 +25,7 @@ from transpose.models.weights import save_weights
 from transpose.pose_model import PoseModel
 from transpose.reporting.attention_maps import choose_persons, write_attention_maps
 from transpose.reporting.explain_images import explain_images
-from transpose.reporting.image_poses import ImagePersons, ImagePoses
-from transpose.reporting.pose_text import render_keypoints
+from transpose.reporting.predict_images import ImagePersons, ImagePoses, render_keypoints
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind
 

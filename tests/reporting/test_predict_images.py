@@ -10,9 +10,8 @@ import pytest
 from transpose.data.images import read_image
 from transpose.errors import InputError
 from transpose.inference.poses import Poses
-from transpose.reporting.image_poses import ImagePoses
 from transpose.reporting.overlay import draw_poses
-from transpose.reporting.predict_images import coco_records, write_predictions
+from transpose.reporting.predict_images import ImagePoses, coco_records, write_predictions
 from transpose.skeleton import COCO_PERSON
 
 LEFT_WRIST, LEFT_ELBOW, LEFT_SHOULDER = (COCO_PERSON.index(f"left_{part}") for part in ("wrist", "elbow", "shoulder"))

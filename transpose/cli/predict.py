@@ -12,7 +12,7 @@ from transpose.cli.app import USE, app
 from transpose.errors import InputError
 
 if TYPE_CHECKING:
-    from transpose.reporting.image_poses import ImagePersons
+    from transpose.reporting.predict_images import ImagePersons
 
 Images = Annotated[
     list[Path],
@@ -53,8 +53,7 @@ def predict(
     Without --box or --boxes, each whole image is taken as one person's box.
     """
     from transpose.model_sources import load
-    from transpose.reporting.pose_text import render_keypoints, render_persons
-    from transpose.reporting.predict_images import predict_images, write_predictions
+    from transpose.reporting.predict_images import predict_images, render_keypoints, render_persons, write_predictions
 
     persons = _persons_in(images, box, boxes)
     if min_score is not None and not math.isfinite(min_score):
@@ -87,7 +86,7 @@ def explain(
     """
     from transpose.model_sources import load
     from transpose.reporting.explain_images import explain_images
-    from transpose.reporting.pose_text import render_keypoints
+    from transpose.reporting.predict_images import render_keypoints
 
     persons = _persons_in(images, box, boxes)
     if not 0 < threshold < math.inf:
@@ -98,7 +97,7 @@ def explain(
 
 def _persons_in(images: Sequence[Path], box: list[str] | None, boxes: Path | None) -> "list[ImagePersons]":
     from transpose.data.image_boxes import boxes_of_image, parse_boxes
-    from transpose.reporting.image_poses import ImagePersons
+    from transpose.reporting.predict_images import ImagePersons
 
     if box and (boxes is not None or len(images) > 1):
         raise InputError("--box", None, None, "goes with one image and without --boxes")

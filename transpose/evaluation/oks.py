@@ -1,14 +1,13 @@
 """The COCO keypoint evaluation (OKS)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from transpose.data.coco import CocoAnnotations
 from transpose.evaluation.matches import STATISTICS, THRESHOLDS, MatchTable, precision_curves, recalls
-from transpose.evaluation.matching import match_greedily, pair_up, require_known_images
+from transpose.evaluation.matching import match_table, pair_up, require_known_images, similarities
 from transpose.evaluation.reference_evaluators import xtcocotools_metrics
-from transpose.evaluation.similarity import similarities
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
 
@@ -71,16 +70,9 @@ def match_tables(annotations: CocoAnnotations, results: PoseResults, skeleton: S
 
     def table(least: float, most: float) -> MatchTable:
         ignored = uncounted | (persons.areas < least) | (persons.areas > most)
-        matched, on_ignored = match_greedily(pairs, similarity, ignored, persons.is_crowd)
+        matches = match_table(pairs, persons, results.scores, similarity, ignored)
         outside = (extents < least) | (extents > most)
-        return MatchTable(
-            image_ids=pairs.image_ids,
-            persons=np.bincount(pairs.person_images[~ignored], minlength=len(pairs.image_ids)),
-            images=pairs.detection_images,
-            scores=results.scores[pairs.detections],
-            matched=matched,
-            ignored=on_ignored | (~matched & outside[:, None]),
-        )
+        return replace(matches, ignored=matches.ignored | (~matches.matched & outside[:, None]))
 
     return tuple(table(least, most) for least, most in _AREAS)
 

@@ -1,7 +1,7 @@
 """PCKh, the MPII evaluation: share of labelled keypoints predicted within a fraction of the head size."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,7 @@ import numpy as np
 from transpose.data.coco import CocoAnnotations, PersonInstances
 from transpose.data.fields import as_areas, column, read_records
 from transpose.errors import InputError
-from transpose.evaluation.keypoint_hits import KeypointHits
-from transpose.files import read_json
+from transpose.files import read_json, read_npz
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
 
@@ -44,6 +43,41 @@ class KeypointPckh:
 
 
 @dataclass(frozen=True)
+class KeypointHits:
+    """Labelled and correct keypoints of I images: a small table from which PCKh can be resampled."""
+
+    image_ids: np.ndarray
+    """[I] int64, sorted: every image of the annotation file."""
+    persons: np.ndarray
+    """[I] int64: evaluated persons."""
+    keypoints: np.ndarray
+    """[I] int64: labelled keypoints of these persons."""
+    found: np.ndarray
+    """[I] int64: keypoints predicted within half a head size."""
+
+    @classmethod
+    def of_persons(
+        cls, image_ids: np.ndarray, person_images: np.ndarray, labelled: np.ndarray, found: np.ndarray
+    ) -> "KeypointHits":
+        """Sum labelled and found keypoints [N, K] of persons in images [N] over all images [I], given in any order."""
+        images = np.sort(image_ids)
+        position = np.searchsorted(images, person_images)
+
+        def total(values: np.ndarray) -> np.ndarray:
+            return np.bincount(position, values, minlength=len(images)).astype(np.int64)
+
+        return cls(images, total(np.ones(len(position))), total(labelled.sum(axis=1)), total(found.sum(axis=1)))
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def accuracy(self, weights: np.ndarray) -> np.ndarray:
+        """Return PCKh [S] of samples that contain each image weights [S, I] times; -1 without labelled keypoints."""
+        keypoints = weights @ self.keypoints
+        return np.where(keypoints > 0, (weights @ self.found) / np.maximum(keypoints, 1), -1.0)
+
+
+@dataclass(frozen=True)
 class PckhMetrics:
     """Metrics of one set of results on one annotation file."""
 
@@ -60,6 +94,15 @@ class PckhMetrics:
     """PCKh of each keypoint, in the skeleton's order."""
     hits: KeypointHits
     """Table for the bootstrap; its accuracy is `statistics["PCKh50"]`."""
+
+
+def read_hits(path: Path) -> KeypointHits:
+    """Read a table from .npz, one array per field.
+
+    Raises:
+        InputError: the file is missing or is not such a table.
+    """
+    return KeypointHits(**read_npz(path, [field.name for field in fields(KeypointHits)], "table of keypoints"))
 
 
 def evaluate_pckh(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> PckhMetrics:

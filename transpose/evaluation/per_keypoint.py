@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from transpose.data.coco import CocoAnnotations, PersonInstances
-from transpose.evaluation.matches import MatchTable, precision_curves
-from transpose.evaluation.matching import Pairs, match_greedily, pair_up
-from transpose.evaluation.similarity import similarities, squared_errors
+from transpose.evaluation.matches import precision_curves
+from transpose.evaluation.matching import Pairs, match_table, pair_up, similarities, squared_errors
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
 
@@ -75,16 +74,7 @@ def _precision(
     predicted = np.ascontiguousarray(results.keypoints[:, alone])
     similarity = similarities(pairs, persons, predicted, skeleton.oks_sigmas[alone])
     ignored = (persons.keypoints[:, 0, 2] == 0) | persons.is_crowd
-    matched, on_ignored = match_greedily(pairs, similarity, ignored, persons.is_crowd)
-    table = MatchTable(
-        image_ids=pairs.image_ids,
-        persons=np.bincount(pairs.person_images[~ignored], minlength=len(pairs.image_ids)),
-        images=pairs.detection_images,
-        scores=results.scores[pairs.detections],
-        matched=matched,
-        ignored=on_ignored,
-    )
-    return float(precision_curves(table).mean())
+    return float(precision_curves(match_table(pairs, persons, results.scores, similarity, ignored)).mean())
 
 
 def _errors(pairs: Pairs, persons: PersonInstances, results: PoseResults, sigmas: np.ndarray) -> np.ndarray:

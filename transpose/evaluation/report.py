@@ -13,10 +13,9 @@ from transpose.data.coco import CocoAnnotations
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import bootstrap_interval
-from transpose.evaluation.keypoint_hits import KeypointHits
 from transpose.evaluation.matches import MatchTable
 from transpose.evaluation.oks import evaluate_keypoints, max_abs_difference
-from transpose.evaluation.pckh import KeypointPckh, evaluate_pckh
+from transpose.evaluation.pckh import KeypointHits, KeypointPckh, evaluate_pckh
 from transpose.evaluation.per_keypoint import PerKeypointMetrics, per_keypoint_metrics
 from transpose.evaluation.reference_evaluators import reference_metrics
 from transpose.evaluation.results import read_results_on

@@ -17,7 +17,6 @@ from transpose.reporting.sections import (
     verdict_section,
 )
 from transpose.reporting.tables import (
-    TOLERANCE,
     BoxRow,
     ablation_table,
     box_table,
@@ -51,12 +50,11 @@ def compare(
     ablations: list[AblationRecord],
     published: Published,
     boxes: Sequence[BoxRow] = (),
-    tolerance: float = TOLERANCE,
 ) -> Comparison:
     """Build the tables: measured and published results, published rows, ablations and person boxes."""
     return Comparison(
-        comparison_table(rows, published, tolerance),
-        verdict_table(rows, published, tolerance),
+        comparison_table(rows, published),
+        verdict_table(rows, published),
         ablation_table(ablations),
         box_table(boxes),
     )
@@ -78,8 +76,8 @@ def write_comparison(layout: ResultsLayout, study: str, comparison: Comparison) 
     write_csv(layout.table(StudyTable.PERSON_BOXES).with_suffix(".csv"), comparison.boxes)
 
 
-def summarise(comparison: Comparison, width: int) -> str:
+def summarise(comparison: Comparison) -> str:
     """Return terminal text: comparison, ablations, published rows that the study reproduces, and person boxes."""
     sections = [*comparison_sections(comparison.results), *ablation_sections(comparison.ablations)]
     ends = [*reproduction_sections(comparison.verdicts), *box_sections(comparison.boxes)]
-    return render_terminal([*sections, *ends], width)
+    return render_terminal([*sections, *ends])

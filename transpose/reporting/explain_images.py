@@ -12,7 +12,7 @@ from transpose.data.images import read_upright_image
 from transpose.files import write_json
 from transpose.pose_model import CropKeypoints, PoseModel
 from transpose.reporting.attention_maps import draw_persons
-from transpose.reporting.image_poses import ImagePersons, ImagePoses
+from transpose.reporting.predict_images import ImagePersons, ImagePoses
 from transpose.reporting.viewer import PageCrops, PagePerson, ViewerPage, write_page
 from transpose.reporting.viewer_models import byte_limit, page_model
 

@@ -3,10 +3,12 @@
 import html
 import textwrap
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from tabulate import tabulate
 
 from transpose.files import atomic_paths, write_text
 from transpose.reporting.sections import Section
@@ -65,19 +67,8 @@ def write_html(path: Path, title: str, sections: list[Section], footnotes: list[
     environment = Environment(
         loader=PackageLoader("transpose.reporting", "."), autoescape=True, undefined=StrictUndefined
     )
-    tables = [
-        {
-            "title": section.title,
-            "note": section.note,
-            "columns": section.columns,
-            "rows": section.rows,
-        }
-        for section in sections
-    ]
-    write_text(
-        path,
-        environment.get_template("templates/tables.html").render(title=title, sections=tables, footnotes=footnotes),
-    )
+    template = environment.get_template("templates/tables.html")
+    write_text(path, template.render(title=title, sections=sections, footnotes=footnotes))
 
 
 def write_tex(path: Path, sections: list[Section]) -> None:
@@ -85,9 +76,9 @@ def write_tex(path: Path, sections: list[Section]) -> None:
     write_text(path, "\n".join(_tex_table(section) for section in sections))
 
 
-def render_terminal(sections: list[Section], width: int = TERMINAL_WIDTH) -> str:
-    """Return the sections as text of at most `width` columns; long cells are cut, extra columns follow below."""
-    return "\n\n".join(_terminal_section(section, width) for section in sections)
+def render_terminal(sections: list[Section]) -> str:
+    """Return the sections as text of `TERMINAL_WIDTH` columns; long cells are cut, extra columns follow below."""
+    return "\n\n".join(_terminal_section(section) for section in sections)
 
 
 def _pipe_table(section: Section) -> str:
@@ -125,42 +116,41 @@ def _tex(text: str) -> str:
     return "".join(_TEX.get(character, character) for character in " ".join(text.split()))
 
 
-def _terminal_section(section: Section, width: int) -> str:
-    title, note = _plain(section.title), _plain(section.note)
-    blocks = _blocks(section, width)
-    body = "\n\n".join("\n".join(line.rstrip()[:width] for line in block) for block in blocks)
-    return "\n".join((title, "=" * min(len(title), width), *_wrapped(note, width), "", body))
+def _terminal_section(section: Section) -> str:
+    title, note = _plain(section.title), textwrap.wrap(_plain(section.note), TERMINAL_WIDTH)
+    body = "\n\n".join(_blocks(section))
+    return "\n".join((title, "=" * min(len(title), TERMINAL_WIDTH), *note, "", body))
 
 
-def _blocks(section: Section, width: int) -> list[list[str]]:
+def _blocks(section: Section) -> Iterator[str]:
     """Split the table into blocks of columns that fit; every block starts with the first column."""
-    cells = [[_plain(cell) for cell in line] for line in (section.columns, *section.rows)]
-    longest = max(12, width // 3)
-    cells = [[cell if len(cell) <= longest else cell[: longest - 1] + "…" for cell in line] for line in cells]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(section.columns))]
-    groups: list[list[int]] = [[]]
-    used = widths[0]
-    for column in range(1, len(widths)):
-        if used + 2 + widths[column] > width and groups[-1]:
-            groups.append([])
-            used = widths[0]
-        groups[-1].append(column)
-        used += 2 + widths[column]
-    return [[_terminal_line(line, widths, group) for line in _ruled(cells, widths)] for group in groups]
+    longest = TERMINAL_WIDTH // 3
+    lines = [[_plain(cell) for cell in line] for line in (section.columns, *section.rows)]
+    first, *others = (
+        [cell if len(cell) <= longest else cell[: longest - 1] + "…" for cell in column]
+        for column in zip(*lines, strict=True)
+    )
+    block = [first]
+    for column in others:
+        if _width([*block, column]) > TERMINAL_WIDTH and len(block) > 1:
+            yield _block(block)
+            block = [first]
+        block.append(column)
+    yield _block(block)
 
 
-def _ruled(cells: list[list[str]], widths: list[int]) -> list[list[str]]:
-    return [cells[0], ["-" * width for width in widths], *cells[1:]]
+def _width(columns: list[list[str]]) -> int:
+    return sum(max(map(len, column)) + 2 for column in columns) - 2
 
 
-def _terminal_line(line: list[str], widths: list[int], columns: list[int]) -> str:
-    return "  ".join([line[0].ljust(widths[0]), *(line[column].rjust(widths[column]) for column in columns)])
+def _block(columns: list[list[str]]) -> str:
+    rules = ["-" * max(map(len, column)) for column in columns]
+    heads, *rows = zip(*columns, strict=True)
+    alignment = ("left", *["right"] * (len(columns) - 1))
+    text = tabulate([heads, rules, *rows], tablefmt="plain", colalign=alignment, disable_numparse=True)
+    return "\n".join(line.rstrip() for line in text.splitlines())
 
 
 def _plain(text: str) -> str:
     """Return one line without control characters, which a terminal would interpret."""
     return "".join(c if unicodedata.category(c)[0] != "C" else " " for c in " ".join(text.split()))
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width)

@@ -18,7 +18,6 @@ from transpose.evaluation.report import EvaluationReport
 from transpose.files import read_json_lines, sha256_of_file, write_text
 from transpose.provenance import training_code
 from transpose.reporting.compare import compare, summarise, write_comparison
-from transpose.reporting.export import TERMINAL_WIDTH
 from transpose.reporting.plots import (
     TrainingCurve,
     curve_of_history,
@@ -48,7 +47,7 @@ def write_study(files: StudyFiles, published: Path) -> None:
     boxes = [row for setting in _settings(study) for row in _box_rows(files, setting)]
     comparison = compare(rows, ablations, load_published(published), boxes)
     write_comparison(layout, study.name, comparison)
-    write_text(layout.table("comparison").with_suffix(".txt"), summarise(comparison, TERMINAL_WIDTH))
+    write_text(layout.table("comparison").with_suffix(".txt"), summarise(comparison))
     for evaluation in study.evaluations:
         setting = evaluation.settings()[0]
         shown = [row for row in rows if (row.key.dataset, row.key.split, row.key.boxes) == setting]

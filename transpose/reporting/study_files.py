@@ -11,8 +11,8 @@ from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalSetting, Study
 from transpose.evaluation.bootstrap import PerImageTable, paired_difference
-from transpose.evaluation.keypoint_hits import read_hits
 from transpose.evaluation.matches import read_matches
+from transpose.evaluation.pckh import read_hits
 from transpose.evaluation.report import EvaluationReport
 from transpose.study.layout import RecordKind, ResultsLayout, RunId
 

@@ -27,19 +27,17 @@ _METRICS: Mapping[Accuracy, tuple[str, ...]] = {
 """Columns of a row, by the main metric of its evaluation."""
 
 
-def comparison_table(rows: list[ResultRow], published: Published, tolerance: float = TOLERANCE) -> pd.DataFrame:
+def comparison_table(rows: list[ResultRow], published: Published) -> pd.DataFrame:
     """Return one row per variant, data set, split, box source and protocol, in the given order.
 
     `metric` is the main metric, below AP. `AP_std` is the standard deviation over seeds (NaN for one seed), `AP_low`
     and `AP_high` the bootstrap interval over images, averaged over seeds. `published_AP` and `difference` are NaN if
     the results are not comparable; `verdict` then gives the reason.
     """
-    return pd.DataFrame(
-        [_identity(row) | _measured(row) | _cost(row) | _comparison(row, published, tolerance) for row in rows]
-    )
+    return pd.DataFrame([_identity(row) | _measured(row) | _cost(row) | _comparison(row, published) for row in rows])
 
 
-def verdict_table(rows: list[ResultRow], published: Published, tolerance: float = TOLERANCE) -> pd.DataFrame:
+def verdict_table(rows: list[ResultRow], published: Published) -> pd.DataFrame:
     """Return one row per published row (several if several variants reproduce it) with its reproduction."""
     lines = []
     for target in published.rows:
@@ -64,8 +62,8 @@ def verdict_table(rows: list[ResultRow], published: Published, tolerance: float 
                     "variant": row.key.variant if row is not None else "",
                     "measured": measured,
                     "difference": measured - target.metrics.get(benchmark.metric, float("nan")),
-                    "tolerance": tolerance,
-                    "verdict": _verdict(row, target, tolerance) if row is not None else NOT_RUN,
+                    "tolerance": TOLERANCE,
+                    "verdict": _verdict(row, target) if row is not None else NOT_RUN,
                 }
             )
     return pd.DataFrame(lines)
@@ -182,7 +180,7 @@ def _cost(row: ResultRow) -> dict[str, object]:
     }
 
 
-def _comparison(row: ResultRow, published: Published, tolerance: float) -> dict[str, object]:
+def _comparison(row: ResultRow, published: Published) -> dict[str, object]:
     target, reason = counterpart(row, published)
     metric = row.key.metric
     value = target.metrics[metric] if target else float("nan")
@@ -192,7 +190,7 @@ def _comparison(row: ResultRow, published: Published, tolerance: float) -> dict[
         **_published_extra(metric, target),
         "difference": _mean(row, metric) - value,
         "comparable": target is not None,
-        "verdict": _verdict(row, target, tolerance) if target else f"not comparable: {reason}",
+        "verdict": _verdict(row, target) if target else f"not comparable: {reason}",
         "status": "measured" if row.evaluations else NOT_RUN,
         "notes": "; ".join(row.notes),
     }
@@ -210,7 +208,7 @@ def _published_extra(metric: Accuracy, target: PublishedRow | None) -> dict[str,
     }
 
 
-def _verdict(row: ResultRow, target: PublishedRow, tolerance: float) -> str:
+def _verdict(row: ResultRow, target: PublishedRow) -> str:
     metric = row.key.metric
     measured = _mean(row, metric)
     if not row.evaluations:
@@ -219,8 +217,8 @@ def _verdict(row: ResultRow, target: PublishedRow, tolerance: float) -> str:
         return f"no {metric}: no labelled person"
     confirmed = "" if target.is_confirmed(metric) else ", published value unconfirmed"
     # Both values are printed with one decimal, so the difference is computed from rounded values.
-    within = abs(round(measured, 1) - target.metrics[metric]) <= tolerance + 1e-9
-    return f"{'reproduced' if within else 'not reproduced'} (±{tolerance:g} {metric}{confirmed})"
+    within = abs(round(measured, 1) - target.metrics[metric]) <= TOLERANCE + 1e-9
+    return f"{'reproduced' if within else 'not reproduced'} (±{TOLERANCE:g} {metric}{confirmed})"
 
 
 def _answer(record: AblationRecord) -> str:
