@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from tests.helpers.pose_models import pose_model
 from tests.helpers.results_folder import write_inputs
 from tests.helpers.small_variants import small_variant
+from transpose.config.analyses import Dtypes
 from transpose.config.dataset import Dataset
-from transpose.config.dtypes import Dtypes
 from transpose.config.recipe import Recipe
 from transpose.config.study import Analysis, EvalProtocol
 from transpose.config.training import Dtype, Training

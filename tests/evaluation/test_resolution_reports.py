@@ -8,9 +8,9 @@ import torch
 from tests.helpers.pose_models import pose_model
 from tests.helpers.results_folder import SETTING, write_inputs
 from tests.helpers.small_variants import small_encoder, small_variant
+from transpose.config.analyses import InputSizes
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
-from transpose.config.resolution import InputSizes
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
 from transpose.data.boxes import read_boxes

@@ -7,9 +7,9 @@ import cv2
 import pytest
 
 from tests.helpers.sample_results import files_of, report
+from transpose.config.analyses import position_ways
 from transpose.config.load import load_variant
 from transpose.config.recipe import Recipe
-from transpose.config.resolution import position_ways
 from transpose.config.study import Study
 from transpose.config.training import Training
 from transpose.errors import InputError

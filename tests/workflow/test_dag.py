@@ -123,7 +123,7 @@ def test_a_comment_in_a_variant_reruns_nothing(checkout: Path) -> None:
 
 
 def test_another_oks_evaluates_again_and_trains_nothing(checkout: Path) -> None:
-    plan = plan_after_edit(checkout, "transpose/evaluation/similarity.py", "2 * sigmas", "3 * sigmas")
+    plan = plan_after_edit(checkout, "transpose/evaluation/matching.py", "2 * sigmas", "3 * sigmas")
     planned = dict(line.split() for line in plan.splitlines() if re.fullmatch(r"\w+ +\d+", line))
     assert planned["evaluate"] == "6"
     assert planned["compare"] == "1"
@@ -132,7 +132,7 @@ def test_another_oks_evaluates_again_and_trains_nothing(checkout: Path) -> None:
 
 def test_other_words_about_the_code_rerun_nothing(checkout: Path) -> None:
     remark = '# A remark.\n    """Calculate the OKS'
-    plan = plan_after_edit(checkout, "transpose/evaluation/similarity.py", '"""Compute the OKS', remark)
+    plan = plan_after_edit(checkout, "transpose/evaluation/matching.py", '"""Compute the OKS', remark)
     assert "Nothing to be done" in plan
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from transpose.cli.options import (
     SplitName,
 )
 from transpose.errors import InputError
+
+if TYPE_CHECKING:
+    from transpose.config.dataset import SyntheticSource
 
 
 @step.command()
@@ -60,14 +63,9 @@ def synthesise(
     """
     # Rendering runs in processes of its own; more threads than cores only make them wait for each other.
     os.environ["OMP_NUM_THREADS"] = "1"
-    from transpose.config.dataset import Dataset, SyntheticSource
-    from transpose.config.load import read_record
     from transpose.synthetic.dataset import synthesise as render
 
-    source = read_record(Dataset, dataset).source
-    if not isinstance(source, SyntheticSource):
-        raise InputError(dataset, None, "source", f"is {source.kind}, not synthetic")
-    render(source, split, output.parent, jobs)
+    render(_synthetic_source(dataset), split, output.parent, jobs)
 
 
 @step.command()
@@ -84,14 +82,19 @@ def label_parts(
     """
     # See synthesise.
     os.environ["OMP_NUM_THREADS"] = "1"
+    from transpose.synthetic.part_labels import write_part_labels
+
+    write_part_labels(_synthetic_source(dataset), split, annotations, jobs, output)
+
+
+def _synthetic_source(dataset: Path) -> "SyntheticSource":
     from transpose.config.dataset import Dataset, SyntheticSource
     from transpose.config.load import read_record
-    from transpose.synthetic.part_labels import write_part_labels
 
     source = read_record(Dataset, dataset).source
     if not isinstance(source, SyntheticSource):
         raise InputError(dataset, None, "source", f"is {source.kind}, not synthetic")
-    write_part_labels(source, split, annotations, jobs, output)
+    return source
 
 
 @app.command(

@@ -1,4 +1,4 @@
-"""Steps that evaluate and analyse trained models."""
+"""Steps that evaluate, analyse and explain trained models."""
 
 import sys
 from pathlib import Path
@@ -10,9 +10,11 @@ from transpose.cli.app import step
 from transpose.cli.options import (
     AnnotationFile,
     DatasetFile,
+    DatasetName,
     ResultsFolder,
     RunName,
     SettingName,
+    SplitName,
     Workers,
 )
 from transpose.config.study import Analysis
@@ -87,6 +89,38 @@ def analyse(
             from transpose.attention.body_part_report import write_body_parts
 
             write_body_parts(inputs, parts)
+
+
+@step.command("explain")
+def explain_persons(
+    run: RunName, results: ResultsFolder, dataset: DatasetName, split: SplitName, annotations: AnnotationFile
+) -> None:
+    """Write attention maps of some annotated persons.
+
+    Writes maps.npz (dependency and affected areas), persons.json and figures/.
+    """
+    from transpose.reporting.attention_maps import write_attention_maps
+    from transpose.study.layout import ResultsLayout, RunId
+
+    write_attention_maps(ResultsLayout(results), RunId.parse(run), dataset, split, annotations)
+
+
+@step.command()
+def attention_viewer(
+    runs: Annotated[list[str], typer.Argument(metavar="VARIANT/seedN...", help="Trainings of the study.")],
+    results: ResultsFolder,
+    dataset: DatasetName,
+    split: SplitName,
+    annotations: AnnotationFile,
+) -> None:
+    """Write an HTML viewer of several models' attention.
+
+    The page is one self-contained file.
+    """
+    from transpose.reporting.viewer_models import write_viewer
+    from transpose.study.layout import ResultsLayout, RunId
+
+    write_viewer(ResultsLayout(results), [RunId.parse(run) for run in runs], dataset, split, annotations)
 
 
 @step.command()

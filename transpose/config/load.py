@@ -5,9 +5,8 @@ from pathlib import Path
 from transpose.config.base import Model, parse, read_yaml, unknown_name
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
-from transpose.config.starting_weights import without_replaced_weights
 from transpose.config.study import Study
-from transpose.config.training import Training
+from transpose.config.training import Training, without_replaced_weights
 from transpose.config.variant import Variant
 from transpose.config.variant_file import read_variant_file
 from transpose.errors import InputError

@@ -5,12 +5,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from transpose.config.analyses import Dtypes, InputSizes
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Name, PathText, Settings
 from transpose.config.bootstrap import Bootstrap
-from transpose.config.dtypes import Dtypes
 from transpose.config.forecast import ForecastSettings
-from transpose.config.resolution import InputSizes
 from transpose.config.training import Dtype, Probability, Training
 from transpose.errors import InputError
 

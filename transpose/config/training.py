@@ -1,19 +1,38 @@
 """Training settings of a variant."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from transpose.config.base import Settings
-from transpose.config.starting_weights import check_one_start
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 Dtype = Literal["fp32", "bf16", "fp16"]
 """Precision of a network; fp16 is for predictions only, because there is no loss scaling."""
 
+STARTING_WEIGHTS = ("backbone_weights", "initial_weights")
+"""Keys of starting weights, which exclude each other: of a pretrained backbone, or of a whole model."""
+
 REFERENCE_BATCH = 20
 """Global batch size to which the schedule's rates refer: that of the official TransPose-R-A4, at 1e-4."""
+
+
+def check_one_start(backbone_weights: str | None, initial_weights: str | None) -> None:
+    """Refuse two kinds of starting weights.
+
+    Raises:
+        ValueError: both are set.
+    """
+    if initial_weights is not None and backbone_weights is not None:
+        raise ValueError("initial_weights are those of a whole model; set backbone_weights to null")
+
+
+def without_replaced_weights(general: Mapping[str, Any], specific: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `general`, without its starting weights if `specific` sets a path of either kind."""
+    replaced = STARTING_WEIGHTS if any(specific.get(key) is not None for key in STARTING_WEIGHTS) else ()
+    return {key: value for key, value in general.items() if key not in replaced}
 
 
 class Augmentation(Settings):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from transpose.config.base import Name, Settings, parse, read_yaml, unknown_name
-from transpose.config.starting_weights import STARTING_WEIGHTS, check_one_start, without_replaced_weights
+from transpose.config.training import STARTING_WEIGHTS, check_one_start, without_replaced_weights
 from transpose.config.variant import OwnKey, Variant
 from transpose.errors import InputError
 

@@ -2,9 +2,9 @@
 
 from pydantic import NonNegativeInt
 
+from transpose.config.analyses import PositionWay
 from transpose.config.base import Settings, Size
 from transpose.config.bootstrap import Bootstrap
-from transpose.config.resolution import PositionWay
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Dtype
 from transpose.evaluation.report import EvaluationReport

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from transpose.config.analyses import Dtypes
 from transpose.config.bootstrap import Bootstrap
-from transpose.config.dtypes import Dtypes
 from transpose.config.study import Analysis
 from transpose.config.training import Dtype
 from transpose.data.image_source import image_source_of

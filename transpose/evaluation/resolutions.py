@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from transpose.config.resolution import InputSizes, PositionWay, check_sizes, position_ways
+from transpose.config.analyses import InputSizes, PositionWay, check_sizes, position_ways
 from transpose.config.study import EvalProtocol
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.analysis_records import ResolutionReport

@@ -8,9 +8,9 @@ from typing import Literal
 
 from matplotlib.figure import Figure
 
+from transpose.config.analyses import PositionWay, position_ways
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
-from transpose.config.resolution import PositionWay, position_ways
 from transpose.config.study import Analysis, EvalProtocol, EvalSetting, Resolutions
 from transpose.evaluation.analysis_records import ResolutionReport
 from transpose.evaluation.report import EvaluationReport

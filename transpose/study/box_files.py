@@ -9,7 +9,7 @@ from transpose.config.dataset import Dataset, DetectorBoxes
 from transpose.config.study import Study
 from transpose.errors import InputError
 from transpose.study.layout import ResourcesLayout, ResultsLayout
-from transpose.study.wildcards import BoxWildcards
+from transpose.study.rules import BoxWildcards
 
 
 @dataclass(frozen=True)

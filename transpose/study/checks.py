@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from transpose.config.analyses import check_sizes
 from transpose.config.dataset import ArchivesSource, Dataset, DetectionBoxes, FolderSource, PhotographsSource
 from transpose.config.recipe import Recipe
-from transpose.config.resolution import check_sizes
 from transpose.config.study import AttentionAnalysis, Evaluation, Split, Study
 from transpose.errors import InputError
 

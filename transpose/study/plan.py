@@ -5,22 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transpose.config.analyses import Dtypes, InputSizes
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Model, Settings, parse
 from transpose.config.dataset import Dataset
-from transpose.config.dtypes import Dtypes
 from transpose.config.load import load_dataset, load_recipe
 from transpose.config.recipe import Recipe
-from transpose.config.resolution import InputSizes
 from transpose.config.study import Study
 from transpose.files import write_json
-from transpose.study.archive_files import ArchiveFiles
 from transpose.study.box_files import BoxFiles
 from transpose.study.checks import check_study
-from transpose.study.data_files import DataFiles
-from transpose.study.digest import digest_of
+from transpose.study.data_files import ArchiveFiles, DataFiles
 from transpose.study.evaluation_files import EvaluationFiles
 from transpose.study.layout import RecordKind, ResourcesLayout, ResultsLayout
+from transpose.study.rules import digest_of
 from transpose.study.training_files import TrainingFiles
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from transpose.config.recipe import Recipe
 from transpose.config.study import Study
 from transpose.study.layout import ResourcesLayout, ResultsLayout, RunId
-from transpose.study.wildcards import alternatives
+from transpose.study.rules import alternatives
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from transpose.config.study import Analysis, EvalSetting
 from transpose.errors import InputError
 from transpose.machine import has_nvidia_gpu
 from transpose.provenance import TRAINING, PackageCode
-from transpose.study.interpreter import use_this_interpreter
 from transpose.study.layout import TABLE_SUFFIXES, RecordKind, RunId
 from transpose.study.plan import Plan
+from transpose.study.rules import use_this_interpreter
 
 use_this_interpreter()
 

@@ -1,9 +1,10 @@
-"""Which input sizes and ways a variant can take."""
+"""Input sizes and dtypes of analyses."""
 
 import pytest
 
 from tests.helpers.small_variants import small_encoder, small_variant
-from transpose.config.resolution import InputSizes, check_sizes
+from transpose.config.analyses import Dtypes, InputSizes, check_sizes
+from transpose.config.base import parse
 from transpose.config.study import Study
 from transpose.errors import InputError
 
@@ -46,3 +47,20 @@ def test_a_closer_look_is_at_what_the_study_evaluates(key: str, change: dict, wo
     sizes = {"sizes": [[64, 48]]} if key == "resolutions" else {}
     with pytest.raises(ValueError, match=words):
         Study.model_validate(STUDY | {key: block | sizes})
+
+
+def test_each_dtype_is_taken_once() -> None:
+    assert Dtypes.model_validate({"dtypes": ["fp16", "bf16", "fp16"]}).dtypes == ("fp16", "bf16")
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "words"),
+    [
+        (["bf16", "fp32"], "study: dtypes: fp32 is the baseline; list only other dtypes"),
+        (["fp8"], "study: dtypes.0: Input should be 'fp32', 'bf16' or 'fp16', not 'fp8'"),
+        ([], "study: dtypes: Tuple should have at least 1 item"),
+    ],
+)
+def test_other_dtypes_are_refused(dtypes: list[str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        parse(Dtypes, {"dtypes": dtypes}, "study")

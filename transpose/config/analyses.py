@@ -1,10 +1,11 @@
-"""Evaluation at input sizes that a variant was not trained at, and its position embedding there."""
+"""Settings of the analyses of input sizes and dtypes."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from transpose.config.base import Settings, Size
+from transpose.config.training import Dtype
 from transpose.config.variant import Variant
 from transpose.errors import InputError
 
@@ -56,3 +57,17 @@ def position_ways(
     if embedding == "none":
         return ("no_embedding",)
     return tuple(way for way in dict.fromkeys(choices) if embedding == "sine" or way == "resampled")
+
+
+def _without_fp32(dtypes: tuple[Dtype, ...]) -> tuple[Dtype, ...]:
+    if "fp32" in dtypes:
+        raise ValueError("fp32 is the baseline; list only other dtypes")
+    return tuple(dict.fromkeys(dtypes))
+
+
+class Dtypes(Settings):
+    """Dtypes in which trained networks predict, compared with fp32."""
+
+    dtypes: Annotated[tuple[Dtype, ...], AfterValidator(_without_fp32)] = Field(
+        default=("bf16",), min_length=1, description="bf16, or fp16, which needs CUDA."
+    )
