@@ -1,12 +1,13 @@
 """Made-up results for the tests of tables and figures."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from transpose.config.dataset import BoxKind, Dataset
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
-from transpose.config.study import EvalProtocol, Study
+from transpose.config.study import Analysis, EvalProtocol, EvalSetting, Study
 from transpose.cost import CostReport, Operations, Parameters
 from transpose.data.box_counts import AnnotatedPersons, BoxCounts
 from transpose.evaluation.box_ap import BoxReport
@@ -15,7 +16,7 @@ from transpose.reporting.published import Published, load_published
 from transpose.reporting.records import AblationRecord, EvaluationKey, ResultRow
 from transpose.reporting.study_files import StudyFiles
 from transpose.reporting.tables import BoxRow
-from transpose.study.layout import RecordKind, ResultsLayout
+from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
 KEYPOINTS = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip", "left_ankle", "right_ankle")
 
@@ -188,6 +189,37 @@ def files_of(study: Study) -> StudyFiles:
         path.stem: read_record(Dataset, path) for path in layout.record(RecordKind.DATASET).parent.glob("*.json")
     }
     return StudyFiles(layout, study, recipes, datasets)
+
+
+def study_with(
+    results: Path,
+    analysis: str,
+    variants: Sequence[str],
+    boxes: str = "ground_truth",
+    *,
+    seeds: int = 2,
+    **options: Any,
+) -> Study:
+    """A study with one analysis of these variants; `options` are settings of the analysis."""
+    evaluations = [{"dataset": "synthetic", "split": "val", "boxes": [boxes]}]
+    return Study.model_validate(
+        {
+            "name": "demo",
+            "results": str(results),
+            "variants": variants,
+            "seeds": seeds,
+            "train": {"dataset": "synthetic", "split": "train"},
+            "validation": {"dataset": "synthetic", "split": "val"},
+            "evaluations": evaluations,
+            analysis: {"variants": variants, "evaluations": evaluations, **options},
+        }
+    )
+
+
+def report_path(results: Path, analysis: str, variant: str, seed: int, boxes: str = "ground_truth") -> Path:
+    """The file of a report of an analysis."""
+    setting = EvalSetting("synthetic", "val", boxes)
+    return ResultsLayout(results).analysis(Analysis(analysis), RunId(variant, seed), setting)
 
 
 def subject(variant: str, title: str, seed: int, boxes: str = "ground_truth", box_count: int = 9) -> dict[str, Any]:

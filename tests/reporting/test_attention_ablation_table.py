@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.sample_results import files_of, subject
+from tests.helpers.sample_results import files_of, report_path, study_with, subject
 from transpose.config.study import ATTENTION_ANALYSES, EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
 from transpose.reporting.attention_ablation import write_attention_ablation_table
 
-EVALUATIONS = [{"dataset": "synthetic", "split": "val", "boxes": ["ground_truth"]}]
 LAYERS_AND_HEADS = {"r_sine": (1, 2), "h_none": (2, 1)}
 
 
@@ -56,28 +55,15 @@ def report(variant: str, seed: int) -> dict[str, Any]:
 
 
 def path_of(folder: Path, variant: str, seed: int) -> Path:
-    place = Path("synthetic") / "val" / "ground_truth.json"
-    return folder / "attention_ablation" / variant / f"seed{seed}" / place
+    return report_path(folder, "attention_ablation", variant, seed)
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    variants = list(LAYERS_AND_HEADS)
-    for variant in variants:
+    for variant in LAYERS_AND_HEADS:
         for seed in (0, 1):
             write_json(path_of(tmp_path, variant, seed), report(variant, seed))
-    return Study.model_validate(
-        {
-            "name": "demo",
-            "variants": variants,
-            "seeds": 2,
-            "results": str(tmp_path),
-            "train": {"dataset": "synthetic", "split": "train"},
-            "validation": {"dataset": "synthetic", "split": "val"},
-            "evaluations": EVALUATIONS,
-            "attention_analysis": {"variants": variants, "evaluations": EVALUATIONS},
-        }
-    )
+    return study_with(tmp_path, "attention_analysis", list(LAYERS_AND_HEADS))
 
 
 def test_replacements_stand_side_by_side_and_what_does_not_apply_is_a_dash(study: Study, tmp_path: Path):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.sample_results import files_of, subject
+from tests.helpers.sample_results import files_of, report_path, study_with, subject
 from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES
 from transpose.attention.keypoint_regions import NeighbourhoodRegions
 from transpose.config.attention import AttentionMeasures
@@ -15,7 +15,6 @@ from transpose.errors import InputError
 from transpose.files import write_json
 from transpose.reporting.body_parts import write_body_part_table
 
-EVALUATIONS = [{"dataset": "synthetic", "split": "val", "boxes": ["ground_truth"]}]
 MEASURES = (*ATTENTION_MEASURES, *KNOCKOUT_MEASURES)
 NOTHING = {"value": None, "low": None, "high": None, "count": 0, "images": 0}
 
@@ -65,20 +64,8 @@ def report(seed: int) -> dict[str, Any]:
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     for seed in (0, 1):
-        place = Path("synthetic") / "val" / "ground_truth.json"
-        write_json(tmp_path / "body_parts" / "r_sine" / f"seed{seed}" / place, report(seed))
-    return Study.model_validate(
-        {
-            "name": "demo",
-            "variants": ["r_sine"],
-            "seeds": 2,
-            "results": str(tmp_path),
-            "train": {"dataset": "synthetic", "split": "train"},
-            "validation": {"dataset": "synthetic", "split": "val"},
-            "evaluations": EVALUATIONS,
-            "attention_analysis": {"variants": ["r_sine"], "evaluations": EVALUATIONS},
-        }
-    )
+        write_json(report_path(tmp_path, "body_parts", "r_sine", seed), report(seed))
+    return study_with(tmp_path, "attention_analysis", ["r_sine"])
 
 
 def test_occluded_and_visible_are_compared_and_missing_values_are_dashes(study: Study, tmp_path: Path):

@@ -5,23 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.sample_results import files_of, subject
+from tests.helpers.sample_results import files_of, report_path, study_with, subject
 from transpose.config.study import EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
 from transpose.reporting.dtypes import write_dtype_table
 
 VARIANTS = ("r_sine", "h_sine")
-EVALUATIONS = [{"dataset": "synthetic", "split": "val", "boxes": ["ground_truth"]}]
-STUDY = {
-    "name": "demo",
-    "variants": VARIANTS,
-    "seeds": 2,
-    "train": {"dataset": "synthetic", "split": "train"},
-    "validation": {"dataset": "synthetic", "split": "val"},
-    "evaluations": EVALUATIONS,
-    "dtypes": {"variants": VARIANTS, "evaluations": EVALUATIONS},
-}
 
 
 def report(variant: str, seed: int) -> dict:
@@ -49,7 +39,7 @@ def report(variant: str, seed: int) -> dict:
 
 
 def path_of(folder: Path, variant: str, seed: int) -> Path:
-    return folder / "dtypes" / variant / f"seed{seed}" / "synthetic" / "val" / "ground_truth.json"
+    return report_path(folder, "dtypes", variant, seed)
 
 
 @pytest.fixture
@@ -57,7 +47,7 @@ def study(tmp_path: Path) -> Study:
     for variant in VARIANTS:
         for seed in (0, 1):
             write_json(path_of(tmp_path, variant, seed), report(variant, seed))
-    return Study.model_validate(STUDY | {"results": str(tmp_path)})
+    return study_with(tmp_path, "dtypes", VARIANTS)
 
 
 def test_numbers_are_means_over_seeds_in_points(study: Study, tmp_path: Path) -> None:

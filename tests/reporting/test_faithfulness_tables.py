@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from tests.attention.planted import PlantedPersons, planted_pose_model
-from tests.helpers.sample_results import files_of, subject
+from tests.helpers.sample_results import files_of, report_path, study_with, subject
 from transpose.attention.estimates import Estimate
 from transpose.attention.faithfulness import FaithfulnessTest
 from transpose.attention.faithfulness_report import summarise
@@ -21,16 +21,6 @@ from transpose.files import write_json
 from transpose.reporting.estimates import mean_over_seeds, words_of
 from transpose.reporting.faithfulness import write_faithfulness_tables
 
-PLACE = {"dataset": "synthetic", "split": "val", "boxes": ["ground_truth"]}
-STUDY: dict[str, Any] = {
-    "name": "demo",
-    "variants": ["r_sine"],
-    "seeds": 2,
-    "train": {"dataset": "synthetic", "split": "train"},
-    "validation": {"dataset": "synthetic", "split": "val"},
-    "evaluations": [PLACE],
-    "attention_analysis": {"variants": ["r_sine"], "evaluations": [PLACE]},
-}
 SETTINGS = AttentionMeasures(fractions=(0.12, 0.3), knockout_fraction=0.12, patch=8)
 
 
@@ -49,9 +39,9 @@ def report() -> FaithfulnessReport:
 @pytest.fixture
 def study(report: FaithfulnessReport, tmp_path: Path) -> Study:
     for seed in range(2):
-        path = tmp_path / f"faithfulness/r_sine/seed{seed}/synthetic/val/ground_truth.json"
+        path = report_path(tmp_path, "faithfulness", "r_sine", seed)
         write_json(path, report.model_copy(update={"seed": seed}).model_dump(mode="json"))
-    return Study.model_validate(STUDY | {"results": str(tmp_path)})
+    return study_with(tmp_path, "attention_analysis", ["r_sine"])
 
 
 def test_every_number_of_the_report_is_a_row(study: Study, report: FaithfulnessReport, tmp_path: Path):
@@ -91,9 +81,9 @@ def test_a_missing_report_is_one_line(study: Study, tmp_path: Path):
     assert not (tmp_path / "faithfulness.csv").exists()
 
 
-def test_a_study_without_attention_analysis_is_refused():
+def test_a_study_without_attention_analysis_is_refused(study: Study):
     with pytest.raises(InputError, match="the study does not include this analysis"):
-        write_faithfulness_tables(files_of(Study.model_validate(STUDY | {"attention_analysis": None})))
+        write_faithfulness_tables(files_of(study.model_copy(update={"attention_analysis": None})))
 
 
 def test_seeds_are_averaged_and_nothing_stays_nothing(report: FaithfulnessReport):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.sample_results import files_of, subject
+from tests.helpers.sample_results import files_of, report_path, study_with, subject
 from transpose.config.study import EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.evaluation.protocol_ablation import combinations
@@ -13,16 +13,6 @@ from transpose.files import read_json, write_json
 from transpose.reporting.protocol_ablation import write_protocol_table
 
 VARIANTS = ("r_sine", "r_no_position")
-EVALUATIONS = [{"dataset": "synthetic", "split": "val", "boxes": ["simulated"]}]
-STUDY = {
-    "name": "demo",
-    "variants": VARIANTS,
-    "seeds": 2,
-    "train": {"dataset": "synthetic", "split": "train"},
-    "validation": {"dataset": "synthetic", "split": "val"},
-    "evaluations": EVALUATIONS,
-    "protocol_ablation": {"variants": VARIANTS, "evaluations": EVALUATIONS},
-}
 
 
 def report(variant: str, seed: int) -> dict:
@@ -49,7 +39,7 @@ def report(variant: str, seed: int) -> dict:
 
 
 def path_of(folder: Path, variant: str, seed: int) -> Path:
-    return folder / "protocol_ablation" / variant / f"seed{seed}" / "synthetic" / "val" / "simulated.json"
+    return report_path(folder, "protocol_ablation", variant, seed, "simulated")
 
 
 @pytest.fixture
@@ -57,7 +47,7 @@ def study(tmp_path: Path) -> Study:
     for variant in VARIANTS:
         for seed in (0, 1):
             write_json(path_of(tmp_path, variant, seed), report(variant, seed))
-    return Study.model_validate(STUDY | {"results": str(tmp_path)})
+    return study_with(tmp_path, "protocol_ablation", VARIANTS, "simulated")
 
 
 def test_every_combination_of_every_model_has_a_row(study: Study, tmp_path: Path) -> None:

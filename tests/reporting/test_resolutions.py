@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from tests.helpers.sample_results import files_of, report
+from tests.helpers.sample_results import files_of, report, study_with
 from transpose.config.analyses import position_ways
 from transpose.config.load import load_variant
 from transpose.config.recipe import Recipe
@@ -19,15 +19,6 @@ from transpose.reporting.resolutions import write_resolution_tables
 CONFIG = Path(__file__).parents[2] / "config"
 VARIANTS = ("r_sine", "r_learnable", "r_no_position", "r_no_encoder")
 SIZES = ((64, 48), (192, 144))
-EVALUATIONS = [{"dataset": "synthetic", "split": "val", "boxes": ["annotated"]}]
-STUDY = {
-    "name": "demo",
-    "variants": VARIANTS,
-    "train": {"dataset": "synthetic", "split": "train"},
-    "validation": {"dataset": "synthetic", "split": "val"},
-    "evaluations": EVALUATIONS,
-    "resolutions": {"variants": VARIANTS, "evaluations": EVALUATIONS, "sizes": SIZES},
-}
 
 
 def resolution_report(variant: str, ap: float) -> dict:
@@ -49,7 +40,7 @@ def study(tmp_path: Path) -> Study:
                 lost = 0.2 if way == "recomputed" else 0.1
                 path = tmp_path / "resolutions" / place / "annotated" / f"{size[0]}x{size[1]}_{way}.json"
                 write_json(path, resolution_report(name, ap - lost) | {"input_size": size, "position": way})
-    return Study.model_validate(STUDY | {"results": str(tmp_path)})
+    return study_with(tmp_path, "resolutions", VARIANTS, "annotated", seeds=1, sizes=SIZES)
 
 
 def test_one_row_a_way_that_exists_and_the_difference_to_the_trained_size(study: Study, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from transpose.attention.maps.dependency import area_on_crop
 from transpose.attention.maps.grid import Grid
-from transpose.files import atomic_path
+from transpose.reporting.figure_style import plain, save
 from transpose.skeleton import Skeleton
 
 AreaKind = Literal["dependency", "affected"]
@@ -80,13 +80,12 @@ def draw_attention(
     _mark(axes, points, corners, skeleton)
     _label(axes, person, corners, panel, skeleton)
     _add_colour_bar(figure, (width - _RIGHT + 14) / width, norm)
-    plain = " ".join(title.split()).replace("$", r"\$")
+    shown = plain(" ".join(title.split()))
     if maps.max(initial=0) <= threshold:
-        plain += f" (no attention above {threshold:g} times uniform)"
-    heading = f"{plain}\n{_TITLES[kind]}; stars: predicted keypoints; numbers: their scores"
+        shown += f" (no attention above {threshold:g} times uniform)"
+    heading = f"{shown}\n{_TITLES[kind]}; stars: predicted keypoints; numbers: their scores"
     figure.text(_LEFT / width, 1 - 6 / height, heading, fontsize=9, va="top")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=_DPI, metadata={"Software": None})
+    save(figure, path, _DPI)
 
 
 def _mosaic(crop: np.ndarray, maps: np.ndarray, norm: LogNorm) -> np.ndarray:

@@ -53,7 +53,8 @@ def write_attention_maps(layout: ResultsLayout, run: RunId, dataset: str, split:
         keypoint_scores=keypoints.scores,
         crops=images.numpy(),
     )
-    records = _person_records(boxes, truth)
+    fields = ("image_id", "image", "annotation_id", "box_xywh")
+    records = [dict(zip(fields, person, strict=True)) for person in boxed_persons(boxes, truth)]
     names = [f"{record['image']}, person {record['annotation_id']}" for record in records]
     draw_persons(model, images, keypoints, passes[0], names, settings.threshold, folder / "figures")
     figures = {"pass": passes[0].image_pass, "grid": model.grid.size, "persons": records}
@@ -118,16 +119,11 @@ def choose_persons(annotations: CocoAnnotations, count: int) -> PersonBoxes:
     return boxes.select(order[np.sort(first)[:count]])
 
 
-def _person_records(boxes: PersonBoxes, annotations: CocoAnnotations) -> list[dict[str, object]]:
+def boxed_persons(boxes: PersonBoxes, annotations: CocoAnnotations) -> list[tuple[int, str, int, list[float]]]:
+    """Return (image id, file name, annotation id, x, y, width and height) of annotated boxes."""
     names = annotations.images.file_names
+    columns = (boxes.image_ids.tolist(), boxes.annotation_ids.tolist(), boxes.boxes_xywh.tolist())
     return [
-        {
-            "image_id": image_id,
-            "image": names[annotations.image_index(image_id)],
-            "annotation_id": annotation_id,
-            "box_xywh": box,
-        }
-        for image_id, annotation_id, box in zip(
-            boxes.image_ids.tolist(), boxes.annotation_ids.tolist(), boxes.boxes_xywh.tolist(), strict=True
-        )
+        (image_id, names[annotations.image_index(image_id)], annotation_id, box)
+        for image_id, annotation_id, box in zip(*columns, strict=True)
     ]

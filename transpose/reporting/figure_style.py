@@ -32,8 +32,8 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path, dpi: int = _DPI) -> None:
     """Write a figure atomically."""
     with atomic_path(path) as temporary:
         # No date and version in the file: equal figures have equal bytes.
-        figure.savefig(temporary, dpi=_DPI, metadata={"Software": None})
+        figure.savefig(temporary, dpi=dpi, metadata={"Software": None})

@@ -19,7 +19,7 @@ from transpose.data.loader import EvaluationCrops
 from transpose.errors import InputError
 from transpose.files import sha256_of_file
 from transpose.pose_model import CropKeypoints, PoseModel
-from transpose.reporting.attention_maps import choose_persons, load_for_attention_maps
+from transpose.reporting.attention_maps import boxed_persons, choose_persons, load_for_attention_maps
 from transpose.reporting.viewer import PageCrops, PageModel, PagePerson, ViewerPage, write_page
 from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
@@ -57,12 +57,8 @@ def write_viewer(layout: ResultsLayout, runs: Sequence[RunId], name: str, split:
             crops[size] = annotated_crops(truth, boxes, model)
         found = model.find_keypoints(torch.from_numpy(crops[size].crops))
         models.append(page_model(model, crops[size], found, byte_limit(len(runs))))
-    names = truth.images.file_names
     persons = [
-        PagePerson(names[truth.image_index(image_id)], annotation_id, tuple(box))
-        for image_id, annotation_id, box in zip(
-            boxes.image_ids.tolist(), boxes.annotation_ids.tolist(), boxes.boxes_xywh.tolist(), strict=True
-        )
+        PagePerson(name, annotation_id, tuple(box)) for _, name, annotation_id, box in boxed_persons(boxes, truth)
     ]
     flipped = "with" if protocol.flip_test else "without"
     about = f"Annotated persons in annotated boxes; keypoints are predicted {flipped} the flip test."
