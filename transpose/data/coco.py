@@ -108,6 +108,10 @@ class CocoAnnotations:
             raise KeyError(image_id)
         return position
 
+    def numbered(self) -> "CocoAnnotations":
+        """Return the annotations with persons' ids from 1, because COCO evaluators take a match with id 0 for none."""
+        return replace(self, persons=replace(self.persons, annotation_ids=np.arange(1, len(self.persons) + 1)))
+
     def to_coco(self) -> dict[str, Any]:
         """Return the content of a COCO keypoint file, from which `load_annotations` reads the same arrays."""
         images, persons = self.images, self.persons

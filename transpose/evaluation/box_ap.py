@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,18 +61,16 @@ def evaluate_person_boxes(annotations: CocoAnnotations, boxes: PersonBoxes) -> B
     if len(unknown):
         problem = f"box {unknown[0]} is in image {boxes.image_ids[unknown[0]]}, which is not in this file"
         raise InputError(annotations.source, None, "images", problem)
-    persons = annotations.persons
-    truth = _records(persons.image_ids, persons.boxes_xywh, area=persons.areas, iscrowd=persons.is_crowd.astype(int))
-    sides = boxes.boxes_xywh[:, 2:]
-    found = _records(boxes.image_ids, boxes.boxes_xywh, area=sides.prod(axis=1), score=boxes.scores)
+    truth = annotations.numbered().to_coco()
+    found = truth | {"annotations": list(_records(boxes))}
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluator = pycocoeval.COCOeval(_indexed(annotations, truth), _indexed(annotations, found), "bbox")
+        evaluator = pycocoeval.COCOeval(_indexed(truth), _indexed(found), "bbox")
         evaluator.params.catIds = [PERSON_CATEGORY]
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()
     statistics: dict[str, float] = dict(zip(STATISTICS, map(float, evaluator.stats), strict=True))
-    return BoxMetrics(statistics, int((~persons.is_crowd).sum()))
+    return BoxMetrics(statistics, int((~annotations.persons.is_crowd).sum()))
 
 
 def write_box_metrics(layout: ResultsLayout, setting: EvalSetting, annotations: Path) -> BoxReport:
@@ -98,21 +97,16 @@ def write_box_metrics(layout: ResultsLayout, setting: EvalSetting, annotations: 
     return report
 
 
-def _records(image_ids: np.ndarray, boxes_xywh: np.ndarray, **columns: np.ndarray) -> list[dict[str, Any]]:
-    """Return annotation records with ids from 1, because the evaluator treats a match with id 0 as no match."""
-    names = ("id", "image_id", "category_id", "bbox", *columns)
-    count = len(image_ids)
-    values = (range(1, count + 1), image_ids.tolist(), [PERSON_CATEGORY] * count, boxes_xywh.tolist())
-    rows = zip(*values, *(column.tolist() for column in columns.values()), strict=True)
-    return [{"iscrowd": 0} | dict(zip(names, row, strict=True)) for row in rows]
+def _records(boxes: PersonBoxes) -> Iterator[dict[str, Any]]:
+    """Yield the boxes as detections with ids from 1."""
+    columns = (boxes.image_ids.tolist(), boxes.boxes_xywh.tolist(), boxes.scores.tolist())
+    for number, (image_id, box, score) in enumerate(zip(*columns, strict=True), start=1):
+        record = {"id": number, "image_id": image_id, "category_id": PERSON_CATEGORY, "bbox": box, "score": score}
+        yield record | {"area": box[2] * box[3], "iscrowd": 0}
 
 
-def _indexed(annotations: CocoAnnotations, records: list[dict[str, Any]]) -> Any:
+def _indexed(dataset: dict[str, Any]) -> Any:
     coco: Any = pycoco.COCO()
-    coco.dataset = {
-        "images": [{"id": image_id} for image_id in annotations.images.ids.tolist()],
-        "categories": [{"id": PERSON_CATEGORY, "name": "person"}],
-        "annotations": records,
-    }
+    coco.dataset = dataset
     coco.createIndex()
     return coco

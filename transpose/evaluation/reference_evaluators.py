@@ -5,7 +5,6 @@ import importlib
 import io
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -106,9 +105,7 @@ def evaluated_by(
         InputError: as `reference_metrics`.
     """
     require_known_images(annotations, results)
-    # Ids start at 1, because the evaluators treat a match with id 0 as no match.
-    persons = replace(annotations.persons, annotation_ids=np.arange(1, len(annotations.persons) + 1))
-    truth = replace(annotations, persons=persons).to_coco()
+    truth = annotations.numbered().to_coco()
     # The area of a prediction is the bounding box of its keypoints, as in the evaluators' own reader, which refuses an
     # empty list.
     areas = np.ptp(results.keypoints[:, :, :2], axis=1).prod(axis=1).tolist()
