@@ -13,7 +13,7 @@ from transpose.attention.records import DIRECTIONS, Curve, FaithfulnessReport, K
 from transpose.config.study import Analysis
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.estimates import estimate_rows, mean_over_seeds, words_of
-from transpose.reporting.figure_style import plain, save, style_of, tidy
+from transpose.reporting.figure_style import add_legend, plain, save, style_of, tidy
 from transpose.reporting.labels import DEPTH_WORDS, model_title, setting_title
 from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
@@ -160,9 +160,7 @@ def plot_curves(reports: Sequence[FaithfulnessReport], heading: str, path: Path)
         panels[0, column].set_title(plain(report.title), fontsize=10)
     for row in panels:
         row[0].set_ylabel("keypoint similarity")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside right center", frameon=False)
+    add_legend(figure, panels[0, 0])
     figure.suptitle(plain(heading), fontsize=11)
     save(figure, path)
 

@@ -26,6 +26,13 @@ def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def add_legend(figure: Figure, axes: Axes) -> None:
+    """Draw the legend of some axes, if it has entries, to the right of the figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside right center", frameon=False)
+
+
 def plain(text: str) -> str:
     """Return text that matplotlib shows unchanged."""
     # A dollar sign would start matplotlib's formula language.

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from transpose.config.dataset import Accuracy
-from transpose.reporting.figure_style import plain, save, style_of, tidy
+from transpose.reporting.figure_style import add_legend, plain, save, style_of, tidy
 from transpose.reporting.labels import BOX_WORDS, count_words
 from transpose.reporting.records import ResultRow
 
@@ -75,9 +75,7 @@ def plot_accuracy_against_cost(rows: Sequence[ResultRow], path: Path) -> None:
     for axes in (left, right):
         tidy(axes)
         axes.margins(x=0.12, y=0.12)
-    if shown:
-        handles, labels = left.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right center", frameon=False)
+    add_legend(figure, left)
     figure.suptitle(heading + _left_out([row.title for row in rows if row not in shown]), fontsize=11)
     save(figure, path)
 
@@ -101,8 +99,7 @@ def plot_training(curves: Sequence[TrainingCurve], path: Path) -> None:
     for axes in (left, right):
         tidy(axes)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    if variants:
-        figure.legend(*right.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    add_legend(figure, right)
     save(figure, path)
 
 
@@ -131,8 +128,7 @@ def plot_keypoint_accuracy(rows: Sequence[ResultRow], path: Path) -> None:
     axes.set_xlabel(f"{rows[0].key.metric} of each keypoint (%)")
     tidy(axes)
     axes.grid(visible=False, axis="y")
-    if shown:
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    add_legend(figure, axes)
     figure.suptitle(heading + _left_out([row.title for row in rows if not row.evaluations]), fontsize=11)
     save(figure, path)
 

@@ -16,7 +16,7 @@ from transpose.evaluation.analysis_records import ResolutionReport
 from transpose.evaluation.report import EvaluationReport
 from transpose.reporting.analysis_table import AnalysisTable, check_same_inputs, chosen_analysis
 from transpose.reporting.estimates import about, mean_percent
-from transpose.reporting.figure_style import plain, save, style_of, tidy
+from transpose.reporting.figure_style import add_legend, plain, save, style_of, tidy
 from transpose.reporting.labels import BOX_WORDS, count_words, protocol_words, setting_title, size_words
 from transpose.reporting.sections import Section, number, with_sign
 from transpose.reporting.study_files import StudyFiles
@@ -169,8 +169,7 @@ def plot_resolutions(curves: Sequence[AccuracyCurve], heading: str, path: Path) 
     # The axis spans at least one point, so that tiny differences do not look large.
     axes.set_ylim(0, max(1, axes.get_ylim()[1]))
     tidy(axes)
-    if curves:
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    add_legend(figure, axes)
     figure.suptitle(plain(heading), fontsize=11)
     save(figure, path)
 

@@ -133,7 +133,7 @@ def _leaves(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(item, Mapping):
             yield from _leaves(item, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", item if isinstance(item, str) else json.dumps(item)
+            yield f"{prefix}{key}", _text(item)
 
 
 def _numbers(value: object, name: str) -> Iterator[tuple[str, float]]:
