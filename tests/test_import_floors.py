@@ -44,7 +44,6 @@ FLOORS = {
     "reporting": 9,
     "tracking": 9,
     "benchmark": 10,  # over everything that is timed, and in the figures' style
-    "fault_injection": 10,  # over tracking: it asks MLflow too whether nothing was lost
     "cli": 11,
     "__main__": 12,
 }

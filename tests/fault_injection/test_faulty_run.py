@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tools.fault_injection.checkout import Checkout
+from tools.fault_injection.inject import inject_faults
 from transpose.config.base import read_yaml
 from transpose.errors import InputError
-from transpose.fault_injection.checkout import Checkout
-from transpose.fault_injection.inject import inject_faults
 
 
 def write_study(path: Path, **changes: object) -> Path:

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from transpose.fault_injection.checkout import Checkout
-from transpose.fault_injection.schedule import KillSchedule
+from tools.fault_injection.checkout import Checkout
+from tools.fault_injection.schedule import KillSchedule
 from transpose.files import write_text
 
 BEGIN = 1_000_000.0

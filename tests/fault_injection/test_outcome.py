@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from transpose.fault_injection.checkout import Checkout
-from transpose.fault_injection.outcome import RunOutcome
+from tools.fault_injection.checkout import Checkout
+from tools.fault_injection.logged_runs import LoggedRun
+from tools.fault_injection.outcome import RunOutcome
 from transpose.files import write_json, write_text
-from transpose.tracking.logged_runs import LoggedRun
 
 HELD = LoggedRun(
     name="r_sine seed 0",
@@ -24,7 +24,7 @@ HELD = LoggedRun(
 def held(monkeypatch: pytest.MonkeyPatch) -> list[LoggedRun]:
     """Runs logged to MLflow, which tests may change."""
     runs = [HELD]
-    monkeypatch.setattr("transpose.fault_injection.outcome.logged_runs", lambda *_: runs)
+    monkeypatch.setattr("tools.fault_injection.outcome.logged_runs", lambda *_: runs)
     return runs
 
 

@@ -9,7 +9,7 @@ from random import Random
 import psutil
 import pytest
 
-from transpose.fault_injection.targets import Target, kill_random_target
+from tools.fault_injection.targets import Target, kill_random_target
 
 # A job is a shell with a child; here, Snakemake has two jobs. Each child reports its start in a single write, since
 # both write to the same pipe.

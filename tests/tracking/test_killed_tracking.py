@@ -7,10 +7,10 @@ import pytest
 from mlflow import MlflowClient
 from tracked_results import RECIPE, STUDY, VARIANT, runs_of, write_everything
 
+from tools.fault_injection.logged_runs import logged_runs
 from transpose.errors import InputError
 from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking import initialise_database, track_run, tracking_uri
-from transpose.tracking.logged_runs import logged_runs
 
 
 def test_a_database_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

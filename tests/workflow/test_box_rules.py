@@ -10,7 +10,8 @@ import yaml
 
 from tests.data.mirror_server import cut_after, running, serve
 from tests.data.onnx_detectors import write_end_to_end_model
-from tests.workflow.checkout import copy_checkout, output_of, snakemake
+from tests.workflow.snakemake_runs import output_of, snakemake
+from tools.fault_injection.checkout import copy_clone
 
 ANNOTATIONS = Path("transpose/data/photographs/annotations.json")
 NAMES = ("remote", "detector")
@@ -30,7 +31,7 @@ def perfect_detections() -> bytes:
 
 def configure(checkout: Path, **sources: dict[str, Any]) -> None:
     """Let the study evaluate photographs on these box sources."""
-    copy_checkout(checkout)
+    copy_clone(checkout)
     for path, change in (
         ("datasets/photographs.yaml", lambda values: values["boxes"].update(sources)),
         (

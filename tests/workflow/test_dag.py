@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.checkout import copy_checkout, output_of, plan_after_edit, snakemake
+from tests.workflow.snakemake_runs import output_of, plan_after_edit, snakemake
+from tools.fault_injection.checkout import copy_clone
 
 STUDY = {
     "name": "toy",
@@ -68,7 +69,7 @@ FORECAST = "Forecast of the jobs to run of study 'toy'"
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what a clone holds, with a toy study as its default, run once."""
     folder = tmp_path_factory.mktemp("checkout")
-    copy_checkout(folder)
+    copy_clone(folder)
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(STUDY))
     (folder / "config" / "datasets" / "toy.yaml").write_text(yaml.safe_dump(DATASET))
     done = snakemake(folder)

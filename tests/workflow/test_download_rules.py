@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.data.mirror_server import cut_after, running, status
-from tests.workflow.checkout import copy_checkout, output_of, snakemake
+from tests.workflow.snakemake_runs import output_of, snakemake
+from tools.fault_injection.checkout import copy_clone
 
 MANIFEST = "resources/unpacked/val2017.manifest.json"
 
@@ -31,7 +32,7 @@ def write_table(checkout: Path, url: str, content: bytes, sha256: str) -> None:
 
 
 def test_a_cut_download_ends_unpacked_and_is_not_fetched_again(tmp_path: Path, archive: bytes) -> None:
-    copy_checkout(tmp_path)
+    copy_clone(tmp_path)
     with running(archive) as server:
         write_table(tmp_path, server.url("val2017"), archive, hashlib.sha256(archive).hexdigest())
         server.replies = [cut_after(200_000), status(503)]
@@ -44,7 +45,7 @@ def test_a_cut_download_ends_unpacked_and_is_not_fetched_again(tmp_path: Path, a
 
 
 def test_a_wrong_byte_is_never_unpacked(tmp_path: Path, archive: bytes) -> None:
-    copy_checkout(tmp_path)
+    copy_clone(tmp_path)
     with running(archive) as server:
         write_table(tmp_path, server.url("val2017"), archive, "0" * 64)
         done = snakemake(tmp_path, MANIFEST)

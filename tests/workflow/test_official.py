@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from tests.data.mirror_server import running
-from tests.workflow.checkout import copy_checkout, output_of, snakemake
 from tests.workflow.small_coco import archives, released_checkpoint
+from tests.workflow.snakemake_runs import output_of, snakemake
 from tests.workflow.test_paper import rows_of, write_table
+from tools.fault_injection.checkout import copy_clone
 
 STUDY = "config/studies/official.yaml"
 
@@ -19,7 +20,7 @@ STUDY = "config/studies/official.yaml"
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what a clone holds, with the study of one released checkpoint run on annotated boxes."""
     folder = tmp_path_factory.mktemp("official")
-    copy_checkout(folder)
+    copy_clone(folder)
     study = yaml.safe_load((folder / STUDY).read_text())
     study["variants"] = ["tp_r_a3"]
     study["evaluations"][0]["boxes"] = ["ground_truth"]

@@ -15,8 +15,9 @@ import pytest
 import yaml
 
 from tests.data.mirror_server import cut_after, ignore_range, running, serve, status
-from tests.workflow.checkout import copy_checkout, output_of, snakemake
 from tests.workflow.small_coco import archives, backbone_checkpoint, detections
+from tests.workflow.snakemake_runs import output_of, snakemake
+from tools.fault_injection.checkout import copy_clone
 
 VARIANTS = ("tp_r_a3", "tp_h_s")
 BACKBONES = {"resnet50": "tp_r_a3", "hrnet_w32": "tp_h_s"}
@@ -58,7 +59,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what a clone holds, with the paper's study run once."""
     folder = tmp_path_factory.mktemp("paper")
-    copy_checkout(folder)
+    copy_clone(folder)
     write_study(folder)
     packed = archives()
     files = {f"{name}.zip": content for name, content in packed.items()}

@@ -14,12 +14,13 @@ import pytest
 import yaml
 
 from tests.helpers.processes_of import listening_addresses
-from tests.workflow.checkout import ROOT, copy_checkout, output_of, snakemake
+from tests.workflow.snakemake_runs import output_of, snakemake
+from tools.fault_injection.checkout import CLONE, copy_clone
 
 ATTACK = 'it\'s; touch INJECTED; $(touch INJECTED) `touch INJECTED` "x"'
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "workflow" / "rules").glob("*.smk")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((CLONE / "workflow" / "rules").glob("*.smk")), ids=lambda path: path.stem)
 def test_rules_quote_all_that_they_put_into_a_command(path: Path) -> None:
     commands = re.findall(r"^    shell:\n((?: {8}\".*\n?)+)", path.read_text(), flags=re.MULTILINE)
     assert len(commands) == path.read_text().count("shell:")
@@ -28,10 +29,10 @@ def test_rules_quote_all_that_they_put_into_a_command(path: Path) -> None:
 
 
 def test_shell_code_in_configuration_is_a_name_like_any_other(tmp_path: Path) -> None:
-    copy_checkout(tmp_path)
+    copy_clone(tmp_path)
     folder = tmp_path / ATTACK
     folder.mkdir()
-    shutil.copy(ROOT / "transpose" / "data" / "photographs" / "annotations.json", folder)
+    shutil.copy(CLONE / "transpose" / "data" / "photographs" / "annotations.json", folder)
     dataset = {
         "title": ATTACK,
         "source": {"kind": "folder", "folders": {"val": ATTACK}},
@@ -54,7 +55,7 @@ def test_shell_code_in_configuration_is_a_name_like_any_other(tmp_path: Path) ->
 
 
 def test_the_tracking_page_is_served_to_this_machine_only(tmp_path: Path) -> None:
-    recipe = subprocess.run(["make", "--dry-run", "ui"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    recipe = subprocess.run(["make", "--dry-run", "ui"], cwd=CLONE, capture_output=True, text=True, check=True).stdout
     arguments = shlex.split(recipe.split("/mlflow ", 1)[1].splitlines()[0])
     with socket.create_server(("127.0.0.1", 0)) as free:
         arguments[arguments.index("--port") + 1] = str(free.getsockname()[1])
@@ -71,7 +72,7 @@ def test_the_tracking_page_is_served_to_this_machine_only(tmp_path: Path) -> Non
 
 
 def test_a_second_pipeline_in_a_folder_is_kept_out(tmp_path: Path) -> None:
-    copy_checkout(tmp_path)
+    copy_clone(tmp_path)
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--until", "synthesise"]
     with subprocess.Popen(
         command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, start_new_session=True

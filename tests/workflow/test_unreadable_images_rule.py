@@ -6,13 +6,14 @@ from pathlib import Path
 import yaml
 
 from tests.conftest import write_tiny_dataset
-from tests.workflow.checkout import copy_checkout, output_of, snakemake
+from tests.workflow.snakemake_runs import output_of, snakemake
+from tools.fault_injection.checkout import copy_clone
 
 COUNTS = "results/boxes/mine/val/ground_truth.counts.json"
 
 
 def test_broken_images_are_left_out_where_the_data_set_says_so(tmp_path: Path) -> None:
-    copy_checkout(tmp_path)
+    copy_clone(tmp_path)
     own = write_tiny_dataset(tmp_path / "own")
     broken = sorted((own / "images").iterdir())[0]
     broken.write_bytes(b"")

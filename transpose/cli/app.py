@@ -7,7 +7,7 @@ from typer.core import TyperGroup
 
 import transpose
 
-USE, STUDY, DATA, MEASURE = "Use a model", "Plan and read a study", "Data", "Measure and test this machine"
+USE, STUDY, DATA, MEASURE = "Use a model", "Plan and read a study", "Data", "Measure this machine"
 _PANELS = (USE, STUDY, DATA, MEASURE)
 
 

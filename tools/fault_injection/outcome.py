@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tools.fault_injection.checkout import Checkout
+from tools.fault_injection.logged_runs import LoggedRun, logged_runs
 from transpose.config.load import load_study
-from transpose.fault_injection.checkout import Checkout
 from transpose.files import digest_of_value, read_json, sha256_of_file
-from transpose.tracking.logged_runs import LoggedRun, logged_runs
 
 LEFT_OUT: Mapping[str, tuple[str, ...]] = {
     # Duration, number of interruptions, and the digest of a checkpoint that contains both.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from transpose.fault_injection.checkout import Checkout
+from tools.fault_injection.checkout import Checkout
 
 COMMAND = ("snakemake", "--cores", "2")
 TRACEBACK = "Traceback (most recent call last)"

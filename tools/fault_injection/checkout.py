@@ -7,12 +7,22 @@ from pathlib import Path
 
 from transpose.config.load import load_study
 from transpose.errors import InputError
-from transpose.provenance import PACKAGE
+
+CLONE = Path(__file__).parents[2]
+"""Root of the repository."""
 
 _FOLDERS = ("transpose", "workflow", "config", "profiles")
 _FILES = ("Snakefile", "environment.yml")
 _NO_RESULTS = ("logs", "benchmarks", "mlartifacts", "mlflow.db")
 """Prefixes of names in a results folder that are not results."""
+
+
+def copy_clone(folder: Path) -> None:
+    """Copy package, workflow, configuration and profiles of this clone into a folder; enough for `snakemake`."""
+    for name in _FOLDERS:
+        shutil.copytree(CLONE / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in _FILES:
+        shutil.copy(CLONE / name, folder / name)
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,7 @@ class Checkout:
             study: copied to `config/config.yaml`.
 
         Raises:
-            InputError: the folder exists, the study is wrong or writes elsewhere, or the package is not in a clone.
+            InputError: the folder exists, or the study is wrong or writes elsewhere.
         """
         settings = load_study(study)
         for field in ("results", "resources"):
@@ -39,13 +49,7 @@ class Checkout:
                 raise InputError(study, None, field, "must be a relative path without ..")
         if folder.exists():
             raise InputError(folder, None, None, "exists already; remove it or name another folder")
-        clone = PACKAGE.parent
-        if not (clone / "Snakefile").is_file():
-            raise InputError(clone, None, None, "not a clone of the repository: Snakefile is missing")
-        for name in _FOLDERS:
-            shutil.copytree(clone / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in _FILES:
-            shutil.copy(clone / name, folder / name)
+        copy_clone(folder)
         shutil.copy(study, folder / "config" / "config.yaml")
         return cls(folder.resolve(), settings.results, settings.resources)
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from transpose.errors import InputError
-from transpose.fault_injection.checkout import Checkout
-from transpose.fault_injection.outcome import RunOutcome
-from transpose.fault_injection.pipeline import (
+from tools.fault_injection.checkout import Checkout
+from tools.fault_injection.outcome import RunOutcome
+from tools.fault_injection.pipeline import (
     COMMAND,
     UNLOCK,
     Pipeline,
@@ -18,8 +17,9 @@ from transpose.fault_injection.pipeline import (
     tracebacks_in,
     wait_for_orphans,
 )
-from transpose.fault_injection.schedule import KillSchedule
-from transpose.fault_injection.targets import Kill, kill_all, kill_random_target
+from tools.fault_injection.schedule import KillSchedule
+from tools.fault_injection.targets import Kill, kill_all, kill_random_target
+from transpose.errors import InputError
 
 _PATIENCE = 20
 """After the last kill, a study fails if it takes this many times its undisturbed duration."""

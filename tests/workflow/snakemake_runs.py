@@ -1,19 +1,8 @@
-"""Copies of what a clone holds, and Snakemake runs in them."""
+"""Snakemake runs in copies of the clone."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-ROOT = Path(__file__).parents[2]
-
-
-def copy_checkout(folder: Path) -> None:
-    """Copy package, workflow, configuration and profile into `folder`."""
-    for name in ("transpose", "workflow", "config", "profiles"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "environment.yml"):
-        shutil.copy(ROOT / name, folder / name)
 
 
 def snakemake(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from transpose.fault_injection.checkout import Checkout
+from tools.fault_injection.checkout import Checkout
 
 
 @dataclass(frozen=True)
