@@ -33,13 +33,14 @@ test: setup
 
 PAPER := tp_r_a3 tp_r_a4 tp_h_s tp_h_a4 tp_h_a6
 bench: setup
-	@$(BIN)/python -m pytest --override-ini addopts=-q benchmarks --benchmark-columns=median,min,max,ops --benchmark-sort=name
+	@$(BIN)/python -m pytest --override-ini addopts=-q benchmarks --benchmark-columns=median,min,max,ops \
+	    --benchmark-sort=name --benchmark-json=results/benchmark_stages.json
+	@$(BIN)/python -m benchmarks.loader_scale
+	@$(BIN)/python -m benchmarks.evaluator_scale
 	@$(BIN)/transpose cost $(PAPER:%=config/variants/%.yaml) --part inference --baseline --bf16 --compiled \
 	    --threads $$(nproc) --output results/benchmark_inference.json
 	@$(BIN)/transpose cost config/variants/tp_r_a3.yaml config/variants/tp_h_s.yaml --part training --baseline --bf16 \
 	    --batch-size 8 --rounds 3 --threads $$(nproc) --output results/benchmark_training.json
-	@$(BIN)/transpose cost --part loader --part decoder --part suppression --part evaluator --part growth --rounds 3 \
-	    --output results/benchmark_stages.json
 
 fuzz: setup
 	@$(BIN)/python tools/fuzz.py $(or $(CASES),2000) $(or $(SEED),0)

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from transpose.benchmark.decoder import made_up_heatmaps
-from transpose.benchmark.random_annotations import RandomAnnotations, random_annotations
-from transpose.benchmark.suppression import suppress_all_at_once
+from benchmarks.random_data import RandomAnnotations, random_annotations, random_heatmaps
+from benchmarks.stages import suppress_all_at_once
 from transpose.config.training import Augmentation
 from transpose.data.augment import sample_augmentation
 from transpose.data.crops import crop_image, normalise
@@ -25,16 +23,9 @@ from transpose.skeleton import COCO_PERSON
 INPUT_SIZE, HEATMAP_SIZE, BATCH_SIZE = (256, 192), (64, 48), 16
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """Run on one thread, as the stages around the network do."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-
-
 @pytest.fixture(scope="module")
 def heatmaps() -> np.ndarray:
-    return made_up_heatmaps(BATCH_SIZE, seed=0)
+    return random_heatmaps(BATCH_SIZE, seed=0)
 
 
 @pytest.fixture(scope="module")

@@ -6,16 +6,14 @@ from transpose.benchmark.comparison import WARM_UP_ROUNDS, Candidate, compare_sp
 def test_candidates_are_interleaved_and_the_warm_up_is_not_timed() -> None:
     calls: list[str] = []
     candidates = [Candidate(name, lambda name=name: calls.append(name)) for name in ("plain", "fast")]
-    result = compare_speed("title", "persons", 7, candidates, rounds=3)
+    result = compare_speed("title", 7, candidates, rounds=3)
     assert calls == ["plain", "fast"] * (WARM_UP_ROUNDS + 3)
     assert [timing.name for timing in result.timings] == ["plain", "fast"]
     assert result.rounds == 3
 
 
 def test_speed_and_ratio_follow_from_the_medians() -> None:
-    result = compare_speed(
-        "title", "persons", 7, [Candidate("a", lambda: sum(range(10_000))), Candidate("b", dict)], rounds=5
-    )
+    result = compare_speed("title", 7, [Candidate("a", lambda: sum(range(10_000))), Candidate("b", dict)], rounds=5)
     first, second = result.timings
     assert first.ratio == 1.0
     assert second.ratio == first.median_seconds / second.median_seconds

@@ -1,1 +1,1 @@
-"""Benchmarks of each part of the pipeline against a naive implementation."""
+"""Timing of networks: forward passes and training steps of variants, and of a naive implementation."""

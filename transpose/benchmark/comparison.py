@@ -1,4 +1,4 @@
-"""Compare the speed of several implementations; rounds are interleaved so that other load affects all equally."""
+"""Compare the speed of several forms of a network; rounds are interleaved so that other load affects all equally."""
 
 import statistics
 import time
@@ -15,7 +15,7 @@ WARM_UP_ROUNDS = 1
 
 @dataclass(frozen=True)
 class Candidate:
-    """One implementation of the work."""
+    """One form of the network at work."""
 
     name: str
     run: Callable[[], object]
@@ -36,7 +36,7 @@ class CandidateTiming(Settings):
     fastest_seconds: float
     slowest_seconds: float
     per_second: float
-    """Units of the comparison per second, from the median."""
+    """Images per second, from the median."""
     ratio: float
     """Speed relative to the first candidate, from medians."""
     fraction_of_peak: float | None = None
@@ -45,29 +45,22 @@ class CandidateTiming(Settings):
 
 
 class SpeedComparison(Settings):
-    """Timings of all candidates for one task; the first is the baseline."""
+    """Timings of all candidates; the first is the baseline."""
 
     title: str
-    unit: str
-    """Plural name of the counted unit: persons, images, detections."""
-    count: int
-    """Units that each candidate processes per round."""
+    images: int
+    """Images that each candidate processes per round."""
     rounds: int
     timings: tuple[CandidateTiming, ...]
     peaks: dict[Dtype, float] = Field(default={})
     """Operations per second of the matrix products, by dtype."""
-    remark: str = ""
-    """Note for the reader of the numbers."""
 
 
-def compare_speed(
-    title: str, unit: str, count: int, candidates: Sequence[Candidate], rounds: int, remark: str = ""
-) -> SpeedComparison:
+def compare_speed(title: str, images: int, candidates: Sequence[Candidate], rounds: int) -> SpeedComparison:
     """Time the candidates in interleaved rounds after a warm-up.
 
     Args:
-        unit: plural name of the counted unit.
-        count: units that each candidate processes per round.
+        images: images that each candidate processes per round.
     """
     seconds = [[] for _ in candidates]
     for number in range(WARM_UP_ROUNDS + rounds):
@@ -81,16 +74,14 @@ def compare_speed(
         for one, times in timed
         if one.is_gemm_peak and one.operations is not None
     }
-    timings = [_timing(one, times, count, peaks) for one, times in timed if not one.is_gemm_peak]
+    timings = [_timing(one, times, images, peaks) for one, times in timed if not one.is_gemm_peak]
     first = timings[0].median_seconds
     return SpeedComparison(
         title=title,
-        unit=unit,
-        count=count,
+        images=images,
         rounds=rounds,
         timings=tuple(timing.model_copy(update={"ratio": first / timing.median_seconds}) for timing in timings),
         peaks=peaks,
-        remark=remark,
     )
 
 
@@ -101,7 +92,7 @@ def seconds_of(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _timing(candidate: Candidate, times: list[float], count: int, peaks: dict[Dtype, float]) -> CandidateTiming:
+def _timing(candidate: Candidate, times: list[float], images: int, peaks: dict[Dtype, float]) -> CandidateTiming:
     median = statistics.median(times)
     fraction = None
     if candidate.operations is not None and candidate.dtype in peaks:
@@ -111,7 +102,7 @@ def _timing(candidate: Candidate, times: list[float], count: int, peaks: dict[Dt
         median_seconds=median,
         fastest_seconds=min(times),
         slowest_seconds=max(times),
-        per_second=count / median,
+        per_second=images / median,
         ratio=1.0,
         fraction_of_peak=fraction,
     )

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from transpose.benchmark.comparison import Candidate, SpeedComparison, compare_speed, seconds_of
 from transpose.benchmark.naive_network import NaiveNetwork, naive_loss
+from transpose.benchmark.parts import Part
 from transpose.benchmark.worker import Work, Worker
 from transpose.config.training import Dtype, Training
 from transpose.config.variant import Variant
@@ -121,20 +121,14 @@ def training_comparisons(network: BenchmarkedNetwork, baseline: bool, dtypes: Se
     yield from ([returning, form] for form in (keeping, *own))
 
 
-def compare_networks(
-    network: BenchmarkedNetwork,
-    kind: Literal["inference", "training"],
-    forms: Sequence[Form],
-    rounds: int,
-    remark: str = "",
-) -> SpeedComparison:
+def compare_networks(network: BenchmarkedNetwork, part: Part, forms: Sequence[Form], rounds: int) -> SpeedComparison:
     """Time implementations of one network, and matrix products for their fraction of the peak, in interleaved rounds.
 
     Raises:
         InputError: the machine lacks the device, or a dtype on it.
     """
     operations = 2 * count_operations(network.model(), network.variant.input_size).macs * network.batch_size
-    if kind == "training":
+    if part is Part.TRAINING:
         operations *= _OPERATIONS_PER_STEP
     with _workers(forms) as workers:
         candidates = [
@@ -143,10 +137,10 @@ def compare_networks(
         ]
         dtypes: dict[Dtype, None] = dict.fromkeys(form.dtype for form in forms)
         gemm_peaks = [_peak_gemm(network.context(dtype)) for dtype in dtypes]
-        title = f"{network.variant.title}, {kind}, batch {network.batch_size}"
-        if kind == "training":
+        title = f"{network.variant.title}, {part}, batch {network.batch_size}"
+        if part is Part.TRAINING:
             title += f", {forms[-1].name}"
-        result = compare_speed(title, "images", network.batch_size, [*candidates, *gemm_peaks], rounds, remark)
+        result = compare_speed(title, network.batch_size, [*candidates, *gemm_peaks], rounds)
         peaks = [worker.peak_memory_bytes() for worker in workers]
     timings = (
         timing.model_copy(update={"peak_memory_bytes": peak})

@@ -3,8 +3,6 @@
 from pathlib import Path
 
 from transpose.benchmark.comparison import CandidateTiming, SpeedComparison
-from transpose.benchmark.growth import Growth
-from transpose.benchmark.loader import WorkersEstimate
 from transpose.config.base import Settings
 from transpose.config.load import read_record
 from transpose.cost import Operations, Parameters
@@ -26,9 +24,6 @@ class BenchmarkReport(Settings):
     threads: int
     networks: tuple[NetworkCost, ...]
     comparisons: tuple[SpeedComparison, ...]
-    workers: WorkersEstimate | None = None
-    """Computed from the loader's comparison."""
-    growth: Growth | None = None
 
 
 class SpeedChange(Settings):

@@ -1,4 +1,4 @@
-"""BenchmarkReport worker: a separate process with its own allocator, kernels and memory peak."""
+"""Worker of a benchmark: a separate process with its own allocator, kernels and memory peak."""
 
 import multiprocessing
 import resource

@@ -1,6 +1,5 @@
-"""Commands that measure the cost of networks and stages."""
+"""Commands that measure the cost of networks."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -17,9 +16,9 @@ from transpose.errors import InputError
 )
 def cost(
     variants: Annotated[
-        list[Path] | None,
+        list[Path],
         typer.Argument(help="Variant files (config/variants/NAME.yaml) or recipes (records/recipes/NAME.json)."),
-    ] = None,
+    ],
     part: Annotated[list[Part] | None, typer.Option(help="Part to time; repeatable. Default: inference.")] = None,
     baseline: Annotated[bool, typer.Option(help="Also time a naive implementation, interleaved with ours.")] = False,
     compiled: Annotated[bool, typer.Option("--compiled", help="Also time compiled networks.")] = False,
@@ -31,15 +30,13 @@ def cost(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of a network.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     output: Annotated[Path | None, typer.Option("--output", help="JSON file to write.")] = None,
-    figure: Annotated[Path | None, typer.Option(help="PNG file for the part growth.")] = None,
     against: Annotated[Path | None, typer.Option(help="JSON file of an earlier run; print ratios to it.")] = None,
 ) -> None:
-    """Measure the speed and memory of networks and stages.
+    """Measure the speed and memory of networks.
 
-    Prints images per second, the share of this machine's peak and the memory of each variant, or the speed of a stage
-    (--part). Writes nothing unless --output or --figure is given.
+    Prints parameters, operations, images per second, the share of this machine's peak and the memory of each variant.
+    Writes nothing unless --output is given.
     """
-    from transpose.benchmark.growth_figure import plot_growth
     from transpose.benchmark.report import read_benchmark
     from transpose.benchmark.run_benchmark import Order, run_benchmark
     from transpose.benchmark.text import render_benchmark, render_changes
@@ -47,18 +44,11 @@ def cost(
     from transpose.files import write_json
 
     parts = frozenset(part or (Part.INFERENCE,))
-    _refuse_idle_options(
-        parts,
-        {
-            "--figure": (figure is not None, {Part.GROWTH}),
-            "--compiled": (compiled, {Part.INFERENCE}),
-            "--bf16": (bf16, {Part.INFERENCE, Part.TRAINING}),
-            "--baseline": (baseline, {Part.INFERENCE, Part.TRAINING}),
-        },
-    )
+    if compiled and Part.INFERENCE not in parts:
+        raise InputError("cost", None, "--compiled", "does nothing without --part inference")
     earlier = read_benchmark(against) if against else None
     order = Order(
-        variants=tuple(map(load_any_variant, variants or ())),
+        variants=tuple(map(load_any_variant, variants)),
         parts=parts,
         batch_sizes=tuple(batch_size or (1, 16)),
         dtypes=("fp32", "bf16") if bf16 else ("fp32",),
@@ -71,25 +61,9 @@ def cost(
     benchmark = run_benchmark(order)
     if output is not None:
         write_json(output, benchmark.model_dump(mode="json"))
-    if figure is not None and benchmark.growth is not None:
-        plot_growth(benchmark.growth, figure)
     print(render_benchmark(benchmark))
     if earlier is not None:
         print("\n" + render_changes(earlier, benchmark))
-
-
-def _refuse_idle_options(parts: frozenset[Part], options: Mapping[str, tuple[bool, set[Part]]]) -> None:
-    """Check that each given option applies to a requested part.
-
-    Args:
-        options: by name, whether it was given and the parts that it applies to.
-
-    Raises:
-        InputError: it does not.
-    """
-    for name, (is_given, served) in options.items():
-        if is_given and not parts & served:
-            raise InputError("cost", None, name, f"does nothing without --part {' or '.join(sorted(served))}")
 
 
 @step.command()

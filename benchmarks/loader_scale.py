@@ -1,15 +1,19 @@
-"""BenchmarkReport of the loader's time and memory by number of persons."""
+"""Time and memory of the loader by number of persons.
+
+python -m benchmarks.loader_scale 1000 10000 100000
+"""
 
 import multiprocessing
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import psutil
 
-from transpose.benchmark.comparison import seconds_of
-from transpose.config.base import Settings
+from benchmarks.fresh_processes import in_fresh_processes, persons_to_measure
 from transpose.config.training import Augmentation
 from transpose.data.boxes import PersonBoxes, ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, ImageTable, PersonInstances
@@ -27,7 +31,8 @@ _MADE = 10_000
 _MB = 1e6
 
 
-class LoaderScale(Settings):
+@dataclass(frozen=True)
+class LoaderScale:
     """Time and memory of the loader for a number of persons."""
 
     persons: int
@@ -50,12 +55,12 @@ def loader_scale(persons: int) -> LoaderScale:
     """
     annotations, images = _annotations(persons), _OneImage()
     boxes = ground_truth_boxes(annotations)
-    built: list[tuple[TrainingSamples, EvaluationCrops]] = []
-    before = _private_bytes()
-    build_seconds = seconds_of(lambda: built.append(_build(annotations, boxes, images)))
+    before, start = _private_bytes(), time.perf_counter()
+    samples, crops = _build(annotations, boxes, images)
+    build_seconds = time.perf_counter() - start
     parent = _private_bytes() - before
     chosen = np.linspace(0, persons - 1, min(persons, _MADE), dtype=np.int64)
-    seconds, first, worker = _in_fork(lambda persons: _make(*built[0], persons), chosen)
+    seconds, first, worker = _in_fork(lambda persons: _make(samples, crops, persons), chosen)
     return LoaderScale(
         persons=persons,
         build_seconds=build_seconds,
@@ -90,8 +95,9 @@ def _in_fork(make: Callable[[np.ndarray], None], chosen: np.ndarray) -> tuple[fl
     def work() -> None:
         cv2.setNumThreads(0)  # as in loading processes
         make(chosen[:_BATCH_SIZE])
-        first = _private_bytes()
-        sender.send((seconds_of(lambda: make(chosen)), first, _private_bytes()))
+        first, start = _private_bytes(), time.perf_counter()
+        make(chosen)
+        sender.send((time.perf_counter() - start, first, _private_bytes()))
 
     child = context.Process(target=work)
     child.start()
@@ -144,3 +150,17 @@ class _OneImage:
     def read_bytes(self) -> bytes:
         """Return the bytes of the file."""
         return self.content
+
+
+def main() -> None:
+    """Print a line for each number of persons."""
+    persons = persons_to_measure("Time and memory of the loader by number of persons.")
+    for one in in_fresh_processes(loader_scale, persons):
+        print(
+            f"{one.persons:>9,} persons   built in {one.build_seconds:8.3f} s   {one.sample_microseconds:8,.0f} us"
+            f" a sample   {one.parent_mb:8.1f} MB in the process   {one.worker_mb:6.1f} MB in a worker"
+        )
+
+
+if __name__ == "__main__":
+    main()

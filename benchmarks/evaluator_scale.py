@@ -1,13 +1,14 @@
-"""BenchmarkReport of the evaluator's time and memory by number of persons."""
+"""Time and memory of the evaluator by number of persons.
 
-import multiprocessing
+python -m benchmarks.evaluator_scale 1000 10000 100000
+"""
+
+import time
 import tracemalloc
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 
-from transpose.benchmark.comparison import seconds_of
-from transpose.benchmark.random_annotations import random_annotations
-from transpose.config.base import Settings
+from benchmarks.fresh_processes import in_fresh_processes, persons_to_measure
+from benchmarks.random_data import random_annotations
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.skeleton import COCO_PERSON
 
@@ -16,8 +17,9 @@ _DETECTIONS_PER_PERSON, _PERSONS_PER_IMAGE = 7, 2
 _MB = 1e6
 
 
-class EvaluatorScale(Settings):
-    """Time and memory of evaluating a number of persons, in a separate process."""
+@dataclass(frozen=True)
+class EvaluatorScale:
+    """Time and memory of evaluating a number of persons."""
 
     persons: int
     detections: int
@@ -30,20 +32,17 @@ class EvaluatorScale(Settings):
     """Peak of allocated memory, without the input."""
 
 
-def measure_scale(persons: Sequence[int], seed: int = 0) -> tuple[EvaluatorScale, ...]:
-    """Evaluate random annotations with each number of persons, each in a fresh process."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as processes:
-        return tuple(processes.map(_measure, persons, [seed] * len(persons)))
-
-
-def _measure(persons: int, seed: int) -> EvaluatorScale:
+def evaluator_scale(persons: int) -> EvaluatorScale:
+    """Evaluate random annotations and detections of `persons` persons."""
     images, detections = max(1, persons // _PERSONS_PER_IMAGE), _DETECTIONS_PER_PERSON * persons
-    people = random_annotations(images, persons, detections, seed)
+    people = random_annotations(images, persons, detections, seed=0)
 
     def evaluate() -> None:
         evaluate_keypoints(people.annotations, people.detections, COCO_PERSON)
 
-    seconds = seconds_of(evaluate)
+    start = time.perf_counter()
+    evaluate()
+    seconds = time.perf_counter() - start
     # Tracing allocations slows the evaluation down, so memory is measured in a second run.
     tracemalloc.start()
     evaluate()
@@ -57,3 +56,17 @@ def _measure(persons: int, seed: int) -> EvaluatorScale:
         input_mb=(people.detections.keypoints.nbytes + people.annotations.persons.keypoints.nbytes) / _MB,
         memory_mb=peak / _MB,
     )
+
+
+def main() -> None:
+    """Print a line for each number of persons."""
+    persons = persons_to_measure("Time and memory of the evaluator by number of persons.")
+    for one in in_fresh_processes(evaluator_scale, persons):
+        print(
+            f"{one.persons:>9,} persons   {one.detections:>9,} results   {one.seconds:8.3f} s"
+            f"   {one.memory_mb:8.1f} MB, plus {one.input_mb:,.1f} MB of input"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""Naive training samples: images one by one, keypoints in a loop."""
+"""Batches of training samples: those of this package and plain ones, made image by image and keypoint by keypoint."""
 
 from pathlib import Path
 
@@ -7,10 +7,55 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from transpose.config.training import Augmentation
 from transpose.data.augment import AugmentedFrame
-from transpose.data.crops import IMAGENET_MEAN, IMAGENET_STD
+from transpose.data.coco import CocoAnnotations, PersonInstances
+from transpose.data.crops import IMAGENET_MEAN, IMAGENET_STD, normalise
+from transpose.data.heatmaps import gaussian_heatmaps
+from transpose.data.image_source import image_source_of
+from transpose.data.loader import TrainingSamples
 from transpose.geometry import crop_affine
-from transpose.skeleton import Skeleton
+from transpose.skeleton import COCO_PERSON, Skeleton
+
+INPUT_SIZE, HEATMAP_SIZE, SIGMA = (256, 192), (64, 48), 2.0
+
+
+def samples_of(annotations: CocoAnnotations, disk_bytes: int) -> TrainingSamples:
+    """Return samples of the official recipe without a memory cache, since a large data set does not fit into one."""
+    return TrainingSamples(
+        annotations,
+        image_source_of(annotations.source),
+        COCO_PERSON,
+        INPUT_SIZE,
+        HEATMAP_SIZE,
+        Augmentation(),
+        seed=0,
+        cache_bytes=0,
+        disk_bytes=disk_bytes,
+    )
+
+
+def our_batch(samples: TrainingSamples, persons: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the training batch of persons [B]: images [B, 3, h, w], targets [B, K, h, w] and weights [B, K]."""
+    batch = samples.batch(0, persons)
+    return normalise(batch.crops), *gaussian_heatmaps(batch.keypoints, batch.visible, HEATMAP_SIZE, SIGMA)
+
+
+def naive_batch(
+    annotations: CocoAnnotations, instances: PersonInstances, samples: TrainingSamples, persons: np.ndarray
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the same batch by naive code; persons [B] are indices of `instances`, `samples` has the augmentations."""
+    images, heatmaps, weights = [], [], []
+    for person in persons.tolist():
+        position = annotations.image_index(int(instances.image_ids[person]))
+        frame = samples.frame(0, person)
+        path = annotations.source.parent / "images" / annotations.images.file_names[position]
+        images.append(naive_crop(path, frame, INPUT_SIZE))
+        width = int(annotations.images.sizes_hw[position, 1])
+        target = naive_targets(instances.keypoints[person], frame, width, HEATMAP_SIZE, COCO_PERSON, SIGMA)
+        heatmaps.append(target[0])
+        weights.append(target[1])
+    return torch.stack(images), torch.from_numpy(np.stack(heatmaps)), torch.from_numpy(np.stack(weights))
 
 
 def naive_crop(path: Path, frame: AugmentedFrame, size_hw: tuple[int, int]) -> Tensor:

@@ -1,19 +1,11 @@
-"""The timed loaders make the same samples, and computed speeds are marked as computed."""
+"""The plain and the cached training samples are those of the package."""
 
 import numpy as np
 import pytest
 import torch
 
-from transpose.benchmark.coco_sized import IMAGE_SIZE, write_coco_sized
-from transpose.benchmark.comparison import Candidate, compare_speed
-from transpose.benchmark.loader import (
-    compare_training_samples,
-    naive_batch,
-    our_batch,
-    samples_of,
-    with_workers,
-)
-from transpose.benchmark.one_thread import one_thread
+from benchmarks.coco_sized import IMAGE_SIZE, write_coco_sized
+from benchmarks.training_samples import naive_batch, our_batch, samples_of
 from transpose.data.coco import CocoAnnotations, load_annotations, training_instances
 from transpose.data.crops import IMAGENET_STD
 from transpose.data.images import read_image
@@ -59,24 +51,3 @@ def test_images_kept_on_disk_make_the_same_samples(annotations: CocoAnnotations)
     for _ in range(2):
         for ours, theirs in zip(our_batch(kept, persons), expected, strict=True):
             assert torch.equal(ours, theirs)
-
-
-def test_the_comparison_has_three_candidates() -> None:
-    result = compare_training_samples(batches=1, rounds=1)
-    assert [timing.name for timing in result.timings] == ["plain", "exact", "images kept on disk"]
-    assert result.count == 16
-    assert "640x480 pixels and 159 KB" in result.remark
-
-
-def test_what_workers_would_give_is_marked_as_computed() -> None:
-    single = compare_speed("title", "samples", 5, [Candidate("a", list), Candidate("b", dict)], rounds=1)
-    estimate = with_workers(single)
-    assert estimate.basis == "computed, not measured"
-    assert estimate.per_second == {timing.name: 8 * timing.per_second for timing in single.timings}
-
-
-def test_one_thread_is_not_for_ever() -> None:
-    before = torch.get_num_threads()
-    with one_thread():
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == before

@@ -1,4 +1,4 @@
-"""Random annotations and detections for benchmarks of evaluation and suppression."""
+"""Random heatmaps, annotations and detections."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ _IMAGES_WITH_PERSONS = 0.54
 """As in COCO val2017, where 2,693 of 5,000 images have persons."""
 _DOUBLES, _FOUND = 0.25, 0.25
 """Shares of detections that duplicate another detection, and that are near an annotated person."""
+_HEATMAP_SIZE = (64, 48)
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,22 @@ class RandomAnnotations:
     detections: PoseResults
     areas: np.ndarray
     """[N] float64, area of each detection in square image pixels."""
+
+
+def random_heatmaps(persons: int, seed: int) -> np.ndarray:
+    """Return [persons, 17, 64, 48] float32: a noisy Gaussian of 2 pixels per map, at a random point in the box.
+
+    The box is the middle 80 % of the crop in each direction, as the protocol pads it by a quarter. The heatmaps are
+    contiguous, as those of the inference model.
+    """
+    rng = np.random.default_rng(seed)
+    height, width = _HEATMAP_SIZE
+    shape = (persons, len(COCO_PERSON), 1)
+    x, y = (rng.uniform(0.1 * side, 0.9 * side, shape) for side in (width - 1, height - 1))
+    across = np.exp(-np.square(np.arange(width) - x) / 8)
+    down = np.exp(-np.square(np.arange(height) - y) / 8)
+    heatmaps = rng.uniform(0.2, 1, (*shape, 1)) * down[..., None] * across[..., None, :]
+    return (heatmaps + rng.normal(0, 0.01, heatmaps.shape)).astype(np.float32)
 
 
 def random_annotations(images: int, persons: int, detections: int, seed: int) -> RandomAnnotations:
