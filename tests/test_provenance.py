@@ -396,6 +396,10 @@ class TestGitState:
         (package / "a.py").write_text("edited")
         assert git_state() == {"git": commit, "dirty": True}
 
+    def test_in_another_repository(self, package: Path) -> None:
+        subprocess.run(["git", "init", "--quiet", str(package.parent)], check=True)
+        assert git_state() == {"git": None, "dirty": None}
+
     def test_outside_of_a_checkout(self, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(package.parent))
         assert git_state() == {"git": None, "dirty": None}

@@ -108,6 +108,9 @@ def training_code() -> str:
 
 def git_state() -> dict[str, str | bool | None]:
     """Commit of the package's checkout and whether it has uncommitted changes; None outside a checkout."""
+    # An installed package may be in a folder of another repository, which does not track it.
+    if _git("ls-files", "--error-unmatch", "__init__.py") is None:
+        return {"git": None, "dirty": None}
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no")
     return {"git": commit, "dirty": None if changes is None else bool(changes)}
