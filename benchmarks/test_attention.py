@@ -1,4 +1,4 @@
-"""Benchmarks of attention capture and of the attention measures, on R-A3 and one thread."""
+"""Benchmarks of attention capture and of the attention measures, on the demo's R model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.skeleton import COCO_PERSON
 
-VARIANT = Path(__file__).parents[1] / "config" / "variants" / "tp_r_a3.yaml"
+VARIANT = Path(__file__).parents[1] / "config" / "variants" / "r_sine.yaml"
 BATCH_SIZE = 16
 PROTOCOL, SETTINGS = EvalProtocol(), AttentionMeasures()
 
