@@ -9,13 +9,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.random_data import RandomAnnotations, random_annotations, random_heatmaps
 from benchmarks.stages import suppress_all_at_once
+from transpose.codec.decode import argmax_decode, dark_decode, quarter_decode
+from transpose.codec.encode import gaussian_heatmaps
 from transpose.config.training import Augmentation
 from transpose.data.augment import sample_augmentation
 from transpose.data.crops import crop_image, normalise
-from transpose.data.heatmaps import gaussian_heatmaps
 from transpose.evaluation.bootstrap import bootstrap_interval
 from transpose.evaluation.oks import evaluate_keypoints
-from transpose.inference.decode import argmax_decode, dark_decode, quarter_decode
 from transpose.inference.flip import flip_back
 from transpose.models.encoder import EncoderLayer
 from transpose.skeleton import COCO_PERSON

@@ -8,6 +8,7 @@ from transpose.geometry import (
     crop_affine,
     crop_affines,
     extend_to_aspect,
+    heatmap_to_image,
     invert_affine,
     transform_points,
 )
@@ -94,3 +95,11 @@ def test_no_boxes_have_no_centers():
     center, scale = box_to_center_scale(np.empty((0, 4)), (256, 192))
     assert center.shape == scale.shape == (0, 2)
     assert crop_affines(center, scale, np.empty(0), (256, 192)).shape == (0, 2, 3)
+
+
+def test_heatmap_to_image_undoes_the_affine():
+    rng = np.random.default_rng(0)
+    center, scale = rng.uniform(50, 400, (5, 2)), np.array([[0.75, 1.0]]) * rng.uniform(0.2, 3, (5, 1))
+    points = rng.uniform(0, 400, (5, 17, 2))
+    heatmap_points = transform_points(crop_affines(center, scale, np.zeros(5), (64, 48))[:, None], points)
+    np.testing.assert_allclose(heatmap_to_image(heatmap_points, center, scale, (64, 48)), points, atol=1e-9)

@@ -17,6 +17,7 @@ FLOORS = {
     "errors": 1,
     "skeleton": 1,
     "clock": 1,
+    "codec": 2,
     "config": 1,
     "disk": 1,
     "files": 1,

@@ -84,6 +84,24 @@ def transform_points(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.einsum("...ij,...j->...i", affine[..., :2], points) + affine[..., 2]
 
 
+def heatmap_to_image(
+    points: np.ndarray, center: np.ndarray, scale: np.ndarray, heatmap_size: tuple[int, int]
+) -> np.ndarray:
+    """Map points from heatmap pixels to image pixels, with the inverse of the crop's affine transform.
+
+    Args:
+        points: [N, K, 2] (x, y) in heatmap pixels.
+        center: [N, 2] centres of the boxes in image pixels.
+        scale: [N, 2] sides of the padded boxes in units of 200 image pixels.
+        heatmap_size: (height, width).
+
+    Returns:
+        [N, K, 2] float64.
+    """
+    affines = crop_affines(center, scale, np.zeros(len(center)), heatmap_size)
+    return transform_points(invert_affine(affines)[:, None], points)
+
+
 def rescale_points(points: np.ndarray, from_size: tuple[int, int], to_size: tuple[int, int]) -> np.ndarray:
     """Convert points from heatmap to crop pixels, or the reverse.
 

@@ -13,6 +13,7 @@ from transpose.attention.maps.capture import capture
 from transpose.attention.maps.dependency import AttentionAreas, encoder_of, explain_persons
 from transpose.attention.maps.grid import Grid
 from transpose.attention.maps.stored import PersonAreas, person_areas
+from transpose.codec.decode import decode_heatmaps
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
@@ -30,14 +31,14 @@ from transpose.data.workers import slices
 from transpose.device import DeviceContext, resolve_device
 from transpose.errors import InputError
 from transpose.geometry import crop_affines, rescale_points, transform_points
-from transpose.inference.finite import finite_heatmaps_of, finite_on_cpu
 from transpose.inference.flip import flip_test, mean_with_mirrored
 from transpose.inference.poses import PoseResults, Poses
 from transpose.inference.predictions import (
     PredictionCollector,
     Predictions,
-    decode_heatmaps,
     finish_predictions,
+    finite_heatmaps_of,
+    finite_on_cpu,
     person_scores,
 )
 from transpose.memory import memory_for
@@ -288,7 +289,11 @@ class PoseModel:
             InputError: as `predict_heatmaps`.
         """
         heatmaps = [self.predict_heatmaps(batch) for batch in crops.split(self.protocol.batch_size)]
-        points, scores = decode_heatmaps(torch.cat(heatmaps).numpy(), self.protocol)
+        return self.decode(torch.cat(heatmaps).numpy())
+
+    def decode(self, heatmaps: np.ndarray) -> CropKeypoints:
+        """Decode heatmaps [P, K, h, w] float32 to keypoints in crop pixels, by the protocol."""
+        points, scores = decode_heatmaps(heatmaps, self.protocol)
         return CropKeypoints(rescale_points(points, self.grid.heatmap_size, self.grid.input_size), scores)
 
     def explain(self, crops: Tensor, points_xy: np.ndarray, mirrored: bool = False) -> AttentionAreas:

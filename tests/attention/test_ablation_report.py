@@ -37,8 +37,7 @@ from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints
 from transpose.files import read_json, write_json
-from transpose.geometry import box_to_center_scale
-from transpose.inference.decode import heatmap_to_image
+from transpose.geometry import box_to_center_scale, heatmap_to_image
 from transpose.inference.poses import PoseResults
 from transpose.models.initialise import initialise
 from transpose.models.transpose import TransPose

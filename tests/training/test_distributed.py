@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from tests.helpers.small_variants import small_variant
 from tests.training.processes import in_processes, results_of
+from transpose.codec.encode import gaussian_heatmaps
 from transpose.config.training import Augmentation, OneCycleSchedule, Training
 from transpose.data.coco import load_annotations
 from transpose.data.crops import normalise
-from transpose.data.heatmaps import gaussian_heatmaps
 from transpose.data.loader import TrainingSamples
 from transpose.data.workers import share
 from transpose.device import DeviceContext, resolve_device

@@ -19,7 +19,7 @@ from transpose.config.training import OneCycleSchedule, Training
 from transpose.data.image_cache import CACHE_FOLDER
 from transpose.errors import InputError
 from transpose.files import folder_lock
-from transpose.inference.finite import finite_on_cpu
+from transpose.inference.predictions import finite_on_cpu
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
 from transpose.provenance import training_code

@@ -22,10 +22,9 @@ from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import paired_difference
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints
 from transpose.evaluation.trained_model import trained_model
-from transpose.inference.finite import finite_heatmaps_of, finite_on_cpu
 from transpose.inference.flip import mean_with_mirrored
 from transpose.inference.poses import PoseResults
-from transpose.inference.predictions import PredictionCollector, finish_predictions
+from transpose.inference.predictions import PredictionCollector, finish_predictions, finite_heatmaps_of, finite_on_cpu
 from transpose.pose_model import PoseModel
 
 

@@ -18,7 +18,7 @@ from transpose.config.study import Analysis
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.trained_model import trained_fp32_model
-from transpose.inference.finite import finite_heatmaps_of
+from transpose.inference.predictions import finite_heatmaps_of
 from transpose.skeleton import Skeleton
 from transpose.synthetic.part_labels import read_part_labels
 

@@ -24,7 +24,7 @@ from transpose.config.bootstrap import Bootstrap
 from transpose.config.study import Analysis
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.trained_model import trained_fp32_model
-from transpose.inference.finite import finite_heatmaps_of
+from transpose.inference.predictions import finite_heatmaps_of
 
 ATTENTION = "attention"
 """The ranking under test; the others are baselines."""

@@ -18,8 +18,7 @@ from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationCrops
 from transpose.errors import InputError
 from transpose.geometry import box_to_center_scale, crop_affines, rescale_points, transform_points
-from transpose.inference.finite import check_finite
-from transpose.inference.predictions import decode_heatmaps
+from transpose.inference.predictions import check_finite, decode_heatmaps
 from transpose.models.transpose import TransPose
 from transpose.skeleton import Skeleton
 

@@ -12,11 +12,11 @@ from transpose.benchmark.comparison import Candidate, SpeedComparison, compare_s
 from transpose.benchmark.naive_network import NaiveNetwork, naive_loss
 from transpose.benchmark.parts import Part
 from transpose.benchmark.worker import Work, Worker
+from transpose.codec.encode import gaussian_heatmaps
 from transpose.config.training import Dtype, Training
 from transpose.config.variant import Variant
 from transpose.cost import count_operations
 from transpose.data.crops import normalise
-from transpose.data.heatmaps import gaussian_heatmaps
 from transpose.data.loader import TrainingBatch
 from transpose.device import DeviceContext, resolve_device
 from transpose.models.initialise import initialise

@@ -1,17 +1,25 @@
-"""From heatmaps to persons: keypoints in image pixels, scores, and suppression."""
+"""From finite heatmaps to persons: keypoints in image pixels, scores, and suppression."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from transpose.codec.decode import decode_heatmaps
 from transpose.config.study import EvalProtocol
 from transpose.data.boxes import PersonBoxes
 from transpose.data.loader import EvaluationBatch
-from transpose.geometry import PIXELS_PER_SCALE_UNIT
-from transpose.inference.decode import argmax_decode, dark_decode, heatmap_to_image, quarter_decode
+from transpose.errors import InputError
+from transpose.geometry import PIXELS_PER_SCALE_UNIT, heatmap_to_image
 from transpose.inference.nms import best_scored_first, mean_keypoint_score, oks_nms, rescore
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
+
+_FP16_OVERFLOW = "fp16 overflows above 65,504; use bf16 or fp32"
 
 
 @dataclass(frozen=True)
@@ -55,15 +63,6 @@ class PredictionCollector:
         )
 
 
-def decode_heatmaps(heatmaps: np.ndarray, protocol: EvalProtocol) -> tuple[np.ndarray, np.ndarray]:
-    """Decode heatmaps [N, K, h, w] to points [N, K, 2] in heatmap pixels and scores [N, K], as the protocol says."""
-    if protocol.decoder == "argmax":
-        return argmax_decode(heatmaps)
-    if protocol.decoder == "quarter":
-        return quarter_decode(heatmaps)
-    return dark_decode(heatmaps, protocol.blur_kernel)
-
-
 def finish_predictions(
     predictions: Predictions, boxes: PersonBoxes, protocol: EvalProtocol, skeleton: Skeleton, suppress: bool = True
 ) -> PoseResults:
@@ -104,3 +103,45 @@ def person_scores(predictions: Predictions, box_scores: np.ndarray, protocol: Ev
     if protocol.score == "keypoints":
         return mean_keypoint_score(predictions.keypoint_scores, protocol.keypoint_threshold)
     return rescore(box_scores, predictions.keypoint_scores, protocol.keypoint_threshold)
+
+
+@contextmanager
+def finite_heatmaps_of(source: Path) -> Iterator[None]:
+    """Context manager: report heatmaps that are not finite as an error in `source`, the weights or the run folder.
+
+    Raises:
+        InputError: a heatmap is not finite.
+    """
+    try:
+        yield
+    except FloatingPointError as error:
+        raise InputError(source, None, None, str(error)) from None
+
+
+def finite_on_cpu(heatmaps: Tensor) -> Tensor:
+    """Return heatmaps of any shape as contiguous float32 on the CPU.
+
+    Raises:
+        FloatingPointError: they are not finite, for example because training has diverged.
+    """
+    # Made contiguous on the device, where it is faster; no copy after `optimize_for_inference`.
+    on_cpu = heatmaps.float().contiguous().cpu()
+    check_finite(on_cpu, "training has diverged" if heatmaps.dtype != torch.float16 else _FP16_OVERFLOW)
+    return on_cpu
+
+
+def check_finite(heatmaps: Tensor, cause: str = "training has diverged") -> None:
+    """Check that heatmaps of any shape are finite.
+
+    Args:
+        cause: likely cause, for the error message.
+
+    Raises:
+        FloatingPointError: a value is not finite.
+    """
+    if not heatmaps.numel():
+        return
+    # One pass without a copy; `isfinite` needs several, which is slow for hundreds of heatmaps per person.
+    lowest, highest = heatmaps.aminmax()
+    if not (lowest.isfinite() and highest.isfinite()):
+        raise FloatingPointError(f"the model's heatmaps are not finite; {cause}")

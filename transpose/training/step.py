@@ -6,9 +6,9 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from transpose.codec.encode import gaussian_heatmaps
 from transpose.config.training import Training
 from transpose.data.crops import normalise
-from transpose.data.heatmaps import gaussian_heatmaps
 from transpose.data.loader import TrainingBatch
 from transpose.device import DeviceContext
 from transpose.skeleton import Skeleton

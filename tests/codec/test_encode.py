@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transpose.data.heatmaps import gaussian_heatmaps
+from transpose.codec.encode import gaussian_heatmaps
 
 SIZE = (64, 48)
 

@@ -1,0 +1,1 @@
+"""Keypoints as heatmaps: encoding of training targets and decoding of predictions, in heatmap pixels."""
