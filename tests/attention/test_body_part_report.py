@@ -8,7 +8,7 @@ import torch
 
 from tests.helpers.results_folder import write_inputs
 from tests.helpers.small_variants import small_variant
-from transpose.attention import attribution as module
+from transpose.attention import persons as module
 from transpose.attention.body_part_report import write_body_parts
 from transpose.attention.records import BodyPartReport
 from transpose.config.attention import AttentionMeasures

@@ -15,18 +15,16 @@ from tests.attention.planted import (
     SOURCE_CELLS,
     PlantedPersons,
     planted_crop,
-    planted_model,
     planted_pose_model,
     planted_truth,
 )
-from transpose.attention.attribution import explain_instance
 from transpose.attention.body_part_report import summarise
 from transpose.attention.body_parts import BodyPartTest, attention_on, heatmaps_without
-from transpose.attention.faithfulness import PerturbationResults
+from transpose.attention.estimates import PerturbationResults
 from transpose.attention.keypoint_regions import NeighbourhoodRegions
+from transpose.attention.persons import explain_instance
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import EvalProtocol
-from transpose.data.crops import normalise
 from transpose.evaluation.report import Bootstrap
 
 PROTOCOL = EvalProtocol(decoder="argmax")
@@ -105,14 +103,8 @@ def test_a_place_smaller_than_a_cell_is_not_there():
 
 def test_each_set_of_cells_is_taken_away_once_and_its_control_is_as_large_and_fair():
     crop, truth = torch.from_numpy(planted_crop()), planted_truth()
-    person = explain_instance(
-        planted_model(),
-        crop,
-        normalise(crop[None])[0],
-        lambda points: truth.similarity(points, SKELETON) > 0.5,
-        GRID,
-        PROTOCOL,
-    )
+    model = planted_pose_model(PROTOCOL)
+    person = explain_instance(model, crop, lambda points: truth.similarity(points, SKELETON) > 0.5)
     asked: list[np.ndarray] = []
 
     def masking(kept: np.ndarray) -> torch.Tensor:

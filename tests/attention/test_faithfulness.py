@@ -20,15 +20,15 @@ from tests.attention.planted import (
     planted_pose_model,
     planted_truth,
 )
-from transpose.attention.attribution import ExplainedPerson, attributions, explain_instance
-from transpose.attention.faithfulness import FaithfulnessTest, PerturbationResults
+from transpose.attention.attribution import attributions
+from transpose.attention.estimates import PerturbationResults
+from transpose.attention.faithfulness import FaithfulnessTest
 from transpose.attention.faithfulness_report import keypoint_matrices, summarise
-from transpose.attention.knockout import knock_out, most_important
-from transpose.attention.masking import mask_image, mask_last_layer
-from transpose.attention.occlusion import patch_effects, patches
+from transpose.attention.influence import patch_effects, patches
+from transpose.attention.masking import knock_out, mask_image, mask_last_layer, most_important
+from transpose.attention.persons import ExplainedPerson, explain_instance
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import EvalProtocol
-from transpose.data.crops import normalise
 from transpose.evaluation.report import Bootstrap
 
 PROTOCOL = EvalProtocol(decoder="argmax")
@@ -47,16 +47,9 @@ TRIAL = planted_pose_model(PROTOCOL)
 
 @pytest.fixture
 def person() -> ExplainedPerson:
-    crop = torch.from_numpy(planted_crop())
     truth = planted_truth()
-    return explain_instance(
-        planted_model(),
-        crop,
-        normalise(crop[None])[0],
-        lambda points: truth.similarity(points, SKELETON) > 0.5,
-        GRID,
-        PROTOCOL,
-    )
+    crop = torch.from_numpy(planted_crop())
+    return explain_instance(TRIAL, crop, lambda points: truth.similarity(points, SKELETON) > 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +69,14 @@ def test_the_model_finds_all_three_keypoints(person: ExplainedPerson):
 
 @pytest.mark.parametrize("method", ["attention", "rollout", "gradient_x_input"])
 def test_explanations_rank_the_needed_cells_first(person: ExplainedPerson, method: str):
-    importance = attributions(planted_model(), person, GRID, np.random.default_rng(0))[method][SEEKER]
+    importance = attributions(TRIAL, person, np.random.default_rng(0))[method][SEEKER]
     # Half of rollout and a part of the gradient belong to the cell itself.
     others = np.where(np.arange(GRID.tokens) == SEEKER_CELL, -np.inf, importance)
     assert set(np.argsort(-others)[:4]) == set(SOURCE_CELLS)
 
 
 def test_locality_and_the_least_attended_rank_them_last(person: ExplainedPerson):
-    importance = attributions(planted_model(), person, GRID, np.random.default_rng(0))
+    importance = attributions(TRIAL, person, np.random.default_rng(0))
     assert np.argmax(importance["distance"][SEEKER]) == SEEKER_CELL
     assert set(np.argsort(importance["least_attended"][SEEKER])[:4]) == set(SOURCE_CELLS)
 
@@ -136,7 +129,7 @@ def test_the_occlusion_test_finds_the_patch_and_attention_predicts_it(
     hidden = patches(GRID, 8)
     assert hidden.shape == (12, GRID.tokens)
     assert (hidden.sum(axis=0) == 1).all()
-    effects = patch_effects(mask_image(planted_model(), person.crop, GRID), person, hidden, GRID, PROTOCOL)
+    effects = patch_effects(TRIAL, mask_image(planted_model(), person.crop, GRID), person, hidden)
     # The seeker's own patch and the one that it needs.
     two_worst = {frozenset(np.flatnonzero(hidden[patch]).tolist()) for patch in np.argsort(-effects[SEEKER])[:2]}
     assert frozenset(SOURCE_CELLS) in two_worst
@@ -166,7 +159,7 @@ def test_knocking_out_nothing_changes_nothing_to_the_bit(person: ExplainedPerson
         masking = mask_last_layer(model, person.features)
     kept = np.ones((3, GRID.tokens), dtype=bool)
     assert np.array_equal(masking(kept[:1])[0].numpy(), person.heatmaps)
-    same = knock_out(masking, person, kept, GRID, PROTOCOL)
+    same = knock_out(TRIAL, masking, person, kept)
     np.testing.assert_array_equal(same.points_xy, person.points_xy)
     assert not same.shift.any()
     assert not same.peak_drop.any()

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from transpose.attention.attribution import rank_correlation
 from transpose.attention.estimates import image_resamples
 from transpose.attention.influence import agreement
-from transpose.attention.ranks import rank_correlation
 from transpose.evaluation.report import Bootstrap
 
 BOOTSTRAP = Bootstrap(samples=100, seed=0)

@@ -24,7 +24,12 @@ from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints
 from transpose.evaluation.trained_model import trained_model
 from transpose.inference.flip import mean_with_mirrored
 from transpose.inference.poses import PoseResults
-from transpose.inference.predictions import PredictionCollector, finish_predictions, finite_heatmaps_of, finite_on_cpu
+from transpose.inference.predictions import (
+    PredictionCollector,
+    finish_predictions,
+    finite_heatmaps_of,
+    finite_on_cpu,
+)
 from transpose.pose_model import PoseModel
 
 

@@ -1,23 +1,16 @@
 """Attribution of keypoint predictions to grid cells: by attention, and by other methods and baselines."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import copy
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import nn
 
 from transpose.attention.maps.capture import LayerAttention, capture
+from transpose.attention.maps.dependency import encoder_of_model
 from transpose.attention.maps.grid import Grid
-from transpose.attention.persons import (
-    MATCH_OKS,
-    ExplainedPersons,
-    FoundKeypoints,
-    GroundTruth,
-    heatmaps_of,
-    locate_keypoints,
-)
-from transpose.config.study import EvalProtocol
+from transpose.attention.persons import ExplainedPerson
 from transpose.models.transpose import TransPose
 from transpose.pose_model import PoseModel
 
@@ -25,116 +18,26 @@ RANKINGS = ("attention", "rollout", "gradient_x_input", "distance", "random", "l
 """The methods of `attributions`."""
 
 
-@dataclass(frozen=True)
-class ExplainedPerson:
-    """One person, the model's outputs for its unflipped crop, and the J keypoints to explain."""
-
-    crop: np.ndarray
-    """[H, W, 3] uint8 RGB."""
-    features: Tensor
-    """[dim, h, w]: input of the encoder."""
-    layers: Sequence[LayerAttention]
-    """Attention of each layer, for a batch of one."""
-    heatmaps: np.ndarray
-    """[K, h, w] float32."""
-    found: FoundKeypoints
-    """Predicted keypoints, for a batch of one."""
-    keypoints: np.ndarray
-    """[J] int64: indices of the keypoints to explain."""
-    queries: np.ndarray
-    """[J] int64: tokens of the cells that contain the predicted keypoints."""
-
-    @property
-    def points_xy(self) -> np.ndarray:
-        """[J, 2] float64: predicted keypoints, crop pixels."""
-        return self.found.points_xy[0, self.keypoints]
-
-    @property
-    def peak_cells(self) -> np.ndarray:
-        """[J] int64: heatmap pixel of each maximum, y * width + x."""
-        return self.found.peak_cells[0, self.keypoints]
-
-
-@torch.inference_mode()
-def explain_instance(
-    model: TransPose,
-    crop: Tensor,
-    image: Tensor,
-    well_found: Callable[[np.ndarray], np.ndarray],
-    grid: Grid,
-    protocol: EvalProtocol,
-) -> ExplainedPerson:
-    """Run the model on one person and keep the data that attributions need.
-
-    Args:
-        crop: [H, W, 3] uint8.
-        image: [3, H, W] normalised crop on the model's device.
-        well_found: maps points [1, K, 2] in crop pixels to [1, K] bool, the keypoints to explain.
-
-    Raises:
-        FloatingPointError: a heatmap is not finite.
-    """
-    features = model.features(image[None])
-    encoded, layers = capture(model, features)
-    heatmaps = heatmaps_of(model, encoded).cpu()
-    found = locate_keypoints(heatmaps, grid, protocol)
-    keypoints = np.flatnonzero(well_found(found.points_xy)[0])
-    queries = grid.tokens_at(found.points_xy[0, keypoints])
-    return ExplainedPerson(crop.numpy(), features[0], layers, heatmaps[0].numpy(), found, keypoints, queries)
-
-
-def evaluated_instances(
-    model: PoseModel, persons: ExplainedPersons
-) -> Iterator[tuple[int, ExplainedPerson, GroundTruth]]:
-    """Yield (index, person, ground truth of this person) for persons with at least one well-predicted keypoint.
-
-    The well-predicted keypoints (similarity of at least `MATCH_OKS`) are the ones to explain.
-
-    Raises:
-        InputError: an image is missing or broken.
-        FloatingPointError: a heatmap is not finite.
-    """
-    for batch in persons.batches(model.protocol.batch_size):
-        images = batch.images(model.context.device)
-        for index, crop, image in zip(batch.index.tolist(), batch.crops, images, strict=True):
-            truth = persons.truth.select(np.array([index]))
-
-            def well_found(points_xy: np.ndarray, truth: GroundTruth = truth) -> np.ndarray:
-                return truth.similarity(points_xy, model.skeleton) >= MATCH_OKS
-
-            person = explain_instance(model.network, crop, image, well_found, model.grid, model.protocol)
-            if len(person.keypoints):
-                yield index, person, truth
-
-
-def random_cells_of(truth: GroundTruth, seed: int) -> np.random.Generator:
-    """Return the random generator of one person; it does not depend on which other persons are evaluated."""
-    return np.random.default_rng((seed, int(truth.annotation_ids[0])))
-
-
-def attributions(
-    model: TransPose, person: ExplainedPerson, grid: Grid, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
+def attributions(model: PoseModel, person: ExplainedPerson, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Return the importance [J, L] of every cell for each keypoint's prediction, by method; larger is more important.
 
     `attention` is the last layer's attention row of the keypoint's cell, averaged over heads: the paper's dependency
     area.
     """
-    attention = attention_rows(person)
+    attention = attention_rows(person.layers, person.queries)
     return {
         "attention": attention,
         "rollout": rollout(person),
-        "gradient_x_input": gradient_x_input(model, person),
-        "distance": distance(person, grid),
+        "gradient_x_input": gradient_x_input(model.network, person),
+        "distance": distance(person, model.grid),
         "random": rng.random(attention.shape),
         "least_attended": -attention,
     }
 
 
-def attention_rows(person: ExplainedPerson) -> np.ndarray:
-    """Return [J, L] float64: last-layer attention rows of the keypoints' cells, averaged over heads."""
-    last = person.layers[-1]
-    rows = last.rows(torch.as_tensor(person.queries, device=last.query.device)[None])
+def attention_rows(layers: Sequence[LayerAttention], queries: np.ndarray) -> np.ndarray:
+    """Return [J, L] float64: last-layer attention rows of tokens [J] of one person, averaged over heads."""
+    rows = layers[-1].rows(torch.as_tensor(queries, device=layers[-1].query.device)[None])
     return rows[0].mean(dim=0).cpu().double().numpy()
 
 
@@ -168,3 +71,52 @@ def distance(person: ExplainedPerson, grid: Grid) -> np.ndarray:
     """Negative distance to the predicted keypoint [J, L]: a baseline that does not use the image."""
     offsets = grid.centres() - person.points_xy[:, None]
     return -np.hypot(offsets[..., 0], offsets[..., 1])
+
+
+def randomised_models(model: TransPose, seed: int) -> list[TransPose]:
+    """Return copies of the model with the last encoder layer, the last two, ..., and finally all layers randomised.
+
+    For the sanity check of Adebayo et al. (2018): attention maps must change when the weights are randomised. Matrices
+    are initialised again; the values of vectors are shuffled.
+    """
+    models: list[TransPose] = []
+    generator = torch.Generator().manual_seed(seed)
+    latest = model
+    for layer in reversed(range(len(encoder_of_model(model).layers))):
+        latest = copy.deepcopy(latest)
+        for parameter in encoder_of_model(latest).layers[layer].parameters():
+            _draw(parameter, generator)
+        models.append(latest)
+    return models
+
+
+@torch.inference_mode()
+def similarity_of_maps(models: Sequence[TransPose], person: ExplainedPerson) -> np.ndarray:
+    """Return [models, J]: rank correlation of each dependency area with that of each model at the same cell."""
+    original = attention_rows(person.layers, person.queries)
+    others = (attention_rows(capture(model, person.features[None])[1], person.queries) for model in models)
+    return np.stack([rank_correlation(original, rows) for rows in others])
+
+
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return Spearman's rank correlation [...] along the last axis of a and b [..., N].
+
+    NaN where one of them is constant or contains NaN.
+    """
+    from scipy.stats import rankdata  # takes a second to import
+
+    a_from_mean, b_from_mean = (rankdata(values, axis=-1) - (values.shape[-1] + 1) / 2 for values in (a, b))
+    spread = np.sqrt((a_from_mean**2).sum(axis=-1) * (b_from_mean**2).sum(axis=-1))
+    together = (a_from_mean * b_from_mean).sum(axis=-1)
+    return np.divide(together, spread, out=np.full(together.shape, np.nan), where=spread > 0)
+
+
+@torch.no_grad()
+def _draw(parameter: nn.Parameter, generator: torch.Generator) -> None:
+    """Draw matrices Xavier-uniform, as in the initialisation; shuffle the values of vectors."""
+    if parameter.dim() > 1:
+        drawn = torch.empty(parameter.shape)
+        nn.init.xavier_uniform_(drawn, generator=generator)
+        parameter.copy_(drawn)
+    else:
+        parameter.copy_(parameter[torch.randperm(len(parameter), generator=generator).to(parameter.device)])

@@ -5,12 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from transpose.attention.body_parts import ATTENTION_MEASURES, KNOCKOUT_MEASURES, BodyPartTest
-from transpose.attention.estimates import estimate
-from transpose.attention.faithfulness import PerturbationResults
+from transpose.attention.estimates import PerturbationResults, estimate, hidden_minus_seen
 from transpose.attention.inputs import attention_settings
 from transpose.attention.keypoint_regions import BodyPartRegions, KeypointRegions, NeighbourhoodRegions
 from transpose.attention.maps.grid import Grid
-from transpose.attention.occluded_keypoints import hidden_minus_seen
 from transpose.attention.persons import ExplainedPersons
 from transpose.attention.records import STATES, BodyPartReport, KeypointCount, KeypointState, PartDifference, PartRow
 from transpose.config.bootstrap import Bootstrap

@@ -6,12 +6,17 @@ the wrong position, such as on its mirror partner, would count nearness to that 
 
 import numpy as np
 
-from transpose.attention.attribution import ExplainedPerson, attention_rows, evaluated_instances, random_cells_of
-from transpose.attention.faithfulness import PerturbationResults
+from transpose.attention.attribution import attention_rows
+from transpose.attention.estimates import PerturbationResults
 from transpose.attention.keypoint_regions import KeypointRegions
-from transpose.attention.knockout import MaskedPrediction, outcome
-from transpose.attention.masking import CellMasking, mask_all_layers
-from transpose.attention.persons import ExplainedPersons, GroundTruth
+from transpose.attention.masking import CellMasking, MaskedPrediction, mask_all_layers, outcome
+from transpose.attention.persons import (
+    ExplainedPerson,
+    ExplainedPersons,
+    GroundTruth,
+    evaluated_instances,
+    random_cells_of,
+)
 from transpose.config.attention import AttentionMeasures
 from transpose.pose_model import PoseModel
 
@@ -44,12 +49,8 @@ class BodyPartTest:
     """
 
     def __init__(self, model: PoseModel, settings: AttentionMeasures) -> None:
-        self._model = model.network
-        self._grid = model.grid
-        self._skeleton = model.skeleton
-        self._protocol = model.protocol
+        self._model = model
         self._settings = settings
-        self._pose_model = model
 
     def run(self, persons: ExplainedPersons, regions: KeypointRegions) -> PerturbationResults:
         """Evaluate all persons.
@@ -58,10 +59,11 @@ class BodyPartTest:
             InputError: an image is missing or broken.
             FloatingPointError: a heatmap is not finite.
         """
-        results = PerturbationResults(persons.truth.image_ids, len(self._skeleton))
-        for index, person, truth in evaluated_instances(self._pose_model, persons):
+        results = PerturbationResults(persons.truth.image_ids, len(self._model.skeleton))
+        for index, person, truth in evaluated_instances(self._model, persons):
             shares = regions.of(truth, person.found.points_xy[0])[person.keypoints]
-            found = attention_on(attention_rows(person), shares) | self._knock_out(person, truth, shares)
+            rows = attention_rows(person.layers, person.queries)
+            found = attention_on(rows, shares) | self._knock_out(person, truth, shares)
             for measure, values in found.items():
                 for group, column in zip(regions.groups, values.T, strict=True):
                     results.record((group, measure), index, person.keypoints, column)
@@ -72,9 +74,8 @@ class BodyPartTest:
         removed = shares >= _BELONGS
         present = removed.any(axis=2)
         rng = random_cells_of(truth, self._settings.seed)
-        masking = mask_all_layers(self._model, person.features)
-        heatmaps = heatmaps_without(masking, person, removed, rng)
-        result = outcome(heatmaps, person, self._grid, self._protocol)
+        masking = mask_all_layers(self._model.network, person.features)
+        result = outcome(self._model, heatmaps_without(masking, person, removed, rng), person)
         effects = dict(zip(_EFFECTS, self._effects(person, truth, result), strict=True))
         values = {"cells_removed": removed.sum(axis=2).astype(np.float64)}
         values |= {effect: of_group.T for effect, (of_group, _) in effects.items()}
@@ -84,8 +85,8 @@ class BodyPartTest:
 
     def _effects(self, person: ExplainedPerson, truth: GroundTruth, result: MaskedPrediction) -> tuple[np.ndarray, ...]:
         """Return `_EFFECTS`, [2, G, J] each."""
-        before = truth.similarity_of(person.keypoints, person.points_xy, self._skeleton)
-        after = truth.similarity_of(person.keypoints, result.points_xy, self._skeleton)
+        before = truth.similarity_of(person.keypoints, person.points_xy, self._model.skeleton)
+        after = truth.similarity_of(person.keypoints, result.points_xy, self._model.skeleton)
         return before - after, result.shift, result.peak_drop
 
 

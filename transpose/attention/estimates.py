@@ -1,4 +1,7 @@
-"""Means over keypoints with bootstrap intervals over images, since keypoints of one image are not independent."""
+"""Values of keypoints, and their means with bootstrap intervals.
+
+Intervals are over images, since keypoints of one image are not independent.
+"""
 
 import math
 from functools import lru_cache
@@ -6,7 +9,10 @@ from functools import lru_cache
 import numpy as np
 
 from transpose.config.base import Settings
-from transpose.evaluation.report import Bootstrap
+from transpose.config.bootstrap import Bootstrap
+
+HIDDEN, SEEN = 1, 2
+"""COCO visibility flags of occluded and visible keypoints."""
 
 
 class Estimate(Settings):
@@ -19,6 +25,33 @@ class Estimate(Settings):
     """Number of values, one per keypoint of a person unless stated otherwise."""
     images: int
     """Number of images that the values come from."""
+
+
+class PerturbationResults:
+    """Results for P persons' K keypoints, by perturbation; NaN where none was applied."""
+
+    def __init__(self, image_ids: np.ndarray, keypoints: int) -> None:
+        self.image_ids = image_ids
+        """[P] int64."""
+        self.keypoints = keypoints
+        """K."""
+        self._values: dict[tuple[str, ...], np.ndarray] = {}
+
+    def record(self, key: tuple[str, ...], person: int, keypoints: np.ndarray, values: np.ndarray) -> None:
+        """Store values [J, ...] of a person's keypoints [J]."""
+        if key not in self._values:
+            self._values[key] = np.full((len(self.image_ids), self.keypoints, *values.shape[1:]), np.nan)
+        self._values[key][person, keypoints] = values
+
+    def at(self, *key: str, shape: tuple[int, ...] = ()) -> np.ndarray:
+        """Return values [P, K, *shape] of a key, all NaN if nothing was recorded."""
+        nothing = np.full((len(self.image_ids), self.keypoints, *shape), np.nan)
+        return self._values.get(key, nothing)
+
+    def of(self, *prefix: str) -> dict[tuple[str, ...], np.ndarray]:
+        """Return values [P, K, ...] of all keys with a prefix, by the rest of the key, in order of insertion."""
+        length = len(prefix)
+        return {key[length:]: values for key, values in self._values.items() if key[:length] == prefix}
 
 
 def estimate(values: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap) -> Estimate:
@@ -71,8 +104,51 @@ def image_resamples(images: int, bootstrap: Bootstrap) -> np.ndarray:
     return _drawn(images, bootstrap.samples, bootstrap.seed)
 
 
+def hidden_minus_seen(
+    values: np.ndarray, visibility: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap
+) -> Estimate:
+    """Return the mean of occluded keypoints minus the mean of visible keypoints of the same kind.
+
+    Wrists are occluded more often than noses and also differ in other ways. So each kind of keypoint is compared with
+    itself and weighted by its number of occluded keypoints. Kinds that are never occluded or never visible are skipped.
+
+    Args:
+        values: [P, K] of P persons' keypoints; NaN is skipped.
+        visibility: [P, K].
+        image_ids: [P]; the bootstrap resamples images.
+
+    Returns:
+        The estimate; its count is the number of occluded keypoints compared.
+    """
+    hidden = image_totals(np.where(visibility == HIDDEN, values, np.nan), image_ids)
+    seen = image_totals(np.where(visibility == SEEN, values, np.nan), image_ids)
+    everything = np.ones((1, len(hidden[0])), dtype=np.int64)
+    value = _difference(everything, hidden, seen)[0]
+    if np.isnan(value):
+        return Estimate(value=None, low=None, high=None, count=0, images=0)
+    drawn = _difference(image_resamples(len(hidden[0]), bootstrap), hidden, seen)
+    low, high = interval_of(drawn, bootstrap)
+    compared = hidden[1][:, seen[1].sum(axis=0) > 0]
+    images = int((compared.sum(axis=1) > 0).sum())
+    return Estimate(value=float(value), low=low, high=high, count=int(compared.sum()), images=images)
+
+
 @lru_cache(maxsize=2)
 def _drawn(images: int, samples: int, seed: int) -> np.ndarray:
     drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=samples)
     drawn.flags.writeable = False
     return drawn
+
+
+def _difference(
+    weights: np.ndarray, hidden: tuple[np.ndarray, np.ndarray], seen: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Return [S] differences for samples with image weights [S, I]; sums and counts are [I, K]. NaN without a pair."""
+    (hidden_sums, hidden_counts), (seen_sums, seen_counts) = hidden, seen
+    number, others = weights @ hidden_counts, weights @ seen_counts
+    both = (number > 0) & (others > 0)
+    gaps = weights @ hidden_sums - number * np.divide(
+        weights @ seen_sums, others, out=np.zeros(others.shape), where=others > 0
+    )
+    total, compared = np.where(both, gaps, 0.0).sum(axis=1), np.where(both, number, 0.0).sum(axis=1)
+    return np.divide(total, compared, out=np.full(len(weights), np.nan), where=compared > 0)

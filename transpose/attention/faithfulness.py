@@ -11,14 +11,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transpose.attention.attribution import ExplainedPerson, attributions, evaluated_instances, random_cells_of
-from transpose.attention.influence import Influence, influence
-from transpose.attention.knockout import deletion_and_insertion, knock_out, most_important
-from transpose.attention.masking import CellMasking, Depth, mask_all_layers, mask_image, mask_last_layer
-from transpose.attention.neighbourhood import neighbourhoods
-from transpose.attention.occlusion import attribution_correlations, patch_effects, patches
-from transpose.attention.persons import ExplainedPersons, GroundTruth
-from transpose.attention.randomisation import randomised_models, similarity_of_maps
+from transpose.attention.attribution import attributions, randomised_models, similarity_of_maps
+from transpose.attention.estimates import PerturbationResults
+from transpose.attention.influence import Influence, attribution_correlations, influence, patch_effects, patches
+from transpose.attention.masking import (
+    CellMasking,
+    Depth,
+    deletion_and_insertion,
+    knock_out,
+    mask_all_layers,
+    mask_image,
+    mask_last_layer,
+    most_important,
+)
+from transpose.attention.persons import (
+    ExplainedPerson,
+    ExplainedPersons,
+    GroundTruth,
+    evaluated_instances,
+    random_cells_of,
+)
 from transpose.attention.records import DIRECTIONS
 from transpose.config.attention import AttentionMeasures
 from transpose.pose_model import PoseModel
@@ -28,33 +40,6 @@ Importance = Mapping[str, np.ndarray]
 
 MEASURES = ("peak_drop", "peak_change", "shift", "similarity_drop")
 """Lost share of the peak, its absolute value, shift in crop pixels, and loss of keypoint similarity."""
-
-
-class PerturbationResults:
-    """Results for P persons' K keypoints, by perturbation; NaN where none was applied."""
-
-    def __init__(self, image_ids: np.ndarray, keypoints: int) -> None:
-        self.image_ids = image_ids
-        """[P] int64."""
-        self.keypoints = keypoints
-        """K."""
-        self._values: dict[tuple[str, ...], np.ndarray] = {}
-
-    def record(self, key: tuple[str, ...], person: int, keypoints: np.ndarray, values: np.ndarray) -> None:
-        """Store values [J, ...] of a person's keypoints [J]."""
-        if key not in self._values:
-            self._values[key] = np.full((len(self.image_ids), self.keypoints, *values.shape[1:]), np.nan)
-        self._values[key][person, keypoints] = values
-
-    def at(self, *key: str, shape: tuple[int, ...] = ()) -> np.ndarray:
-        """Return values [P, K, *shape] of a key, all NaN if nothing was recorded."""
-        nothing = np.full((len(self.image_ids), self.keypoints, *shape), np.nan)
-        return self._values.get(key, nothing)
-
-    def of(self, *prefix: str) -> dict[tuple[str, ...], np.ndarray]:
-        """Return values [P, K, ...] of all keys with a prefix, by the rest of the key, in order of insertion."""
-        length = len(prefix)
-        return {key[length:]: values for key, values in self._values.items() if key[:length] == prefix}
 
 
 class FaithfulnessTest:
@@ -69,12 +54,8 @@ class FaithfulnessTest:
     """
 
     def __init__(self, model: PoseModel, settings: AttentionMeasures) -> None:
-        self._model = model.network
-        self._grid = model.grid
-        self._skeleton = model.skeleton
-        self._protocol = model.protocol
+        self._model = model
         self._settings = settings
-        self._pose_model = model
         self._patches = patches(model.grid, settings.patch)
         self._randomised = randomised_models(model.network, settings.seed)
 
@@ -85,20 +66,18 @@ class FaithfulnessTest:
             InputError: an image is missing or broken.
             FloatingPointError: a heatmap is not finite.
         """
-        results = PerturbationResults(persons.truth.image_ids, len(self._skeleton))
-        labelled = persons.truth.visibility > 0
-        near = neighbourhoods(self._grid, persons.truth.keypoints_xy, self._settings.reach) & labelled[..., None]
-        for index, person, truth in evaluated_instances(self._pose_model, persons):
-            self._evaluate(_Instance(results, index, int(persons.draw_order[index]), person, truth, near[index]))
+        results = PerturbationResults(persons.truth.image_ids, len(self._model.skeleton))
+        for index, person, truth in evaluated_instances(self._model, persons):
+            self._evaluate(_Instance(results, index, int(persons.draw_order[index]), person, truth))
         return results
 
     def _evaluate(self, instance: "_Instance") -> None:
         rng = random_cells_of(instance.truth, self._settings.seed)
-        importance = attributions(self._model, instance.person, self._grid, rng)
-        features = instance.person.features
-        in_last_layer = mask_last_layer(self._model, features)
+        importance = attributions(self._model, instance.person, rng)
+        network, features = self._model.network, instance.person.features
+        in_last_layer = mask_last_layer(network, features)
         self._knock_out(instance, "last_layer", in_last_layer, importance)
-        in_all_layers = mask_all_layers(self._model, features)
+        in_all_layers = mask_all_layers(network, features)
         self._knock_out(instance, "all_layers", in_all_layers, importance)
         self._mask_keypoints(instance, "all_layers", in_all_layers)
         for layers, correlation in enumerate(similarity_of_maps(self._randomised, instance.person), start=1):
@@ -106,7 +85,7 @@ class FaithfulnessTest:
         if instance.draw_rank < self._settings.curve_persons:
             self._draw_curves(instance, in_last_layer, importance)
         if instance.draw_rank < self._settings.occlusion_persons:
-            in_image = mask_image(self._model, instance.person.crop, self._grid)
+            in_image = mask_image(network, instance.person.crop, self._model.grid)
             self._knock_out(instance, "image", in_image, importance)
             self._mask_keypoints(instance, "image", in_image)
             self._mask_patches(instance, in_image, importance)
@@ -114,7 +93,7 @@ class FaithfulnessTest:
     def _knock_out(self, instance: "_Instance", depth: Depth, masking: CellMasking, importance: Importance) -> None:
         fraction = self._settings.knockout_fraction
         kept = np.stack([~most_important(values, fraction) for values in importance.values()])
-        outcome = knock_out(masking, instance.person, kept, self._grid, self._protocol)
+        outcome = knock_out(self._model, masking, instance.person, kept)
         lost = self._similarity(instance, instance.person.points_xy) - self._similarity(instance, outcome.points_xy)
         measured = outcome.peak_drop, np.abs(outcome.peak_drop), outcome.shift, lost
         for row, method in enumerate(importance):
@@ -122,28 +101,25 @@ class FaithfulnessTest:
                 instance.record(("knockout", depth, method, measure), values[row])
 
     def _draw_curves(self, instance: "_Instance", masking: CellMasking, importance: Importance) -> None:
-        curves = deletion_and_insertion(
-            masking, instance.person, importance, self._settings.fractions, self._grid, self._protocol
-        )
+        curves = deletion_and_insertion(self._model, masking, instance.person, importance, self._settings.fractions)
         for method, directions in curves.items():
             for direction, points in zip(DIRECTIONS, directions, strict=True):
                 instance.record(("curve", direction, method), self._similarity(instance, points).T)
 
     def _mask_keypoints(self, instance: "_Instance", depth: Depth, masking: CellMasking) -> None:
-        found = influence(
-            masking, instance.person, instance.truth.keypoints_xy[0], instance.near, self._grid, self._protocol
-        )
+        near = instance.truth.neighbourhoods(self._model.grid, self._settings.reach)[0]
+        found = influence(self._model, masking, instance.person, instance.truth.keypoints_xy[0], near)
         for name, matrix in zip(Influence._fields, found, strict=True):
             instance.record(("influence", depth, name), matrix[instance.person.keypoints])
 
     def _mask_patches(self, instance: "_Instance", masking: CellMasking, importance: Importance) -> None:
-        effects = patch_effects(masking, instance.person, self._patches, self._grid, self._protocol)
+        effects = patch_effects(self._model, masking, instance.person, self._patches)
         for method, correlation in attribution_correlations(importance, effects, self._patches).items():
             instance.record(("occlusion_correlation", method), correlation)
 
     def _similarity(self, instance: "_Instance", points_xy: np.ndarray) -> np.ndarray:
         """Return keypoint similarity [..., J] of points [..., J, 2] in crop pixels."""
-        return instance.truth.similarity_of(instance.person.keypoints, points_xy, self._skeleton)
+        return instance.truth.similarity_of(instance.person.keypoints, points_xy, self._model.skeleton)
 
 
 @dataclass(frozen=True)
@@ -156,8 +132,6 @@ class _Instance:
     """Position in the random draw of persons; see `ExplainedPersons.draw_order`."""
     person: ExplainedPerson
     truth: GroundTruth
-    near: np.ndarray
-    """[K, L] bool: neighbourhoods of the labelled keypoints."""
 
     def record(self, key: tuple[str, ...], values: np.ndarray) -> None:
         """Store values [J, ...] of the person's keypoints."""

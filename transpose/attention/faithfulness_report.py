@@ -3,8 +3,8 @@
 import numpy as np
 
 from transpose.attention.attribution import RANKINGS
-from transpose.attention.estimates import Estimate, estimate
-from transpose.attention.faithfulness import MEASURES, FaithfulnessTest, PerturbationResults
+from transpose.attention.estimates import Estimate, PerturbationResults, estimate
+from transpose.attention.faithfulness import MEASURES, FaithfulnessTest
 from transpose.attention.influence import agreement
 from transpose.attention.inputs import attention_settings
 from transpose.attention.maps.dependency import encoder_of

@@ -1,17 +1,17 @@
-"""Influence between keypoints: attention between them, compared with the effect of masking one on another."""
+"""Attention compared with the effect of masking: one keypoint on another, and image patches one by one."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from transpose.attention.attribution import ExplainedPerson, attention_rows
+from transpose.attention.attribution import attention_rows, rank_correlation
 from transpose.attention.estimates import Estimate, image_totals, interval_of, resampled_means
-from transpose.attention.knockout import outcome
 from transpose.attention.maps.grid import Grid
-from transpose.attention.masking import CellMasking
-from transpose.attention.ranks import rank_correlation
-from transpose.config.study import EvalProtocol
-from transpose.evaluation.report import Bootstrap
+from transpose.attention.masking import CellMasking, outcome
+from transpose.attention.persons import ExplainedPerson
+from transpose.config.bootstrap import Bootstrap
+from transpose.pose_model import PoseModel
 
 _FEWEST_PAIRS = 3
 """Fewest pairs of keypoints for a rank correlation."""
@@ -34,12 +34,7 @@ class Influence(NamedTuple):
 
 
 def influence(
-    masking: CellMasking,
-    person: ExplainedPerson,
-    keypoints_xy: np.ndarray,
-    near: np.ndarray,
-    grid: Grid,
-    protocol: EvalProtocol,
+    model: PoseModel, masking: CellMasking, person: ExplainedPerson, keypoints_xy: np.ndarray, near: np.ndarray
 ) -> Influence:
     """Mask the neighbourhood of each keypoint in turn and measure the effect on the others.
 
@@ -52,12 +47,11 @@ def influence(
     attention, distance, peak_drop, shift = (np.full((count, count), np.nan) for _ in range(4))
     here = np.ix_(person.keypoints, present)
     shares = near[present].T / near[present].sum(axis=1)
-    attention[here] = attention_rows(person) @ shares / grid.uniform
+    attention[here] = attention_rows(person.layers, person.queries) @ shares / model.grid.uniform
     offsets = keypoints_xy[present] - person.points_xy[:, None]
     distance[here] = -np.hypot(offsets[..., 0], offsets[..., 1])
     if len(present):
-        heatmaps = masking(~near[present]).numpy()[:, person.keypoints]
-        masked = outcome(heatmaps, person, grid, protocol)
+        masked = outcome(model, masking(~near[present]).numpy()[:, person.keypoints], person)
         peak_drop[here], shift[here] = masked.peak_drop.T, masked.shift.T
     return Influence(attention, distance, peak_drop, shift)
 
@@ -85,6 +79,30 @@ def agreement(first: np.ndarray, second: np.ndarray, image_ids: np.ndarray, boot
     value = float(rank_correlation(*means))
     low, high = interval_of(correlations, bootstrap) if np.isfinite(value) else (None, None)
     return Estimate(value=value if np.isfinite(value) else None, low=low, high=high, count=count, images=images)
+
+
+def patches(grid: Grid, side: int) -> np.ndarray:
+    """Return [N, L] bool: cells of each patch of `side` crop pixels, row by row; edge patches can be smaller."""
+    cells = side * grid.size[1] // grid.input_size[1]
+    rows, columns = np.divmod(np.arange(grid.tokens), grid.size[1])
+    numbers = (rows // cells) * -(-grid.size[1] // cells) + columns // cells
+    return np.arange(numbers.max() + 1)[:, None] == numbers
+
+
+def patch_effects(model: PoseModel, masking: CellMasking, person: ExplainedPerson, masked: np.ndarray) -> np.ndarray:
+    """Return [J, N]: lost share of each keypoint's peak when the cells of a patch are masked, [N, L]."""
+    return outcome(model, masking(~masked).numpy()[:, person.keypoints], person).peak_drop.T
+
+
+def attribution_correlations(
+    importance: Mapping[str, np.ndarray], effects: np.ndarray, masked: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the rank correlation [J] over patches of each method's mean importance [J, L] with effects [J, N]."""
+    sizes = masked.sum(axis=1)
+    return {
+        method: rank_correlation(values @ masked.T.astype(np.float64) / sizes, effects)
+        for method, values in importance.items()
+    }
 
 
 def _correlations_of_known(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -12,8 +12,7 @@ import cv2
 import numpy as np
 
 from transpose.attention.maps.grid import Grid
-from transpose.attention.neighbourhood import neighbourhoods
-from transpose.attention.persons import GroundTruth
+from transpose.attention.persons import GroundTruth, neighbourhoods
 from transpose.skeleton import Skeleton
 from transpose.synthetic.part_labels import NO_PERSON, PARTS, PartLabels
 
@@ -80,12 +79,9 @@ class BodyPartRegions:
         crop = cv2.warpAffine(
             seen, truth.affines[0], (width, height), flags=cv2.INTER_NEAREST, borderValue=(float(_BACKGROUND),)
         )
-        columns, rows = np.meshgrid(np.arange(width), np.arange(height))
-        cells = self.grid.tokens_at(np.stack((columns, rows), axis=-1))
-        kinds, tokens = len(PARTS) + 2, self.grid.tokens
-        pixels = np.bincount((crop.astype(np.int64) * tokens + cells).ravel(), minlength=kinds * tokens).reshape(
-            kinds, tokens
-        )
+        cells, kinds, tokens = self.grid.tokens_of_pixels(), len(PARTS) + 2, self.grid.tokens
+        pixels = np.bincount((crop.astype(np.int64) * tokens + cells).ravel(), minlength=kinds * tokens)
+        pixels = pixels.reshape(kinds, tokens)
         return pixels / pixels.sum(axis=0)
 
 
@@ -103,7 +99,7 @@ class NeighbourhoodRegions:
     def of(self, truth: GroundTruth, found_xy: np.ndarray) -> np.ndarray:
         """See `KeypointRegions`."""
         place = neighbourhoods(self.grid, found_xy[None], self.reach)[0]
-        near = neighbourhoods(self.grid, truth.keypoints_xy, self.reach)[0] & (truth.visibility[0] > 0)[:, None]
+        near = truth.neighbourhoods(self.grid, self.reach)[0]
         # A keypoint is never among the others, even if it was predicted far from its annotation.
         others = ~np.eye(len(self.skeleton), dtype=bool)
         related = [self.skeleton.mirror_matrix, self.skeleton.adjacency, others]

@@ -1,4 +1,4 @@
-"""Predictions with cells of the attention grid masked, at three depths.
+"""Predictions with cells of the attention grid masked, at three depths: knock-out, deletion and insertion.
 
 - `last_layer`: masked as keys of the last layer, whose attention rows are the paper's dependency areas.
 - `all_layers`: masked as keys of every layer.
@@ -8,7 +8,8 @@ Attention is renormalised over the remaining cells. If none remain, the attentio
 the bias of its output projection.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import cv2
@@ -19,10 +20,11 @@ from torch import Tensor
 
 from transpose.attention.maps.dependency import encoder_of_model
 from transpose.attention.maps.grid import Grid
-from transpose.attention.persons import heatmaps_of
+from transpose.attention.persons import ExplainedPerson, heatmaps_of
 from transpose.data.crops import normalise
 from transpose.models.encoder import Attend, EncoderLayer
 from transpose.models.transpose import TransPose, feature_map, tokens_of
+from transpose.pose_model import PoseModel
 
 Depth = Literal["last_layer", "all_layers", "image"]
 """Where a cell is masked."""
@@ -78,8 +80,7 @@ def mask_image(model: TransPose, crop: np.ndarray, grid: Grid) -> CellMasking:
     """
     device = next(model.parameters()).device
     blurred = cv2.GaussianBlur(crop, (0, 0), sigmaX=grid.input_size[1] / 4, borderType=cv2.BORDER_REPLICATE)
-    columns, rows = np.meshgrid(np.arange(grid.input_size[1]), np.arange(grid.input_size[0]))
-    cell_of_pixel = grid.tokens_at(np.stack((columns, rows), axis=-1))
+    cell_of_pixel = grid.tokens_of_pixels()
 
     def predict(kept: Tensor) -> Tensor:
         shown = kept.cpu().numpy()[:, cell_of_pixel][..., None]
@@ -97,6 +98,78 @@ def attend_to(kept: Tensor) -> Attend:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=kept[:, None, None, :])
 
     return attend
+
+
+@dataclass(frozen=True)
+class MaskedPrediction:
+    """Predictions of keypoints [..., J] with some cells masked."""
+
+    points_xy: np.ndarray
+    """[..., J, 2] float64, crop pixels."""
+    peak_drop: np.ndarray
+    """[..., J]: lost share of the heatmap's value at its original maximum; negative if the value has increased."""
+    shift: np.ndarray
+    """[..., J]: distance from the unmasked prediction, crop pixels."""
+
+
+def most_important(importance: np.ndarray, fraction: float) -> np.ndarray:
+    """Return [..., L] bool: the given share of cells with the largest importance [..., L], at least one cell.
+
+    Ties are broken by token order.
+    """
+    tokens = importance.shape[-1]
+    count = min(tokens, max(1, round(fraction * tokens)))
+    chosen = np.zeros(importance.shape, dtype=bool)
+    np.put_along_axis(chosen, np.argsort(-importance, axis=-1, kind="stable")[..., :count], values=True, axis=-1)
+    return chosen
+
+
+def knock_out(model: PoseModel, masking: CellMasking, person: ExplainedPerson, kept: np.ndarray) -> MaskedPrediction:
+    """Predict each of J keypoints from its kept cells, [..., J, L] bool."""
+    leading, keypoints = kept.shape[:-1], person.keypoints
+    heatmaps = masking(kept.reshape(-1, kept.shape[-1])).numpy()
+    own = np.tile(keypoints, len(heatmaps) // max(1, len(keypoints)))
+    return outcome(model, heatmaps[np.arange(len(heatmaps)), own].reshape(*leading, *heatmaps.shape[2:]), person)
+
+
+def outcome(model: PoseModel, heatmaps: np.ndarray, person: ExplainedPerson) -> MaskedPrediction:
+    """Compare heatmaps [..., J, h, w] of a person's J keypoints with those of the unmasked pass."""
+    *leading, keypoints, height, width = heatmaps.shape
+    found = model.decode(np.ascontiguousarray(heatmaps).reshape(-1, keypoints, height, width))
+    points = found.points_xy.reshape(*leading, keypoints, 2)
+    flat = heatmaps.reshape(*leading, keypoints, -1)
+    after = np.take_along_axis(flat, np.broadcast_to(person.peak_cells[:, None], (*leading, keypoints, 1)), -1)[..., 0]
+    before = person.heatmaps.reshape(len(person.heatmaps), -1)[person.keypoints, person.peak_cells]
+    shift = np.linalg.norm(points - person.points_xy, axis=-1)
+    # The lost share is undefined for peaks that are not positive.
+    drop = np.divide(before - after, before, out=np.full(after.shape, np.nan), where=before > 0)
+    return MaskedPrediction(points, drop, shift)
+
+
+def deletion_and_insertion(
+    model: PoseModel,
+    masking: CellMasking,
+    person: ExplainedPerson,
+    importance: Mapping[str, np.ndarray],
+    fractions: Sequence[float],
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Predict keypoints with growing shares of the most important cells masked (deletion) or kept (insertion).
+
+    Args:
+        importance: [J, L] by method.
+
+    Returns:
+        Points [F + 2, J, 2] in crop pixels of deletion and of insertion, by method; the ends are the shares 0 and 1.
+    """
+    nothing, everything = (np.full((1, len(person.keypoints), model.grid.tokens), kept) for kept in (False, True))
+    ends = knock_out(model, masking, person, np.concatenate((everything, nothing))).points_xy
+    curves = {}
+    for method, values in importance.items():
+        chosen = np.stack([most_important(values, fraction) for fraction in fractions])
+        points = knock_out(model, masking, person, np.stack((~chosen, chosen))).points_xy
+        deletion = np.concatenate((ends[:1], points[0], ends[1:]))
+        curves[method] = deletion, np.concatenate((ends[1:], points[1], ends[:1]))
+    return curves
 
 
 def _in_chunks(predict: Callable[[Tensor], Tensor], device: torch.device) -> CellMasking:

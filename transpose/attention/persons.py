@@ -1,25 +1,26 @@
-"""Persons for the attention analyses: crops, predicted keypoints and annotated keypoints."""
+"""Persons for the attention analyses: crops, predicted and annotated keypoints, and the model's outputs for them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from transpose.attention.maps.capture import LayerAttention, capture
 from transpose.attention.maps.grid import Grid
 from transpose.columns import Columns
-from transpose.config.study import EvalProtocol
 from transpose.config.variant import Variant
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, training_instances
 from transpose.data.crops import normalise
 from transpose.data.image_source import image_source_of
-from transpose.data.loader import EvaluationCrops
+from transpose.data.loader import EvaluationBatch, EvaluationCrops
 from transpose.errors import InputError
-from transpose.geometry import box_to_center_scale, crop_affines, rescale_points, transform_points
-from transpose.inference.predictions import check_finite, decode_heatmaps
+from transpose.geometry import box_to_center_scale, crop_affines, transform_points
+from transpose.inference.predictions import check_finite
 from transpose.models.transpose import TransPose
+from transpose.pose_model import PoseModel
 from transpose.skeleton import Skeleton
 
 MATCH_OKS = 0.5
@@ -42,6 +43,10 @@ class GroundTruth(Columns):
     """[P, K] int64: 0 not labelled, 1 occluded, 2 visible."""
     areas: np.ndarray
     """[P] float64: area of the person's mask in square crop pixels, the scale of OKS."""
+
+    def neighbourhoods(self, grid: Grid, reach: float) -> np.ndarray:
+        """Return [P, K, L] bool: the cells near labelled keypoints; see `neighbourhoods`."""
+        return neighbourhoods(grid, self.keypoints_xy, reach) & (self.visibility > 0)[..., None]
 
     def similarity(self, points_xy: np.ndarray, skeleton: Skeleton) -> np.ndarray:
         """Return the keypoint similarity [P, ..., K] of points [P, ..., K, 2] in crop pixels; OKS is its mean.
@@ -69,24 +74,38 @@ class FoundKeypoints:
 
     points_xy: np.ndarray
     """[B, K, 2] float64, crop pixels."""
-    peaks: np.ndarray
-    """[B, K] float32: maxima of the heatmaps."""
     peak_cells: np.ndarray
     """[B, K] int64: heatmap pixel of each maximum, y * width + x."""
 
 
 @dataclass(frozen=True)
-class PersonBatch:
-    """B persons of a `GroundTruth`."""
+class ExplainedPerson:
+    """One person, the model's outputs for its unflipped crop, and the J keypoints to explain."""
 
-    index: np.ndarray
-    """[B] int64: positions in the `GroundTruth`."""
-    crops: Tensor
-    """[B, H, W, 3] uint8 RGB."""
+    crop: np.ndarray
+    """[H, W, 3] uint8 RGB."""
+    features: Tensor
+    """[dim, h, w]: input of the encoder."""
+    layers: Sequence[LayerAttention]
+    """Attention of each layer, for a batch of one."""
+    heatmaps: np.ndarray
+    """[K, h, w] float32."""
+    found: FoundKeypoints
+    """Predicted keypoints, for a batch of one."""
+    keypoints: np.ndarray
+    """[J] int64: indices of the keypoints to explain."""
+    queries: np.ndarray
+    """[J] int64: tokens of the cells that contain the predicted keypoints."""
 
-    def images(self, device: torch.device) -> Tensor:
-        """Return normalised images [B, 3, H, W] for the model."""
-        return normalise(self.crops.to(device))
+    @property
+    def points_xy(self) -> np.ndarray:
+        """[J, 2] float64: predicted keypoints, crop pixels."""
+        return self.found.points_xy[0, self.keypoints]
+
+    @property
+    def peak_cells(self) -> np.ndarray:
+        """[J] int64: heatmap pixel of each maximum, y * width + x."""
+        return self.found.peak_cells[0, self.keypoints]
 
 
 class ExplainedPersons:
@@ -115,14 +134,13 @@ class ExplainedPersons:
     def __len__(self) -> int:
         return len(self.truth)
 
-    def batches(self, batch_size: int) -> Iterator[PersonBatch]:
-        """Yield all persons in batches; the last one can be smaller.
+    def batches(self, batch_size: int) -> Iterable[EvaluationBatch]:
+        """Return all persons in batches; the last one can be smaller.
 
         Raises:
             InputError: an image is missing or broken.
         """
-        for batch in self._crops.batches(batch_size):
-            yield PersonBatch(batch.index, batch.crops)
+        return self._crops.batches(batch_size)
 
 
 def crop_truth(annotations: CocoAnnotations, variant: Variant) -> GroundTruth:
@@ -140,12 +158,67 @@ def crop_truth(annotations: CocoAnnotations, variant: Variant) -> GroundTruth:
     )
 
 
-def locate_keypoints(heatmaps: Tensor, grid: Grid, protocol: EvalProtocol) -> FoundKeypoints:
+def neighbourhoods(grid: Grid, keypoints_xy: np.ndarray, reach: float) -> np.ndarray:
+    """Return [P, K, L] bool: the cells near keypoints [P, K, 2] in crop pixels.
+
+    These are the keypoint's own cell and all cells with their centre within `reach` crop widths, the same area for
+    every grid size. A keypoint outside the crop has no cells.
+    """
+    offsets = keypoints_xy[..., None, :] - grid.centres()
+    near = np.hypot(offsets[..., 0], offsets[..., 1]) <= reach * grid.input_size[1]
+    own = grid.tokens_at(keypoints_xy)[..., None] == np.arange(grid.tokens)
+    inside = np.all((keypoints_xy >= 0) & (keypoints_xy <= np.array(grid.input_size[::-1]) - 1), axis=-1, keepdims=True)
+    return (near | own) & inside
+
+
+@torch.inference_mode()
+def explain_instance(model: PoseModel, crop: Tensor, well_found: Callable[[np.ndarray], np.ndarray]) -> ExplainedPerson:
+    """Run the model on one person and keep the data that attributions need.
+
+    Args:
+        crop: [H, W, 3] uint8.
+        well_found: maps points [1, K, 2] in crop pixels to [1, K] bool, the keypoints to explain.
+
+    Raises:
+        FloatingPointError: a heatmap is not finite.
+    """
+    features = model.network.features(normalise(model.context.send(crop[None])))
+    encoded, layers = capture(model.network, features)
+    heatmaps = heatmaps_of(model.network, encoded).cpu()
+    found = locate_keypoints(model, heatmaps)
+    keypoints = np.flatnonzero(well_found(found.points_xy)[0])
+    queries = model.grid.tokens_at(found.points_xy[0, keypoints])
+    return ExplainedPerson(crop.numpy(), features[0], layers, heatmaps[0].numpy(), found, keypoints, queries)
+
+
+def evaluated_instances(
+    model: PoseModel, persons: ExplainedPersons
+) -> Iterator[tuple[int, ExplainedPerson, GroundTruth]]:
+    """Yield (index, person, ground truth of this person) for persons with at least one well-predicted keypoint.
+
+    The well-predicted keypoints (similarity of at least `MATCH_OKS`) are the ones to explain.
+
+    Raises:
+        InputError: an image is missing or broken.
+        FloatingPointError: a heatmap is not finite.
+    """
+    for batch in persons.batches(model.protocol.batch_size):
+        for index, crop in zip(batch.index.tolist(), batch.crops, strict=True):
+            truth = persons.truth.select(np.array([index]))
+
+            def well_found(points_xy: np.ndarray, truth: GroundTruth = truth) -> np.ndarray:
+                return truth.similarity(points_xy, model.skeleton) >= MATCH_OKS
+
+            person = explain_instance(model, crop, well_found)
+            if len(person.keypoints):
+                yield index, person, truth
+
+
+def locate_keypoints(model: PoseModel, heatmaps: Tensor) -> FoundKeypoints:
     """Decode heatmaps [B, K, h, w] of one pass with the protocol's decoder, to crop pixels."""
     maps = heatmaps.float().cpu().numpy()
-    points, peaks = decode_heatmaps(maps, protocol)
     cells = maps.reshape(*maps.shape[:2], -1).argmax(axis=2)
-    return FoundKeypoints(rescale_points(points, grid.heatmap_size, grid.input_size), peaks, cells)
+    return FoundKeypoints(model.decode(maps).points_xy, cells)
 
 
 def heatmaps_of(model: TransPose, encoded: Tensor) -> Tensor:
@@ -157,6 +230,11 @@ def heatmaps_of(model: TransPose, encoded: Tensor) -> Tensor:
     heatmaps = model.predict_heatmaps(encoded).float()
     check_finite(heatmaps)
     return heatmaps
+
+
+def random_cells_of(truth: GroundTruth, seed: int) -> np.random.Generator:
+    """Return the random generator of one person; it does not depend on which other persons are evaluated."""
+    return np.random.default_rng((seed, int(truth.annotation_ids[0])))
 
 
 def _drawn(count: int, limit: int | None, seed: int) -> np.ndarray:

@@ -41,8 +41,7 @@ class Regions:
         Raises:
             InputError: a segmentation is neither a COCO polygon nor a run-length code; names file and annotation.
         """
-        columns, rows = np.meshgrid(np.arange(grid.input_size[1]), np.arange(grid.input_size[0]))
-        cells = grid.tokens_at(np.stack((columns, rows), axis=-1)).ravel()
+        cells = grid.tokens_of_pixels().ravel()
         pixels = np.bincount(cells, minlength=grid.tokens)
         shares = np.full((len(truth), 3, grid.tokens), np.nan)
         for person in range(len(truth)):

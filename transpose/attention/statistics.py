@@ -11,17 +11,11 @@ import numpy as np
 import torch
 
 from transpose.attention.maps.capture import LayerAttention, capture
-from transpose.attention.neighbourhood import neighbourhoods
-from transpose.attention.persons import (
-    ExplainedPersons,
-    FoundKeypoints,
-    GroundTruth,
-    PersonBatch,
-    heatmaps_of,
-    locate_keypoints,
-)
+from transpose.attention.persons import ExplainedPersons, FoundKeypoints, GroundTruth, heatmaps_of, locate_keypoints
 from transpose.attention.records import Visibility
 from transpose.attention.regions import BACKGROUND, OTHER, OWN, Regions
+from transpose.data.crops import normalise
+from transpose.data.loader import EvaluationBatch
 from transpose.pose_model import PoseModel
 
 VISIBILITIES: tuple[Visibility, ...] = get_args(Visibility)
@@ -94,12 +88,9 @@ class AttentionStatistics:
     """Computes the attention statistics of one trained model."""
 
     def __init__(self, model: PoseModel, reach: float) -> None:
-        self._model = model.network
+        self._model = model
         self._grid = model.grid
-        self._skeleton = model.skeleton
-        self._protocol = model.protocol
         self._reach = reach
-        self._context = model.context
         mirrored = model.skeleton.mirror_matrix
         self._relations = mirrored, model.skeleton.adjacency & ~mirrored
         centres = model.grid.positions(model.grid.centres())
@@ -113,12 +104,12 @@ class AttentionStatistics:
             FloatingPointError: a heatmap is not finite.
         """
         tally = None
-        for batch in persons.batches(self._protocol.batch_size):
+        for batch in persons.batches(self._model.protocol.batch_size):
             truth = persons.truth.select(batch.index)
             found, layers = self._forward(batch)
             if tally is None:
                 heads = layers[0].query.shape[1]
-                tally = Tally(persons.truth.image_ids, len(layers), heads, len(self._skeleton))
+                tally = Tally(persons.truth.image_ids, len(layers), heads, len(self._model.skeleton))
             shares = regions.shares(truth, self._grid)
             tally.without_mask += int(np.isnan(shares).any(axis=(1, 2)).sum())
             self._add(tally, truth, found, layers, shares)
@@ -126,9 +117,10 @@ class AttentionStatistics:
         return tally
 
     @torch.inference_mode()
-    def _forward(self, batch: PersonBatch) -> tuple[FoundKeypoints, list[LayerAttention]]:
-        encoded, layers = capture(self._model, self._model.features(batch.images(self._context.device)))
-        return locate_keypoints(heatmaps_of(self._model, encoded), self._grid, self._protocol), layers
+    def _forward(self, batch: EvaluationBatch) -> tuple[FoundKeypoints, list[LayerAttention]]:
+        network = self._model.network
+        encoded, layers = capture(network, network.features(normalise(self._model.context.send(batch.crops))))
+        return locate_keypoints(self._model, heatmaps_of(network, encoded)), layers
 
     @torch.inference_mode()
     def _add(
@@ -140,7 +132,7 @@ class AttentionStatistics:
         shares: np.ndarray,
     ) -> None:
         queries = self._grid.tokens_at(found.points_xy)
-        near = neighbourhoods(self._grid, truth.keypoints_xy, self._reach) & (truth.visibility > 0)[..., None]
+        near = truth.neighbourhoods(self._grid, self._reach)
         for layer, attention in enumerate(layers):
             rows = attention.rows(torch.as_tensor(queries, device=attention.query.device)).cpu().double().numpy()
             rows = np.concatenate((rows, rows.mean(axis=1, keepdims=True)), axis=1)

@@ -55,6 +55,12 @@ class Grid:
         columns, rows = np.moveaxis(np.clip(cells, 0, np.array(self.size[::-1]) - 1), -1, 0)
         return rows * self.size[1] + columns
 
+    def tokens_of_pixels(self) -> np.ndarray:
+        """Return the token of each crop pixel, [H, W] int64."""
+        height, width = self.input_size
+        columns, rows = np.meshgrid(np.arange(width), np.arange(height))
+        return self.tokens_at(np.stack((columns, rows), axis=-1))
+
     def centres(self) -> np.ndarray:
         """Return the cells' centres (x, y) in crop pixels, [L, 2] float64."""
         rows, columns = np.divmod(np.arange(self.tokens), self.size[1])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from transpose.attention.maps.grid import Grid
-from transpose.attention.neighbourhood import neighbourhoods
+from transpose.attention.persons import neighbourhoods
 
 R, H = Grid((16, 12), (32, 24), (128, 96)), Grid((32, 24), (32, 24), (128, 96))
 
