@@ -27,7 +27,7 @@ from transpose.reporting.study_files import StudyFiles
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RunId
 from transpose.study.plan import Plan
-from transpose.training.data import TrainingData
+from transpose.training.inputs import TrainingData
 from transpose.training.run import train_variant
 
 CONFIG = Path(__file__).parents[1] / "config"

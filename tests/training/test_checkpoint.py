@@ -7,8 +7,7 @@ import torch
 
 from tests.helpers.run_records import write_run
 from transpose.files import folder_lock
-from transpose.training.checkpoint import CheckpointStore
-from transpose.training.checkpoint_files import LATEST, PREVIOUS, digest_of_checkpoint, remove_checkpoints_of
+from transpose.training.checkpoint import LATEST, PREVIOUS, CheckpointStore, digest_of_checkpoint, remove_checkpoints_of
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from transpose.errors import InputError
 from transpose.files import sha256_of_file
 from transpose.models.weights import read_checkpoint, save_weights
 from transpose.skeleton import COCO_PERSON
-from transpose.training.data import TrainingData
+from transpose.training.inputs import TrainingData
 from transpose.training.interruption import Interrupted
 from transpose.training.run import train_variant
 

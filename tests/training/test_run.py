@@ -24,7 +24,7 @@ from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
 from transpose.provenance import training_code
 from transpose.skeleton import COCO_PERSON
-from transpose.training.data import TrainingData
+from transpose.training.inputs import TrainingData
 from transpose.training.interruption import Interrupted
 from transpose.training.loop import DivergedError
 from transpose.training.run import train_variant

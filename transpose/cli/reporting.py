@@ -72,7 +72,7 @@ def track(run: RunName, results: ResultsFolder) -> None:
     from transpose.files import write_json
     from transpose.study.layout import RecordKind, ResultsLayout, RunId
     from transpose.tracking import track_run, tracking_uri
-    from transpose.training.checkpoint_files import remove_checkpoints_of
+    from transpose.training.checkpoint import remove_checkpoints_of
 
     layout, chosen = ResultsLayout(results), RunId.parse(run)
     study = read_record(Study, layout.record(RecordKind.STUDY))

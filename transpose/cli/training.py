@@ -40,8 +40,8 @@ def train(
     from transpose.progress import TrainingProgress
     from transpose.study.layout import RecordKind, ResultsLayout, RunId
     from transpose.tracking import LiveLogger
-    from transpose.training.data import TrainingData
     from transpose.training.distributed import check_devices, is_launched, joined
+    from transpose.training.inputs import TrainingData
     from transpose.training.launch import launch
     from transpose.training.run import train_variant
 

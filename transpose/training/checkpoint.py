@@ -1,17 +1,25 @@
-"""Checkpoints of a training run: written atomically and verified when read."""
+"""Checkpoints of a training run: written atomically, verified when read, and removed after the training.
+
+PyTorch is imported where a checkpoint is written or read, because removing one does not need it.
+"""
 
 import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
+from transpose.config.load import read_record
+from transpose.config.run_record import RunRecord
+from transpose.errors import InputError
+from transpose.files import atomic_path, digest_of_value, folder_lock
 
-from transpose.files import atomic_path, digest_of_value
-from transpose.training.checkpoint_files import DIGEST_BYTES, LATEST, PREVIOUS
+LATEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 
+_DIGEST_BYTES = 32
+"""Length of the SHA-256 at the start of a checkpoint."""
 _NAME_LENGTH = 12
 
 
@@ -29,6 +37,8 @@ class CheckpointStore:
 
     def save(self, state: dict[str, Any]) -> None:
         """Write `state` (tensors and plain values only), keeping the previous checkpoint."""
+        import torch
+
         buffer = io.BytesIO()
         torch.save(state, buffer)
         payload = buffer.getvalue()
@@ -39,6 +49,8 @@ class CheckpointStore:
 
     def load(self) -> dict[str, Any] | None:
         """Load the newest intact checkpoint, with tensors on the CPU; None if there is none."""
+        import torch
+
         for path in (self._latest, self._previous):
             payload = _intact_payload(path)
             if payload is not None:
@@ -102,6 +114,38 @@ def settle_checkpoints(store: CheckpointStore, identity: Mapping[str, Any], repo
         report("continuing from a checkpoint of this training that was moved aside")
 
 
+def digest_of_checkpoint(folder: Path) -> str | None:
+    """Read the hexadecimal digest at the start of a run folder's latest checkpoint; None if there is none."""
+    path = folder / LATEST
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return file.read(_DIGEST_BYTES).hex()
+
+
+def remove_checkpoints_of(run: Path) -> None:
+    """Remove the checkpoints that a finished training wrote its outputs from.
+
+    Call it once the caller knows that the training succeeded. Checkpoints of another training in the folder stay.
+    While another process has locked the folder, nothing is removed.
+
+    Args:
+        run: the training's run.json.
+
+    Raises:
+        InputError: the file is missing or wrong.
+    """
+    session = read_record(RunRecord, run).session
+    finished = session.checkpoint if session else None
+    if finished is None or finished != digest_of_checkpoint(run.parent):
+        return
+    with suppress(InputError), folder_lock(run.parent):
+        # The training may have been started again in the meantime.
+        if finished == digest_of_checkpoint(run.parent):
+            (run.parent / LATEST).unlink()
+            (run.parent / PREVIOUS).unlink(missing_ok=True)
+
+
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """Return `recipe.training.sigma was 2.0, is 1.5` for each value that differs."""
     before, now = dict(_leaves(old, "")), dict(_leaves(new, ""))
@@ -121,5 +165,5 @@ def _intact_payload(path: Path) -> bytes | None:
     if not path.is_file():
         return None
     content = path.read_bytes()
-    digest, payload = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+    digest, payload = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     return payload if hashlib.sha256(payload).digest() == digest else None

@@ -178,19 +178,14 @@ class TrainingRun:
         return index
 
     def _own_part(self, batches: Iterator[TrainingBatch]) -> tuple[np.ndarray, float]:
-        """Return this process's person indices [B] of the next step, and their loss."""
+        """Return this process's person indices [B] of the next step and their mean loss; the model gets gradients."""
         with memory_for("training.batch_size", self.training.batch_size):
             batch = next(batches)
-            return batch.index, self._backward(batch)
-
-    def _backward(self, batch: TrainingBatch) -> float:
-        """Return the mean loss over this process's persons of a step; gradients are left in the model."""
-        progress = self.progress
-        if not len(batch.index):
-            self.optimiser.zero_grad(set_to_none=True)
-            return 0.0
-        torch.manual_seed(_step_seed(self.seed, progress.epoch, progress.step, self.group.rank))
-        return self._gradients(batch).item()
+            if not len(batch.index):
+                self.optimiser.zero_grad(set_to_none=True)
+                return batch.index, 0.0
+            torch.manual_seed(_step_seed(self.seed, self.progress.epoch, self.progress.step, self.group.rank))
+            return batch.index, self._gradients(batch).item()
 
     def _agreed(self, stop: StopRequest, is_late: bool) -> tuple[int, bool]:
         """Return the stop signal of any process, or 0, and whether a checkpoint is due in any process.

@@ -24,20 +24,22 @@ from transpose.config.run_record import (
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
 from transpose.cost import count_parameters
-from transpose.data.coco import load_annotations
-from transpose.data.image_source import image_source_of
-from transpose.data.loader import TrainingSamples
 from transpose.device import describe_machine, resolve_device
-from transpose.files import atomic_paths, folder_lock, remove_leftovers, sha256_of_file, write_json, write_text
+from transpose.files import atomic_paths, folder_lock, remove_leftovers, write_json, write_text
 from transpose.models.transpose import TransPose
 from transpose.models.weights import save_weights
 from transpose.provenance import git_state, training_code
 from transpose.study.layout import RunFolder
-from transpose.training.checkpoint import CheckpointStore, settle_checkpoints
-from transpose.training.checkpoint_files import digest_of_checkpoint
-from transpose.training.data import TrainingData
+from transpose.training.checkpoint import CheckpointStore, digest_of_checkpoint, settle_checkpoints
 from transpose.training.distributed import ALONE, ProcessGroup
-from transpose.training.first_weights import FirstWeights, first_model
+from transpose.training.inputs import (
+    FirstWeights,
+    TrainingData,
+    first_model,
+    identity_of_training,
+    input_digests,
+    training_samples,
+)
 from transpose.training.loop import DivergedError, Observer, Progress, TrainingRun
 from transpose.training.schedule import highest_rate
 from transpose.training.validation import validator
@@ -118,16 +120,16 @@ def _set_up(
     """Prepare model, samples and validation, and resume from the folder's checkpoint if it matches."""
     training = recipe.training
     context = resolve_device(training.device, training.dtype, training.threads)
-    digests = group.raise_together(lambda: _input_digests(recipe, data))
+    digests = group.raise_together(lambda: input_digests(recipe, data))
     torch.manual_seed(seed)
     model, start = group.raise_together(lambda: first_model(recipe, data.skeleton))
     store = CheckpointStore(folder)
-    identity = _identity(recipe, seed, data, protocol, digests)
+    identity = identity_of_training(recipe, seed, data, protocol, digests)
     group.raise_together(lambda: _tidy(folder, store, identity) if group.is_main else None)
     run = group.raise_together(
         lambda: TrainingRun(
             model,
-            _samples(recipe, seed, data),
+            training_samples(recipe, seed, data),
             training,
             seed,
             context,
@@ -182,44 +184,6 @@ def _result(job: _Job, training: Training, data: TrainingData) -> TrainingResult
         best_value=progress.best_value,
         best_epoch=progress.best_epoch,
     )
-
-
-def _input_digests(recipe: Recipe, data: TrainingData) -> dict[str, str]:
-    """SHA-256 of every input file that determines the weights."""
-    files = {"train": data.train, "validation": data.validation}
-    if recipe.training.backbone_weights is not None:
-        files["backbone"] = Path(recipe.training.backbone_weights)
-    if recipe.training.initial_weights is not None:
-        files["initial"] = Path(recipe.training.initial_weights)
-    return {name: sha256_of_file(path) for name, path in files.items()}
-
-
-def _samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingSamples:
-    return TrainingSamples(
-        load_annotations(data.train, data.skeleton),
-        image_source_of(data.train),
-        data.skeleton,
-        recipe.variant.input_size,
-        recipe.variant.heatmap_size,
-        recipe.training.augmentation,
-        seed,
-        disk_bytes=int(recipe.training.image_cache_gb * 1e9),
-    )
-
-
-def _identity(
-    recipe: Recipe, seed: int, data: TrainingData, protocol: EvalProtocol, digests: dict[str, str]
-) -> dict[str, Any]:
-    """Return everything that determines the weights."""
-    return {
-        "recipe": recipe.reproducibility_values(),
-        "seed": seed,
-        "files": digests,
-        "skeleton": data.skeleton.model_dump(mode="json"),
-        # These choose the best epoch. Validations use the training's own dtype, threads and batches.
-        "evaluation": data.evaluation,
-        "protocol": protocol.model_dump(mode="json", exclude={"batch_size", "threads", "dtype", "compile"}),
-    }
 
 
 def _tidy(folder: Path, store: CheckpointStore, identity: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,6 @@ from transpose.data.loader import TrainingBatch
 from transpose.device import DeviceContext
 from transpose.skeleton import Skeleton
 from transpose.training.loss import heatmap_loss
-from transpose.training.parameters import parameter_groups
 from transpose.training.replay import FIRST_STEPS, CudaGraphs, CudaGraphStep
 
 GradientStep = Callable[[TrainingBatch], Tensor]
@@ -86,6 +86,24 @@ def build_optimizer(model: nn.Module, training: Training, context: DeviceContext
     """Return Adam for a model on its device, fused where supported."""
     fused = context.device.type in ("cpu", "cuda")
     return torch.optim.Adam(parameter_groups(model, training.pretrained_rate_factor), fused=fused)
+
+
+def parameter_groups(model: nn.Module, pretrained_rate_factor: float) -> list[dict[str, Any]]:
+    """Return parameter groups, each with a factor `rate_factor` on the schedule's learning rate.
+
+    With a factor of 1, all parameters are one group. Otherwise the new last layer keeps the schedule's rate, and the
+    pretrained parameters have the factor (paper, transfer to MPII: 1e-4 and 1e-5).
+    """
+    if pretrained_rate_factor == 1:
+        return [{"params": list(model.parameters()), "rate_factor": 1.0}]
+    new, pretrained = [], []
+    for name, parameter in model.named_parameters():
+        # A wrapper may prepend its own name.
+        (new if "final_layer" in name.split(".") else pretrained).append(parameter)
+    return [
+        {"params": pretrained, "rate_factor": pretrained_rate_factor},
+        {"params": new, "rate_factor": 1.0},
+    ]
 
 
 @cache

@@ -1,7 +1,7 @@
 from torch import nn
 
 from tests.helpers.small_variants import small_model
-from transpose.training.parameters import parameter_groups
+from transpose.training.step import parameter_groups
 
 
 def test_one_rate_is_one_group_in_the_model_s_order():
