@@ -18,8 +18,7 @@ from transpose.attention.ablation import (
 )
 from transpose.attention.maps.capture import capture
 from transpose.attention.records import Change
-from transpose.models.encoder import EncoderLayer
-from transpose.models.position import sine_embedding
+from transpose.models.encoder import EncoderLayer, sine_embedding
 from transpose.models.transpose import TransPose
 
 QUERY, KEY, VALUE = (noise(2, 3, 12, 4, seed=seed) for seed in range(3))

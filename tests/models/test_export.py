@@ -7,9 +7,15 @@ import torch
 
 from tests.helpers.small_variants import FAMILIES, small_encoder, small_model, small_variant
 from transpose.errors import InputError
-from transpose.models.export import export_backbone
 from transpose.models.variants import build_model
-from transpose.models.weights import load_backbone, read_checkpoint, read_metadata, save_backbone, save_weights
+from transpose.models.weights import (
+    export_backbone,
+    load_backbone,
+    read_checkpoint,
+    read_metadata,
+    save_backbone,
+    save_weights,
+)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -5,7 +5,7 @@ import torch
 
 from tests.helpers.small_variants import FAMILIES, KEYPOINTS, noise, small_encoder, small_model
 from transpose.errors import InputError
-from transpose.models.position import resample_embedding
+from transpose.models.encoder import resample_embedding
 
 
 @pytest.fixture(params=FAMILIES)

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from transpose.attention.maps.capture import capture
 from transpose.attention.maps.dependency import encoder_of_model
 from transpose.attention.records import Change, ChangeKind
-from transpose.models.encoder import Attend, EncoderLayer
-from transpose.models.position import sine_embedding
+from transpose.models.encoder import Attend, EncoderLayer, sine_embedding
 from transpose.models.transpose import TransPose
 
 Encode = Callable[[Tensor], Tensor]

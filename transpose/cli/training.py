@@ -137,6 +137,6 @@ def export_backbone(
     """
     from transpose.config.load import read_record
     from transpose.config.recipe import Recipe
-    from transpose.models.export import export_backbone as export
+    from transpose.models.weights import export_backbone as export
 
     export(read_record(Recipe, recipe).variant, weights, description, output)

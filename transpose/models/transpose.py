@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from transpose.errors import InputError
-from transpose.models.encoder import Attend, TransformerEncoder
+from transpose.models.encoder import Attend, TransformerEncoder, resample_embedding, sine_embedding
 from transpose.models.hrnet import HRNet
-from transpose.models.position import resample_embedding, sine_embedding
 from transpose.models.resnet import ResNet
 
 

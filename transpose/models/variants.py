@@ -1,12 +1,12 @@
 """Build the model of a variant from its configuration."""
 
+from typing import Literal
+
 from torch import Tensor, nn
 
 from transpose.config.variant import HEATMAP_STRIDE, Encoder, HRNetBackbone, ResNetBackbone, Variant
-from transpose.models.encoder import TransformerEncoder
-from transpose.models.heads import build_upsampling
+from transpose.models.encoder import TransformerEncoder, learnable_embedding, sine_embedding
 from transpose.models.hrnet import HRNet
-from transpose.models.position import learnable_embedding, sine_embedding
 from transpose.models.resnet import ResNet
 from transpose.models.transpose import TransPose
 
@@ -40,6 +40,17 @@ def build_backbone(settings: ResNetBackbone | HRNetBackbone) -> ResNet | HRNet:
     return HRNet(settings.width, settings.stem_width, settings.bottlenecks, settings.modules, settings.blocks)
 
 
+def build_upsampling(
+    kind: Literal["none", "deconvolution", "bilinear"], channels: int, deconvolution_channels: int, factor: int
+) -> tuple[nn.Module, int]:
+    """Return a module that upsamples [B, channels, h, w] by `factor` (a power of two), and its output channels."""
+    if kind == "deconvolution":
+        return _deconvolutions(channels, deconvolution_channels, factor), deconvolution_channels
+    if kind == "bilinear":
+        return nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=False), channels
+    return nn.Identity(), channels
+
+
 def _build_encoder(
     settings: Encoder | None, dim: int, dropout: float, attention_dropout: float
 ) -> TransformerEncoder | None:
@@ -54,3 +65,12 @@ def _build_embedding(settings: Encoder | None, grid: tuple[int, int], dim: int) 
     if settings.position_embedding == "learnable":
         return learnable_embedding(grid, dim)
     return sine_embedding(grid, dim)
+
+
+def _deconvolutions(channels: int, width: int, factor: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for _ in range(factor.bit_length() - 1):
+        layers.append(nn.ConvTranspose2d(channels, width, 4, stride=2, padding=1, bias=False))
+        layers += [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+        channels = width
+    return nn.Sequential(*layers)

@@ -12,10 +12,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from transpose.config.variant import Variant
 from transpose.errors import InputError
 from transpose.files import atomic_path
 from transpose.models.resnet import ResNet
 from transpose.models.transpose import TransPose
+from transpose.models.variants import build_model
 
 _OFFICIAL_PREFIXES = {"backbone.": "", "upsampling.": "deconv_layers."}
 _PARTS_BEYOND_BACKBONE = ("pos_embedding", "reduce.", "global_encoder.", "deconv_layers.", "final_layer.")
@@ -95,6 +97,20 @@ def load_to_fine_tune(model: TransPose, path: Path) -> list[str]:
 def save_backbone(model: TransPose, path: Path, metadata: Mapping[str, str]) -> None:
     """Write only the backbone's weights, for `load_backbone`, atomically."""
     save_tensors(_backbone_state_dict(model), path, metadata)
+
+
+def export_backbone(variant: Variant, weights: Path, description: str, output: Path) -> None:
+    """Write the backbone of a trained variant as pretrained weights, with a description for the tables.
+
+    Raises:
+        InputError: the weights cannot be read or do not fit the variant.
+    """
+    state = read_checkpoint(weights)
+    if "final_layer.bias" not in state:
+        raise InputError(weights, None, "final_layer.bias", "missing; these are not the weights of a whole model")
+    model = build_model(variant, keypoints=state["final_layer.bias"].numel())
+    load_official(model, state, weights)
+    save_backbone(model, output, {"description": description})
 
 
 def load_backbone(model: TransPose, path: Path) -> None:
