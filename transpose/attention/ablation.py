@@ -4,8 +4,7 @@ The model is not retrained. The results show what the trained model relies on, n
 the part would reach.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from transpose.attention.maps.capture import capture
 from transpose.attention.maps.dependency import encoder_of_model
 from transpose.attention.records import Change, ChangeKind
 from transpose.models.encoder import Attend, EncoderLayer, sine_embedding
-from transpose.models.transpose import TransPose
+from transpose.models.transpose import TransPose, feature_map, tokens_of
 
 Encode = Callable[[Tensor], Tensor]
 """Features [B, dim, h, w] to encoded features of the same shape, see `TransPose.encode`."""
@@ -92,37 +91,6 @@ def fixed_attention(attention: Tensor) -> Attend:
     return attend
 
 
-@contextmanager
-def layer_skipped(model: TransPose, layer: int) -> Iterator[None]:
-    """Context manager: an encoder layer passes its input through unchanged."""
-    layers = encoder_of_model(model).layers
-    original = layers[layer]
-    layers[layer] = _PassThrough()
-    try:
-        yield
-    finally:
-        layers[layer] = original
-
-
-@contextmanager
-def position_embedding_replaced(model: TransPose, embedding: Tensor | None) -> Iterator[None]:
-    """Context manager: the model uses another position embedding [L, 1, dim] of the same grid, or none."""
-    original = model.pos_embedding
-    if isinstance(original, nn.Parameter) and embedding is not None:
-        # A registered parameter can be replaced only by another parameter.
-        embedding = nn.Parameter(embedding, requires_grad=False)
-    model.pos_embedding = embedding
-    try:
-        yield
-    finally:
-        model.pos_embedding = original
-
-
-class _PassThrough(nn.Module):
-    def forward(self, tokens: Tensor, position: Tensor | None, attend: Attend | None = None) -> Tensor:
-        return tokens
-
-
 def _replaced_attention(model: TransPose, mean_attention: Sequence[Tensor]) -> dict[Change, Encode]:
     layers = range(len(encoder_of_model(model).layers))
     replaced: dict[ChangeKind, list[Attend]] = {
@@ -139,9 +107,8 @@ def _replaced_attention(model: TransPose, mean_attention: Sequence[Tensor]) -> d
 
 
 def _changed_positions(model: TransPose, seed: int) -> dict[Change, Encode]:
-    return {
-        Change(kind=kind): _with_position(model, embedding) for kind, embedding in _other_positions(model, seed).items()
-    }
+    embeddings = _other_positions(model, seed)
+    return {Change(kind=kind): _with_position(model, embedding) for kind, embedding in embeddings.items()}
 
 
 def _other_positions(model: TransPose, seed: int) -> dict[ChangeKind, Tensor | None]:
@@ -166,17 +133,20 @@ def _attending(model: TransPose, attends: dict[int, Attend]) -> Encode:
     return lambda features: model.encode(features, attends)
 
 
-def _without_layer(model: TransPose, layer: int) -> Encode:
+def _without_layer(model: TransPose, index: int) -> Encode:
+    """Encode with a layer that passes its input through unchanged."""
+    layers = [layer for number, layer in enumerate(encoder_of_model(model).layers) if number != index]
+
     def encode(features: Tensor) -> Tensor:
-        with layer_skipped(model, layer):
-            return model.encode(features)
+        tokens, position = tokens_of(features), model.position(features)
+        for layer in layers:
+            tokens = layer(tokens, position)
+        return feature_map(tokens, features)
 
     return encode
 
 
 def _with_position(model: TransPose, embedding: Tensor | None) -> Encode:
-    def encode(features: Tensor) -> Tensor:
-        with position_embedding_replaced(model, embedding):
-            return model.encode(features)
-
-    return encode
+    """Encode with another position embedding [L, 1, dim] of the same grid, or none."""
+    encoder = encoder_of_model(model)
+    return lambda features: feature_map(encoder(tokens_of(features), embedding), features)
