@@ -8,13 +8,14 @@ import numpy as np
 PIXELS_PER_SCALE_UNIT = 200.0
 """Image pixels in one unit of a person's `scale` (matches the official evaluation)."""
 
+_PADDING = 1.25
+"""Factor on both sides of a person's box."""
+
 _SMALLEST_SPAN = 0.1
 """Crops span at least this many image pixels, so that the map of a degenerate box can still be inverted."""
 
 
-def box_to_center_scale(
-    boxes_xywh: np.ndarray, input_size: tuple[int, int], padding: float = 1.25
-) -> tuple[np.ndarray, np.ndarray]:
+def box_to_center_scale(boxes_xywh: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Convert boxes to the centre and scale of crops: extended to the input's aspect and padded, not clipped.
 
     Matches the official evaluation: the centre is at x + (w - 1) / 2.
@@ -22,14 +23,13 @@ def box_to_center_scale(
     Args:
         boxes_xywh: [N, 4] image pixels.
         input_size: (height, width) of the network's input.
-        padding: factor on both sides.
 
     Returns:
         center [N, 2] in image pixels and scale [N, 2] in units of 200 image pixels, both (x, y).
     """
     boxes = np.asarray(boxes_xywh, dtype=np.float64).reshape(-1, 4)
     center = boxes[:, :2] + (boxes[:, 2:] - 1) / 2
-    return center, extend_to_aspect(boxes[:, 2:], input_size) * (padding / PIXELS_PER_SCALE_UNIT)
+    return center, extend_to_aspect(boxes[:, 2:], input_size) * (_PADDING / PIXELS_PER_SCALE_UNIT)
 
 
 def extend_to_aspect(sides_wh: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:

@@ -24,8 +24,8 @@ from transpose.attention.estimates import PerturbationResults
 from transpose.attention.keypoint_regions import NeighbourhoodRegions
 from transpose.attention.persons import explain_instance
 from transpose.config.attention import AttentionMeasures
+from transpose.config.bootstrap import Bootstrap
 from transpose.config.study import EvalProtocol
-from transpose.evaluation.report import Bootstrap
 
 PROTOCOL = EvalProtocol(decoder="argmax")
 BOOTSTRAP = Bootstrap(samples=50, seed=0)

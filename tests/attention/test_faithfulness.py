@@ -28,8 +28,8 @@ from transpose.attention.influence import patch_effects, patches
 from transpose.attention.masking import knock_out, mask_image, mask_last_layer, most_important
 from transpose.attention.persons import ExplainedPerson, explain_instance
 from transpose.config.attention import AttentionMeasures
+from transpose.config.bootstrap import Bootstrap
 from transpose.config.study import EvalProtocol
-from transpose.evaluation.report import Bootstrap
 
 PROTOCOL = EvalProtocol(decoder="argmax")
 BOOTSTRAP = Bootstrap(samples=50, seed=0)

@@ -6,7 +6,7 @@ import pytest
 from transpose.attention.attribution import rank_correlation
 from transpose.attention.estimates import image_resamples
 from transpose.attention.influence import agreement
-from transpose.evaluation.report import Bootstrap
+from transpose.config.bootstrap import Bootstrap
 
 BOOTSTRAP = Bootstrap(samples=100, seed=0)
 IMAGES = np.repeat(np.arange(10), 2)

@@ -17,8 +17,8 @@ from tests.attention.planted import (
 from transpose.attention.regions import OTHER, OWN
 from transpose.attention.statistics import MEASURES, AttentionStatistics, Tally, masses, normalised_entropy
 from transpose.attention.statistics_report import differences, matrices, statistics
+from transpose.config.bootstrap import Bootstrap
 from transpose.config.study import EvalProtocol
-from transpose.evaluation.report import Bootstrap
 
 BOOTSTRAP = Bootstrap(samples=50, seed=0)
 

@@ -14,8 +14,7 @@ from tests.helpers.run_records import write_run
 from tests.helpers.small_variants import small_variant
 from tests.reporting.planted_viewer import HOSTILE, made_up_page, smooth_layer
 from transpose.attention.maps.grid import Grid
-from transpose.attention.maps.quantise import unpack
-from transpose.attention.maps.stored import FINE, pack_within, person_areas
+from transpose.attention.maps.stored import FINE, pack_within, person_areas, unpack
 from transpose.config.dataset import Dataset
 from transpose.config.load import load_variant
 from transpose.config.recipe import Recipe

@@ -10,8 +10,7 @@ import torch
 
 from tests.helpers.browser import CHROMIUM, Page, browser
 from tests.reporting.planted_viewer import HOSTILE, Known, made_up_page
-from transpose.attention.maps.quantise import LogScale
-from transpose.attention.maps.stored import COARSE, FINE, pooled
+from transpose.attention.maps.stored import COARSE, FINE, LogScale, pooled
 from transpose.reporting.viewer import write_page
 from transpose.skeleton import COCO_PERSON
 

@@ -14,7 +14,6 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from transpose.attention.maps.dependency import area_on_crop
 from transpose.attention.maps.grid import Grid
 from transpose.reporting.figure_style import plain, save
 from transpose.skeleton import Skeleton
@@ -64,7 +63,7 @@ def draw_attention(
     layers, keypoints = person.areas.shape[:2]
     scale = _PANEL_WIDTH / person.crop.shape[1]
     panel = (round(person.crop.shape[0] * scale), _PANEL_WIDTH)
-    maps = area_on_crop(torch.from_numpy(person.areas), person.grid, size=panel).numpy()
+    maps = person.grid.on_crop(torch.from_numpy(person.areas) / person.grid.uniform, panel).numpy()
     norm = LogNorm(vmin=threshold, vmax=max(float(maps.max(initial=0)), 2 * threshold))
     mosaic = _mosaic(person.crop, maps, norm)
 

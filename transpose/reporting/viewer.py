@@ -17,8 +17,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from transpose.attention.maps.grid import Grid
-from transpose.attention.maps.quantise import LogScale
-from transpose.attention.maps.stored import PackedAreas, Storage
+from transpose.attention.maps.stored import LogScale, PackedAreas, Storage
 from transpose.config.variant import Encoder
 from transpose.files import write_text
 from transpose.skeleton import Skeleton

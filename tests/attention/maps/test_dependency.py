@@ -6,30 +6,11 @@ import torch
 
 from tests.helpers.small_variants import FAMILIES, KEYPOINTS, noise, small_encoder, small_model, small_variant
 from transpose.attention.maps.capture import capture
-from transpose.attention.maps.dependency import area_on_crop, explain_persons
+from transpose.attention.maps.dependency import explain_persons
 from transpose.attention.maps.grid import Grid
 from transpose.errors import InputError
 
 GRID = Grid.of(small_variant("resnet"))
-
-
-def test_uniform_attention_is_one_everywhere_on_the_crop():
-    areas = torch.full((2, GRID.tokens), GRID.uniform)
-    torch.testing.assert_close(area_on_crop(areas, GRID), torch.ones(2, 32, 24))
-
-
-def test_threshold_applies_after_upsampling():
-    area = torch.zeros(GRID.tokens)
-    area[4] = 1.0
-    whole = area_on_crop(area, GRID)
-    cut = area_on_crop(area, GRID, threshold=6.0)
-    assert ((cut == 0) | (cut > 6)).all()
-    assert torch.equal(cut, torch.where(whole > 6, whole, 0.0))
-    assert 0 < (cut > 0).sum() < (whole > 0).sum()  # a smooth border, finer than the cells
-
-
-def test_a_threshold_that_hides_all_leaves_an_empty_map():
-    assert not area_on_crop(torch.full((GRID.tokens,), GRID.uniform), GRID, threshold=2.0).any()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

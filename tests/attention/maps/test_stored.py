@@ -1,15 +1,28 @@
-"""Stored attention: exact rows, columns and block means, and no more bytes than allowed."""
+"""Stored attention: exact rows, columns and block means, one byte a value, and no more bytes than allowed."""
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from transpose.attention.maps.capture import LayerAttention
 from transpose.attention.maps.grid import Grid
-from transpose.attention.maps.quantise import unpack
-from transpose.attention.maps.stored import COARSE, FINE, PersonAreas, pack_within, person_areas, pooled, smallest_pool
+from transpose.attention.maps.stored import (
+    COARSE,
+    FINE,
+    LogScale,
+    PersonAreas,
+    pack,
+    pack_within,
+    person_areas,
+    pooled,
+    smallest_pool,
+    unpack,
+)
 
 SMALL = Grid((4, 6), (4, 6), (16, 24))
+SCALES = [LogScale(0.25, 4), LogScale(1.0, 3), LogScale(0.5, 8)]
 
 
 def layer(grid: Grid, heads: int, seed: int = 0) -> LayerAttention:
@@ -77,3 +90,30 @@ def test_fewer_bytes_hold_less_and_never_more_than_allowed() -> None:
     assert not seen[-1][2]
     assert {heads for _, _, heads, _ in seen} == {True, False}
     assert {pool for _, pool, _, _ in seen} == {-1, -2}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_restored_values_keep_the_promised_error(scale: LogScale) -> None:
+    values = np.geomspace(scale.floor, 7000, 100_001).astype(np.float32)[1:]
+    errors = np.abs(scale.restore(scale.quantise(values)) - values) / values
+    assert errors.max() <= scale.largest_error + 1e-4
+    assert errors.max() > 0.95 * scale.largest_error
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_below_the_floor_is_zero_and_nothing_else_is(scale: LogScale) -> None:
+    values = np.array([0, 1e-9, scale.floor * 0.999, scale.floor * 1.001, 6912], dtype=np.float32)
+    restored = scale.restore(scale.quantise(values))
+    assert (restored == 0).tolist() == [True, True, True, False, False]
+
+
+def test_larger_attention_has_no_smaller_code() -> None:
+    values = np.sort(np.random.default_rng(0).gamma(0.3, 3.0, 1000)).astype(np.float32)
+    assert (np.diff(SCALES[0].quantise(values).astype(int)) >= 0).all()
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=4), st.integers(0, 2**32 - 1))
+def test_packed_codes_come_back(shape: list[int], seed: int) -> None:
+    codes = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    np.testing.assert_array_equal(unpack(pack(codes), codes.shape), codes)
+    np.testing.assert_array_equal(unpack(pack(codes.T), codes.T.shape), codes.T)

@@ -41,19 +41,6 @@ class AttentionAreas:
     """[P, K] int64: tokens of the keypoints' cells."""
 
 
-def area_on_crop(areas: Tensor, grid: Grid, threshold: float = 0.0, size: tuple[int, int] | None = None) -> Tensor:
-    """Resample areas [..., L] to the crop's pixels, in multiples of uniform attention: [..., H, W].
-
-    Values up to `threshold` (multiples of uniform attention) are set to 0 after the interpolation, which keeps borders
-    smooth (matches the official visualisation).
-
-    Args:
-        size: see `Grid.on_crop`.
-    """
-    enlarged = grid.on_crop(areas / grid.uniform, size)
-    return torch.where(enlarged > threshold, enlarged, 0.0)
-
-
 def encoder_of(variant: Variant) -> Encoder:
     """Return the encoder settings of a variant.
 

@@ -3,8 +3,14 @@
 Matrices contain the areas of all cells: [l, l] for each layer, averaged over heads, and also for single heads on small
 grids. On large grids they are pooled to blocks of cells. The areas of the keypoints' own cells are stored separately,
 on the full grid and for every head.
+
+Each value is one byte on a logarithmic scale of multiples of uniform attention, and the bytes are compressed with zlib.
+A value `v` is stored as code `1 + floor(steps * log2(v / floor))`, or 0 if it is below the scale's floor. A code is
+restored as the geometric middle of its step, so the relative error is at most `2 ** (1 / (2 * steps)) - 1`. Code 0 is
+restored as 0.
 """
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +20,37 @@ from torch import Tensor
 
 from transpose.attention.maps.capture import LayerAttention
 from transpose.attention.maps.grid import Grid
-from transpose.attention.maps.quantise import LogScale, pack
+
+_LARGEST_CODE = 255
+_DEFLATE_LEVEL = 6
+
+
+@dataclass(frozen=True)
+class LogScale:
+    """A one-byte logarithmic scale: `steps` codes per doubling, starting at `floor` multiples of uniform attention."""
+
+    floor: float
+    steps: int
+
+    @property
+    def largest_error(self) -> float:
+        """Largest relative error |restored - value| / value of values not below the floor."""
+        return 2 ** (1 / (2 * self.steps)) - 1
+
+    def quantise(self, multiples: np.ndarray) -> np.ndarray:
+        """Return uint8 codes of attention [...] in multiples of uniform attention.
+
+        Larger values are clipped to code 255. Attention over L cells is at most L multiples, far below that code.
+        """
+        with np.errstate(divide="ignore"):
+            steps = np.floor(np.log2(multiples / np.float32(self.floor)) * self.steps)
+        return np.clip(steps + 1, 0, _LARGEST_CODE).astype(np.uint8)
+
+    def restore(self, codes: np.ndarray) -> np.ndarray:
+        """Return multiples of uniform attention [...] float64 from codes [...]; 0 where they are below the floor."""
+        middles = self.floor * 2 ** ((codes.astype(np.float64) - 0.5) / self.steps)
+        return np.where(codes > 0, middles, 0.0)
+
 
 FINE = LogScale(floor=0.25, steps=4)
 """Largest error 9.1 %."""
@@ -140,6 +176,16 @@ def pack_areas(person: PersonAreas, storage: Storage, grid: Grid) -> PackedAreas
         rows=pack(storage.keypoints.quantise(person.rows[:, sets])),
         columns=pack(storage.keypoints.quantise(person.columns[:, sets])),
     )
+
+
+def pack(codes: np.ndarray) -> bytes:
+    """Return codes [...] as a zlib stream, in C order."""
+    return zlib.compress(codes.tobytes(), _DEFLATE_LEVEL)
+
+
+def unpack(packed: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """Return uint8 codes of `shape` from the output of `pack`."""
+    return np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(shape)
 
 
 def _storages(person: PersonAreas, grid: Grid) -> Iterator[Storage]:
