@@ -6,8 +6,7 @@ prediction cannot get worse. The model was not trained on masked inputs, so comp
 reading single values.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -37,6 +36,9 @@ from transpose.pose_model import PoseModel
 
 Importance = Mapping[str, np.ndarray]
 """Importance [J, L] by ranking; see `attributions`."""
+
+Measured = Iterator[tuple[tuple[str, ...], np.ndarray]]
+"""Keys of the results, and values [J, ...] of a person's keypoints."""
 
 MEASURES = ("peak_drop", "peak_change", "shift", "similarity_drop")
 """Lost share of the peak, its absolute value, shift in crop pixels, and loss of keypoint similarity."""
@@ -68,71 +70,60 @@ class FaithfulnessTest:
         """
         results = PerturbationResults(persons.truth.image_ids, len(self._model.skeleton))
         for index, person, truth in evaluated_instances(self._model, persons):
-            self._evaluate(_Instance(results, index, int(persons.draw_order[index]), person, truth))
+            for key, values in self._measure(person, truth, int(persons.draw_order[index])):
+                results.record(key, index, person.keypoints, values)
         return results
 
-    def _evaluate(self, instance: "_Instance") -> None:
-        rng = random_cells_of(instance.truth, self._settings.seed)
-        importance = attributions(self._model, instance.person, rng)
-        network, features = self._model.network, instance.person.features
-        in_last_layer = mask_last_layer(network, features)
-        self._knock_out(instance, "last_layer", in_last_layer, importance)
-        in_all_layers = mask_all_layers(network, features)
-        self._knock_out(instance, "all_layers", in_all_layers, importance)
-        self._mask_keypoints(instance, "all_layers", in_all_layers)
-        for layers, correlation in enumerate(similarity_of_maps(self._randomised, instance.person), start=1):
-            instance.record(("randomised", str(layers)), correlation)
-        if instance.draw_rank < self._settings.curve_persons:
-            self._draw_curves(instance, in_last_layer, importance)
-        if instance.draw_rank < self._settings.occlusion_persons:
-            in_image = mask_image(network, instance.person.crop, self._model.grid)
-            self._knock_out(instance, "image", in_image, importance)
-            self._mask_keypoints(instance, "image", in_image)
-            self._mask_patches(instance, in_image, importance)
+    def _measure(self, person: ExplainedPerson, truth: GroundTruth, draw_rank: int) -> Measured:
+        """Yield all measures of one person, whose position in the random draw decides which tests it takes part in."""
+        settings, network = self._settings, self._model.network
+        importance = attributions(self._model, person, random_cells_of(truth, settings.seed))
+        in_last_layer = mask_last_layer(network, person.features)
+        yield from self._knock_out(person, truth, "last_layer", in_last_layer, importance)
+        in_all_layers = mask_all_layers(network, person.features)
+        yield from self._knock_out(person, truth, "all_layers", in_all_layers, importance)
+        yield from self._mask_keypoints(person, truth, "all_layers", in_all_layers)
+        for layers, correlation in enumerate(similarity_of_maps(self._randomised, person), start=1):
+            yield ("randomised", str(layers)), correlation
+        if draw_rank < settings.curve_persons:
+            yield from self._draw_curves(person, truth, in_last_layer, importance)
+        if draw_rank < settings.occlusion_persons:
+            in_image = mask_image(network, person.crop, self._model.grid)
+            yield from self._knock_out(person, truth, "image", in_image, importance)
+            yield from self._mask_keypoints(person, truth, "image", in_image)
+            yield from self._mask_patches(person, in_image, importance)
 
-    def _knock_out(self, instance: "_Instance", depth: Depth, masking: CellMasking, importance: Importance) -> None:
-        fraction = self._settings.knockout_fraction
+    def _knock_out(
+        self, person: ExplainedPerson, truth: GroundTruth, depth: Depth, masking: CellMasking, importance: Importance
+    ) -> Measured:
+        fraction, skeleton = self._settings.knockout_fraction, self._model.skeleton
         kept = np.stack([~most_important(values, fraction) for values in importance.values()])
-        outcome = knock_out(self._model, masking, instance.person, kept)
-        lost = self._similarity(instance, instance.person.points_xy) - self._similarity(instance, outcome.points_xy)
+        outcome = knock_out(self._model, masking, person, kept)
+        before = truth.similarity_of(person.keypoints, person.points_xy, skeleton)
+        lost = before - truth.similarity_of(person.keypoints, outcome.points_xy, skeleton)
         measured = outcome.peak_drop, np.abs(outcome.peak_drop), outcome.shift, lost
         for row, method in enumerate(importance):
             for measure, values in zip(MEASURES, measured, strict=True):
-                instance.record(("knockout", depth, method, measure), values[row])
+                yield ("knockout", depth, method, measure), values[row]
 
-    def _draw_curves(self, instance: "_Instance", masking: CellMasking, importance: Importance) -> None:
-        curves = deletion_and_insertion(self._model, masking, instance.person, importance, self._settings.fractions)
+    def _draw_curves(
+        self, person: ExplainedPerson, truth: GroundTruth, masking: CellMasking, importance: Importance
+    ) -> Measured:
+        curves = deletion_and_insertion(self._model, masking, person, importance, self._settings.fractions)
         for method, directions in curves.items():
             for direction, points in zip(DIRECTIONS, directions, strict=True):
-                instance.record(("curve", direction, method), self._similarity(instance, points).T)
+                similarity = truth.similarity_of(person.keypoints, points, self._model.skeleton)
+                yield ("curve", direction, method), similarity.T
 
-    def _mask_keypoints(self, instance: "_Instance", depth: Depth, masking: CellMasking) -> None:
-        near = instance.truth.neighbourhoods(self._model.grid, self._settings.reach)[0]
-        found = influence(self._model, masking, instance.person, instance.truth.keypoints_xy[0], near)
+    def _mask_keypoints(
+        self, person: ExplainedPerson, truth: GroundTruth, depth: Depth, masking: CellMasking
+    ) -> Measured:
+        near = truth.neighbourhoods(self._model.grid, self._settings.reach)[0]
+        found = influence(self._model, masking, person, truth.keypoints_xy[0], near)
         for name, matrix in zip(Influence._fields, found, strict=True):
-            instance.record(("influence", depth, name), matrix[instance.person.keypoints])
+            yield ("influence", depth, name), matrix[person.keypoints]
 
-    def _mask_patches(self, instance: "_Instance", masking: CellMasking, importance: Importance) -> None:
-        effects = patch_effects(self._model, masking, instance.person, self._patches)
+    def _mask_patches(self, person: ExplainedPerson, masking: CellMasking, importance: Importance) -> Measured:
+        effects = patch_effects(self._model, masking, person, self._patches)
         for method, correlation in attribution_correlations(importance, effects, self._patches).items():
-            instance.record(("occlusion_correlation", method), correlation)
-
-    def _similarity(self, instance: "_Instance", points_xy: np.ndarray) -> np.ndarray:
-        """Return keypoint similarity [..., J] of points [..., J, 2] in crop pixels."""
-        return instance.truth.similarity_of(instance.person.keypoints, points_xy, self._model.skeleton)
-
-
-@dataclass(frozen=True)
-class _Instance:
-    """One evaluated person."""
-
-    results: PerturbationResults
-    index: int
-    draw_rank: int
-    """Position in the random draw of persons; see `ExplainedPersons.draw_order`."""
-    person: ExplainedPerson
-    truth: GroundTruth
-
-    def record(self, key: tuple[str, ...], values: np.ndarray) -> None:
-        """Store values [J, ...] of the person's keypoints."""
-        self.results.record(key, self.index, self.person.keypoints, values)
+            yield ("occlusion_correlation", method), correlation
