@@ -31,7 +31,7 @@ from transpose.data.workers import slices
 from transpose.device import DeviceContext, resolve_device
 from transpose.errors import InputError
 from transpose.geometry import crop_affines, rescale_points, transform_points
-from transpose.inference.flip import flip_test, mean_with_mirrored
+from transpose.inference.flip import mean_with_mirrored
 from transpose.inference.poses import PoseResults, Poses
 from transpose.inference.predictions import (
     PredictionCollector,
@@ -253,7 +253,7 @@ class PoseModel:
         latest: tuple[EvaluationBatch, Tensor] | None = None
         for batch in batches:
             # The next batch is sent before waiting for the last one, so that the GPU computes while the CPU decodes.
-            heatmaps = self._heatmaps_on_device(batch.crops)
+            heatmaps = self._heatmaps_on_device(batch.crops, self.protocol.flip_test)[-1]
             if latest is not None:
                 collector.add(latest[0], self._on_cpu(latest[1]).numpy())
             latest = batch, heatmaps
@@ -267,7 +267,7 @@ class PoseModel:
         Raises:
             InputError: the model has diverged, or the memory is full.
         """
-        return self._on_cpu(self._heatmaps_on_device(crops))
+        return self._on_cpu(self._heatmaps_on_device(crops, self.protocol.flip_test)[-1])
 
     def predict_heatmaps_both_ways(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Return the heatmaps of `predict_heatmaps` without and with the flip test, from two passes.
@@ -275,12 +275,8 @@ class PoseModel:
         Raises:
             InputError: as `predict_heatmaps`.
         """
-        size = self.protocol.batch_size
-        with memory_for("protocol.batch_size", size), torch.inference_mode(), self.context.autocast():
-            images = normalise(self.context.send(self.context.pad_batch(crops, size)))
-            plain, mirrored = self.network(images), self.network(images.flip(-1))
-            both = mean_with_mirrored(plain, mirrored, self.skeleton)
-        return self._on_cpu(plain[: len(crops)]), self._on_cpu(both[: len(crops)])
+        plain, averaged = self._heatmaps_on_device(crops, flip_test=True)
+        return self._on_cpu(plain), self._on_cpu(averaged)
 
     def find_keypoints(self, crops: Tensor) -> CropKeypoints:
         """Predict keypoints in crops [P, H, W, 3] uint8 RGB, by the protocol.
@@ -309,13 +305,15 @@ class PoseModel:
         queries = torch.from_numpy(self.grid.tokens_at(points_xy)).to(images.device)
         return person_areas(layers, queries, self.grid)
 
-    def _heatmaps_on_device(self, crops: Tensor) -> Tensor:
+    def _heatmaps_on_device(self, crops: Tensor, flip_test: bool) -> list[Tensor]:
+        """Return the heatmaps of the crops and, with the flip test, their mean with those of the mirrored crops."""
         size = self.protocol.batch_size
         with memory_for("protocol.batch_size", size), torch.inference_mode(), self.context.autocast():
             images = normalise(self.context.send(self.context.pad_batch(crops, size)))
-            flipped = self.protocol.flip_test
-            heatmaps = flip_test(self.network, images, self.skeleton) if flipped else self.network(images)
-        return heatmaps[: len(crops)]
+            heatmaps = [self.network(images)]
+            if flip_test:
+                heatmaps.append(mean_with_mirrored(heatmaps[0], self.network(images.flip(-1)), self.skeleton))
+        return [one[: len(crops)] for one in heatmaps]
 
     def _on_cpu(self, heatmaps: Tensor) -> Tensor:
         with finite_heatmaps_of(self.weights):

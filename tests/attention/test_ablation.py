@@ -133,7 +133,8 @@ def test_positions_are_mirrored_left_to_right_and_shuffled_by_the_seed():
     model = small_model("resnet")
     seen: list[Tensor] = []
 
-    def record(tokens: Tensor, position: Tensor) -> Tensor:
+    def record(tokens: Tensor, position: Tensor | None, attends: object = None) -> Tensor:
+        assert position is not None
         seen.append(position.squeeze(1))
         return tokens
 

@@ -1,6 +1,5 @@
 """Flip test: average the heatmaps of the crop and of the mirrored crop (paper, section 4.2)."""
 
-from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -27,8 +26,3 @@ def _permutation(keypoints: tuple[int, ...], device: torch.device) -> Tensor:
 def mean_with_mirrored(heatmaps: Tensor, mirrored: Tensor, skeleton: Skeleton) -> Tensor:
     """Average heatmaps [B, K, h, w] of crops with those of the mirrored crops, which are flipped back first."""
     return 0.5 * (heatmaps + flip_back(mirrored, skeleton))
-
-
-def flip_test(model: Callable[[Tensor], Tensor], images: Tensor, skeleton: Skeleton) -> Tensor:
-    """Average the model's heatmaps [B, K, h, w] of images [B, 3, H, W] and of the mirrored images."""
-    return mean_with_mirrored(model(images), model(images.flip(-1)), skeleton)
