@@ -96,7 +96,7 @@ def load_to_fine_tune(model: TransPose, path: Path) -> list[str]:
 
 def save_backbone(model: TransPose, path: Path, metadata: Mapping[str, str]) -> None:
     """Write only the backbone's weights, for `load_backbone`, atomically."""
-    save_tensors(_backbone_state_dict(model), path, metadata)
+    save_tensors(model.backbone.state_dict(), path, metadata)
 
 
 def export_backbone(variant: Variant, weights: Path, description: str, output: Path) -> None:
@@ -125,7 +125,7 @@ def load_backbone(model: TransPose, path: Path) -> None:
     """
     is_dropped = _dropped_parts(model)
     state = {key: tensor for key, tensor in read_checkpoint(path).items() if not is_dropped(key)}
-    own = _backbone_state_dict(model)
+    own: dict[str, Tensor] = dict(model.backbone.state_dict())
     if not any(key.endswith("num_batches_tracked") for key in state):
         own = {key: tensor for key, tensor in own.items() if not key.endswith("num_batches_tracked")}
     _check(own, state, path)
@@ -174,10 +174,6 @@ def _official_name(name: str) -> str:
         if name.startswith(prefix):
             return official + name.removeprefix(prefix)
     return name
-
-
-def _backbone_state_dict(model: TransPose) -> dict[str, Tensor]:
-    return dict(model.backbone.state_dict())
 
 
 def _dropped_parts(model: TransPose) -> Callable[[str], bool]:

@@ -68,6 +68,7 @@ class Progress:
     """Fingerprints of the training code; several if the code changed before the run was resumed."""
 
 
+@dataclass(eq=False)
 class TrainingRun:
     """Training of one model, in one process or a group.
 
@@ -76,41 +77,29 @@ class TrainingRun:
     and number of processes.
     """
 
-    def __init__(
-        self,
-        model: TransPose,
-        samples: TrainingSamples,
-        training: Training,
-        seed: int,
-        context: DeviceContext,
-        store: CheckpointStore,
-        identity: dict[str, Any],
-        validate: Callable[[TransPose, StopRequest], dict[str, float]],
-        group: ProcessGroup,
-        metric: Accuracy = "AP",
-    ) -> None:
-        """Move the model to its device and resume from the store's checkpoint if it has the same `identity`.
+    model: TransPose
+    samples: TrainingSamples
+    training: Training
+    seed: int
+    context: DeviceContext
+    store: CheckpointStore
+    identity: dict[str, Any]
+    """Everything that determines the weights, as JSON values by name."""
+    validate: Callable[[TransPose, StopRequest], dict[str, float]]
+    """Returns metrics of the model on the validation set; raises Interrupted after a stop request."""
+    group: ProcessGroup
+    """Processes that share each batch; only the main one writes checkpoints and calls the observer."""
+    metric: Accuracy = "AP"
+    """The metric that chooses the best weights."""
 
-        Args:
-            identity: everything that determines the weights, as JSON values by name.
-            validate: returns metrics of the model on the validation set; raises Interrupted after a stop request.
-            group: processes that share each batch; only the main one writes checkpoints and calls the observer.
-            metric: the metric that chooses the best weights.
-        """
-        self.model = context.to_device(model)
-        self.samples = samples
-        self.training = training
-        self.seed = seed
-        self.context = context
-        self.store = store
-        self.identity = identity
-        self.fingerprint = digest_of_value(identity)
-        self.validate = validate
-        self.metric = metric
-        self.group = group
-        self.steps = math.ceil(len(samples) / training.global_batch)
-        self.optimiser = build_optimizer(self.model, training, context)
-        self._gradients = gradient_step(self.model, samples.heatmap_size, samples.skeleton, training, context)
+    def __post_init__(self) -> None:
+        """Move the model to its device and resume from the store's checkpoint if it has the same `identity`."""
+        self.model = self.context.to_device(self.model)
+        self.fingerprint = digest_of_value(self.identity)
+        self.steps = math.ceil(len(self.samples) / self.training.global_batch)
+        self.optimiser = build_optimizer(self.model, self.training, self.context)
+        size, skeleton = self.samples.heatmap_size, self.samples.skeleton
+        self._gradients = gradient_step(self.model, size, skeleton, self.training, self.context)
         self.progress = Progress()
         self._resume()
 
