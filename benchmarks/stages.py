@@ -10,10 +10,10 @@ import pycocotools.coco as pycoco
 import pycocotools.cocoeval as pycocoeval
 
 from benchmarks.random_data import RandomAnnotations
+from transpose.codec.decode import dark_decode
 from transpose.data.coco import load_annotations
 from transpose.evaluation.oks import STATISTICS, evaluate_keypoints
 from transpose.evaluation.results import read_results
-from transpose.inference.decode import dark_decode
 from transpose.inference.nms import oks_nms, rescore
 from transpose.skeleton import COCO_PERSON
 

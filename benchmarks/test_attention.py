@@ -12,43 +12,49 @@ from torch import Tensor
 
 from transpose.attention.attribution import (
     RANKINGS,
-    ExplainedPerson,
     distance,
-    explain_instance,
     gradient_x_input,
+    randomised_models,
     rollout,
+    similarity_of_maps,
 )
-from transpose.attention.influence import influence
-from transpose.attention.knockout import deletion_and_insertion, knock_out, most_important
+from transpose.attention.influence import influence, patch_effects, patches
 from transpose.attention.maps.capture import LayerAttention, capture
-from transpose.attention.maps.grid import Grid
-from transpose.attention.masking import mask_all_layers, mask_image, mask_last_layer
-from transpose.attention.occlusion import patch_effects, patches
-from transpose.attention.randomisation import randomised_models, similarity_of_maps
+from transpose.attention.masking import (
+    deletion_and_insertion,
+    knock_out,
+    mask_all_layers,
+    mask_image,
+    mask_last_layer,
+    most_important,
+)
+from transpose.attention.persons import ExplainedPerson, explain_instance
 from transpose.benchmark.networks import BenchmarkedNetwork
 from transpose.config.attention import AttentionMeasures
 from transpose.config.load import load_any_variant
+from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol
+from transpose.config.training import Training
 from transpose.data.crops import normalise
 from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
+from transpose.pose_model import PoseModel
 from transpose.skeleton import COCO_PERSON
 
 VARIANT = Path(__file__).parents[1] / "config" / "variants" / "r_sine.yaml"
 BATCH_SIZE = 16
-PROTOCOL, SETTINGS = EvalProtocol(), AttentionMeasures()
+SETTINGS = AttentionMeasures()
 
 
 @dataclass(frozen=True)
 class Subject:
     """A model, a batch of random crops, and what the measures of the first crop start from."""
 
-    model: TransPose
+    model: PoseModel
     crops: Tensor
     """[B, H, W, 3] uint8."""
     images: Tensor
     """[B, 3, H, W], the normalised crops."""
-    grid: Grid
     person: ExplainedPerson
     importance: dict[str, np.ndarray]
     """Random importance [K, tokens] for each ranking."""
@@ -59,63 +65,61 @@ class Subject:
     def tokens(self) -> Tensor:
         """Draw a token [B, K] for each keypoint."""
         generator = torch.Generator().manual_seed(0)
-        return torch.randint(0, self.grid.tokens, (BATCH_SIZE, len(COCO_PERSON)), generator=generator)
+        return torch.randint(0, self.model.grid.tokens, (BATCH_SIZE, len(COCO_PERSON)), generator=generator)
 
     def explain(self) -> ExplainedPerson:
         """Predict the first crop and capture its attention."""
-        return _explain(self.model, self.crops[0], self.images[0], self.grid)
+        return explain_instance(self.model, self.crops[0], _all_keypoints)
 
     def mask(self, depth: str) -> Callable[[np.ndarray], Tensor]:
         """Return the masking of tokens in the last layer, in all layers or in the image."""
         if depth == "image":
-            return mask_image(self.model, self.person.crop, self.grid)
+            return mask_image(self.model.network, self.person.crop, self.model.grid)
         mask = mask_last_layer if depth == "last layer" else mask_all_layers
-        return mask(self.model, self.person.features)
+        return mask(self.model.network, self.person.features)
 
     def knock_out(self, depth: str) -> object:
         """Mask the most important tokens of each keypoint by each ranking."""
-        return knock_out(self.mask(depth), self.person, self.kept, self.grid, PROTOCOL)
+        return knock_out(self.model, self.mask(depth), self.person, self.kept)
 
     def mask_keypoints(self, depth: str) -> object:
         """Mask the tokens at each keypoint."""
-        near = np.eye(len(self.person.keypoints), self.grid.tokens, dtype=bool)
-        return influence(self.mask(depth), self.person, self.person.points_xy, near, self.grid, PROTOCOL)
+        near = np.eye(len(self.person.keypoints), self.model.grid.tokens, dtype=bool)
+        return influence(self.model, self.mask(depth), self.person, self.person.points_xy, near)
 
     def delete_and_insert(self) -> object:
         """Compute the deletion and insertion curves by each ranking."""
         mask = self.mask("last layer")
-        return deletion_and_insertion(mask, self.person, self.importance, SETTINGS.fractions, self.grid, PROTOCOL)
+        return deletion_and_insertion(self.model, mask, self.person, self.importance, SETTINGS.fractions)
 
     def mask_patches(self) -> object:
         """Mask each patch of the image."""
-        hidden = patches(self.grid, SETTINGS.patch)
-        return patch_effects(self.mask("image"), self.person, hidden, self.grid, PROTOCOL)
+        hidden = patches(self.model.grid, SETTINGS.patch)
+        return patch_effects(self.model, self.mask("image"), self.person, hidden)
 
 
-def _explain(model: TransPose, crop: Tensor, image: Tensor, grid: Grid) -> ExplainedPerson:
-    def all_keypoints(points_xy: np.ndarray) -> np.ndarray:
-        return np.ones(points_xy.shape[:2], dtype=bool)
-
-    return explain_instance(model, crop, image, all_keypoints, grid, PROTOCOL)
+def _all_keypoints(points_xy: np.ndarray) -> np.ndarray:
+    return np.ones(points_xy.shape[:2], dtype=bool)
 
 
 @pytest.fixture(scope="module")
 def subject() -> Subject:
     variant = load_any_variant(VARIANT)
     network = BenchmarkedNetwork(variant, BATCH_SIZE, device="cpu", threads=1)
-    model, crops = optimize_for_inference(network.model(), network.context()), network.crops()
-    images, grid = normalise(crops), Grid.of(variant)
-    person = _explain(model, crops[0], images[0], grid)
+    recipe, context = Recipe(name="benchmark", variant=variant, training=Training()), network.context()
+    optimized, crops = optimize_for_inference(network.model(), context), network.crops()
+    model = PoseModel(optimized, recipe, COCO_PERSON, EvalProtocol(), context, Path("random weights"))
+    person = explain_instance(model, crops[0], _all_keypoints)
     rng = np.random.default_rng(0)
-    importance = {ranking: rng.random((len(person.keypoints), grid.tokens)) for ranking in RANKINGS}
+    importance = {ranking: rng.random((len(person.keypoints), model.grid.tokens)) for ranking in RANKINGS}
     kept = np.stack([~most_important(values, SETTINGS.knockout_fraction) for values in importance.values()])
-    return Subject(model, crops, images, grid, person, importance, kept, randomised_models(model, 0))
+    return Subject(model, crops, normalise(crops), person, importance, kept, randomised_models(optimized, 0))
 
 
 @pytest.mark.benchmark(group=f"forward pass of a batch of {BATCH_SIZE}")
 @torch.inference_mode()
 def test_plain_forward_pass(benchmark: BenchmarkFixture, subject: Subject) -> None:
-    benchmark.pedantic(subject.model, (subject.images,), rounds=3, warmup_rounds=1)
+    benchmark.pedantic(subject.model.network, (subject.images,), rounds=3, warmup_rounds=1)
 
 
 @pytest.mark.benchmark(group=f"forward pass of a batch of {BATCH_SIZE}")
@@ -130,9 +134,9 @@ def test_capture(benchmark: BenchmarkFixture, subject: Subject, parts: tuple[str
         return layer.rows(tokens) if part == "rows" else layer.columns(tokens)
 
     def run() -> object:
-        encoded, layers = capture(subject.model, subject.model.features(subject.images))
+        encoded, layers = capture(subject.model.network, subject.model.network.features(subject.images))
         captured = [part_of(layer, part) for layer in layers for part in parts]
-        return subject.model.predict_heatmaps(encoded), captured
+        return subject.model.network.predict_heatmaps(encoded), captured
 
     benchmark.pedantic(run, rounds=3, warmup_rounds=1)
 
@@ -140,8 +144,8 @@ def test_capture(benchmark: BenchmarkFixture, subject: Subject, parts: tuple[str
 MEASURES: Mapping[str, Callable[[Subject], object]] = {
     "forward pass with capture": lambda subject: subject.explain(),
     "rollout": lambda subject: rollout(subject.person),
-    "gradient x input": lambda subject: gradient_x_input(subject.model, subject.person),
-    "distance": lambda subject: distance(subject.person, subject.grid),
+    "gradient x input": lambda subject: gradient_x_input(subject.model.network, subject.person),
+    "distance": lambda subject: distance(subject.person, subject.model.grid),
     "knock-out, last layer": lambda subject: subject.knock_out("last layer"),
     "knock-out, all layers": lambda subject: subject.knock_out("all layers"),
     "knock-out, image": lambda subject: subject.knock_out("image"),

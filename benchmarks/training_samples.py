@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from transpose.codec.encode import gaussian_heatmaps
 from transpose.config.training import Augmentation
 from transpose.data.augment import AugmentedFrame
 from transpose.data.coco import CocoAnnotations, PersonInstances
 from transpose.data.crops import IMAGENET_MEAN, IMAGENET_STD, normalise
-from transpose.data.heatmaps import gaussian_heatmaps
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import TrainingSamples
 from transpose.geometry import crop_affine
