@@ -196,7 +196,7 @@ class TestJson:
         [
             (b'{"a": 1,\n "b" 2}', "value.json: line 2 column 6: not JSON: Expecting ':' delimiter"),
             (b"", "value.json: line 1 column 1: not JSON"),
-            (b"\xff\xfe", "value.json: cannot be read: 'utf-8' codec"),
+            (b"\xff\xff", "value.json: cannot be read: 'utf-8' codec"),
             (b"[" * 100_000, "value.json: cannot be read: "),
             (b"9" * 10_000, "value.json: cannot be read: Exceeds the limit"),
         ],

@@ -1,5 +1,6 @@
 """Atomic file writing, locks, JSON and .npz reading, and digests."""
 
+import codecs
 import errno
 import fcntl
 import hashlib
@@ -308,12 +309,19 @@ def _readable(path: Path) -> Iterator[None]:
 
 def _read_bytes(path: Path) -> bytes:
     with _readable(path):
-        return path.read_bytes()
+        return _utf8(path.read_bytes())
 
 
 def _read_text(path: Path) -> str:
     with _readable(path):
-        return path.read_text(encoding="utf-8")
+        return _utf8(path.read_bytes()).decode()
+
+
+def _utf8(data: bytes) -> bytes:
+    """Return a text without its byte order mark, as UTF-8; Windows tools write such marks, and UTF-16."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16").encode()
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _parse_line(path: Path, number: int, line: str) -> dict[str, Any]:

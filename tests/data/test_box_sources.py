@@ -12,8 +12,9 @@ from transpose.config.dataset import Dataset, SimulatedBoxes
 from transpose.config.load import read_record
 from transpose.data.box_counts import AnnotatedPersons, BoxCounts
 from transpose.data.box_sources import source_boxes, write_source_boxes
-from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxes, read_boxes
+from transpose.data.boxes import PersonBoxes, ground_truth_boxes, read_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
+from transpose.data.detections import read_detections
 from transpose.data.simulated_detector import simulated_boxes
 from transpose.errors import InputError
 from transpose.files import write_json
@@ -68,7 +69,7 @@ def test_detections_are_those_of_the_split_and_the_skipped_are_counted(
         box = BOX | {"score": score}
         write_json(Path(files[split]), [box, *[box | {"category_id": 2}] * 3, *[box | {"image_id": 999}] * 2])
     boxes, counts = boxes_of({"kind": "detections", "files": files}, annotations)
-    assert_equal(boxes, detection_boxes(Path(files["val"]), annotations).boxes)
+    assert_equal(boxes, read_detections(Path(files["val"]), annotations.images, (1,)).boxes)
     assert boxes.scores.tolist() == [0.75]
     assert (counts.other_categories, counts.unknown_images, counts.dropped) == (3, 2, 5)
     assert (counts.kept, counts.images_without_boxes) == (1, 3)

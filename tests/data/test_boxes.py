@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxes, read_boxes, write_boxes
+from transpose.data.boxes import PersonBoxes, ground_truth_boxes, read_boxes, write_boxes
 from transpose.data.coco import load_annotations, training_instances
 from transpose.errors import InputError
 from transpose.skeleton import COCO_PERSON
@@ -51,24 +51,6 @@ def test_written_boxes_are_coco_detections(annotations, tmp_path):
     assert first == {"image_id": 11, "category_id": 1, "bbox": [20, 15, 50, 90], "score": 1, "annotation_id": 101}
 
 
-def test_detections_are_kept_unclipped_and_the_skipped_counted(annotations, tmp_path):
-    outside = [-20, -20, 500.25, 400]
-    path = write(
-        tmp_path, record(bbox=outside), record(category_id=3), record(image_id=99), record(image_id=13, score=-0.1)
-    )
-    found = detection_boxes(path, annotations)
-    assert found.boxes.boxes_xywh.tolist() == [outside, [1.5, 2, 30, 40]]
-    assert found.boxes.image_ids.tolist() == [11, 13]
-    assert found.boxes.scores.tolist() == [0.5, -0.1]
-    assert found.boxes.annotation_ids.tolist() == [-1, -1]
-    assert (found.other_categories, found.unknown_images) == (1, 1)
-
-
-def test_detections_of_other_images_only_are_refused(annotations, tmp_path):
-    with pytest.raises(InputError, match="no person in any image"):
-        detection_boxes(write(tmp_path, record(image_id=98), record(image_id=99)), annotations)
-
-
 FAULTS = {
     "image_id missing": ({"image_id": None}, "image_id"),
     "image_id a text": ({"image_id": "11"}, "image_id"),
@@ -84,13 +66,12 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("fields", "field"), FAULTS.values(), ids=FAULTS.keys())
-def test_faults_are_reported_with_record_and_field(annotations, tmp_path, fields, field):
+def test_faults_are_reported_with_record_and_field(tmp_path, fields, field):
     faulty = {key: value for key, value in record(**fields).items() if value is not None}
     path = write(tmp_path, record(), faulty)
-    for read in (read_boxes, lambda path: detection_boxes(path, annotations)):
-        with pytest.raises(InputError) as caught:
-            read(path)
-        assert str(caught.value).startswith(f"{path}: record[1]: {field}: ")
+    with pytest.raises(InputError) as caught:
+        read_boxes(path)
+    assert str(caught.value).startswith(f"{path}: record[1]: {field}: ")
 
 
 def test_own_files_hold_persons_only(tmp_path):

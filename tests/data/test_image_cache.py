@@ -42,9 +42,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the images that this process decodes."""
     names = []
 
-    def decode(data: bytes, path: Path) -> np.ndarray:
+    def decode(data: bytes, path: Path, as_displayed: bool) -> np.ndarray:
         names.append(path.name)
-        return decode_image(data, path)
+        return decode_image(data, path, as_displayed)
 
     monkeypatch.setattr(images_module, "decode_image", decode)
     return names

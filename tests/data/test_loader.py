@@ -198,9 +198,9 @@ def test_evaluation_crops_cover_all_boxes_by_image(tiny_dataset, workers):
 def test_evaluation_decodes_each_image_once(tiny_dataset, monkeypatch):
     decoded = []
 
-    def decode(data: bytes, path: Path) -> np.ndarray:
+    def decode(data: bytes, path: Path, as_displayed: bool) -> np.ndarray:
         decoded.append(path.name)
-        return decode_image(data, path)
+        return decode_image(data, path, as_displayed)
 
     monkeypatch.setattr("transpose.data.images.decode_image", decode)
     assert len(list(crops_of(tiny_dataset).batches(1))) == 4

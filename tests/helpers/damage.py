@@ -23,8 +23,9 @@ from transpose.config.run_record import RunRecord
 from transpose.config.training import Training
 from transpose.config.weights import load_weights_table
 from transpose.data.archives import unpack
-from transpose.data.boxes import detection_boxes, ground_truth_boxes, read_boxes
+from transpose.data.boxes import ground_truth_boxes, read_boxes
 from transpose.data.coco import CocoAnnotations, ImageTable, dropped_instances, load_annotations
+from transpose.data.detections import read_detections
 from transpose.data.image_boxes import boxes_of_image
 from transpose.data.image_source import image_source_of
 from transpose.data.images import ImageFiles
@@ -157,7 +158,9 @@ def _boxes_and_results(truth: CocoAnnotations) -> dict[str, Kind]:
 
     return {
         "boxes": Kind(".json", json.dumps(boxes).encode(), read_boxes, True),
-        "detections": Kind(".json", json.dumps(boxes).encode(), lambda path: detection_boxes(path, truth), True),
+        "detections": Kind(
+            ".json", json.dumps(boxes).encode(), lambda path: read_detections(path, truth.images, (1,)), True
+        ),
         "boxes of an image": Kind(
             ".json", json.dumps(boxes).encode(), lambda path: boxes_of_image(path, Path("11.jpg")), True
         ),

@@ -31,8 +31,7 @@ def test_rules_quote_all_that_they_put_into_a_command(path: Path) -> None:
 def test_shell_code_in_configuration_is_a_name_like_any_other(tmp_path: Path) -> None:
     copy_clone(tmp_path)
     folder = tmp_path / ATTACK
-    folder.mkdir()
-    shutil.copy(CLONE / "transpose" / "data" / "photographs" / "annotations.json", folder)
+    shutil.copytree(CLONE / "transpose" / "data" / "photographs", folder)
     dataset = {
         "title": ATTACK,
         "source": {"kind": "folder", "folders": {"val": ATTACK}},

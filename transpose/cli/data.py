@@ -50,6 +50,40 @@ def schema() -> None:
     print(json.dumps(Study.model_json_schema(), indent=2))
 
 
+@app.command(rich_help_panel=DATA, epilog="Example: transpose check-data config/datasets/mine.yaml --sheet sheet.png")
+def check_data(
+    dataset: Annotated[str, typer.Argument(help="Name of a data set in --config, or a data set's YAML file.")],
+    split: Annotated[list[str] | None, typer.Option(help="Split to check; repeatable; default: all.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write what was found as JSON.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Draw some annotated persons of the first split as PNG.")] = None,
+    config: Annotated[Path, typer.Option(help="Folder of variants and data sets.")] = Path("config"),
+    resources: Annotated[Path, typer.Option(help="Folder of rendered and downloaded data.")] = Path("resources"),
+    jobs: Jobs = 2,
+) -> None:
+    """Check a data set before anything is trained on it.
+
+    Prints counts, derived fields, left-out records, and probable errors. Exits with status 1 if a split cannot be used.
+    """
+    from transpose.config.load import find_dataset
+    from transpose.data.check import check_dataset
+    from transpose.files import write_json
+    from transpose.reporting.check_text import render_check
+    from transpose.reporting.contact_sheet import draw_contact_sheet
+    from transpose.study.data_files import split_files
+    from transpose.study.layout import ResourcesLayout
+
+    name, found = find_dataset(dataset, config / "datasets")
+    checked = check_dataset(found, split_files(name, found, ResourcesLayout(resources)), split, jobs)
+    if json_file is not None:
+        write_json(json_file, {name: found.to_json() for name, found in checked.items()})
+    print("\n".join(render_check(name, found) for name, found in checked.items()))
+    if sheet is not None:
+        draw_contact_sheet(next(iter(checked.values())).split, found.skeleton, sheet)
+    reasons = [f"split {name}: {found.reason}" for name, found in checked.items() if found.reason]
+    if reasons:
+        sys.exit(f"transpose: {dataset}: {'; '.join(reasons)}")
+
+
 @step.command()
 def synthesise(
     dataset: DatasetFile,
@@ -202,24 +236,22 @@ def extract_split(
 
 
 @step.command()
-def drop_unreadable_images(
+def import_split(
     dataset: DatasetFile,
-    annotations: AnnotationFile,
+    split: SplitName,
     output: Annotated[Path, typer.Option(help="annotations.json to write.")],
     jobs: Jobs = 1,
 ) -> None:
-    """Drop a split's unreadable images.
+    """Import and check a split in a user's folder.
 
-    Writes annotations.json without these images and their persons, and broken.json, which lists them.
+    Writes annotations.json as plain COCO, check.json with what was found, and images.json with the images' location.
     """
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
-    from transpose.data.unreadable_images import drop_unreadable_images
+    from transpose.data.import_split import import_split
+    from transpose.reporting.check_text import render_split
 
-    broken = drop_unreadable_images(annotations, read_record(Dataset, dataset).skeleton, jobs, output)
-    print(f"{len(broken):,} unreadable images left out", file=sys.stderr)
-    for image in broken:
-        print(f"{image.file_name}: {image.problem}", file=sys.stderr)
+    print(render_split(split, import_split(read_record(Dataset, dataset), split, jobs, output)), file=sys.stderr)
 
 
 @step.command()

@@ -1,8 +1,11 @@
 """Data sets: images, annotations and person boxes."""
 
+import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -18,6 +21,18 @@ from transpose.config.training import Probability
 from transpose.skeleton import COCO_PERSON, Skeleton
 
 
+def _expanded(path: str) -> str:
+    return os.path.normpath(Path(os.path.expandvars(path)).expanduser())
+
+
+FolderText = Annotated[PathText, AfterValidator(_expanded)]
+"""A folder of the user's, in any common spelling."""
+
+
+CategoryChoice = int | str | list[int | str] | None
+"""Names or ids of the annotated categories to read; None to find them."""
+
+
 class GroundTruthBoxes(Settings):
     """The annotated boxes."""
 
@@ -29,7 +44,10 @@ class DetectionBoxes(Settings):
 
     kind: Literal["detections"]
     files: dict[Name, str] = Field(description="Path or URL of the detection file for each split.")
-    sha256: dict[Name, Sha256] = Field(default={}, description="Required digest of a file from a URL, by split.")
+    sha256: dict[Name, Sha256] = Field(default={}, description="Required digest of the file, by split.")
+    category: CategoryChoice = Field(
+        default=None, description="Ids or names of persons in the files; default: those of the annotations."
+    )
 
 
 class DetectorBoxes(Settings):
@@ -119,15 +137,22 @@ class PhotographsSource(Settings):
 
 
 class FolderSource(Settings):
-    """Existing folders, each with `annotations.json` and `images/`."""
+    """Existing folders with an annotation file and images, as labelling tools export them."""
 
     kind: Literal["folder"]
-    folders: dict[Name, PathText] = Field(description="Folder of each split.")
+    folders: dict[Name, FolderText] = Field(description="Folder of each split; `~` and `$HOME` are expanded.")
+    annotations: PathText = Field(default="annotations.json", description="Annotation file in each folder.")
+    images: PathText = Field(
+        default="images", description="Folder of the images in each folder; `.` if it is the same."
+    )
     unreadable_images: Literal["refuse", "skip"] = Field(
         default="refuse",
         description="Stop at an unreadable image, or skip unreadable images and their people and report their number.",
     )
 
+
+Orientation = Literal["as_displayed", "as_stored"]
+"""Whether points are annotated in an image with its EXIF orientation applied, or in the image as stored."""
 
 ArchiveMember = Annotated[str, StringConstraints(pattern=r"^[^/\\].*$")]
 
@@ -184,10 +209,35 @@ class Dataset(Settings):
         " and `head_size` in the annotations.",
     )
     skeleton: Skeleton = COCO_PERSON
+    category: CategoryChoice = Field(
+        default=None,
+        description="Names or ids of the annotated categories in folders; default: those with keypoints.",
+    )
+    orientation: Orientation | None = Field(
+        default=None,
+        description="Whether annotations in folders refer to images as displayed (EXIF orientation applied) or as"
+        " stored; default: what each annotated size says, else as stored.",
+    )
+
+    @property
+    def splits(self) -> list[str]:
+        """Names of the splits."""
+        source = self.source
+        if isinstance(source, PhotographsSource):
+            return ["val"]
+        if isinstance(source, FolderSource):
+            return list(source.folders)
+        return list(source.splits if isinstance(source, ArchivesSource) else source.images)
 
     def test_set(self, split: str) -> str | None:
         """Return the name of a split on the evaluation server; None if it has none."""
         return self.source.splits[split].test_set if isinstance(self.source, ArchivesSource) else None
+
+    @model_validator(mode="after")
+    def _reads_folders(self) -> "Dataset":
+        if not isinstance(self.source, FolderSource) and (self.category is not None or self.orientation is not None):
+            raise ValueError("category and orientation are for a source of kind: folder")
+        return self
 
     @model_validator(mode="after")
     def _has_boxes_to_evaluate(self) -> "Dataset":

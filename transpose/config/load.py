@@ -32,6 +32,18 @@ def load_dataset(name: str, folder: Path) -> Dataset:
     return parse(Dataset, read_yaml(path), path)
 
 
+def find_dataset(name_or_path: str, folder: Path) -> tuple[str, Dataset]:
+    """Read a data set by its name in a folder, or by the path of its YAML file; returns its name too.
+
+    Raises:
+        InputError: the data set does not exist (known ones are listed), or its file is wrong.
+    """
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml"):
+        return path.stem, parse(Dataset, read_yaml(path), path)
+    return name_or_path, load_dataset(name_or_path, folder)
+
+
 def load_study(path: Path) -> Study:
     """Read a study's YAML file.
 

@@ -32,6 +32,8 @@ class BoxCounts(Settings):
     """Records of a detection file that are not persons."""
     unknown_images: NonNegativeInt = 0
     """Persons of a detection file in images that are not annotated."""
+    empty_boxes: NonNegativeInt = 0
+    """Persons of a detection file without a width or a height."""
     unreadable_images: NonNegativeInt = 0
     """Images that were dropped from the split because they cannot be read."""
     annotated: AnnotatedPersons | None = None
@@ -41,7 +43,7 @@ class BoxCounts(Settings):
     def dropped(self) -> int:
         """Number of source records or annotated persons without a box."""
         of_annotated = self.annotated.persons - self.kept if self.annotated else 0
-        return self.other_categories + self.unknown_images + of_annotated
+        return self.other_categories + self.unknown_images + self.empty_boxes + of_annotated
 
 
 def render_counts(counts: BoxCounts) -> str:
@@ -53,6 +55,8 @@ def render_counts(counts: BoxCounts) -> str:
     if counts.kind == "detections":
         parts.append(f"{counts.other_categories:,} records of other categories skipped")
         parts.append(f"{counts.unknown_images:,} persons of unknown images skipped")
+    if counts.empty_boxes:
+        parts.append(f"{counts.empty_boxes:,} empty boxes skipped")
     if counts.annotated is not None:
         found = counts.annotated
         parts.append(

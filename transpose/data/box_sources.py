@@ -7,12 +7,13 @@ import numpy as np
 from transpose.config.box_files import absent_box_file, file_of
 from transpose.config.dataset import Dataset, DetectionBoxes, DetectorBoxes, SimulatedBoxes
 from transpose.data.box_counts import AnnotatedPersons, BoxCounts
-from transpose.data.boxes import PersonBoxes, detection_boxes, ground_truth_boxes, write_boxes
+from transpose.data.boxes import PersonBoxes, ground_truth_boxes, write_boxes
 from transpose.data.coco import CocoAnnotations, dropped_instances
+from transpose.data.detections import read_detections
 from transpose.data.detector import detector_boxes
 from transpose.data.image_source import image_source_of
+from transpose.data.import_split import imported_check
 from transpose.data.simulated_detector import simulated_boxes
-from transpose.data.unreadable_images import unreadable_images
 from transpose.errors import InputError
 from transpose.files import atomic_paths, write_json
 
@@ -52,10 +53,13 @@ def source_boxes(
     if name not in dataset.boxes:
         raise InputError("data set", "boxes", None, f"no source {name!r}; known are {', '.join(dataset.boxes)}")
     source = dataset.boxes[name]
-    other_categories, unknown_images, annotated = 0, 0, None
+    found, annotated = None, None
     if isinstance(source, DetectionBoxes):
-        found = detection_boxes(_present(source, file, dataset, split, name), annotations)
-        boxes, other_categories, unknown_images = found.boxes, found.other_categories, found.unknown_images
+        path = _present(source, file, dataset, split, name)
+        found = read_detections(path, annotations.images, annotations.category_names, source.category)
+        if found.left_out and not len(found.boxes):
+            raise InputError(path, None, None, f"has no person in any image of {annotations.source}")
+        boxes = found.boxes
     elif isinstance(source, DetectorBoxes):
         model, images = _present(source, file, dataset, split, name), image_source_of(annotations.source)
         boxes = detector_boxes(source, model, annotations.images, images)
@@ -64,6 +68,7 @@ def source_boxes(
     else:
         boxes = ground_truth_boxes(annotations)
         annotated = AnnotatedPersons(persons=len(annotations.persons), **dropped_instances(annotations))
+    imported = imported_check(annotations.source)
     return boxes, BoxCounts(
         dataset_title=dataset.title,
         split=split,
@@ -72,9 +77,10 @@ def source_boxes(
         kept=len(boxes),
         images=len(annotations.images),
         images_without_boxes=int((~np.isin(annotations.images.ids, boxes.image_ids)).sum()),
-        other_categories=other_categories,
-        unknown_images=unknown_images,
-        unreadable_images=unreadable_images(annotations.source),
+        other_categories=found.other_categories if found else 0,
+        unknown_images=found.unknown_images if found else 0,
+        empty_boxes=found.empty_boxes if found else 0,
+        unreadable_images=len(imported.unusable_images) if imported else 0,
         annotated=annotated,
     )
 

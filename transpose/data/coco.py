@@ -40,6 +40,8 @@ class ImageTable:
     file_names: list[str]
     sizes_hw: np.ndarray
     """[M, 2] int32: (height, width)."""
+    as_displayed: np.ndarray | None = None
+    """[M] bool: annotated with the EXIF orientation applied; None if no image is."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -47,7 +49,8 @@ class ImageTable:
     def select(self, positions: np.ndarray) -> "ImageTable":
         """Return the images at positions [n], in that order."""
         file_names = [self.file_names[position] for position in positions.tolist()]
-        return ImageTable(self.ids[positions], file_names, self.sizes_hw[positions])
+        as_displayed = None if self.as_displayed is None else self.as_displayed[positions]
+        return ImageTable(self.ids[positions], file_names, self.sizes_hw[positions], as_displayed)
 
     @property
     def image_bytes(self) -> np.ndarray:
@@ -93,6 +96,8 @@ class CocoAnnotations:
     """Path of the file, for messages."""
     images: ImageTable
     persons: PersonInstances
+    category_names: tuple[int | str, ...] = (PERSON_CATEGORY, "person")
+    """Ids and names that the annotated categories have in the file that was imported, by which detections name them."""
     clips_boxes: bool = True
     """Clip boxes to the image before use. False if the file has `info.clip_boxes: false`: its boxes are frames to
     crop, as in MPII, and may extend beyond the image."""
@@ -147,7 +152,11 @@ def load_annotations(path: Path, skeleton: Skeleton) -> CocoAnnotations:
             is in an unknown image, `num_keypoints` is wrong, an image name is not inside the image folder, or the
             person category lists other keypoints than `skeleton`. File, id and field are named.
     """
-    content = read_json(path)
+    return parse_annotations(path, read_json(path), skeleton)
+
+
+def parse_annotations(path: Path, content: Any, skeleton: Skeleton) -> CocoAnnotations:
+    """Check the parsed content of an annotation file; see `load_annotations`."""
     _check_category(path, read_records(path, content, "categories"), skeleton)
     images = _images(path, read_records(path, content, "images"))
     persons = _persons(path, read_records(path, content, "annotations"), len(skeleton))
@@ -155,7 +164,9 @@ def load_annotations(path: Path, skeleton: Skeleton) -> CocoAnnotations:
     if len(unknown):
         record = f"annotation {persons.annotation_ids[unknown[0]]}"
         raise InputError(path, record, "image_id", f"no image has the id {persons.image_ids[unknown[0]]}")
-    return CocoAnnotations(path, images, persons, _clips_boxes(path, content.get("info")))
+    return CocoAnnotations(
+        path, images, persons, _category_names(content["categories"]), _clips_boxes(path, content.get("info"))
+    )
 
 
 def clip_boxes(boxes_xywh: np.ndarray, sizes_hw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -213,6 +224,12 @@ def _records(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
+def _category_names(categories: list[dict[str, Any]]) -> tuple[int | str, ...]:
+    """Return the ids and names under which the person category is known outside of the file."""
+    names = (PERSON_CATEGORY, "person")
+    return next((tuple(record["imported_as"]) for record in categories if "imported_as" in record), names)
+
+
 def _clips_boxes(path: Path, info: object) -> bool:
     clips = info.get("clip_boxes", True) if isinstance(info, dict) else True
     if not isinstance(clips, bool):
@@ -238,7 +255,10 @@ def _images(path: Path, records: list[dict[str, Any]]) -> ImageTable:
         return column(path, records, field, convert, lambda position: f"image {ids[position]}")
 
     sizes_hw = np.stack([values("height", as_sides), values("width", as_sides)], axis=1)
-    return ImageTable(ids, values("file_name", as_file_names), sizes_hw.astype(np.int32))
+    as_displayed = None
+    if any("as_displayed" in record for record in records):
+        as_displayed = as_flags([record.get("as_displayed", False) for record in records])
+    return ImageTable(ids, values("file_name", as_file_names), sizes_hw.astype(np.int32), as_displayed)
 
 
 def _persons(path: Path, records: list[dict[str, Any]], keypoints: int) -> PersonInstances:
@@ -247,7 +267,7 @@ def _persons(path: Path, records: list[dict[str, Any]], keypoints: int) -> Perso
     def values(field: str, convert: Callable[[list[Any]], Values]) -> Values:
         return column(path, records, field, convert, lambda position: f"annotation {ids[position]}")
 
-    values("category_id", _as_person_category)
+    values("category_id", as_person_categories)
     counts = values("num_keypoints", as_integers)
     persons = PersonInstances(
         image_ids=values("image_id", as_integers),
@@ -270,6 +290,7 @@ def _check_counts(path: Path, persons: PersonInstances, counts: np.ndarray) -> N
         raise InputError(path, f"annotation {persons.annotation_ids[wrong[0]]}", "num_keypoints", problem)
 
 
-def _as_person_category(values: list[Any]) -> None:
+def as_person_categories(values: list[Any]) -> None:
+    """Check that category ids are those of persons."""
     if (as_integers(values) != PERSON_CATEGORY).any():
         raise ValueError(f"must be {PERSON_CATEGORY} (person)")

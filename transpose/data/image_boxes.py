@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from transpose.data.coco import PERSON_CATEGORY
+from transpose.data.coco import PERSON_CATEGORY, ImageTable
 from transpose.data.crops import crop_image
-from transpose.data.fields import as_boxes_with_area, column, column_at, optional_integers, read_records
+from transpose.data.detections import read_detections
 from transpose.data.loader import EvaluationBatch
 from transpose.errors import InputError
-from transpose.files import read_json
 from transpose.geometry import box_to_center_scale, crop_affines
 
 
@@ -39,33 +37,18 @@ def _parse_box(text: str) -> np.ndarray:
 
 
 def boxes_of_image(path: Path, image: Path) -> np.ndarray:
-    """Read the person boxes [N, 4] of one image from a COCO detection file, with any score.
-
-    A record belongs to the image if its `image_id` equals the image's file name without suffix, as text or as a
-    number. Records of other categories are skipped; a record without a category is a person.
+    """Read the person boxes [N, 4] of one image from a detection file, with any score; see `read_detections`.
 
     Raises:
         InputError: the file is missing or malformed, or has no person in the image.
     """
-    records = read_records(path, read_json(path))
-    of_image = column(path, records, "image_id", _as_image_ids)
-    categories = optional_integers(path, records, "category_id", default=PERSON_CATEGORY)
     stem = image.stem
-    chosen = [
-        position
-        for position, image_id in enumerate(of_image)
-        if categories[position] == PERSON_CATEGORY
-        and (image_id == stem or (stem.isascii() and stem.isdecimal() and image_id == int(stem)))
-    ]
-    if not chosen:
+    number = int(stem) if stem.isascii() and stem.isdecimal() else 2**53  # an id that no record has
+    images = ImageTable(np.array([number]), [image.name], np.ones((1, 2), dtype=np.int32))
+    boxes = read_detections(path, images, (PERSON_CATEGORY, "person"), needs_scores=False).boxes.boxes_xywh
+    if not len(boxes):
         raise InputError(path, None, "image_id", f"no person in the image {image.name}: none has the id {stem!r}")
-    return column_at(path, records, chosen, "bbox", as_boxes_with_area)
-
-
-def _as_image_ids(values: list[Any]) -> list[int | str]:
-    if not {type(value) for value in values} <= {int, str}:
-        raise ValueError("must be an integer or a string")
-    return values
+    return boxes
 
 
 def check_boxes_inside(boxes_xywh: np.ndarray, image: object, size_hw: tuple[int, int]) -> None:

@@ -168,6 +168,8 @@ def _layout(files: ImageFiles) -> str:
     """Return the name of the cache file: a hash of the image table and the decoder's version."""
     images = files.images
     content = [_FORMAT, cv2.__version__, images.file_names, images.sizes_hw.tolist()]
+    if images.as_displayed is not None:
+        content.append(images.as_displayed.tolist())
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 

@@ -1,6 +1,7 @@
 """Read the sizes of images from their headers, and decode them."""
 
 import io
+import re
 import struct
 import warnings
 from collections.abc import Sequence
@@ -18,6 +19,11 @@ _AS_STORED = _UPRIGHT | cv2.IMREAD_IGNORE_ORIENTATION
 
 _JPEG_START = b"\xff\xd8"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+"""A JPEG marker other than restart markers, which occur in scan data, as stuffed zeros do."""
+_TIFF_STARTS = (b"II*\0", b"MM\0*")
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+
 _PNG_START = _PNG_SIGNATURE + b"\0\0\0\rIHDR"
 
 WHOLE = slice(None)
@@ -77,7 +83,7 @@ def read_upright_image(path: ImageFile) -> np.ndarray:
     Raises:
         InputError: see `read_image`.
     """
-    return _decode(read_image_bytes(path), path, _UPRIGHT)
+    return decode_image(read_image_bytes(path), path, as_displayed=True)
 
 
 def read_image_bytes(path: ImageFile) -> bytes:
@@ -94,11 +100,12 @@ def read_image_bytes(path: ImageFile) -> bytes:
         raise InputError(path, None, None, f"cannot be read: {error}") from None
 
 
-def decode_image(data: bytes, path: ImageFile) -> np.ndarray:
+def decode_image(data: bytes, path: ImageFile, as_displayed: bool = False) -> np.ndarray:
     """Decode the bytes of an image file; see `read_image`.
 
     Args:
         path: of the file, for messages.
+        as_displayed: apply the EXIF orientation.
 
     Returns:
         [H, W, 3] uint8 RGB.
@@ -106,21 +113,52 @@ def decode_image(data: bytes, path: ImageFile) -> np.ndarray:
     Raises:
         InputError: the data is empty, truncated or not an image.
     """
-    return _decode(data, path, _AS_STORED)
+    return _decode(data, path, _UPRIGHT if as_displayed else _AS_STORED)
 
 
 def _decode(data: bytes, path: ImageFile, flags: int) -> np.ndarray:
-    if not data:
-        raise InputError(path, None, None, "the image is empty")
-    if _is_cut_short(data):
-        raise InputError(path, None, None, "the image is truncated")
+    check_encoded(data, path)
     try:
         image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
+        deep = deep_values(data, cv2.IMREAD_COLOR | (flags & cv2.IMREAD_IGNORE_ORIENTATION))
     except cv2.error as error:  # more than 2^30 pixels, or too large for the memory
         raise InputError(path, None, None, f"cannot be decoded: {error.err}") from None
     if image is None:
         raise InputError(path, None, None, "not an image that can be decoded")
+    if deep is not None and (bits := used_bits(deep)) < 16:
+        # The decoder would keep the upper 8 of 16 bits, and the image would be nearly black.
+        return cv2.cvtColor((deep >> (bits - 8)).astype(np.uint8), cv2.COLOR_BGR2RGB)
     return image
+
+
+def check_encoded(data: bytes, path: ImageFile) -> None:
+    """Check what can be seen without decoding.
+
+    Raises:
+        InputError: the data is empty or truncated, or of a format that has to be converted.
+    """
+    if not data:
+        raise InputError(path, None, None, "the image is empty")
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        problem = "is a HEIC image: convert it to JPEG, for example with `heif-convert` of libheif or `sips` of macOS"
+        raise InputError(path, None, None, problem)
+    if _is_cut_short(data):
+        raise InputError(path, None, None, "the image is truncated")
+
+
+def deep_values(data: bytes, flags: int = cv2.IMREAD_COLOR) -> np.ndarray | None:
+    """Decode a PNG or TIFF of 16 bits per value; returns [H, W, 3] uint16 BGR, None for other images."""
+    is_deep_png = data.startswith(_PNG_START) and data[len(_PNG_START) + 8 : len(_PNG_START) + 9] == b"\x10"
+    if not is_deep_png and not data.startswith(_TIFF_STARTS):
+        return None
+    image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags | cv2.IMREAD_ANYDEPTH)
+    return image if image is not None and image.dtype == np.uint16 else None
+
+
+def used_bits(image: np.ndarray) -> int:
+    """Return the bits per value of an image of 16 bits: 10 or 12 if no value needs more, as of many cameras."""
+    largest = int(image.max(initial=0))
+    return next(bits for bits in (10, 12, 16) if largest < 2**bits)
 
 
 def _is_cut_short(data: bytes) -> bool:
@@ -132,7 +170,22 @@ def _is_cut_jpeg(data: bytes) -> bool:
     """Whether a JPEG lacks its end marker; the decoder would fill the rest with grey."""
     # Neither marker can occur in scan data, and those of a thumbnail precede the image's own start of scan. Searched
     # from the end, since most of a complete file is scan data.
-    return data.startswith(_JPEG_START) and data.find(b"\xff\xda", max(data.rfind(b"\xff\xd9"), 0)) >= 0
+    if not data.startswith(_JPEG_START) or data.find(b"\xff\xda", max(data.rfind(b"\xff\xd9"), 0)) < 0:
+        return False
+    # The image may also be complete and followed by other data, such as the video of a motion photo.
+    return not _reaches_end_marker(data)
+
+
+def _reaches_end_marker(data: bytes) -> bool:
+    """Whether the segments of a JPEG lead to its end marker."""
+    position = len(_JPEG_START)
+    while (match := _MARKER.search(data, position)) is not None:
+        if match[0] == b"\xff\xd9":
+            return True
+        position = match.end()
+        if match[0] != b"\xff\x01":  # the only other marker here without a length
+            position += int.from_bytes(data[position : position + 2], "big")
+    return False
 
 
 def _is_cut_png(data: bytes) -> bool:
@@ -212,6 +265,21 @@ def _size_by_pillow(data: bytes) -> tuple[int, int]:
             raise ValueError("not an image that can be decoded") from None
 
 
+def stored_size(data: bytes, path: ImageFile) -> tuple[int, int]:
+    """Return (height, width) in pixels from an image file's header.
+
+    Raises:
+        InputError: the header is damaged, or the format is unknown.
+    """
+    try:
+        size_hw = announced_size(data)
+    except ValueError as error:
+        raise InputError(path, None, None, str(error)) from None
+    if size_hw is None:
+        raise InputError(path, None, None, "not an image that can be decoded")
+    return size_hw
+
+
 class ImageFiles:
     """The images of an annotation file, decoded on every read."""
 
@@ -241,7 +309,8 @@ class ImageFiles:
         """
         path = self._path(position)
         self._check_announcement(data, position)
-        image = decode_image(data, path)
+        as_displayed = self.images.as_displayed is not None and bool(self.images.as_displayed[position])
+        image = decode_image(data, path, as_displayed)
         if image.shape[:2] != self._annotated_size(position):
             raise self._wrong_size(image.shape[:2], position)
         return image

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from transpose.config.analyses import check_sizes
-from transpose.config.dataset import ArchivesSource, Dataset, DetectionBoxes, FolderSource, PhotographsSource
+from transpose.config.dataset import Dataset, DetectionBoxes
 from transpose.config.recipe import Recipe
 from transpose.config.study import AttentionAnalysis, Evaluation, Split, Study
 from transpose.errors import InputError
@@ -35,7 +35,7 @@ def check_study(study: Study, recipes: Mapping[str, Recipe], datasets: Mapping[s
 
 
 def _check_split(split: Split, dataset: Dataset, source: str) -> None:
-    known = _splits(dataset)
+    known = dataset.splits
     if split.split not in known:
         known_text = ", ".join(known)
         raise InputError(source, split.dataset, "split", f"no split {split.split!r}; known are {known_text}")
@@ -46,15 +46,6 @@ def _check_split(split: Split, dataset: Dataset, source: str) -> None:
         detections = dataset.boxes[boxes]
         if isinstance(detections, DetectionBoxes) and split.split not in detections.files:
             raise InputError(split.dataset, boxes, "files", f"no detection file for split {split.split!r}")
-
-
-def _splits(dataset: Dataset) -> list[str]:
-    source = dataset.source
-    if isinstance(source, PhotographsSource):
-        return ["val"]
-    if isinstance(source, FolderSource):
-        return list(source.folders)
-    return list(source.splits if isinstance(source, ArchivesSource) else source.images)
 
 
 def _check_released(recipes: Mapping[str, Recipe], source: str) -> None:

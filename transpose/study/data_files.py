@@ -39,16 +39,16 @@ class DataFiles:
         source = self.datasets[split.dataset].source
         if isinstance(source, PhotographsSource):
             return os.path.relpath(PHOTOGRAPHS / "annotations.json")
-        if isinstance(source, FolderSource) and not _is_filtered(self.datasets[split.dataset]):
-            return f"{source.folders[split.split]}/annotations.json"
+        if isinstance(source, FolderSource):
+            return str(self.resources.imported(split.dataset, split.split))
         return str(self.resources.annotations(split.dataset, split.split))
 
-    def unfiltered_annotations(self, wildcards: BoxWildcards) -> str:
-        """Annotation file of a split in a folder, before unreadable images are filtered."""
+    def folder_annotations(self, wildcards: BoxWildcards) -> str:
+        """A user's own annotation file, before it is imported."""
         source = self.datasets[wildcards.dataset].source
         if not isinstance(source, FolderSource):
             raise TypeError(f"{wildcards.dataset} is no folder")
-        return f"{source.folders[wildcards.split]}/annotations.json"
+        return f"{source.folders[wildcards.split]}/{source.annotations}"
 
     def part_labels(self, wildcards: BoxWildcards) -> list[Path]:
         """Body part labels of the split in the wildcards; none if it is not rendered."""
@@ -62,9 +62,9 @@ class DataFiles:
             name for name, dataset in self.datasets.items() if isinstance(dataset.source, SyntheticSource)
         )
 
-    def names_of_filtered(self) -> str:
-        """Return a regular expression of data sets that skip unreadable images; it matches nothing if none do."""
-        return alternatives(name for name, dataset in self.datasets.items() if _is_filtered(dataset))
+    def names_of_folders(self) -> str:
+        """Return a regular expression of data sets in a user's folders; it matches nothing if there are none."""
+        return alternatives(name for name, dataset in self.datasets.items() if isinstance(dataset.source, FolderSource))
 
     def keypoints(self) -> int:
         """Number of keypoints of the models: that of the training data set."""
@@ -73,6 +73,12 @@ class DataFiles:
     def source_key(self, wildcards: BoxWildcards) -> str:
         """Digest of a data set's source."""
         return digest_of(self.datasets[wildcards.dataset].source.model_dump(mode="json"))
+
+    def import_key(self, wildcards: BoxWildcards) -> str:
+        """Digest of the settings that affect how a data set in folders is imported."""
+        dataset = self.datasets[wildcards.dataset]
+        settings = dataset.model_dump(mode="json", include={"source", "category", "orientation"})
+        return digest_of([settings, dataset.skeleton.keypoints])
 
     def prediction_key(self, wildcards: BoxWildcards) -> str:
         """Digest of the data set settings that affect predictions in given boxes: skeleton and evaluation."""
@@ -149,5 +155,11 @@ class ArchiveFiles:
         return isinstance(source, ArchivesSource) and source.images == "unpacked"
 
 
-def _is_filtered(dataset: Dataset) -> bool:
-    return isinstance(dataset.source, FolderSource) and dataset.source.unreadable_images == "skip"
+def split_files(name: str, dataset: Dataset, resources: ResourcesLayout) -> dict[str, Path]:
+    """Return the annotation files of all splits of a data set; those that are rendered or downloaded may not exist."""
+    source = dataset.source
+    if isinstance(source, FolderSource):
+        return {split: Path(folder) / source.annotations for split, folder in source.folders.items()}
+    if isinstance(source, PhotographsSource):
+        return dict.fromkeys(dataset.splits, PHOTOGRAPHS / "annotations.json")
+    return {split: resources.annotations(name, split) for split in dataset.splits}

@@ -202,6 +202,10 @@ class ResourcesLayout:
         """Annotations of a split; images are in `images/` of its folder, or where its `images.json` says."""
         return self.root / dataset / split / "annotations.json"
 
+    def imported(self, dataset: str, split: str) -> Path:
+        """Annotations of a split in a user's folder, as plain COCO; `check.json` is next to them."""
+        return self.root / "imported" / dataset / split / "annotations.json"
+
     def part_labels(self, dataset: str, split: str) -> Path:
         """Body part labels of the pixels of a rendered split."""
         return self.root / dataset / split / "parts.npz"

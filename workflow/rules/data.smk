@@ -49,25 +49,25 @@ rule label_parts:
         " --annotations {input.annotations:q} --jobs {threads} --output {output:q} 2> {log:q}"
 
 
-# A user's own split without unreadable images, for data sets with `unreadable_images: skip`. Changed code is not a
-# trigger, since trainings read the annotations; a broken image that remains stops any command that reads it.
-rule drop_unreadable_images:
+# A user's own split as plain COCO, checked before anything trains on it. Changed code is not a trigger, since trainings
+# read the annotations.
+rule import_split:
     input:
-        annotations=PLAN.data.unfiltered_annotations,
+        annotations=PLAN.data.folder_annotations,
     output:
-        RESOURCES.annotations("{dataset}", "{split}"),
+        annotations=RESOURCES.imported("{dataset}", "{split}"),
     log:
-        LAYOUT.log("drop_unreadable_images", "{dataset}", "{split}"),
+        LAYOUT.log("import_split", "{dataset}", "{split}"),
     wildcard_constraints:
-        dataset=PLAN.data.names_of_filtered(),
+        dataset=PLAN.data.names_of_folders(),
     conda:
         "../../environment.yml"
     threads: 8
     params:
         record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
-        source=PLAN.data.source_key,
+        source=PLAN.data.import_key,
     message:
-        "Drop unreadable images from split {wildcards.split} of {wildcards.dataset}"
+        "Import and check split {wildcards.split} of {wildcards.dataset}"
     shell:
-        "python -m transpose step drop-unreadable-images --dataset {params.record:q} --annotations {input.annotations:q}"
-        " --jobs {threads} --output {output:q} 2> {log:q}"
+        "python -m transpose step import-split --dataset {params.record:q} --split {wildcards.split:q}"
+        " --jobs {threads} --output {output.annotations:q} 2> {log:q}"

@@ -1,4 +1,4 @@
-"""A data set may say that its unreadable images be left out, and everything downstream works on the rest."""
+"""A user's own split is imported and checked before anything works on it."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from tools.fault_injection.checkout import copy_clone
 COUNTS = "results/boxes/mine/val/ground_truth.counts.json"
 
 
-def test_broken_images_are_left_out_where_the_data_set_says_so(tmp_path: Path) -> None:
+def test_broken_images_stop_a_study_or_are_left_out(tmp_path: Path) -> None:
     copy_clone(tmp_path)
     own = write_tiny_dataset(tmp_path / "own")
     broken = sorted((own / "images").iterdir())[0]
@@ -21,18 +21,20 @@ def test_broken_images_are_left_out_where_the_data_set_says_so(tmp_path: Path) -
     study = {"name": "mine", "variants": ["r_sine"], "train": split, "validation": split}
     study["evaluations"] = [split | {"boxes": ["ground_truth"]}]
     (tmp_path / "config" / "config.yaml").write_text(yaml.safe_dump(study))
-    images = {}
+    outputs = {}
     for choice in ("refuse", "skip"):
         dataset = {
             "title": "mine",
-            "source": {"kind": "folder", "folders": {"val": "own"}, "unreadable_images": choice},
+            "source": {"kind": "folder", "folders": {"val": "./own/"}, "unreadable_images": choice},
             "boxes": {"ground_truth": {"kind": "ground_truth"}},
         }
         (tmp_path / "config" / "datasets" / "mine.yaml").write_text(yaml.safe_dump(dataset))
         done = snakemake(tmp_path, COUNTS)
-        assert done.returncode == 0, output_of(done)
-        counts = json.loads((tmp_path / COUNTS).read_text())
-        images[choice] = counts["images"], counts["unreadable_images"]
-    assert images == {"refuse": (4, 0), "skip": (3, 1)}
-    named = json.loads((tmp_path / "resources/mine/val/broken.json").read_text())
-    assert named == [{"file_name": broken.name, "problem": "the image is empty"}]
+        outputs[choice] = output_of(done)
+        assert (done.returncode == 0) == (choice == "skip"), output_of(done)
+    problem = f"{broken.name}: the image is empty; `unreadable_images: skip` leaves them out"
+    assert problem in outputs["refuse"]
+    counts = json.loads((tmp_path / COUNTS).read_text())
+    assert (counts["images"], counts["unreadable_images"]) == (3, 1)
+    check = json.loads((tmp_path / "resources/imported/mine/val/check.json").read_text())
+    assert check["unusable_images"] == {broken.name: "the image is empty"}

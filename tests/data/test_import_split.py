@@ -1,0 +1,133 @@
+"""A user's split is written as plain COCO, checked, or refused before anything trains on it."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.helpers.torso_data import TORSO, Content, torso_content, torso_dataset, torso_folder
+from transpose.data.box_sources import source_boxes
+from transpose.data.coco import load_annotations
+from transpose.data.image_source import image_source_of, point_to_zip
+from transpose.data.images import ImageFiles
+from transpose.data.import_split import folder_source, import_split, imported_check, read_split, unusable_reason
+from transpose.errors import InputError
+
+
+def damage(folder: Path) -> None:
+    """Cut the first image short."""
+    path = folder / "images" / "p001.png"
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def test_a_plain_split_is_written_as_it_is(tmp_path: Path) -> None:
+    folder, output = torso_folder(tmp_path / "mine"), tmp_path / "imported" / "annotations.json"
+    check = import_split(torso_dataset(folder), "val", 2, output)
+    assert (check.images, check.persons, check.derived, check.left_out, check.warnings) == (2, 4, {}, {}, [])
+    written, plain = json.loads(output.read_text()), torso_content()
+    assert (written["images"], written["annotations"]) == (plain["images"], plain["annotations"])
+    assert imported_check(output) == check
+    loaded = load_annotations(output, TORSO)
+    assert ImageFiles(image_source_of(output), loaded.images).read(1).shape == (120, 160, 3)
+
+
+@pytest.mark.parametrize(
+    ("images", "annotations"), [(".", "_annotations.coco.json"), ("train/pictures", "labels/train.json")]
+)
+def test_the_layout_of_an_export_is_configured(tmp_path: Path, images: str, annotations: str) -> None:
+    folder = torso_folder(tmp_path / "mine")
+    for image in (folder / "images").iterdir():
+        (folder / images).mkdir(parents=True, exist_ok=True)
+        image.rename(folder / images / image.name)
+    (folder / annotations).parent.mkdir(parents=True, exist_ok=True)
+    (folder / "annotations.json").rename(folder / annotations)
+    dataset = torso_dataset(Path(f"{folder}/"), {"images": images, "annotations": annotations})
+    assert import_split(dataset, "val", 1, tmp_path / "imported" / "annotations.json").persons == 4
+
+
+def test_home_and_variables_in_a_folder_are_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torso_folder(tmp_path / "mine")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for folder in ("~/mine/", "$HOME/mine", "$HOME//mine/."):
+        assert read_split(folder_source(torso_dataset(Path(folder)), "val"), 1, decode=False).check.persons == 4
+
+
+@pytest.mark.parametrize("is_missing", [False, True])
+def test_an_image_that_cannot_be_read_is_refused_or_left_out(tmp_path: Path, is_missing: bool) -> None:
+    folder, output = torso_folder(tmp_path / "mine"), tmp_path / "imported" / "annotations.json"
+    damage(folder)
+    if is_missing:
+        (folder / "images" / "p001.png").unlink()
+    problem = "no such image" if is_missing else "the image is truncated"
+    with pytest.raises(InputError, match=f"p001.png: {problem}; `unreadable_images: skip` leaves them out"):
+        import_split(torso_dataset(folder), "val", 1, output)
+    assert not output.parent.exists()
+    dataset = torso_dataset(folder, {"unreadable_images": "skip"})
+    check = import_split(dataset, "val", 1, output)
+    assert (check.images, check.persons, check.left_out) == (1, 2, {"unusable_image": 2})
+    assert check.unusable_images == {"p001.png": problem}
+    assert [warning.kind for warning in check.warnings] == ["missing_image" if is_missing else "unreadable_image"]
+    _, counts = source_boxes(dataset, "val", "ground_truth", load_annotations(output, TORSO), None)
+    assert (counts.unreadable_images, counts.images) == (1, 1)
+
+
+def test_an_image_that_only_decoding_finds_broken_is_found_by_the_import(tmp_path: Path) -> None:
+    folder = torso_folder(tmp_path / "mine")
+    path = folder / "images" / "p002.png"
+    data = bytearray(path.read_bytes())
+    data[60:4000] = bytes(3940)
+    path.write_bytes(data)
+    source = folder_source(torso_dataset(folder), "val")
+    assert read_split(source, 1, decode=False).check.images == 2
+    assert list(read_split(source, 1, decode=True).check.unusable_images) == ["p002.png"]
+
+
+def unlabelled(content: Content) -> None:
+    for record in content["annotations"]:
+        record |= {"keypoints": [0] * 15, "num_keypoints": 0}
+
+
+def test_a_split_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    folder = torso_folder(tmp_path / "mine", unlabelled)
+    with pytest.raises(InputError, match="no person has a labelled keypoint"):
+        import_split(torso_dataset(folder), "val", 1, tmp_path / "annotations.json")
+    empty = torso_folder(tmp_path / "empty")
+    for image in (empty / "images").iterdir():
+        image.write_bytes(b"")
+    found = read_split(folder_source(torso_dataset(empty), "val"), 1, decode=False)
+    assert unusable_reason(found) == "no image can be read; the first, p001.png: the image is empty"
+
+
+def test_images_in_an_archive_stay_there(tmp_path: Path) -> None:
+    folder = torso_folder(tmp_path / "mine")
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        for image in (folder / "images").iterdir():
+            archive.write(image, f"all/{image.name}")
+            image.unlink()
+    point_to_zip(folder / "annotations.json", tmp_path / "images.zip", "all")
+    output = tmp_path / "imported" / "annotations.json"
+    assert import_split(torso_dataset(folder), "val", 2, output).images == 2
+    assert ImageFiles(image_source_of(output), load_annotations(output, TORSO).images).read(0).size
+
+
+def test_a_turned_photograph_is_read_as_it_was_annotated(tmp_path: Path) -> None:
+    def edit(content: Content) -> None:
+        content["images"][0] |= {"height": 160, "width": 120, "file_name": "turned.jpg"}
+        content["annotations"][1]["image_id"] = 2  # it would be outside of the narrow image
+
+    folder, output = torso_folder(tmp_path / "mine", edit), tmp_path / "imported" / "annotations.json"
+    stored = np.zeros((120, 160, 3), dtype=np.uint8)
+    stored[:, :20] = 255  # the left edge as stored is the upper edge as displayed
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(stored).save(folder / "images" / "turned.jpg", exif=exif)
+    assert import_split(torso_dataset(folder), "val", 1, output).warnings == []
+    files = ImageFiles(image_source_of(output), load_annotations(output, TORSO).images)
+    upright = files.read(0)
+    assert upright.shape == (160, 120, 3)
+    assert upright[:15].mean() > 240
+    assert upright[30:].mean() < 15
+    assert files.read(1).shape == (120, 160, 3)
