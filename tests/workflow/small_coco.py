@@ -15,8 +15,8 @@ from transpose.models.weights import official_state_dict
 from transpose.study.data_files import PHOTOGRAPHS
 
 CONFIG = Path(__file__).parents[2] / "config"
-TRAINED_PERSONS = 8
-VALIDATED_IMAGES = 5
+TRAINED_PERSONS = 4
+VALIDATED_IMAGES = 3
 
 
 def archives() -> dict[str, bytes]:
