@@ -4,11 +4,12 @@ BIN := .venv/bin
 # Some container images disable bytecode files; each of the many short processes would then compile torch again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test bench fuzz ui lint lock docs clean clean-results
+.PHONY: help setup demo test test-quick bench fuzz ui lint lock docs clean clean-results
 
 help:
 	@echo "make demo           set up, run the main job, print the comparison table"
 	@echo "make test           set up, run the test suite"
+	@echo "make test-quick     set up, run the tests that take under a few seconds each (three minutes)"
 	@echo "make bench          set up, time networks, stages and kernels on this machine (half an hour)"
 	@echo "make fuzz           read thousands of randomly damaged files (CASES=2000 SEED=0) and count the outcomes"
 	@echo "make ui             open MLflow on the results (PORT=5000 RESULTS=results)"
@@ -30,6 +31,9 @@ demo: setup
 
 test: setup
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-quick: setup
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
 
 PAPER := tp_r_a3 tp_r_a4 tp_h_s tp_h_a4 tp_h_a6
 bench: setup

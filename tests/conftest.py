@@ -16,6 +16,13 @@ from tests.helpers.small_disk import SmallDisk
 from transpose.skeleton import COCO_PERSON
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that run whole workflows as slow."""
+    for item in items:
+        if {"workflow", "fault_injection"} & set(item.path.parts):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def reference_dir() -> Path:
     """The folder of golden numbers; TRANSPOSE_REFERENCE_DIR names another one of the same form."""

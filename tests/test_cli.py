@@ -24,6 +24,8 @@ from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
 from transpose.study.layout import RecordKind, ResultsLayout, RunId
 
+pytestmark = pytest.mark.slow
+
 BOXES = {"ground_truth": {"kind": "ground_truth"}, "simulated": {"kind": "simulated"}}
 
 

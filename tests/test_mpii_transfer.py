@@ -30,6 +30,8 @@ from transpose.study.plan import Plan
 from transpose.training.inputs import TrainingData
 from transpose.training.run import train_variant
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Path(__file__).parents[1] / "config"
 DATASET = load_dataset("mpii", CONFIG / "datasets")
 PROTOCOL = EvalProtocol(batch_size=4, blur_kernel=3)

@@ -15,6 +15,8 @@ from transpose.cli.app import app
 from transpose.errors import InputError
 from transpose.files import write_json
 
+pytestmark = pytest.mark.slow
+
 VARIANT = "config/variants/r_sine.yaml"
 
 

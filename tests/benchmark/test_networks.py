@@ -21,6 +21,8 @@ from transpose.benchmark.worker import Work, Worker
 from transpose.errors import InputError
 from transpose.training.loss import heatmap_loss
 
+pytestmark = pytest.mark.slow
+
 SUBJECT = BenchmarkedNetwork(small_variant("resnet"), batch_size=2, device="cpu", threads=1)
 
 

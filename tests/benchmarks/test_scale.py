@@ -6,6 +6,8 @@ from benchmarks.evaluator_scale import evaluator_scale
 from benchmarks.fresh_processes import in_fresh_processes
 from benchmarks.loader_scale import loader_scale
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_loading_process_does_not_copy_what_it_reads() -> None:
     # In a fresh process: a fork copies pages that earlier code has freed when it reuses them.

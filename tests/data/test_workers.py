@@ -15,6 +15,8 @@ from torch.utils.data._utils import signal_handling
 from transpose.data.workers import load_batches, share, slices
 from transpose.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 def double(key: np.ndarray) -> list[int]:
     if (key < 0).any():

@@ -15,6 +15,8 @@ from transpose.forecast.network import MEASURED_OPERATIONS, Networks, device_kin
 from transpose.forecast.work import DeviceKind, Speed, Work
 from transpose.provenance import PackageCode
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 RECIPE = Recipe(name="x", variant=small_variant("resnet"), training=Training(batch_size=2))
 

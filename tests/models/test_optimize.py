@@ -22,6 +22,8 @@ from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO_PERSON
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 VARIANTS = sorted((Path(__file__).parents[2] / "config" / "variants").glob("*.yaml"))
 

@@ -31,6 +31,8 @@ from transpose.reporting.viewer_models import LARGEST_AREAS, byte_limit, write_v
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId
 
+pytestmark = pytest.mark.slow
+
 DATASET = Dataset.model_validate(
     {
         "title": "tiny & small",

@@ -14,7 +14,10 @@ from transpose.attention.maps.stored import COARSE, FINE, LogScale, pooled
 from transpose.reporting.viewer import write_page
 from transpose.skeleton import COCO_PERSON
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt install chromium)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt install chromium)"),
+]
 
 ROUNDING = 0.005
 """Values are shown with three digits."""

@@ -16,6 +16,8 @@ from transpose.tracking import LiveLogger, track_run, tracking_uri
 from transpose.tracking.log_process import follow
 from transpose.training.interruption import Interrupted
 
+pytestmark = pytest.mark.slow
+
 
 class PipeToNowhere:
     """In place of the process: keeps the messages."""

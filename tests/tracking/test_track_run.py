@@ -33,6 +33,8 @@ from transpose.files import folder_lock, write_text
 from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking import initialise_database, track_run, track_study, tracking_uri
 
+pytestmark = pytest.mark.slow
+
 
 def present_run(results: Path) -> Run:
     """The one run that is not superseded."""

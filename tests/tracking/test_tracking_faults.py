@@ -16,6 +16,8 @@ from transpose.files import read_json, write_json
 from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking import LiveLogger, initialise_database, track_run, tracking_uri
 
+pytestmark = pytest.mark.slow
+
 PATIENT = 60.0
 """Seconds in which the log process has ended by itself; without them a test might cut it off."""
 

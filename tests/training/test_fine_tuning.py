@@ -18,6 +18,8 @@ from transpose.training.inputs import TrainingData
 from transpose.training.interruption import Interrupted
 from transpose.training.run import train_variant
 
+pytestmark = pytest.mark.slow
+
 RATE = 1e-3
 
 

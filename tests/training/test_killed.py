@@ -18,6 +18,8 @@ from transpose.training.distributed import ALONE, ProcessGroup
 from transpose.training.inputs import TrainingData
 from transpose.training.run import train_variant
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Moment:

@@ -16,6 +16,8 @@ from transpose.training.distributed import LostProcessError, ProcessGroup
 from transpose.training.interruption import Interrupted
 from transpose.training.loop import DivergedError
 
+pytestmark = pytest.mark.slow
+
 
 def launch_that_ends_with(monkeypatch: pytest.MonkeyPatch, *codes: int) -> int:
     failures = {

@@ -18,6 +18,8 @@ from transpose.training.interruption import Interrupted
 from transpose.training.loop import DivergedError
 from transpose.training.run import train_variant
 
+pytestmark = pytest.mark.slow
+
 
 def train(
     group: ProcessGroup, folder: Path, dataset: Path, watcher: Watcher, settings: dict[str, Any] | None = None

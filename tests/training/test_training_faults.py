@@ -27,6 +27,8 @@ from transpose.training.interruption import Interrupted
 from transpose.training.loop import DivergedError
 from transpose.training.run import DIVERGED, train_variant
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def data(tiny_dataset: Path) -> TrainingData:
