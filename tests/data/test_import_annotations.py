@@ -109,7 +109,7 @@ def other_spelling(content: Content) -> None:
     ("edit", "derived", "left_out"),
     [
         (lambda content: None, {}, {}),
-        (label_studio, {"id": 4, "area from bbox": 4, "iscrowd": 4}, {}),
+        (label_studio, {"id": 4, "area": 4, "area_from_box": 4, "iscrowd": 4}, {}),
         (second_label, {}, {"other_category": 1}),
         (several_categories, {}, {}),
         (text_ids, {}, {}),
@@ -123,7 +123,7 @@ def other_spelling(content: Content) -> None:
         (lambda content: each(content, iscrowd=False), {}, {}),
         (
             outlines,
-            {"bbox from segmentation": 3, "bbox from keypoints": 1, "area from segmentation": 3, "area from bbox": 1},
+            {"bbox": 4, "bbox_from_keypoints": 1, "area": 4, "area_from_box": 1},
             {},
         ),
         (lambda content: content["annotations"][0].pop("keypoints"), {}, {"no_keypoints_field": 1}),

@@ -64,7 +64,7 @@ def test_a_missing_size_is_read_from_the_file(tmp_path: Path) -> None:
     write_jpeg(tmp_path / "a.jpg")
     found = images_of(tmp_path)
     assert found.records == [{"id": 1, "file_name": "a.jpg", "height": 40, "width": 60}]
-    assert found.derived == {"image size": 1}
+    assert found.derived == {"image_size": 1}
 
 
 @pytest.mark.parametrize(

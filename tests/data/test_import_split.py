@@ -131,3 +131,15 @@ def test_a_turned_photograph_is_read_as_it_was_annotated(tmp_path: Path) -> None
     assert upright[:15].mean() > 240
     assert upright[30:].mean() < 15
     assert files.read(1).shape == (120, 160, 3)
+
+
+def test_areas_taken_from_boxes_are_counted_with_the_boxes(tmp_path: Path) -> None:
+    def edit(content: Content) -> None:
+        for record in content["annotations"]:
+            del record["area"]
+
+    folder, output = torso_folder(tmp_path / "mine", edit), tmp_path / "imported" / "annotations.json"
+    dataset = torso_dataset(folder)
+    import_split(dataset, "val", 1, output)
+    _, counts = source_boxes(dataset, "val", "ground_truth", load_annotations(output, TORSO), None)
+    assert counts.areas_from_boxes == 4

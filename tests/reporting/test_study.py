@@ -238,7 +238,7 @@ class TestRows:
         assert (
             notes["tp_r_a3", "annotated"] == notes["tp_r_a3", "found"] == "the training code has changed since training"
         )
-        assert notes["tp_r_a4", "annotated"] == "AP not checked with xtcocotools"
+        assert notes["tp_r_a4", "annotated"] == "AP checked with pycocotools only"
         assert notes["tp_r_a4", "found"] == ""
 
     def test_without_labelled_persons_there_is_no_difference(self, results: Results) -> None:

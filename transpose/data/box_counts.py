@@ -36,6 +36,8 @@ class BoxCounts(Settings):
     """Persons of a detection file without a width or a height."""
     unreadable_images: NonNegativeInt = 0
     """Images that were dropped from the split because they cannot be read."""
+    areas_from_boxes: NonNegativeInt = 0
+    """Persons whose area is a share of their box, because the annotations have neither areas nor segmentations."""
     annotated: AnnotatedPersons | None = None
     """Only for annotated boxes."""
 

@@ -81,6 +81,7 @@ def source_boxes(
         unknown_images=found.unknown_images if found else 0,
         empty_boxes=found.empty_boxes if found else 0,
         unreadable_images=len(imported.unusable_images) if imported else 0,
+        areas_from_boxes=imported.derived.get("area_from_box", 0) if imported else 0,
         annotated=annotated,
     )
 

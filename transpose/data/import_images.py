@@ -150,7 +150,7 @@ def _add_image(
         as_displayed = is_turned and orientation == "as_displayed"
     size_hw = displayed if as_displayed else stored
     if annotated is None:
-        result.derived["image size"] += 1
+        result.derived["image_size"] += 1
     elif annotated != size_hw:
         problem = f"is {size_hw[1]}x{size_hw[0]} pixels, but annotated as {annotated[1]}x{annotated[0]}"
         if is_turned:

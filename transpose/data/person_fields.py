@@ -88,16 +88,17 @@ def read_box(
         require(min(given[2:]) >= 0, "bbox", "has a negative width or height")
         return given
     if isinstance(outline, dict):
-        derived["bbox from segmentation"] += 1
+        derived["bbox"] += 1
         return [float(value) for value in mask.toBbox(_run_lengths(outline))]
     if outline:
-        derived["bbox from segmentation"] += 1
+        derived["bbox"] += 1
         xs, ys = (list(chain.from_iterable(part[axis::2] for part in outline)) for axis in (0, 1))
     else:
         labelled = [start for start in range(0, len(points), 3) if points[start + 2] > 0]
         if not labelled:
             return None
-        derived["bbox from keypoints"] += 1
+        derived["bbox"] += 1
+        derived["bbox_from_keypoints"] += 1
         xs, ys = ([points[start + axis] for start in labelled] for axis in (0, 1))
     return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
@@ -115,12 +116,13 @@ def read_area(
         require(_is_number(given) and given >= 0, "area", f"must be a number that is not negative, not {given!r}")
         return given
     if isinstance(outline, dict):
-        derived["area from segmentation"] += 1
+        derived["area"] += 1
         return float(mask.area(_run_lengths(outline)))
     if outline:
-        derived["area from segmentation"] += 1
+        derived["area"] += 1
         return sum(map(_polygon_area, outline))
-    derived["area from bbox"] += 1
+    derived["area"] += 1
+    derived["area_from_box"] += 1
     return AREA_OF_BOX * box[2] * box[3]
 
 

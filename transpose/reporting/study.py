@@ -116,11 +116,13 @@ def _notes(files: StudyFiles, report: EvaluationReport, setting: EvalSetting) ->
     # Weights may have been deleted; their results remain valid.
     if run.weights.is_file() and sha256_of_file(run.weights) != report.weights_sha256:
         yield "measured with other weights than the present file"
-    if report.reference_check is not None and "xtcocotools" not in report.reference_check.evaluators:
-        yield "AP not checked with xtcocotools"
+    if report.reference_check is not None and len(report.reference_check.evaluators) < 2:
+        yield "AP checked with pycocotools only"
     for counts, _ in _box_rows(files, setting):
         if counts.unreadable_images:
             yield f"{counts.unreadable_images:,} unreadable images left out"
+        if counts.areas_from_boxes:
+            yield f"areas of {counts.areas_from_boxes:,} persons are 0.53 of their boxes"
 
 
 def _box_rows(files: StudyFiles, setting: EvalSetting) -> Iterator[BoxRow]:
