@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import transpose
 from tests.helpers.run_records import SMALL, write_run
@@ -15,7 +16,7 @@ from transpose.config.weights import ReleasedWeights
 from transpose.data.photographs import photographs_folder
 from transpose.errors import InputError
 from transpose.models.variants import build_model
-from transpose.models.weights import save_weights
+from transpose.models.weights import read_checkpoint, save_weights
 from transpose.skeleton import COCO_PERSON
 
 PHOTOGRAPH = photographs_folder() / "images" / "000000214753.jpg"
@@ -74,6 +75,11 @@ class TestSources:
     def test_weights_with_a_variant_predict_by_the_official_protocol(self, variant: str) -> None:
         model = transpose.load("run/weights.safetensors", variant=variant)
         assert (model.skeleton, model.protocol, model.recipe.name) == (COCO_PERSON, EvalProtocol(), "small")
+
+    def test_a_checkpoint_of_another_trainer_with_a_variant(self, checkout: Path) -> None:
+        state = read_checkpoint(checkout / "run" / "weights.safetensors")
+        torch.save({"state_dict": {f"model.{key}": tensor for key, tensor in state.items()}}, checkout / "l.ckpt")
+        assert transpose.load("l.ckpt", variant="small").recipe.name == "small"
 
     def test_a_released_checkpoint_is_fetched_once(self, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         asked: list[Path] = []

@@ -40,7 +40,7 @@ def save_model(chosen: Recipe, path: Path, *, diverged: bool = False) -> None:
     initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
     if diverged:
         with torch.no_grad():
-            model.final_layer.weight[0] = torch.nan
+            model.final_layer.weight[0] = 3e38
     save_weights(model, path, {})
 
 

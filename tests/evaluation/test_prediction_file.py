@@ -118,13 +118,20 @@ def test_no_boxes_are_no_persons(files: Files) -> None:
     assert len(files.predict()) == 0
 
 
-@pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_a_diverged_model_is_one_line_that_names_the_weights(files: Files, value: float) -> None:
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (torch.nan, "final_layer.weight: has values that are not finite"),
+        (torch.inf, "final_layer.weight: has values that are not finite"),
+        (3e38, "the model's heatmaps are not finite"),
+    ],
+)
+def test_a_diverged_model_is_one_line_that_names_the_weights(files: Files, value: float, problem: str) -> None:
     diverged = model()
     with torch.no_grad():
         diverged.final_layer.weight[3] = value
     save_weights(diverged, files.weights, {})
-    files.fails("weights.safetensors: the model's heatmaps are not finite; training has diverged")
+    files.fails(f"weights.safetensors: {problem}; training has diverged")
 
 
 def test_weights_of_another_variant_are_refused(files: Files) -> None:

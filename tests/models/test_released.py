@@ -110,6 +110,16 @@ def test_a_part_can_be_left_out_but_not_one_that_is_not_there(files: Files) -> N
     assert list(read_checkpoint(files.output)) == ["conv1.weight"]
 
 
+def test_a_training_s_checkpoint_is_unwrapped_and_keeps_its_names(files: Files) -> None:
+    state = torch.load(io.BytesIO(checkpoint()), weights_only=True)
+    wrapped = {f"module.{key}": tensor for key, tensor in state.items()} | {"module.tied.weight": state["conv1.weight"]}
+    buffer = io.BytesIO()
+    torch.save({"epoch": 3, "state_dict": wrapped}, buffer)
+    with running(buffer.getvalue()) as server:
+        files.download(server.url("net.pth"))
+    assert read_checkpoint(files.output).keys() == wrapped.keys()
+
+
 class Payload:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return exec, ("raise SystemExit('the pickle was executed')",)

@@ -14,7 +14,7 @@ from transpose.errors import InputError
 from transpose.files import sha256_of_file
 from transpose.models.weights import read_checkpoint, save_weights
 from transpose.skeleton import COCO_PERSON
-from transpose.training.inputs import TrainingData
+from transpose.training.inputs import TrainingData, first_model
 from transpose.training.interruption import Interrupted
 from transpose.training.run import train_variant
 
@@ -77,6 +77,15 @@ def test_the_record_names_the_file_and_what_is_not_from_it(data: TrainingData, i
     scratch = train_variant(recipe(epochs=1), 0, data, PROTOCOL, tmp_path / "scratch", Watcher())
     assert scratch.training is not None
     assert (scratch.training.initial_weights_sha256, scratch.training.not_from_initial_weights) == (None, None)
+
+
+def test_a_checkpoint_of_another_trainer_starts_a_training(data: TrainingData, initial: Path, tmp_path: Path) -> None:
+    wrapped = {f"module.{key}": tensor for key, tensor in read_checkpoint(initial).items()}
+    torch.save({"epoch": 7, "state_dict": wrapped}, tmp_path / "checkpoint.pth.tar")
+    for training in ({"initial_weights": "checkpoint.pth.tar"}, {"backbone_weights": "checkpoint.pth.tar"}):
+        paths = {key: str(tmp_path / name) for key, name in training.items()}
+        _, first = first_model(recipe(**paths), data.skeleton)
+        assert first.description.endswith(" checkpoint.pth.tar")
 
 
 def test_an_interrupted_fine_tuning_continues_to_the_same_bytes(

@@ -33,7 +33,7 @@ def download_released(
 
     Raises:
         InputError: no mirror has the file, its digest differs from the pin or from the published prefix, or it contains
-            anything other than named tensors.
+            anything other than plain values, or several state dicts that differ.
     """
     known = read_record(Pin, pin) if pin.is_file() else None
     if known is None:
@@ -55,7 +55,8 @@ def _without(tensors: dict[str, Tensor], released: ReleasedWeights, checkpoint: 
     for prefix in released.without:
         if not any(name.startswith(prefix) for name in tensors):
             raise InputError(checkpoint, None, prefix, "no tensor name starts with this prefix (key `without`)")
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith(released.without)}
+    # Cloned, because safetensors files cannot contain tensors that share memory.
+    return {name: tensor.clone() for name, tensor in tensors.items() if not name.startswith(released.without)}
 
 
 def _fetch(

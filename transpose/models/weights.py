@@ -2,25 +2,26 @@
 
 import json
 import os
-import pickle
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from transpose.config.variant import Variant
 from transpose.errors import InputError
 from transpose.files import atomic_path
+from transpose.models.checkpoint_files import read_state_dicts
+from transpose.models.matching import Wanted, copy_tensors, matching_tensors, only_state_dict, problems
 from transpose.models.resnet import ResNet
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 
 _OFFICIAL_PREFIXES = {"backbone.": "", "upsampling.": "deconv_layers."}
 _PARTS_BEYOND_BACKBONE = ("pos_embedding", "reduce.", "global_encoder.", "deconv_layers.", "final_layer.")
+_CLASSIFIERS = ("fc.", "incre_modules.", "downsamp_modules.", "classifier.")
 _METADATA_ENTRY = "transpose"
 _LARGEST_SINE = 1 + 1e-6
 
@@ -34,11 +35,14 @@ def load_official(model: TransPose, state: Mapping[str, Tensor], source: object)
     """Copy tensors with official names into the model; errors name `source`.
 
     Raises:
-        InputError: a key is missing or unexpected, or has another shape or dtype; the model is unchanged.
+        InputError: keys are missing or unexpected, have another shape or dtype, or values that are not finite; the
+            model is unchanged.
     """
     own = official_state_dict(model)
-    _check(own, state, source)
-    _copy(own, state)
+    found = problems(Wanted(own), state)
+    if found:
+        raise InputError(source, None, None, "; ".join(found))
+    copy_tensors(own, state, source)
 
 
 def save_weights(model: TransPose, path: Path, metadata: Mapping[str, str]) -> None:
@@ -59,12 +63,15 @@ def save_tensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str,
 
 
 def load_weights(model: TransPose, path: Path) -> None:
-    """Load all weights of a model from a file written by `save_weights` or an official checkpoint.
+    """Load all weights of a model from a file written by `save_weights`, or a checkpoint with the official names.
+
+    Keys and prefixes that trainers put around the names are removed (`models.matching.matching_tensors`).
 
     Raises:
         InputError: the file cannot be read or does not fit the model; the model is unchanged.
     """
-    load_official(model, read_checkpoint(path), path)
+    own = official_state_dict(model)
+    copy_tensors(own, matching_tensors(Wanted(own), read_state_dicts(path), path), path)
 
 
 def load_to_fine_tune(model: TransPose, path: Path) -> list[str]:
@@ -79,18 +86,15 @@ def load_to_fine_tune(model: TransPose, path: Path) -> list[str]:
         InputError: the file cannot be read or does not fit, for example a learnable position embedding of another grid;
             the model is unchanged.
     """
-    own, state = official_state_dict(model), read_checkpoint(path)
+    own, states = official_state_dict(model), read_state_dicts(path)
     kept = [key for key in own if key.startswith("final_layer.")]
     if not isinstance(model.pos_embedding, nn.Parameter) and "pos_embedding" in own:
         kept.append("pos_embedding")
-    for key in kept:
-        if key not in state:
-            raise InputError(path, None, key, "missing; these are not the weights of a whole model of this kind")
-        if key == "pos_embedding" and not state[key].abs().max() <= _LARGEST_SINE:
-            raise InputError(path, None, key, "is not the fixed sine embedding that this model has")
     taken = {key: tensor for key, tensor in own.items() if key not in kept}
-    _check(taken, {key: tensor for key, tensor in state.items() if key not in kept}, path)
-    _copy(taken, state)
+    state = matching_tensors(Wanted(taken, not_taken=tuple(kept)), states, path)
+    if "pos_embedding" in kept and not _can_be_sine(state["pos_embedding"]):
+        raise InputError(path, None, "pos_embedding", "is not the fixed sine embedding that this model has")
+    copy_tensors(own, {key: state[key] for key in taken}, path)
     return sorted(kept)
 
 
@@ -114,45 +118,39 @@ def export_backbone(variant: Variant, weights: Path, description: str, output: P
 
 
 def load_backbone(model: TransPose, path: Path) -> None:
-    """Load pretrained backbone weights: of this project, of a full model, or the official ImageNet weights.
+    """Load pretrained backbone weights: of this project, of a full model, ImageNet weights, or of another trainer.
 
-    Only parts that this model's backbone does not have are ignored: a classifier, later stages, the branches that the
-    last exchange module drops, and the parts of a TransPose model after the backbone. Checkpoints from before PyTorch
-    0.4.1 lack `num_batches_tracked`, which is then left unchanged.
+    Keys and prefixes that trainers put around the names are removed (`models.matching.matching_tensors`). Only parts
+    that this model's backbone does not have are ignored: a classifier, later stages, the branches that the last
+    exchange module drops, and the parts of a TransPose model after the backbone. Checkpoints from before PyTorch 0.4.1
+    lack `num_batches_tracked`, which is then left unchanged.
 
     Raises:
         InputError: the file cannot be read or does not fit the backbone; the model is unchanged.
     """
-    is_dropped = _dropped_parts(model)
-    state = {key: tensor for key, tensor in read_checkpoint(path).items() if not is_dropped(key)}
     own: dict[str, Tensor] = dict(model.backbone.state_dict())
-    if not any(key.endswith("num_batches_tracked") for key in state):
-        own = {key: tensor for key, tensor in own.items() if not key.endswith("num_batches_tracked")}
-    _check(own, state, path)
-    _copy(own, state)
+    wanted = Wanted(own, ignored=_dropped_parts(model), counters_optional=True)
+    copy_tensors(own, matching_tensors(wanted, read_state_dicts(path), path), path)
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Read the named tensors of a `.safetensors` or `.pth` file, without executing pickled code.
+    """Read the named tensors of a weights file, without executing pickled code.
 
     Raises:
-        InputError: the file is missing or damaged, has another suffix, or contains anything other than named tensors.
+        InputError: the file cannot be read (see `models.checkpoint_files.read_state_dicts`), or contains several state
+            dicts that differ.
     """
-    if not path.is_file():
-        raise InputError(path, None, None, "no such file")
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    if path.suffix == ".pth":
-        return _read_pth(path)
-    raise InputError(path, None, None, f"weights are .safetensors or .pth files, not {path.suffix!r}")
+    return only_state_dict(read_state_dicts(path), path)
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """Read the metadata that `save_weights` wrote to a safetensors file.
+    """Read the metadata that `save_weights` wrote to a safetensors file; files of other formats have none.
 
     Raises:
         InputError: the file is missing or damaged.
     """
+    if path.suffix != ".safetensors":
+        return {}
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -176,10 +174,10 @@ def _official_name(name: str) -> str:
     return name
 
 
-def _dropped_parts(model: TransPose) -> Callable[[str], bool]:
-    """Return a function that is true for keys of parts that checkpoints can contain but this backbone lacks."""
+def _dropped_parts(model: TransPose) -> tuple[str, ...]:
+    """Return the prefixes of parts that checkpoints can contain but this backbone lacks."""
     backbone = model.backbone
-    prefixes = [*_PARTS_BEYOND_BACKBONE, "fc."]
+    prefixes = [*_PARTS_BEYOND_BACKBONE, *_CLASSIFIERS]
     if isinstance(backbone, ResNet):
         prefixes += [f"layer{number}." for number in range(len(backbone.stage_names) + 1, 5)]
     else:
@@ -188,51 +186,14 @@ def _dropped_parts(model: TransPose) -> Callable[[str], bool]:
             prefixes += [f"transition{stage - 1}.", f"stage{stage}."]
         *_, last_module = [name for name, _ in backbone.get_submodule(f"stage{last}").named_children()]
         prefixes += [f"stage{last}.{last_module}.fuse_layers.{branch}." for branch in range(1, last)]
-    return lambda key: key.startswith(tuple(prefixes))
+    return tuple(prefixes)
 
 
-def _check(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: object) -> None:
-    for key, tensor in own.items():
-        if key not in state:
-            raise InputError(source, None, key, "missing")
-        if state[key].shape != tensor.shape:
-            raise InputError(source, None, key, f"shape {list(state[key].shape)}, not {list(tensor.shape)}")
-        if state[key].is_floating_point() != tensor.is_floating_point():
-            raise InputError(source, None, key, f"dtype is {state[key].dtype}, not {tensor.dtype}")
-    for key in state:
-        if key not in own:
-            raise InputError(source, None, key, "not part of this model")
-
-
-@torch.no_grad()
-def _copy(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
-    for key, tensor in own.items():
-        tensor.copy_(state[key])
+def _can_be_sine(embedding: Tensor) -> bool:
+    return embedding.is_floating_point() and embedding.numel() > 0 and bool(embedding.abs().max() <= _LARGEST_SINE)
 
 
 def _as_os_error(error: SafetensorError) -> Exception:
     """Convert the library's message for an OS error to an `OSError` with its number."""
     found = re.search(r"\(os error (\d+)\)", str(error))
     return OSError(int(found[1]), os.strerror(int(found[1]))) if found else error
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(path, None, None, f"not a safetensors file: {error}") from None
-
-
-def _read_pth(path: Path) -> dict[str, Tensor]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise InputError(path, None, None, "not a PyTorch checkpoint of plain tensors") from None
-    except Exception as error:  # a damaged file can raise nearly anything in the unpickler
-        raise InputError(path, None, None, f"not a PyTorch checkpoint: {error}") from None
-    if not isinstance(state, Mapping):
-        raise InputError(path, None, None, "contains no named tensors")
-    for key, tensor in state.items():
-        if not isinstance(key, str) or not isinstance(tensor, Tensor):
-            raise InputError(path, None, str(key), "not a tensor")
-    return dict(state)

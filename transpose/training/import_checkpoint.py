@@ -29,7 +29,7 @@ def import_checkpoint(
     """Write `weights.safetensors` and `run.json` of a variant from a released checkpoint.
 
     Args:
-        weights: safetensors file written by `models.released.download_released`.
+        weights: file written by `models.released.download_released`, or of another trainer.
         skeleton: keypoints that the checkpoint predicts.
         protocol: evaluation protocol of the study.
 

@@ -104,7 +104,7 @@ def identity_of_training(
 
 
 def _described(weights: Path) -> str:
-    metadata = read_metadata(weights) if weights.suffix == ".safetensors" else {}
+    metadata = read_metadata(weights)
     # Files of all trainings have the same name; their metadata identify them.
     trained = f"{metadata['variant']}, seed {metadata['seed']}" if {"variant", "seed"} <= metadata.keys() else None
     return metadata.get("description") or trained or weights.name
