@@ -14,8 +14,11 @@ from transpose.files import sha256_of_file
 from transpose.models.initialise import initialise, renew_final_layer
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
-from transpose.models.weights import load_backbone, load_to_fine_tune, read_metadata
+from transpose.models.weights import load_backbone, load_to_fine_tune, load_weights, read_metadata
 from transpose.skeleton import Skeleton
+
+KEYPOINTS = "keypoints"
+"""Metadata of weights to fine-tune that also start the last layer, if it is for exactly these keypoints."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,9 @@ def first_model(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, FirstWei
     initialise(model, training.initialisation, pretrained_backbone=training.backbone_weights is not None)
     if training.initial_weights is not None:
         path = Path(training.initial_weights)
+        if read_metadata(path).get(KEYPOINTS) == keypoint_names(skeleton):
+            load_weights(model, path)
+            return model, FirstWeights(f"fine-tuned from {_described(path)}", ())
         renew_final_layer(model)
         new_tensors = load_to_fine_tune(model, path)
         return model, FirstWeights(f"fine-tuned from {_described(path)}", tuple(new_tensors))
@@ -101,6 +107,11 @@ def identity_of_training(
         "evaluation": data.evaluation,
         "protocol": protocol.model_dump(mode="json", exclude={"batch_size", "threads", "dtype", "compile"}),
     }
+
+
+def keypoint_names(skeleton: Skeleton) -> str:
+    """Return the keypoints as the text under `KEYPOINTS`."""
+    return ",".join(skeleton.keypoints)
 
 
 def _described(weights: Path) -> str:

@@ -91,6 +91,8 @@ class TrainingRun:
     """Processes that share each batch; only the main one writes checkpoints and calls the observer."""
     metric: Accuracy = "AP"
     """The metric that chooses the best weights."""
+    patience: int | None = None
+    """Epochs without a better validation after which the training ends; None trains to the last epoch."""
 
     def __post_init__(self) -> None:
         """Move the model to its device and resume from the store's checkpoint if it has the same `identity`."""
@@ -103,8 +105,16 @@ class TrainingRun:
         self.progress = Progress()
         self._resume()
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether no epoch is left to train."""
+        progress = self.progress
+        without_gain = progress.epoch - 1 - progress.best_epoch
+        has_stalled = self.patience is not None and without_gain >= self.patience
+        return has_stalled or progress.epoch >= self.training.epochs
+
     def run(self, observer: Observer) -> Progress:
-        """Train to the last epoch.
+        """Train to the last epoch, or until the patience is used up.
 
         Raises:
             Interrupted: SIGTERM or SIGINT arrived; the checkpoint is written.
@@ -113,7 +123,7 @@ class TrainingRun:
             RuntimeError: a data loading process was killed; see `lost_worker`.
         """
         with StopRequest() as stop:
-            while self.progress.epoch < self.training.epochs:
+            while not self.is_finished:
                 self._train_epoch(observer, stop)
                 self._finish_epoch(observer, stop)
                 if number := self.group.maximum(stop.signal_number or 0):

@@ -40,7 +40,7 @@ from transpose.training.inputs import (
     input_digests,
     training_samples,
 )
-from transpose.training.loop import DivergedError, Observer, Progress, TrainingRun
+from transpose.training.loop import DivergedError, Observer, TrainingRun
 from transpose.training.schedule import highest_rate
 from transpose.training.validation import validator
 
@@ -56,6 +56,7 @@ def train_variant(
     folder: Path,
     observer: Observer,
     group: ProcessGroup = ALONE,
+    patience: int | None = None,
 ) -> RunRecord:
     """Train one variant and write `weights.safetensors` (best), `last.safetensors`, `history.jsonl` and `run.json`.
 
@@ -67,6 +68,7 @@ def train_variant(
         folder: folder of this run, which is locked during the training.
         observer: called in the main process only.
         group: processes that train together, all of which call this function; only the main process writes files.
+        patience: epochs without a better validation after which the training ends; None trains all epochs.
 
     Returns:
         The content of `run.json`.
@@ -83,10 +85,10 @@ def train_variant(
     if group.size != recipe.training.gpus:
         raise ValueError(f"{group.size} processes cannot train a recipe for {recipe.training.gpus}")
     with group.on_main(folder_lock(folder)):
-        job = _set_up(recipe, seed, data, protocol, folder, group)
+        job = _set_up(recipe, seed, data, protocol, folder, group, patience)
         begin = time.monotonic()
         first_epoch = job.run.progress.epoch
-        _note_code(job.run.progress, recipe.training.epochs)
+        _note_code(job.run)
         try:
             job.run.run(observer)
         except DivergedError as error:
@@ -115,7 +117,13 @@ class _Job:
 
 
 def _set_up(
-    recipe: Recipe, seed: int, data: TrainingData, protocol: EvalProtocol, folder: Path, group: ProcessGroup
+    recipe: Recipe,
+    seed: int,
+    data: TrainingData,
+    protocol: EvalProtocol,
+    folder: Path,
+    group: ProcessGroup,
+    patience: int | None,
 ) -> _Job:
     """Prepare model, samples and validation, and resume from the folder's checkpoint if it matches."""
     training = recipe.training
@@ -138,6 +146,7 @@ def _set_up(
             validator(recipe, data, protocol, context, folder, group),
             group,
             accuracy_of(data.evaluation),
+            patience,
         )
     )
     return _Job(run, model, start, digests)
@@ -192,11 +201,11 @@ def _tidy(folder: Path, store: CheckpointStore, identity: dict[str, Any]) -> Non
     settle_checkpoints(store, identity, logging.getLogger(__name__).warning)
 
 
-def _note_code(progress: Progress, epochs: int) -> None:
+def _note_code(run: TrainingRun) -> None:
     """Add the current code's fingerprint if epochs are left to train; tables mark runs with several."""
     code = training_code()
-    if progress.epoch < epochs and code not in progress.code:
-        progress.code.append(code)
+    if not run.is_finished and code not in run.progress.code:
+        run.progress.code.append(code)
 
 
 def _write_outputs(job: _Job, record: RunRecord, folder: Path) -> None:
