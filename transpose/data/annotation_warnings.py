@@ -127,7 +127,7 @@ class _Labelled:
     def are_outside_image(self) -> np.ndarray:
         """[P] bool: labelled points are outside the image."""
         outside = (self.points < -1) | (self.points > self.sides_wh[:, None] + 1)
-        return (outside.any(axis=2) & self.labelled).any(axis=1)
+        return np.asarray((outside.any(axis=2) & self.labelled).any(axis=1))
 
     def have_impossible_area(self) -> np.ndarray:
         """[P] bool: the area is larger than the box, or a thousandth of it."""
