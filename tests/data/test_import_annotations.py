@@ -234,3 +234,36 @@ def test_head_sizes_and_the_flag_of_boxes_stay(tmp_path: Path) -> None:
     found = imported(tmp_path, edit)
     assert not found.clips_boxes
     assert json.dumps([record["head_size"] for record in found.persons]) == "[12.5, 12.5, 12.5, 12.5]"
+
+
+def with_feet(content: Content) -> None:
+    """Two of the five keypoints in a field of their own, as COCO-WholeBody's feet."""
+    content["categories"][0]["keypoints"] = list(TORSO.keypoints[:3])
+    for record in content["annotations"]:
+        record["keypoints"], record["foot_kpts"] = record["keypoints"][:9], record["keypoints"][9:]
+        record["num_keypoints"] = 3
+
+
+def test_keypoints_in_several_fields_are_joined(tmp_path: Path) -> None:
+    path = torso_folder(tmp_path / "parts", with_feet) / "annotations.json"
+    found = import_annotations(path, TORSO, keypoint_fields=("keypoints", "foot_kpts"))
+    whole = imported(tmp_path / "whole")
+    assert [person["keypoints"] for person in found.persons] == [person["keypoints"] for person in whole.persons]
+    assert found.derived == {"num_keypoints": 4}
+
+
+def test_an_absent_field_of_keypoints_is_named(tmp_path: Path) -> None:
+    def edit(content: Content) -> None:
+        with_feet(content)
+        del content["annotations"][1]["foot_kpts"]
+
+    path = torso_folder(tmp_path / "parts", edit) / "annotations.json"
+    with pytest.raises(InputError, match="annotation 11: foot_kpts: must be a list of points"):
+        import_annotations(path, TORSO, keypoint_fields=("keypoints", "foot_kpts"))
+
+
+def test_the_crowd_index_of_an_image_is_kept(tmp_path: Path) -> None:
+    def edit(content: Content) -> None:
+        content["images"][1]["crowdIndex"] = 0.35
+
+    assert [image.get("crowdIndex") for image in imported(tmp_path / "mine", edit).images] == [None, 0.35]

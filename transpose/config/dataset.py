@@ -213,6 +213,11 @@ class Dataset(Settings):
         default=None,
         description="Names or ids of the annotated categories in folders; default: those with keypoints.",
     )
+    keypoint_fields: tuple[str, ...] = Field(
+        default=("keypoints",),
+        min_length=1,
+        description="Fields of a person in folders whose points, one after the other, are the skeleton's keypoints.",
+    )
     orientation: Orientation | None = Field(
         default=None,
         description="Whether annotations in folders refer to images as displayed (EXIF orientation applied) or as"
@@ -235,8 +240,9 @@ class Dataset(Settings):
 
     @model_validator(mode="after")
     def _reads_folders(self) -> "Dataset":
-        if not isinstance(self.source, FolderSource) and (self.category is not None or self.orientation is not None):
-            raise ValueError("category and orientation are for a source of kind: folder")
+        is_default = self.category is None and self.orientation is None and self.keypoint_fields == ("keypoints",)
+        if not isinstance(self.source, FolderSource) and not is_default:
+            raise ValueError("category, keypoint_fields and orientation are for a source of kind: folder")
         return self
 
     @model_validator(mode="after")

@@ -12,7 +12,15 @@ from pathlib import Path
 from transpose.config.dataset import CategoryChoice
 from transpose.data.coco import PERSON_CATEGORY
 from transpose.data.fields import read_records
-from transpose.data.person_fields import Record, read_area, read_box, read_flag, read_outline, read_points
+from transpose.data.person_fields import (
+    Record,
+    joined_points,
+    read_area,
+    read_box,
+    read_flag,
+    read_outline,
+    read_points,
+)
 from transpose.errors import InputError
 from transpose.files import read_json
 from transpose.skeleton import Skeleton
@@ -23,7 +31,7 @@ class ImportedAnnotations:
     """Annotations as plain COCO records, and what was done to make them so."""
 
     images: list[Record]
-    """`id`, `file_name`, and `height` and `width` where the file has them; in file order."""
+    """`id`, `file_name`, and `height`, `width` and `crowdIndex` where the file has them; in file order."""
     persons: list[Record]
     """`id`, `image_id`, `category_id`, `bbox`, `keypoints`, `num_keypoints`, `area`, `iscrowd`."""
     image_names: dict[int | str | None, int]
@@ -37,12 +45,18 @@ class ImportedAnnotations:
     """Reason -> number of records."""
 
 
-def import_annotations(path: Path, skeleton: Skeleton, category: CategoryChoice = None) -> ImportedAnnotations:
+def import_annotations(
+    path: Path,
+    skeleton: Skeleton,
+    category: CategoryChoice = None,
+    keypoint_fields: Sequence[str] = ("keypoints",),
+) -> ImportedAnnotations:
     """Read an annotation file of any tool.
 
     Args:
         category: name or id of the category, or a list of them; by default the one with keypoints, or all if they have
             the same keypoints.
+        keypoint_fields: fields of a person whose points, one after the other, are the skeleton's keypoints.
 
     Raises:
         InputError: no category fits, required fields are missing (all of them are named), or a value is wrong.
@@ -52,7 +66,9 @@ def import_annotations(path: Path, skeleton: Skeleton, category: CategoryChoice 
     if isinstance(content, dict) and (absent := [name for name in tables if name not in content]):
         raise InputError(path, None, None, f"missing fields: {', '.join(absent)}")
     records = {name: read_records(path, content, name) for name in tables}
-    chosen = _chosen_categories(path, records["categories"], skeleton, category)
+    # COCO-WholeBody's category lists the keypoints of the first field only.
+    is_joined = len(keypoint_fields) > 1
+    chosen = _chosen_categories(path, records["categories"], skeleton, category, is_joined)
     only = records["categories"][0].get("id") if len(records["categories"]) == 1 else None
     persons = [record for record in records["annotations"] if _plain_id(record.get("category_id", only)) in chosen]
     _check_required(path, {"images": (records["images"], ("id", "file_name")), "annotations": (persons, ("image_id",))})
@@ -66,15 +82,15 @@ def import_annotations(path: Path, skeleton: Skeleton, category: CategoryChoice 
     result.left_out["other_category"] = len(records["annotations"]) - len(persons)
     ids = _annotation_ids(path, persons, derived)
     for annotation_id, record in zip(ids, persons, strict=True):
-        _add_person(result, path, record, annotation_id, len(skeleton))
+        _add_person(result, path, record, annotation_id, len(skeleton), keypoint_fields)
     result.derived, result.left_out = +result.derived, +result.left_out
     return result
 
 
 def _chosen_categories(
-    path: Path, categories: list[Record], skeleton: Skeleton, choice: CategoryChoice
+    path: Path, categories: list[Record], skeleton: Skeleton, choice: CategoryChoice, lists_first: bool
 ) -> set[int | str | None]:
-    """Return the ids of the categories to read."""
+    """Return the ids of the categories to read; with `lists_first` they may list only the first keypoints."""
     if choice is not None:
         wanted = choice if isinstance(choice, list | tuple) else [choice]
         chosen = [_find_category(path, categories, one) for one in wanted]
@@ -87,7 +103,8 @@ def _chosen_categories(
     for record in chosen:
         # COCO's evaluator accepts a category without keypoint names.
         listed = record.get("keypoints") or list(skeleton.keypoints)
-        if list(map(_plain_name, listed)) != list(map(_plain_name, skeleton.keypoints)):
+        expected = skeleton.keypoints[: len(listed)] if lists_first else skeleton.keypoints
+        if list(map(_plain_name, listed)) != list(map(_plain_name, expected)):
             problem = (
                 f"are {', '.join(map(str, listed))}; the skeleton {skeleton.name!r} has {', '.join(skeleton.keypoints)}"
             )
@@ -159,7 +176,10 @@ def _images(path: Path, records: list[Record]) -> tuple[list[Record], dict[int |
     images = []
     for number, record in zip(ids, records, strict=True):
         sizes = {side: _side(path, number, side, record[side]) for side in ("height", "width") if record.get(side)}
-        images.append({"id": number, "file_name": record["file_name"], **(sizes if len(sizes) == 2 else {})})
+        crowding = {"crowdIndex": record["crowdIndex"]} if "crowdIndex" in record else {}
+        images.append(
+            {"id": number, "file_name": record["file_name"], **(sizes if len(sizes) == 2 else {}), **crowding}
+        )
     return images, dict(zip(names, ids, strict=True)), derived
 
 
@@ -183,7 +203,14 @@ def _annotation_ids(path: Path, persons: list[Record], derived: Counter[str]) ->
     return range(1, len(ids) + 1)
 
 
-def _add_person(result: ImportedAnnotations, path: Path, record: Record, annotation_id: int, keypoints: int) -> None:
+def _add_person(
+    result: ImportedAnnotations,
+    path: Path,
+    record: Record,
+    annotation_id: int,
+    keypoints: int,
+    keypoint_fields: Sequence[str],
+) -> None:
     """Append a person with all of COCO's fields."""
     name = f"annotation {record.get('id', annotation_id)}"
 
@@ -193,10 +220,12 @@ def _add_person(result: ImportedAnnotations, path: Path, record: Record, annotat
 
     image_id = result.image_names.get(_plain_id(record["image_id"]))
     require(image_id is not None, "image_id", f"no image has the id {record['image_id']!r}")
-    if not record.get("keypoints"):
+    if not record.get(keypoint_fields[0]):
         result.left_out["no_keypoints_field"] += 1
         return
-    points, cleaned = read_points(record["keypoints"], keypoints, require)
+    for field_name in keypoint_fields[1:]:
+        require(isinstance(record.get(field_name), list), field_name, "must be a list of points")
+    points, cleaned = read_points(joined_points(record, keypoint_fields), keypoints, require)
     result.derived["keypoints"] += cleaned
     labelled = sum(value > 0 for value in points[2::3])
     if _plain_id(record.get("num_keypoints")) != labelled:

@@ -86,7 +86,7 @@ def read_split(source: SplitSource, jobs: int, decode: bool) -> ImportedSplit:
     """
     dataset, path = source.dataset, source.annotations
     orientation = dataset.orientation if isinstance(dataset.source, FolderSource) else "as_stored"
-    found = import_annotations(path, dataset.skeleton, dataset.category)
+    found = import_annotations(path, dataset.skeleton, dataset.category, dataset.keypoint_fields)
     images = import_images(found.images, source.images, orientation, jobs)
     if decode:
         _drop_undecodable(images, source, dataset, jobs)

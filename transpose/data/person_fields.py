@@ -1,7 +1,7 @@
 """Fields of a person's record that follow from others: the labelled points, the flag, the box and the area."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from math import isfinite
 from typing import Any
@@ -20,10 +20,25 @@ Require = Callable[[bool, str, str], None]
 """Raises InputError for the record at hand unless the first argument holds; takes the field and the problem."""
 
 
+def flat_points(value: object) -> object:
+    """Return a list of points as one flat list; return other values unchanged."""
+    if isinstance(value, list) and all(isinstance(point, list) for point in value):
+        return list(chain.from_iterable(value))
+    return value
+
+
+def joined_points(record: Record, fields: Sequence[str]) -> object:
+    """Return the keypoints of a record, of several fields as one flat list; None if one of several is not a list."""
+    if len(fields) == 1:
+        return record.get(fields[0])
+    parts = [flat_points(record.get(field)) for field in fields]
+    lists = [part for part in parts if isinstance(part, list)]
+    return list(chain.from_iterable(lists)) if len(lists) == len(parts) else None
+
+
 def read_points(value: object, keypoints: int, require: Require) -> tuple[list[float], bool]:
     """Return x, y, v, x, y, v, ... of a flat or nested list, and whether points without a label were changed."""
-    nested = isinstance(value, list) and all(isinstance(point, list) for point in value)
-    flat = list(chain.from_iterable(value)) if nested else value  # pyright: ignore[reportArgumentType]
+    flat = flat_points(value)
     require(isinstance(flat, list), "keypoints", f"must be a list of {3 * keypoints} numbers")
     assert isinstance(flat, list)
     require(len(flat) == 3 * keypoints, "keypoints", f"must have {3 * keypoints} numbers, not {len(flat)}")

@@ -77,7 +77,7 @@ class DataFiles:
     def import_key(self, wildcards: BoxWildcards) -> str:
         """Digest of the settings that affect how a data set in folders is imported."""
         dataset = self.datasets[wildcards.dataset]
-        settings = dataset.model_dump(mode="json", include={"source", "category", "orientation"})
+        settings = dataset.model_dump(mode="json", include={"source", "category", "keypoint_fields", "orientation"})
         return digest_of([settings, dataset.skeleton.keypoints])
 
     def prediction_key(self, wildcards: BoxWildcards) -> str:
