@@ -14,8 +14,8 @@ from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import bootstrap_interval
 from transpose.evaluation.matches import MatchTable
-from transpose.evaluation.oks import evaluate_keypoints, max_abs_difference
-from transpose.evaluation.pckh import KeypointHits, KeypointPckh, evaluate_pckh
+from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints, max_abs_difference
+from transpose.evaluation.pckh import KeypointHits, KeypointPckh, PckhMetrics, evaluate_pckh
 from transpose.evaluation.per_keypoint import PerKeypointMetrics, per_keypoint_metrics
 from transpose.evaluation.reference_evaluators import reference_metrics
 from transpose.evaluation.results import read_results_on
@@ -78,14 +78,43 @@ def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, A
     truth, dataset, bootstrap = inputs.annotations, inputs.dataset, inputs.bootstrap
     results = read_results_on(predictions, truth, dataset.skeleton)
     if dataset.evaluation == "pckh":
-        metrics, reference_check = evaluate_pckh(truth, results, dataset.skeleton), None
-        keypoints, table = metrics.keypoints, metrics.hits
+        metrics = evaluate_pckh(truth, results, dataset.skeleton)
+        table, values = metrics.hits, _values(metrics, metrics.hits, metrics.keypoints, bootstrap, None)
     else:
-        metrics = evaluate_keypoints(truth, results, dataset.skeleton)
-        reference_check = _reference_check(metrics.statistics, truth, results, dataset.skeleton, predictions)
-        keypoints, table = per_keypoint_metrics(truth, results, dataset.skeleton), metrics.matches
-    values = {
+        values, table = oks_values(truth, results, dataset.skeleton, bootstrap, predictions)
+    more = {
         "metric": accuracy_of(dataset.evaluation),
+        "predictions_sha256": sha256_of_file(predictions),
+        "protocol": inputs.protocol,
+    }
+    return values | more, table
+
+
+def oks_values(
+    truth: CocoAnnotations, results: PoseResults, skeleton: Skeleton, bootstrap: Bootstrap, predictions: Path
+) -> tuple[dict[str, Any], MatchTable]:
+    """Evaluate results by OKS; return the fields of a report that do not depend on how they were made, and the table.
+
+    Args:
+        predictions: file of the results, for messages.
+
+    Raises:
+        InputError: a result is in another image, or a reference evaluator disagrees.
+    """
+    metrics = evaluate_keypoints(truth, results, skeleton)
+    check = _reference_check(metrics.statistics, truth, results, skeleton, predictions)
+    keypoints = per_keypoint_metrics(truth, results, skeleton)
+    return _values(metrics, metrics.matches, keypoints, bootstrap, check), metrics.matches
+
+
+def _values(
+    metrics: KeypointMetrics | PckhMetrics,
+    table: MatchTable | KeypointHits,
+    keypoints: tuple[PerKeypointMetrics, ...] | tuple[KeypointPckh, ...],
+    bootstrap: Bootstrap,
+    check: ReferenceCheck | None,
+) -> dict[str, Any]:
+    return {
         "metrics": metrics.statistics,
         "images": metrics.images,
         "persons": metrics.persons,
@@ -93,11 +122,8 @@ def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, A
         "keypoints": keypoints,
         "interval": bootstrap_interval(table, bootstrap.samples, bootstrap.seed, bootstrap.level),
         "bootstrap": bootstrap,
-        "reference_check": reference_check,
-        "predictions_sha256": sha256_of_file(predictions),
-        "protocol": inputs.protocol,
+        "reference_check": check,
     }
-    return values, table
 
 
 def _reference_check(

@@ -1,0 +1,60 @@
+"""The text of an evaluation has every figure, and only the counts that are not zero."""
+
+import pytest
+
+from transpose.config.bootstrap import Bootstrap
+from transpose.evaluation.crowding import SubsetAP
+from transpose.evaluation.external_evaluation import ExternalReport
+from transpose.evaluation.matches import STATISTICS
+from transpose.evaluation.report import ReferenceCheck
+from transpose.reporting.evaluation_text import render_evaluation
+
+
+@pytest.fixture
+def report() -> ExternalReport:
+    return ExternalReport(
+        skeleton="coco",
+        metrics={name: 0.5 + k / 100 for k, name in enumerate(STATISTICS)} | {"APM": -1.0},
+        images=5000,
+        persons=6352,
+        predictions=104125,
+        keypoints=(),
+        interval=(0.49, 0.515),
+        bootstrap=Bootstrap(samples=1000, seed=0),
+        reference_check=ReferenceCheck(evaluators=("pycocotools", "hotcoco"), max_abs_difference=0),
+        crowding=None,
+        annotations_derived={"area from bbox": 4},
+        annotations_left_out={},
+        predictions_derived={},
+        predictions_left_out={"unknown_image": 2},
+        annotations_sha256="a",
+        predictions_sha256="b",
+    )
+
+
+def test_figures_are_in_percent_with_the_interval_of_ap(report: ExternalReport) -> None:
+    assert render_evaluation(report).splitlines() == [
+        "5,000 images, 6,352 persons with labelled keypoints, 104,125 predictions",
+        "AP    50.00  [49.00, 51.50]: 95% interval, bootstrap over images (1,000 samples)",
+        "AP50  51.00",
+        "AP75  52.00",
+        "APM       -",
+        "APL   54.00",
+        "AR    55.00",
+        "AR50  56.00",
+        "AR75  57.00",
+        "ARM   58.00",
+        "ARL   59.00",
+        "agreed: pycocotools, hotcoco",
+        "annotations, derived: area from bbox 4",
+        "predictions, left out: unknown image 2",
+    ]
+
+
+def test_subsets_by_crowd_index_follow(report: ExternalReport) -> None:
+    crowding = {"easy": SubsetAP(images=1200, ap=0.75), "hard": SubsetAP(images=0, ap=-1)}
+    lines = render_evaluation(report.model_copy(update={"crowding": crowding})).splitlines()
+    assert lines[11:13] == [
+        "AP, easy (1,200 images by crowd index): 75.00",
+        "AP, hard (0 images by crowd index): -",
+    ]
