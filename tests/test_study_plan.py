@@ -201,6 +201,15 @@ def test_files_from_urls_are_fetched_to_where_the_boxes_rule_looks(with_boxes: P
         with_boxes.boxes.remote_file("resources/downloaded_files/000000000000/d.json")
 
 
+def test_a_listed_file_is_needed_as_the_record_that_its_download_writes() -> None:
+    plan = Plan.of_config(read_yaml(CONFIG / "studies" / "official.yaml"), CONFIG)
+    wildcards = Wildcards(dataset="coco", split="val2017", boxes="detector")
+    path = "resources/detections/COCO_val2017_detections_AP_H_56_person.json"
+    assert plan.boxes.file(wildcards) == [f"{path}.sha256.json"]
+    assert plan.boxes.file_option(wildcards) == [f"--file={path}"]
+    assert plan.boxes.listed_files() == {path: "coco_val2017_person_boxes"}
+
+
 def test_only_a_detector_takes_threads(with_boxes: Plan) -> None:
     assert [with_boxes.boxes.threads(place(boxes)) for boxes in ("found", "detector", "simulated")] == [1, 3, 1]
 

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from transpose.config.box_files import BoxFile, absent_box_file, box_file
-from transpose.config.dataset import Dataset
+from transpose.config.dataset import Dataset, DetectionBoxes
+from transpose.config.download import load_file
+from transpose.config.load import load_dataset
 
 DIGEST = "a" * 64
 DATASET = Dataset.model_validate(
@@ -20,6 +23,12 @@ DATASET = Dataset.model_validate(
                 "files": {"val": "mine.json", "test": "https://example.org/t.json"},
                 "sha256": {"test": DIGEST},
             },
+            "listed": {
+                "kind": "detections",
+                "files": {"val": "boxes/d.json"},
+                "sha256": {"val": DIGEST},
+                "listed_as": {"val": "coco_boxes"},
+            },
             "detector": {"kind": "detector", "model": "http://example.org/m/yolox.onnx", "sha256": DIGEST},
         },
         "benchmarks": {"val": "coco_val2017", "test": "coco_test_dev2017"},
@@ -32,6 +41,7 @@ def test_each_source_has_its_file() -> None:
         ("annotated", "val"): None,
         ("simulated", "val"): None,
         ("found", "val"): BoxFile("mine.json", None),
+        ("listed", "val"): BoxFile("boxes/d.json", DIGEST, "coco_boxes"),
         ("found", "test"): BoxFile("https://example.org/t.json", DIGEST),
         ("detector", "val"): BoxFile("http://example.org/m/yolox.onnx", DIGEST),
     }
@@ -64,6 +74,7 @@ def test_a_url_has_a_place_of_its_own_inside_the_folder(tmp_path: Path, url: str
         ("found", "val", "COCO_val2017_detections_AP_H_56_person.json (person AP 56.4, 104,125 boxes)"),
         ("found", "test", "COCO_test-dev2017_detections_AP_H_609_person.json (person AP 60.9)"),
         ("found", "train", "a detection file in COCO's format"),
+        ("listed", "val", "`transpose step download-listed-file coco_boxes --output d.json` downloads it"),
         ("detector", "val", "a person detector in ONNX format"),
     ],
 )
@@ -73,3 +84,21 @@ def test_a_missing_file_is_reported_with_the_one_needed(boxes: str, split: str, 
     assert message.startswith("d.json: no such file; ")
     assert message.endswith(f"or choose another box source: {others}")
     assert words in message
+
+
+@pytest.mark.parametrize("files", [{}, {"val": "https://example.org/d.json"}])
+def test_only_files_with_a_path_are_listed(files: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="listed_as is for files with a path, and split val has none"):
+        DetectionBoxes(kind="detections", files=files, listed_as={"val": "coco_boxes"})
+
+
+def test_the_published_detections_have_one_digest() -> None:
+    config = Path(__file__).parents[2] / "config"
+    file = box_file(load_dataset("coco", config / "datasets").boxes["detector"], "val2017")
+    assert file is not None
+    assert file.listed_as is not None
+    row = load_file(file.listed_as, config / "tables" / "downloads.yaml")
+    assert file.sha256 == row.sha256
+    assert Path(file.address).name == row.version
+    assert row.bytes == 16_383_781
+    assert len(row.urls) >= 2

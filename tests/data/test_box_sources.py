@@ -17,7 +17,7 @@ from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.data.detections import read_detections
 from transpose.data.simulated_detector import simulated_boxes
 from transpose.errors import InputError
-from transpose.files import write_json
+from transpose.files import sha256_of_file, write_json
 from transpose.skeleton import COCO_PERSON
 
 BOX = {"image_id": 11, "category_id": 1, "bbox": [1.0, 2.0, 30.0, 40.0], "score": 0.75}
@@ -129,3 +129,13 @@ def test_the_copy_of_a_url_must_be_named(annotations: CocoAnnotations, tmp_path:
     write_json(tmp_path / "copy.json", [BOX])
     boxes, _ = boxes_of(source, annotations, tmp_path / "copy.json")
     assert boxes.scores.tolist() == [0.75]
+
+
+def test_a_local_file_is_held_to_its_digest(annotations: CocoAnnotations, tmp_path: Path) -> None:
+    path = tmp_path / "d.json"
+    write_json(path, [BOX])
+    source = {"kind": "detections", "files": {"val": str(path)}, "sha256": {"val": sha256_of_file(path)}}
+    assert len(boxes_of(source, annotations)[0]) == 1
+    write_json(path, [BOX, BOX])
+    with pytest.raises(InputError, match=f"d.json: sha256 is [0-9a-f]+, not {source['sha256']['val']} as configured"):
+        boxes_of(source, annotations)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests.data.mirror_server import MirrorServer, cut_after, running, serve, status, without_length
-from transpose.data.digests import digest_record
-from transpose.data.download import Patience, download_url
+from transpose.config.download import Archive
+from transpose.data.digests import digest_record, recorded_sha256
+from transpose.data.download import Patience, download_unless_there, download_url
 from transpose.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -105,3 +106,28 @@ def test_a_server_that_is_not_there_is_reported(target: Path) -> None:
     with pytest.raises(InputError, match="cannot be downloaded"):
         download_url(url, target, None, HASTE)
     assert_nothing_is_left(target)
+
+
+def test_a_listed_file_comes_from_the_next_mirror_and_is_not_downloaded_again(
+    server: MirrorServer, target: Path
+) -> None:
+    row = Archive(version="d.json", bytes=len(CONTENT), sha256=SHA256, urls=(server.url("a"), server.url("b")))
+    server.files = {"a": b"<html>not found</html>"}
+    download_unless_there(row, target, HASTE)
+    assert target.read_bytes() == CONTENT
+    server.requests.clear()
+    digest_record(target).unlink()
+    download_unless_there(row, target, HASTE)
+    assert recorded_sha256(target) == SHA256
+    assert not server.requests
+
+
+def test_another_file_in_the_place_of_a_listed_one_is_kept_and_refused(server: MirrorServer, target: Path) -> None:
+    row = Archive(version="d.json", bytes=len(CONTENT), sha256=SHA256, urls=(server.url(),))
+    target.parent.mkdir()
+    target.write_bytes(b"dummy")
+    with pytest.raises(InputError, match=f"has 5 bytes and sha256 .*, not 300,000 bytes and sha256 {SHA256} of d.json"):
+        download_unless_there(row, target, HASTE)
+    assert target.read_bytes() == b"dummy"
+    assert not digest_record(target).exists()
+    assert not server.requests

@@ -91,3 +91,33 @@ def test_an_absent_detection_file_is_told_before_anything_runs(tmp_path: Path) -
     assert done.returncode != 0
     assert not (tmp_path / "results").exists()
     assert "resources/nowhere.json: no such file; put a detection file in COCO's format there" in output_of(done)
+
+
+def test_a_listed_file_is_downloaded_from_a_mirror_and_another_one_there_is_refused(tmp_path: Path) -> None:
+    detections = perfect_detections()
+    row = {"version": "boxes 1", "bytes": len(detections), "sha256": hashlib.sha256(detections).hexdigest()}
+    path = "resources/detections/boxes.json"
+    source = {"kind": "detections", "files": {"val": path}, "listed_as": {"val": "photograph_boxes"}}
+    configure(tmp_path, listed=source)
+    table = tmp_path / "config" / "tables" / "downloads.yaml"
+    target = "results/boxes/photographs/val/listed.json"
+    with running(detections) as server:
+        server.files = {"gone.json": b""}
+        row["urls"] = [server.url("gone.json"), server.url("boxes.json")]
+        values = yaml.safe_load(table.read_text())
+        values["files"]["photograph_boxes"] = row
+        table.write_text(yaml.safe_dump(values))
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text("[]")
+        done = snakemake(tmp_path, target)
+        assert done.returncode != 0
+        assert "has 2 bytes and sha256 4f53cda1" in output_of(done)
+        assert f"not {len(detections):,} bytes and sha256 {row['sha256']} of boxes 1" in output_of(done)
+        assert (tmp_path / path).read_text() == "[]"
+        assert not server.requests
+        (tmp_path / path).unlink()
+        done = snakemake(tmp_path, target)
+        assert done.returncode == 0, output_of(done)
+    assert (tmp_path / path).read_bytes() == detections
+    assert json.loads((tmp_path / f"{path}.sha256.json").read_text())["sha256"] == row["sha256"]
+    assert "Nothing to be done" in output_of(snakemake(tmp_path, "-n", target))

@@ -65,14 +65,19 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = {f"{name}.zip": content for name, content in packed.items()}
     checkpoints = {name: backbone_checkpoint(variant) for name, variant in BACKBONES.items()}
     files |= {f"{name}.pth": content for name, content in checkpoints.items()}
-    boxes = folder / "resources" / "detections"
-    boxes.mkdir(parents=True)
-    for archive, member, name in (
-        ("annotations_trainval2017", "person_keypoints_val2017", "COCO_val2017_detections_AP_H_56_person"),
-        ("image_info_test2017", "image_info_test-dev2017", "COCO_test-dev2017_detections_AP_H_609_person"),
-    ):
-        records = detections(packed[archive], f"annotations/{member}.json")
-        (boxes / f"{name}.json").write_text(json.dumps(records))
+    test_boxes = folder / "resources/detections/COCO_test-dev2017_detections_AP_H_609_person.json"
+    test_boxes.parent.mkdir(parents=True)
+    test_boxes.write_text(
+        json.dumps(detections(packed["image_info_test2017"], "annotations/image_info_test-dev2017.json"))
+    )
+    val_boxes = json.dumps(
+        detections(packed["annotations_trainval2017"], "annotations/person_keypoints_val2017.json")
+    ).encode()
+    dataset = folder / "config/datasets/coco.yaml"
+    coco = yaml.safe_load(dataset.read_text())
+    coco["boxes"]["detector"]["sha256"] = {"val2017": hashlib.sha256(val_boxes).hexdigest()}
+    dataset.write_text(yaml.safe_dump(coco))
+    files["boxes.json"] = val_boxes
     with running(b"") as server:
         server.files = files
         write_table(
@@ -85,6 +90,17 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     "urls": [server.url(f"{name}.zip")],
                 }
                 for name, content in packed.items()
+            },
+        )
+        write_table(
+            folder / "config" / "tables" / "downloads.yaml",
+            "files",
+            {
+                "coco_val2017_person_boxes": {
+                    "bytes": len(val_boxes),
+                    "sha256": hashlib.sha256(val_boxes).hexdigest(),
+                    "urls": [server.url("boxes.json")],
+                }
             },
         )
         write_table(

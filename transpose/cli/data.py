@@ -177,6 +177,22 @@ def download_archive(
 
 
 @step.command()
+def download_listed_file(
+    name: Annotated[str, typer.Argument(help="Name of a file in the table.")],
+    output: Output,
+    table: Annotated[Path, typer.Option(help="Table of archives and files.")] = Path("config/tables/downloads.yaml"),
+) -> None:
+    """Download a file of the table; resumable.
+
+    A file that is already there is checked and never replaced. Writes the proven digest, OUTPUT.sha256.json.
+    """
+    from transpose.config.download import load_file
+    from transpose.data.download import download_unless_there
+
+    download_unless_there(load_file(name, table), output, report=lambda line: print(line, file=sys.stderr))
+
+
+@step.command()
 def download_file(
     url: Annotated[str, typer.Argument(help="URL of a file, such as detections or a detector's model.")],
     output: Output,

@@ -23,7 +23,9 @@ class BoxFile:
     address: str
     """Path or URL."""
     sha256: str | None
-    """Required digest of a file from a URL; None if none is configured."""
+    """Required digest; None if none is configured."""
+    listed_as: str | None = None
+    """Name in config/tables/downloads.yaml; None if it is not listed there."""
 
     @property
     def is_remote(self) -> bool:
@@ -34,6 +36,11 @@ class BoxFile:
     def sha256_option(self) -> list[str]:
         """The digest as an option of `transpose step download-file`, if there is one."""
         return [f"--sha256={self.sha256}"] if self.sha256 else []
+
+    @property
+    def digest_record(self) -> str:
+        """Path of the record that a listed file has the digest of the table."""
+        return f"{self.address}.sha256.json"
 
     def local_path(self, folder: Path) -> Path:
         """Return the path of the file; a file from a URL is stored in `folder` by the URL's digest and last part."""
@@ -64,14 +71,17 @@ def file_of(source: DetectionBoxes | DetectorBoxes, split: str) -> BoxFile:
     if split not in source.files:
         given = ", ".join(source.files) or "none"
         raise InputError("data set", "boxes", "files", f"no detection file for split {split!r}; given are {given}")
-    return BoxFile(source.files[split], source.sha256.get(split))
+    return BoxFile(source.files[split], source.sha256.get(split), source.listed_as.get(split))
 
 
 def absent_box_file(path: Path, dataset: Dataset, split: str, boxes: str) -> InputError:
     """Return the error for a missing file: which file is needed, and which other box sources there are."""
     others = ", ".join(name for name in dataset.boxes if name != boxes) or "none configured"
     published = PUBLISHED_DETECTIONS.get(dataset.benchmarks.get(split, ""))
-    if isinstance(dataset.boxes[boxes], DetectorBoxes):
+    source = dataset.boxes[boxes]
+    if isinstance(source, DetectionBoxes) and split in source.listed_as:
+        wanted = f"`transpose step download-listed-file {source.listed_as[split]} --output {path}` downloads it"
+    elif isinstance(source, DetectorBoxes):
         wanted = "put a person detector in ONNX format there"
     elif published:
         wanted = f"put {published} there, the paper's file, linked in the official repository's README"

@@ -45,9 +45,20 @@ class DetectionBoxes(Settings):
     kind: Literal["detections"]
     files: dict[Name, str] = Field(description="Path or URL of the detection file for each split.")
     sha256: dict[Name, Sha256] = Field(default={}, description="Required digest of the file, by split.")
+    listed_as: dict[Name, Name] = Field(
+        default={},
+        description="By split, the name in config/tables/downloads.yaml of the file, which is downloaded to its path.",
+    )
     category: CategoryChoice = Field(
         default=None, description="Ids or names of persons in the files; default: those of the annotations."
     )
+
+    @model_validator(mode="after")
+    def _lists_paths(self) -> "DetectionBoxes":
+        for split in self.listed_as:
+            if "://" in self.files.get(split, "://"):
+                raise ValueError(f"listed_as is for files with a path, and split {split} has none")
+        return self
 
 
 class DetectorBoxes(Settings):
@@ -55,7 +66,7 @@ class DetectorBoxes(Settings):
 
     kind: Literal["detector"]
     model: str = Field(description="Path or URL of the .onnx file, or of a .zip that contains one.")
-    sha256: Sha256 | None = Field(default=None, description="Required digest of a model from a URL.")
+    sha256: Sha256 | None = Field(default=None, description="Required digest of the model.")
     input_size: Size = (640, 640)
     score_threshold: Probability = Field(default=0.01, description="Boxes with a lower score are dropped.")
     nms_threshold: Probability = Field(

@@ -1,5 +1,6 @@
-"""Archives to download, with size, digest and URLs."""
+"""Archives and files to download, with size, digest and URLs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -22,9 +23,10 @@ class Archive(Settings):
 
 
 class Downloads(Settings):
-    """The table of archives by name."""
+    """The table of archives, and of single files, by name."""
 
     archives: dict[Name, Archive]
+    files: dict[Name, Archive] = Field(default={})
 
 
 def load_archives(table: Path) -> dict[str, Archive]:
@@ -42,7 +44,15 @@ def load_archive(name: str, table: Path) -> Archive:
     Raises:
         InputError: the table is missing or wrong, or does not contain the archive (known ones are listed).
     """
-    archives = load_archives(table)
-    if name not in archives:
-        raise InputError(table, "archives", None, f"no archive {name!r}; known are {', '.join(archives) or 'none'}")
-    return archives[name]
+    return _row(name, load_archives(table), table, "archives", "archive")
+
+
+def load_file(name: str, table: Path) -> Archive:
+    """Read the row of a single file; see `load_archive`."""
+    return _row(name, parse(Downloads, read_yaml(table), table).files, table, "files", "file")
+
+
+def _row(name: str, rows: Mapping[str, Archive], table: Path, section: str, kind: str) -> Archive:
+    if name not in rows:
+        raise InputError(table, section, None, f"no {kind} {name!r}; known are {', '.join(rows) or 'none'}")
+    return rows[name]

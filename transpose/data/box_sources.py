@@ -15,7 +15,7 @@ from transpose.data.image_source import image_source_of
 from transpose.data.import_split import imported_check
 from transpose.data.simulated_detector import simulated_boxes
 from transpose.errors import InputError
-from transpose.files import atomic_paths, write_json
+from transpose.files import atomic_paths, sha256_of_file, write_json
 
 
 def write_source_boxes(
@@ -96,4 +96,6 @@ def _present(
     path = file or Path(configured.address)
     if not path.is_file():
         raise absent_box_file(path, dataset, split, name)
+    if configured.sha256 is not None and (digest := sha256_of_file(path)) != configured.sha256:
+        raise InputError(path, None, None, f"sha256 is {digest}, not {configured.sha256} as configured")
     return path

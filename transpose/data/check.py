@@ -80,7 +80,8 @@ def check_split(dataset: Dataset, split: str, annotations: Path, jobs: int) -> C
 def _check_boxes(dataset: Dataset, split: str, name: str, found: ImportedSplit) -> BoxCheck:
     source = dataset.boxes[name]
     file = box_file(source, split)
-    if isinstance(source, DetectorBoxes) or (file is not None and file.is_remote):
+    is_absent = file is not None and (file.is_remote or (file.listed_as and not Path(file.address).is_file()))
+    if isinstance(source, DetectorBoxes) or is_absent:
         return BoxCheck(None, {}, [])
     boxes, counts = source_boxes(dataset, split, name, found.annotations, None)
     left_out = {"other_categories": counts.other_categories, "unknown_images": counts.unknown_images}

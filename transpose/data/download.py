@@ -71,6 +71,27 @@ def download(
         raise InputError(target, None, None, f"cannot be written: {write_problem(error)}") from None
 
 
+def download_unless_there(
+    archive: Archive,
+    target: Path,
+    patience: Patience | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Download a file as `download`, but refuse to replace another file that is already there.
+
+    Raises:
+        InputError: as `download`, or the file that is there has another digest.
+    """
+    if target.is_file():
+        size, digest = target.stat().st_size, sha256_of_file(target)
+        if digest != archive.sha256:
+            problem = f"has {size:,} bytes and sha256 {digest}, not {archive.bytes:,} bytes and sha256 {archive.sha256}"
+            raise InputError(target, None, None, f"{problem} of {archive.version}; move it away to download that file")
+        remember_sha256(target, digest)
+        return
+    download(archive, target, patience, report)
+
+
 def partial_path(target: Path, archive: Archive) -> Path:
     """Return the path of the partial file; the name depends on the archive's version."""
     return target.with_name(f"{target.name}.{archive.sha256[:8]}.partial")

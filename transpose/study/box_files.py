@@ -22,7 +22,9 @@ class BoxFiles:
     resources: ResourcesLayout
 
     def file(self, wildcards: BoxWildcards, must_exist: bool = True) -> list[str]:
-        """Return the detection file or detector model of a box source, if any; for a URL, the download path.
+        """Return the input of the boxes of a source, if any: a detection file or a detector's model.
+
+        For a URL it is the download path, and for a listed file the record of its digest, which the download writes.
 
         Args:
             must_exist: refuse a missing file; otherwise leave it out, for dry runs.
@@ -34,6 +36,8 @@ class BoxFiles:
         file = box_file(dataset.boxes[wildcards.boxes], wildcards.split)
         if file is None:
             return []
+        if file.listed_as:
+            return [file.digest_record]
         path = file.local_path(self.resources.downloaded_files)
         if not file.is_remote and not path.is_file():
             if not must_exist:
@@ -41,18 +45,31 @@ class BoxFiles:
             raise absent_box_file(path, dataset, wildcards.split, wildcards.boxes)
         return [str(path)]
 
+    def file_option(self, wildcards: BoxWildcards) -> list[str]:
+        """Return the option with the local path of a box source's file, if it has one."""
+        file = box_file(self.datasets[wildcards.dataset].boxes[wildcards.boxes], wildcards.split)
+        return [f"--file={file.local_path(self.resources.downloaded_files)}"] if file else []
+
+    def listed_files(self) -> dict[str, str]:
+        """Return the listed files of the study: path -> name in the table of downloads."""
+        return {file.address: file.listed_as for file in self._files() if file.listed_as}
+
     def remote_file(self, path: str) -> BoxFile:
         """Return the remote file that is downloaded to a path.
 
         Raises:
             InputError: no box source of the study needs it.
         """
-        used = (*self.study.evaluations, *self.study.submissions)
-        for dataset, split, boxes in ((e.dataset, e.split, boxes) for e in used for boxes in e.boxes):
-            file = box_file(self.datasets[dataset].boxes[boxes], split)
-            if file is not None and file.is_remote and str(file.local_path(self.resources.downloaded_files)) == path:
+        for file in self._files():
+            if file.is_remote and str(file.local_path(self.resources.downloaded_files)) == path:
                 return file
         raise InputError(path, None, None, "no box source of the study is downloaded to this path")
+
+    def _files(self) -> list[BoxFile]:
+        """Return the files of all box sources of the study."""
+        used = (*self.study.evaluations, *self.study.submissions)
+        found = [box_file(self.datasets[e.dataset].boxes[boxes], e.split) for e in used for boxes in e.boxes]
+        return [file for file in found if file is not None]
 
     def threads(self, wildcards: BoxWildcards) -> int:
         """CPU threads for making boxes."""

@@ -1,3 +1,37 @@
+import re
+
+from transpose.config.download import load_file
+from transpose.study.rules import alternatives
+
+LISTED_BOXES = PLAN.boxes.listed_files()
+
+
+# Detection files that are listed in the table of downloads. As with archives, the output is the record of the verified
+# digest, since Snakemake would delete a file that a user has put there.
+rule download_listed_boxes:
+    output:
+        "{path}.sha256.json",
+    log:
+        LAYOUT.log("download_listed_boxes", "{path}"),
+    wildcard_constraints:
+        path=alternatives(map(re.escape, LISTED_BOXES)),
+    retries: 2
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        name=lambda wildcards: LISTED_BOXES[wildcards.path],
+        table=DOWNLOADS,
+        file=lambda wildcards: load_file(
+            LISTED_BOXES[wildcards.path], Path(DOWNLOADS)
+        ).model_dump_json(),
+    message:
+        "Download {wildcards.path}"
+    shell:
+        "python -m transpose step download-listed-file {params.name:q} --output {wildcards.path:q}"
+        " --table {params.table:q} 2> {log:q}"
+
+
 # Detection files and models given by URL, stored by URL so that studies share them. The file with the digest of the
 # first download is not an output, since Snakemake would delete it. Changed code does not trigger downloads.
 rule download_box_file:
@@ -40,7 +74,7 @@ rule boxes:
         code=code_of("data.box_sources"),
         dataset=PLAN.data.boxes_key,
         results=LAYOUT.root,
-        file=lambda wildcards, input: [f"--file={path}" for path in input.file],
+        file=PLAN.boxes.file_option,
     message:
         "Person boxes {wildcards.boxes} of {wildcards.dataset} {wildcards.split}"
     shell:
