@@ -19,6 +19,7 @@ from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import load_annotations
 from transpose.errors import InputError
 from transpose.evaluation import report as module
+from transpose.evaluation.external_evaluation import ExternalReport, evaluate_results
 from transpose.evaluation.matches import average_precisions, read_matches
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.per_keypoint import per_keypoint_metrics
@@ -97,6 +98,15 @@ def test_figures_are_the_evaluations_and_everything_is_named(make_files: Callabl
     assert (report.dataset, report.split, report.boxes, report.boxes_kind) == ("toy", "val", "found", "simulated")
     assert (report.dataset_title, report.protocol) == ("toys", PROTOCOL)
     assert report.interval[0] <= report.metrics["AP"] <= report.interval[1]
+
+
+def test_figures_are_those_of_the_command_for_any_results_file(make_files: Callable[..., Files]) -> None:
+    files = make_files()
+    report = files.evaluate()
+    external = evaluate_results(files.predictions, files.annotations, COCO_PERSON, Bootstrap(samples=30, seed=1))
+    shared = EvaluationReport.model_fields.keys() & ExternalReport.model_fields.keys()
+    assert {"metrics", "interval", "keypoints", "reference_check", "predictions_sha256"} <= shared
+    assert {name: getattr(external, name) for name in shared} == {name: getattr(report, name) for name in shared}
 
 
 def test_digests_are_of_the_files_that_were_read(make_files: Callable[..., Files]) -> None:
