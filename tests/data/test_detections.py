@@ -95,6 +95,14 @@ def test_all_forms_give_the_same_boxes(
     assert (found.other_categories, found.unknown_images, found.empty_boxes) == (1, 0, 0)
 
 
+def test_some_boxes_may_have_their_score_behind_them(tmp_path: Path) -> None:
+    def edit(record: Record) -> None:
+        if record["score"] == 0.25:
+            record["bbox"] = [*record["bbox"], record.pop("score")]
+
+    assert detections(tmp_path, edit).boxes.scores.tolist() == [0.9, 0.25]
+
+
 def test_boxes_are_not_clipped_and_have_any_score(tmp_path: Path) -> None:
     found = detections(tmp_path, lambda record: record.update(bbox=[-20, -20, 500.25, 400], score=-0.1))
     assert found.boxes.boxes_xywh.tolist() == [[-20, -20, 500.25, 400]] * 2

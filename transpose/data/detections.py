@@ -58,12 +58,9 @@ def read_detections(
     persons = np.flatnonzero(is_person).tolist()
     numbers = column_at(path, records, persons, "bbox", _as_boxes_and_scores)
     ids = image_ids(path, records, persons, images)
-    if numbers.shape[1] == 4 or "score" in records[persons[0]]:
-        if not needs_scores:
-            records = [{"score": 1.0, **record} for record in records]
-        scores = column_at(path, records, persons, "score", as_numbers)
-    else:
-        scores = numbers[:, 4]
+    scores = numbers[:, 4] if needs_scores else np.nan_to_num(numbers[:, 4], nan=1.0)
+    rows = [row for row, score in enumerate(scores) if "score" in records[persons[row]] or np.isnan(score)]
+    scores[rows] = column_at(path, records, [persons[row] for row in rows], "score", as_numbers)
     boxes = PersonBoxes(ids, numbers[:, :4], scores, np.full(len(persons), -1))
     is_empty, is_known = ~(boxes.boxes_xywh[:, 2:] > 0).all(axis=1), ids >= 0
     unknown = int((~is_known).sum())
@@ -72,9 +69,12 @@ def read_detections(
 
 
 def _as_boxes_and_scores(values: list[Any]) -> np.ndarray:
-    """Convert [x, y, width, height], or with a score behind them, to [N, 4 or 5] float64."""
-    has_scores = bool(values) and isinstance(values[0], list) and len(values[0]) == 5
-    numbers = as_vectors(values, 5 if has_scores else 4)
+    """Convert [x, y, width, height], or with a score behind them, to [N, 5] float64; the score is NaN without one."""
+    lengths = np.array([5 if isinstance(value, list) and len(value) == 5 else 4 for value in values], dtype=np.int64)
+    numbers = np.full((len(values), 5), np.nan)
+    for length in (4, 5):
+        rows = np.flatnonzero(lengths == length)
+        numbers[rows, :length] = as_vectors([values[row] for row in rows], length)
     if (numbers[:, 2:4] < 0).any():
         raise ValueError("has a negative width or height")
     return numbers
