@@ -44,28 +44,21 @@ def predict(
 )
 def evaluate_file(
     results: Annotated[Path, typer.Argument(help="COCO keypoint results of any tool.")],
-    annotations: Annotated[
-        Path, typer.Option("--annotations", help="Annotation file of any tool; its images are not needed.")
-    ],
+    annotations: Annotated[Path, typer.Option("--annotations", help="Annotation file of any tool.")],
     dataset: Annotated[
         str | None,
-        typer.Option(
-            help="Name of a data set in --config, or a data set's YAML file: its skeleton, sigmas and categories;"
-            " default: COCO's 17 keypoints."
-        ),
+        typer.Option(help="Data set with skeleton and categories: name, or YAML file; default: COCO's keypoints."),
     ] = None,
     category: Annotated[
-        list[str] | None,
-        typer.Option(help="Id or name of persons in RESULTS; repeatable; default: those of the annotations."),
+        list[str] | None, typer.Option(help="Id or name of persons in RESULTS; repeatable; default: as annotated.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures as JSON.")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Resamples over images for the interval of AP.")] = 1000,
     config: Annotated[Path, typer.Option(help="Folder of variants and data sets.")] = Path("config"),
 ) -> None:
-    """Evaluate anyone's keypoint results by COCO's OKS.
+    """Evaluate anyone's keypoint results by COCO's OKS, without images.
 
-    Prints the ten COCO figures with a bootstrap interval of AP, the reference evaluators that agreed, and what was
-    derived or left out.
+    Prints the ten COCO figures, an interval of AP, the reference evaluators that agreed, and what was left out.
     """
     from transpose.config.bootstrap import Bootstrap
     from transpose.config.load import find_dataset
