@@ -105,7 +105,7 @@ def test_what_was_derived_or_left_out_is_counted(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text(json.dumps([*results, results[0] | {"image_id": 5}]))
     found = evaluate_results(tmp_path / "results.json", tmp_path / "gt.json", TORSO, BOOTSTRAP)
     assert found.metrics["AP"] == pytest.approx(1)
-    assert found.annotations_derived == {"area from bbox": 4, "iscrowd": 4}
+    assert found.annotations_derived == {"area": 4, "area_from_box": 4, "iscrowd": 4}
     assert found.annotations_left_out == {"other_category": 1}
     assert found.predictions_derived == {"score from keypoints": 4}
     assert found.predictions_left_out == {"unknown_image": 1}

@@ -162,7 +162,7 @@ def evaluate(dataset: Dataset, annotations: Path, results: list[Record]) -> Exte
 @pytest.mark.parametrize(
     ("name", "derived"),
     [
-        ("crowdpose", {"num_keypoints": 3, "area from bbox": 3}),
+        ("crowdpose", {"num_keypoints": 3, "area": 3, "area_from_box": 3}),
         ("ochuman", {}),
         ("coco_wholebody", {"num_keypoints": 1}),
         ("ap10k", {}),

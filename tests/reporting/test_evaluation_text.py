@@ -23,7 +23,7 @@ def report() -> ExternalReport:
         bootstrap=Bootstrap(samples=1000, seed=0),
         reference_check=ReferenceCheck(evaluators=("pycocotools", "hotcoco"), max_abs_difference=0),
         crowding=None,
-        annotations_derived={"area from bbox": 4},
+        annotations_derived={"area": 4},
         annotations_left_out={},
         predictions_derived={},
         predictions_left_out={"unknown_image": 2},
@@ -46,7 +46,7 @@ def test_figures_are_in_percent_with_the_interval_of_ap(report: ExternalReport) 
         "ARM   58.00",
         "ARL   59.00",
         "agreed: pycocotools, hotcoco",
-        "annotations, derived: area from bbox 4",
+        "annotations, derived: area 4",
         "predictions, left out: unknown image 2",
     ]
 
