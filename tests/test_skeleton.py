@@ -95,3 +95,13 @@ class TestCoco:
     def test_it_survives_json_and_the_use_of_its_arrays(self) -> None:
         _ = COCO_PERSON.flip_permutation, COCO_PERSON.limb_indices
         assert Skeleton.model_validate_json(COCO_PERSON.model_dump_json()) == COCO_PERSON
+
+
+def test_skeletons_with_cached_arrays_are_compared_and_copied_by_their_fields() -> None:
+    first, second = (Skeleton.model_validate(COCO_PERSON.model_dump()) for _ in range(2))
+    assert first.oks_sigmas.shape == second.oks_sigmas.shape == (17,)
+    assert first == second
+    assert hash(first) == hash(second)
+    changed = first.model_copy(update={"sigmas": (0.1,) * 17})
+    assert changed != first
+    assert set(changed.oks_sigmas.tolist()) == {0.1}

@@ -39,6 +39,16 @@ class Skeleton(BaseModel):
             raise ValueError("flip_pairs contains a duplicate name")
         return self
 
+    # Pydantic would compare the cached arrays too, and a copy would keep those of the original.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Skeleton) and self.model_dump() == other.model_dump()
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.keypoints, self.sigmas))
+
+    def __copy__(self) -> "Skeleton":
+        return Skeleton.model_construct(**{name: getattr(self, name) for name in Skeleton.model_fields})
+
     def __len__(self) -> int:
         return len(self.keypoints)
 
