@@ -7,8 +7,9 @@ from typer.core import TyperGroup
 
 import transpose
 
-USE, STUDY, DATA, MEASURE = "Use a model", "Plan and read a study", "Data", "Measure this machine"
-_PANELS = (USE, STUDY, DATA, MEASURE)
+USE, OWN, STUDY = "Use a model", "Train and evaluate on your data", "Plan and read a study"
+DATA, MEASURE = "Data", "Measure this machine"
+_PANELS = (USE, OWN, DATA, STUDY, MEASURE)
 
 
 class _InOrderOfPanels(TyperGroup):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transpose.cli.app import USE, app, step
+from transpose.cli.app import OWN, app, step
 from transpose.cli.options import (
     AnnotationFile,
     DatasetFile,
@@ -39,7 +39,7 @@ def predict(
 
 @app.command(
     "evaluate",
-    rich_help_panel=USE,
+    rich_help_panel=OWN,
     epilog="Example: transpose evaluate results.json --annotations person_keypoints_val2017.json",
 )
 def evaluate_file(
@@ -56,7 +56,7 @@ def evaluate_file(
     samples: Annotated[int, typer.Option(min=1, help="Resamples over images for the interval of AP.")] = 1000,
     config: Annotated[Path, typer.Option(help="Folder of variants and data sets.")] = Path("config"),
 ) -> None:
-    """Evaluate anyone's keypoint results by COCO's OKS, without images.
+    """Evaluate keypoint results of any tool by COCO's OKS, without images.
 
     Prints the ten COCO figures, an interval of AP, the reference evaluators that agreed, and what was left out.
     """

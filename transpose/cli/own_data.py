@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from transpose.cli.app import DATA, USE, app
+from transpose.cli.app import DATA, OWN, app
 from transpose.cli.options import Jobs
 from transpose.cli.training import main_process_errors
 
 
-@app.command("train", rich_help_panel=USE, epilog="Example: transpose train mine.yaml --train train --validation val")
+@app.command("train", rich_help_panel=OWN, epilog="Example: transpose train mine.yaml --train train --validation val")
 def train_on_dataset(
     dataset: Annotated[str, typer.Argument(help="Name of a data set in --config, or a data set's YAML file.")],
     source: Annotated[

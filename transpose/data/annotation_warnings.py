@@ -34,17 +34,17 @@ def annotation_warnings(annotations: CocoAnnotations, skeleton: Skeleton) -> lis
     labelled = persons.select(~persons.is_crowd & (persons.keypoints[:, :, 2] > 0).any(axis=1))
     people = _Labelled(annotations, labelled.image_ids, labelled.boxes_xywh, labelled.keypoints, labelled.areas)
     names = [f"annotation {number}" for number in labelled.annotation_ids.tolist()]
-    found = {
-        "normalised": people.are_normalised(),
-        "swapped_axes": people.have_swapped_axes(),
-        "corner_boxes": people.have_corner_boxes(),
-        "centre_boxes": people.have_centre_boxes(),
-        "outside_box": people.are_outside_box(),
-        "outside_image": people.are_outside_image(),
-        "area": people.have_impossible_area(),
-    }
+    found = [
+        ("normalised", people.are_normalised(), "coordinates are from 0 to 1, not in pixels"),
+        ("swapped_axes", people.have_swapped_axes(), "points are in the box only if read as (y, x)"),
+        ("corner_boxes", people.have_corner_boxes(), "bbox is two corners, not x, y, width, height"),
+        ("centre_boxes", people.have_centre_boxes(), "bbox is its centre, width and height, not x, y, width, height"),
+        ("outside_box", people.are_outside_box(), "most labelled points are outside of the box"),
+        ("outside_image", people.are_outside_image(), "labelled points are outside of the image"),
+        ("area", people.have_impossible_area(), "the area does not fit the box, so OKS will be wrong"),
+    ]
     # Wrong coordinates explain wrong boxes and areas, so that only the first of these is reported.
-    warnings = [_systematic(kind, wrong, names) for kind, wrong in found.items()]
+    warnings = [_systematic(kind, wrong, names, text) for kind, wrong, text in found]
     first = next((warning for warning in warnings if warning is not None), None)
     return [
         *([first] if first is not None else []),
@@ -142,10 +142,10 @@ class _Labelled:
         return inside.sum(axis=1) / np.maximum(self.labelled.sum(axis=1), 1)
 
 
-def _systematic(kind: str, wrong: np.ndarray, names: list[str]) -> DataWarning | None:
+def _systematic(kind: str, wrong: np.ndarray, names: list[str], text: str) -> DataWarning | None:
     if not len(wrong) or wrong.mean() < _SHARE:
         return None
-    return DataWarning(kind=kind, count=int(wrong.sum()), first=names[int(np.argmax(wrong))])
+    return DataWarning(kind=kind, count=int(wrong.sum()), first=f"{names[int(np.argmax(wrong))]}: {text}")
 
 
 def _duplicates(image_ids: np.ndarray, keypoints: np.ndarray, names: list[str]) -> Iterator[DataWarning]:

@@ -23,6 +23,8 @@ from transpose.files import read_json, write_json
 
 CHECK = "check.json"
 
+_STOPS = "a study stops there, unless `unreadable_images: skip`"
+
 
 class SplitCheck(Settings):
     """What was found in a split."""
@@ -106,7 +108,11 @@ def read_split(source: SplitSource, jobs: int, decode: bool) -> ImportedSplit:
         derived=dict(found.derived + images.derived),
         left_out=dict(left_out),
         unusable_images={header.file_name: str(header.problem) for header in images.unusable},
-        warnings=[*_image_warnings(images), *annotation_warnings(annotations, dataset.skeleton)],
+        warnings=[
+            *_image_warnings(images),
+            *_unlabelled(len(annotations.persons), int(labelled.sum())),
+            *annotation_warnings(annotations, dataset.skeleton),
+        ],
     )
     return ImportedSplit(content, annotations, source.images, check)
 
@@ -181,10 +187,15 @@ def _drop_undecodable(images: ImportedImages, source: SplitSource, dataset: Data
     images.unusable.extend(broken)
 
 
+def _unlabelled(persons: int, labelled: int) -> list[DataWarning]:
+    text = f"none of {persons} persons has a labelled keypoint"
+    return [] if labelled else [DataWarning(kind="no_labels", count=persons, first=text)]
+
+
 def _image_warnings(images: ImportedImages) -> list[DataWarning]:
     kinds: dict[str, list[str]] = {
-        "missing_image": [header.file_name for header in images.unusable if header.is_missing],
-        "unreadable_image": [f"{h.file_name}: {h.problem}" for h in images.unusable if not h.is_missing],
+        "missing_image": [f"{h.file_name}; {_STOPS}" for h in images.unusable if h.is_missing],
+        "unreadable_image": [f"{h.file_name}: {h.problem}; {_STOPS}" for h in images.unusable if not h.is_missing],
         "orientation": [
             f"{name}: has an EXIF orientation that the annotated size does not decide; it is read as stored; set"
             " `orientation: as_displayed` or `as_stored`"
