@@ -18,15 +18,15 @@ from transpose.errors import InputError, lost_worker
     ],
 )
 def test_it_names_the_places_that_are_known(places: tuple[object, object, str | None], line: str) -> None:
-    assert str(InputError(*places, "missing")) == line
+    assert str(InputError("missing", *places)) == line
 
 
 def test_it_is_one_line_whatever_the_problem_says() -> None:
-    assert str(InputError("a\nb.json", None, None, "first\n  second\r\n")) == "a b.json: first second"
+    assert str(InputError("first\n  second\r\n", file="a\nb.json")) == "a b.json: first second"
 
 
 def test_it_comes_whole_out_of_another_process() -> None:
-    error = pickle.loads(pickle.dumps(InputError("a.json", 3, "bbox", "missing")))
+    error = pickle.loads(pickle.dumps(InputError("missing", file="a.json", record=3, field="bbox")))
     assert isinstance(error, InputError)
     assert (error.file, error.record, error.field, error.problem) == ("a.json", 3, "bbox", "missing")
     assert str(error) == "a.json: 3: bbox: missing"

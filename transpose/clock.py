@@ -20,7 +20,7 @@ def refuse_later_inputs(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.exists() and (ahead := path.stat().st_mtime - now) > _TOLERATED_SECONDS:
             problem = f"its modification time is {_shown(ahead)} in the future; fix the clock, then `touch` the file"
-            raise InputError(path, None, None, problem)
+            raise InputError(problem, file=path)
 
 
 def _shown(seconds: float) -> str:

@@ -82,14 +82,16 @@ def resolve_device(device: str, dtype: Dtype, threads: int, compiled: bool = Fal
     """
     devices = _devices()
     if device not in ("auto", *devices):
-        raise InputError("device", device, None, f"not available on this machine, which has {', '.join(devices)}")
+        raise InputError(f"not available on this machine, which has {', '.join(devices)}", file="device", record=device)
     chosen = torch.device(devices[0] if device == "auto" else device)
     if dtype == "fp16" and chosen.type != "cuda":
-        raise InputError("dtype", dtype, None, f"needs CUDA, and this runs on {chosen.type}")
+        raise InputError(f"needs CUDA, and this runs on {chosen.type}", file="dtype", record=dtype)
     if chosen.type == "cuda" and dtype == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise InputError("dtype", dtype, None, f"{torch.cuda.get_device_name(chosen)} does not support it; use fp16")
+        raise InputError(
+            f"{torch.cuda.get_device_name(chosen)} does not support it; use fp16", file="dtype", record=dtype
+        )
     if compiled and chosen.type == "cpu" and not _has_cpp_compiler():
-        raise InputError("compile", True, None, "needs a C++ compiler (g++ or clang++), which this machine lacks")
+        raise InputError("needs a C++ compiler (g++ or clang++), which this machine lacks", file="compile", record=True)
     torch.set_num_threads(threads)
     # Sharp attention has mostly denormal weights, for which a CPU takes several times as long. Threads inherit this
     # setting from the one that starts them, so it must come before the first computation.

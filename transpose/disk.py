@@ -32,7 +32,7 @@ def disk_error(error: OSError) -> InputError | None:
     problem = disk_problem(error)
     if problem is None:
         return None
-    return InputError(error.filename or "a file", None, None, f"cannot be read or written: {problem}")
+    return InputError(f"cannot be read or written: {problem}", file=error.filename or "a file")
 
 
 def write_problem(error: OSError) -> str:
@@ -48,7 +48,7 @@ def require_space(path: Path, needed: int) -> None:
     """
     free = shutil.disk_usage(path.parent).free
     if needed > free:
-        raise InputError(path, None, None, f"needs {_shown(needed)} of disk, but only {_shown(free)} are free")
+        raise InputError(f"needs {_shown(needed)} of disk, but only {_shown(free)} are free", file=path)
 
 
 def _shown(count: int) -> str:

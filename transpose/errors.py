@@ -10,12 +10,14 @@ class InputError(Exception):
     Commands print it without a traceback and exit with status 1.
     """
 
-    def __init__(self, file: object, record: object | None, field: str | None, problem: str) -> None:
+    def __init__(
+        self, problem: str, file: object | None = None, record: object | None = None, field: str | None = None
+    ) -> None:
+        self.problem = problem
         self.file = file
         self.record = record
         self.field = field
-        self.problem = problem
-        super().__init__(file, record, field, problem)
+        super().__init__(problem, file, record, field)
 
     def __str__(self) -> str:
         places = (str(place) for place in (self.file, self.record, self.field) if place is not None)

@@ -101,7 +101,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             handle.seek(0)
             problem = f"another process is working in this folder: {handle.read().strip() or 'unknown'}"
-            raise InputError(folder, None, None, problem) from None
+            raise InputError(problem, file=folder) from None
         # A forked child, such as a data loading process, would otherwise keep the lock as long as it lives.
         os.register_at_fork(after_in_child=handle.close)
         with _write_errors_of(folder):
@@ -159,11 +159,11 @@ def read_npz(path: Path, names: Sequence[str], what: str) -> dict[str, np.ndarra
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
             return {name: content[name] for name in names}
     except FileNotFoundError:
-        raise InputError(path, None, None, "no such file") from None
+        raise InputError("no such file", file=path) from None
     except KeyError as error:
-        raise InputError(path, None, None, f"no {what}: {error.args[0]}") from None
+        raise InputError(f"no {what}: {error.args[0]}", file=path) from None
     except _DAMAGED_ARRAYS as error:
-        raise InputError(path, None, None, f"no {what}: {error}") from None
+        raise InputError(f"no {what}: {error}", file=path) from None
 
 
 def read_json(path: Path) -> Any:
@@ -179,9 +179,11 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(_read_text(path))
     except json.JSONDecodeError as error:
-        raise InputError(path, f"line {error.lineno} column {error.colno}", None, f"not JSON: {error.msg}") from None
+        raise InputError(
+            f"not JSON: {error.msg}", file=path, record=f"line {error.lineno} column {error.colno}"
+        ) from None
     except (ValueError, RecursionError) as error:  # thousands of digits or of nested brackets
-        raise InputError(path, None, None, f"cannot be read: {error}") from None
+        raise InputError(f"cannot be read: {error}", file=path) from None
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
@@ -242,7 +244,7 @@ def _write_errors_of(path: Path) -> Iterator[None]:
     except OSError as error:
         if (problem := disk_problem(error)) is None:
             raise
-        raise InputError(path, None, None, f"cannot be written: {problem}") from None
+        raise InputError(f"cannot be written: {problem}", file=path) from None
 
 
 @contextmanager
@@ -258,12 +260,14 @@ def _write_errors(places: Mapping[Path, Path]) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(_output_of(error.file, places), error.record, error.field, error.problem) from error
+        raise InputError(
+            error.problem, file=_output_of(error.file, places), record=error.record, field=error.field
+        ) from error
     except OSError as error:
         if (problem := disk_problem(error)) is None:
             raise
         file = next(iter(places.values())) if error.filename is None else _output_of(error.filename, places)
-        raise InputError(file, None, None, f"cannot be written: {problem}") from None
+        raise InputError(f"cannot be written: {problem}", file=file) from None
 
 
 def _output_of(file: object, places: Mapping[Path, Path]) -> object:
@@ -302,9 +306,9 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise InputError(path, None, None, "no such file") from None
+        raise InputError("no such file", file=path) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, None, None, f"cannot be read: {error}") from None
+        raise InputError(f"cannot be read: {error}", file=path) from None
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -329,9 +333,9 @@ def _parse_line(path: Path, number: int, line: str) -> dict[str, Any]:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
         problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise InputError(path, f"line {number}", None, f"not JSON: {problem}") from None
+        raise InputError(f"not JSON: {problem}", file=path, record=f"line {number}") from None
     if not isinstance(value, dict):
-        raise InputError(path, f"line {number}", None, "not a JSON object")
+        raise InputError("not a JSON object", file=path, record=f"line {number}")
     return value
 
 

@@ -30,7 +30,7 @@ def memory_for(key: str, value: object, circumstance: str | None = None) -> Iter
         if (whose := _whose_memory(error)) is None:
             raise
         circumstance = circumstance or f"with a batch of {value}; lower {key} in the study"
-        raise InputError(key, value, None, f"the {whose}'s memory is full {circumstance}") from None
+        raise InputError(f"the {whose}'s memory is full {circumstance}", file=key, record=value) from None
 
 
 def _whose_memory(error: RuntimeError) -> Literal["GPU", "machine"] | None:

@@ -36,7 +36,7 @@ def load(source: Path | str | None = None, *, variant: Path | str | None = None)
     """
     if source is None:
         if variant is not None:
-            raise InputError("variant", variant, None, "needs a file of weights")
+            raise InputError("needs a file of weights", file="variant", record=variant)
         return PoseModel.from_run(PACKAGED)
     path = Path(source)
     if variant is not None:
@@ -44,7 +44,7 @@ def load(source: Path | str | None = None, *, variant: Path | str | None = None)
     if path.is_dir() or path.suffix == ".json":
         return PoseModel.from_run(path)
     if path.exists():
-        raise InputError(path, None, None, "is neither a run folder nor a run.json; for weights, give their variant")
+        raise InputError("is neither a run folder nor a run.json; for weights, give their variant", file=path)
     return _released(str(source))
 
 
@@ -55,7 +55,7 @@ def _released(name: str) -> PoseModel:
     models = sorted(key for key, row in known.items() if row.holds == "variant")
     if name not in models:
         hint = f"the released ones are {', '.join(models)}" if models else f"no such file: {table}"
-        raise InputError(name, None, None, f"neither a run folder nor a released checkpoint; {hint}")
+        raise InputError(f"neither a run folder nor a released checkpoint; {hint}", file=name)
     weights = RESOURCES.weights(name)
     if not weights.is_file():
         report = logging.getLogger(__name__).warning
@@ -81,4 +81,4 @@ def _variant_released_as(name: str) -> Recipe:
         variant = load_variant(path.stem, folder)
         if variant.released == name:
             return Recipe(name=path.stem, variant=variant, training=Training())
-    raise InputError(folder, None, "released", f"no variant has the value {name!r}")
+    raise InputError(f"no variant has the value {name!r}", file=folder, field="released")

@@ -169,7 +169,7 @@ class PoseModel:
         """
         layers = encoder_of(self.variant).layers
         if not -layers <= layer < layers:
-            raise InputError(self.variant.title, None, "layer", f"{layer} is not one of the encoder's {layers}")
+            raise InputError(f"{layer} is not one of the encoder's {layers}", file=self.variant.title, field="layer")
         pixels, name = _image_of(image)
         given = boxes_in_image(boxes, pixels, name)
         poses, plain = self.predict(pixels, given), self.in_fp32()
@@ -325,7 +325,7 @@ def _image_of(image: Path | str | np.ndarray) -> tuple[np.ndarray, object]:
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             problem = f"must be uint8 RGB of shape [H, W, 3], not {image.dtype} of shape {list(image.shape)}"
-            raise InputError("image", None, None, problem)
+            raise InputError(problem, file="image")
         return image, "image"
     path = Path(image)
     return read_upright_image(path), path

@@ -80,7 +80,7 @@ def test_the_memory_of_a_worker_excludes_that_of_its_parent() -> None:
 
 
 def refused() -> Work:
-    raise InputError("compile", True, None, "needs a C++ compiler")
+    raise InputError("needs a C++ compiler", file="compile", record=True)
 
 
 def dying() -> Work:

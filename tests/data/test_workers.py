@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 def double(key: np.ndarray) -> list[int]:
     if (key < 0).any():
-        raise InputError("some file", int(key[0]), "key", "is negative")
+        raise InputError("is negative", file="some file", record=int(key[0]), field="key")
     return (2 * key).tolist()
 
 

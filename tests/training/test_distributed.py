@@ -127,7 +127,7 @@ def test_a_process_without_gradients_counts_as_zero() -> None:
 def fail_in_second(group: ProcessGroup) -> str:
     def work() -> str:
         if not group.is_main:
-            raise InputError("file", group.rank, "field", "is wrong")
+            raise InputError("is wrong", file="file", record=group.rank, field="field")
         return "fine"
 
     return group.raise_together(work)

@@ -58,7 +58,7 @@ def report(group: ProcessGroup, error: Exception) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("error", "status", "line"),
     [
-        (InputError("file", 3, None, "is wrong"), 1, "transpose: file: 3: is wrong\n"),
+        (InputError("is wrong", file="file", record=3), 1, "transpose: file: 3: is wrong\n"),
         (DivergedError(0, 1, [7]), 1, "transpose: folder: the loss is not finite at epoch 0 step 1; annotation ids"),
         (Interrupted(15), 143, "stopped by SIGTERM"),
     ],

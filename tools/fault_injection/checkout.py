@@ -46,9 +46,9 @@ class Checkout:
         settings = load_study(study)
         for field in ("results", "resources"):
             if Path(getattr(settings, field)).is_absolute() or ".." in Path(getattr(settings, field)).parts:
-                raise InputError(study, None, field, "must be a relative path without ..")
+                raise InputError("must be a relative path without ..", file=study, field=field)
         if folder.exists():
-            raise InputError(folder, None, None, "exists already; remove it or name another folder")
+            raise InputError("exists already; remove it or name another folder", file=folder)
         copy_clone(folder)
         shutil.copy(study, folder / "config" / "config.yaml")
         return cls(folder.resolve(), settings.results, settings.resources)

@@ -87,7 +87,7 @@ def _run_undisturbed(checkout: Checkout, folder: Path) -> KillSchedule:
     finally:
         kill_all(processes_in(checkout))
     if pipeline.status:
-        raise InputError(pipeline.log, None, None, f"the undisturbed study failed: {pipeline.message()}")
+        raise InputError(f"the undisturbed study failed: {pipeline.message()}", file=pipeline.log)
     return KillSchedule.of(checkout, begin, time.time())
 
 
@@ -136,7 +136,7 @@ class _FaultyRun:
                 f" waited {waited:.0f} s for orphans"
             )
             if unprovoked > 2:
-                raise InputError(pipeline.log, None, None, f"the study does not recover: {pipeline.message()}")
+                raise InputError(f"the study does not recover: {pipeline.message()}", file=pipeline.log)
 
     def _start(self) -> Pipeline:
         """Run Snakemake once, with faults."""
@@ -144,14 +144,12 @@ class _FaultyRun:
         if is_locked(self.checkout):
             unlock = Pipeline(self.checkout, self.logs / f"{self.starts:03d}.unlock.log", UNLOCK)
             if unlock.status:
-                raise InputError(unlock.log, None, None, f"unlocking failed: {unlock.message()}")
+                raise InputError(f"unlocking failed: {unlock.message()}", file=unlock.log)
         pipeline = Pipeline(self.checkout, self.logs / f"{self.starts:03d}.log", COMMAND)
         began = time.monotonic()
         while not pipeline.ended_within(self._delay()):
             if not self.kills_left:
-                raise InputError(
-                    pipeline.log, None, None, f"still running after {_PATIENCE} times the undisturbed duration"
-                )
+                raise InputError(f"still running after {_PATIENCE} times the undisturbed duration", file=pipeline.log)
             kill = kill_random_target(pipeline.pid, processes_in(self.checkout), self.random)
             if kill.targets:
                 self.kills_left -= 1

@@ -74,7 +74,7 @@ def write_attention_ablation(inputs: AnalysisInput) -> None:
     settings, variant, bootstrap = attention_settings(inputs), inputs.recipe.variant, inputs.bootstrap
     known, persons, model = inputs.annotations, inputs.boxes, trained_model(inputs)
     if not len(persons):
-        raise InputError(inputs.boxes_file, None, None, "no person boxes to predict in")
+        raise InputError("no person boxes to predict in", file=inputs.boxes_file)
     crops = EvaluationCrops(persons, known, image_source_of(known.source), variant.input_size)
     with finite_heatmaps_of(inputs.run_folder.weights):
         found = predict_ablations(model, crops, persons, settings.seed)

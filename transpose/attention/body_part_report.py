@@ -119,5 +119,5 @@ def _regions(
     labels = read_part_labels(parts)
     missing = np.setdiff1d(persons.truth.annotation_ids, labels.annotation_ids)
     if len(missing):
-        raise InputError(parts, f"annotation {missing[0]}", None, "has no part labels; label the parts again")
+        raise InputError("has no part labels; label the parts again", file=parts, record=f"annotation {missing[0]}")
     return BodyPartRegions(labels, grid, skeleton, reach)

@@ -122,7 +122,7 @@ class ExplainedPersons:
         """
         boxes = ground_truth_boxes(annotations)
         if not len(boxes):
-            raise InputError(annotations.source, None, "annotations", "no person with keypoints to explain")
+            raise InputError("no person with keypoints to explain", file=annotations.source, field="annotations")
         drawn = _drawn(len(boxes), limit, seed)
         chosen = np.sort(drawn)
         self.draw_order = np.argsort(drawn)

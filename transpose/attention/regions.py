@@ -88,4 +88,4 @@ class Regions:
         return mask
 
     def _broken(self, record: Mapping[str, Any], problem: str) -> InputError:
-        return InputError(self._source, f"annotation {record.get('id')}", "segmentation", problem)
+        return InputError(problem, file=self._source, record=f"annotation {record.get('id')}", field="segmentation")

@@ -62,7 +62,7 @@ class Worker:
         except (EOFError, ConnectionError):
             self._process.join()
             problem = f"the worker ended with status {self._process.exitcode}; try a smaller batch size"
-            raise InputError("benchmark", None, None, problem) from None
+            raise InputError(problem, file="benchmark") from None
 
     def __enter__(self) -> "Worker":
         """Return the worker."""

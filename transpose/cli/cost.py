@@ -45,7 +45,7 @@ def cost(
 
     parts = frozenset(part or (Part.INFERENCE,))
     if compiled and Part.INFERENCE not in parts:
-        raise InputError("cost", None, "--compiled", "does nothing without --part inference")
+        raise InputError("does nothing without --part inference", file="cost", field="--compiled")
     earlier = read_benchmark(against) if against else None
     order = Order(
         variants=tuple(map(load_any_variant, variants)),

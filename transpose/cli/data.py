@@ -127,7 +127,7 @@ def _synthetic_source(dataset: Path) -> "SyntheticSource":
 
     source = read_record(Dataset, dataset).source
     if not isinstance(source, SyntheticSource):
-        raise InputError(dataset, None, "source", f"is {source.kind}, not synthetic")
+        raise InputError(f"is {source.kind}, not synthetic", file=dataset, field="source")
     return source
 
 
@@ -242,7 +242,7 @@ def extract_split(
 
     source = read_record(Dataset, dataset).source
     if not isinstance(source, ArchivesSource) or split not in source.splits:
-        raise InputError(dataset, None, "source", f"has no split {split!r} in archives")
+        raise InputError(f"has no split {split!r} in archives", file=dataset, field="source")
     got = extract_split(source.splits[split], downloads, unpacked, output)
     print(
         f"{split}: {got.images:,} images, {got.annotations:,} annotations;"

@@ -69,7 +69,9 @@ def evaluate_file(
 
     found = None if dataset is None else find_dataset(dataset, config / "datasets")[1]
     if found is not None and found.evaluation != "oks":
-        raise InputError("--dataset", dataset, "evaluation", f"is {found.evaluation}; only OKS can be computed")
+        raise InputError(
+            f"is {found.evaluation}; only OKS can be computed", file="--dataset", record=dataset, field="evaluation"
+        )
     report = evaluate_results(
         results,
         annotations,

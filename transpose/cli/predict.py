@@ -57,7 +57,7 @@ def predict(
 
     persons = _persons_in(images, box, boxes)
     if min_score is not None and not math.isfinite(min_score):
-        raise InputError("--min-score", min_score, None, "must be a number")
+        raise InputError("must be a number", file="--min-score", record=min_score)
     chosen = load(model)
     shown = chosen.protocol.keypoint_threshold if min_score is None else min_score
     found = predict_images(chosen, persons)
@@ -90,7 +90,7 @@ def explain(
 
     persons = _persons_in(images, box, boxes)
     if not 0 < threshold < math.inf:
-        raise InputError("--threshold", threshold, None, "must be a number larger than 0")
+        raise InputError("must be a number larger than 0", file="--threshold", record=threshold)
     print(render_keypoints(explain_images(load(model), persons, threshold, output)))
     _note_whole_images(persons)
 
@@ -100,7 +100,7 @@ def _persons_in(images: Sequence[Path], box: list[str] | None, boxes: Path | Non
     from transpose.reporting.predict_images import ImagePersons
 
     if box and (boxes is not None or len(images) > 1):
-        raise InputError("--box", None, None, "goes with one image and without --boxes")
+        raise InputError("goes with one image and without --boxes", file="--box")
     given = parse_boxes(box) if box else None
     return [ImagePersons(path, given if boxes is None else boxes_of_image(boxes, path)) for path in images]
 

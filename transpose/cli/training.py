@@ -80,12 +80,12 @@ def main_process_errors(group: "ProcessGroup", folder: Path) -> Iterator[None]:
         yield
     except LostProcessError as error:
         if group.is_main:
-            raise InputError(folder, None, None, str(error)) from None
+            raise InputError(str(error), file=folder) from None
         raise typer.Exit(1) from None
     except InputError as error:
         status, line = 1, f"transpose: {error}"
     except DivergedError as error:
-        status, line = 1, f"transpose: {InputError(folder, None, None, str(error))}"
+        status, line = 1, f"transpose: {InputError(str(error), file=folder)}"
     except Interrupted as stop:
         status, line = 128 + stop.signal_number, str(stop)
     else:

@@ -38,10 +38,12 @@ def check_sizes(name: str, variant: Variant, settings: InputSizes, source: objec
     for height, width in settings.sizes:
         if min(height, width) <= 0 or height % stride or width % stride:
             problem = f"{height}x{width} is not divisible by {stride}, the stride of its backbone"
-            raise InputError(source, name, "resolutions.sizes", problem)
+            raise InputError(problem, file=source, record=name, field="resolutions.sizes")
     learnable = variant.encoder is not None and variant.encoder.position_embedding == "learnable"
     if learnable and "resampled" not in settings.position:
-        raise InputError(source, name, "resolutions.position", "a learnable embedding can only be resampled")
+        raise InputError(
+            "a learnable embedding can only be resampled", file=source, record=name, field="resolutions.position"
+        )
 
 
 def position_ways(

@@ -38,13 +38,13 @@ def read_yaml(path: Path) -> Any:
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)
     except FileNotFoundError:
-        raise InputError(path, None, None, "no such file") from None
+        raise InputError("no such file", file=path) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1} column {mark.column + 1}" if mark else None
-        raise InputError(path, place, None, f"not YAML: {getattr(error, 'problem', error)}") from None
+        raise InputError(f"not YAML: {getattr(error, 'problem', error)}", file=path, record=place) from None
     except (OSError, ValueError, RecursionError) as error:  # not UTF-8, an invalid date, or thousands of brackets
-        raise InputError(path, None, None, f"cannot be read: {error}") from None
+        raise InputError(f"cannot be read: {error}", file=path) from None
 
 
 class _EachKeyOnce(yaml.SafeLoader):
@@ -71,9 +71,9 @@ def parse(model: type[Model], values: object, source: object) -> Model:
     except ValidationError as error:
         details = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in details["loc"])
-        raise InputError(source, None, field or None, _explain(model, details)) from None
+        raise InputError(_explain(model, details), file=source, field=field or None) from None
     except UnicodeEncodeError:  # JSON and YAML can contain lone surrogates
-        raise InputError(source, None, None, "contains an invalid Unicode character") from None
+        raise InputError("contains an invalid Unicode character", file=source) from None
 
 
 def unknown_name(name: str, folder: Path, kind: str) -> str:

@@ -70,7 +70,9 @@ def file_of(source: DetectionBoxes | DetectorBoxes, split: str) -> BoxFile:
         return BoxFile(source.model, source.sha256)
     if split not in source.files:
         given = ", ".join(source.files) or "none"
-        raise InputError("data set", "boxes", "files", f"no detection file for split {split!r}; given are {given}")
+        raise InputError(
+            f"no detection file for split {split!r}; given are {given}", file="data set", record="boxes", field="files"
+        )
     return BoxFile(source.files[split], source.sha256.get(split), source.listed_as.get(split))
 
 
@@ -87,4 +89,4 @@ def absent_box_file(path: Path, dataset: Dataset, split: str, boxes: str) -> Inp
         wanted = f"put {published} there, the paper's file, linked in the official repository's README"
     else:
         wanted = "put a detection file in COCO's format there"
-    return InputError(path, None, None, f"no such file; {wanted}, or choose another box source: {others}")
+    return InputError(f"no such file; {wanted}, or choose another box source: {others}", file=path)

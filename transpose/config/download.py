@@ -54,5 +54,5 @@ def load_file(name: str, table: Path) -> Archive:
 
 def _row(name: str, rows: Mapping[str, Archive], table: Path, section: str, kind: str) -> Archive:
     if name not in rows:
-        raise InputError(table, section, None, f"no {kind} {name!r}; known are {', '.join(rows) or 'none'}")
+        raise InputError(f"no {kind} {name!r}; known are {', '.join(rows) or 'none'}", file=table, record=section)
     return rows[name]

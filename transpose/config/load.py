@@ -98,5 +98,5 @@ def load_any_variant(path: Path) -> Variant:
 def _named_file(name: str, folder: Path, kind: str) -> Path:
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        raise InputError(path, None, None, unknown_name(name, folder, kind))
+        raise InputError(unknown_name(name, folder, kind), file=path)
     return path

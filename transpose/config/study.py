@@ -75,7 +75,9 @@ class EvalSetting(NamedTuple):
         """
         parts = text.split("/")
         if len(parts) != 3 or not all(parts):
-            raise InputError("evaluation", text, None, "must be DATASET/SPLIT/BOXES, such as coco/val2017/ground_truth")
+            raise InputError(
+                "must be DATASET/SPLIT/BOXES, such as coco/val2017/ground_truth", file="evaluation", record=text
+            )
         return cls(*parts)
 
     def __str__(self) -> str:

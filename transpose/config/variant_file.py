@@ -63,7 +63,7 @@ def _values(path: Path, extended_by: tuple[Path, ...]) -> Any:
     chain = (*extended_by, path)
     if base in chain:
         names = " -> ".join(file.stem for file in (*chain[chain.index(base) :], base))
-        raise InputError(path, None, "extends", f"makes a cycle: {names}")
+        raise InputError(f"makes a cycle: {names}", file=path, field="extends")
     inherited = _values(base, chain)
     # Validate here, so that an error names the file that contains it.
     parse(VariantFile, inherited, base)
@@ -78,7 +78,7 @@ def _extended_file(values: object, path: Path) -> Path | None:
         return None
     base = path.with_name(f"{name}.yaml")
     if not base.is_file():
-        raise InputError(path, None, "extends", unknown_name(name, path.parent, "variant"))
+        raise InputError(unknown_name(name, path.parent, "variant"), file=path, field="extends")
     return base
 
 

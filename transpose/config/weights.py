@@ -51,5 +51,5 @@ def load_released(name: str, table: Path) -> ReleasedWeights:
     """
     weights = load_weights_table(table).weights
     if name not in weights:
-        raise InputError(table, "weights", None, f"no weights {name!r}; known are {', '.join(weights) or 'none'}")
+        raise InputError(f"no weights {name!r}; known are {', '.join(weights) or 'none'}", file=table, record="weights")
     return weights[name]

@@ -105,11 +105,11 @@ def _write_member(packed: zipfile.ZipFile, member: zipfile.ZipInfo, archive: Pat
             shutil.copyfileobj(source, target, COPY_BYTES)
         count = path.stat().st_size
     except BROKEN as error:
-        raise InputError(archive, name, None, f"damaged: {error}") from None
+        raise InputError(f"damaged: {error}", file=archive, record=name) from None
     except OSError as error:
-        raise InputError(archive, name, None, f"cannot be written: {write_problem(error)}") from None
+        raise InputError(f"cannot be written: {write_problem(error)}", file=archive, record=name) from None
     if count != member.file_size:
-        raise InputError(archive, name, None, f"has {count} bytes, but the archive lists {member.file_size}")
+        raise InputError(f"has {count} bytes, but the archive lists {member.file_size}", file=archive, record=name)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def extract_split(split: ArchivedSplit, downloads: Path, unpacked: Path | None, 
         present = _names_in(folder)
     if missing := sorted(listed - present):
         problem = f"{len(missing)} of {len(listed)} images are missing, the first is {missing[0]}"
-        raise InputError(archive if folder is None else folder, None, None, problem)
+        raise InputError(problem, file=archive if folder is None else folder)
     with atomic_path(output) as temporary:
         temporary.write_bytes(data if "annotations" in content else _with_no_annotations(content))
         # Last, so that no pointer is left when the disk is too small for the annotations.
@@ -167,20 +167,20 @@ def _read_member(archive: Path, name: str) -> bytes:
         names = {member.filename for member in checked_members(packed, archive)}
         if name not in names:
             files = ", ".join(sorted(member for member in names if member.endswith(".json"))) or "no JSON file"
-            raise InputError(archive, name, None, f"no such member; it has {files}")
+            raise InputError(f"no such member; it has {files}", file=archive, record=name)
         try:
             return packed.read(name)
         except (zipfile.BadZipFile, EOFError) as error:
-            raise InputError(archive, name, None, f"damaged: {error}") from None
+            raise InputError(f"damaged: {error}", file=archive, record=name) from None
 
 
 def _as_object(data: bytes, place: Path) -> dict[str, Any]:
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InputError(place, None, None, f"not JSON: {error}") from None
+        raise InputError(f"not JSON: {error}", file=place) from None
     if not isinstance(content, dict):
-        raise InputError(place, None, None, "must be an object with images")
+        raise InputError("must be an object with images", file=place)
     return content
 
 
@@ -192,4 +192,4 @@ def _names_in(folder: Path) -> set[str]:
     try:
         return {entry.name for entry in os.scandir(folder)}
     except OSError as error:
-        raise InputError(folder, None, None, error.strerror or str(error)) from None
+        raise InputError(error.strerror or str(error), file=folder) from None

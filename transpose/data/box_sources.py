@@ -51,14 +51,14 @@ def source_boxes(
 ) -> tuple[PersonBoxes, BoxCounts]:
     """Return the boxes of one split from a box source, and their counts; see `write_source_boxes`."""
     if name not in dataset.boxes:
-        raise InputError("data set", "boxes", None, f"no source {name!r}; known are {', '.join(dataset.boxes)}")
+        raise InputError(f"no source {name!r}; known are {', '.join(dataset.boxes)}", file="data set", record="boxes")
     source = dataset.boxes[name]
     found, annotated = None, None
     if isinstance(source, DetectionBoxes):
         path = _present(source, file, dataset, split, name)
         found = read_detections(path, annotations.images, annotations.category_names, source.category)
         if found.left_out and not len(found.boxes):
-            raise InputError(path, None, None, f"has no person in any image of {annotations.source}")
+            raise InputError(f"has no person in any image of {annotations.source}", file=path)
         boxes = found.boxes
     elif isinstance(source, DetectorBoxes):
         model, images = _present(source, file, dataset, split, name), image_source_of(annotations.source)
@@ -92,10 +92,10 @@ def _present(
     """Return the local file of a source."""
     configured = file_of(source, split)
     if file is None and configured.is_remote:
-        raise InputError(configured.address, None, None, "is a URL: download the file and pass its path with --file")
+        raise InputError("is a URL: download the file and pass its path with --file", file=configured.address)
     path = file or Path(configured.address)
     if not path.is_file():
         raise absent_box_file(path, dataset, split, name)
     if configured.sha256 is not None and (digest := sha256_of_file(path)) != configured.sha256:
-        raise InputError(path, None, None, f"sha256 is {digest}, not {configured.sha256} as configured")
+        raise InputError(f"sha256 is {digest}, not {configured.sha256} as configured", file=path)
     return path

@@ -61,7 +61,12 @@ def check_dataset(
     known = list(files)
     for split in splits or ():
         if split not in known:
-            raise InputError("data set", dataset.title, "split", f"no split {split!r}; known are {', '.join(known)}")
+            raise InputError(
+                f"no split {split!r}; known are {', '.join(known)}",
+                file="data set",
+                record=dataset.title,
+                field="split",
+            )
     return {name: check_split(dataset, name, files[name], jobs) for name in splits or known}
 
 

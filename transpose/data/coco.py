@@ -163,7 +163,9 @@ def parse_annotations(path: Path, content: Any, skeleton: Skeleton) -> CocoAnnot
     unknown = np.flatnonzero(images.find(persons.image_ids) < 0)
     if len(unknown):
         record = f"annotation {persons.annotation_ids[unknown[0]]}"
-        raise InputError(path, record, "image_id", f"no image has the id {persons.image_ids[unknown[0]]}")
+        raise InputError(
+            f"no image has the id {persons.image_ids[unknown[0]]}", file=path, record=record, field="image_id"
+        )
     return CocoAnnotations(
         path, images, persons, _category_names(content["categories"]), _clips_boxes(path, content.get("info"))
     )
@@ -233,19 +235,19 @@ def _category_names(categories: list[dict[str, Any]]) -> tuple[int | str, ...]:
 def _clips_boxes(path: Path, info: object) -> bool:
     clips = info.get("clip_boxes", True) if isinstance(info, dict) else True
     if not isinstance(clips, bool):
-        raise InputError(path, "info", "clip_boxes", f"must be true or false, not {clips!r}")
+        raise InputError(f"must be true or false, not {clips!r}", file=path, record="info", field="clip_boxes")
     return clips
 
 
 def _check_category(path: Path, categories: list[dict[str, Any]], skeleton: Skeleton) -> None:
     person = np.flatnonzero(unique_ids(path, categories, "category") == PERSON_CATEGORY)
     if not len(person):
-        raise InputError(path, None, "categories", f"none has the id {PERSON_CATEGORY} (person)")
+        raise InputError(f"none has the id {PERSON_CATEGORY} (person)", file=path, field="categories")
     # COCO's evaluator accepts a category without keypoint names.
     listed = categories[person[0]].get("keypoints") or list(skeleton.keypoints)
     if listed != list(skeleton.keypoints):
         problem = f"must be those of the skeleton {skeleton.name!r}: {', '.join(skeleton.keypoints)}"
-        raise InputError(path, f"category {PERSON_CATEGORY}", "keypoints", problem)
+        raise InputError(problem, file=path, record=f"category {PERSON_CATEGORY}", field="keypoints")
 
 
 def _images(path: Path, records: list[dict[str, Any]]) -> ImageTable:
@@ -287,7 +289,9 @@ def _check_counts(path: Path, persons: PersonInstances, counts: np.ndarray) -> N
     wrong = np.flatnonzero(((labelled > 0) != (counts > 0)) & ~persons.is_crowd)
     if len(wrong):
         problem = f"is {counts[wrong[0]]}, but {labelled[wrong[0]]} keypoints are labelled"
-        raise InputError(path, f"annotation {persons.annotation_ids[wrong[0]]}", "num_keypoints", problem)
+        raise InputError(
+            problem, file=path, record=f"annotation {persons.annotation_ids[wrong[0]]}", field="num_keypoints"
+        )
 
 
 def as_person_categories(values: list[Any]) -> None:

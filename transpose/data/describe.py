@@ -86,7 +86,7 @@ def describe_data(annotations: Path) -> str:
     categories = [record for record in read_records(annotations, content, "categories") if record.get("keypoints")]
     if not categories:
         problem = "none lists keypoints; export in COCO's keypoint format, or add the list `keypoints` to the category"
-        raise InputError(annotations, None, "categories", problem)
+        raise InputError(problem, file=annotations, field="categories")
     chosen = [_category(annotations, record) for record in categories]
     return "\n".join((*_layout_lines(folder), *_category_lines(chosen), *_skeleton_lines(chosen[0]))) + "\n"
 
@@ -108,7 +108,7 @@ def _find_folder(annotations: Path, names: Sequence[object]) -> LabelledFolder:
             if names and not any(read_header(images, name).is_missing for name in names):
                 return LabelledFolder(root, annotations.relative_to(root), images.relative_to(root))
     first = f"the first, {names[0]!r}, is" if names else "there are none; they are"
-    raise InputError(annotations, None, "images", f"{first} not in a folder next to or above this file")
+    raise InputError(f"{first} not in a folder next to or above this file", file=annotations, field="images")
 
 
 def _folders_below(root: Path) -> Iterator[Path]:
@@ -122,7 +122,9 @@ def _folders_below(root: Path) -> Iterator[Path]:
 def _category(path: Path, record: dict[str, object]) -> KeypointCategory:
     keypoints = record["keypoints"]
     if not isinstance(keypoints, list) or not all(isinstance(name, str) for name in keypoints):
-        raise InputError(path, f"category {record.get('name')}", "keypoints", "must be a list of names")
+        raise InputError(
+            "must be a list of names", file=path, record=f"category {record.get('name')}", field="keypoints"
+        )
     found = record.get("skeleton")
     pairs = [pair for pair in found if _is_pair(pair)] if isinstance(found, list) else []
     # COCO counts keypoints from 1, but some tools count from 0.

@@ -54,7 +54,7 @@ class DetectorModel:
         try:
             outputs = self._session.run(None, {self._input: canvas[None]})
         except Exception as error:  # onnxruntime's own errors share no base class
-            raise InputError(self.path, None, None, f"the model failed: {_first_line(error)}") from None
+            raise InputError(f"the model failed: {_first_line(error)}", file=self.path) from None
         return self._read(outputs)
 
 
@@ -71,7 +71,7 @@ def _open_session(path: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, providers=usable)
     except Exception as error:  # onnxruntime's own errors share no base class
-        raise InputError(path, None, None, f"onnxruntime cannot load it: {_first_line(error)}") from None
+        raise InputError(f"onnxruntime cannot load it: {_first_line(error)}", file=path) from None
 
 
 def _model_bytes(path: Path) -> bytes:
@@ -82,10 +82,10 @@ def _model_bytes(path: Path) -> bytes:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".onnx")]
             if len(names) != 1:
-                raise InputError(path, None, None, f"the archive has {len(names)} .onnx files, not one")
+                raise InputError(f"the archive has {len(names)} .onnx files, not one", file=path)
             return archive.read(names[0])
     except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(path, None, None, f"cannot be read: {error}") from None
+        raise InputError(f"cannot be read: {error}", file=path) from None
 
 
 def _first_line(error: Exception) -> str:
@@ -101,7 +101,7 @@ def check_inputs(shapes: Sequence[Shape], size_hw: tuple[int, int], model: Path)
     wanted = (1, 3, *size_hw)
     if [len(shape) for shape in shapes] == [4] and all(map(_may_be, shapes[0], wanted)):
         return
-    raise InputError(model, None, "inputs", f"must be {list(wanted)}, not {_shown(shapes)}: check input_size")
+    raise InputError(f"must be {list(wanted)}, not {_shown(shapes)}: check input_size", file=model, field="inputs")
 
 
 def reader_of(shapes: Sequence[Shape], size_hw: tuple[int, int], threshold: float, model: Path) -> Reader:
@@ -124,7 +124,7 @@ def reader_of(shapes: Sequence[Shape], size_hw: tuple[int, int], threshold: floa
     if sorted(ranks) == [2, 3] and _may_be(shapes[ranks.index(3)][2], 5):
         return partial(_read_end_to_end, boxes=ranks.index(3), threshold=threshold, model=model)
     forms = f"[1, {cells}, 5 + categories] (a YOLOX head at this input_size) or [1, n, 5] and [1, n] (boxes and labels)"
-    raise InputError(model, None, "outputs", f"must be {forms}, not {_shown(shapes)}")
+    raise InputError(f"must be {forms}, not {_shown(shapes)}", file=model, field="outputs")
 
 
 def _read_head(outputs: Sequence[np.ndarray], size_hw: tuple[int, int], threshold: float, model: Path) -> Persons:
@@ -132,13 +132,15 @@ def _read_head(outputs: Sequence[np.ndarray], size_hw: tuple[int, int], threshol
     corners, strides = _grid(size_hw)
     if head.shape[:2] != (1, len(corners)):
         raise InputError(
-            model, None, "outputs", f"has shape {list(head.shape)}, not [1, {len(corners)}, 5 + categories]"
+            f"has shape {list(head.shape)}, not [1, {len(corners)}, 5 + categories]", file=model, field="outputs"
         )
     scores = head[0, :, 4] * head[0, :, 5 + PERSON]
     chosen = np.flatnonzero(scores >= threshold)
     cells, log_sides = head[0, chosen, :2].astype(np.float64), head[0, chosen, 2:4].astype(np.float64)
     if len(chosen) and not log_sides.max() <= _LARGEST_LOG_SIDE:
-        raise InputError(model, None, "outputs", "box sizes are too large: the model must not decode the head itself")
+        raise InputError(
+            "box sizes are too large: the model must not decode the head itself", file=model, field="outputs"
+        )
     centres = (cells + corners[chosen]) * strides[chosen]
     halves = np.exp(log_sides) * strides[chosen] / 2
     return np.concatenate([centres - halves, centres + halves], axis=1), scores[chosen]
@@ -148,7 +150,7 @@ def _read_end_to_end(outputs: Sequence[np.ndarray], boxes: int, threshold: float
     found, labels = outputs[boxes], outputs[1 - boxes]
     if found.shape != (1, *labels.shape[1:], 5):
         problem = f"have shapes {list(found.shape)} and {list(labels.shape)}, not [1, n, 5] and [1, n]"
-        raise InputError(model, None, "outputs", problem)
+        raise InputError(problem, file=model, field="outputs")
     found, labels = found[0], labels[0]
     chosen = (labels == PERSON) & (found[:, 4] >= threshold)
     return found[chosen, :4].astype(np.float64), found[chosen, 4]

@@ -26,9 +26,9 @@ def remembered_sha256(path: Path) -> str:
             return record["sha256"]
         digest = sha256_of_file(path)
     except FileNotFoundError:
-        raise InputError(path, None, None, "no such file") from None
+        raise InputError("no such file", file=path) from None
     except OSError as error:
-        raise InputError(path, None, None, f"cannot be read: {error.strerror}") from None
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from None
     remember_sha256(path, digest, state)
     return digest
 

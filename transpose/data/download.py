@@ -68,7 +68,7 @@ def download(
                 return
             _Download(archive, target, stream, patience or Patience(), report).run()
     except OSError as error:
-        raise InputError(target, None, None, f"cannot be written: {write_problem(error)}") from None
+        raise InputError(f"cannot be written: {write_problem(error)}", file=target) from None
 
 
 def download_unless_there(
@@ -86,7 +86,7 @@ def download_unless_there(
         size, digest = target.stat().st_size, sha256_of_file(target)
         if digest != archive.sha256:
             problem = f"has {size:,} bytes and sha256 {digest}, not {archive.bytes:,} bytes and sha256 {archive.sha256}"
-            raise InputError(target, None, None, f"{problem} of {archive.version}; move it away to download that file")
+            raise InputError(f"{problem} of {archive.version}; move it away to download that file", file=target)
         remember_sha256(target, digest)
         return
     download(archive, target, patience, report)
@@ -108,7 +108,7 @@ def _held(partial: Path) -> Iterator[BinaryIO]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(partial, None, None, "another process is downloading this file") from None
+            raise InputError("another process is downloading this file", file=partial) from None
         yield stream
 
 
@@ -177,7 +177,7 @@ class _Download:
             self.partial.unlink(missing_ok=True)
         wrongs = [f"{wrong.url}: sha256 is {wrong.sha256}, not {self.archive.sha256}" for wrong in self.wrongs.wrong]
         reasons = "; ".join([*dict.fromkeys(wrongs), *problems])
-        raise InputError(self.target, None, None, f"cannot be downloaded: {reasons}")
+        raise InputError(f"cannot be downloaded: {reasons}", file=self.target)
 
     def _read_wrongs(self) -> _WrongDownloads:
         none = _WrongDownloads(expected=self.archive.sha256, urls=self.archive.urls)
@@ -223,9 +223,9 @@ def download_url(
             return
         _fetch_unknown(url, size, target, patience, report)
     except MirrorError as error:
-        raise InputError(url, None, None, f"cannot be downloaded: {error}") from None
+        raise InputError(f"cannot be downloaded: {error}", file=url) from None
     except OSError as error:
-        raise InputError(target, None, None, f"cannot be written: {write_problem(error)}") from None
+        raise InputError(f"cannot be written: {write_problem(error)}", file=target) from None
     report(f"{url}: no sha256 was given; later downloads must have {recorded_sha256(target)}")
 
 
@@ -240,5 +240,5 @@ def _fetch_unknown(url: str, size: int, target: Path, patience: Patience, report
 def _check(target: Path, expected: str | None) -> None:
     digest = sha256_of_file(target)
     if expected not in (None, digest):
-        raise InputError(target, None, None, f"sha256 is {digest}, not {expected}: delete it to download it again")
+        raise InputError(f"sha256 is {digest}, not {expected}: delete it to download it again", file=target)
     remember_sha256(target, digest)

@@ -38,15 +38,17 @@ def read_records(path: Path, content: object, field: str | None = None) -> list[
     """
     if field is not None:
         if not isinstance(content, dict):
-            raise InputError(path, None, None, f"must be an object with {field}, not {_shown(content)}")
+            raise InputError(f"must be an object with {field}, not {_shown(content)}", file=path)
         if field not in content:
-            raise InputError(path, None, field, "missing")
+            raise InputError("missing", file=path, field=field)
         content = content[field]
     if not isinstance(content, list):
-        raise InputError(path, None, field, f"must be a list, not {_shown(content)}")
+        raise InputError(f"must be a list, not {_shown(content)}", file=path, field=field)
     for position, record in enumerate(content):
         if not isinstance(record, dict):
-            raise InputError(path, f"{field or 'record'}[{position}]", None, f"must be an object, not {_shown(record)}")
+            raise InputError(
+                f"must be an object, not {_shown(record)}", file=path, record=f"{field or 'record'}[{position}]"
+            )
     return content
 
 
@@ -71,11 +73,11 @@ def column(
     except (KeyError, ValueError):
         for position, record in enumerate(records):
             if field not in record:
-                raise InputError(path, name(position), field, "missing") from None
+                raise InputError("missing", file=path, record=name(position), field=field) from None
             try:
                 convert([record[field]])
             except ValueError as problem:
-                raise InputError(path, name(position), field, str(problem)) from None
+                raise InputError(str(problem), file=path, record=name(position), field=field) from None
         raise
 
 
@@ -108,7 +110,12 @@ def unique_ids(path: Path, records: Sequence[dict[str, Any]], kind: str) -> np.n
     ids = column(path, records, "id", as_integers, lambda position: f"{kind}s[{position}]")
     values, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
-        raise InputError(path, f"{kind} {values[counts > 1][0]}", "id", f"{counts[counts > 1][0]} records have this id")
+        raise InputError(
+            f"{counts[counts > 1][0]} records have this id",
+            file=path,
+            record=f"{kind} {values[counts > 1][0]}",
+            field="id",
+        )
     return ids
 
 

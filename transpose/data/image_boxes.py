@@ -30,9 +30,9 @@ def _parse_box(text: str) -> np.ndarray:
     except ValueError:
         box = np.zeros(0)
     if box.shape != (4,) or not np.isfinite(box).all():
-        raise InputError("box", text, None, "must be four numbers: x,y,width,height in image pixels")
+        raise InputError("must be four numbers: x,y,width,height in image pixels", file="box", record=text)
     if not (box[2:] > 0).all():
-        raise InputError("box", text, None, "has no width or no height")
+        raise InputError("has no width or no height", file="box", record=text)
     return box
 
 
@@ -47,7 +47,7 @@ def boxes_of_image(path: Path, image: Path) -> np.ndarray:
     images = ImageTable(np.array([number]), [image.name], np.ones((1, 2), dtype=np.int32))
     boxes = read_detections(path, images, (PERSON_CATEGORY, "person"), needs_scores=False).boxes.boxes_xywh
     if not len(boxes):
-        raise InputError(path, None, "image_id", f"no person in the image {image.name}: none has the id {stem!r}")
+        raise InputError(f"no person in the image {image.name}: none has the id {stem!r}", file=path, field="image_id")
     return boxes
 
 
@@ -61,7 +61,7 @@ def check_boxes_inside(boxes_xywh: np.ndarray, image: object, size_hw: tuple[int
     for box in boxes_xywh:
         if box[0] >= width or box[1] >= height or (box[:2] + box[2:] <= 0).any():
             shown = ",".join(f"{value:g}" for value in box)
-            raise InputError(image, f"box {shown}", None, f"is outside the image, which is {width}x{height}")
+            raise InputError(f"is outside the image, which is {width}x{height}", file=image, record=f"box {shown}")
 
 
 def boxes_in_image(boxes_xywh: ArrayLike | None, image: np.ndarray, name: object) -> np.ndarray:
@@ -82,9 +82,9 @@ def boxes_in_image(boxes_xywh: ArrayLike | None, image: np.ndarray, name: object
     if not boxes.size:
         return boxes.reshape(0, 4)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise InputError(name, None, "boxes", f"must be [N, 4], not of shape {list(boxes.shape)}")
+        raise InputError(f"must be [N, 4], not of shape {list(boxes.shape)}", file=name, field="boxes")
     if not np.isfinite(boxes).all() or not (boxes[:, 2:] > 0).all():
-        raise InputError(name, None, "boxes", "must be finite, with a width and a height above 0")
+        raise InputError("must be finite, with a width and a height above 0", file=name, field="boxes")
     check_boxes_inside(boxes, name, (height, width))
     return boxes
 

@@ -48,7 +48,7 @@ def image_source_of(annotations: Path) -> Path | ZipFolder:
     except ValidationError as error:
         details = error.errors(include_url=False)[0]
         field = ".".join(map(str, details["loc"]))
-        raise InputError(pointer, None, field or None, details["msg"]) from None
+        raise InputError(details["msg"], file=pointer, field=field or None) from None
     if isinstance(location, FolderImages):
         return pointer.parent / location.folder
     return ZipFolder(pointer.parent / location.archive, location.folder)

@@ -95,9 +95,9 @@ def read_image_bytes(path: ImageFile) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise InputError(path, None, None, "no such image") from None
+        raise InputError("no such image", file=path) from None
     except OSError as error:
-        raise InputError(path, None, None, f"cannot be read: {error}") from None
+        raise InputError(f"cannot be read: {error}", file=path) from None
 
 
 def decode_image(data: bytes, path: ImageFile, as_displayed: bool = False) -> np.ndarray:
@@ -122,9 +122,9 @@ def _decode(data: bytes, path: ImageFile, flags: int) -> np.ndarray:
         image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
         deep = deep_values(data, cv2.IMREAD_COLOR | (flags & cv2.IMREAD_IGNORE_ORIENTATION))
     except cv2.error as error:  # more than 2^30 pixels, or too large for the memory
-        raise InputError(path, None, None, f"cannot be decoded: {error.err}") from None
+        raise InputError(f"cannot be decoded: {error.err}", file=path) from None
     if image is None:
-        raise InputError(path, None, None, "not an image that can be decoded")
+        raise InputError("not an image that can be decoded", file=path)
     if deep is not None and (bits := used_bits(deep)) < 16:
         # The decoder would keep the upper 8 of 16 bits, and the image would be nearly black.
         return cv2.cvtColor((deep >> (bits - 8)).astype(np.uint8), cv2.COLOR_BGR2RGB)
@@ -138,12 +138,12 @@ def check_encoded(data: bytes, path: ImageFile) -> None:
         InputError: the data is empty or truncated, or of a format that has to be converted.
     """
     if not data:
-        raise InputError(path, None, None, "the image is empty")
+        raise InputError("the image is empty", file=path)
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
         problem = "is a HEIC image: convert it to JPEG, for example with `heif-convert` of libheif or `sips` of macOS"
-        raise InputError(path, None, None, problem)
+        raise InputError(problem, file=path)
     if _is_cut_short(data):
-        raise InputError(path, None, None, "the image is truncated")
+        raise InputError("the image is truncated", file=path)
 
 
 def deep_values(data: bytes, flags: int = cv2.IMREAD_COLOR) -> np.ndarray | None:
@@ -211,11 +211,11 @@ def jpeg_size(path: Path) -> tuple[int, int]:
         with path.open("rb") as stream:
             size = _jpeg_header_size(stream)
     except FileNotFoundError:
-        raise InputError(path, None, None, "no such image") from None
+        raise InputError("no such image", file=path) from None
     except OSError as error:
-        raise InputError(path, None, None, f"cannot be read: {error}") from None
+        raise InputError(f"cannot be read: {error}", file=path) from None
     if size is None:
-        raise InputError(path, None, None, "not a JPEG with a size in its header")
+        raise InputError("not a JPEG with a size in its header", file=path)
     return size
 
 
@@ -274,9 +274,9 @@ def stored_size(data: bytes, path: ImageFile) -> tuple[int, int]:
     try:
         size_hw = announced_size(data)
     except ValueError as error:
-        raise InputError(path, None, None, str(error)) from None
+        raise InputError(str(error), file=path) from None
     if size_hw is None:
-        raise InputError(path, None, None, "not an image that can be decoded")
+        raise InputError("not an image that can be decoded", file=path)
     return size_hw
 
 
@@ -320,7 +320,7 @@ class ImageFiles:
         try:
             size = announced_size(data)
         except ValueError as error:
-            raise InputError(self._path(position), None, None, str(error)) from None
+            raise InputError(str(error), file=self._path(position)) from None
         if size is not None and sorted(size) != sorted(self._annotated_size(position)):
             raise self._wrong_size(size, position)
 
@@ -332,7 +332,7 @@ class ImageFiles:
     def _wrong_size(self, size_hw: Sequence[int], position: int) -> InputError:
         height, width = self._annotated_size(position)
         problem = f"is {size_hw[1]}x{size_hw[0]} pixels, but annotated as {width}x{height}"
-        return InputError(self._path(position), None, None, problem)
+        return InputError(problem, file=self._path(position))
 
     def _path(self, position: int) -> ImageFile:
         return self.folder / str(self._names[position])

@@ -64,7 +64,7 @@ def import_annotations(
     content = read_json(path)
     tables = ("images", "annotations", "categories")
     if isinstance(content, dict) and (absent := [name for name in tables if name not in content]):
-        raise InputError(path, None, None, f"missing fields: {', '.join(absent)}")
+        raise InputError(f"missing fields: {', '.join(absent)}", file=path)
     records = {name: read_records(path, content, name) for name in tables}
     # COCO-WholeBody's category lists the keypoints of the first field only.
     is_joined = len(keypoint_fields) > 1
@@ -98,7 +98,7 @@ def _chosen_categories(
         chosen = [record for record in categories if record.get("keypoints")] or _without_keypoint_names(categories)
     if not chosen:
         raise InputError(
-            path, None, "categories", f"none lists keypoints; set `category:` to one of {_names(categories)}"
+            f"none lists keypoints; set `category:` to one of {_names(categories)}", file=path, field="categories"
         )
     for record in chosen:
         # COCO's evaluator accepts a category without keypoint names.
@@ -109,7 +109,9 @@ def _chosen_categories(
                 f"are {', '.join(map(str, listed))}; the skeleton {skeleton.name!r} has {', '.join(skeleton.keypoints)}"
             )
             hint = "" if choice is not None or len(chosen) == 1 else f"; `category:` chooses one of {_names(chosen)}"
-            raise InputError(path, f"category {record.get('name', record.get('id'))}", "keypoints", problem + hint)
+            raise InputError(
+                problem + hint, file=path, record=f"category {record.get('name', record.get('id'))}", field="keypoints"
+            )
     return {_plain_id(record.get("id")) for record in chosen}
 
 
@@ -126,7 +128,7 @@ def _find_category(path: Path, categories: list[Record], choice: int | str) -> R
     for record in categories:
         if choice in (record.get("name"), _plain_id(record.get("id"))):
             return record
-    raise InputError(path, None, "categories", f"no category {choice!r}; known are {_names(categories)}")
+    raise InputError(f"no category {choice!r}; known are {_names(categories)}", file=path, field="categories")
 
 
 def _names(categories: list[Record]) -> str:
@@ -157,7 +159,7 @@ def _check_required(path: Path, required: dict[str, tuple[list[Record], tuple[st
         if (absent := [position for position, record in enumerate(records) if record.get(key) is None])
     ]
     if missing:
-        raise InputError(path, None, None, f"missing fields: {'; '.join(missing)}")
+        raise InputError(f"missing fields: {'; '.join(missing)}", file=path)
 
 
 def _images(path: Path, records: list[Record]) -> tuple[list[Record], dict[int | str | None, int], Counter[str]]:
@@ -165,10 +167,14 @@ def _images(path: Path, records: list[Record]) -> tuple[list[Record], dict[int |
     names = [_plain_id(record["id"]) for record in records]
     for record, name in zip(records, names, strict=True):
         if name is None or (isinstance(name, int) and name < 0):
-            raise InputError(path, f"image {record['id']!r}", "id", "must be a whole number from 0, or a text")
+            raise InputError(
+                "must be a whole number from 0, or a text", file=path, record=f"image {record['id']!r}", field="id"
+            )
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise InputError(path, f"image {repeated[0]}", "id", f"{names.count(repeated[0])} records have this id")
+        raise InputError(
+            f"{names.count(repeated[0])} records have this id", file=path, record=f"image {repeated[0]}", field="id"
+        )
     derived: Counter[str] = Counter()
     ids = [name for name in names if isinstance(name, int)]
     if len(ids) < len(names):
@@ -186,7 +192,9 @@ def _images(path: Path, records: list[Record]) -> tuple[list[Record], dict[int |
 def _side(path: Path, image: int, field: str, value: object) -> int:
     side = _plain_id(value)
     if not isinstance(side, int) or side <= 0:
-        raise InputError(path, f"image {image}", field, f"must be a positive number of pixels, not {value!r}")
+        raise InputError(
+            f"must be a positive number of pixels, not {value!r}", file=path, record=f"image {image}", field=field
+        )
     return side
 
 
@@ -195,7 +203,9 @@ def _annotation_ids(path: Path, persons: list[Record], derived: Counter[str]) ->
     ids = [_plain_id(record.get("id")) for record in persons]
     repeated = [name for name, count in Counter(ids).items() if count > 1 and name is not None]
     if repeated:
-        raise InputError(path, f"annotation {repeated[0]}", "id", f"{ids.count(repeated[0])} records have this id")
+        raise InputError(
+            f"{ids.count(repeated[0])} records have this id", file=path, record=f"annotation {repeated[0]}", field="id"
+        )
     integers = [name for name in ids if isinstance(name, int) and name > 0]
     if len(integers) == len(ids):
         return integers
@@ -216,7 +226,7 @@ def _add_person(
 
     def require(holds: bool, field: str, problem: str) -> None:
         if not holds:
-            raise InputError(path, name, field, problem)
+            raise InputError(problem, file=path, record=name, field=field)
 
     image_id = result.image_names.get(_plain_id(record["image_id"]))
     require(image_id is not None, "image_id", f"no image has the id {record['image_id']!r}")

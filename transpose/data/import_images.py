@@ -107,11 +107,13 @@ def read_header(folder: ImageFolder, name: object) -> ImageHeader:
 def _spellings(name: object) -> Iterator[str]:
     """Yield the paths relative to the folder of images that a name in an annotation file may stand for."""
     if not isinstance(name, str) or not name or "\0" in name:
-        raise InputError("images", f"image {name!r}", "file_name", "must be a file name")
+        raise InputError("must be a file name", file="images", record=f"image {name!r}", field="file_name")
     for text in dict.fromkeys((name, unquote(name))):
         parts = (PureWindowsPath(text) if "\\" in text else PurePosixPath(text)).parts
         if ".." in parts:
-            raise InputError("images", f"image {name!r}", "file_name", "must be inside the image folder")
+            raise InputError(
+                "must be inside the image folder", file="images", record=f"image {name!r}", field="file_name"
+            )
         for start in range(len(parts)):
             candidate = "/".join(parts[start:])
             if not PurePosixPath(candidate).is_absolute() and not PureWindowsPath(candidate).anchor:

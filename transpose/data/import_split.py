@@ -137,13 +137,13 @@ def import_split(dataset: Dataset, split: str, jobs: int, output: Path) -> Split
     source = folder_source(dataset, split)
     found = read_split(source, jobs, decode=True)
     if reason := unusable_reason(found):
-        raise InputError(source.annotations, None, None, reason)
+        raise InputError(reason, file=source.annotations)
     assert isinstance(dataset.source, FolderSource)
     unusable = found.check.unusable_images
     if unusable and dataset.source.unreadable_images == "refuse":
         name, problem = next(iter(unusable.items()))
         more = f" (and {len(unusable) - 1} more images)" if len(unusable) > 1 else ""
-        raise InputError(source.images, name, None, f"{problem}{more}; `unreadable_images: skip` leaves them out")
+        raise InputError(f"{problem}{more}; `unreadable_images: skip` leaves them out", file=source.images, record=name)
     if isinstance(found.image_source, ZipFolder):
         point_to_zip(output, found.image_source.archive, found.image_source.folder)
     else:

@@ -97,7 +97,7 @@ class TrainingSamples:
         """
         persons = training_instances(annotations)
         if not len(persons):
-            raise InputError(annotations.source, None, "annotations", "no person with keypoints to train on")
+            raise InputError("no person with keypoints to train on", file=annotations.source, field="annotations")
         self.annotation_ids = persons.annotation_ids
         self.skeleton = skeleton
         self.input_size = input_size
@@ -176,7 +176,9 @@ class EvaluationCrops:
         self._positions = annotations.images.find(boxes.image_ids)
         if (self._positions < 0).any():
             unknown = boxes.image_ids[self._positions < 0][0]
-            raise InputError(annotations.source, f"image {unknown}", None, "has a box, but is not in the annotations")
+            raise InputError(
+                "has a box, but is not in the annotations", file=annotations.source, record=f"image {unknown}"
+            )
         self.order = np.argsort(self._positions, kind="stable")
         self._images = ImageFiles(image_folder, annotations.images)
         self._center, self._scale = box_to_center_scale(boxes.boxes_xywh, input_size)

@@ -72,7 +72,7 @@ def convert_mpii(
     splits = split_images(labelled, validation)
     for name, chosen in splits.items():
         if not chosen:
-            raise InputError(release, None, None, f"no image with a usable person is left for the split {name}")
+            raise InputError(f"no image with a usable person is left for the split {name}", file=release)
     persons = Counter(content.dropped_persons)
     persons["of a validation image, but not in the list"] = _persons_in(usable) - sum(map(_persons_in, splits.values()))
     annotations = {name: _annotations(chosen, image_folder) for name, chosen in splits.items()}
@@ -155,7 +155,7 @@ def _link(link: Path, folder: Path) -> None:
     elif link.exists():
         if link.samefile(folder):
             return
-        raise InputError(link, None, None, f"exists and is not a link: remove it to link to {folder}")
+        raise InputError(f"exists and is not a link: remove it to link to {folder}", file=link)
     link.symlink_to(os.path.relpath(folder.resolve(), link.parent.resolve()), target_is_directory=True)
 
 
@@ -169,13 +169,13 @@ def validation_source(path: Path | None, share: float | None, seed: int) -> Vali
         return ValidationList(path)
     if path is None and share is not None:
         if not 0 < share < 1:
-            raise InputError("validation", None, "hold-out", f"must be between 0 and 1, not {share:g}")
+            raise InputError(f"must be between 0 and 1, not {share:g}", file="validation", field="hold-out")
         return HoldOut(share, seed)
     problem = (
         "pass either a list of the validation images (usually Tompson's valid.json) or the share of the images to hold"
         " out; MPII's own file has no validation set"
     )
-    raise InputError("validation", None, None, problem)
+    raise InputError(problem, file="validation")
 
 
 def split_images(images: list[MpiiImage], validation: ValidationList | HoldOut) -> dict[str, list[MpiiImage]]:
@@ -197,7 +197,9 @@ def _split_by_list(images: list[MpiiImage], validation: ValidationList) -> tuple
     known = {image.file_name for image in images}
     for name in listed:
         if name not in known:
-            raise InputError(validation.path, name, "image", "no training image of the release has this name")
+            raise InputError(
+                "no training image of the release has this name", file=validation.path, record=name, field="image"
+            )
     train = [image for image in images if image.file_name not in listed]
     val = []
     for image in images:
@@ -215,7 +217,7 @@ def _read_list(path: Path) -> dict[str, Places | None]:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(path, None, None, f"cannot be read: {error}") from None
+            raise InputError(f"cannot be read: {error}", file=path) from None
         names = [line.strip() for line in lines if line.strip()]
         return dict.fromkeys(names)
     records = read_records(path, read_json(path))
@@ -237,7 +239,7 @@ def _listed_persons(image: MpiiImage, places: Places, path: Path) -> tuple[MpiiP
         nearest = int(np.argmin(distances)) if distances else -1
         if nearest < 0 or distances[nearest] > _SAME_PLACE or nearest in chosen:
             problem = f"no usable person of the release is at {place[0] + 1:g}, {place[1] + 1:g}"
-            raise InputError(path, image.file_name, "center", problem)
+            raise InputError(problem, file=path, record=image.file_name, field="center")
         chosen.add(nearest)
     return tuple(person for position, person in enumerate(image.persons) if position in chosen)
 

@@ -75,12 +75,12 @@ def read_release(path: Path) -> MpiiRelease:
     entries, is_train = _structs(getattr(release, "annolist", None)), np.ravel(getattr(release, "img_train", ()))
     if not entries or len(entries) != len(is_train):
         problem = f"annolist has {len(entries)} images, but img_train has {len(is_train)} entries"
-        raise InputError(path, "RELEASE", None, problem)
+        raise InputError(problem, file=path, record="RELEASE")
     result = MpiiRelease([], Counter(), Counter())
     for number, (entry, train) in enumerate(zip(entries, is_train.tolist(), strict=True), start=1):
         name = getattr(getattr(entry, "image", None), "name", None)
         if not isinstance(name, str) or not name:
-            raise InputError(path, f"annolist({number})", "image.name", "missing")
+            raise InputError("missing", file=path, record=f"annolist({number})", field="image.name")
         persons = _persons(entry, result) if train else ()
         result.images.append(MpiiImage(number, name, bool(train), persons))
     return result
@@ -88,14 +88,14 @@ def read_release(path: Path) -> MpiiRelease:
 
 def _load(path: Path) -> mat_struct:
     if not path.is_file():
-        raise InputError(path, None, None, "no such file")
+        raise InputError("no such file", file=path)
     try:
         content = loadmat(path, appendmat=False, struct_as_record=False, squeeze_me=True, variable_names=["RELEASE"])
     except Exception as error:  # the reader raises many types for damaged files
-        raise InputError(path, None, None, f"not a readable Matlab file: {error}") from None
+        raise InputError(f"not a readable Matlab file: {error}", file=path) from None
     release = content.get("RELEASE")
     if not isinstance(release, mat_struct):
-        raise InputError(path, None, "RELEASE", "missing; MPII's file is mpii_human_pose_v1_u12_1.mat")
+        raise InputError("missing; MPII's file is mpii_human_pose_v1_u12_1.mat", file=path, field="RELEASE")
     return release
 
 

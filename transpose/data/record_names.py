@@ -37,10 +37,10 @@ def are_persons(
     hint = f"its categories are {', '.join(f'{name!r}' for name in sorted(counts, key=str)[:8])}"
     if choice is None and 0 in counts and 0 not in persons:
         # Numbered from 0, so that the category 1 of COCO's persons is another one here.
-        raise InputError(path, None, "category_id", f"0 is no annotated category; set {setting}; {hint}")
+        raise InputError(f"0 is no annotated category; set {setting}; {hint}", file=path, field="category_id")
     if counts and not counts.keys() & persons and None not in found:
         text = ", ".join(map(repr, sorted(persons, key=str)))
-        raise InputError(path, None, "category_id", f"none is {text}; set {setting}; {hint}")
+        raise InputError(f"none is {text}; set {setting}; {hint}", file=path, field="category_id")
     return [category is None or category in persons for category in found]
 
 

@@ -96,7 +96,7 @@ def _share(batch: object) -> None:
         if "shared memory" not in str(error):
             raise
         problem = "shared memory is full; increase it (docker run --shm-size) or lower training.workers"
-        raise InputError("/dev/shm", None, None, problem) from None
+        raise InputError(problem, file="/dev/shm") from None
 
 
 def _unchanged(batch: object) -> object:

@@ -35,11 +35,11 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except FileNotFoundError:
-        raise InputError(path, None, None, "no such archive") from None
+        raise InputError("no such archive", file=path) from None
     except BROKEN as error:
-        raise InputError(path, None, None, f"not a complete zip archive: {error}") from None
+        raise InputError(f"not a complete zip archive: {error}", file=path) from None
     except OSError as error:
-        raise InputError(path, None, None, str(error)) from None
+        raise InputError(str(error), file=path) from None
 
 
 def checked_members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
@@ -54,7 +54,7 @@ def checked_members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInf
     for member in members:
         problem = "occurs twice" if member.filename in seen else _problem(member)
         if problem:
-            raise InputError(path, repr(member.orig_filename), None, problem)
+            raise InputError(problem, file=path, record=repr(member.orig_filename))
         seen.add(member.filename)
     return members
 
@@ -101,7 +101,7 @@ class ZipFolder:
                 if member.filename.startswith(prefix) and not member.is_dir()
             }
         if not self._entries:
-            raise InputError(archive, repr(self.folder), None, "the archive has no files in this folder")
+            raise InputError("the archive has no files in this folder", file=archive, record=repr(self.folder))
 
     def __truediv__(self, name: str, /) -> "ZipImage":
         """Return the file with that name, which need not exist."""
@@ -128,18 +128,18 @@ class ZipFolder:
         with self.archive.open("rb") as stream:
             # A damaged directory may have offsets outside the archive and sizes larger than memory.
             if not 0 <= entry.header <= stream.seek(0, os.SEEK_END) - entry.packed_size:
-                raise InputError(self.archive, name, None, "is not where the archive's directory says")
+                raise InputError("is not where the archive's directory says", file=self.archive, record=name)
             stream.seek(entry.header)
             header = stream.read(_LOCAL_HEADER.size)
             if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\3\4"):
-                raise InputError(self.archive, name, None, "is not where the archive's directory says")
+                raise InputError("is not where the archive's directory says", file=self.archive, record=name)
             _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
             stream.seek(name_length + extra_length, os.SEEK_CUR)
             data = stream.read(entry.packed_size)
         if entry.deflated:
             data = self._inflate(data, name, entry.size)
         if len(data) != entry.size or zlib.crc32(data) != entry.crc:
-            raise InputError(self.archive, name, None, "is damaged: wrong size or checksum")
+            raise InputError("is damaged: wrong size or checksum", file=self.archive, record=name)
         return data
 
     def _inflate(self, data: bytes, name: str, size: int) -> bytes:
@@ -147,7 +147,7 @@ class ZipFolder:
             # Limit the output to the listed size, against zip bombs; a limit of 0 would mean unlimited.
             return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, max(size, 1))
         except zlib.error as error:
-            raise InputError(self.archive, name, None, f"cannot be unpacked: {error}") from None
+            raise InputError(f"cannot be unpacked: {error}", file=self.archive, record=name) from None
 
 
 class ZipImage:

@@ -127,7 +127,7 @@ def read_dataset(layout: ResultsLayout, setting: EvalSetting) -> Dataset:
     dataset = read_record(Dataset, path)
     if setting.boxes not in dataset.boxes:
         problem = f"no box source {setting.boxes!r}; known are {', '.join(dataset.boxes)}"
-        raise InputError(path, None, "boxes", problem)
+        raise InputError(problem, file=path, field="boxes")
     return dataset
 
 

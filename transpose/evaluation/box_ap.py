@@ -60,7 +60,7 @@ def evaluate_person_boxes(annotations: CocoAnnotations, boxes: PersonBoxes) -> B
     unknown = np.flatnonzero(annotations.images.find(boxes.image_ids) < 0)
     if len(unknown):
         problem = f"box {unknown[0]} is in image {boxes.image_ids[unknown[0]]}, which is not in this file"
-        raise InputError(annotations.source, None, "images", problem)
+        raise InputError(problem, file=annotations.source, field="images")
     truth = annotations.numbered().to_coco()
     found = truth | {"annotations": list(_records(boxes))}
     with contextlib.redirect_stdout(io.StringIO()):

@@ -71,7 +71,7 @@ def write_dtypes(inputs: AnalysisInput) -> None:
     recipe, protocol, skeleton, bootstrap = inputs.recipe, inputs.protocol, inputs.skeleton, inputs.bootstrap
     persons, known = inputs.boxes, inputs.annotations
     if not len(persons):
-        raise InputError(inputs.boxes_file, None, None, "no person boxes to predict in")
+        raise InputError("no person boxes to predict in", file=inputs.boxes_file)
     exact = PoseModel.from_weights(recipe, inputs.run_folder.weights, skeleton, protocol, dtype="fp32")
     others: dict[Dtype, PoseModel] = {
         dtype: replace(exact, context=resolve_device(recipe.training.device, dtype, protocol.threads, protocol.compile))

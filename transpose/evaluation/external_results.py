@@ -63,7 +63,7 @@ def read_external_results(
     if len(persons) and not len(known):
         first = records[persons[0]].get("image_id", records[persons[0]].get("file_name"))
         problem = f"none is in an image of {annotations.source}; the first is in {first!r}"
-        raise InputError(path, None, "image_id", problem)
+        raise InputError(problem, file=path, field="image_id")
     chosen = [persons[position] for position in known.tolist()]
     points = _points(path, records, chosen, skeleton, keypoint_fields)
     scores, without_score = _scores(path, records, chosen, points)
@@ -116,7 +116,7 @@ def _scores(path: Path, records: list[Record], chosen: list[int], points: np.nda
     unknown = np.flatnonzero(absent & np.isnan(means))
     if len(unknown):
         problem = "missing, and its keypoints have no scores to take the mean of"
-        raise InputError(path, f"record[{chosen[unknown[0]]}]", "score", problem)
+        raise InputError(problem, file=path, record=f"record[{chosen[unknown[0]]}]", field="score")
     given = [position for position, is_absent in zip(chosen, absent.tolist(), strict=True) if not is_absent]
     means[~absent] = column_at(path, records, given, "score", as_numbers)
     return means, int(absent.sum())

@@ -46,7 +46,7 @@ def require_known_images(annotations: CocoAnnotations, results: PoseResults) -> 
     unknown = np.flatnonzero(annotations.images.find(results.image_ids) < 0)
     if len(unknown):
         problem = f"result {unknown[0]} is in image {results.image_ids[unknown[0]]}, which is not in this file"
-        raise InputError(annotations.source, None, "images", problem)
+        raise InputError(problem, file=annotations.source, field="images")
 
 
 def pair_up(image_ids: np.ndarray, persons: PersonInstances, results: PoseResults) -> Pairs:

@@ -158,17 +158,19 @@ def _prediction_of_each(persons: PersonInstances, results: PoseResults, annotati
     source = annotations.source
     if results.annotation_ids is None:
         problem = "PCKh needs predictions in annotated boxes, but the predictions have no annotation ids"
-        raise InputError(source, None, "annotation_id", problem)
+        raise InputError(problem, file=source, field="annotation_id")
     unknown = ~np.isin(results.annotation_ids, annotations.persons.annotation_ids)
     if unknown.any():
         problem = "has a prediction, but is not in the file"
-        raise InputError(source, f"annotation {results.annotation_ids[unknown][0]}", None, problem)
+        raise InputError(problem, file=source, record=f"annotation {results.annotation_ids[unknown][0]}")
     order = np.argsort(results.annotation_ids, kind="stable")
     ends = [np.searchsorted(results.annotation_ids[order], persons.annotation_ids, side) for side in ("left", "right")]
     wrong = np.flatnonzero(ends[1] - ends[0] != 1)
     if len(wrong):
         count = ends[1][wrong[0]] - ends[0][wrong[0]]
-        raise InputError(source, f"annotation {persons.annotation_ids[wrong[0]]}", None, f"has {count} predictions")
+        raise InputError(
+            f"has {count} predictions", file=source, record=f"annotation {persons.annotation_ids[wrong[0]]}"
+        )
     return order[ends[0]]
 
 

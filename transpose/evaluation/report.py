@@ -138,5 +138,5 @@ def _reference_check(
         differences[name] = max_abs_difference(statistics, reference)
         if differences[name] > MAX_ABS_DIFFERENCE:
             problem = f"metrics differ from those of {name} by {differences[name]:.3g}"
-            raise InputError(predictions, None, None, problem)
+            raise InputError(problem, file=predictions)
     return ReferenceCheck(evaluators=tuple(differences), max_abs_difference=max(differences.values()))

@@ -54,7 +54,7 @@ def read_results_on(path: Path, annotations: CocoAnnotations, skeleton: Skeleton
     unknown = np.flatnonzero(annotations.images.find(results.image_ids) < 0)
     if len(unknown):
         problem = f"{results.image_ids[unknown[0]]} is not an image of {annotations.source}"
-        raise InputError(path, f"record[{unknown[0]}]", "image_id", problem)
+        raise InputError(problem, file=path, record=f"record[{unknown[0]}]", field="image_id")
     return results
 
 

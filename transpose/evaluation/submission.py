@@ -28,7 +28,7 @@ def write_submission(predictions: Path, annotations: Path, skeleton: Skeleton, o
     """
     results = read_results_on(predictions, load_annotations(annotations, skeleton), skeleton)
     if not len(results):
-        raise InputError(predictions, None, None, "contains no predictions; the server refuses an empty list")
+        raise InputError("contains no predictions; the server refuses an empty list", file=predictions)
     with atomic_path(output) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         member = zipfile.ZipInfo(f"{output.stem}.json", _EPOCH)
         archive.writestr(member, predictions.read_bytes(), zipfile.ZIP_DEFLATED)

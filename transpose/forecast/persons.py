@@ -90,5 +90,5 @@ def count_crops(plan: Plan) -> StudyCrops:
 def _records(path: Path) -> int:
     records = read_json(path)
     if not isinstance(records, list):
-        raise InputError(path, None, None, "must be a list of detections")
+        raise InputError("must be a list of detections", file=path)
     return len(records)

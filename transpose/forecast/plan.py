@@ -147,7 +147,9 @@ def _downloads(plan: Plan, jobs: Jobs, archives: Mapping[str, Archive]) -> list[
     items = []
     for name in sorted(jobs.downloads | jobs.unpacked):
         if name not in archives:
-            raise InputError("downloads", "archives", None, f"no archive {name!r}; known are {', '.join(archives)}")
+            raise InputError(
+                f"no archive {name!r}; known are {', '.join(archives)}", file="downloads", record="archives"
+            )
         size = archives[name].bytes
         if name in jobs.downloads:
             items.append(DiskItem(f"download {name}", size))

@@ -115,7 +115,7 @@ def finite_heatmaps_of(source: Path) -> Iterator[None]:
     try:
         yield
     except FloatingPointError as error:
-        raise InputError(source, None, None, str(error)) from None
+        raise InputError(str(error), file=source) from None
 
 
 def finite_on_cpu(heatmaps: Tensor) -> Tensor:

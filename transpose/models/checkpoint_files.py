@@ -38,13 +38,13 @@ def read_state_dicts(path: Path) -> dict[str, dict[str, Tensor]]:
             plain values, or a tensor is sparse, quantised or without values.
     """
     if not path.is_file():
-        raise InputError(path, None, None, "no such file")
+        raise InputError("no such file", file=path)
     if path.suffix == ".safetensors":
         return {"": _read_safetensors(path)}
     if path.suffix in PYTORCH_SUFFIXES:
         return _state_dicts(_load_plain_values(path), path)
     known = ", ".join(PYTORCH_SUFFIXES)
-    raise InputError(path, None, None, f"weights are .safetensors, {known} files, not {path.suffix!r}")
+    raise InputError(f"weights are .safetensors, {known} files, not {path.suffix!r}", file=path)
 
 
 def _state_dicts(content: object, path: Path) -> dict[str, dict[str, Tensor]]:
@@ -53,12 +53,12 @@ def _state_dicts(content: object, path: Path) -> dict[str, dict[str, Tensor]]:
     if not found and tensors.get(""):
         found = {"": tensors[""]}
     if not found:
-        raise InputError(path, None, None, "contains no named tensors")
+        raise InputError("contains no named tensors", file=path)
     for place, state in found.items():
         for key, tensor in state.items():
             problem = _problem_of(tensor)
             if problem is not None:
-                raise InputError(path, place or None, key, problem)
+                raise InputError(problem, file=path, record=place or None, field=key)
     return found
 
 
@@ -96,7 +96,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise InputError(path, None, None, f"not a safetensors file: {error}") from None
+        raise InputError(f"not a safetensors file: {error}", file=path) from None
 
 
 def _load_plain_values(path: Path) -> object:
@@ -104,13 +104,13 @@ def _load_plain_values(path: Path) -> object:
         with torch.serialization.safe_globals(_plain_classes()):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise InputError(path, None, None, _refusal(str(error), path)) from None
+        raise InputError(_refusal(str(error), path), file=path) from None
     except Exception as error:  # a damaged file can raise nearly anything in the unpickler
         if "TorchScript" in str(error):
             problem = f"a TorchScript archive; save torch.jit.load({path.name!r}).state_dict()"
-            raise InputError(path, None, None, problem) from None
+            raise InputError(problem, file=path) from None
         problem = f"not a PyTorch checkpoint: {str(error) or 'the file is empty or damaged'}"
-        raise InputError(path, None, None, problem) from None
+        raise InputError(problem, file=path) from None
 
 
 def _plain_classes() -> list[Callable[..., object] | tuple[Callable[..., object], str]]:

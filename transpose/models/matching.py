@@ -66,13 +66,13 @@ def matching_tensors(wanted: Wanted, states: Mapping[str, Mapping[str, Tensor]],
     fitting = [candidate for candidate in candidates if not problems(wanted, candidate.tensors)]
     if not fitting:
         best = max(candidates, key=lambda candidate: len(candidate.tensors.keys() & wanted.tensors.keys()))
-        raise InputError(source, best.name or None, None, "; ".join(problems(wanted, best.tensors)))
+        raise InputError("; ".join(problems(wanted, best.tensors)), file=source, record=best.name or None)
     first, *others = fitting
     taken = wanted.required(first.tensors)
     for other in others:
         if not _equal(first.tensors, other.tensors, taken):
             names = " and ".join(candidate.name or "the outermost dictionary" for candidate in (first, other))
-            raise InputError(source, None, None, f"{names} both fit and differ; save one of them in a file of its own")
+            raise InputError(f"{names} both fit and differ; save one of them in a file of its own", file=source)
     return {key: first.tensors[key] for key in (*taken, *wanted.not_taken)}
 
 
@@ -88,7 +88,7 @@ def only_state_dict(states: Mapping[str, Mapping[str, Tensor]], source: object) 
         renamed = _without_common_prefix(other)
         if renamed.keys() != own.keys() or not _equal(own, renamed, own):
             names = f"{place or 'the outermost dictionary'} and {other_place}"
-            raise InputError(source, None, None, f"{names} differ; save one of them in a file of its own")
+            raise InputError(f"{names} differ; save one of them in a file of its own", file=source)
     return dict(state)
 
 
@@ -129,9 +129,9 @@ def copy_tensors(own: Mapping[str, Tensor], taken: Mapping[str, Tensor], source:
     converted = {key: tensor.to(own[key].dtype) for key, tensor in taken.items()}
     for key, tensor in converted.items():
         if not tensor.isfinite().all():
-            raise InputError(source, None, key, "has values that are not finite; training has diverged")
+            raise InputError("has values that are not finite; training has diverged", file=source, field=key)
         if key.endswith("running_var") and (tensor < 0).any():
-            raise InputError(source, None, key, "has negative variances")
+            raise InputError("has negative variances", file=source, field=key)
     for key, tensor in converted.items():
         own[key].copy_(tensor)
 

@@ -43,7 +43,7 @@ def download_released(
     sha256 = remembered_sha256(checkpoint)
     if released.sha256_prefix and not sha256.startswith(released.sha256_prefix):
         problem = f"sha256 is {sha256}, but the published one starts with {released.sha256_prefix}; delete the file"
-        raise InputError(checkpoint, None, None, problem)
+        raise InputError(problem, file=checkpoint)
     tensors = _without(read_checkpoint(checkpoint), released, checkpoint)
     if known is None:
         write_json(pin, Pin(sha256=sha256).model_dump(mode="json"))
@@ -54,7 +54,7 @@ def download_released(
 def _without(tensors: dict[str, Tensor], released: ReleasedWeights, checkpoint: Path) -> dict[str, Tensor]:
     for prefix in released.without:
         if not any(name.startswith(prefix) for name in tensors):
-            raise InputError(checkpoint, None, prefix, "no tensor name starts with this prefix (key `without`)")
+            raise InputError("no tensor name starts with this prefix (key `without`)", file=checkpoint, field=prefix)
     # Cloned, because safetensors files cannot contain tensors that share memory.
     return {name: tensor.clone() for name, tensor in tensors.items() if not name.startswith(released.without)}
 
@@ -77,4 +77,4 @@ def _fetch(
             # A wrong file on disk cannot be fixed by another mirror.
             if checkpoint.is_file():
                 break
-    raise InputError(checkpoint, None, None, "; ".join(problems))
+    raise InputError("; ".join(problems), file=checkpoint)

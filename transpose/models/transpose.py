@@ -76,7 +76,7 @@ class TransPose(nn.Module):
         height, width = input_size
         stride = self.backbone.stride
         if height % stride or width % stride or not height or not width:
-            raise InputError("network input", None, None, f"size {height}x{width} is not divisible by {stride}")
+            raise InputError(f"size {height}x{width} is not divisible by {stride}", file="network input")
         return height // stride, width // stride
 
     def recompute_position(self, grid: tuple[int, int]) -> None:

@@ -41,7 +41,7 @@ def load_official(model: TransPose, state: Mapping[str, Tensor], source: object)
     own = official_state_dict(model)
     found = problems(Wanted(own), state)
     if found:
-        raise InputError(source, None, None, "; ".join(found))
+        raise InputError("; ".join(found), file=source)
     copy_tensors(own, state, source)
 
 
@@ -93,7 +93,7 @@ def load_to_fine_tune(model: TransPose, path: Path) -> list[str]:
     taken = {key: tensor for key, tensor in own.items() if key not in kept}
     state = matching_tensors(Wanted(taken, not_taken=tuple(kept)), states, path)
     if "pos_embedding" in kept and not _can_be_sine(state["pos_embedding"]):
-        raise InputError(path, None, "pos_embedding", "is not the fixed sine embedding that this model has")
+        raise InputError("is not the fixed sine embedding that this model has", file=path, field="pos_embedding")
     copy_tensors(own, {key: state[key] for key in taken}, path)
     return sorted(kept)
 
@@ -111,7 +111,7 @@ def export_backbone(variant: Variant, weights: Path, description: str, output: P
     """
     state = read_checkpoint(weights)
     if "final_layer.bias" not in state:
-        raise InputError(weights, None, "final_layer.bias", "missing; these are not the weights of a whole model")
+        raise InputError("missing; these are not the weights of a whole model", file=weights, field="final_layer.bias")
     model = build_model(variant, keypoints=state["final_layer.bias"].numel())
     load_official(model, state, weights)
     save_backbone(model, output, {"description": description})
@@ -155,15 +155,15 @@ def read_metadata(path: Path) -> dict[str, str]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except FileNotFoundError:
-        raise InputError(path, None, None, "no such file") from None
+        raise InputError("no such file", file=path) from None
     except (OSError, SafetensorError) as error:
-        raise InputError(path, None, None, f"not a safetensors file: {error}") from None
+        raise InputError(f"not a safetensors file: {error}", file=path) from None
     try:
         content = json.loads(metadata.get(_METADATA_ENTRY, "{}"))
     except (ValueError, RecursionError) as error:
-        raise InputError(path, None, _METADATA_ENTRY, f"not JSON: {error}") from None
+        raise InputError(f"not JSON: {error}", file=path, field=_METADATA_ENTRY) from None
     if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
-        raise InputError(path, None, _METADATA_ENTRY, "must be an object with string values")
+        raise InputError("must be an object with string values", file=path, field=_METADATA_ENTRY)
     return content
 
 

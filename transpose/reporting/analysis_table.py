@@ -48,7 +48,7 @@ def chosen_analysis(study: Study, analysis: Analysis) -> AnalysisScope:
     """
     chosen = study.analyses().get(analysis)
     if chosen is None:
-        raise InputError(study.name, None, analysis, "the study does not include this analysis")
+        raise InputError("the study does not include this analysis", file=study.name, field=analysis)
     return chosen
 
 
@@ -90,4 +90,4 @@ def check_same_inputs(table: str, named: Sequence[tuple[str, Subject]]) -> None:
             # A protocol ablation has no protocol of its own.
             if getattr(subject, key, None) != getattr(first, key, None):
                 problem = f"not the {words} of {first.variant}, seed {first.seed}; run its rule again"
-                raise InputError(table, name, key, problem)
+                raise InputError(problem, file=table, record=name, field=key)

@@ -112,7 +112,7 @@ def choose_persons(annotations: CocoAnnotations, count: int) -> PersonBoxes:
     """
     persons, boxes = training_instances(annotations), ground_truth_boxes(annotations)
     if not len(boxes):
-        raise InputError(annotations.source, None, "annotations", "no person with keypoints to explain")
+        raise InputError("no person with keypoints to explain", file=annotations.source, field="annotations")
     labelled = (persons.keypoints[:, :, 2] > 0).sum(axis=1)
     order = np.lexsort((boxes.annotation_ids, -persons.areas, -labelled))
     _, first = np.unique(boxes.image_ids[order], return_index=True)

@@ -54,7 +54,7 @@ def write_predictions(found: Sequence[ImagePoses], min_score: float, folder: Pat
     names = [f"{image.path.stem}.png" for image in found]
     for image, name in zip(found, names, strict=True):
         if names.count(name) > 1:
-            raise InputError(image.path, None, None, f"another image has the same overlay name {name}; rename one")
+            raise InputError(f"another image has the same overlay name {name}; rename one", file=image.path)
     with atomic_folder(folder / "overlays") as overlays:
         for image, name in zip(found, names, strict=True):
             write_image(draw_poses(read_upright_image(image.path), image.poses, min_score), overlays / name)

@@ -69,7 +69,7 @@ def _check_same_inputs(files: StudyFiles, evaluation: Evaluation) -> None:
         for key, digest in digests.items():
             first_digest, first = seen.setdefault(key, (digest, path))
             if digest != first_digest:
-                raise InputError(path, None, f"{key[0]}_sha256", f"not the {key[0]} of {first}; evaluate again")
+                raise InputError(f"not the {key[0]} of {first}; evaluate again", file=path, field=f"{key[0]}_sha256")
 
 
 def _settings(study: Study) -> list[EvalSetting]:
@@ -169,5 +169,5 @@ def _read_history(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         for field in ("epoch", "loss", "validation"):
             if field not in line:
-                raise InputError(path, f"line {number}", field, "missing")
+                raise InputError("missing", file=path, record=f"line {number}", field=field)
     return lines

@@ -19,7 +19,7 @@ def render_summary(results: Path) -> str:
     layout = ResultsLayout(results)
     tables = layout.table(StudyTable.COMPARISON).with_suffix(".txt")
     if not tables.is_file():
-        raise InputError(results, None, None, "no comparison here; run `make demo` or `snakemake --cores all`")
+        raise InputError("no comparison here; run `make demo` or `snakemake --cores all`", file=results)
     report = results / "report.html"
     places = {
         "tables": ", ".join(f"{layout.table(name)}.*" for name in COMPARED),

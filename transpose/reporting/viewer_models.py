@@ -42,7 +42,7 @@ def write_viewer(layout: ResultsLayout, runs: Sequence[RunId], name: str, split:
     """
     output = layout.viewer(name, split)
     if not runs:
-        raise InputError(output, None, "run", "no trained model; select a variant with an encoder")
+        raise InputError("no trained model; select a variant with an encoder", file=output, field="run")
     dataset = read_record(Dataset, layout.record(RecordKind.DATASET, name))
     protocol = read_record(EvalProtocol, layout.record(RecordKind.PROTOCOL))
     settings = read_record(AttentionMapSettings, layout.record(RecordKind.ATTENTION_MAPS))

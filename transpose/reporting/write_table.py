@@ -47,4 +47,4 @@ def write_table(table: str, files: StudyFiles, published: Path) -> None:
             write_body_part_table(files)
         case _:
             known = ", ".join((StudyTable.COMPARISON, StudyTable.CLAIMS, *Analysis))
-            raise InputError("table", table, None, f"no such table; choose one of {known}")
+            raise InputError(f"no such table; choose one of {known}", file="table", record=table)

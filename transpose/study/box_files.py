@@ -63,7 +63,7 @@ class BoxFiles:
         for file in self._files():
             if file.is_remote and str(file.local_path(self.resources.downloaded_files)) == path:
                 return file
-        raise InputError(path, None, None, "no box source of the study is downloaded to this path")
+        raise InputError("no box source of the study is downloaded to this path", file=path)
 
     def _files(self) -> list[BoxFile]:
         """Return the files of all box sources of the study."""

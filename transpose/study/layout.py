@@ -46,7 +46,7 @@ class RunId(NamedTuple):
         """
         variant, separator, seed = text.partition("/seed")
         if not variant or not separator or not seed.isdecimal():
-            raise InputError("run", text, None, "must be VARIANT/seedN, such as r_sine/seed0")
+            raise InputError("must be VARIANT/seedN, such as r_sine/seed0", file="run", record=text)
         return cls(variant, int(seed))
 
     def __str__(self) -> str:

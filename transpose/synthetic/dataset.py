@@ -73,7 +73,10 @@ def renderer_of(settings: SyntheticSource, split: str) -> Renderer:
     """
     if split not in settings.images:
         raise InputError(
-            "synthetic settings", "images", split, f"no such split; there are {', '.join(settings.images)}"
+            f"no such split; there are {', '.join(settings.images)}",
+            file="synthetic settings",
+            record="images",
+            field=split,
         )
     return Renderer(settings, split, load_bodies())
 

@@ -144,7 +144,9 @@ def persons_of_figures(source: Path, figures: np.ndarray, persons: list[dict[str
         inside = figures[mask & (figures >= 0)]
         drawn = figures == np.bincount(inside).argmax() if len(inside) else np.zeros_like(mask)
         if (drawn & mask).sum() < _SAME_MASK * (drawn | mask).sum():
-            raise InputError(source, record, "segmentation", "does not match any person of the rendered image")
+            raise InputError(
+                "does not match any person of the rendered image", file=source, record=record, field="segmentation"
+            )
         owners[drawn] = number
     return owners
 
@@ -174,6 +176,6 @@ def _mask(source: Path, person: dict[str, Any], shape: tuple[int, ...]) -> np.nd
         or not isinstance(encoded.get("counts"), str)
     ):
         problem = f"must be a run-length encoded mask of {shape[0]}x{shape[1]} pixels"
-        raise InputError(source, f"annotation {person['id']}", "segmentation", problem)
+        raise InputError(problem, file=source, record=f"annotation {person['id']}", field="segmentation")
     mask: Any = coco_mask.decode(encoded)  # pyright: ignore[reportArgumentType]
     return mask.astype(bool)

@@ -38,7 +38,7 @@ def mapped(function: Callable[[int], Result], images: Sequence[int], jobs: int) 
             yield pool.map(function, images, chunksize=8)
     except BrokenProcessPool:
         problem = "one of these processes was killed; if memory ran out, use fewer"
-        raise InputError("--jobs", jobs, None, problem) from None
+        raise InputError(problem, file="--jobs", record=jobs) from None
 
 
 @contextmanager

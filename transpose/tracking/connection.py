@@ -87,7 +87,7 @@ def tracking_errors(uri: str) -> Iterator[None]:
         if _is_on_full_disk(uri):
             # SQLite may call it an I/O error.
             reason += " (the disk is full)"
-        raise InputError(without_password(uri), None, None, f"tracking failed: {without_password(reason)}") from error
+        raise InputError(f"tracking failed: {without_password(reason)}", file=without_password(uri)) from error
 
 
 def sqlite_path(uri: str) -> Path | None:

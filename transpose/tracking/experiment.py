@@ -45,10 +45,12 @@ class Experiment:
         location = (results.resolve() / "mlartifacts").as_uri() if sqlite_path(uri) is not None else None
         found = client.get_experiment_by_name(study) or _create_experiment(client, study, location)
         if found.lifecycle_stage != "active":
-            raise InputError(without_password(uri), study, None, "the experiment is deleted; restore it in MLflow")
+            raise InputError(
+                "the experiment is deleted; restore it in MLflow", file=without_password(uri), record=study
+            )
         if uri == tracking_uri(results) and found.artifact_location != location:
             problem = f"artifacts are kept in {found.artifact_location}; delete this database and track again"
-            raise InputError(uri, study, None, f"the results were moved: {problem}")
+            raise InputError(f"the results were moved: {problem}", file=uri, record=study)
         return cls(client, found.experiment_id)
 
     def find_run(self, tags: Mapping[str, str]) -> "Run | None":

@@ -77,7 +77,7 @@ def read_run(layout: ResultsLayout, run_name: RunId) -> TrackedRun:
     trained, variant = layout.train(run_name), run_name.variant
     folder = trained.folder
     if not folder.is_dir():
-        raise InputError(folder, None, None, "nothing has been trained here")
+        raise InputError("nothing has been trained here", file=folder)
     run_file, weights_file = trained.record, trained.weights
     run = read_record(RunRecord, run_file) if run_file.is_file() else None
     history = read_json_lines(trained.history) if trained.history.is_file() else []
@@ -153,7 +153,7 @@ def _read_evaluations(
     for path in sorted(layout.metrics_of_run(run).rglob("[!.]*.json")):
         record = read_json(path)
         if weights is not None and record.get("weights_sha256") != weights[1]:
-            raise InputError(path, None, "weights_sha256", f"not an evaluation of {weights[0]}; evaluate again")
+            raise InputError(f"not an evaluation of {weights[0]}; evaluate again", file=path, field="weights_sha256")
         name = f"{record['dataset']}_{record['split']}/{record['boxes']}"
         low, high = record["interval"] or (None, None)
         metric = record.get("metric", "AP")
@@ -239,5 +239,5 @@ def _artifacts(layout: ResultsLayout, run: RunId) -> Iterator[tuple[str, Path]]:
 
 def _digest_of(path: Path) -> str:
     if not path.is_file():
-        raise InputError(path, None, None, "no such file, although the training has finished")
+        raise InputError("no such file, although the training has finished", file=path)
     return sha256_of_file(path)

@@ -26,10 +26,7 @@ def track_study(layout: ResultsLayout, study: str, uri: str | None = None) -> di
     artifacts = dict(_artifacts(layout))
     if not artifacts:
         raise InputError(
-            layout.table(StudyTable.COMPARISON).with_suffix(".csv"),
-            None,
-            None,
-            "no such file; nothing has been compared yet",
+            "no such file; nothing has been compared yet", file=layout.table(StudyTable.COMPARISON).with_suffix(".csv")
         )
     uri = uri or tracking_uri(layout.root)
     with tracking_errors(uri), exclusive_lock(layout.tracked_study().with_name(".study.lock")):

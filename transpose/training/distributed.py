@@ -147,7 +147,9 @@ def check_devices(processes: int, context: DeviceContext) -> None:
         return
     available = torch.cuda.device_count() if context.device.type == "cuda" else 1
     if available < processes:
-        raise InputError("training.gpus", processes, None, f"this machine has only {available}; lower training.gpus")
+        raise InputError(
+            f"this machine has only {available}; lower training.gpus", file="training.gpus", record=processes
+        )
 
 
 @contextmanager
@@ -161,7 +163,7 @@ def joined(processes: int, context: DeviceContext) -> Iterator[ProcessGroup]:
     """
     started = int(os.environ["WORLD_SIZE"]) if is_launched() else 1
     if started != processes:
-        raise InputError("training.gpus", processes, None, f"but the number of processes started is {started}")
+        raise InputError(f"but the number of processes started is {started}", file="training.gpus", record=processes)
     check_devices(processes, context)
     if processes == 1:
         yield ALONE

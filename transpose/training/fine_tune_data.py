@@ -47,7 +47,7 @@ class Splits:
         """
         chosen = train or self._default_split()
         if validation == chosen:
-            raise InputError(self.name, None, "validation", f"is the split to train on, {chosen!r}")
+            raise InputError(f"is the split to train on, {chosen!r}", file=self.name, field="validation")
         annotations = self._annotations(chosen)
         if validation is None:
             data = self._hold_out(annotations)
@@ -68,22 +68,22 @@ class Splits:
             return "train"
         if len(splits) == 1:
             return splits[0]
-        raise InputError(self.name, None, "train", f"name the split to train on, one of {', '.join(splits)}")
+        raise InputError(f"name the split to train on, one of {', '.join(splits)}", file=self.name, field="train")
 
     def _annotations(self, split: str) -> Path:
         """Return the annotation file of a split as plain COCO, which is imported from a user's folder."""
         if split not in self.dataset.splits:
             known = ", ".join(self.dataset.splits)
-            raise InputError(self.name, None, None, f"no split {split!r}; known are {known}")
+            raise InputError(f"no split {split!r}; known are {known}", file=self.name)
         if isinstance(self.dataset.source, FolderSource):
             path = self.folder / "imported" / split / "annotations.json"
             import_split(self.dataset, split, self.jobs, path)
             return path
         path = split_files(self.name, self.dataset, self.resources)[split]
         if not path.is_file():
-            raise InputError(path, None, None, "no such file; a study on this data set renders or downloads it")
+            raise InputError("no such file; a study on this data set renders or downloads it", file=path)
         if not len(training_instances(load_annotations(path, self.dataset.skeleton))):
-            raise InputError(path, None, None, "no person has a labelled keypoint")
+            raise InputError("no person has a labelled keypoint", file=path)
         return path
 
     def _hold_out(self, annotations: Path) -> TrainingData:
@@ -94,7 +94,7 @@ class Splits:
         names = _names_of_labelled(load_annotations(annotations, self.dataset.skeleton))
         if len(names) < 2:
             problem = "labelled persons are in a single image, and the validation needs another one"
-            raise InputError(annotations, None, "images", problem)
+            raise InputError(problem, file=annotations, field="images")
         order = sorted(names, key=lambda image_id: hashlib.sha256(names[image_id].encode()).digest())
         held_out = set(order[: max(1, round(HELD_OUT_SHARE * len(order)))])
         return self._data(

@@ -92,7 +92,7 @@ def _status(error: ChildFailedError) -> int:
         if code < 0 and code != -signal.SIGTERM:
             name = signal.Signals(-code).name
             problem = f"was killed by {name}; run the same command to continue"
-            raise InputError("training", f"process {rank}", None, problem)
+            raise InputError(problem, file="training", record=f"process {rank}")
     return next((code for code in codes.values() if code > 0), 128 + signal.SIGTERM)
 
 

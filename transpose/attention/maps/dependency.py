@@ -48,7 +48,7 @@ def encoder_of(variant: Variant) -> Encoder:
         InputError: the variant has no encoder.
     """
     if variant.encoder is None:
-        raise InputError(variant.title, None, "encoder", "has no attention to explain")
+        raise InputError("has no attention to explain", file=variant.title, field="encoder")
     return variant.encoder
 
 
