@@ -15,9 +15,10 @@ import pytest
 import yaml
 
 from tests.data.mirror_server import cut_after, ignore_range, running, serve, status
-from tests.workflow.small_coco import archives, backbone_checkpoint, detections
+from tests.workflow.small_coco import TRAINED_PERSONS, VALIDATED_IMAGES, archives, backbone_checkpoint, detections
 from tests.workflow.snakemake_runs import output_of, snakemake
 from tools.fault_injection.checkout import copy_clone
+from transpose.files import read_json
 
 VARIANTS = ("tp_r_a3", "tp_h_s")
 BACKBONES = {"resnet50": "tp_r_a3", "hrnet_w32": "tp_h_s"}
@@ -130,7 +131,7 @@ def test_every_table_has_its_rows_and_no_published_figure_beside_them(checkout: 
         assert 0 <= float(row["AP"]) <= 100
         # A handful of images under COCO's name is not COCO.
         assert row["comparable"] == "False"
-        assert "5 images instead of 5000" in row["verdict"]
+        assert f"{VALIDATED_IMAGES} images instead of 5000" in row["verdict"]
 
 
 def test_each_published_row_has_a_verdict_line(checkout: Path) -> None:
@@ -150,9 +151,10 @@ def test_all_protocols_and_another_size_are_evaluated(checkout: Path) -> None:
 
 def test_boxes_are_counted(checkout: Path) -> None:
     boxes = {row["boxes"]: row for row in rows_of(checkout / "results/paper/person_boxes.csv")}
-    assert boxes["detector"]["count"] == "5"
+    assert boxes["detector"]["count"] == str(VALIDATED_IMAGES)
     assert boxes["detector"]["reasons"] == "1 other categories"
-    assert boxes["ground_truth"]["count"] == "6"
+    labelled = read_json(checkout / "resources/coco/val2017/annotations.json")["annotations"]
+    assert boxes["ground_truth"]["count"] == str(len(labelled))
 
 
 def test_test_dev_is_packed_as_the_server_asks(checkout: Path) -> None:
@@ -171,7 +173,7 @@ def test_backbones_are_pinned_and_named_in_every_row(checkout: Path) -> None:
         assert hashlib.sha256((checkout / f"resources/weights/{name}.pth").read_bytes()).hexdigest() == digest
     run = json.loads((checkout / "results/paper/train/tp_r_a3/seed0/run.json").read_text())
     assert run["initialisation"].startswith("backbone ResNet-50, ImageNet (")
-    assert run["training"]["persons"] == 8
+    assert run["training"]["persons"] == TRAINED_PERSONS
 
 
 def test_nothing_is_left_to_do_and_nothing_is_fetched_again(checkout: Path) -> None:
