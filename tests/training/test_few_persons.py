@@ -14,6 +14,8 @@ from transpose.skeleton import COCO_PERSON
 from transpose.synthetic.dataset import synthesise
 from transpose.training.fine_tune import FineTuning, fine_tune
 
+pytestmark = pytest.mark.slow
+
 SOURCE = SyntheticSource(seed=5, images={"train": 45, "val": 25})
 FLOOR = 0.15
 """AP in 12 epochs; 0.24 was measured."""
