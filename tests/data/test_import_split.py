@@ -4,6 +4,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -143,3 +144,18 @@ def test_areas_taken_from_boxes_are_counted_with_the_boxes(tmp_path: Path) -> No
     import_split(dataset, "val", 1, output)
     _, counts = source_boxes(dataset, "val", "ground_truth", load_annotations(output, TORSO), None)
     assert counts.areas_from_boxes == 4
+
+
+def test_an_undecided_orientation_and_values_of_12_bits_are_warnings(tmp_path: Path) -> None:
+    folder = torso_folder(tmp_path / "mine")
+    first, second = (folder / "images" / f"p{number:03d}.png" for number in (1, 2))
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.open(first).save(first, exif=exif)
+    values = np.random.default_rng(0).integers(0, 4096, (120, 160, 3), dtype=np.uint16)
+    cv2.imwrite(str(second), values)
+    check = read_split(folder_source(torso_dataset(folder), "val"), 1, decode=True).check
+    assert {warning.kind: warning.count for warning in check.warnings} == {"orientation": 1, "bit_depth": 1}
+    decided = torso_dataset(folder, orientation="as_displayed")
+    kinds = [warning.kind for warning in read_split(folder_source(decided, "val"), 1, decode=True).check.warnings]
+    assert kinds == ["bit_depth"]
