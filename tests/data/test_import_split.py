@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.helpers.torso_data import TORSO, Content, torso_content, torso_dataset, torso_folder
 from transpose.data.box_sources import source_boxes
-from transpose.data.coco import load_annotations
+from transpose.data.coco import load_annotations, parse_annotations
 from transpose.data.image_source import image_source_of, point_to_zip
 from transpose.data.images import ImageFiles
 from transpose.data.import_split import folder_source, import_split, imported_check, read_split, unusable_reason
@@ -36,7 +36,7 @@ def test_a_plain_split_is_written_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "annotations"), [(".", "_annotations.coco.json"), ("train/pictures", "labels/train.json")]
+    ("images", "annotations"), [(".", "_annotations.coco.json"), ("train/photos", "labels/train.json")]
 )
 def test_the_layout_of_an_export_is_configured(tmp_path: Path, images: str, annotations: str) -> None:
     folder = torso_folder(tmp_path / "mine")
@@ -126,7 +126,11 @@ def test_a_turned_photograph_is_read_as_it_was_annotated(tmp_path: Path) -> None
     exif[0x0112] = 6
     Image.fromarray(stored).save(folder / "images" / "turned.jpg", exif=exif)
     assert import_split(torso_dataset(folder), "val", 1, output).warnings == []
-    files = ImageFiles(image_source_of(output), load_annotations(output, TORSO).images)
+    loaded = load_annotations(output, TORSO)
+    again = parse_annotations(output, loaded.to_coco(), TORSO).images.as_displayed
+    assert again is not None
+    assert again.tolist() == [True, False]
+    files = ImageFiles(image_source_of(output), loaded.images)
     upright = files.read(0)
     assert upright.shape == (160, 120, 3)
     assert upright[:15].mean() > 240

@@ -10,6 +10,7 @@ import numpy as np
 
 from transpose.config.base import Settings
 from transpose.data.coco import CocoAnnotations
+from transpose.data.keypoint_names import mirrored_pairs
 from transpose.skeleton import Skeleton
 
 MAX_PERSONS = 20
@@ -31,7 +32,7 @@ class DataWarning(Settings):
 def annotation_warnings(annotations: CocoAnnotations, skeleton: Skeleton) -> list[DataWarning]:
     """Return what is probably wrong in the annotations of a split or in its skeleton."""
     persons = annotations.persons
-    labelled = persons.select(~persons.is_crowd & (persons.keypoints[:, :, 2] > 0).any(axis=1))
+    labelled = persons.select(~persons.is_crowd & persons.is_labelled)
     people = _Labelled(annotations, labelled.image_ids, labelled.boxes_xywh, labelled.keypoints, labelled.areas)
     names = [f"annotation {number}" for number in labelled.annotation_ids.tolist()]
     found = [
@@ -57,17 +58,12 @@ def annotation_warnings(annotations: CocoAnnotations, skeleton: Skeleton) -> lis
 def skeleton_warnings(skeleton: Skeleton) -> list[DataWarning]:
     """Return what is probably wrong in a skeleton: sides that are not paired, sigmas of another scale."""
     paired = {frozenset(pair) for pair in skeleton.flip_pairs}
-    sides = [(name, _other_side(name)) for name in skeleton.keypoints]
-    unpaired = [
-        f"{name} and {other}"
-        for name, other in sides
-        if other is not None and other in skeleton.keypoints and name < other and frozenset((name, other)) not in paired
-    ]
+    unpaired = [pair for pair in mirrored_pairs(skeleton.keypoints) if frozenset(pair) not in paired]
     sigmas = skeleton.oks_sigmas
     wrong = np.flatnonzero((sigmas > 0.25) | (np.median(sigmas) < 0.004) | (np.median(sigmas) > 0.2))
     warnings = []
     if unpaired:
-        first = f"{unpaired[0]} are no pair of flip_pairs, so mirrored images mix them"
+        first = f"{' and '.join(unpaired[0])} are no pair of flip_pairs, so mirrored images mix them"
         warnings.append(DataWarning(kind="flip_pairs", count=len(unpaired), first=first))
     if len(wrong):
         first = f"{skeleton.keypoints[wrong[0]]}: {sigmas[wrong[0]]:g}; COCO's are 0.025 to 0.107"
@@ -169,11 +165,3 @@ def _crowded(annotations: CocoAnnotations) -> Iterator[DataWarning]:
         name = annotations.images.file_names[annotations.image_index(int(ids[worst]))]
         text = f"{name}: {counts[worst]} persons; the COCO evaluation compares {MAX_PERSONS} predictions per image"
         yield DataWarning(kind="over_20_persons", count=int((counts > MAX_PERSONS).sum()), first=text)
-
-
-def _other_side(name: str) -> str | None:
-    """Return the name with left and right swapped; None for a name without a side."""
-    parts = name.split("_")
-    sides = {"left": "right", "right": "left", "l": "r", "r": "l"}
-    swapped = [sides.get(part, part) for part in parts]
-    return "_".join(swapped) if swapped != parts else None

@@ -87,6 +87,11 @@ class PersonInstances(Columns):
     is_crowd: np.ndarray
     """[N] bool."""
 
+    @property
+    def is_labelled(self) -> np.ndarray:
+        """[N] bool: the person has a labelled keypoint."""
+        return np.asarray((self.keypoints[:, :, 2] > 0).any(axis=1))
+
 
 @dataclass(frozen=True)
 class CocoAnnotations:
@@ -120,12 +125,14 @@ class CocoAnnotations:
     def to_coco(self) -> dict[str, Any]:
         """Return the content of a COCO keypoint file, from which `load_annotations` reads the same arrays."""
         images, persons = self.images, self.persons
-        image_columns = {
+        image_columns: dict[str, list[Any]] = {
             "id": images.ids.tolist(),
             "file_name": images.file_names,
             "height": images.sizes_hw[:, 0].tolist(),
             "width": images.sizes_hw[:, 1].tolist(),
         }
+        if images.as_displayed is not None:
+            image_columns["as_displayed"] = images.as_displayed.tolist()
         person_columns = {
             "id": persons.annotation_ids.tolist(),
             "image_id": persons.image_ids.tolist(),
@@ -158,7 +165,7 @@ def load_annotations(path: Path, skeleton: Skeleton) -> CocoAnnotations:
 def parse_annotations(path: Path, content: Any, skeleton: Skeleton) -> CocoAnnotations:
     """Check the parsed content of an annotation file; see `load_annotations`."""
     _check_category(path, read_records(path, content, "categories"), skeleton)
-    images = _images(path, read_records(path, content, "images"))
+    images = image_table(path, read_records(path, content, "images"))
     persons = _persons(path, read_records(path, content, "annotations"), len(skeleton))
     unknown = np.flatnonzero(images.find(persons.image_ids) < 0)
     if len(unknown):
@@ -250,7 +257,12 @@ def _check_category(path: Path, categories: list[dict[str, Any]], skeleton: Skel
         raise InputError(problem, file=path, record=f"category {PERSON_CATEGORY}", field="keypoints")
 
 
-def _images(path: Path, records: list[dict[str, Any]]) -> ImageTable:
+def image_table(path: Path, records: list[dict[str, Any]]) -> ImageTable:
+    """Read and check the images of an annotation file.
+
+    Raises:
+        InputError: a field is missing or has a wrong type, an id is repeated, or a name leads out of the folder.
+    """
     ids = unique_ids(path, records, "image")
 
     def values(field: str, convert: Callable[[list[Any]], Values]) -> Values:

@@ -1,7 +1,6 @@
 """Describe a labelled folder as a data set's YAML file, to be read and completed by a person."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,6 +10,7 @@ import numpy as np
 
 from transpose.data.fields import read_records
 from transpose.data.import_images import read_header
+from transpose.data.keypoint_names import mirrored_pairs, words_of
 from transpose.errors import InputError
 from transpose.files import read_json
 from transpose.skeleton import COCO_PERSON
@@ -21,7 +21,6 @@ _COCO_SIGMAS = {
 _OTHER_SIGMA = float(np.median(COCO_PERSON.sigmas))
 _OTHER_UPPER_PARTS = ("head", "neck", "face", "chin", "mouth", "chest", "thorax", "hand", "finger", "thumb")
 _UPPER_PARTS = {name.removeprefix("left_") for name in COCO_PERSON.upper_body} | set(_OTHER_UPPER_PARTS)
-_SIDES = {"left": "right", "l": "r"}
 _SPLIT_NAMES = ("train", "training", "val", "valid", "validation", "test")
 _IMAGES_TRIED, _FOLDERS_TRIED = 5, 200
 
@@ -55,12 +54,6 @@ class KeypointCategory:
     keypoints: tuple[str, ...]
     limbs: tuple[tuple[str, str], ...]
 
-    def flip_pairs(self) -> list[tuple[str, str]]:
-        """Return the pairs of keypoints whose names differ only in left and right."""
-        by_words = {words_of(name): name for name in self.keypoints}
-        mirrored = ((name, by_words.get(_other_side(words_of(name)))) for name in self.keypoints)
-        return [(left, right) for left, right in mirrored if right is not None and right != left]
-
     def upper_body(self) -> list[str]:
         """Return the keypoints whose names contain a part of the upper body."""
         return [name for name in self.keypoints if _UPPER_PARTS & set(words_of(name))]
@@ -89,16 +82,6 @@ def describe_data(annotations: Path) -> str:
         raise InputError(problem, file=annotations, field="categories")
     chosen = [_category(annotations, record) for record in categories]
     return "\n".join((*_layout_lines(folder), *_category_lines(chosen), *_skeleton_lines(chosen[0]))) + "\n"
-
-
-def words_of(keypoint: str) -> tuple[str, ...]:
-    """Split a name into lower-case words: `LeftShoulder`, `left-shoulder` and `left shoulder` are the same."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", keypoint)
-    return tuple(re.findall(r"[^\W_]+", spaced.lower()))
-
-
-def _other_side(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(_SIDES.get(word, word) for word in words)
 
 
 def _find_folder(annotations: Path, names: Sequence[object]) -> LabelledFolder:
@@ -165,7 +148,7 @@ def _skeleton_lines(category: KeypointCategory) -> list[str]:
     sigmas, unknown = category.sigmas()
     lines = ["skeleton:", f"  name: {_plain(category.name)}", f"  keypoints: {_plain(category.keypoints)}"]
     lines += ["  # Left and right from the names; a keypoint without a pair stays itself when an image is mirrored."]
-    lines += [f"  flip_pairs: {_plain(category.flip_pairs())}"]
+    lines += [f"  flip_pairs: {_plain(mirrored_pairs(category.keypoints))}"]
     lines += [f"  limbs: {_plain(category.limbs)}    # for drawing"]
     if len(unknown) < len(category.keypoints):
         lines += ["  # Sigmas are estimated: COCO's of the same body parts. AP depends on them."]

@@ -126,6 +126,15 @@ def as_integers(values: list[Any]) -> np.ndarray:
     return np.array(values, dtype=np.int64)
 
 
+def whole_number(value: object) -> object:
+    """Return the integer that 1.0 or "1" stands for; return other values unchanged."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        return int(value)
+    return value
+
+
 def as_sides(values: list[Any]) -> np.ndarray:
     """Convert image sides in pixels to [N] int64."""
     sides = as_integers(values)

@@ -120,7 +120,9 @@ def _decode(data: bytes, path: ImageFile, flags: int) -> np.ndarray:
     check_encoded(data, path)
     try:
         image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
-        deep = deep_values(data, cv2.IMREAD_COLOR | (flags & cv2.IMREAD_IGNORE_ORIENTATION))
+        # Values of up to 12 bits in 16 leave at most 16 of 255.
+        is_dark = _may_be_deep(data) and image is not None and int(image.max(initial=0)) <= 16
+        deep = deep_values(data, cv2.IMREAD_COLOR | (flags & cv2.IMREAD_IGNORE_ORIENTATION)) if is_dark else None
     except cv2.error as error:  # more than 2^30 pixels, or too large for the memory
         raise InputError(f"cannot be decoded: {error.err}", file=path) from None
     if image is None:
@@ -148,11 +150,16 @@ def check_encoded(data: bytes, path: ImageFile) -> None:
 
 def deep_values(data: bytes, flags: int = cv2.IMREAD_COLOR) -> np.ndarray | None:
     """Decode a PNG or TIFF of 16 bits per value; returns [H, W, 3] uint16 BGR, None for other images."""
-    is_deep_png = data.startswith(_PNG_START) and data[len(_PNG_START) + 8 : len(_PNG_START) + 9] == b"\x10"
-    if not is_deep_png and not data.startswith(_TIFF_STARTS):
+    if not _may_be_deep(data):
         return None
     image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags | cv2.IMREAD_ANYDEPTH)
     return image if image is not None and image.dtype == np.uint16 else None
+
+
+def _may_be_deep(data: bytes) -> bool:
+    """Whether a file is a PNG of 16 bits per value, or a TIFF, whose depth is not read here."""
+    is_deep_png = data.startswith(_PNG_START) and data[len(_PNG_START) + 8 : len(_PNG_START) + 9] == b"\x10"
+    return is_deep_png or data.startswith(_TIFF_STARTS)
 
 
 def used_bits(image: np.ndarray) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from transpose.config.dataset import CategoryChoice
 from transpose.data.coco import PERSON_CATEGORY
-from transpose.data.fields import read_records
+from transpose.data.fields import read_records, whole_number
 from transpose.data.person_fields import (
     Record,
     joined_points,
@@ -141,13 +141,8 @@ def _plain_name(keypoint: object) -> str:
 
 def _plain_id(value: object) -> int | str | None:
     """Return an id as an integer if it is one, also if written as 1.0 or "1"; return other texts unchanged."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else None
-    if isinstance(value, str):
-        return int(value) if value.isascii() and value.isdecimal() else value or None
-    return value
+    number = whole_number(value)
+    return number if isinstance(number, int | str) and not isinstance(number, bool) and number != "" else None
 
 
 def _check_required(path: Path, required: dict[str, tuple[list[Record], tuple[str, ...]]]) -> None:
@@ -162,6 +157,12 @@ def _check_required(path: Path, required: dict[str, tuple[list[Record], tuple[st
         raise InputError(f"missing fields: {'; '.join(missing)}", file=path)
 
 
+def _check_unique(path: Path, kind: str, ids: Sequence[int | str | None]) -> None:
+    for name, count in Counter(ids).items():
+        if count > 1:
+            raise InputError(f"{count} records have this id", file=path, record=f"{kind} {name}", field="id")
+
+
 def _images(path: Path, records: list[Record]) -> tuple[list[Record], dict[int | str | None, int], Counter[str]]:
     """Return the images with integer ids, the map from the file's ids to them, and counts of derived fields."""
     names = [_plain_id(record["id"]) for record in records]
@@ -170,11 +171,7 @@ def _images(path: Path, records: list[Record]) -> tuple[list[Record], dict[int |
             raise InputError(
                 "must be a whole number from 0, or a text", file=path, record=f"image {record['id']!r}", field="id"
             )
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise InputError(
-            f"{names.count(repeated[0])} records have this id", file=path, record=f"image {repeated[0]}", field="id"
-        )
+    _check_unique(path, "image", names)
     derived: Counter[str] = Counter()
     ids = [name for name in names if isinstance(name, int)]
     if len(ids) < len(names):
@@ -201,11 +198,7 @@ def _side(path: Path, image: int, field: str, value: object) -> int:
 def _annotation_ids(path: Path, persons: list[Record], derived: Counter[str]) -> Sequence[int]:
     """Return the ids of annotations; new ones where they are absent, texts, or 0, which pycocotools cannot match."""
     ids = [_plain_id(record.get("id")) for record in persons]
-    repeated = [name for name, count in Counter(ids).items() if count > 1 and name is not None]
-    if repeated:
-        raise InputError(
-            f"{ids.count(repeated[0])} records have this id", file=path, record=f"annotation {repeated[0]}", field="id"
-        )
+    _check_unique(path, "annotation", [name for name in ids if name is not None])
     integers = [name for name in ids if isinstance(name, int) and name > 0]
     if len(integers) == len(ids):
         return integers

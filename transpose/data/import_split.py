@@ -12,7 +12,7 @@ from pydantic import NonNegativeInt
 from transpose.config.base import Settings
 from transpose.config.dataset import Dataset, FolderSource
 from transpose.data.annotation_warnings import DataWarning, annotation_warnings
-from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, dropped_instances, parse_annotations
+from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, dropped_instances, image_table, parse_annotations
 from transpose.data.image_source import image_source_of, point_to_folder, point_to_zip
 from transpose.data.images import ImageFiles
 from transpose.data.import_annotations import import_annotations
@@ -91,17 +91,18 @@ def read_split(source: SplitSource, jobs: int, decode: bool) -> ImportedSplit:
     found = import_annotations(path, dataset.skeleton, dataset.category, dataset.keypoint_fields)
     images = import_images(found.images, source.images, orientation, jobs)
     if decode:
-        _drop_undecodable(images, source, dataset, jobs)
+        _drop_undecodable(images, source, jobs)
     usable = {record["id"] for record in images.records}
     persons = [person for person in found.persons if person["image_id"] in usable]
-    category = _person_category(dataset) | {"imported_as": found.category_names}
+    keypoints = list(dataset.skeleton.keypoints)
+    category = {"id": PERSON_CATEGORY, "name": "person", "keypoints": keypoints, "imported_as": found.category_names}
     content = {"images": images.records, "annotations": persons, "categories": [category]}
     if not found.clips_boxes:
         content = {"info": {"clip_boxes": False}, **content}
     annotations = parse_annotations(path, content, dataset.skeleton)
     left_out = found.left_out + Counter({"unusable_image": len(found.persons) - len(persons)})
     left_out += Counter(dropped_instances(annotations))
-    labelled = (annotations.persons.keypoints[:, :, 2] > 0).any(axis=1) & ~annotations.persons.is_crowd
+    labelled = annotations.persons.is_labelled & ~annotations.persons.is_crowd
     check = SplitCheck(
         images=len(images.records),
         persons=int(labelled.sum()),
@@ -163,14 +164,9 @@ def imported_check(annotations: Path) -> SplitCheck | None:
     return SplitCheck.model_validate(read_json(path)) if path.is_file() else None
 
 
-def _person_category(dataset: Dataset) -> dict[str, Any]:
-    return {"id": PERSON_CATEGORY, "name": "person", "keypoints": list(dataset.skeleton.keypoints)}
-
-
-def _drop_undecodable(images: ImportedImages, source: SplitSource, dataset: Dataset, jobs: int) -> None:
+def _drop_undecodable(images: ImportedImages, source: SplitSource, jobs: int) -> None:
     """Move the images that cannot be decoded to the unusable ones."""
-    content = {"images": images.records, "annotations": [], "categories": [_person_category(dataset)]}
-    files = ImageFiles(source.images, parse_annotations(source.annotations, content, dataset.skeleton).images)
+    files = ImageFiles(source.images, image_table(source.annotations, images.records))
 
     def problem_of(position: int) -> str | None:
         try:

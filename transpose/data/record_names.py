@@ -9,7 +9,7 @@ import numpy as np
 
 from transpose.config.dataset import CategoryChoice
 from transpose.data.coco import ImageTable
-from transpose.data.fields import column_at
+from transpose.data.fields import column_at, whole_number
 from transpose.errors import InputError
 
 Record = dict[str, Any]
@@ -45,11 +45,7 @@ def are_persons(
 
 
 def _category_of(record: Record) -> int | str | None:
-    value = record.get("category_id", record.get("category", record.get("category_name")))
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and value.isascii() and value.isdecimal():
-        return int(value)
+    value = whole_number(record.get("category_id", record.get("category", record.get("category_name"))))
     return value if isinstance(value, int | str) else None
 
 

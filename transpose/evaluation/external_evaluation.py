@@ -10,7 +10,7 @@ from pydantic import NonNegativeInt
 from transpose.config.base import Settings
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.dataset import CategoryChoice
-from transpose.data.coco import CocoAnnotations, ImageTable, parse_annotations
+from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, ImageTable, parse_annotations
 from transpose.data.import_annotations import ImportedAnnotations, import_annotations
 from transpose.evaluation.crowding import SubsetAP, crowding_aps
 from transpose.evaluation.external_results import read_external_results
@@ -84,7 +84,7 @@ def evaluate_results(
 def _without_images(path: Path, imported: ImportedAnnotations, skeleton: Skeleton) -> CocoAnnotations:
     """Return annotations for OKS, which uses neither the files nor the sizes of images."""
     unnamed = [{"id": image["id"], "file_name": str(image["id"]), "height": 1, "width": 1} for image in imported.images]
-    categories = [{"id": 1, "name": "person", "imported_as": imported.category_names}]
+    categories = [{"id": PERSON_CATEGORY, "name": "person", "imported_as": imported.category_names}]
     content = {"images": unnamed, "annotations": imported.persons, "categories": categories}
     annotations = parse_annotations(path, content, skeleton)
     names = [str(image["file_name"]).replace("\\", "/") for image in imported.images]

@@ -64,7 +64,7 @@ def match_tables(annotations: CocoAnnotations, results: PoseResults, skeleton: S
     persons = annotations.persons
     pairs = pair_up(annotations.images.ids, persons, results)
     similarity = similarities(pairs, persons, results.keypoints, skeleton.oks_sigmas)
-    uncounted = persons.is_crowd | ~(persons.keypoints[:, :, 2] > 0).any(axis=1)
+    uncounted = persons.is_crowd | ~persons.is_labelled
     # The COCO evaluation uses the bounding box of a prediction's keypoints as its area.
     extents = np.ptp(results.keypoints[:, :, :2], axis=1).prod(axis=1)[pairs.detections]
 

@@ -114,7 +114,7 @@ def evaluate_pckh(annotations: CocoAnnotations, results: PoseResults, skeleton: 
     Raises:
         InputError: a person has no head size, or not exactly one prediction.
     """
-    counted = (annotations.persons.keypoints[:, :, 2] > 0).any(axis=1) & ~annotations.persons.is_crowd
+    counted = annotations.persons.is_labelled & ~annotations.persons.is_crowd
     persons = annotations.persons.select(counted)
     head_sizes = _head_sizes(annotations.source, np.flatnonzero(counted))
     labelled = persons.keypoints[:, :, 2] > 0

@@ -26,7 +26,7 @@ def draw_contact_sheet(split: ImportedSplit, skeleton: Skeleton, path: Path, per
     Raises:
         InputError: an image cannot be read, or the file cannot be written.
     """
-    labelled = np.flatnonzero((split.annotations.persons.keypoints[:, :, 2] > 0).any(axis=1))
+    labelled = np.flatnonzero(split.annotations.persons.is_labelled)
     chosen = labelled[np.unique(np.linspace(0, len(labelled) - 1, persons).round().astype(int))]
     files = ImageFiles(split.image_source, split.annotations.images)
     tiles = [_draw_tile(split, files, skeleton, position) for position in chosen.tolist()]
