@@ -142,6 +142,31 @@ def test_only_rendered_data_sets_may_be_written_by_the_rendering_rule(demo: dict
     assert not re.fullmatch(plan.data.names_of_rendered(), "photographs")
 
 
+def test_every_split_that_is_read_is_checked(demo: dict[str, Any]) -> None:
+    checks = Plan.of_config(demo, CONFIG).checks
+    assert checks.uses() == {
+        ("synthetic", "train"): ["training"],
+        ("synthetic", "val"): ["validation", "evaluation"],
+        ("photographs", "val"): ["evaluation"],
+    }
+    assert checks.inputs() == [checks.report(*split) for split in checks.uses()]
+    assert checks.report("photographs", "val") == Path("resources/checks/photographs/val.json")
+    assert re.fullmatch(checks.names_of_others(), "photographs")
+
+
+def test_splits_in_folders_are_checked_by_their_import() -> None:
+    study = read_yaml(CONFIG / "studies" / "mpii.yaml")
+    checks = Plan.of_config(study, CONFIG).checks
+    assert checks.report("mpii", "val") == Path("resources/imported/mpii/val/check.json")
+    assert Path("resources/imported/mpii/val/annotations.json") in checks.inputs()
+    assert not re.fullmatch(checks.names_of_others(), "mpii")
+
+
+def test_training_data_of_released_checkpoints_are_not_read() -> None:
+    checks = Plan.of_config(read_yaml(CONFIG / "studies" / "official.yaml"), CONFIG).checks
+    assert {use for uses in checks.uses().values() for use in uses} == {"evaluation"}
+
+
 def test_messages_name_the_studys_file(demo: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"^mine\.yaml: seeds: "):
         Plan.of_config(demo | {"seeds": 0}, CONFIG, source="mine.yaml")

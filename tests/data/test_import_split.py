@@ -14,7 +14,8 @@ from transpose.data.box_sources import source_boxes
 from transpose.data.coco import load_annotations, parse_annotations
 from transpose.data.image_source import image_source_of, point_to_zip
 from transpose.data.images import ImageFiles
-from transpose.data.import_split import folder_source, import_split, imported_check, read_split, unusable_reason
+from transpose.data.import_split import folder_source, import_split, read_split, unusable_reason
+from transpose.data.split_check import imported_check
 from transpose.errors import InputError
 
 

@@ -15,6 +15,8 @@ from transpose.config.load import load_variant, read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalSetting, Study
 from transpose.config.training import Training
+from transpose.data.annotation_warnings import DataWarning
+from transpose.data.split_check import SplitCheck
 from transpose.errors import InputError
 from transpose.evaluation.matches import THRESHOLDS, MatchTable, average_precisions
 from transpose.files import read_json, sha256_of_file, write_json, write_npz, write_text
@@ -32,10 +34,18 @@ HISTORY = [
 ]
 DATASET = {
     "title": "COCO",
-    "source": {"kind": "folder", "folders": {"val": "coco/val"}},
+    "source": {"kind": "folder", "folders": {"train": "coco/train", "val": "coco/val"}},
     "boxes": {"annotated": {"kind": "ground_truth"}, "found": {"kind": "detections", "files": {"val": "d.json"}}},
     "benchmarks": {"val": "coco_val2017"},
 }
+CHECK = SplitCheck(
+    images=5000,
+    persons=6352,
+    derived={"num_keypoints": 2},
+    left_out={"crowd": 227, "no_keypoints": 4424},
+    unusable_images={},
+    warnings=[DataWarning(kind="duplicate", count=count, first="one") for count in (1, 2)],
+)
 
 
 def code_of(fingerprint: str) -> dict[str, str | None]:
@@ -51,6 +61,7 @@ class Results:
             {
                 "name": "demo",
                 "results": str(folder),
+                "resources": str(folder.parent / "my resources"),
                 "variants": VARIANTS,
                 "seeds": 2,
                 "train": {"dataset": "coco", "split": "train"},
@@ -72,6 +83,8 @@ class Results:
                 for boxes in ("annotated", "found"):
                     self.write_metrics(variant, seed, boxes)
         self._write_boxes()
+        check = folder.parent / "my resources" / "imported" / "coco" / "val" / "check.json"
+        write_json(check, CHECK.model_dump(mode="json"))
 
     def metrics(self, variant: str, seed: int, boxes: str) -> Path:
         return self.folder / "metrics" / variant / f"seed{seed}" / "coco" / "val" / f"{boxes}.json"
@@ -176,6 +189,21 @@ class TestWholeStudy:
             ("detections", "104125", "50.0"),
         ]
         assert "Person boxes" in (finished[0].folder / "comparison.txt").read_text()
+
+    def test_the_splits_in_use_are_listed_with_their_checks(self, finished: tuple[Results, Any]) -> None:
+        whole = finished[0]
+        text = (whole.folder / "comparison.md").read_text()
+        lines = text.partition("## Data\n")[2].splitlines()
+        report = "imported/coco/val/check.json"
+        assert lines[5:] == [
+            "| COCO, train | training | – | – | – | – | – | not checked |",
+            "| COCO, val | validation, evaluation | 5,000 | 6,352 | num keypoints 2 | crowd 227, no keypoints 4,424 |"
+            f" duplicate 3 | [{report}](../my%20resources/{report}) |",
+        ]
+        page = (whole.folder / "comparison.html").read_text()
+        assert f'<td><a href="../my%20resources/{report}">{report}</a></td></tr>' in page
+        assert report in (whole.folder / "comparison.txt").read_text()
+        assert "href" not in (whole.folder / "verdicts.html").read_text()
 
     def test_a_row_is_the_mean_of_its_seeds(self, finished: tuple[Results, list[dict[str, str]]]) -> None:
         whole, rows = finished
@@ -312,6 +340,11 @@ class TestFaults:
     def test_a_missing_record(self, results: Results, name: str) -> None:
         (results.folder / name).unlink()
         results.fails(f"{name}: no such file")
+
+    def test_a_broken_check(self, results: Results) -> None:
+        path = results.folder.parent / "my resources" / "imported" / "coco" / "val" / "check.json"
+        write_json(path, {"images": 3})
+        results.fails("check.json: persons: Field required")
 
     def test_a_missing_match_table(self, results: Results) -> None:
         path = results.metrics("tp_r_a4", 0, "annotated").with_suffix(".npz")

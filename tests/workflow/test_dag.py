@@ -83,6 +83,9 @@ def test_it_makes_tables_figures_maps_and_an_mlflow_database(checkout: Path) -> 
     assert table.count("\n") == 1 + len(STUDY["variants"]) * 2
     for path in ("comparison.html", "ablations.md", "verdicts.tex", "figures/training.png", "mlflow.db"):
         assert (results / path).stat().st_size > 0
+    for split in ("train", "val"):
+        assert f"](../resources/checks/toy/{split}.json) |" in (results / "comparison.md").read_text()
+        assert (checkout / f"resources/checks/toy/{split}.json").is_file()
     assert (results / "attention/h_sine/seed0/toy/val/maps.npz").is_file()
     assert not (results / "attention/r_no_encoder").exists()
 

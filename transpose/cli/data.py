@@ -271,6 +271,25 @@ def import_split(
 
 
 @step.command()
+def check_split(
+    dataset: DatasetFile,
+    annotations: AnnotationFile,
+    output: Annotated[Path, typer.Option("--output", help="JSON file to write.")],
+) -> None:
+    """Check the annotations of a split in plain COCO.
+
+    Writes counts and probable errors. Images are not read.
+    """
+    from transpose.config.dataset import Dataset
+    from transpose.config.load import read_record
+    from transpose.data.split_check import write_split_check
+    from transpose.reporting.check_text import render_split
+
+    check = write_split_check(annotations, read_record(Dataset, dataset).skeleton, output)
+    print(render_split(str(annotations), check), file=sys.stderr)
+
+
+@step.command()
 def boxes(
     results: ResultsFolder,
     evaluation: SettingName,

@@ -12,8 +12,8 @@ from transpose.data.coco import CocoAnnotations, dropped_instances
 from transpose.data.detections import read_detections
 from transpose.data.detector import detector_boxes
 from transpose.data.image_source import image_source_of
-from transpose.data.import_split import imported_check
 from transpose.data.simulated_detector import simulated_boxes
+from transpose.data.split_check import imported_check
 from transpose.errors import InputError
 from transpose.files import atomic_paths, sha256_of_file, write_json
 

@@ -1,45 +1,24 @@
 """Import a split of a data set: read it in any tool's form, check it, and write it as plain COCO."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import NonNegativeInt
-
-from transpose.config.base import Settings
 from transpose.config.dataset import Dataset, FolderSource
-from transpose.data.annotation_warnings import DataWarning, annotation_warnings
-from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, dropped_instances, image_table, parse_annotations
+from transpose.data.annotation_warnings import DataWarning
+from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, image_table, parse_annotations
 from transpose.data.image_source import image_source_of, point_to_folder, point_to_zip
 from transpose.data.images import ImageFiles
 from transpose.data.import_annotations import import_annotations
 from transpose.data.import_images import ImageHeader, ImportedImages, import_images
+from transpose.data.split_check import CHECK, SplitCheck, check_annotations
 from transpose.data.zip_reader import ZipFolder
 from transpose.errors import InputError
-from transpose.files import read_json, write_json
-
-CHECK = "check.json"
+from transpose.files import write_json
 
 _STOPS = "a study stops there, unless `unreadable_images: skip`"
-
-
-class SplitCheck(Settings):
-    """What was found in a split."""
-
-    images: NonNegativeInt
-    """Images that can be used."""
-    persons: NonNegativeInt
-    """Persons with a labelled keypoint in these images."""
-    derived: Mapping[str, int]
-    """Field that was derived from others -> number of records."""
-    left_out: Mapping[str, int]
-    """Reason -> number of annotations that are not used."""
-    unusable_images: Mapping[str, str]
-    """Image that cannot be used -> problem."""
-    warnings: Sequence[DataWarning]
 
 
 @dataclass(frozen=True)
@@ -100,20 +79,15 @@ def read_split(source: SplitSource, jobs: int, decode: bool) -> ImportedSplit:
     if not found.clips_boxes:
         content = {"info": {"clip_boxes": False}, **content}
     annotations = parse_annotations(path, content, dataset.skeleton)
-    left_out = found.left_out + Counter({"unusable_image": len(found.persons) - len(persons)})
-    left_out += Counter(dropped_instances(annotations))
-    labelled = annotations.persons.is_labelled & ~annotations.persons.is_crowd
-    check = SplitCheck(
-        images=len(images.records),
-        persons=int(labelled.sum()),
-        derived=dict(found.derived + images.derived),
-        left_out=dict(left_out),
-        unusable_images={header.file_name: str(header.problem) for header in images.unusable},
-        warnings=[
-            *_image_warnings(images),
-            *_unlabelled(len(annotations.persons), int(labelled.sum())),
-            *annotation_warnings(annotations, dataset.skeleton),
-        ],
+    checked = check_annotations(annotations, dataset.skeleton)
+    unused = Counter({"unusable_image": len(found.persons) - len(persons)})
+    check = checked.model_copy(
+        update={
+            "derived": dict(found.derived + images.derived),
+            "left_out": dict(found.left_out + unused + Counter(checked.left_out)),
+            "unusable_images": {header.file_name: str(header.problem) for header in images.unusable},
+            "warnings": [*_image_warnings(images), *checked.warnings],
+        }
     )
     return ImportedSplit(content, annotations, source.images, check)
 
@@ -154,16 +128,6 @@ def import_split(dataset: Dataset, split: str, jobs: int, output: Path) -> Split
     return found.check
 
 
-def imported_check(annotations: Path) -> SplitCheck | None:
-    """Return what was found when an annotation file was imported; None for files that were not imported.
-
-    Raises:
-        InputError: `check.json` is invalid.
-    """
-    path = annotations.with_name(CHECK)
-    return SplitCheck.model_validate(read_json(path)) if path.is_file() else None
-
-
 def _drop_undecodable(images: ImportedImages, source: SplitSource, jobs: int) -> None:
     """Move the images that cannot be decoded to the unusable ones."""
     files = ImageFiles(source.images, image_table(source.annotations, images.records))
@@ -181,11 +145,6 @@ def _drop_undecodable(images: ImportedImages, source: SplitSource, jobs: int) ->
     broken = [ImageHeader(record["file_name"], None, problem=problem) for record, problem in named if problem]
     images.records = [record for record, problem in zip(images.records, problems, strict=True) if problem is None]
     images.unusable.extend(broken)
-
-
-def _unlabelled(persons: int, labelled: int) -> list[DataWarning]:
-    text = f"none of {persons} persons has a labelled keypoint"
-    return [] if labelled else [DataWarning(kind="no_labels", count=persons, first=text)]
 
 
 def _image_warnings(images: ImportedImages) -> list[DataWarning]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from transpose.data.check import BoxCheck, CheckedSplit
-from transpose.data.import_split import SplitCheck
+from transpose.data.split_check import SplitCheck
 
 
 def render_check(split: str, checked: CheckedSplit) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from transpose.config.study import StudyTable
+from transpose.reporting.data_section import SplitRow, data_sections
 from transpose.reporting.export import render_terminal, write_all_formats, write_csv
 from transpose.reporting.published import Published
 from transpose.reporting.records import AblationRecord, ResultRow
@@ -43,6 +44,7 @@ class Comparison:
     verdicts: pd.DataFrame
     ablations: pd.DataFrame
     boxes: pd.DataFrame
+    data: Sequence[SplitRow]
 
 
 def compare(
@@ -50,22 +52,28 @@ def compare(
     ablations: list[AblationRecord],
     published: Published,
     boxes: Sequence[BoxRow] = (),
+    data: Sequence[SplitRow] = (),
 ) -> Comparison:
-    """Build the tables: measured and published results, published rows, ablations and person boxes."""
+    """Build the tables: measured and published results, published rows, ablations, person boxes and data."""
     return Comparison(
         comparison_table(rows, published),
         verdict_table(rows, published),
         ablation_table(ablations),
         box_table(boxes),
+        data,
     )
 
 
 def write_comparison(layout: ResultsLayout, study: str, comparison: Comparison) -> None:
     """Write `comparison`, `verdicts` and `ablations`, each as .csv, .md, .html and .tex, atomically.
 
-    The person boxes are at the end of the comparison and in `person_boxes.csv`.
+    The person boxes and the data are at the end of the comparison; the boxes are also in `person_boxes.csv`.
     """
-    results = [*comparison_sections(comparison.results), *box_sections(comparison.boxes)]
+    results = [
+        *comparison_sections(comparison.results),
+        *box_sections(comparison.boxes),
+        *data_sections(comparison.data),
+    ]
     tables = {
         StudyTable.COMPARISON: (comparison.results, results, "Comparison"),
         StudyTable.VERDICTS: (comparison.verdicts, [verdict_section(comparison.verdicts)], "Published figures"),
@@ -77,7 +85,7 @@ def write_comparison(layout: ResultsLayout, study: str, comparison: Comparison) 
 
 
 def summarise(comparison: Comparison) -> str:
-    """Return terminal text: comparison, ablations, published rows that the study reproduces, and person boxes."""
+    """Return terminal text: comparison, ablations, reproduced published rows, person boxes and data."""
     sections = [*comparison_sections(comparison.results), *ablation_sections(comparison.ablations)]
-    ends = [*reproduction_sections(comparison.verdicts), *box_sections(comparison.boxes)]
-    return render_terminal([*sections, *ends])
+    inputs = [*box_sections(comparison.boxes), *data_sections(comparison.data)]
+    return render_terminal([*sections, *reproduction_sections(comparison.verdicts), *inputs])

@@ -82,8 +82,11 @@ def render_terminal(sections: list[Section]) -> str:
 
 
 def _pipe_table(section: Section) -> str:
-    lines = [[_markdown(cell) for cell in line] for line in (section.columns, *section.rows)]
-    lines.insert(1, ["---"] * len(section.columns))
+    lines = [[_markdown(cell) for cell in line] for line in section.rows]
+    for number, line in enumerate(lines):
+        if url := section.link(number):
+            line[-1] = f"[{line[-1]}]({url})"
+    lines = [[_markdown(column) for column in section.columns], ["---"] * len(section.columns), *lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -25,6 +25,12 @@ class Section:
     note: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    links: tuple[str, ...] = ()
+    """URL of the last cell of each row, empty for none; no links by default."""
+
+    def link(self, row: int) -> str:
+        """Return the URL of the last cell of a row; empty for none."""
+        return self.links[row] if self.links else ""
 
 
 def comparison_sections(comparison: pd.DataFrame) -> list[Section]:

@@ -18,6 +18,7 @@ from transpose.evaluation.report import EvaluationReport
 from transpose.files import read_json_lines, sha256_of_file, write_text
 from transpose.provenance import training_code
 from transpose.reporting.compare import compare, summarise, write_comparison
+from transpose.reporting.data_section import split_rows
 from transpose.reporting.plots import (
     TrainingCurve,
     curve_of_history,
@@ -45,7 +46,7 @@ def write_study(files: StudyFiles, published: Path) -> None:
     ablations = [record for setting in _settings(study) for record in _ablations(files, setting)]
     curves = list(_curves(files))
     boxes = [row for setting in _settings(study) for row in _box_rows(files, setting)]
-    comparison = compare(rows, ablations, load_published(published), boxes)
+    comparison = compare(rows, ablations, load_published(published), boxes, split_rows(files))
     write_comparison(layout, study.name, comparison)
     write_text(layout.table("comparison").with_suffix(".txt"), summarise(comparison))
     for evaluation in study.evaluations:

@@ -34,7 +34,7 @@ class StudyFiles:
             InputError: a record is missing or wrong.
         """
         study = read_record(Study, layout.record(RecordKind.STUDY))
-        names = {evaluation.dataset for evaluation in study.evaluations}
+        names = {split.dataset for split in (study.train, study.validation, *study.evaluations)}
         return cls(
             layout,
             study,

@@ -84,6 +84,10 @@ class DataFiles:
         """Digest of the data set settings that affect predictions in given boxes: skeleton and evaluation."""
         return self._key(wildcards.dataset, "skeleton", "evaluation")
 
+    def skeleton_key(self, wildcards: BoxWildcards) -> str:
+        """Digest of a data set's skeleton."""
+        return self._key(wildcards.dataset, "skeleton")
+
     def boxes_key(self, wildcards: BoxWildcards) -> str:
         """Digest of the data set settings that affect the boxes of one source and their report."""
         source = self.datasets[wildcards.dataset].boxes[wildcards.boxes]

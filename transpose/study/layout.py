@@ -206,6 +206,10 @@ class ResourcesLayout:
         """Annotations of a split in a user's folder, as plain COCO; `check.json` is next to them."""
         return self.root / "imported" / dataset / split / "annotations.json"
 
+    def check(self, dataset: str, split: str) -> Path:
+        """Check of a split that is not in a user's folder."""
+        return self.root / "checks" / dataset / f"{split}.json"
+
     def part_labels(self, dataset: str, split: str) -> Path:
         """Body part labels of the pixels of a rendered split."""
         return self.root / dataset / split / "parts.npz"

@@ -14,6 +14,7 @@ from transpose.config.recipe import Recipe
 from transpose.config.study import Study
 from transpose.files import write_json
 from transpose.study.box_files import BoxFiles
+from transpose.study.check_files import CheckFiles
 from transpose.study.checks import check_study
 from transpose.study.data_files import ArchiveFiles, DataFiles
 from transpose.study.evaluation_files import EvaluationFiles
@@ -61,6 +62,11 @@ class Plan:
     def data(self) -> DataFiles:
         """Annotation files."""
         return DataFiles(self.study, self.datasets, self.resources)
+
+    @property
+    def checks(self) -> CheckFiles:
+        """Checks of the splits."""
+        return CheckFiles(self.study, self.recipes, self.datasets, self.resources)
 
     @property
     def archives(self) -> ArchiveFiles:

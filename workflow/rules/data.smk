@@ -71,3 +71,26 @@ rule import_split:
     shell:
         "python -m transpose step import-split --dataset {params.record:q} --split {wildcards.split:q}"
         " --jobs {threads} --output {output.annotations:q} 2> {log:q}"
+
+
+# The check of a split that is not in a user's folder, for the tables. Only annotations are read, so that it takes seconds.
+rule check_split:
+    input:
+        annotations=PLAN.data.annotations,
+    output:
+        RESOURCES.check("{dataset}", "{split}"),
+    log:
+        LAYOUT.log("check_split", "{dataset}", "{split}"),
+    wildcard_constraints:
+        dataset=PLAN.checks.names_of_others(),
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_of("data.split_check"),
+        record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
+        skeleton=PLAN.data.skeleton_key,
+    message:
+        "Check split {wildcards.split} of {wildcards.dataset}"
+    shell:
+        "python -m transpose step check-split --dataset {params.record:q} --annotations {input.annotations:q}"
+        " --output {output:q} 2> {log:q}"

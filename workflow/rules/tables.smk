@@ -12,6 +12,7 @@ rule compare:
     input:
         published="config/tables/published.yaml",
         metrics=PLAN.evaluation.metrics(),
+        checks=PLAN.checks.inputs(),
         box_counts=PLAN.boxes.counts(),
         box_metrics=PLAN.boxes.metrics(),
         runs=PLAN.training.records(),
