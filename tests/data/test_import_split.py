@@ -36,6 +36,15 @@ def test_a_plain_split_is_written_as_it_is(tmp_path: Path) -> None:
     assert ImageFiles(image_source_of(output), loaded.images).read(1).shape == (120, 160, 3)
 
 
+def test_the_crowd_index_of_an_image_is_kept(tmp_path: Path) -> None:
+    def edit(content: Content) -> None:
+        content["images"][1]["crowdIndex"] = 0.5
+
+    folder, output = torso_folder(tmp_path / "mine", edit), tmp_path / "imported" / "annotations.json"
+    import_split(torso_dataset(folder), "val", 1, output)
+    assert [image.get("crowdIndex") for image in json.loads(output.read_text())["images"]] == [None, 0.5]
+
+
 @pytest.mark.parametrize(
     ("images", "annotations"), [(".", "_annotations.coco.json"), ("train/photos", "labels/train.json")]
 )

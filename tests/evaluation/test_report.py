@@ -139,6 +139,20 @@ def test_the_same_files_give_the_same_bytes_and_another_seed_another_interval(ma
     assert other.interval != first.interval
 
 
+def test_ap_by_crowd_index_is_that_of_the_command(make_files: Callable[..., Files]) -> None:
+    files = make_files()
+    assert files.evaluate().crowding is None
+    content = read_json(files.annotations)
+    for position, image in enumerate(content["images"]):
+        image["crowdIndex"] = (0, 0.5, 1)[position % 3]
+    write_json(files.annotations, content)
+    crowding = files.evaluate().crowding
+    assert crowding is not None
+    assert sum(subset.images for subset in crowding.values()) == len(content["images"])
+    external = evaluate_results(files.predictions, files.annotations, COCO_PERSON, Bootstrap(samples=30, seed=1))
+    assert crowding == external.crowding
+
+
 def test_no_predictions_is_an_ap_of_zero(make_files: Callable[..., Files], no_results: PoseResults) -> None:
     report = make_files(no_results).evaluate()
     assert (report.metrics["AP"], report.predictions, report.interval) == (0, 0, (0, 0))

@@ -7,8 +7,9 @@ import pytest
 
 from tests.helpers.sample_results import ablation, box_row, demo_rows, published, result_row
 from transpose.config.study import EvalProtocol
+from transpose.evaluation.crowding import SubsetAP
 from transpose.reporting.records import ResultRow
-from transpose.reporting.sections import DASH, box_sections
+from transpose.reporting.sections import DASH, box_sections, comparison_sections
 from transpose.reporting.tables import ablation_table, box_table, comparison_table, counterpart, verdict_table
 
 
@@ -172,6 +173,44 @@ def test_an_ablation_is_clear_where_the_interval_excludes_zero(difference, inter
     assert row["answer"] == answer
     if difference is not None:
         assert row["difference"] == pytest.approx(100 * difference)
+
+
+def crowded_row(*aps: float) -> ResultRow:
+    """A row of CrowdPose with one seed for each AP of the hard images."""
+    row = result_row(aps=(0.7,) * len(aps), dataset="crowdpose", dataset_title="CrowdPose", benchmark=None)
+    evaluations = tuple(
+        report.model_copy(
+            update={
+                "crowding": {
+                    "easy": SubsetAP(images=2, ap=0.8),
+                    "medium": SubsetAP(images=0, ap=-1),
+                    "hard": SubsetAP(images=3, ap=ap),
+                }
+            }
+        )
+        for report, ap in zip(row.evaluations, aps, strict=True)
+    )
+    return row.model_copy(update={"evaluations": evaluations})
+
+
+def test_ap_by_crowd_index_is_the_mean_over_seeds_of_data_sets_that_have_it() -> None:
+    table = comparison_table([result_row(), crowded_row(0.5, 0.25)], published())
+    coco, crowdpose = table.to_dict(orient="records")
+    assert math.isnan(coco["AP_hard"])
+    assert (crowdpose["AP_easy"], crowdpose["AP_hard"]) == (80, 37.5)
+    assert math.isnan(crowdpose["AP_medium"])
+    of_coco, of_crowdpose = comparison_sections(table)
+    assert "Hard" not in of_coco.columns
+    row = dict(zip(of_crowdpose.columns, of_crowdpose.rows[0], strict=True))
+    assert (row["Easy"], row["Medium"], row["Hard"]) == ("80.0", DASH, "37.5")
+    assert "crowd index" in of_crowdpose.note
+    assert "crowd index" not in of_coco.note
+
+
+def test_without_crowd_indices_there_are_no_columns_of_them() -> None:
+    table = comparison_table([result_row()], published())
+    assert not [name for name in table.columns if name.startswith("AP_") and name.endswith(("easy", "medium", "hard"))]
+    assert "Easy" not in comparison_sections(table)[0].columns
 
 
 def test_numbers_of_boxes_stay_numbers() -> None:

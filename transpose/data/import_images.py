@@ -65,7 +65,7 @@ def import_images(
     size equals the annotated one. It is read as stored otherwise, like in the official evaluation of COCO.
 
     Args:
-        records: `id`, `file_name` and perhaps `height` and `width`.
+        records: `id`, `file_name` and perhaps `height`, `width` and `crowdIndex`.
         folder: of the images.
         orientation: of all images; None decides for each image.
         jobs: number of files read in parallel.
@@ -162,6 +162,14 @@ def _add_image(
     if header.file_name != record["file_name"]:
         result.derived["file_name"] += 1
     flag = {"as_displayed": True} if as_displayed else {}
+    crowding = {"crowdIndex": record["crowdIndex"]} if "crowdIndex" in record else {}
     result.records.append(
-        {"id": record["id"], "file_name": header.file_name, "height": size_hw[0], "width": size_hw[1], **flag}
+        {
+            "id": record["id"],
+            "file_name": header.file_name,
+            "height": size_hw[0],
+            "width": size_hw[1],
+            **flag,
+            **crowding,
+        }
     )

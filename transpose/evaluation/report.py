@@ -13,6 +13,7 @@ from transpose.data.coco import CocoAnnotations
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import bootstrap_interval
+from transpose.evaluation.crowding import SubsetAP, crowding_aps
 from transpose.evaluation.matches import MatchTable
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints, max_abs_difference
 from transpose.evaluation.pckh import KeypointHits, KeypointPckh, PckhMetrics, evaluate_pckh
@@ -20,7 +21,7 @@ from transpose.evaluation.per_keypoint import PerKeypointMetrics, per_keypoint_m
 from transpose.evaluation.reference_evaluators import reference_metrics
 from transpose.evaluation.results import read_results_on
 from transpose.evaluation.subject import Subject
-from transpose.files import sha256_of_file
+from transpose.files import read_json, sha256_of_file
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
 
@@ -53,6 +54,8 @@ class EvaluationReport(Subject):
     bootstrap: Bootstrap
     reference_check: ReferenceCheck | None
     """None for PCKh, which has no reference evaluator."""
+    crowding: dict[str, SubsetAP] | None = None
+    """AP by crowd index; None for PCKh or if the annotations have none."""
     predictions_sha256: str
     protocol: EvalProtocol
 
@@ -82,6 +85,8 @@ def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, A
         table, values = metrics.hits, _values(metrics, metrics.hits, metrics.keypoints, bootstrap, None)
     else:
         values, table = oks_values(truth, results, dataset.skeleton, bootstrap, predictions)
+        images = read_json(inputs.annotations_file)["images"]
+        values["crowding"] = crowding_aps(inputs.annotations_file, images, table)
     more = {
         "metric": accuracy_of(dataset.evaluation),
         "predictions_sha256": sha256_of_file(predictions),

@@ -7,12 +7,16 @@ from typing import Any
 
 import pandas as pd
 
+from transpose.evaluation.crowding import CROWDING
 from transpose.reporting.labels import NOT_RUN, count_words
 
 DASH = "–"
 
 _SAME_TABLE = ("dataset", "split", "boxes", "box_source", "protocol")
 _SAME_QUESTION = ("question", "dataset", "split", "boxes", "box_source")
+
+_CROWDING = {name.capitalize(): f"AP_{name}" for name in CROWDING}
+"""Heading -> column of the AP of images by crowd index."""
 
 Row = dict[str, Any]
 
@@ -76,6 +80,10 @@ def _comparison_section(rows: list[Row]) -> Section:
         note.append(f"published {DASH}: {', '.join(reasons)}")
     if not any(cell["Notes"] for cell in cells):
         left_out.append("Notes")
+    if any(cell[column] != DASH for cell in cells for column in _CROWDING):
+        note.append("easy, medium and hard are AP on images of low, medium and high crowd index")
+    else:
+        left_out.extend(_CROWDING)
     if first["metric"] == "PCKh50":
         note.append("PCKh at 0.5, exactly 0.1, and 0.11, where the published values 'at 0.1' are measured")
     boxes = first["boxes"].replace("_", " ")
@@ -94,6 +102,7 @@ def _comparison_cells(row: Row) -> dict[str, str]:
         "Difference": with_sign(row["difference"]),
         "Result": row["verdict"] if row["comparable"] else DASH,
         **_further_figures(row),
+        **{column: number(row.get(key, math.nan)) for column, key in _CROWDING.items()},
         "Params (M)": number(row["params_m"], 2),
         "GMACs": number(row["gmacs"], 2),
         "as printed*": number(row["gmacs_as_published"], 2),

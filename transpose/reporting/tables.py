@@ -10,6 +10,7 @@ from transpose.config.dataset import Accuracy
 from transpose.config.study import EvalProtocol
 from transpose.data.box_counts import BoxCounts
 from transpose.evaluation.box_ap import BoxReport
+from transpose.evaluation.crowding import CROWDING
 from transpose.reporting.labels import BOX_WORDS, NOT_RUN, decisive, protocol_words, size_words
 from transpose.reporting.published import Published, PublishedRow, published_row
 from transpose.reporting.records import AblationRecord, ResultRow
@@ -32,7 +33,8 @@ def comparison_table(rows: list[ResultRow], published: Published) -> pd.DataFram
 
     `metric` is the main metric, below AP. `AP_std` is the standard deviation over seeds (NaN for one seed), `AP_low`
     and `AP_high` the bootstrap interval over images, averaged over seeds. `published_AP` and `difference` are NaN if
-    the results are not comparable; `verdict` then gives the reason.
+    the results are not comparable; `verdict` then gives the reason. `AP_easy`, `AP_medium` and `AP_hard` are columns
+    only if a data set has a crowd index.
     """
     return pd.DataFrame([_identity(row) | _measured(row) | _cost(row) | _comparison(row, published) for row in rows])
 
@@ -159,7 +161,7 @@ def _identity(row: ResultRow) -> dict[str, object]:
 
 def _measured(row: ResultRow) -> dict[str, object]:
     metric = row.key.metric
-    means: dict[str, object] = {name: _mean(row, name) for name in _METRICS[metric]}
+    means: dict[str, object] = {name: _mean(row, name) for name in _METRICS[metric]} | _crowding_means(row)
     values = _values(row, metric)
     intervals = [report.interval for report in row.evaluations if report.interval[0] >= 0]
     return means | {
@@ -167,6 +169,13 @@ def _measured(row: ResultRow) -> dict[str, object]:
         f"{metric}_low": statistics.fmean(100 * low for low, _ in intervals) if intervals else float("nan"),
         f"{metric}_high": statistics.fmean(100 * high for _, high in intervals) if intervals else float("nan"),
     }
+
+
+def _crowding_means(row: ResultRow) -> dict[str, float]:
+    """Return AP by crowd index; empty if the annotations have no crowd index."""
+    found = [report.crowding for report in row.evaluations if report.crowding is not None]
+    aps = {name: [100 * subsets[name].ap for subsets in found if subsets[name].ap >= 0] for name in CROWDING if found}
+    return {f"AP_{name}": statistics.fmean(values) if values else float("nan") for name, values in aps.items()}
 
 
 def _cost(row: ResultRow) -> dict[str, object]:

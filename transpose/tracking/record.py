@@ -160,6 +160,7 @@ def _read_evaluations(
         numbers = record["metrics"] | {f"{metric}_low": low, f"{metric}_high": high}
         numbers |= {key: record[key] for key in ("images", "persons", "predictions", "reference_check")}
         numbers["keypoints"] = {keypoint["keypoint"]: keypoint for keypoint in record["keypoints"]}
+        numbers["crowding"] = record.get("crowding") or {}
         setting = EvalSetting(record["dataset"], record["split"], record["boxes"])
         numbers["person_boxes"] = _read_boxes(layout, setting)
         use = DatasetUse(
