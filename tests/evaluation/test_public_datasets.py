@@ -76,9 +76,12 @@ def ochuman(names: list[str]) -> Record:
 
 
 def coco_wholebody(names: list[str]) -> Record:
-    """A category that lists the body only, and fields for the parts; the second person has no feet."""
-    persons = [points(17, seed) for seed in range(2)]
-    feet = [points(6, 5), [0.0] * 18]
+    """A category that lists the body only, and fields for the parts; the second person has the body only."""
+    sizes = {"foot_kpts": 6, "face_kpts": 68, "lefthand_kpts": 21, "righthand_kpts": 21}
+    parts: list[Record] = [
+        {field: points(size, 5) for field, size in sizes.items()},
+        {field: [0.0] * 3 * size for field, size in sizes.items()},
+    ]
     return {
         "images": [{"id": 785, "file_name": "000000000785.jpg", "height": 400, "width": 400}],
         "annotations": [
@@ -91,16 +94,12 @@ def coco_wholebody(names: list[str]) -> Record:
                 "num_keypoints": 16,
                 "bbox": [50, 50, 100, 200],
                 "segmentation": [[50, 50, 150, 50, 150, 250]],
-                "keypoints": [int(value) for value in person],
-                "foot_kpts": foot,
-                "foot_valid": bool(any(foot)),
-                "face_kpts": [0.0] * 204,
-                "lefthand_kpts": [0.0] * 63,
-                "righthand_kpts": [0.0] * 63,
+                "keypoints": [int(value) for value in points(17, n)],
+                **part,
+                **{f"{name}_valid": any(part["foot_kpts"]) for name in ("foot", "face", "lefthand", "righthand")},
                 "face_box": [0.0] * 4,
-                "face_valid": False,
             }
-            for n, (person, foot) in enumerate(zip(persons, feet, strict=True))
+            for n, part in enumerate(parts)
         ],
         "categories": [
             {"supercategory": "person", "id": 1, "name": "person", "keypoints": names[:17], "skeleton": [[16, 14]]}
@@ -180,6 +179,7 @@ def test_annotations_are_read_and_their_own_points_have_an_ap_of_1(
     assert found.annotations_derived == derived
     assert (found.annotations_left_out, found.predictions_left_out) == ({}, {})
     assert (found.crowding is not None) == (name == "crowdpose")
+    assert (found.parts is not None) == (name == "coco_wholebody")
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -209,13 +209,27 @@ def test_crowdpose_has_an_ap_of_each_subset(tmp_path: Path) -> None:
     }
 
 
-def test_wrong_feet_lower_the_ap_of_body_and_feet(tmp_path: Path) -> None:
+def test_wrong_faces_lower_the_ap_of_the_whole_and_of_faces_only(tmp_path: Path) -> None:
     dataset, path, content = write("coco_wholebody", tmp_path)
     results = [
-        {"image_id": p["image_id"], "keypoints": p["keypoints"], "foot_kpts": [0.0] * 18, "score": 0.9}
-        for p in content["annotations"]
+        {field: person[field] for field in ("image_id", *dataset.keypoint_fields)}
+        | {"face_kpts": [0.0] * 204, "score": 0.9}
+        for person in content["annotations"]
     ]
-    assert 0 < evaluate(dataset, path, results).metrics["AP"] < 1
+    report = evaluate(dataset, path, results)
+    assert 0 < report.metrics["AP"] < 1
+    assert report.parts is not None
+    assert [(part.keypoints, part.persons) for part in report.parts.values()] == [
+        (17, 2),
+        (6, 1),
+        (68, 1),
+        (21, 1),
+        (21, 1),
+    ]
+    assert {name: part.ap for name, part in report.parts.items()} == {
+        **dict.fromkeys(dataset.keypoint_fields, pytest.approx(1)),
+        "face_kpts": 0,
+    }
 
 
 def test_species_of_ap10k_can_be_chosen(tmp_path: Path) -> None:

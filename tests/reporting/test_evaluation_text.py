@@ -5,6 +5,7 @@ import pytest
 from transpose.config.bootstrap import Bootstrap
 from transpose.evaluation.crowding import SubsetAP
 from transpose.evaluation.external_evaluation import ExternalReport
+from transpose.evaluation.keypoint_parts import PartMetrics
 from transpose.evaluation.matches import STATISTICS
 from transpose.evaluation.report import ReferenceCheck
 from transpose.reporting.evaluation_text import render_evaluation
@@ -23,6 +24,7 @@ def report() -> ExternalReport:
         bootstrap=Bootstrap(samples=1000, seed=0),
         reference_check=ReferenceCheck(evaluators=("pycocotools", "hotcoco"), max_abs_difference=0),
         crowding=None,
+        parts=None,
         annotations_derived={"area": 4},
         annotations_left_out={},
         predictions_derived={},
@@ -57,4 +59,16 @@ def test_subsets_by_crowd_index_follow(report: ExternalReport) -> None:
     assert lines[11:13] == [
         "AP, easy (1,200 images by crowd index): 75.00",
         "AP, hard (0 images by crowd index): -",
+    ]
+
+
+def test_parts_of_the_keypoints_follow(report: ExternalReport) -> None:
+    parts = {
+        "keypoints": PartMetrics(keypoints=17, persons=6352, ap=0.75, ar=0.8),
+        "foot_kpts": PartMetrics(keypoints=6, persons=0, ap=-1, ar=-1),
+    }
+    lines = render_evaluation(report.model_copy(update={"parts": parts})).splitlines()
+    assert lines[11:13] == [
+        "AP, AR of keypoints (17 keypoints, 6,352 persons): 75.00, 80.00",
+        "AP, AR of foot_kpts (6 keypoints, 0 persons): -, -",
     ]

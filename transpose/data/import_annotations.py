@@ -14,6 +14,8 @@ from transpose.data.coco import PERSON_CATEGORY
 from transpose.data.fields import read_records, whole_number
 from transpose.data.person_fields import (
     Record,
+    Require,
+    flat_points,
     joined_points,
     read_area,
     read_box,
@@ -43,6 +45,8 @@ class ImportedAnnotations:
     """Field that was derived -> number of records."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Reason -> number of records."""
+    field_sizes: dict[str, int] = field(default_factory=dict)
+    """Keypoint field -> number of its keypoints; empty without persons."""
 
 
 def import_annotations(
@@ -229,6 +233,7 @@ def _add_person(
     for field_name in keypoint_fields[1:]:
         require(isinstance(record.get(field_name), list), field_name, "must be a list of points")
     points, cleaned = read_points(joined_points(record, keypoint_fields), keypoints, require)
+    _check_field_sizes(result.field_sizes, record, keypoint_fields, require)
     result.derived["keypoints"] += cleaned
     labelled = sum(value > 0 for value in points[2::3])
     if _plain_id(record.get("num_keypoints")) != labelled:
@@ -253,3 +258,12 @@ def _add_person(
             **({"head_size": record["head_size"]} if "head_size" in record else {}),
         }
     )
+
+
+def _check_field_sizes(sizes: dict[str, int], record: Record, keypoint_fields: Sequence[str], require: Require) -> None:
+    """Check that each keypoint field has as many keypoints as in the first person, which are added to `sizes`."""
+    for name in keypoint_fields:
+        points = flat_points(record[name])
+        assert isinstance(points, list)
+        size = sizes.setdefault(name, len(points) // 3)
+        require(len(points) == 3 * size, name, f"must have {3 * size} numbers, as in other records, not {len(points)}")

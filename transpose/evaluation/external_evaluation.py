@@ -14,6 +14,7 @@ from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, ImageTable, pa
 from transpose.data.import_annotations import ImportedAnnotations, import_annotations
 from transpose.evaluation.crowding import SubsetAP, crowding_aps
 from transpose.evaluation.external_results import read_external_results
+from transpose.evaluation.keypoint_parts import PartMetrics, part_metrics
 from transpose.evaluation.per_keypoint import PerKeypointMetrics
 from transpose.evaluation.report import ReferenceCheck, oks_values
 from transpose.files import sha256_of_file
@@ -37,6 +38,8 @@ class ExternalReport(Settings):
     reference_check: ReferenceCheck
     crowding: dict[str, SubsetAP] | None
     """AP by crowd index; None if the annotations have none."""
+    parts: dict[str, PartMetrics] | None
+    """Metrics of each keypoint field alone; None if there is only one."""
     annotations_derived: Mapping[str, int]
     """Field that was derived from others -> number of annotations."""
     annotations_left_out: Mapping[str, int]
@@ -71,6 +74,7 @@ def evaluate_results(
     return ExternalReport(
         skeleton=skeleton.name,
         crowding=crowding_aps(annotations, imported.images, table),
+        parts=part_metrics(truth, found.results, skeleton, imported.field_sizes),
         annotations_derived=dict(imported.derived),
         annotations_left_out=dict(imported.left_out),
         predictions_derived=dict(found.derived),

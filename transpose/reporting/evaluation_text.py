@@ -23,6 +23,11 @@ def render_evaluation(report: ExternalReport) -> str:
         f"AP, {name} ({subset.images:,} images by crowd index): {_percent(subset.ap)}"
         for name, subset in (report.crowding or {}).items()
     ]
+    lines += [
+        f"AP, AR of {name} ({part.keypoints} keypoints, {part.persons:,} persons):"
+        f" {_percent(part.ap)}, {_percent(part.ar)}"
+        for name, part in (report.parts or {}).items()
+    ]
     lines.append(f"agreed: {', '.join(report.reference_check.evaluators)}")
     lines += _counts("annotations", report.annotations_derived, report.annotations_left_out)
     lines += _counts("predictions", report.predictions_derived, report.predictions_left_out)
