@@ -161,10 +161,12 @@ def _identity(row: ResultRow) -> dict[str, object]:
 
 def _measured(row: ResultRow) -> dict[str, object]:
     metric = row.key.metric
-    means: dict[str, object] = {name: _mean(row, name) for name in _METRICS[metric]} | _crowding_means(row)
+    means: dict[str, object] = {name: _mean(row, name) for name in _METRICS[metric]}
     values = _values(row, metric)
     intervals = [report.interval for report in row.evaluations if report.interval[0] >= 0]
-    return means | {
+    return {
+        **means,
+        **_crowding_means(row),
         f"{metric}_std": statistics.stdev(values) if len(values) > 1 else float("nan"),
         f"{metric}_low": statistics.fmean(100 * low for low, _ in intervals) if intervals else float("nan"),
         f"{metric}_high": statistics.fmean(100 * high for _, high in intervals) if intervals else float("nan"),
