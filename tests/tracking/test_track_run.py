@@ -93,6 +93,7 @@ class TestFinishedRun:
             numbers = {"AP": ap, "AP50": 0.9, "APL": -1.0, "AP_low": 0.25, "AP_high": 1 / 7}
             numbers |= {"images": 12, "persons": 31, "predictions": 40, "reference_check/max_abs_difference": 0.0}
             numbers |= {"keypoints/nose/ap": 0.7, "keypoints/nose/labelled": 9, "keypoints/left_eye/labelled": 0}
+            numbers |= {"crowding/hard/ap": 0.25, "crowding/hard/images": 3}
             expected |= {f"dots_val/{boxes}/{name}": value for name, value in numbers.items()}
         reports = {"gt": {"annotated/persons": 45, "annotated/crowd": 5}, "detector": {"AP": 0.625}}
         for boxes, numbers in reports.items():

@@ -71,6 +71,7 @@ def write_metrics(results: Path, boxes: str = "gt", seed: int = 0, **metrics: fl
             "boxes_kind": "ground_truth" if boxes == "gt" else "simulated",
             "persons": 31,
             "images": 12,
+            "crowding": {"hard": {"images": 3, "ap": 0.25}},
             "metrics": {"AP": 0.1 + 0.7, "AP50": 0.9, "APL": -1.0} | metrics,
             "predictions": 40,
             "keypoints": [
