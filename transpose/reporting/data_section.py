@@ -17,8 +17,8 @@ from transpose.study.layout import ResourcesLayout
 
 _COLUMNS = ("Data set", "Used for", "Images", "Persons", "Derived", "Left out", "Warnings", "Report")
 _NOTE = (
-    "Persons have a labelled keypoint; left out are annotations that are not used. Reports are in the resources folder."
-    " The images are read of data sets in folders only"
+    "Persons have a labelled keypoint. Left out are annotations that are not used. Only images of data sets in folders"
+    " were read. Reports are in the resources folder"
 )
 
 
