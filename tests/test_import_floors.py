@@ -28,7 +28,7 @@ FLOORS = {
     "provenance": 1,
     "syntax": 1,
     "geometry": 2,
-    "study": 2,
+    "study": 4,  # over data, whose files it counts as inputs
     "data": 3,
     "synthetic": 4,
     "models": 4,

@@ -27,7 +27,7 @@ from transpose.reporting.study_files import StudyFiles
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RunId
 from transpose.study.plan import Plan
-from transpose.training.inputs import TrainingData
+from transpose.training.data import TrainingData
 from transpose.training.run import train_variant
 
 pytestmark = pytest.mark.slow
@@ -97,7 +97,13 @@ def test_from_the_official_file_to_a_table(converted: Path, recipe: Recipe, tmp_
 
     plan = Plan.of_config(STUDY | {"results": str(results)}, write_variant(tmp_path, recipe))
     plan.write_records(plan.layout)
-    inputs = AnalysisInput(plan.layout, RunId("small", 0), EvalSetting("mpii", "val", "ground_truth"), annotations)
+    inputs = AnalysisInput(
+        plan.layout,
+        RunId("small", 0),
+        EvalSetting("mpii", "val", "ground_truth"),
+        annotations,
+        "transpose.evaluation.report",
+    )
     write_boxes(ground_truth_boxes(inputs.annotations), inputs.boxes_file)
     write_predictions(inputs)
     assert len(json.loads(inputs.predictions_file.read_text())) == 4

@@ -2,6 +2,9 @@
 
 import platform
 import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
 
@@ -13,6 +16,15 @@ def cpu_name() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def describe_software(distributions: Iterable[str]) -> dict[str, str]:
+    """Return processor, platform, and versions of Python and of those distributions that are installed."""
+    found = {"cpu": cpu_name(), "platform": platform.platform(), "python": platform.python_version()}
+    for name in distributions:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def has_nvidia_gpu() -> bool:

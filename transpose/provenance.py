@@ -4,6 +4,7 @@ import subprocess
 from functools import cache, cached_property
 from pathlib import Path
 
+from transpose.config.code_version import CodeVersion
 from transpose.files import digest_of_value, sha256_of_file
 from transpose.syntax import ModuleSyntax, SyntaxReader
 
@@ -12,12 +13,17 @@ PACKAGE = Path(__file__).parent
 TRAINING = "transpose.training.run"
 """The entry module of the code that trained weights depend on."""
 
+CACHE = Path(".snakemake/code.json")
+"""Parsed modules, kept by the workflow for its steps."""
+
 PLUMBING = frozenset(
     {
         "transpose.config.forecast",  # assumptions of `transpose plan`
+        "transpose.config.code_version",
         "transpose.disk",  # messages of disk errors
         "transpose.errors",  # messages of bad input
         "transpose.files",  # atomic writing and digests
+        "transpose.machine",  # versions in reports
         "transpose.memory",  # messages of full memory
         "transpose.provenance",
         "transpose.study.layout",  # paths of results
@@ -104,6 +110,16 @@ class PackageCode:
 def training_code() -> str:
     """Digest of the code that trained weights depend on, as it was at the first call in this process."""
     return PackageCode().digest(TRAINING)
+
+
+def code_version(entry: str) -> CodeVersion:
+    """Return the commit, and the digest of the code that a result of the module `entry` depends on.
+
+    Raises:
+        ValueError: the module does not exist.
+    """
+    cache = CACHE if CACHE.parent.is_dir() else None
+    return CodeVersion.model_validate(git_state() | {"fingerprint": PackageCode(cache=cache).digest(entry)})
 
 
 def git_state() -> dict[str, str | bool | None]:

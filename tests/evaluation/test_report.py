@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.helpers.results_folder import write_inputs
+from tests.helpers.results_folder import ENTRY, write_inputs
 from tests.helpers.run_records import SMALL
 from tests.helpers.small_variants import small_variant
 from transpose.config.bootstrap import Bootstrap
@@ -17,17 +17,20 @@ from transpose.config.load import read_record
 from transpose.config.study import EvalProtocol, EvalSetting
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import load_annotations
+from transpose.data.file_digests import images_sha256
 from transpose.errors import InputError
 from transpose.evaluation import report as module
 from transpose.evaluation.external_evaluation import ExternalReport, evaluate_results
 from transpose.evaluation.matches import average_precisions, read_matches
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.per_keypoint import per_keypoint_metrics
+from transpose.evaluation.prediction_record import write_prediction_record
 from transpose.evaluation.reference_evaluators import pycocotools_metrics
 from transpose.evaluation.report import EvaluationReport, write_metrics
 from transpose.evaluation.results import read_results, write_results
-from transpose.files import read_json, sha256_of_file, write_json
+from transpose.files import read_json, sha256_of_file, write_json, write_text
 from transpose.inference.poses import PoseResults
+from transpose.provenance import code_version
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind
 
@@ -54,6 +57,10 @@ class Files:
         self.predictions = self.inputs.predictions_file
         self.output = self.inputs.layout.metrics(self.inputs.run, self.inputs.setting)
 
+    def record_predictions(self) -> None:
+        """Write a record of predictions that were made from the files as they are now."""
+        write_prediction_record(replace(self.inputs), "cpu", 7)
+
     def evaluate(self, seed: int = 1) -> EvaluationReport:
         """Write the metrics and read them back."""
         bootstrap = Bootstrap(samples=30, seed=seed)
@@ -72,6 +79,7 @@ def make_files(make_scene: Callable[..., Any], tmp_path: Path) -> Callable[..., 
         files = Files(scene.annotation_path, tmp_path)
         files.weights.write_bytes(b"weights")
         write_results(scene.results if results is None else results, files.predictions)
+        files.record_predictions()
         return files
 
     return make
@@ -116,8 +124,14 @@ def test_digests_are_of_the_files_that_were_read(make_files: Callable[..., Files
     assert report.predictions_sha256 == sha256_of_file(files.predictions)
     assert report.annotations_sha256 == sha256_of_file(files.annotations)
     assert report.boxes_sha256 == sha256_of_file(files.boxes)
-    files.weights.write_bytes(b"other weights")
-    assert files.evaluate().weights_sha256 != report.weights_sha256
+    assert report.images_sha256 == images_sha256(files.annotations)
+
+
+def test_code_machine_and_versions_of_both_steps_are_named(make_files: Callable[..., Files]) -> None:
+    report = make_files().evaluate()
+    assert report.origin.code == code_version(ENTRY)
+    assert report.predicted is not None
+    assert {"cpu", "platform", "python", "numpy", "pycocotools"} <= report.predicted.environment.keys()
 
 
 def test_the_match_table_gives_the_same_ap(make_files: Callable[..., Files]) -> None:
@@ -146,6 +160,7 @@ def test_ap_by_crowd_index_is_that_of_the_command(make_files: Callable[..., File
     for position, image in enumerate(content["images"]):
         image["crowdIndex"] = (0, 0.5, 1)[position % 3]
     write_json(files.annotations, content)
+    files.record_predictions()
     crowding = files.evaluate().crowding
     assert crowding is not None
     assert sum(subset.images for subset in crowding.values()) == len(content["images"])
@@ -162,6 +177,7 @@ def test_no_persons_is_no_ap(make_files: Callable[..., Files], no_results: PoseR
     files = make_files(no_results)
     content = read_json(files.annotations)
     write_json(files.annotations, content | {"annotations": []})
+    files.record_predictions()
     report = files.evaluate()
     assert (report.metrics["AP"], report.persons, report.interval) == (-1, 0, (-1, -1))
 
@@ -214,6 +230,39 @@ class TestFaults:
         files = make_files()
         write_json(files.run, {name: value for name, value in read_json(files.run).items() if name != key})
         self.fails(files, f"run.json: {key}: Field required")
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("predictions", "found.json: has changed since it was predicted; predict again"),
+            ("weights", "found.record.json: weights_sha256: the predictions were made with other weights"),
+            ("boxes", "found.record.json: boxes_sha256: the predictions were made with other boxes"),
+            ("annotations", "found.record.json: annotations_sha256: the predictions were made with other annotations"),
+        ],
+    )
+    def test_predictions_from_another_file(self, make_files: Callable[..., Files], name: str, words: str) -> None:
+        files = make_files()
+        path: Path = getattr(files, name)
+        path.write_bytes(path.read_bytes() + b"\n")
+        self.fails(files, words)
+
+    def test_predictions_from_another_image(self, make_files: Callable[..., Files]) -> None:
+        files = make_files()
+        image = read_json(files.annotations)["images"][0]["file_name"]
+        write_text(files.annotations.parent / "images" / image, "another image")
+        self.fails(files, "found.record.json: images_sha256: the predictions were made with other images")
+
+    def test_predictions_by_another_protocol(self, make_files: Callable[..., Files]) -> None:
+        files = make_files()
+        protocol = PROTOCOL.model_copy(update={"decoder": "argmax"})
+        write_json(files.inputs.layout.record(RecordKind.PROTOCOL), protocol.model_dump(mode="json"))
+        self.fails(files, "found.record.json: protocol: the predictions were made by another protocol")
+
+    def test_predictions_of_another_run(self, make_files: Callable[..., Files]) -> None:
+        files = make_files()
+        path = files.inputs.prediction_record
+        write_json(path, read_json(path) | {"seed": 1})
+        self.fails(files, "found.record.json: seed: the predictions were made with seed 1; predict again")
 
     def test_predictions_in_other_images(self, make_files: Callable[..., Files]) -> None:
         stray = PoseResults(np.array([4]), np.ones((1, 17, 3)), np.ones(1))

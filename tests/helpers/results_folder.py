@@ -18,6 +18,9 @@ from transpose.study.layout import RecordKind, ResultsLayout, RunId
 SETTING = EvalSetting("tiny", "val", "ground_truth")
 """What the model is evaluated on."""
 
+ENTRY = "transpose.evaluation.report"
+"""Module whose code the reports of tests name."""
+
 
 def write_inputs(
     folder: Path,
@@ -36,7 +39,7 @@ def write_inputs(
         settings: of analyses, by the kind of their record.
         boxes: the annotated ones by default.
     """
-    inputs = AnalysisInput(ResultsLayout(folder), RunId(recipe.name, 0), setting, annotations)
+    inputs = AnalysisInput(ResultsLayout(folder), RunId(recipe.name, 0), setting, annotations, ENTRY)
     layout = inputs.layout
     records = {
         layout.record(RecordKind.DATASET, setting.dataset): dataset,

@@ -222,6 +222,9 @@ def report_path(results: Path, analysis: str, variant: str, seed: int, boxes: st
     return ResultsLayout(results).analysis(Analysis(analysis), RunId(variant, seed), setting)
 
 
+ORIGIN = {"code": {"git": None, "dirty": None, "fingerprint": "f1f2"}, "environment": {"python": "3.11"}}
+
+
 def subject(variant: str, title: str, seed: int, boxes: str = "ground_truth", box_count: int = 9) -> dict[str, Any]:
     """The fields that every report about a trained model has (`transpose.evaluation.subject.Subject`)."""
     return {
@@ -238,6 +241,8 @@ def subject(variant: str, title: str, seed: int, boxes: str = "ground_truth", bo
         "weights_sha256": "a" * 64,
         "annotations_sha256": "c" * 64,
         "boxes_sha256": "e" * 64,
+        "images_sha256": "f" * 64,
+        "origin": ORIGIN,
     }
 
 
@@ -261,6 +266,7 @@ def report(variant: str, title: str, seed: int, ap: float, boxes: str = "ground_
         "bootstrap": {"samples": 20, "seed": 0, "level": 0.95},
         "reference_check": {"evaluators": ["pycocotools", "xtcocotools"], "max_abs_difference": 0.0},
         "predictions_sha256": "b" * 64,
+        "predicted": ORIGIN,
         "protocol": EvalProtocol().model_dump(),
     }
 

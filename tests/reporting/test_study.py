@@ -289,7 +289,9 @@ class TestRows:
         write_json(path, content)
         notes = {(row["variant"], row["boxes"]): row["notes"] for row in results.write()}
         assert (
-            notes["tp_r_a3", "annotated"] == notes["tp_r_a3", "found"] == "trained with another recipe than the study's"
+            notes["tp_r_a3", "annotated"]
+            == notes["tp_r_a3", "found"]
+            == "trained with another recipe than the study's: recipe.training.epochs was 3, is 230"
         )
         assert notes["tp_r_a4", "annotated"] == notes["tp_r_a4", "found"] == ""
 

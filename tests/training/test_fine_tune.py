@@ -25,9 +25,10 @@ from transpose.models.variants import build_model
 from transpose.models.weights import read_checkpoint, save_weights
 from transpose.pose_model import PoseModel
 from transpose.skeleton import COCO_PERSON
+from transpose.training.data import TrainingData
 from transpose.training.fine_tune import FineTuned, FineTuning, default_epochs, fine_tune, render_outcome
 from transpose.training.fine_tune_start import write_start
-from transpose.training.inputs import TrainingData, first_model
+from transpose.training.inputs import first_model
 from transpose.training.interruption import Interrupted
 from transpose.training.run import train_variant
 

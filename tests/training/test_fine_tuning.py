@@ -14,7 +14,8 @@ from transpose.errors import InputError
 from transpose.files import sha256_of_file
 from transpose.models.weights import read_checkpoint, save_weights
 from transpose.skeleton import COCO_PERSON
-from transpose.training.inputs import TrainingData, first_model
+from transpose.training.data import TrainingData
+from transpose.training.inputs import first_model
 from transpose.training.interruption import Interrupted
 from transpose.training.run import train_variant
 

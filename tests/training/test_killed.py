@@ -14,8 +14,8 @@ import pytest
 from tests.training.processes import in_processes, results_of
 from tests.training.test_run import OUTPUTS, PROTOCOL, Watcher, recipe
 from transpose.skeleton import COCO_PERSON
+from transpose.training.data import TrainingData
 from transpose.training.distributed import ALONE, ProcessGroup
-from transpose.training.inputs import TrainingData
 from transpose.training.run import train_variant
 
 pytestmark = pytest.mark.slow

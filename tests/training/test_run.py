@@ -24,7 +24,7 @@ from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
 from transpose.provenance import training_code
 from transpose.skeleton import COCO_PERSON
-from transpose.training.inputs import TrainingData
+from transpose.training.data import TrainingData
 from transpose.training.interruption import Interrupted
 from transpose.training.loop import DivergedError
 from transpose.training.run import train_variant
@@ -213,7 +213,7 @@ def test_what_killed_writers_left_is_removed(data: TrainingData, tmp_path: Path)
     for name in (".checkpoint-a1b2c3d4.pt", ".weights-zzzz_zz0.safetensors", ".run-00000000.json"):
         (tmp_path / "run" / name).write_bytes(b"half")
     train_variant(recipe(epochs=1), 0, data, PROTOCOL, tmp_path / "run", Watcher())
-    assert sorted(path.name for path in (tmp_path / "run").glob(".*")) == [".lock"]
+    assert sorted(path.name for path in (tmp_path / "run").glob(".*")) == [".finished", ".lock"]
 
 
 def test_an_interrupted_run_may_go_on_with_fewer_workers(data: TrainingData, tmp_path: Path) -> None:

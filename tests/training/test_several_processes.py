@@ -12,8 +12,8 @@ from tests.training.test_run import OUTPUTS, PROTOCOL, Watcher, recipe
 from transpose.config.run_record import BatchSizes, RunRecord
 from transpose.errors import InputError
 from transpose.skeleton import COCO_PERSON
+from transpose.training.data import TrainingData
 from transpose.training.distributed import LostProcessError, ProcessGroup
-from transpose.training.inputs import TrainingData
 from transpose.training.interruption import Interrupted
 from transpose.training.loop import DivergedError
 from transpose.training.run import train_variant

@@ -22,7 +22,7 @@ from transpose.errors import InputError, lost_worker
 from transpose.memory import memory_for
 from transpose.skeleton import COCO_PERSON
 from transpose.training.checkpoint import CheckpointStore
-from transpose.training.inputs import TrainingData
+from transpose.training.data import TrainingData
 from transpose.training.interruption import Interrupted
 from transpose.training.loop import DivergedError
 from transpose.training.run import DIVERGED, train_variant

@@ -20,8 +20,8 @@ from transpose.models.initialise import initialise
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO_PERSON
 from transpose.training import validation
+from transpose.training.data import TrainingData
 from transpose.training.distributed import ALONE, ProcessGroup
-from transpose.training.inputs import TrainingData
 from transpose.training.interruption import StopRequest
 
 CPU = DeviceContext(torch.device("cpu"), "fp32", 1)

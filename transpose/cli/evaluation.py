@@ -1,6 +1,7 @@
 """Steps that evaluate, analyse and explain trained models."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +35,7 @@ def predict(
     """
     from transpose.evaluation.prediction_file import write_predictions
 
-    write_predictions(analysis_input(run, results, evaluation, annotations, workers))
+    write_predictions(analysis_input(write_predictions, run, results, evaluation, annotations, workers))
 
 
 @app.command(
@@ -95,7 +96,7 @@ def evaluate(run: RunName, results: ResultsFolder, evaluation: SettingName, anno
     """
     from transpose.evaluation.report import write_metrics
 
-    write_metrics(analysis_input(run, results, evaluation, annotations))
+    write_metrics(analysis_input(write_metrics, run, results, evaluation, annotations))
 
 
 @step.command()
@@ -109,36 +110,26 @@ def analyse(
     parts: Annotated[Path | None, typer.Option(help="parts.npz of a synthetic split, for body_parts.")] = None,
 ) -> None:
     """Run an analysis of a trained model."""
-    inputs = analysis_input(run, results, evaluation, annotations, workers)
     match analysis:
         case Analysis.PROTOCOLS:
-            from transpose.evaluation.protocol_ablation import write_protocol_ablation
-
-            write_protocol_ablation(inputs)
+            from transpose.evaluation.protocol_ablation import write_protocol_ablation as write
         case Analysis.RESOLUTIONS:
-            from transpose.evaluation.resolutions import write_resolutions
-
-            write_resolutions(inputs)
+            from transpose.evaluation.resolutions import write_resolutions as write
         case Analysis.DTYPES:
-            from transpose.evaluation.dtypes import write_dtypes
-
-            write_dtypes(inputs)
+            from transpose.evaluation.dtypes import write_dtypes as write
         case Analysis.ATTENTION_STATISTICS:
-            from transpose.attention.statistics_report import write_statistics
-
-            write_statistics(inputs)
+            from transpose.attention.statistics_report import write_statistics as write
         case Analysis.FAITHFULNESS:
-            from transpose.attention.faithfulness_report import write_faithfulness
-
-            write_faithfulness(inputs)
+            from transpose.attention.faithfulness_report import write_faithfulness as write
         case Analysis.ATTENTION_ABLATION:
-            from transpose.attention.ablation_report import write_attention_ablation
-
-            write_attention_ablation(inputs)
+            from transpose.attention.ablation_report import write_attention_ablation as write
         case Analysis.BODY_PARTS:
             from transpose.attention.body_part_report import write_body_parts
 
+            inputs = analysis_input(write_body_parts, run, results, evaluation, annotations, workers)
             write_body_parts(inputs, parts)
+            return
+    write(analysis_input(write, run, results, evaluation, annotations, workers))
 
 
 @step.command("explain")
@@ -190,11 +181,23 @@ def make_submission(
 
 
 def analysis_input(
-    run: str, results: Path, evaluation: str, annotations: Path, workers: int | None = None
+    write: Callable[..., None],
+    run: str,
+    results: Path,
+    evaluation: str,
+    annotations: Path,
+    workers: int | None = None,
 ) -> "AnalysisInput":
-    """The input of an analysis, from the options of a step."""
+    """The input of an analysis, from the options of a step and the function that writes its report."""
     from transpose.config.study import EvalSetting
     from transpose.evaluation.analysis_input import AnalysisInput
     from transpose.study.layout import ResultsLayout, RunId
 
-    return AnalysisInput(ResultsLayout(results), RunId.parse(run), EvalSetting.parse(evaluation), annotations, workers)
+    return AnalysisInput(
+        ResultsLayout(results),
+        RunId.parse(run),
+        EvalSetting.parse(evaluation),
+        annotations,
+        entry=write.__module__,
+        workers=workers,
+    )

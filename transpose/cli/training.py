@@ -30,20 +30,18 @@ def train(
     """Train a variant; resumable.
 
     Starts as many processes as the recipe's `gpus`. Writes weights, history and run.json into train/VARIANT/seedN.
+    A training that has finished with the same values and inputs does not run again.
     """
     from transpose.clock import refuse_later_inputs
     from transpose.config.dataset import Dataset
     from transpose.config.load import read_record
     from transpose.config.recipe import Recipe
     from transpose.config.study import EvalProtocol, Study
-    from transpose.device import resolve_device
     from transpose.progress import TrainingProgress
     from transpose.study.layout import RecordKind, ResultsLayout, RunId
     from transpose.tracking import LiveLogger
-    from transpose.training.distributed import check_devices, is_launched, joined
-    from transpose.training.inputs import TrainingData
-    from transpose.training.launch import launch
-    from transpose.training.run import train_variant
+    from transpose.training.data import TrainingData, identity_of_training
+    from transpose.training.finished import restore_outputs
 
     layout, chosen = ResultsLayout(results), RunId.parse(run)
     study = read_record(Study, layout.record(RecordKind.STUDY))
@@ -52,14 +50,24 @@ def train(
     training = recipe.training
     weights = [Path(file) for file in (training.backbone_weights, training.initial_weights) if file is not None]
     refuse_later_inputs([train, validation, *weights])
+    dataset = read_record(Dataset, layout.record(RecordKind.DATASET, study.train.dataset))
+    protocol = read_record(EvalProtocol, layout.record(RecordKind.PROTOCOL))
+    data = TrainingData(train, validation, dataset.skeleton, dataset.evaluation)
+    files, identity = layout.train(chosen), identity_of_training(recipe, int(chosen.seed), data, protocol)
+    folder = files.folder
+    if restore_outputs(files, identity):
+        print(f"{folder}: already trained with these values and inputs; delete it to train again", file=sys.stderr)
+        return
+    # PyTorch is imported only now.
+    from transpose.device import resolve_device
+    from transpose.training.distributed import check_devices, is_launched, joined
+    from transpose.training.launch import launch
+    from transpose.training.run import train_variant
+
     context = resolve_device(training.device, training.dtype, training.threads)
     if training.gpus > 1 and not is_launched():
         check_devices(training.gpus, context)
         raise typer.Exit(launch(sys.argv[1:], training.gpus))
-    dataset = read_record(Dataset, layout.record(RecordKind.DATASET, study.train.dataset))
-    protocol = read_record(EvalProtocol, layout.record(RecordKind.PROTOCOL))
-    data = TrainingData(train, validation, dataset.skeleton, dataset.evaluation)
-    folder = layout.train(chosen).folder
     with (
         joined(training.gpus, context) as group,
         main_process_errors(group, folder),

@@ -13,10 +13,12 @@ from pydantic import (
 )
 
 from transpose.config.base import Settings
+from transpose.config.code_version import CodeVersion
 from transpose.config.dataset import Accuracy, EvaluationMethod
 from transpose.config.download import Sha256
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol
+from transpose.config.training_identity import TrainingIdentity
 from transpose.skeleton import Skeleton
 
 RecipeOfRun = Annotated[
@@ -28,10 +30,11 @@ RecipeOfRun = Annotated[
 
 
 class AnnotationsUsed(Settings):
-    """An annotation file that a training read."""
+    """An annotation file that a training read, and its images."""
 
     annotations: str
     sha256: Sha256
+    images_sha256: Sha256 | None = Field(default=None, description="Null in records of older versions.")
 
 
 class TrainingInputs(Settings):
@@ -88,12 +91,11 @@ class ReleasedCheckpoint(Settings):
     converted_sha256: Sha256 = Field(description="Digest of its conversion to safetensors.")
 
 
-class CodeVersion(Settings):
-    """The code that made the weights."""
+class WeightsWritten(Settings):
+    """Digests of the weights that a training wrote."""
 
-    git: str | None
-    dirty: bool | None
-    fingerprint: str
+    best_sha256: Sha256
+    last_sha256: Sha256 | None = Field(description="Null for a released checkpoint.")
 
 
 class RunRecord(Settings):
@@ -110,6 +112,10 @@ class RunRecord(Settings):
     training: TrainingResult | None = Field(description="Null for a released checkpoint.")
     session: TrainingSession | None = Field(description="Null for a released checkpoint.")
     released: ReleasedCheckpoint | None = Field(description="Null for a model that was trained here.")
+    identity_sha256: Sha256 | None = Field(
+        default=None, description="Digest of everything that determined the weights, when they were written."
+    )
+    weights: WeightsWritten | None = Field(default=None, description="Null in records of older versions.")
     code: CodeVersion
     environment: dict[str, str]
 
@@ -122,6 +128,29 @@ class RunRecord(Settings):
     def title(self) -> str:
         """Name of the variant in tables and figures."""
         return self.recipe.variant.title
+
+    @property
+    def identity(self) -> TrainingIdentity | None:
+        """Everything that determined the weights; None for a released checkpoint."""
+        if self.training is None:
+            return None
+        train, validation = self.training.data.train, self.training.data.validation
+        files = {
+            "train": train.sha256,
+            "validation": validation.sha256,
+            "train_images": train.images_sha256,
+            "validation_images": validation.images_sha256,
+            "backbone": self.training.backbone_sha256,
+            "initial": self.training.initial_weights_sha256,
+        }
+        return TrainingIdentity(
+            recipe=self.recipe,
+            seed=self.seed,
+            files={name: digest for name, digest in files.items() if digest is not None},
+            skeleton=self.skeleton,
+            evaluation=self.evaluation,
+            protocol=self.protocol,
+        )
 
     @model_validator(mode="after")
     def _is_trained_or_released(self) -> "RunRecord":

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -34,11 +34,18 @@ _LOCATION: TypeAdapter[FolderImages | ZipImages] = TypeAdapter(
 )
 
 
-def image_source_of(annotations: Path) -> Path | ZipFolder:
-    """Return the image folder, or the folder in a zip archive, of an annotation file.
+class ArchivedImages(NamedTuple):
+    """A folder inside a zip archive, which is not opened."""
+
+    archive: Path
+    folder: str
+
+
+def image_location_of(annotations: Path) -> Path | ArchivedImages:
+    """Return where an annotation file's images are, without opening an archive.
 
     Raises:
-        InputError: `images.json` or the archive that it names is invalid.
+        InputError: `images.json` is invalid.
     """
     pointer = annotations.parent / POINTER
     if not pointer.is_file():
@@ -51,7 +58,17 @@ def image_source_of(annotations: Path) -> Path | ZipFolder:
         raise InputError(details["msg"], file=pointer, field=field or None) from None
     if isinstance(location, FolderImages):
         return pointer.parent / location.folder
-    return ZipFolder(pointer.parent / location.archive, location.folder)
+    return ArchivedImages(pointer.parent / location.archive, location.folder)
+
+
+def image_source_of(annotations: Path) -> Path | ZipFolder:
+    """Return the image folder, or the folder in a zip archive, of an annotation file.
+
+    Raises:
+        InputError: `images.json` or the archive that it names is invalid.
+    """
+    location = image_location_of(annotations)
+    return ZipFolder(*location) if isinstance(location, ArchivedImages) else location
 
 
 def point_to_folder(annotations: Path, folder: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from transpose.config.base import Model, parse
 from transpose.config.bootstrap import Bootstrap
+from transpose.config.code_version import Origin
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
@@ -16,11 +17,16 @@ from transpose.config.run_record import RunRecord
 from transpose.config.study import EvalProtocol, EvalSetting
 from transpose.data.boxes import PersonBoxes, read_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
+from transpose.data.file_digests import images_sha256
 from transpose.errors import InputError
 from transpose.evaluation.subject import Subject
 from transpose.files import atomic_paths, sha256_of_file, write_json, write_npz
+from transpose.machine import describe_software
+from transpose.provenance import code_version
 from transpose.skeleton import Skeleton
 from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId
+
+_LIBRARIES = ("torch", "numpy", "opencv-python-headless", "pycocotools", "xtcocotools", "hotcoco")
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class AnalysisInput:
     run: RunId
     setting: EvalSetting
     annotations_file: Path
+    entry: str
+    """Dotted name of the module whose code decides the report; see `provenance`."""
     workers: int | None = None
     """Number of processes that load images; by default the recipe's."""
 
@@ -52,6 +60,11 @@ class AnalysisInput:
     def predictions_file(self) -> Path:
         """File of the model's predictions for these boxes."""
         return self.layout.predictions(self.run, self.setting)
+
+    @property
+    def prediction_record(self) -> Path:
+        """File that states what the predictions were made from."""
+        return self.layout.prediction_record(self.run, self.setting)
 
     @cached_property
     def trained(self) -> RunRecord:
@@ -109,6 +122,8 @@ class AnalysisInput:
             "weights_sha256": sha256_of_file(self.run_folder.weights),
             "annotations_sha256": sha256_of_file(self.annotations_file),
             "boxes_sha256": sha256_of_file(self.boxes_file),
+            "images_sha256": images_sha256(self.annotations_file),
+            "origin": Origin(code=code_version(self.entry), environment=describe_software(_LIBRARIES)),
         }
         return parse(Subject, values, f"{self.run_folder.folder} on {self.setting}")
 

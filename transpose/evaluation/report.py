@@ -7,6 +7,7 @@ from pydantic import NonNegativeInt
 
 from transpose.config.base import Settings
 from transpose.config.bootstrap import Bootstrap
+from transpose.config.code_version import Origin
 from transpose.config.dataset import Accuracy, accuracy_of
 from transpose.config.study import EvalProtocol
 from transpose.data.coco import CocoAnnotations
@@ -18,6 +19,7 @@ from transpose.evaluation.matches import MatchTable
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints, max_abs_difference
 from transpose.evaluation.pckh import KeypointHits, KeypointPckh, PckhMetrics, evaluate_pckh
 from transpose.evaluation.per_keypoint import PerKeypointMetrics, per_keypoint_metrics
+from transpose.evaluation.prediction_record import checked_prediction_record
 from transpose.evaluation.reference_evaluators import reference_metrics
 from transpose.evaluation.results import read_results_on
 from transpose.evaluation.subject import Subject
@@ -57,6 +59,8 @@ class EvaluationReport(Subject):
     crowding: dict[str, SubsetAP] | None = None
     """AP by crowd index; None for PCKh or if the annotations have none."""
     predictions_sha256: str
+    predicted: Origin | None
+    """Code and machine that made the predictions; None if the report's own code made them."""
     protocol: EvalProtocol
 
 
@@ -66,10 +70,13 @@ def write_metrics(inputs: AnalysisInput) -> None:
     The table for the bootstrap is written to the same path with suffix .npz.
 
     Raises:
-        InputError: a file is missing or wrong, or a reference evaluator disagrees.
+        InputError: a file is missing or wrong, the predictions do not fit the other files, or a reference evaluator
+            disagrees.
     """
+    predicted = checked_prediction_record(inputs).origin
     values, table = report_values(inputs, inputs.predictions_file)
-    write_report(inputs.layout.metrics(inputs.run, inputs.setting), EvaluationReport, inputs, values, vars(table))
+    path = inputs.layout.metrics(inputs.run, inputs.setting)
+    write_report(path, EvaluationReport, inputs, values | {"predicted": predicted}, vars(table))
 
 
 def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, Any], MatchTable | KeypointHits]:
@@ -90,6 +97,7 @@ def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, A
     more = {
         "metric": accuracy_of(dataset.evaluation),
         "predictions_sha256": sha256_of_file(predictions),
+        "predicted": None,
         "protocol": inputs.protocol,
     }
     return values | more, table

@@ -3,11 +3,12 @@
 from pydantic import NonNegativeInt
 
 from transpose.config.base import Name, Settings
+from transpose.config.code_version import Origin
 from transpose.config.dataset import BoxKind
 
 
 class Subject(Settings):
-    """The trained model and the data it was evaluated on, with their digests."""
+    """The trained model and the data it was evaluated on, with their digests, and the code that did it."""
 
     variant: Name
     title: str
@@ -23,3 +24,7 @@ class Subject(Settings):
     weights_sha256: str
     annotations_sha256: str
     boxes_sha256: str
+    images_sha256: str
+    """SHA-256 over names and contents of the images, see `images_sha256`."""
+    origin: Origin
+    """Code and machine that wrote the report."""

@@ -8,15 +8,10 @@ from typing import Any
 from transpose.config.base import parse
 from transpose.config.dataset import accuracy_of
 from transpose.config.load import read_record
-from transpose.config.run_record import RunRecord
 from transpose.config.study import EvalSetting, Evaluation, Study
 from transpose.cost import CostReport
-from transpose.data.box_counts import BoxCounts
 from transpose.errors import InputError
-from transpose.evaluation.box_ap import BoxReport
-from transpose.evaluation.report import EvaluationReport
-from transpose.files import read_json_lines, sha256_of_file, write_text
-from transpose.provenance import training_code
+from transpose.files import read_json_lines, write_text
 from transpose.reporting.compare import compare, summarise, write_comparison
 from transpose.reporting.data_section import split_rows
 from transpose.reporting.plots import (
@@ -28,8 +23,8 @@ from transpose.reporting.plots import (
 )
 from transpose.reporting.published import load_published
 from transpose.reporting.records import AblationRecord, EvaluationKey, ResultRow
+from transpose.reporting.row_notes import box_reports, row_notes
 from transpose.reporting.study_files import StudyFiles
-from transpose.reporting.tables import BoxRow
 from transpose.study.layout import RunId
 
 
@@ -45,7 +40,7 @@ def write_study(files: StudyFiles, published: Path) -> None:
     rows = [row for setting in _settings(study) for row in _rows(files, setting)]
     ablations = [record for setting in _settings(study) for record in _ablations(files, setting)]
     curves = list(_curves(files))
-    boxes = [row for setting in _settings(study) for row in _box_rows(files, setting)]
+    boxes = [row for setting in _settings(study) for row in box_reports(files, setting)]
     comparison = compare(rows, ablations, load_published(published), boxes, split_rows(files))
     write_comparison(layout, study.name, comparison)
     write_text(layout.table("comparison").with_suffix(".txt"), summarise(comparison))
@@ -91,7 +86,7 @@ def _rows(files: StudyFiles, setting: EvalSetting) -> Iterator[ResultRow]:
         cost = files.layout.cost(variant)
         runs = (RunId(variant, seed) for seed in range(files.study.seeds))
         reports = [report for run in runs if (report := files.report(run, setting)) is not None]
-        notes = dict.fromkeys(note for report in reports for note in _notes(files, report, setting))
+        notes = dict.fromkeys(note for report in reports for note in row_notes(files, report, setting))
         values = {
             "key": key,
             "title": recipe.variant.title,
@@ -105,33 +100,6 @@ def _rows(files: StudyFiles, setting: EvalSetting) -> Iterator[ResultRow]:
             "cost": read_record(CostReport, cost) if cost.is_file() else None,
         }
         yield parse(ResultRow, values, f"metrics of {variant} on {setting}")
-
-
-def _notes(files: StudyFiles, report: EvaluationReport, setting: EvalSetting) -> Iterator[str]:
-    run, recipe = files.layout.train(RunId(report.variant, report.seed)), files.recipes[report.variant]
-    record = read_record(RunRecord, run.record)
-    if record.code.fingerprint != training_code():
-        yield "the training code has changed since training"
-    if record.recipe != recipe:
-        yield "trained with another recipe than the study's"
-    # Weights may have been deleted; their results remain valid.
-    if run.weights.is_file() and sha256_of_file(run.weights) != report.weights_sha256:
-        yield "measured with other weights than the present file"
-    if report.reference_check is not None and len(report.reference_check.evaluators) < 2:
-        yield "AP checked with pycocotools only"
-    for counts, _ in _box_rows(files, setting):
-        if counts.unreadable_images:
-            yield f"{counts.unreadable_images:,} unreadable images left out"
-        if counts.areas_from_boxes:
-            yield f"areas of {counts.areas_from_boxes:,} persons are 0.53 of their boxes"
-
-
-def _box_rows(files: StudyFiles, setting: EvalSetting) -> Iterator[BoxRow]:
-    """Yield the box counts of a setting, if they exist."""
-    counts, metrics = files.layout.box_counts(setting), files.layout.box_metrics(setting)
-    if counts.is_file():
-        report = read_record(BoxReport, metrics) if metrics.is_file() else None
-        yield read_record(BoxCounts, counts), report
 
 
 def _ablations(files: StudyFiles, setting: EvalSetting) -> Iterator[AblationRecord]:

@@ -9,12 +9,13 @@ import numpy as np
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
-from transpose.config.study import EvalSetting, Study
+from transpose.config.study import EvalSetting, Split, Study
 from transpose.evaluation.bootstrap import PerImageTable, paired_difference
 from transpose.evaluation.matches import read_matches
 from transpose.evaluation.pckh import read_hits
 from transpose.evaluation.report import EvaluationReport
-from transpose.study.layout import RecordKind, ResultsLayout, RunId
+from transpose.study.data_files import DataFiles
+from transpose.study.layout import RecordKind, ResourcesLayout, ResultsLayout, RunId
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class StudyFiles:
             {name: read_record(Recipe, layout.record(RecordKind.RECIPE, name)) for name in study.variants},
             {name: read_record(Dataset, layout.record(RecordKind.DATASET, name)) for name in names},
         )
+
+    def annotations(self, split: Split) -> Path:
+        """Annotation file of a split."""
+        resources = ResourcesLayout(Path(self.study.resources))
+        return Path(DataFiles(self.study, self.datasets, resources).split_annotations(split))
 
     def report(self, run: RunId, setting: EvalSetting) -> EvaluationReport | None:
         """Read the report of a run on a setting; None if there is none yet.

@@ -76,6 +76,10 @@ class BoxFiles:
         source = self.datasets[wildcards.dataset].boxes[wildcards.boxes]
         return source.threads if isinstance(source, DetectorBoxes) else 1
 
+    def reads_images(self, wildcards: BoxWildcards) -> bool:
+        """Whether a box source needs the images: it runs a detector."""
+        return isinstance(self.datasets[wildcards.dataset].boxes[wildcards.boxes], DetectorBoxes)
+
     def counts(self) -> list[Path]:
         """Counts of the person boxes of all evaluations."""
         return [self.layout.box_counts(setting) for setting in self.study.settings()]

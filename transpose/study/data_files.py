@@ -72,13 +72,13 @@ class DataFiles:
 
     def source_key(self, wildcards: BoxWildcards) -> str:
         """Digest of a data set's source."""
-        return digest_of(self.datasets[wildcards.dataset].source.model_dump(mode="json"))
+        return _named(self.datasets[wildcards.dataset].source.model_dump(mode="json"))
 
     def import_key(self, wildcards: BoxWildcards) -> str:
         """Digest of the settings that affect how a data set in folders is imported."""
         dataset = self.datasets[wildcards.dataset]
         settings = dataset.model_dump(mode="json", include={"source", "category", "keypoint_fields", "orientation"})
-        return digest_of([settings, dataset.skeleton.keypoints])
+        return _named([settings, dataset.skeleton.keypoints])
 
     def prediction_key(self, wildcards: BoxWildcards) -> str:
         """Digest of the data set settings that affect predictions in given boxes: skeleton and evaluation."""
@@ -92,7 +92,7 @@ class DataFiles:
         """Digest of the data set settings that affect the boxes of one source and their report."""
         source = self.datasets[wildcards.dataset].boxes[wildcards.boxes]
         key = self._key(wildcards.dataset, "title", "skeleton", "evaluation")
-        return digest_of([key, source.model_dump(mode="json")])
+        return _named([key, source.model_dump(mode="json")])
 
     def training_data_key(self) -> str:
         """Digest of the settings of the training data set that affect the weights: skeleton and evaluation."""
@@ -103,7 +103,12 @@ class DataFiles:
         return f"{self.datasets[self.study.train.dataset].title}, split {self.study.train.split}"
 
     def _key(self, dataset: str, *fields: str) -> str:
-        return digest_of(self.datasets[dataset].model_dump(mode="json", include=set(fields)))
+        return _named(self.datasets[dataset].model_dump(mode="json", include=set(fields)))
+
+
+def _named(values: object) -> str:
+    """Return the digest of data set settings as a parameter of a rule."""
+    return f"dataset:{digest_of(values)}"
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,10 @@ class ResultsLayout:
         """Predicted persons, in COCO's results format."""
         return self._of_run("predictions", run, setting)
 
+    def prediction_record(self, run: RunId, setting: EvalSetting) -> Path:
+        """What the predictions were made from."""
+        return self.predictions(run, setting).with_suffix(".record.json")
+
     def metrics(self, run: RunId, setting: EvalSetting) -> Path:
         """Metrics of predictions; the bootstrap data have the suffix .npz."""
         return self._of_run("metrics", run, setting)

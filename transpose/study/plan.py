@@ -108,8 +108,12 @@ class Plan:
         }
 
     def digest(self, kind: RecordKind, name: str = "study") -> str:
-        """Compute the digest of one record; comments and the order of keys do not matter."""
-        return digest_of(_values(self.records()[kind][name]))
+        """Return a digest of one record such as `protocol:1f0c9ab47d52`, whatever comments and the order of keys."""
+        return f"{kind.name.lower()}:{digest_of(_values(self.records()[kind][name]))}"
+
+    def record_values(self, kind: RecordKind) -> dict[str, dict[str, Any]]:
+        """Return the records of a kind as JSON values, by name."""
+        return {name: _values(block) for name, block in self.records().get(kind, {}).items()}
 
     def write_records(self, layout: ResultsLayout) -> None:
         """Write every record as a JSON file, to document the configuration of the results."""

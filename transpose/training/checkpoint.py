@@ -5,14 +5,16 @@ PyTorch is imported where a checkpoint is written or read, because removing one 
 
 import hashlib
 import io
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from transpose.config.load import read_record
 from transpose.config.run_record import RunRecord
+from transpose.config.training_identity import TrainingIdentity
 from transpose.errors import InputError
 from transpose.files import atomic_path, digest_of_value, folder_lock
 
@@ -49,25 +51,20 @@ class CheckpointStore:
 
     def load(self) -> dict[str, Any] | None:
         """Load the newest intact checkpoint, with tensors on the CPU; None if there is none."""
-        import torch
-
-        for path in (self._latest, self._previous):
-            payload = _intact_payload(path)
-            if payload is not None:
-                return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-        return None
+        states = (_load(path) for path in (self._latest, self._previous))
+        return next((state for state in states if state is not None), None)
 
     def damaged(self) -> list[Path]:
         """Return the checkpoint files that are damaged."""
         return [path for path in (self._latest, self._previous) if path.is_file() and _intact_payload(path) is None]
 
-    def set_aside(self, fingerprint: str) -> Path:
+    def set_aside(self, name: str) -> Path:
         """Move the newest intact checkpoint of another training aside, and return its new path.
 
         Args:
-            fingerprint: fingerprint of that training.
+            name: text that is different for each training.
         """
-        aside = self._aside(fingerprint)
+        aside = self._folder / f"checkpoint.{name}.pt"
         # The older one is removed first: after a kill in between, it would be moved aside instead of the newer one.
         if _intact_payload(self._latest) is not None:
             self._previous.unlink(missing_ok=True)
@@ -77,40 +74,41 @@ class CheckpointStore:
             self._latest.unlink(missing_ok=True)
         return aside
 
-    def take_back(self, fingerprint: str) -> bool:
-        """Move the checkpoint of this training back, if it was moved aside; return whether there was one."""
-        aside = self._aside(fingerprint)
-        if _intact_payload(aside) is None:
-            return False
-        aside.replace(self._latest)
-        return True
+    def take_back(self, is_wanted: Callable[[dict[str, Any]], bool]) -> bool:
+        """Move a checkpoint back that was moved aside; return whether there was one.
 
-    def _aside(self, fingerprint: str) -> Path:
-        return self._folder / f"checkpoint.{fingerprint[:_NAME_LENGTH]}.pt"
+        Args:
+            is_wanted: whether a checkpoint's state is of this training.
+        """
+        asides = set(self._folder.glob("checkpoint.*.pt")) - {self._previous}
+        for aside in sorted(asides):
+            state = _load(aside)
+            if state is not None and is_wanted(state):
+                aside.replace(self._latest)
+                return True
+        return False
 
 
-def settle_checkpoints(store: CheckpointStore, identity: Mapping[str, Any], report: Callable[[str], None]) -> None:
+def settle_checkpoints(store: CheckpointStore, identity: TrainingIdentity, report: Callable[[str], None]) -> None:
     """Ensure that the latest checkpoint is of this training, or that there is none.
 
     A checkpoint of another recipe, data set or seed is moved aside and its difference reported. It is moved back when
     that training runs again. Damaged checkpoints are reported.
 
     Args:
-        identity: everything that determines the weights, as JSON values by name.
         report: called with each line.
     """
-    fingerprint = digest_of_value(identity)
     state = store.load()
     for path in store.damaged():
         instead = "using the previous one" if state is not None else "there is no other one"
         report(f"{path}: the checkpoint is damaged; {instead}")
-    if state is not None and state["fingerprint"] != fingerprint:
-        aside = store.set_aside(state["fingerprint"])
-        difference = _difference(state.get("identity", {}), identity)
+    if state is not None and (differences := _differences(identity, state)):
+        aside = store.set_aside(digest_of_value(state["identity"])[:_NAME_LENGTH])
         epoch = state["progress"]["epoch"]
-        report(f"{aside}: checkpoint of another training moved here ({epoch} epochs, not continued): {difference}")
+        text = "; ".join(differences)
+        report(f"{aside}: checkpoint of another training moved here ({epoch} epochs, not continued): {text}")
         state = None
-    if state is None and store.take_back(fingerprint):
+    if state is None and store.take_back(lambda state: not _differences(identity, state)):
         report("continuing from a checkpoint of this training that was moved aside")
 
 
@@ -146,19 +144,21 @@ def remove_checkpoints_of(run: Path) -> None:
             (run.parent / PREVIOUS).unlink(missing_ok=True)
 
 
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Return `recipe.training.sigma was 2.0, is 1.5` for each value that differs."""
-    before, now = dict(_leaves(old, "")), dict(_leaves(new, ""))
-    names = [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
-    return "; ".join(f"{name} was {before.get(name, 'unknown')}, is {now.get(name, 'nothing')}" for name in names)
+def _differences(identity: TrainingIdentity, state: Mapping[str, Any]) -> list[str]:
+    """Return how the training of a checkpoint differs from `identity`."""
+    try:
+        return identity.differences(TrainingIdentity.model_validate(state["identity"]))
+    except ValidationError as error:
+        details = error.errors(include_url=False)[0]
+        return [f"{'.'.join(map(str, details['loc']))} is no longer known: {details['msg']}"]
 
 
-def _leaves(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
-    for key, item in value.items():
-        if isinstance(item, Mapping):
-            yield from _leaves(item, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", json.dumps(item)
+def _load(path: Path) -> dict[str, Any] | None:
+    """Load an intact checkpoint, with tensors on the CPU; None if it is damaged or missing."""
+    import torch
+
+    payload = _intact_payload(path)
+    return None if payload is None else torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
 
 
 def _intact_payload(path: Path) -> bytes | None:

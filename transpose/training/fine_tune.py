@@ -17,10 +17,11 @@ from transpose.model_sources import load
 from transpose.pose_model import PoseModel
 from transpose.progress import TrainingProgress
 from transpose.study.layout import ResourcesLayout, RunFolder
+from transpose.training.data import TrainingData
 from transpose.training.distributed import ALONE
 from transpose.training.fine_tune_data import Splits
 from transpose.training.fine_tune_start import write_start
-from transpose.training.inputs import TrainingData, first_model
+from transpose.training.inputs import first_model
 from transpose.training.interruption import StopRequest
 from transpose.training.run import train_variant
 from transpose.training.validation import validator

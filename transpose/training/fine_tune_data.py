@@ -15,7 +15,7 @@ from transpose.errors import InputError
 from transpose.files import read_json, write_json
 from transpose.study.data_files import split_files
 from transpose.study.layout import ResourcesLayout
-from transpose.training.inputs import TrainingData
+from transpose.training.data import TrainingData
 
 HELD_OUT_SHARE = 0.2
 """Share of the images with labelled persons that are held out for validation if no split is given."""

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import torch
 
+from transpose.config.code_version import CodeVersion
 from transpose.config.dataset import EvaluationMethod
 from transpose.config.recipe import Recipe
-from transpose.config.run_record import CodeVersion, ReleasedCheckpoint, RunRecord
+from transpose.config.run_record import ReleasedCheckpoint, RunRecord, WeightsWritten
 from transpose.config.study import EvalProtocol
 from transpose.cost import count_parameters
 from transpose.device import describe_machine
@@ -59,4 +60,5 @@ def import_checkpoint(
     files = RunFolder(folder)
     with atomic_paths(files.weights, files.record) as (weights_file, run):
         save_weights(model, weights_file, {"variant": recipe.name, "seed": "0", "initialisation": initialisation})
-        write_json(run, record.model_dump(mode="json"))
+        digests = WeightsWritten(best_sha256=sha256_of_file(weights_file), last_sha256=None)
+        write_json(run, record.model_copy(update={"weights": digests}).model_dump(mode="json"))

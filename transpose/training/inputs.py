@@ -1,35 +1,21 @@
-"""What a training starts from: its data, its first weights, and everything that determines the result."""
+"""What a training starts from: its first weights and its samples."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from transpose.config.dataset import EvaluationMethod
 from transpose.config.recipe import Recipe
-from transpose.config.study import EvalProtocol
 from transpose.data.coco import load_annotations
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import TrainingSamples
-from transpose.files import sha256_of_file
 from transpose.models.initialise import initialise, renew_final_layer
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import load_backbone, load_to_fine_tune, load_weights, read_metadata
 from transpose.skeleton import Skeleton
+from transpose.training.data import TrainingData
 
 KEYPOINTS = "keypoints"
 """Metadata of weights to fine-tune that also start the last layer, if it is for exactly these keypoints."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Annotation files; `data.image_source.image_source_of` finds their images."""
-
-    train: Path
-    validation: Path
-    skeleton: Skeleton
-    evaluation: EvaluationMethod = "oks"
-    """Method of the validation: AP or PCKh50 chooses the best weights."""
 
 
 @dataclass(frozen=True)
@@ -82,31 +68,6 @@ def training_samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingS
         seed,
         disk_bytes=int(recipe.training.image_cache_gb * 1e9),
     )
-
-
-def input_digests(recipe: Recipe, data: TrainingData) -> dict[str, str]:
-    """Return the SHA-256 of every input file that determines the weights."""
-    files = {"train": data.train, "validation": data.validation}
-    if recipe.training.backbone_weights is not None:
-        files["backbone"] = Path(recipe.training.backbone_weights)
-    if recipe.training.initial_weights is not None:
-        files["initial"] = Path(recipe.training.initial_weights)
-    return {name: sha256_of_file(path) for name, path in files.items()}
-
-
-def identity_of_training(
-    recipe: Recipe, seed: int, data: TrainingData, protocol: EvalProtocol, digests: dict[str, str]
-) -> dict[str, Any]:
-    """Return everything that determines the weights, as JSON values by name."""
-    return {
-        "recipe": recipe.reproducibility_values(),
-        "seed": seed,
-        "files": digests,
-        "skeleton": data.skeleton.model_dump(mode="json"),
-        # These choose the best epoch. Validations use the training's own dtype, threads and batches.
-        "evaluation": data.evaluation,
-        "protocol": protocol.model_dump(mode="json", exclude={"batch_size", "threads", "dtype", "compile"}),
-    }
 
 
 def keypoint_names(skeleton: Skeleton) -> str:

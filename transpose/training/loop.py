@@ -14,7 +14,6 @@ from transpose.config.dataset import Accuracy
 from transpose.config.training import Training
 from transpose.data.loader import TrainingBatch, TrainingSamples, training_batches
 from transpose.device import DeviceContext
-from transpose.files import digest_of_value
 from transpose.memory import memory_for
 from transpose.models.transpose import TransPose
 from transpose.training.checkpoint import CheckpointStore
@@ -84,7 +83,7 @@ class TrainingRun:
     context: DeviceContext
     store: CheckpointStore
     identity: dict[str, Any]
-    """Everything that determines the weights, as JSON values by name."""
+    """Everything that determines the weights (`TrainingIdentity`) as JSON values; checkpoints contain it."""
     validate: Callable[[TransPose, StopRequest], dict[str, float]]
     """Returns metrics of the model on the validation set; raises Interrupted after a stop request."""
     group: ProcessGroup
@@ -95,9 +94,8 @@ class TrainingRun:
     """Epochs without a better validation after which the training ends; None trains to the last epoch."""
 
     def __post_init__(self) -> None:
-        """Move the model to its device and resume from the store's checkpoint if it has the same `identity`."""
+        """Move the model to its device and resume from the store's checkpoint, which is of this training or absent."""
         self.model = self.context.to_device(self.model)
-        self.fingerprint = digest_of_value(self.identity)
         self.steps = math.ceil(len(self.samples) / self.training.global_batch)
         self.optimiser = build_optimizer(self.model, self.training, self.context)
         size, skeleton = self.samples.heatmap_size, self.samples.skeleton
@@ -246,7 +244,6 @@ class TrainingRun:
     def _write_checkpoint(self) -> None:
         self.store.save(
             {
-                "fingerprint": self.fingerprint,
                 "identity": self.identity,
                 "progress": vars(self.progress),
                 "model": self.model.state_dict(),
@@ -256,7 +253,7 @@ class TrainingRun:
 
     def _resume(self) -> None:
         state = self.store.load()
-        if state is None or state["fingerprint"] != self.fingerprint:
+        if state is None:
             return
         self.progress = Progress(**state["progress"])
         self.model.load_state_dict(state["model"])

@@ -3,41 +3,42 @@
 import json
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from transpose.config.code_version import CodeVersion
 from transpose.config.dataset import accuracy_of
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import (
     AnnotationsUsed,
     BatchSizes,
-    CodeVersion,
     LearningRate,
     RunRecord,
     TrainingInputs,
     TrainingResult,
     TrainingSession,
+    WeightsWritten,
 )
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
+from transpose.config.training_identity import TrainingIdentity
 from transpose.cost import count_parameters
 from transpose.device import describe_machine, resolve_device
-from transpose.files import atomic_paths, folder_lock, remove_leftovers, write_json, write_text
+from transpose.files import atomic_paths, folder_lock, remove_leftovers, sha256_of_file, write_json, write_text
 from transpose.models.transpose import TransPose
 from transpose.models.weights import save_weights
 from transpose.provenance import git_state, training_code
 from transpose.study.layout import RunFolder
 from transpose.training.checkpoint import CheckpointStore, digest_of_checkpoint, settle_checkpoints
+from transpose.training.data import TrainingData, identity_of_training
 from transpose.training.distributed import ALONE, ProcessGroup
+from transpose.training.finished import keep_outputs
 from transpose.training.inputs import (
     FirstWeights,
-    TrainingData,
     first_model,
-    identity_of_training,
-    input_digests,
     training_samples,
 )
 from transpose.training.loop import DivergedError, Observer, TrainingRun
@@ -93,7 +94,7 @@ def train_variant(
             job.run.run(observer)
         except DivergedError as error:
             if group.is_main:
-                _write_diverged(error, data, job.digests, folder)
+                _write_diverged(error, data, job.identity.files, folder)
             raise
         session = TrainingSession(
             seconds=round(time.monotonic() - begin, 1),
@@ -101,8 +102,7 @@ def train_variant(
             checkpoint=digest_of_checkpoint(folder),
         )
         record = _record(job, recipe, seed, data, protocol, session)
-        group.raise_together(lambda: _write_outputs(job, record, folder) if group.is_main else None)
-        return record
+        return group.raise_together(lambda: _write_outputs(job, record, folder) if group.is_main else record)
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,7 @@ class _Job:
     run: TrainingRun
     model: TransPose
     start: FirstWeights
-    digests: dict[str, str]
-    """SHA-256 of every input file that determines the weights."""
+    identity: TrainingIdentity
 
 
 def _set_up(
@@ -128,11 +127,10 @@ def _set_up(
     """Prepare model, samples and validation, and resume from the folder's checkpoint if it matches."""
     training = recipe.training
     context = resolve_device(training.device, training.dtype, training.threads)
-    digests = group.raise_together(lambda: input_digests(recipe, data))
     torch.manual_seed(seed)
     model, start = group.raise_together(lambda: first_model(recipe, data.skeleton))
     store = CheckpointStore(folder)
-    identity = identity_of_training(recipe, seed, data, protocol, digests)
+    identity = group.raise_together(lambda: identity_of_training(recipe, seed, data, protocol))
     group.raise_together(lambda: _tidy(folder, store, identity) if group.is_main else None)
     run = group.raise_together(
         lambda: TrainingRun(
@@ -142,14 +140,14 @@ def _set_up(
             seed,
             context,
             store,
-            identity,
+            identity.model_dump(mode="json"),
             validator(recipe, data, protocol, context, folder, group),
             group,
             accuracy_of(data.evaluation),
             patience,
         )
     )
-    return _Job(run, model, start, digests)
+    return _Job(run, model, start, identity)
 
 
 def _record(
@@ -168,21 +166,22 @@ def _record(
         training=_result(job, recipe.training, data),
         session=session,
         released=None,
+        identity_sha256=job.identity.digest,
         code=CodeVersion.model_validate(git_state() | {"fingerprint": "+".join(job.run.progress.code)}),
         environment=describe_machine(job.run.context.device),
     )
 
 
 def _result(job: _Job, training: Training, data: TrainingData) -> TrainingResult:
-    progress = job.run.progress
+    progress, files = job.run.progress, job.identity.files
     return TrainingResult(
         data=TrainingInputs(
-            train=AnnotationsUsed(annotations=str(data.train), sha256=job.digests["train"]),
-            validation=AnnotationsUsed(annotations=str(data.validation), sha256=job.digests["validation"]),
+            train=_annotations_used("train", data.train, files),
+            validation=_annotations_used("validation", data.validation, files),
         ),
         persons=len(job.run.samples),
-        backbone_sha256=job.digests.get("backbone"),
-        initial_weights_sha256=job.digests.get("initial"),
+        backbone_sha256=files.get("backbone"),
+        initial_weights_sha256=files.get("initial"),
         not_from_initial_weights=job.start.new_tensors,
         batch=BatchSizes(processes=training.gpus, per_process=training.batch_size, all_processes=training.global_batch),
         learning_rate=LearningRate(
@@ -195,7 +194,11 @@ def _result(job: _Job, training: Training, data: TrainingData) -> TrainingResult
     )
 
 
-def _tidy(folder: Path, store: CheckpointStore, identity: dict[str, Any]) -> None:
+def _annotations_used(name: str, annotations: Path, files: Mapping[str, str]) -> AnnotationsUsed:
+    return AnnotationsUsed(annotations=str(annotations), sha256=files[name], images_sha256=files[f"{name}_images"])
+
+
+def _tidy(folder: Path, store: CheckpointStore, identity: TrainingIdentity) -> None:
     """Clean up what killed or other trainings left in a locked folder."""
     remove_leftovers(folder)
     settle_checkpoints(store, identity, logging.getLogger(__name__).warning)
@@ -208,7 +211,8 @@ def _note_code(run: TrainingRun) -> None:
         run.progress.code.append(code)
 
 
-def _write_outputs(job: _Job, record: RunRecord, folder: Path) -> None:
+def _write_outputs(job: _Job, record: RunRecord, folder: Path) -> RunRecord:
+    """Write the outputs, and return the record with the digests of the weights."""
     model, progress = job.model, job.run.progress
     metadata = {"variant": record.variant, "seed": str(record.seed), "initialisation": record.initialisation}
     files = RunFolder(folder)
@@ -218,11 +222,15 @@ def _write_outputs(job: _Job, record: RunRecord, folder: Path) -> None:
         model.load_state_dict(progress.best_weights)
         save_weights(model, weights, metadata | {"epoch": str(progress.best_epoch)})
         write_text(history, "".join(json.dumps(line) + "\n" for line in progress.history))
+        digests = WeightsWritten(best_sha256=sha256_of_file(weights), last_sha256=sha256_of_file(last))
+        record = record.model_copy(update={"weights": digests})
         write_json(run, record.model_dump(mode="json"))
     (folder / DIVERGED).unlink(missing_ok=True)
+    keep_outputs(files)
+    return record
 
 
-def _write_diverged(error: DivergedError, data: TrainingData, digests: dict[str, str], folder: Path) -> None:
+def _write_diverged(error: DivergedError, data: TrainingData, digests: Mapping[str, str], folder: Path) -> None:
     batch = {"epoch": error.epoch, "step": error.step, "annotation_ids": error.annotation_ids}
     train = {"annotations": str(data.train), "sha256": digests["train"]}
     write_json(folder / DIVERGED, {"problem": f"{error.what} not finite", **batch, "train": train})

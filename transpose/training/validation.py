@@ -18,8 +18,8 @@ from transpose.evaluation.pckh import evaluate_pckh
 from transpose.inference.predictions import Predictions, finish_predictions
 from transpose.models.transpose import TransPose
 from transpose.pose_model import PoseModel
+from transpose.training.data import TrainingData
 from transpose.training.distributed import ProcessGroup
-from transpose.training.inputs import TrainingData
 from transpose.training.interruption import StopRequest
 
 

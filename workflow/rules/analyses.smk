@@ -6,6 +6,12 @@ ANALYSIS_INPUT = dict(
     boxes=LAYOUT.boxes(SETTING),
 )
 ANALYSIS_PARAMS = dict(
+    **CONTENT.params(
+        images=PLAN.data.annotations,
+        annotations=PLAN.data.annotations,
+        weights=LAYOUT.train(RUN).weights,
+        boxes=LAYOUT.boxes(SETTING),
+    ),
     protocol=PLAN.digest(RecordKind.PROTOCOL),
     bootstrap=PLAN.digest(RecordKind.BOOTSTRAP),
     dataset=PLAN.data.boxes_key,
@@ -132,6 +138,7 @@ use rule protocol_ablation as body_parts with:
         LAYOUT.benchmark(Analysis.BODY_PARTS, RUN, SETTING)
     params:
         **(ANALYSIS_PARAMS | dict(options=part_labels_option)),
+        **CONTENT.params(parts=PLAN.data.part_labels),
         analysis=Analysis.BODY_PARTS,
         settings=analysis_settings(RecordKind.ATTENTION_ANALYSIS),
         code=code_of("attention.body_part_report"),

@@ -30,6 +30,11 @@ rule explain:
     resources:
         gpu=GPUS,
     params:
+        **CONTENT.params(
+            images=PLAN.data.annotations,
+            annotations=PLAN.data.annotations,
+            weights=LAYOUT.train(RUN).weights,
+        ),
         code=code_of("reporting.attention_maps"),
         settings=PLAN.digest(RecordKind.ATTENTION_MAPS),
         protocol=PLAN.digest(RecordKind.PROTOCOL),
@@ -68,6 +73,13 @@ rule viewer:
     resources:
         gpu=GPUS,
     params:
+        **CONTENT.params(
+            images=PLAN.data.annotations,
+            annotations=PLAN.data.annotations,
+            weights=lambda wildcards: [
+                LAYOUT.train(run).weights for run in PLAN.evaluation.viewer_runs()
+            ],
+        ),
         code=code_of("reporting.viewer_models"),
         settings=PLAN.digest(RecordKind.ATTENTION_MAPS),
         protocol=PLAN.digest(RecordKind.PROTOCOL),

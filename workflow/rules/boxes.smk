@@ -71,6 +71,11 @@ rule boxes:
         "../../environment.yml"
     threads: PLAN.boxes.threads
     params:
+        **CONTENT.params(
+            images=images_of_detector,
+            annotations=PLAN.data.annotations,
+            file=lambda wildcards: PLAN.boxes.file(wildcards, must_exist=False),
+        ),
         code=code_of("data.box_sources"),
         dataset=PLAN.data.boxes_key,
         results=LAYOUT.root,
@@ -95,6 +100,7 @@ rule evaluate_boxes:
     conda:
         "../../environment.yml"
     params:
+        **CONTENT.params(annotations=PLAN.data.annotations, boxes=LAYOUT.boxes(SETTING)),
         code=code_of("evaluation.box_ap"),
         dataset=PLAN.data.boxes_key,
         results=LAYOUT.root,

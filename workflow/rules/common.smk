@@ -6,10 +6,12 @@ from transpose.config.base import read_yaml
 from transpose.config.study import Analysis, EvalSetting
 from transpose.errors import InputError
 from transpose.machine import has_nvidia_gpu
-from transpose.provenance import TRAINING, PackageCode
+from transpose.provenance import CACHE, TRAINING, PackageCode
+from transpose.study.content import InputContent
 from transpose.study.layout import TABLE_SUFFIXES, RecordKind, RunId
 from transpose.study.plan import Plan
 from transpose.study.rules import use_this_interpreter
+from transpose.study.training_keys import TrainingKeys
 
 use_this_interpreter()
 
@@ -24,7 +26,9 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 # Every job reads the rules; the cache avoids parsing the package each time.
-CODE = PackageCode(cache=Path(".snakemake/code.json"))
+CODE = PackageCode(cache=CACHE)
+CONTENT = InputContent(cache=Path(".snakemake/content.json"))
+TRAINING_KEYS = TrainingKeys(PLAN, CONTENT)
 LAYOUT = PLAN.layout
 RESOURCES = PLAN.resources
 # Wildcards of the rules.
@@ -44,7 +48,7 @@ onstart:
 
 def code_of(module):
     """Return a function for the digest of a module and of all modules that it imports."""
-    return lambda wildcards: CODE.digest(f"transpose.{module}")
+    return lambda wildcards: f"code:{CODE.digest(f'transpose.{module}')}"
 
 
 def digest_of_dataset(wildcards):
@@ -53,6 +57,11 @@ def digest_of_dataset(wildcards):
 
 def digest_of_recipe(wildcards):
     return PLAN.digest(RecordKind.RECIPE, wildcards.variant)
+
+
+def training_key(wildcards):
+    run = RunId(wildcards.variant, wildcards.seed)
+    return f"training:{TRAINING_KEYS.key(run)[:12]}"
 
 
 def digests(kind, names):
@@ -66,6 +75,12 @@ def workers_of_variant(wildcards):
 def analysis_settings(kind):
     """Return the digest of the settings of an analysis, or None if the study does not include it."""
     return PLAN.digest(kind) if kind in PLAN.records() else None
+
+
+def images_of_detector(wildcards):
+    """Return the annotations whose images a detector reads; none for other box sources."""
+    reads = PLAN.boxes.reads_images(wildcards)
+    return [PLAN.data.annotations(wildcards)] if reads else []
 
 
 def part_labels_option(wildcards):

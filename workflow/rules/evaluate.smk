@@ -5,7 +5,8 @@ rule predict:
         weights=LAYOUT.train(RUN).weights,
         boxes=LAYOUT.boxes(SETTING),
     output:
-        LAYOUT.predictions(RUN, SETTING),
+        predictions=LAYOUT.predictions(RUN, SETTING),
+        record=LAYOUT.prediction_record(RUN, SETTING),
     log:
         LAYOUT.log("predict", RUN, SETTING),
     benchmark:
@@ -17,6 +18,12 @@ rule predict:
         gpu=GPUS,
         workers=workers_of_variant,
     params:
+        **CONTENT.params(
+            images=PLAN.data.annotations,
+            annotations=PLAN.data.annotations,
+            weights=LAYOUT.train(RUN).weights,
+            boxes=LAYOUT.boxes(SETTING),
+        ),
         code=code_of("evaluation.prediction_file"),
         protocol=PLAN.digest(RecordKind.PROTOCOL),
         dataset=PLAN.data.prediction_key,
@@ -35,7 +42,8 @@ rule evaluate:
         run=LAYOUT.train(RUN).record,
         weights=LAYOUT.train(RUN).weights,
         boxes=LAYOUT.boxes(SETTING),
-        predictions=rules.predict.output,
+        predictions=rules.predict.output.predictions,
+        record=rules.predict.output.record,
     output:
         metrics=LAYOUT.metrics(RUN, SETTING),
         matches=LAYOUT.metrics(RUN, SETTING).with_suffix(".npz"),
@@ -44,6 +52,11 @@ rule evaluate:
     conda:
         "../../environment.yml"
     params:
+        **CONTENT.params(
+            annotations=PLAN.data.annotations,
+            boxes=LAYOUT.boxes(SETTING),
+            predictions=LAYOUT.predictions(RUN, SETTING),
+        ),
         code=code_of("evaluation.report"),
         protocol=PLAN.digest(RecordKind.PROTOCOL),
         bootstrap=PLAN.digest(RecordKind.BOOTSTRAP),
@@ -71,6 +84,7 @@ rule make_submission:
     conda:
         "../../environment.yml"
     params:
+        **CONTENT.params(predictions=LAYOUT.predictions(RUN, SETTING)),
         record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
         code=code_of("evaluation.submission"),
         dataset=PLAN.data.prediction_key,

@@ -5,6 +5,24 @@ STUDY_PARAMS = dict(
     datasets=digests(RecordKind.DATASET, PLAN.datasets),
     results=LAYOUT.root,
 )
+def content_of_reports(*analyses):
+    """Return params with the content of reports, and of the arrays next to them."""
+    reports = [path for name in analyses for path in PLAN.evaluation.reports(name)]
+    return content_with_arrays(reports=reports)
+
+
+def content_with_arrays(**files):
+    return CONTENT.params(
+        **{
+            name: lambda wildcards, paths=paths: [
+                *paths,
+                *(path.with_suffix(".npz") for path in paths),
+            ]
+            for name, paths in files.items()
+        }
+    )
+
+
 TABLES = [suffix for suffix in TABLE_SUFFIXES if suffix != ".html"]
 
 
@@ -39,9 +57,11 @@ rule compare:
         "../../environment.yml"
     params:
         **STUDY_PARAMS,
+        **content_with_arrays(metrics=PLAN.evaluation.metrics()),
+        **CONTENT.params(runs=lambda wildcards: PLAN.training.records()),
         table="comparison",
         code=code_of("reporting.study"),
-        training_code=lambda wildcards: CODE.digest(TRAINING),
+        training_code=code_of(TRAINING.removeprefix("transpose.")),
     message:
         "Table {params.table}"
     shell:
@@ -58,6 +78,7 @@ use rule compare as compare_protocols with:
         LAYOUT.log("compare", Analysis.PROTOCOLS),
     params:
         **STUDY_PARAMS,
+        **content_of_reports(Analysis.PROTOCOLS),
         table=Analysis.PROTOCOLS,
         code=code_of("reporting.protocol_ablation"),
 
@@ -78,6 +99,7 @@ use rule compare as compare_resolutions with:
         LAYOUT.log("compare", Analysis.RESOLUTIONS),
     params:
         **STUDY_PARAMS,
+        **content_of_reports(Analysis.RESOLUTIONS),
         table=Analysis.RESOLUTIONS,
         code=code_of("reporting.resolutions"),
 
@@ -92,6 +114,7 @@ use rule compare as compare_dtypes with:
         LAYOUT.log("compare", Analysis.DTYPES),
     params:
         **STUDY_PARAMS,
+        **content_of_reports(Analysis.DTYPES),
         table=Analysis.DTYPES,
         code=code_of("reporting.dtypes"),
 
@@ -112,6 +135,7 @@ use rule compare as compare_attention_statistics with:
         LAYOUT.log("compare", Analysis.ATTENTION_STATISTICS),
     params:
         **STUDY_PARAMS,
+        **content_of_reports(Analysis.ATTENTION_STATISTICS),
         table=Analysis.ATTENTION_STATISTICS,
         code=code_of("reporting.attention_statistics"),
 
@@ -132,6 +156,7 @@ use rule compare as compare_faithfulness with:
         LAYOUT.log("compare", Analysis.FAITHFULNESS),
     params:
         **STUDY_PARAMS,
+        **content_of_reports(Analysis.FAITHFULNESS),
         table=Analysis.FAITHFULNESS,
         code=code_of("reporting.faithfulness"),
 
@@ -146,6 +171,7 @@ use rule compare as compare_attention_ablation with:
         LAYOUT.log("compare", Analysis.ATTENTION_ABLATION),
     params:
         **STUDY_PARAMS,
+        **content_of_reports(Analysis.ATTENTION_ABLATION),
         table=Analysis.ATTENTION_ABLATION,
         code=code_of("reporting.attention_ablation"),
 
@@ -160,6 +186,7 @@ use rule compare as compare_body_parts with:
         LAYOUT.log("compare", Analysis.BODY_PARTS),
     params:
         **STUDY_PARAMS,
+        **content_of_reports(Analysis.BODY_PARTS),
         table=Analysis.BODY_PARTS,
         code=code_of("reporting.body_parts"),
 
@@ -175,5 +202,8 @@ use rule compare as claims with:
         LAYOUT.log("compare", "claims"),
     params:
         **STUDY_PARAMS,
+        **content_with_arrays(
+            metrics=PLAN.evaluation.metrics(), reports=PLAN.evaluation.attention_reports()
+        ),
         table="claims",
         code=code_of("reporting.claim_table"),

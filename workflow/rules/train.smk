@@ -1,5 +1,5 @@
-# Changed code is not a trigger, since even a new comment would cause retraining. run.json has the code version, and the
-# comparison marks rows with other code. The resume checkpoint is not an output, since Snakemake deletes outputs of
+# Only the values and the input files of a training make it run again: its key does not depend on code, comments, titles
+# or time stamps. run.json has the code version, and the comparison marks rows with other code. The resume checkpoint is not an output, since Snakemake deletes outputs of
 # killed jobs.
 rule train:
     input:
@@ -29,9 +29,7 @@ rule train:
         workers=workers_of_variant,
         image_cache_gb=lambda wildcards: PLAN.training.image_cache_gb(wildcards.variant),
     params:
-        recipe=digest_of_recipe,
-        protocol=PLAN.digest(RecordKind.PROTOCOL),
-        data=PLAN.data.training_data_key(),
+        key=training_key,
         results=LAYOUT.root,
     message:
         "Train {wildcards.variant}, seed {wildcards.seed}"

@@ -42,6 +42,9 @@ rule import_checkpoint:
     conda:
         "../../environment.yml"
     params:
+        **CONTENT.params(
+            weights=lambda wildcards: PLAN.training.released_weights(wildcards.variant)
+        ),
         code=code_of("training.import_checkpoint"),
         recipe=digest_of_recipe,
         results=LAYOUT.root,
@@ -65,6 +68,7 @@ rule export_backbone:
     conda:
         "../../environment.yml"
     params:
+        **CONTENT.params(weights=LAYOUT.train(RunId("{variant}", 0)).weights),
         record=str(LAYOUT.record(RecordKind.RECIPE, "{variant}")),
         description=f"pretrained on {PLAN.data.training_data()}",
     message:
