@@ -7,24 +7,28 @@ from transpose.cli import cost, data, evaluation, own_data, predict, reporting, 
 from transpose.cli.app import app
 from transpose.disk import disk_error
 from transpose.errors import InputError, lost_worker, missing_extra
+from transpose.memory import full_memory
 
 
 def main() -> None:
-    """Run the command; bad input, a lost process or a failing disk ends it with one line on stderr and status 1."""
+    """Run the command; bad input, full memory, a lost process or a failing disk is one line on stderr and status 1."""
     keep_freed_memory()
     try:
         app()
     except InputError as error:
         sys.exit(f"transpose: {error}")
-    except ModuleNotFoundError as error:
-        if (message := missing_extra(error)) is None:
+    except (ImportError, MemoryError, OSError, RuntimeError) as error:
+        if (message := _cause_outside(error)) is None:
             raise
         sys.exit(f"transpose: {message}")
-    except RuntimeError as error:
-        if (message := lost_worker(error)) is None:
-            raise
-        sys.exit(f"transpose: {message}")
-    except OSError as error:
-        if (message := disk_error(error)) is None:
-            raise
-        sys.exit(f"transpose: {message}")
+
+
+def _cause_outside(error: Exception) -> object | None:
+    """Return the message for an error that the machine or the installation causes; None for a bug."""
+    if (message := full_memory(error)) is not None:
+        return message
+    if isinstance(error, ModuleNotFoundError):
+        return missing_extra(error)
+    if isinstance(error, RuntimeError):
+        return lost_worker(error)
+    return disk_error(error) if isinstance(error, OSError) else None
