@@ -21,6 +21,8 @@ FILES = (
     "requirements/constraints.txt",
     "requirements/lock.txt",
     "requirements/docs.txt",
+    "requirements/torch.txt",
+    "requirements/torch-cpu.txt",
     "requirements/xtcocotools.txt",
 )
 OUTSIDE_THE_LOCK = {"slurm", "docs"}
@@ -80,6 +82,7 @@ def disagreements(root: Path) -> list[str]:
         lock = hashed_pins(root / "requirements/lock.txt")
         second_evaluator = hashed_pins(root / "requirements/xtcocotools.txt")
         docs = hashed_pins(root / "requirements/docs.txt")
+        builds = [hashed_pins(root / f"requirements/{name}.txt") for name in ("torch", "torch-cpu")]
         conda = dict(map(pin, conda_pip["pip"]))
     except ValueError as error:
         return [str(error)]
@@ -100,6 +103,12 @@ def disagreements(root: Path) -> list[str]:
     described = {entry["name"]: entry["version"] for entry in pyproject["tool"]["uv"]["dependency-metadata"]}
     if described != torch:
         problems.append(f"dependency-metadata of pyproject.toml describes {described}, constraints.txt has {torch}")
+    problems += [
+        f"{name}: {version} for torch, {(lock | torch).get(name)} elsewhere"
+        for build in builds
+        for name, version in build.items()
+        if version.partition("+")[0] != (lock | torch).get(name, version)
+    ]
     problems += [f"{name} belongs outside the lock" for name in sorted((torch | second_evaluator).keys() & lock.keys())]
     if python.partition("=")[2] not in pyproject_pythons(pyproject):
         problems.append(f"environment.yml asks for {python}")
@@ -166,6 +175,11 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
         ("requirements/lock.txt", r"\\\n +--hash=sha256:\w+", "", "has no hash"),
         ("requirements/lock.txt", r"^click==", "torch==", "torch belongs outside the lock"),
         ("requirements/docs.txt", r"^mkdocs==\S+", "mkdocs==1.0", "requirements/docs.txt has 1.0"),
+        ("requirements/torch.txt", r"^torch==\S+", "torch==2.12.0", "torch: 2.12.0 for torch, 2.13.0 elsewhere"),
+        ("requirements/torch.txt", r"^sympy==\S+", "sympy==1.0", "sympy: 1.0 for torch"),
+        ("requirements/torch.txt", r"^triton==\S+", "triton>=3", "triton>=3"),
+        ("requirements/torch-cpu.txt", r"^torch==\S+", "torch==2.12.0+cpu", "torch: 2.12.0+cpu for torch"),
+        ("requirements/torch-cpu.txt", r"sha256:\w+", "sha256:0", "torch==2.13.0+cpu has no hash"),
         ("requirements/xtcocotools.txt", r"sha256:\w+", "sha256:0", "xtcocotools==1.14.3 has no hash"),
     ],
 )

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Write requirements/lock.txt and requirements/docs.txt from pyproject.toml, and environment.yml from the lock file.
+# Write requirements/lock.txt, docs.txt and torch.txt from pyproject.toml, and environment.yml from the lock file.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,6 +10,8 @@ compile() {
 compile pyproject.toml --extra pipeline --extra detector --extra evaluators --group test --group lint --group setup \
     --no-emit-package torch --output-file requirements/lock.txt
 compile --group docs --output-file requirements/docs.txt
+# With what torch itself requires, CUDA libraries included, and not with its metadata in pyproject.toml.
+compile - --no-config --constraints requirements/lock.txt --output-file requirements/torch.txt <<<torch
 
 torch=$(grep -m 1 '^torch==' requirements/constraints.txt)
 {

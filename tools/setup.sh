@@ -7,7 +7,6 @@ unset VIRTUAL_ENV PYTHONHOME PYTHONPATH UV_PYTHON
 if [ -n "${PIP_INDEX_URL:-}" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}"; fi # uv does not read PIP_INDEX_URL
 
 python=.venv/bin/python
-torch=$(grep -m 1 '^torch==' requirements/constraints.txt)
 torch_cpu_index=https://download.pytorch.org/whl/cpu
 
 say() { echo "setup: $*"; }
@@ -15,7 +14,7 @@ say() { echo "setup: $*"; }
 sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }
 
 # Inputs of .venv, including its path (a virtual environment cannot be moved), and inputs of the package's installation.
-environment_digest() { { pwd; cat requirements/{constraints,lock,xtcocotools}.txt tools/setup.sh; } | sha256; }
+environment_digest() { { pwd; cat requirements/{lock,torch,torch-cpu,xtcocotools}.txt tools/setup.sh; } | sha256; }
 package_digest() { cat pyproject.toml transpose/__init__.py | sha256; }
 
 # A stamp is written after its step has succeeded, so an incomplete .venv has none.
@@ -50,14 +49,20 @@ install_lock() {
     pip_install --require-hashes -r requirements/lock.txt
 }
 
-# On Linux, torch from PyPI brings 3 GB of CUDA libraries that a machine without a GPU does not need.
+# On Linux, torch from PyPI brings 3 GB of CUDA libraries that a machine without a GPU does not need. The CPU build is
+# looked for in PyTorch's index or, where that does not respond, in pip's own sources. Both builds have pinned digests.
 install_torch() {
-    if [ "$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null &&
-        timeout 3 "$python" -c "import urllib.request; urllib.request.urlopen('$torch_cpu_index/torch/')" 2>/dev/null; then
-        pip_install --no-compile --index-url "$torch_cpu_index" "$torch"
-    else
-        pip_install --no-compile "$torch"
+    local index=() log=.venv/torch.log
+    if [ "$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null; then
+        if timeout 3 "$python" -c "import urllib.request; urllib.request.urlopen('$torch_cpu_index/torch/')" 2>/dev/null; then
+            index=(--index-url "$torch_cpu_index")
+        fi
+        if pip_install --no-compile --no-deps --require-hashes "${index[@]}" -r requirements/torch-cpu.txt >"$log" 2>&1; then
+            return
+        fi
+        say "no CPU build of torch with a pinned digest (log: $log); installing the build with CUDA"
     fi
+    pip_install --no-compile --require-hashes -r requirements/torch.txt
 }
 
 # Without pip's cache, which may have a build against another NumPy.
@@ -80,7 +85,7 @@ if ! up_to_date environment "$environment"; then
     "$base" -m venv .venv
     say "1/3 packages of requirements/lock.txt"
     install_lock
-    say "2/3 $torch"
+    say "2/3 torch"
     install_torch
     say "3/3 xtcocotools, from source"
     install_xtcocotools
