@@ -33,6 +33,19 @@ def test_it_comes_whole_out_of_another_process() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://me:s3cret@host/a", "http://...@host/a"),
+        ("a: https://me@host:80/b; ftp://me:s3/cr?et@c/d", "a: https://...@host:80/b; ftp://...@c/d"),
+        ("https://host:8080/@scope/a https://host/b@c", "https://host:8080/@scope/a https://host/b@c"),
+    ],
+)
+def test_passwords_in_urls_are_not_printed(text: str, shown: str) -> None:
+    assert str(InputError(text)) == shown
+    assert str(InputError("missing", file=text)) == f"{shown}: missing"
+
+
+@pytest.mark.parametrize(
     ("words", "reason"),
     [
         ("DataLoader worker (pid 7) is killed by signal: Killed. ", "killed by signal: Killed"),

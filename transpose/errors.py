@@ -3,6 +3,9 @@
 import re
 from importlib.metadata import PackageNotFoundError, requires
 
+_LOGIN = re.compile(r"(?<=://)(?:[^\s/?#]*|[^\s/:@]*:(?!\d+[/?#])[^\s@]*)@")
+"""User name and password of a URL, also with characters in the password that a URL must not contain."""
+
 
 class InputError(Exception):
     """Bad input, reported in one line that names the file, the record in it and the field of that record.
@@ -21,7 +24,12 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         places = (str(place) for place in (self.file, self.record, self.field) if place is not None)
-        return " ".join(": ".join((*places, self.problem)).split())
+        return without_logins(" ".join(": ".join((*places, self.problem)).split()))
+
+
+def without_logins(text: str) -> str:
+    """Replace the user names and passwords in the URLs of a text by three dots."""
+    return _LOGIN.sub("...@", text)
 
 
 def lost_worker(error: RuntimeError) -> str | None:

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from transpose.config.base import parse
 from transpose.config.box_files import BoxFile, absent_box_file, box_file
 from transpose.config.dataset import Dataset, DetectionBoxes
 from transpose.config.download import load_file
 from transpose.config.load import load_dataset
+from transpose.errors import InputError
 
 DIGEST = "a" * 64
 DATASET = Dataset.model_validate(
@@ -90,6 +92,20 @@ def test_a_missing_file_is_reported_with_the_one_needed(boxes: str, split: str, 
 def test_only_files_with_a_path_are_listed(files: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match="listed_as is for files with a path, and split val has none"):
         DetectionBoxes(kind="detections", files=files, listed_as={"val": "coco_boxes"})
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        {"kind": "detections", "files": {"val": "https://me:s3cret@example.org/d.json"}},
+        {"kind": "detector", "model": "HTTP://s3cret@example.org/d.onnx"},
+    ],
+)
+def test_a_url_with_a_password_is_refused_without_repeating_it(boxes: dict[str, object]) -> None:
+    values = DATASET.model_dump(mode="json") | {"boxes": {"detector": boxes}}
+    with pytest.raises(InputError, match=r"must not contain a user name or password.*\.\.\.@example") as refused:
+        parse(Dataset, values, "d.yaml")
+    assert "s3cret" not in str(refused.value)
 
 
 def test_the_published_detections_have_one_digest() -> None:

@@ -1,5 +1,7 @@
 """A local web server with configurable faults."""
 
+import base64
+import gzip
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -95,6 +97,18 @@ def ignore_range(handler: Handler) -> None:
 
 def without_length(body: bytes) -> Reply:
     return lambda handler: handler.send(200, {}, body)
+
+
+def gzipped(handler: Handler) -> None:
+    """Send the file compressed, whatever the client accepts."""
+    body = gzip.compress(handler.content)
+    handler.send(200, {"Content-Encoding": "gzip", "Content-Length": len(body)}, body)
+
+
+def behind_login(user: str, password: str) -> Reply:
+    """Serve the file to one user only."""
+    expected = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    return lambda handler: (honest if handler.headers.get("Authorization") == expected else status(401))(handler)
 
 
 def status(code: int, **headers: object) -> Reply:

@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.data.mirror_server import MirrorServer, cut_after, running, serve, status, without_length
+from tests.data.mirror_server import (
+    MirrorServer,
+    behind_login,
+    cut_after,
+    gzipped,
+    running,
+    serve,
+    status,
+    without_length,
+)
 from transpose.config.download import Archive
 from transpose.data.digests import digest_record, recorded_sha256
 from transpose.data.download import Patience, download_unless_there, download_url
@@ -84,6 +93,7 @@ def page(handler) -> None:
         (page, "web page; download it in a browser"),
         (without_length(b"who knows"), "does not send its size"),
         (status(404), "HTTP 404"),
+        (gzipped, r"encodes the file \(gzip\), although asked not to; download it by hand"),
     ],
 )
 def test_what_is_no_file_is_reported_and_leaves_nothing(server: MirrorServer, target: Path, reply, words: str) -> None:
@@ -91,6 +101,35 @@ def test_what_is_no_file_is_reported_and_leaves_nothing(server: MirrorServer, ta
     with pytest.raises(InputError, match=words):
         download_url(server.url(), target, None, HASTE)
     assert_nothing_is_left(target)
+
+
+def test_a_listed_file_that_is_sent_encoded_comes_from_the_next_mirror(server: MirrorServer, target: Path) -> None:
+    row = Archive(version="d", bytes=len(CONTENT), sha256=SHA256, urls=(server.url("a"), server.url("b")))
+    server.replies = [gzipped]
+    download_unless_there(row, target, HASTE)
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("login", ["me:s3cret@", "me:s3/cr?et@", "s3cret@"])
+def test_a_password_in_a_url_is_refused_and_not_repeated(target: Path, login: str) -> None:
+    lines: list[str] = []
+    with pytest.raises(InputError, match="must not contain a user name or password; write them into") as refused:
+        download_url(f"http://{login}127.0.0.1/d.json", target, None, HASTE, lines.append)
+    assert str(refused.value).startswith("http://...@127.0.0.1/d.json: must not")
+    assert not lines
+    assert_nothing_is_left(target)
+
+
+def test_user_name_and_password_are_read_from_netrc(
+    server: MirrorServer, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password s3cret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    server.replies = [behind_login("me", "s3cret")] * 2
+    download_url(server.url(), target, None, HASTE)
+    assert target.read_bytes() == CONTENT
 
 
 def test_a_line_that_stays_cut_leaves_nothing(server: MirrorServer, target: Path) -> None:

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from transpose.config.base import Name, PathText, Settings, Size
-from transpose.config.download import Sha256
+from transpose.config.download import Address, Sha256
 from transpose.config.training import Probability
 from transpose.skeleton import COCO_PERSON, Skeleton
 
@@ -43,7 +43,7 @@ class DetectionBoxes(Settings):
     """A detector's boxes, in a COCO-format detection file."""
 
     kind: Literal["detections"]
-    files: dict[Name, str] = Field(description="Path or URL of the detection file for each split.")
+    files: dict[Name, Address] = Field(description="Path or URL of the detection file for each split.")
     sha256: dict[Name, Sha256] = Field(default={}, description="Required digest of the file, by split.")
     listed_as: dict[Name, Name] = Field(
         default={},
@@ -65,7 +65,7 @@ class DetectorBoxes(Settings):
     """Boxes from a person detector: an ONNX model of the YOLOX family."""
 
     kind: Literal["detector"]
-    model: str = Field(description="Path or URL of the .onnx file, or of a .zip that contains one.")
+    model: Address = Field(description="Path or URL of the .onnx file, or of a .zip that contains one.")
     sha256: Sha256 | None = Field(default=None, description="Required digest of the model.")
     input_size: Size = (640, 640)
     score_threshold: Probability = Field(default=0.01, description="Boxes with a lower score are dropped.")

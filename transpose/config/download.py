@@ -4,13 +4,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, PositiveInt, StringConstraints
+from pydantic import AfterValidator, Field, PositiveInt, StringConstraints
 
 from transpose.config.base import Name, Settings, parse, read_yaml
-from transpose.errors import InputError
+from transpose.errors import InputError, without_logins
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+/\S+$")]
+
+
+def refuse_login(address: str) -> str:
+    """Return a URL, or any other text, as it is.
+
+    Rules and records repeat URLs, so passwords in them would be stored in many files.
+
+    Raises:
+        ValueError: the URL contains a user name or a password.
+    """
+    if without_logins(address) != address:
+        raise ValueError("must not contain a user name or password; write them into ~/.netrc")
+    return address
+
+
+Address = Annotated[str, AfterValidator(refuse_login)]
+"""A path, or a URL without user name and password."""
+
+Url = Annotated[Address, StringConstraints(pattern=r"^https?://[^\s/]+/\S+$")]
 
 
 class Archive(Settings):

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import requests
 
 from transpose.config.base import Settings
-from transpose.config.download import Archive
+from transpose.config.download import Archive, refuse_login
 from transpose.config.load import read_record
 from transpose.data.digests import recorded_sha256, remember_sha256, remembered_sha256
 from transpose.data.mirror import MirrorError, Patience, announced_size, ask_patiently, transfer
@@ -208,8 +208,12 @@ def download_url(
         report: called with progress messages, one line each.
 
     Raises:
-        InputError: the server does not send the file, or the digest is wrong.
+        InputError: the server does not send the file, the digest is wrong, or the URL contains a password.
     """
+    try:
+        refuse_login(url)
+    except ValueError as error:
+        raise InputError(str(error), file=url) from None
     patience = patience or Patience()
     expected = sha256 or recorded_sha256(target)
     if target.is_file():

@@ -10,6 +10,8 @@ from typing import BinaryIO, TypeVar
 import requests
 from tqdm import tqdm
 
+from transpose.errors import without_logins
+
 CHUNK_BYTES = 1 << 16
 """Size of a read; an interruption loses at most this much."""
 
@@ -173,12 +175,18 @@ def announced_size(session: requests.Session, url: str, timeouts: tuple[float, f
 
 
 def _refuse_errors(response: requests.Response) -> None:
+    """Refuse responses without the file's own bytes."""
     status = response.status_code
     if status in _TRY_AGAIN:
         asked = response.headers.get("Retry-After", "")
         raise LineError(f"HTTP {status} {response.reason}", float(asked) if asked.isdecimal() else 0.0)
     if status not in (200, 206):
         raise MirrorError(f"HTTP {status} {response.reason}")
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        # The announced size is that of the encoded bytes, and whether the file itself is compressed is not certain.
+        problem = f"the server encodes the file ({encoding}), although asked not to"
+        raise MirrorError(f"{problem}; download it by hand and configure its path")
 
 
 def _ask(
@@ -216,4 +224,4 @@ def root_cause(error: BaseException) -> str:
     """Return the message of the innermost exception."""
     while error.__context__ is not None:
         error = error.__context__
-    return str(error) or type(error).__name__
+    return without_logins(str(error)) or type(error).__name__
