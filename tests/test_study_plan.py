@@ -1,5 +1,6 @@
 """The plan that the workflow's rules ask."""
 
+import json
 import re
 import shutil
 from dataclasses import dataclass, replace
@@ -124,16 +125,79 @@ def test_photographs_are_read_where_they_ship(demo: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("variants", ["no_such_variant"], "unknown variant 'no_such_variant'"),
-        ("train", {"dataset": "no_such_set", "split": "train"}, "unknown data set 'no_such_set'"),
-        ("train", {"dataset": "synthetic", "split": "trian"}, "no split 'trian'"),
-        ("evaluations", [{"dataset": "synthetic", "split": "val", "boxes": ["gt"]}], "no source 'gt'"),
+        (
+            "variants",
+            ["r_sine", "r_sien"],
+            r"variants\.1: unknown variant 'r_sien'; known are .*; did you mean 'r_sine'",
+        ),
+        ("variants", ["r_sine", "r_sine"], r"variants\.1: repeats the variant 'r_sine'$"),
+        (
+            "train",
+            {"dataset": "coko", "split": "train"},
+            r"train\.dataset: unknown data set 'coko'; .*did you mean 'coco'",
+        ),
+        (
+            "train",
+            {"dataset": "toy", "split": "trian"},
+            r"train\.split: toy has no split 'trian'; .*did you mean 'train'",
+        ),
+        (
+            "evaluations",
+            [{"dataset": "synthetic", "split": "val", "boxes": ["ground_truth", "gt"]}],
+            r"evaluations\.0\.boxes\.1: synthetic has no box source 'gt'; known are ground_truth, simulated$",
+        ),
+        (
+            "evaluations",
+            [{"dataset": "synthetic", "split": "vall", "boxes": ["ground_truth"]}],
+            r"evaluations\.0\.split: synthetic has no split 'vall'; known are train, val; did you mean 'val'\?$",
+        ),
+        (
+            "ablations",
+            [{"question": "?", "baseline": "r_sine", "variants": ["h_sine", "r_learnabel"]}],
+            r"ablations\.0\.variants\.1: 'r_learnabel' is not among the study's variants; .*mean 'r_learnable'",
+        ),
+        (
+            "ablations",
+            [{"question": "?", "baseline": "tp_r_a4", "variants": ["h_sine"]}],
+            r"ablations\.0\.baseline: 'tp_r_a4' is not among",
+        ),
+        ("overrides", {"tp_r_a4": {"epochs": 3}}, "overrides: 'tp_r_a4' is not among the study's variants; known are"),
     ],
 )
-def test_a_name_that_does_not_exist_is_refused(demo: dict[str, Any], key: str, value: Any, words: str) -> None:
-    values = demo | NO_SIDE_STUDIES | {"ablations": [], "overrides": {}, key: value}
-    with pytest.raises(InputError, match=words):
-        Plan.of_config(values, CONFIG)
+def test_a_wrong_name_is_reported_where_it_is(demo: dict[str, Any], key: str, value: Any, words: str) -> None:
+    # Everything else stays, so that parts that name the right one must not be reported instead.
+    with pytest.raises(InputError, match=f"^mine.yaml: {words}"):
+        Plan.of_config(demo | {key: value}, CONFIG, "mine.yaml")
+
+
+@pytest.mark.parametrize("key", ["protocol_ablation", "resolutions", "dtypes", "attention_analysis"])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"variants": ["r_sine", "tp_r_a4"]}, r"variants\.1: 'tp_r_a4' is not among the study's variants; known are"),
+        (
+            {"evaluations": [{"dataset": "synthetic", "split": "train", "boxes": ["ground_truth"]}]},
+            r"evaluations\.0: 'synthetic/train/ground_truth' is not among the study's evaluations; known are",
+        ),
+    ],
+)
+def test_an_analysis_is_of_what_the_study_evaluates(
+    demo: dict[str, Any], key: str, change: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=rf"^mine\.yaml: {key}\.{words}"):
+        Plan.of_config(demo | {key: demo[key] | change}, CONFIG, "mine.yaml")
+
+
+def test_two_variants_of_one_title_are_refused(demo: dict[str, Any], tmp_path: Path) -> None:
+    shutil.copytree(CONFIG, tmp_path / "config")
+    variants = tmp_path / "config" / "variants"
+    title = read_yaml(variants / "r_sine.yaml")["title"]
+    (variants / "copy.yaml").write_text(json.dumps({"extends": "r_sine", "title": title}))
+    words = (
+        f"mine.yaml: variants.5: copy and r_sine have one title, {title!r}; change `title` in the file of one of them"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(words)}$"):
+        Plan.of_config(demo | {"variants": [*demo["variants"], "copy"]}, tmp_path / "config", "mine.yaml")
 
 
 def test_only_rendered_data_sets_may_be_written_by_the_rendering_rule(demo: dict[str, Any]) -> None:

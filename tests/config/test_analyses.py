@@ -5,7 +5,6 @@ import pytest
 from tests.helpers.small_variants import small_encoder, small_variant
 from transpose.config.analyses import Dtypes, InputSizes, check_sizes
 from transpose.config.base import parse
-from transpose.config.study import Study
 from transpose.errors import InputError
 
 STUDY = {
@@ -32,21 +31,6 @@ def test_a_learnable_embedding_cannot_only_be_recomputed() -> None:
     learnable = small_variant("resnet", {"encoder": small_encoder(position_embedding="learnable")})
     with pytest.raises(InputError, match="a learnable embedding can only be resampled"):
         check_sizes("small", learnable, InputSizes(sizes=((64, 48),), position=("recomputed",)), "study")
-
-
-@pytest.mark.parametrize("key", ["protocol_ablation", "resolutions", "dtypes"])
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"variants": ["c"]}, "names 'c', which is not among the variants"),
-        ({"evaluations": [{"dataset": "toy", "split": "val", "boxes": ["found"]}]}, "names toy val found, which"),
-    ],
-)
-def test_a_closer_look_is_at_what_the_study_evaluates(key: str, change: dict, words: str) -> None:
-    block = {"variants": ["a"], "evaluations": STUDY["evaluations"]} | change
-    sizes = {"sizes": [[64, 48]]} if key == "resolutions" else {}
-    with pytest.raises(ValueError, match=words):
-        Study.model_validate(STUDY | {key: block | sizes})
 
 
 def test_each_dtype_is_taken_once() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.config.smallest_study import STUDY
 from transpose.config.base import parse, read_yaml
+from transpose.config.dataset import Dataset
 from transpose.config.load import load_any_variant, load_dataset, load_study, load_variant
 from transpose.config.study import Study
 from transpose.config.training import Training
@@ -54,8 +55,19 @@ def test_the_defaults_of_training_are_the_official_recipe() -> None:
 
 
 def test_an_unknown_key_names_the_nearest_known_one() -> None:
-    with pytest.raises(InputError, match=r"^file: variantz: unknown key; did you mean 'variants'\?$"):
+    with pytest.raises(InputError, match=r"^file: variantz: unknown key; known are .*; did you mean 'variants'\?$"):
         parse(Study, {**STUDY, "variantz": []}, "file")
+
+
+def test_a_misspelt_key_is_not_reported_as_a_missing_one() -> None:
+    values = {key: value for key, value in STUDY.items() if key != "train"}
+    with pytest.raises(InputError, match=r"^file: trian: unknown key; .*; did you mean 'train'\?$"):
+        parse(Study, {**values, "trian": STUDY["train"]}, "file")
+
+
+def test_a_key_of_another_block_is_suggested_with_its_place() -> None:
+    with pytest.raises(InputError, match=r"^file: epochs: unknown key; .*; did you mean 'training\.epochs'\?$"):
+        parse(Study, {**STUDY, "epochs": 3}, "file")
 
 
 @pytest.mark.parametrize(
@@ -66,11 +78,35 @@ def test_an_unknown_key_names_the_nearest_known_one() -> None:
             r"training\.lr: unknown key; known are attention_dropout, augmentation, .*, workers$",
         ),
         ({"forecast": {"q": 1}}, r"forecast\.q: unknown key; known are .*training_tflops.*"),
+        (
+            {"training": {"schedule": {"kind": "one_cycle", "q": 1}}},
+            r"training\.schedule\.one_cycle\.q: unknown key; known are kind, peak, warmup$",
+        ),
+        (
+            {"evaluations": [{**STUDY["evaluations"][0], "q": 1}]},
+            r"evaluations\.0\.q: unknown key; known are boxes, dataset, split$",
+        ),
     ],
 )
 def test_an_unknown_key_without_a_near_one_lists_those_of_its_block(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse(Study, {**STUDY, **changes}, "file")
+
+
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [
+        ({"boxes": {"simulated": {"kind": "detections", "files": {}, "q": 1}}}, "category, files, kind, listed_as"),
+        ({"source": {"kind": "photographs", "q": 1}}, "kind$"),
+        ({"source": {"kind": "synthetic", "images": {"a": 1}, "q": 1}}, "antialias, bust_share"),
+    ],
+)
+def test_an_unknown_key_of_one_of_several_kinds_of_blocks_lists_those_of_its_kind(
+    changes: dict[str, Any], known: str
+) -> None:
+    values = read_yaml(CONFIG / "datasets" / "photographs.yaml")
+    with pytest.raises(InputError, match=rf"q: unknown key; known are {known}"):
+        parse(Dataset, values | changes, "file")
 
 
 @pytest.mark.parametrize(
@@ -98,12 +134,6 @@ def test_a_wrong_value_names_its_key(changes: dict[str, Any], field: str) -> Non
         parse(Study, {**STUDY, **changes}, "file")
     assert str(caught.value).startswith(f"file: {field}: ")
     assert "\n" not in str(caught.value)
-
-
-def test_ablations_of_unknown_variants_are_refused() -> None:
-    ablation = {"question": "?", "baseline": "a", "variants": ["c"]}
-    with pytest.raises(InputError, match="'c'"):
-        parse(Study, {**STUDY, "ablations": [ablation]}, "file")
 
 
 @pytest.mark.parametrize(

@@ -212,10 +212,10 @@ def test_a_cycle_is_refused(tmp_path: Path, bases: dict[str, str], cycle: str) -
 
 def test_an_error_names_the_file_that_holds_it(folder: Path) -> None:
     extend(folder, "middle", dimm=3)
-    with pytest.raises(InputError, match=r"middle\.yaml: dimm: unknown key; did you mean 'dim'\?$"):
+    with pytest.raises(InputError, match=r"middle\.yaml: dimm: unknown key; .*; did you mean 'dim'\?$"):
         read_variant_file(extend(folder, base="middle"))
     extend(folder, "middle", encoder={"layer": 3})
-    with pytest.raises(InputError, match=r"middle\.yaml: encoder\.layer: unknown key; did you mean 'layers'\?$"):
+    with pytest.raises(InputError, match=r"middle\.yaml: encoder\.layer: unknown key; .*; did you mean 'layers'\?$"):
         read_variant_file(extend(folder, base="middle"))
     with pytest.raises(InputError, match=r"mine\.yaml: family: unknown key"):
         read_variant_file(extend(folder, family="hrnet"))

@@ -1,10 +1,10 @@
 """Base class of the configuration models, and parsing of configuration files."""
 
 import difflib
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -64,12 +64,13 @@ def parse(model: type[Model], values: object, source: object) -> Model:
     """Validate plain values as `model`.
 
     Raises:
-        InputError: names `source`, the first offending key, and for an unknown key the nearest known one.
+        InputError: names `source` and the first offending key; unknown keys come first, with the known ones.
     """
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        details = error.errors(include_url=False)[0]
+        # A misspelt key is also a missing one.
+        details = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
         field = ".".join(str(part) for part in details["loc"])
         raise InputError(_explain(model, details), file=source, field=field or None) from None
     except UnicodeEncodeError:  # JSON and YAML can contain lone surrogates
@@ -82,43 +83,69 @@ def unknown_name(name: str, folder: Path, kind: str) -> str:
     Args:
         kind: kind of the files in the folder, for example "variant".
     """
-    known = sorted(file.stem for file in folder.glob("*.yaml"))
-    near = difflib.get_close_matches(name, known, n=1)
+    return unknown(f"unknown {kind} {name!r}", name, (file.stem for file in folder.glob("*.yaml")))
+
+
+def unknown(problem: str, name: str, known: Iterable[str], elsewhere: Iterable[str] = ()) -> str:
+    """Return a message that lists the known names and suggests one that is similar.
+
+    Args:
+        problem: first words of the message.
+        elsewhere: names in other places, as dotted paths; suggested if no known name is similar.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    paths = {path.rpartition(".")[2]: path for path in elsewhere}
+    near = near or [paths[key] for key in difflib.get_close_matches(name, sorted(paths), n=1)]
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"unknown {kind} {name!r}; known are {', '.join(known) or 'none'}{hint}"
+    return f"{problem}; known are {', '.join(names) or 'none'}{hint}"
 
 
 def _explain(model: type[BaseModel], details: ErrorDetails) -> str:
     if details["type"] == "extra_forbidden":
-        key, anywhere = str(details["loc"][-1]), sorted(set(_known_keys(model)))
-        # For a key of the outermost block, first suggest keys of that block.
-        own = sorted(model.model_fields) if len(details["loc"]) == 1 else []
-        near = difflib.get_close_matches(key, own, n=1) or difflib.get_close_matches(key, anywhere, n=1)
-        if near:
-            return f"unknown key; did you mean {near[0]!r}?"
-        block = _block_of(model, details["loc"][:-1])
-        return "unknown key" + (f"; known are {', '.join(sorted(block.model_fields))}" if block else "")
+        block = _block_of(model, details["loc"][:-1]) or model
+        return unknown("unknown key", str(details["loc"][-1]), block.model_fields, _paths(model))
     value = details["input"]
     shown = f", not {value!r}" if isinstance(value, str | int | float | bool) else ""
     return details["msg"].removeprefix("Value error, ") + shown
 
 
-def _block_of(model: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """Return the block of settings at a path of keys; None if no block or several are possible there."""
-    block = model
-    for key in path:
-        blocks = list(_blocks(block.model_fields[key].annotation)) if key in block.model_fields else []
-        if len(blocks) != 1:
-            return None
-        block = blocks[0]
-    return block
+def _block_of(model: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """Return the block of settings at the place of an error; None if there is no block.
+
+    A place consists of keys, indices and, where several blocks are possible, the tag that chose one.
+    """
+    annotation: object = model
+    for key in place:
+        annotation = _part_of(annotation, key)
+    blocks = list(_blocks(annotation))
+    return blocks[0] if len(blocks) == 1 else None
 
 
-def _known_keys(model: type[BaseModel]) -> Iterator[str]:
+def _part_of(annotation: object, key: int | str) -> object:
+    """Return the annotation of a key or index of a value, or of the block that a tag chooses."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation.model_fields[key].annotation if key in annotation.model_fields else None
+    arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
+    if get_origin(annotation) in (Union, UnionType) and len(arguments) > 1:
+        return next((block for block in arguments if _has_tag(block, key)), None)
+    if get_origin(annotation) in (Union, UnionType, Annotated):
+        return _part_of(arguments[0], key)
+    return arguments[-1] if get_origin(annotation) in (dict, Mapping) else next(iter(arguments), None)
+
+
+def _has_tag(block: object, tag: int | str) -> bool:
+    """Whether a literal of a block has this value."""
+    fields = block.model_fields.values() if isinstance(block, type) and issubclass(block, BaseModel) else ()
+    return any(tag in get_args(field.annotation) for field in fields if get_origin(field.annotation) is Literal)
+
+
+def _paths(model: type[BaseModel]) -> Iterator[str]:
+    """Yield the dotted paths of all keys of a model and of the blocks in it."""
     for key, field in model.model_fields.items():
         yield key
         for block in _blocks(field.annotation):
-            yield from _known_keys(block)
+            yield from (f"{key}.{path}" for path in _paths(block))
 
 
 def _blocks(annotation: object) -> Iterator[type[BaseModel]]:

@@ -1,9 +1,10 @@
 """A study: variants, training data, evaluations, analyses and comparisons."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from transpose.config.analyses import Dtypes, InputSizes
 from transpose.config.attention import AttentionMeasures
@@ -219,17 +220,12 @@ class Study(Settings):
     bootstrap_samples: PositiveInt = Field(default=1000, description="Resamples over images for each interval.")
     bootstrap_seed: NonNegativeInt = 0
 
-    @model_validator(mode="after")
-    def _names_known_variants(self) -> "Study":
-        named = {name for ablation in self.ablations for name in (ablation.baseline, *ablation.variants)} | set(
-            self.overrides
-        )
-        if unknown := sorted(named - set(self.variants)):
-            known = ", ".join(self.variants)
-            raise ValueError(f"ablations and overrides name {unknown[0]!r}, which is not among the variants {known}")
-        if len(set(self.variants)) != len(self.variants):
-            raise ValueError("variants contains a duplicate name")
-        return self
+    def splits(self) -> Iterator[tuple[str, Split]]:
+        """Yield all splits of the study with their places in its file, such as `evaluations.0`."""
+        yield "train", self.train
+        yield "validation", self.validation
+        for key, evaluations in (("evaluations", self.evaluations), ("submissions", self.submissions)):
+            yield from ((f"{key}.{index}", evaluation) for index, evaluation in enumerate(evaluations))
 
     def analysis_scopes(self) -> dict[str, AnalysisScope]:
         """Return the study's analyses by configuration key."""
@@ -254,13 +250,3 @@ class Study(Settings):
     def settings(self) -> tuple[EvalSetting, ...]:
         """Evaluation settings of all variants."""
         return eval_settings(self.evaluations)
-
-    @model_validator(mode="after")
-    def _analyses_name_what_is_there(self) -> "Study":
-        for key, scope in self.analysis_scopes().items():
-            if unknown := sorted(set(scope.variants) - set(self.variants)):
-                raise ValueError(f"{key} names {unknown[0]!r}, which is not among the variants")
-            for setting in scope.settings():
-                if setting not in self.settings():
-                    raise ValueError(f"{key} names {' '.join(setting)}, which is not among the evaluations")
-        return self

@@ -15,7 +15,7 @@ from transpose.config.study import Study
 from transpose.files import write_json
 from transpose.study.box_files import BoxFiles
 from transpose.study.check_files import CheckFiles
-from transpose.study.checks import check_study
+from transpose.study.checks import check_names, check_study
 from transpose.study.data_files import ArchiveFiles, DataFiles
 from transpose.study.evaluation_files import EvaluationFiles
 from transpose.study.layout import RecordKind, ResourcesLayout, ResultsLayout
@@ -42,9 +42,9 @@ class Plan:
             InputError: a key is unknown or wrong, or a variant, data set, split or box source does not exist.
         """
         study = parse(Study, values, source)
+        check_names(study, folder, source)
         recipes = {name: load_recipe(study, name, folder / "variants", source) for name in study.variants}
-        used = (study.train, study.validation, *study.evaluations, *study.submissions)
-        datasets = {split.dataset: load_dataset(split.dataset, folder / "datasets") for split in used}
+        datasets = {split.dataset: load_dataset(split.dataset, folder / "datasets") for _, split in study.splits()}
         check_study(study, recipes, datasets, source)
         return cls(study, recipes, datasets)
 
