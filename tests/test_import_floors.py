@@ -16,6 +16,7 @@ FLOORS = {
     "columns": 1,
     "errors": 1,
     "skeleton": 1,
+    "keypoint_names": 1,
     "clock": 1,
     "codec": 2,
     "config": 1,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.config.smallest_study import STUDY
+from tests.helpers.torso_data import torso_dataset
 from transpose.config.base import parse, read_yaml
 from transpose.config.dataset import Dataset
 from transpose.config.load import load_any_variant, load_dataset, load_study, load_variant
@@ -134,6 +135,24 @@ def test_a_wrong_value_names_its_key(changes: dict[str, Any], field: str) -> Non
         parse(Study, {**STUDY, **changes}, "file")
     assert str(caught.value).startswith(f"file: {field}: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("flip_pairs", "missing"),
+    [
+        ([], "[left_shoulder, right_shoulder], [left_hip, right_hip]"),
+        ([["right_hip", "left_hip"]], "[left_shoulder, right_shoulder]"),
+        ([["left_hip", "right_shoulder"], ["right_hip", "left_shoulder"]], "[left_shoulder, right_shoulder], "),
+    ],
+)
+def test_left_and_right_keypoints_that_are_not_paired_are_refused(
+    tmp_path: Path, flip_pairs: list[list[str]], missing: str
+) -> None:
+    values = torso_dataset(tmp_path).model_dump(mode="json")
+    with pytest.raises(InputError) as refused:
+        parse(Dataset, values | {"skeleton": values["skeleton"] | {"flip_pairs": flip_pairs}}, "d.yaml")
+    assert str(refused.value).startswith(f"d.yaml: mirrored images would mix left and right keypoints; add {missing}")
+    assert str(refused.value).endswith(" to skeleton.flip_pairs")
 
 
 @pytest.mark.parametrize(

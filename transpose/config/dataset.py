@@ -18,6 +18,7 @@ from pydantic import (
 from transpose.config.base import Name, PathText, Settings, Size
 from transpose.config.download import Address, Sha256
 from transpose.config.training import Probability
+from transpose.keypoint_names import unpaired
 from transpose.skeleton import COCO_PERSON, Skeleton
 
 
@@ -254,6 +255,13 @@ class Dataset(Settings):
         is_default = self.category is None and self.orientation is None and self.keypoint_fields == ("keypoints",)
         if not isinstance(self.source, FolderSource) and not is_default:
             raise ValueError("category, keypoint_fields and orientation are for a source of kind: folder")
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_left_and_right(self) -> "Dataset":
+        if missing := unpaired(self.skeleton.keypoints, self.skeleton.flip_pairs):
+            pairs = ", ".join(f"[{left}, {right}]" for left, right in missing)
+            raise ValueError(f"mirrored images would mix left and right keypoints; add {pairs} to skeleton.flip_pairs")
         return self
 
     @model_validator(mode="after")

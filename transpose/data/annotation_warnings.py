@@ -10,7 +10,6 @@ import numpy as np
 
 from transpose.config.base import Settings
 from transpose.data.coco import CocoAnnotations
-from transpose.data.keypoint_names import mirrored_pairs
 from transpose.skeleton import Skeleton
 
 MAX_PERSONS = 20
@@ -56,19 +55,13 @@ def annotation_warnings(annotations: CocoAnnotations, skeleton: Skeleton) -> lis
 
 
 def skeleton_warnings(skeleton: Skeleton) -> list[DataWarning]:
-    """Return what is probably wrong in a skeleton: sides that are not paired, sigmas of another scale."""
-    paired = {frozenset(pair) for pair in skeleton.flip_pairs}
-    unpaired = [pair for pair in mirrored_pairs(skeleton.keypoints) if frozenset(pair) not in paired]
+    """Return what is probably wrong in a skeleton: sigmas of another scale."""
     sigmas = skeleton.oks_sigmas
     wrong = np.flatnonzero((sigmas > 0.25) | (np.median(sigmas) < 0.004) | (np.median(sigmas) > 0.2))
-    warnings = []
-    if unpaired:
-        first = f"{' and '.join(unpaired[0])} are no pair of flip_pairs, so mirrored images mix them"
-        warnings.append(DataWarning(kind="flip_pairs", count=len(unpaired), first=first))
-    if len(wrong):
-        first = f"{skeleton.keypoints[wrong[0]]}: {sigmas[wrong[0]]:g}; COCO's are 0.025 to 0.107"
-        warnings.append(DataWarning(kind="sigmas", count=len(wrong), first=first))
-    return warnings
+    if not len(wrong):
+        return []
+    first = f"{skeleton.keypoints[wrong[0]]}: {sigmas[wrong[0]]:g}; COCO's are 0.025 to 0.107"
+    return [DataWarning(kind="sigmas", count=len(wrong), first=first)]
 
 
 class _Labelled:

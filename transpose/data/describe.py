@@ -10,9 +10,9 @@ import numpy as np
 
 from transpose.data.fields import read_records
 from transpose.data.import_images import read_header
-from transpose.data.keypoint_names import mirrored_pairs, words_of
 from transpose.errors import InputError
 from transpose.files import read_json
+from transpose.keypoint_names import mirrored_pairs, words_of
 from transpose.skeleton import COCO_PERSON
 
 _COCO_SIGMAS = {

@@ -19,5 +19,11 @@ def mirrored_pairs(keypoints: Sequence[str]) -> list[tuple[str, str]]:
     return [(left, right) for left, right in mirrored if right is not None and right != left]
 
 
+def unpaired(keypoints: Sequence[str], flip_pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the pairs (left, right) by name that are not among the pairs that swap in a mirrored image."""
+    paired = {frozenset(pair) for pair in flip_pairs}
+    return [pair for pair in mirrored_pairs(keypoints) if frozenset(pair) not in paired]
+
+
 def _other_side(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(_SIDES.get(word, word) for word in words)
