@@ -1,13 +1,27 @@
 # `snakemake --cores N` makes all targets of `rule all`.
 # Another study: `snakemake --cores N --configfile my-study.yaml`. A single file: give its path as the target.
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
+
+from transpose.config.base import read_yaml
+from transpose.errors import InputError
 
 min_version("9.20")
 
+STUDY = "config/config.yaml"
+# Name the line of a wrong file, and refuse duplicate keys, of which Snakemake uses the last one. It reads a file of
+# --configfile before this one: `transpose plan FILE` names the line in that file too.
+try:
+    for file in workflow.configfiles or [STUDY]:
+        read_yaml(Path(file))
+except InputError as error:
+    raise WorkflowError(str(error)) from None
 # The file of a study replaces the default; it is not merged into it.
 if not workflow.configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: STUDY
 
 
 report: "workflow/report/workflow.rst"

@@ -122,6 +122,7 @@ def test_an_unknown_key_of_one_of_several_kinds_of_blocks_lists_those_of_its_kin
         ({"evaluations": [{"dataset": "d", "split": "val", "boxes": [".."]}]}, "evaluations.0.boxes.0"),
         ({"variants": []}, "variants"),
         ({"results": "a{b}"}, "results"),
+        ({"training": {"backbone_weights": "a{b}.safetensors"}}, "training.backbone_weights"),
         ({"resources": ""}, "resources"),
         ({"training": {"image_cache_gb": float("inf")}}, "training.image_cache_gb"),
         ({"training": {"sigma": float("nan")}}, "training.sigma"),
@@ -183,6 +184,21 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path: Path, content: bytes) -> None
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"broken\.yaml"):
         read_yaml(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("a: [b\nc: d", "line 2 column 2: not YAML: expected ',' or ']', but got ':'"),
+        ("a: b\nc:\td\n\te: f", "line 2 column 3: not YAML: found character '\\t' that cannot start any token"),
+        ("a: b\nc: d\x01", r"line 2 column 5: not YAML: character '\x01'"),
+    ],
+)
+def test_the_place_in_a_file_that_is_no_yaml_is_named(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "broken.yaml").write_text(content)
+    with pytest.raises(InputError) as refused:
+        read_yaml(tmp_path / "broken.yaml")
+    assert str(refused.value) == f"{tmp_path / 'broken.yaml'}: {words}"
 
 
 def test_a_hundred_megabytes_of_brackets_are_one_line(tmp_path: Path) -> None:

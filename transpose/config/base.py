@@ -7,7 +7,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from transpose.errors import InputError
@@ -15,8 +15,20 @@ from transpose.errors import InputError
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=64)]
 """A name that becomes part of a path: lower-case letters, digits and underscores only."""
 
-PathText = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f{}]+$")]
-"""A path for rules: without braces, which are wildcards in Snakemake, and without control characters."""
+
+def refuse_wildcards(path: object) -> object:
+    """Return a path, or any other value, as it is.
+
+    Raises:
+        ValueError: the path contains braces.
+    """
+    if isinstance(path, str) and ("{" in path or "}" in path):
+        raise ValueError("must not contain { or }, which are wildcards in Snakemake")
+    return path
+
+
+PathText = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f{}]+$"), BeforeValidator(refuse_wildcards)]
+"""A path for rules: without braces and without control characters."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -36,14 +48,22 @@ def read_yaml(path: Path) -> Any:
         InputError: the file is missing or is not YAML, or a block has a duplicate key.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError("no such file", file=path) from None
+    except (OSError, ValueError) as error:  # not UTF-8
+        raise InputError(f"cannot be read: {error}", file=path) from None
+    try:
+        return yaml.load(text, _EachKeyOnce)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position].split("\n")
+        place = f"line {len(before)} column {len(before[-1]) + 1}"
+        raise InputError(f"not YAML: character {chr(error.character)!r}", file=path, record=place) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1} column {mark.column + 1}" if mark else None
         raise InputError(f"not YAML: {getattr(error, 'problem', error)}", file=path, record=place) from None
-    except (OSError, ValueError, RecursionError) as error:  # not UTF-8, an invalid date, or thousands of brackets
+    except (ValueError, RecursionError) as error:  # an invalid date, or thousands of brackets
         raise InputError(f"cannot be read: {error}", file=path) from None
 
 

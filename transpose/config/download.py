@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PositiveInt, StringConstraints
 
-from transpose.config.base import Name, Settings, parse, read_yaml
+from transpose.config.base import Name, PathText, Settings, parse, read_yaml
 from transpose.errors import InputError, without_logins
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -25,10 +25,10 @@ def refuse_login(address: str) -> str:
     return address
 
 
-Address = Annotated[str, AfterValidator(refuse_login)]
+Address = Annotated[PathText, AfterValidator(refuse_login)]
 """A path, or a URL without user name and password."""
 
-Url = Annotated[Address, StringConstraints(pattern=r"^https?://[^\s/]+/\S+$")]
+Url = Annotated[str, AfterValidator(refuse_login), StringConstraints(pattern=r"^https?://[^\s/]+/\S+$")]
 
 
 class Archive(Settings):

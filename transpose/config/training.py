@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from transpose.config.base import Settings
+from transpose.config.base import PathText, Settings
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -102,12 +102,12 @@ class Training(Settings):
         description="Of layers without pretrained weights: N(0, 0.001) convolutions, or Kaiming-normal ones, for"
         " training from scratch.",
     )
-    backbone_weights: str | None = Field(
+    backbone_weights: PathText | None = Field(
         default=None,
         description="Path of pretrained backbone weights; null trains from scratch. If omitted, that of"
         " the variant's file is used.",
     )
-    initial_weights: str | None = Field(
+    initial_weights: PathText | None = Field(
         default=None,
         description="Path of weights of this variant to fine-tune, trained for any keypoints and input size; the last"
         " layer is replaced by a new one. If omitted, that of the variant's file is used.",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from transpose.config.base import Name, Settings, parse, read_yaml, unknown_name
+from transpose.config.base import Name, PathText, Settings, parse, read_yaml, unknown_name
 from transpose.config.training import STARTING_WEIGHTS, check_one_start, without_replaced_weights
 from transpose.config.variant import OwnKey, Variant
 from transpose.errors import InputError
@@ -23,8 +23,10 @@ class Extension(Settings):
 class VariantFile(Extension, Variant):
     """All values of a variant file, including inherited ones."""
 
-    backbone_weights: str | None = Field(default=None, description="Path of pretrained backbone weights for training.")
-    initial_weights: str | None = Field(default=None, description="Path of a whole model's weights to fine-tune.")
+    backbone_weights: PathText | None = Field(
+        default=None, description="Path of pretrained backbone weights for training."
+    )
+    initial_weights: PathText | None = Field(default=None, description="Path of a whole model's weights to fine-tune.")
 
     @property
     def variant(self) -> Variant:

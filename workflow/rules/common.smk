@@ -2,7 +2,6 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from transpose.config.base import read_yaml
 from transpose.config.study import Analysis, EvalSetting
 from transpose.errors import InputError
 from transpose.machine import has_nvidia_gpu
@@ -16,9 +15,6 @@ from transpose.study.training_keys import TrainingKeys
 use_this_interpreter()
 
 try:
-    # Refuse duplicate keys; Snakemake itself uses the last one.
-    for file in workflow.configfiles:
-        read_yaml(Path(file))
     PLAN = Plan.of_config(
         config, Path("config"), source=", ".join(map(str, workflow.configfiles))
     )

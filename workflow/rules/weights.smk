@@ -70,7 +70,8 @@ rule export_backbone:
     params:
         **CONTENT.params(weights=LAYOUT.train(RunId("{variant}", 0)).weights),
         record=str(LAYOUT.record(RecordKind.RECIPE, "{variant}")),
-        description=f"pretrained on {PLAN.data.training_data()}",
+        # A function, since a string would be searched for wildcards, and the title may contain braces.
+        description=lambda wildcards: f"pretrained on {PLAN.data.training_data()}",
     message:
         "Export the backbone of {wildcards.variant}"
     shell:
