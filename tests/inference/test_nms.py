@@ -4,17 +4,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transpose.inference import nms
-from transpose.inference.nms import oks_nms, rescore
+from transpose.inference.nms import best_scored_first, oks_nms, rescore
 from transpose.skeleton import COCO_PERSON
 
 
 def suppress_one_by_one(keypoints, scores, areas, image_ids, sigmas, threshold):
+    """The official suppression of each image: an ascending sort, reversed."""
     keep = []
     for image_id in np.unique(image_ids):
-        left = [i for i in np.argsort(-scores, kind="stable") if image_ids[i] == image_id]
+        persons = np.flatnonzero(image_ids == image_id)
+        left = persons[np.argsort(scores[persons], kind="stable")[::-1]].tolist()
         while left:
             best, *left = left
-            keep.append(int(best))
+            keep.append(best)
             left = [i for i in left if oks(keypoints, areas, best, i, sigmas) <= threshold]
     return keep
 
@@ -39,6 +41,15 @@ def test_keeps_whom_the_definition_keeps(seed, count, threshold):
     scene = persons(seed, count)
     expected = suppress_one_by_one(*scene, COCO_PERSON.oks_sigmas, threshold)
     assert oks_nms(*scene, COCO_PERSON.oks_sigmas, threshold).tolist() == expected
+
+
+def test_of_equal_scores_the_last_person_comes_first():
+    keypoints = np.full((4, 17, 2), 10.0)
+    keypoints[2] += 500
+    scene = keypoints, np.array([0.5, 0.5, 0.5, 0.7]), np.full(4, 1e4), np.array([3, 3, 3, 1]), COCO_PERSON.oks_sigmas
+    # Person 1 suppresses person 0, which is at the same place.
+    assert oks_nms(*scene).tolist() == [3, 2, 1]
+    assert best_scored_first(scene[1], scene[3]).tolist() == [3, 2, 1, 0]
 
 
 def test_blocks_of_pairs_change_nothing(monkeypatch):

@@ -1,11 +1,16 @@
 """Predictions become scored persons, each of them once."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from transpose.config.study import EvalProtocol
 from transpose.data.boxes import PersonBoxes
+from transpose.data.coco import CocoAnnotations, ImageTable, PersonInstances
+from transpose.evaluation.oks import evaluate_keypoints
+from transpose.evaluation.reference_evaluators import pycocotools_metrics
 from transpose.inference.predictions import Predictions, check_finite, finish_predictions, finite_on_cpu
 from transpose.skeleton import COCO_PERSON
 
@@ -18,6 +23,28 @@ def test_finished_predictions_are_rescored_and_single():
     assert results.image_ids.tolist() == [1, 2, 2]
     assert results.scores.tolist() == pytest.approx([0.45, 0.5, 0.3])
     assert results.keypoints[:, 0].tolist() == [[10, 10, 0.5], [11, 11, 0.5], [200, 200, 0.5]]
+
+
+def test_equal_scores_are_evaluated_in_the_official_order():
+    """The official results file has an image's persons in reversed order of equal scores, and the first one counts."""
+    right = np.random.default_rng(0).uniform(0, 100, (1, 17, 2))
+    predictions = Predictions(np.concatenate((right, right + 30)), np.full((2, 17), 0.5), np.full(2, 1e4))
+    boxes = PersonBoxes(np.full(2, 5), np.zeros((2, 4)), np.ones(2), np.full(2, -1))
+    person = PersonInstances(
+        image_ids=np.array([5]),
+        annotation_ids=np.array([1]),
+        boxes_xywh=np.array([[0.0, 0, 100, 100]]),
+        keypoints=np.concatenate((right, np.full((1, 17, 1), 2)), axis=2),
+        areas=np.array([1e4]),
+        is_crowd=np.array([False]),
+    )
+    images = ImageTable(np.array([5]), ["5.jpg"], np.array([[200, 200]], dtype=np.int32))
+    truth = CocoAnnotations(Path("annotations.json"), images, person)
+    results = finish_predictions(predictions, boxes, EvalProtocol(), COCO_PERSON)
+    assert results.keypoints[:, :, :2].tolist() == [(right + 30)[0].tolist(), right[0].tolist()]
+    metrics = evaluate_keypoints(truth, results, COCO_PERSON).statistics
+    assert metrics["AP"] == pytest.approx(0.5)
+    assert pycocotools_metrics(truth, results, COCO_PERSON) == pytest.approx(metrics)
 
 
 def test_without_suppression_every_box_keeps_its_prediction_and_its_person():

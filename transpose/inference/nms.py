@@ -31,8 +31,13 @@ def mean_keypoint_score(keypoint_scores: np.ndarray, threshold: float = 0.2) -> 
 
 
 def best_scored_first(scores: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
-    """Return indices [N] int64 sorted by image id and descending score; equal scores keep their order."""
-    return np.lexsort((-scores, image_ids))
+    """Return indices [N] int64 sorted by image id and descending score; of equal scores, the last comes first.
+
+    The official suppression sorts an image's scores in ascending order and reverses the result; mmpose does the same.
+    The evaluation keeps the order of equal scores, so this order decides which of them counts first.
+    """
+    last_first = np.arange(len(scores), 0, -1)
+    return np.lexsort((last_first, -scores, image_ids))
 
 
 def oks_nms(
