@@ -22,10 +22,10 @@ from transpose.errors import InputError
 from transpose.evaluation import report as module
 from transpose.evaluation.external_evaluation import ExternalReport, evaluate_results
 from transpose.evaluation.matches import average_precisions, read_matches
-from transpose.evaluation.oks import evaluate_keypoints
+from transpose.evaluation.oks import evaluate_keypoints, max_abs_difference
 from transpose.evaluation.per_keypoint import per_keypoint_metrics
 from transpose.evaluation.prediction_record import write_prediction_record
-from transpose.evaluation.reference_evaluators import pycocotools_metrics
+from transpose.evaluation.reference_evaluators import pycocotools_metrics, xtcocotools_metrics
 from transpose.evaluation.report import EvaluationReport, write_metrics
 from transpose.evaluation.results import read_results, write_results
 from transpose.files import read_json, sha256_of_file, write_json, write_text
@@ -195,6 +195,26 @@ class TestSecondOpinion:
         assert opinion is not None
         assert opinion.evaluators == names
         assert opinion.max_abs_difference <= 1e-9
+
+    def test_predictions_that_xtcocotools_leaves_out_are_no_disagreement(
+        self, make_files: Callable[..., Files], make_scene: Callable[..., Any]
+    ) -> None:
+        pytest.importorskip("xtcocotools", exc_type=ImportError)
+        results = make_scene(seed=3).results
+        results.keypoints[::4, :, 2] = 0
+        results.keypoints[1::4, 3:, 2] = -0.5
+        files = make_files(results)
+        report = files.evaluate()
+        truth = load_annotations(files.annotations, COCO_PERSON)
+        assert report.metrics == evaluate_keypoints(truth, results, COCO_PERSON).statistics
+        theirs = xtcocotools_metrics(truth, results, COCO_PERSON)
+        assert theirs is not None
+        assert max_abs_difference(report.metrics, theirs) > 0.01
+        check = report.reference_check
+        assert check is not None
+        assert {"pycocotools", "xtcocotools"} <= set(check.evaluators)
+        assert check.max_abs_difference <= 1e-9
+        assert check.left_out == {"xtcocotools": len(results.image_ids[::4])}
 
     @pytest.mark.parametrize("name", ["pycocotools", "hotcoco"])
     def test_disagreement_is_an_error_and_leaves_nothing(

@@ -53,6 +53,17 @@ def test_figures_are_in_percent_with_the_interval_of_ap(report: ExternalReport) 
     ]
 
 
+def test_predictions_that_an_evaluator_leaves_out_are_counted(report: ExternalReport) -> None:
+    check = ReferenceCheck(
+        evaluators=("pycocotools", "xtcocotools"), max_abs_difference=0, left_out={"xtcocotools": 1200}
+    )
+    lines = render_evaluation(report.model_copy(update={"reference_check": check})).splitlines()
+    assert lines[11:13] == [
+        "agreed: pycocotools, xtcocotools",
+        "xtcocotools leaves out 1,200 predictions without a keypoint score above 0",
+    ]
+
+
 def test_subsets_by_crowd_index_follow(report: ExternalReport) -> None:
     crowding = {"easy": SubsetAP(images=1200, ap=0.75), "hard": SubsetAP(images=0, ap=-1)}
     lines = render_evaluation(report.model_copy(update={"crowding": crowding})).splitlines()

@@ -269,6 +269,17 @@ class TestRows:
         assert notes["tp_r_a4", "annotated"] == "AP checked with pycocotools only"
         assert notes["tp_r_a4", "found"] == ""
 
+    def test_predictions_that_xtcocotools_leaves_out_are_noted(self, results: Results) -> None:
+        check = {
+            "evaluators": ["pycocotools", "xtcocotools"],
+            "max_abs_difference": 0.0,
+            "left_out": {"xtcocotools": 3},
+        }
+        results.write_metrics("tp_r_a4", 1, "annotated", reference_check=check)
+        notes = {(row["variant"], row["boxes"]): row["notes"] for row in results.write()}
+        assert notes["tp_r_a4", "annotated"] == "xtcocotools leaves out 3 predictions without a keypoint score above 0"
+        assert notes["tp_r_a4", "found"] == ""
+
     def test_without_labelled_persons_there_is_no_difference(self, results: Results) -> None:
         for variant in VARIANTS:
             for seed in (0, 1):

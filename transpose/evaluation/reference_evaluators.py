@@ -48,7 +48,8 @@ def xtcocotools_metrics(
 ) -> dict[str, float] | None:
     """Return `STATISTICS` computed by xtcocotools, or None if it is not installed.
 
-    Its mask functions fail with NumPy 2, but the keypoint evaluation does not call them.
+    It leaves out the predictions of `left_out_by_xtcocotools`. Its mask functions fail with NumPy 2, but the keypoint
+    evaluation does not call them.
 
     Raises:
         InputError: as `reference_metrics`.
@@ -61,6 +62,11 @@ def xtcocotools_metrics(
         return cocoeval.COCOeval(truth, predictions, "keypoints", sigmas=skeleton.oks_sigmas)
 
     return _named(evaluated_by(coco.COCO, evaluator, annotations, results))
+
+
+def left_out_by_xtcocotools(results: PoseResults) -> np.ndarray:
+    """Return [N] bool: predictions without a keypoint score above 0, which only xtcocotools leaves out."""
+    return ~(results.keypoints[:, :, 2] > 0).any(axis=1)
 
 
 def hotcoco_metrics(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> dict[str, float] | None:

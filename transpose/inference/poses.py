@@ -25,6 +25,11 @@ class PoseResults:
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    def select(self, chosen: np.ndarray) -> "PoseResults":
+        """Return the persons at indices or a mask `chosen`."""
+        ids = None if self.annotation_ids is None else self.annotation_ids[chosen]
+        return PoseResults(self.image_ids[chosen], self.keypoints[chosen], self.scores[chosen], ids)
+
     @property
     def flat_keypoints(self) -> list[list[float]]:
         """N lists of x, y, score, x, y, score, ..., as in files."""

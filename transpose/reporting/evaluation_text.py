@@ -29,6 +29,7 @@ def render_evaluation(report: ExternalReport) -> str:
         for name, part in (report.parts or {}).items()
     ]
     lines.append(f"agreed: {', '.join(report.reference_check.evaluators)}")
+    lines += report.reference_check.notes
     lines += _counts("annotations", report.annotations_derived, report.annotations_left_out)
     lines += _counts("predictions", report.predictions_derived, report.predictions_left_out)
     return "\n".join(lines)

@@ -32,6 +32,8 @@ def row_notes(files: StudyFiles, report: EvaluationReport, setting: EvalSetting)
     yield from _changed_files(files, report, setting)
     if report.reference_check is not None and len(report.reference_check.evaluators) < 2:
         yield "AP checked with pycocotools only"
+    if report.reference_check is not None:
+        yield from report.reference_check.notes
     for counts, _ in box_reports(files, setting):
         if counts.unreadable_images:
             yield f"{counts.unreadable_images:,} unreadable images left out"
