@@ -88,13 +88,13 @@ class TestPatience:
     def test_a_training_without_gain_ends_and_is_finished(self, tiny_dataset: Path, tmp_path: Path) -> None:
         annotations = tiny_dataset / "annotations.json"
         data = TrainingData(annotations, annotations, COCO_PERSON)
-        # Nothing is learned, so the first epoch stays the best one.
+        # Nothing is learned. The last of equal epochs is the best one, but it is no gain.
         still = recipe(epochs=9, schedule=CosineSchedule(start=1e-12, end=1e-12))
         watcher = Watcher()
         record = train_variant(still, 0, data, PROTOCOL, tmp_path, watcher, patience=2)
         assert watcher.epochs == 3
         assert record.training is not None
-        assert record.training.best_epoch == 0
+        assert record.training.best_epoch == 2
         again = Watcher()
         assert train_variant(still, 0, data, PROTOCOL, tmp_path, again, patience=2).code == record.code
         assert (again.steps, again.epochs) == (0, 0)

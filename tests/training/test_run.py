@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.helpers.small_variants import small_variant
+from transpose.config.dataset import EvaluationMethod, accuracy_of
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
@@ -21,7 +22,7 @@ from transpose.errors import InputError
 from transpose.files import folder_lock
 from transpose.inference.predictions import finite_on_cpu
 from transpose.models.variants import build_model
-from transpose.models.weights import load_weights
+from transpose.models.weights import load_weights, read_metadata
 from transpose.provenance import training_code
 from transpose.skeleton import COCO_PERSON
 from transpose.training.data import TrainingData
@@ -89,6 +90,46 @@ def test_a_run_leaves_loadable_weights_a_history_and_its_record(data: TrainingDa
     assert record.trainable_parameters == sum(parameter.numel() for parameter in model.parameters())
     for name in OUTPUTS[:2]:
         load_weights(model, tmp_path / "run" / name)
+
+
+@pytest.mark.parametrize(
+    ("values", "best"),
+    [
+        ([0.0, 0.0, 0.0], 2),
+        ([0.5, 0.5, 0.2], 1),
+        ([0.1, float("nan"), 0.1], 2),
+        ([0.1, float("nan"), -1.0], 0),
+        ([float("nan"), 0.0, -1.0], 1),
+    ],
+)
+def test_of_equal_validations_the_last_is_the_best_and_undefined_ones_never_are(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[float], best: int
+) -> None:
+    left = iter(values)
+    monkeypatch.setattr("transpose.training.run.validator", lambda *_: lambda *_: {"AP": next(left)})
+    record = train_variant(recipe(), 0, data, PROTOCOL, tmp_path, Watcher())
+    assert record.training is not None
+    assert (record.training.best_epoch, record.training.best_value) == (best, values[best])
+    assert read_metadata(tmp_path / "weights.safetensors")["epoch"] == str(best)
+
+
+@pytest.mark.parametrize("evaluation", ["oks", "pckh"])
+def test_a_validation_without_labels_is_refused_before_the_training(
+    data: TrainingData, tmp_path: Path, evaluation: EvaluationMethod
+) -> None:
+    content = json.loads(data.validation.read_text())
+    for person in content["annotations"]:
+        person |= {"keypoints": [0] * 51, "num_keypoints": 0}
+    unlabelled = tmp_path / "unlabelled.json"
+    unlabelled.write_text(json.dumps(content))
+    watcher = Watcher()
+    chosen = replace(data, validation=unlabelled, evaluation=evaluation)
+    with pytest.raises(InputError) as caught:
+        train_variant(recipe(), 0, chosen, PROTOCOL, tmp_path / "run", watcher)
+    metric = accuracy_of(evaluation)
+    problem = f"{unlabelled}: no person has a labelled keypoint, so {metric} cannot choose the best weights"
+    assert str(caught.value) == problem
+    assert watcher.steps == 0
 
 
 def test_outputs_lost_after_the_last_epoch_are_written_again_without_training(

@@ -107,9 +107,15 @@ class TrainingRun:
     def is_finished(self) -> bool:
         """Whether no epoch is left to train."""
         progress = self.progress
-        without_gain = progress.epoch - 1 - progress.best_epoch
-        has_stalled = self.patience is not None and without_gain >= self.patience
+        has_stalled = self.patience is not None and progress.epoch - 1 - self._last_gain() >= self.patience
         return has_stalled or progress.epoch >= self.training.epochs
+
+    def _last_gain(self) -> int:
+        """Return the first epoch with the best value, -1 before any: an equal value is no gain for the patience."""
+        for record in self.progress.history:
+            if record["validation"] is not None and record["validation"][self.metric] == self.progress.best_value:
+                return record["epoch"]
+        return -1
 
     def run(self, observer: Observer) -> Progress:
         """Train to the last epoch, or until the patience is used up.
@@ -221,7 +227,8 @@ class TrainingRun:
             self._save()
             self.model.eval()
             validation = self.validate(self.model, stop)
-            if validation[self.metric] > progress.best_value:
+            # Of equal values the last is the best, as in the official code. NaN and -1 (undefined) are never the best.
+            if validation[self.metric] >= max(0.0, progress.best_value):
                 progress.best_epoch, progress.best_value = progress.epoch, validation[self.metric]
                 progress.best_weights = _copy_of_weights(self.model)
         progress.step = 0

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
+from transpose.config.dataset import accuracy_of
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol
-from transpose.data.boxes import ground_truth_boxes
-from transpose.data.coco import load_annotations
+from transpose.data.boxes import PersonBoxes, ground_truth_boxes
+from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationCrops
 from transpose.data.workers import share
 from transpose.device import DeviceContext
+from transpose.errors import InputError
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.pckh import evaluate_pckh
+from transpose.inference.poses import PoseResults
 from transpose.inference.predictions import Predictions, finish_predictions
 from transpose.models.transpose import TransPose
 from transpose.pose_model import PoseModel
@@ -42,7 +45,7 @@ def validator(
         folder: run folder, for messages.
 
     Raises:
-        InputError: the annotations are missing or wrong.
+        InputError: the annotations are missing or wrong, or no person in them is labelled.
     """
     skeleton = data.skeleton
     annotations = load_annotations(data.validation, skeleton)
@@ -57,10 +60,10 @@ def validator(
         return model.predict_keypoints(stop.heeded_between(model.batches(crops)))
 
     def evaluate(predictions: Predictions) -> dict[str, float]:
-        by_oks = data.evaluation == "oks"
-        results = finish_predictions(predictions, boxes, protocol, skeleton, suppress=by_oks)
-        figures = evaluate_keypoints if by_oks else evaluate_pckh
-        return figures(annotations, results, skeleton).statistics
+        results = finish_predictions(predictions, boxes, protocol, skeleton, suppress=data.evaluation == "oks")
+        return _statistics(annotations, results, data)
+
+    _require_labels(annotations, boxes, data)
 
     def validate(network: TransPose, stop: StopRequest) -> dict[str, float]:
         group.share_buffers(network)
@@ -69,6 +72,25 @@ def validator(
         return group.gather(statistics)[0]
 
     return validate
+
+
+def _statistics(annotations: CocoAnnotations, results: PoseResults, data: TrainingData) -> dict[str, float]:
+    evaluate = evaluate_keypoints if data.evaluation == "oks" else evaluate_pckh
+    return evaluate(annotations, results, data.skeleton).statistics
+
+
+def _require_labels(annotations: CocoAnnotations, boxes: PersonBoxes, data: TrainingData) -> None:
+    """Evaluate predictions of zeros before the training, because a validation may be hours away.
+
+    Raises:
+        InputError: the evaluation is impossible, or its main metric is undefined.
+    """
+    keypoints, scores = np.zeros((len(boxes), len(data.skeleton), 3)), np.zeros(len(boxes))
+    zeros = PoseResults(boxes.image_ids, keypoints, scores, boxes.annotation_ids)
+    metric = accuracy_of(data.evaluation)
+    if _statistics(annotations, zeros, data)[metric] < 0:
+        problem = f"no person has a labelled keypoint, so {metric} cannot choose the best weights"
+        raise InputError(problem, file=data.validation)
 
 
 def _joined(parts: list[Predictions]) -> Predictions:
