@@ -1,11 +1,12 @@
 """Map a function over images with several processes."""
 
 import os
+import signal
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import get_context
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection, wait
 from typing import TypeVar
 
 import cv2
@@ -14,12 +15,17 @@ from transpose.errors import InputError
 
 Result = TypeVar("Result")
 
+_IMAGES_PER_TASK = 8
+_TASKS_AHEAD = 2
+"""Tasks of each process that it has started or has not: it then never waits for the next one."""
+
 
 @contextmanager
 def mapped(function: Callable[[int], Result], images: Sequence[int], jobs: int) -> Iterator[Iterable[Result]]:
     """Yield the results of `function` for all images in order, computed by `jobs` processes of one thread each.
 
-    With one job, this process computes them.
+    With one job, this process computes them. Pipes connect the processes, not the queues of `concurrent.futures`: their
+    semaphores have a tracker process, and Python prints tracebacks when it was killed.
 
     Raises:
         InputError: one of the processes was killed.
@@ -32,11 +38,65 @@ def mapped(function: Callable[[int], Result], images: Sequence[int], jobs: int) 
         finally:
             cv2.setNumThreads(threads)
         return
-    workers = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,))
+    tasks = [images[start : start + _IMAGES_PER_TASK] for start in range(0, len(images), _IMAGES_PER_TASK)]
+    with ExitStack() as stack:
+        with _single_threaded_children():
+            workers = [stack.enter_context(_worker(function)) for _ in range(min(jobs, len(tasks)))]
+        yield _results_in_order(workers, tasks, jobs)
+
+
+@contextmanager
+def _worker(function: Callable[[int], Result]) -> Iterator[Connection]:
+    """Start a process, yield the connection to it, and end it."""
+    connection, other_end = Pipe()
+    process = get_context("spawn").Process(target=_compute, args=(function, other_end), daemon=True)
+    with connection:
+        with other_end:
+            process.start()
+        try:
+            yield connection
+        finally:
+            process.terminate()
+            process.join()
+
+
+def _compute(function: Callable[[int], Result], connection: Connection) -> None:
+    """Receive numbered tasks of images and send their results, or the exception, until the connection ends."""
+    # Ctrl-C reaches every process; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+    with suppress(EOFError, ConnectionError):
+        while True:
+            number, images = connection.recv()
+            try:
+                outcome = [function(image) for image in images]
+            except Exception as error:
+                error.add_note(traceback.format_exc())
+                outcome = error
+            connection.send((number, outcome))
+
+
+def _results_in_order(workers: Sequence[Connection], tasks: Sequence[Sequence[int]], jobs: int) -> Iterator[Result]:
+    left, done = iter(enumerate(tasks)), dict[int, list[Result]]()
+
+    def give_task(worker: Connection) -> None:
+        if (task := next(left, None)) is not None:
+            worker.send(task)
+
     try:
-        with _single_threaded_children(), workers as pool:
-            yield pool.map(function, images, chunksize=8)
-    except BrokenProcessPool:
+        for worker in workers * _TASKS_AHEAD:
+            give_task(worker)
+        for number in range(len(tasks)):
+            while number not in done:
+                for worker in wait(workers):
+                    assert isinstance(worker, Connection)
+                    position, outcome = worker.recv()
+                    if isinstance(outcome, Exception):
+                        raise outcome
+                    done[position] = outcome
+                    give_task(worker)
+            yield from done.pop(number)
+    except (EOFError, ConnectionError):
         problem = "one of these processes was killed; if memory ran out, use fewer"
         raise InputError(problem, file="--jobs", record=jobs) from None
 
