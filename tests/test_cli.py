@@ -56,6 +56,15 @@ STUDY = {
 SETTING = "tiny/val/ground_truth"
 
 
+def test_the_reason_is_on_the_terminal_where_the_log_is_on_a_full_disk(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "transpose", "step", "track", "small/seed0", "--results", str(tmp_path)]
+    with Path("/dev/full").open("w") as log:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=log, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stdout.startswith("transpose: ")
+    assert done.stdout.count("\n") == 1
+
+
 def write_config(tiny_dataset: Path, folder: Path, **training: object) -> ResultsLayout:
     """Write the configuration of a toy study and, by the command, its records."""
     config, layout = folder / "config", ResultsLayout(folder / "results")

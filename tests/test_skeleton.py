@@ -43,6 +43,7 @@ def test_a_skeleton_may_have_no_pairs_limbs_or_upper_body() -> None:
     [
         ({"keypoints": ("head", "left_hand", "tail", "head")}, "keypoints contains a duplicate name"),
         ({"keypoints": ()}, "at least 1 item"),
+        ({"keypoints": ("head", "left_hand", "tail", "")}, "at least 1 character"),
         ({"sigmas": (0.1,)}, "sigmas has 1 values for 4 keypoints"),
         ({"sigmas": (0.1, 0.2, 0.0, 0.4)}, "greater than 0"),
         ({"joint_weights": (1,) * 5}, "joint_weights has 5 values for 4 keypoints"),

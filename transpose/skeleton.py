@@ -1,6 +1,7 @@
 """Keypoint names of a data set and the relations between keypoints."""
 
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, model_validator
@@ -15,7 +16,9 @@ class Skeleton(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(description="Name of the skeleton, for example coco.")
-    keypoints: tuple[str, ...] = Field(min_length=1, description="Keypoint names in the order of the annotation files.")
+    keypoints: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        min_length=1, description="Keypoint names in the order of the annotation files."
+    )
     flip_pairs: tuple[tuple[str, str], ...] = Field(description="Pairs that swap when the image is mirrored.")
     limbs: tuple[tuple[str, str], ...] = Field(description="Pairs to connect when a skeleton is drawn.")
     sigmas: tuple[PositiveFloat, ...] = Field(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from tracked_results import RECIPE, STUDY, VARIANT, runs_of, write_everything
+from tracked_results import RECIPE, STUDY, VARIANT, runs_of, write_everything, write_training
 
 from tools.fault_injection.logged_runs import logged_runs
 from transpose.errors import InputError
@@ -34,6 +34,19 @@ def save_nothing(*arguments: object) -> None:
     (folder / "MLmodel").write_text("{}")
 
 
+def test_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    for name in (".mlflow-0123abcd", ".mlflow-_x_y_z_0"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mlflow.db").write_bytes(b"half")
+    (tmp_path / ".mlflow-of-a-user").mkdir()
+    initialise_database(tracking_uri(tmp_path))
+    assert [path.name for path in tmp_path.glob(".mlflow-*")] == [".mlflow-of-a-user"]
+    # Killed after it had created the database.
+    (tmp_path / ".mlflow-0123abcd").mkdir()
+    initialise_database(tracking_uri(tmp_path))
+    assert [path.name for path in tmp_path.glob(".mlflow-*")] == [".mlflow-of-a-user"]
+
+
 def test_a_model_that_was_begun_is_replaced(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transpose.tracking.model._save", save_nothing)
     write_everything(results)
@@ -50,3 +63,26 @@ def test_a_model_that_was_begun_is_replaced(results: Path, monkeypatch: pytest.M
     assert [step for step, _ in held.metrics["loss"]] == list(range(RECIPE.training.epochs))
     assert held.repeated_steps() == []
     assert "training/run.json" in held.artifacts
+
+
+class Killed(BaseException):
+    """As a kill, it leaves everything."""
+
+
+def test_files_of_a_model_that_was_begun_are_removed(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transpose.tracking.model._save", save_nothing)
+    write_training(results)
+    files, upload = results / "mlartifacts" / "models", MlflowClient.log_model_artifacts
+    for end, left in ((Killed(), 1), (OSError("broken"), 0), (Killed(), 1), (Killed(), 1)):
+
+        def upload_and_end(*arguments: str, end: BaseException = end) -> None:
+            upload(*arguments)
+            raise end
+
+        with monkeypatch.context() as broken:
+            broken.setattr(MlflowClient, "log_model_artifacts", upload_and_end)
+            with pytest.raises((Killed, InputError)):
+                track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
+        assert len(list(files.rglob("MLmodel"))) == len(list(files.iterdir())) == left
+    track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
+    assert len(list(files.rglob("MLmodel"))) == len(list(files.iterdir())) == 1

@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import OperationalError
 from tracked_results import HISTORY, RECIPE, STUDY, VARIANT, history_points, points, runs_of, write_training
 
 from tests.helpers.small_disk import SmallDisk
@@ -15,6 +17,7 @@ from transpose.errors import InputError
 from transpose.files import read_json, write_json
 from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking import LiveLogger, initialise_database, track_run, tracking_uri
+from transpose.tracking.connection import tracking_errors
 
 pytestmark = pytest.mark.slow
 
@@ -102,6 +105,42 @@ def test_a_disk_that_takes_no_database_is_reported_once(
             track_run(ResultsLayout(on_disk), STUDY, RunId(VARIANT, 0))
         small_disk.clear()
         assert_level(on_disk)
+
+
+def save_two_megabytes(*arguments: object) -> None:
+    (folder,) = (argument for argument in arguments if isinstance(argument, Path) and argument.name == "model")
+    folder.mkdir()
+    for name in ("MLmodel", "first", "second"):
+        (folder / name).write_bytes(bytes(700_000))
+
+
+def test_a_model_that_does_not_fit_leaves_nothing(
+    results: Path, small_disk: SmallDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transpose.tracking.model._save", save_two_megabytes)
+    write_training(results)
+    on_disk = small_disk.folder / "results"
+    shutil.copytree(results, on_disk)
+    small_disk.leave(1_800_000)
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"tracking failed: .*No space left"):
+            track_run(ResultsLayout(on_disk), STUDY, RunId(VARIANT, 0))
+        assert not [path for path in (on_disk / "mlartifacts").rglob("*") if path.is_file()]
+    small_disk.clear()
+    track_run(ResultsLayout(on_disk), STUDY, RunId(VARIANT, 0))
+    assert len(list((on_disk / "mlartifacts" / "models").rglob("second"))) == 1
+
+
+def test_a_locked_database_is_named_whatever_line_says_so() -> None:
+    locked = OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"))
+    locked.add_detail("raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block")
+    error = MlflowException(str(locked))
+    assert "locked" not in str(error).splitlines()[0]
+    error.__cause__ = locked
+    with pytest.raises(InputError) as caught, tracking_errors("sqlite:///mlflow.db"):
+        raise error
+    expected = "sqlite:///mlflow.db: tracking failed: database is locked; another process is writing to it"
+    assert str(caught.value) == expected
 
 
 @pytest.mark.usefixtures("without_model")

@@ -77,6 +77,15 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_braces_in_a_title_are_text(checkout: Path) -> None:
+    path = checkout / "config" / "datasets" / "toy.yaml"
+    before = path.read_text()
+    path.write_text(before.replace("title: toy", "title: toy {a}"))
+    plan = snakemake(checkout, "-n", "--", "results/backbones/r_sine.safetensors")
+    path.write_text(before)
+    assert plan.returncode == 0, output_of(plan)
+
+
 def test_it_makes_tables_figures_maps_and_an_mlflow_database(checkout: Path) -> None:
     results = checkout / "results"
     table = (results / "comparison.csv").read_text()

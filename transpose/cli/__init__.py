@@ -1,6 +1,8 @@
 """The `transpose` command: each command is a thin shell over one public function."""
 
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 from transpose.allocator import keep_freed_memory
 from transpose.cli import cost, data, evaluation, own_data, predict, reporting, training  # noqa: F401 -- each registers its commands
@@ -16,11 +18,11 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        sys.exit(f"transpose: {error}")
+        _end(str(error))
     except (ImportError, MemoryError, OSError, RuntimeError) as error:
         if (message := _cause_outside(error)) is None:
             raise
-        sys.exit(f"transpose: {message}")
+        _end(str(message))
 
 
 def _cause_outside(error: Exception) -> object | None:
@@ -32,3 +34,12 @@ def _cause_outside(error: Exception) -> object | None:
     if isinstance(error, RuntimeError):
         return lost_worker(error)
     return disk_error(error) if isinstance(error, OSError) else None
+
+
+def _end(problem: str) -> NoReturn:
+    """End with one line on stderr, or on stdout where stderr is a log on a full disk."""
+    for stream in (sys.stderr, sys.stdout):
+        with suppress(OSError):
+            print(f"transpose: {problem}", file=stream, flush=True)
+            break
+    sys.exit(1)

@@ -1,5 +1,6 @@
 """Connection to MLflow: environment variables, database, client and errors."""
 
+import glob
 import os
 import re
 import shutil
@@ -62,7 +63,7 @@ def connect(uri: str) -> "MlflowClient":
     from mlflow import MlflowClient
 
     if (path := sqlite_path(uri)) is not None:
-        if not path.exists():
+        if not path.exists() or _temporary_folders(path):
             _create_database(path)
         with closing(sqlite3.connect(path, timeout=_DATABASE_SECONDS)) as database:
             database.execute("PRAGMA schema_version")
@@ -83,7 +84,7 @@ def tracking_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = _reason(error)
         if _is_on_full_disk(uri):
             # SQLite may call it an I/O error.
             reason += " (the disk is full)"
@@ -105,6 +106,9 @@ def _create_database(path: Path) -> None:
     from mlflow import MlflowClient
 
     with exclusive_lock(path.with_name(f".{path.name}.lock")):
+        # Of a process that was killed; no other one is creating the database now.
+        for folder in _temporary_folders(path):
+            shutil.rmtree(folder, ignore_errors=True)
         if path.exists():
             return
         with tempfile.TemporaryDirectory(
@@ -113,6 +117,24 @@ def _create_database(path: Path) -> None:
             fresh = Path(folder) / path.name
             MlflowClient(tracking_uri=f"sqlite:///{fresh}").search_experiments(max_results=1)
             fresh.replace(path)
+
+
+def _temporary_folders(path: Path) -> list[Path]:
+    return list(path.parent.glob(f".{glob.escape(path.stem)}-????????"))
+
+
+def _reason(error: BaseException) -> str:
+    """Return the database's own message, else the first line: that of SQLAlchemy may be a hint on its use."""
+    from sqlalchemy.exc import DBAPIError
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DBAPIError) and cause.orig is not None:
+            error = cause.orig
+            break
+        cause = cause.__cause__
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"{reason}; another process is writing to it" if "database is locked" in reason else reason
 
 
 def _is_on_full_disk(uri: str) -> bool:

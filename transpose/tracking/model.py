@@ -1,9 +1,12 @@
 """Log the trained network as an MLflow model: an exported graph with a signature, not a pickle."""
 
+import shutil
 import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from transpose.tracking.experiment import Experiment
 from transpose.tracking.record import TrackedRun
@@ -32,6 +35,7 @@ def log_model(experiment: Experiment, run: "Run", record: TrackedRun) -> str:
         if logged.status == "READY":
             return logged.model_id
         # The process that created it was killed: callers hold the lock of the run.
+        _remove_artifacts(logged)
         experiment.client.delete_logged_model(logged.model_id)
     model = experiment.client.create_logged_model(
         experiment.id, record.variant, run.info.run_id, {_DIGEST: digest}, model_type="pose estimation"
@@ -40,7 +44,12 @@ def log_model(experiment: Experiment, run: "Run", record: TrackedRun) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow and torch.export warn about internals.
             _save(record, path, model, Path(folder) / "model")
-        experiment.client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
+        try:
+            experiment.client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
+        except Exception:
+            # MLflow deletes no files, so those of each failed try would stay, on a disk that may be full.
+            _remove_artifacts(model)
+            raise
     _publish(experiment, run, model)
     return model.model_id
 
@@ -87,6 +96,15 @@ def _signature(images: tuple[int, ...], heatmaps: tuple[int, ...]) -> "ModelSign
 
     inputs, outputs = (Schema([TensorSpec(np.dtype(np.float32), (-1, *shape[1:]))]) for shape in (images, heatmaps))
     return ModelSignature(inputs, outputs)
+
+
+def _remove_artifacts(model: "LoggedModel") -> None:
+    """Remove the files of a model from a local artifact store; in a remote one they stay."""
+    location = urlsplit(model.artifact_location)
+    # The files are in `mlartifacts/models/MODEL_ID/artifacts`.
+    folder = Path(url2pathname(location.path)).parent
+    if location.scheme == "file" and folder.name == model.model_id:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _publish(experiment: Experiment, run: "Run", model: "LoggedModel") -> None:

@@ -14,6 +14,7 @@ from transpose.config.study import EvalSetting
 from transpose.errors import InputError
 from transpose.files import read_json, read_json_lines, sha256_of_file
 from transpose.study.layout import RecordKind, ResultsLayout, RunId
+from transpose.tracking.names import keypoint_in_metric_name, shortened
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class DatasetUse:
 
 @dataclass(frozen=True)
 class TrackedEvaluation:
-    """Metrics of one file by their MLflow names, such as `{dataset}_{split}/{boxes}/AP`."""
+    """Metrics of one file by their MLflow names, such as `{dataset}_{split}/{boxes}/AP`; see `tracking.names`."""
 
     use: DatasetUse
     metrics: dict[str, float]
@@ -159,7 +160,9 @@ def _read_evaluations(
         metric = record.get("metric", "AP")
         numbers = record["metrics"] | {f"{metric}_low": low, f"{metric}_high": high}
         numbers |= {key: record[key] for key in ("images", "persons", "predictions", "reference_check")}
-        numbers["keypoints"] = {keypoint["keypoint"]: keypoint for keypoint in record["keypoints"]}
+        numbers["keypoints"] = {
+            keypoint_in_metric_name(keypoint["keypoint"]): keypoint for keypoint in record["keypoints"]
+        }
         numbers["crowding"] = record.get("crowding") or {}
         setting = EvalSetting(record["dataset"], record["split"], record["boxes"])
         numbers["person_boxes"] = _read_boxes(layout, setting)
@@ -170,7 +173,7 @@ def _read_evaluations(
             "evaluation",
             record["boxes_kind"],
         )
-        yield TrackedEvaluation(use, dict(_numbers(numbers, name)))
+        yield TrackedEvaluation(use, {shortened(metric): value for metric, value in _numbers(numbers, name)})
 
 
 def _read_boxes(layout: ResultsLayout, setting: EvalSetting) -> dict[str, Any]:
