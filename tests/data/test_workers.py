@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,13 +55,14 @@ def test_shares_hold_each_key_once_and_differ_by_one_at_most(keys, processes):
     assert sizes[0] - sizes[-1] <= 1
 
 
-def survive(key: np.ndarray) -> list[int]:
-    os.kill(os.getpid(), signal.SIGTERM)
+def survive(number: int, key: np.ndarray) -> list[int]:
+    os.kill(os.getpid(), number)
     return double(key)
 
 
-def test_a_signal_to_every_process_does_not_end_those_that_load():
-    assert list(load_batches(survive, [np.array([1])], workers=1)) == [[2]]
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_every_process_does_not_end_those_that_load(number):
+    assert list(load_batches(partial(survive, number), [np.array([1])], workers=1)) == [[2]]
 
 
 def test_a_signal_to_a_worker_that_is_starting_does_not_end_it(monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 
 from transpose.training.interruption import Interrupted, StopRequest
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -46,3 +46,15 @@ def test_handlers_come_back_even_after_an_error() -> None:
 def test_an_interrupted_training_says_how_to_go_on() -> None:
     assert str(Interrupted(signal.SIGTERM)) == "stopped by SIGTERM; run the same command to continue"
     assert Interrupted(signal.SIGINT).signal_number == 2
+    assert str(Interrupted(signal.SIGHUP)).startswith("stopped by SIGHUP; ")
+
+
+def test_a_training_under_nohup_outlives_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.signal_number is None
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -61,6 +61,7 @@ def report(group: ProcessGroup, error: Exception) -> tuple[int, str]:
         (InputError("is wrong", file="file", record=3), 1, "transpose: file: 3: is wrong\n"),
         (DivergedError(0, 1, [7]), 1, "transpose: folder: the loss is not finite at epoch 0 step 1; annotation ids"),
         (Interrupted(15), 143, "stopped by SIGTERM"),
+        (Interrupted(1), 129, "stopped by SIGHUP"),
     ],
 )
 def test_only_the_main_process_reports_and_all_have_the_same_status(error: Exception, status: int, line: str) -> None:

@@ -39,6 +39,7 @@ class Watcher:
     """An observer that can raise a signal or an error at a chosen step of the whole run."""
 
     signal_at: int | None = None
+    signal_number: int = signal.SIGTERM
     crash_at: int | None = None
     steps: int = 0
     epochs: int = 0
@@ -46,7 +47,7 @@ class Watcher:
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         self.steps += 1
         if self.steps == self.signal_at:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), self.signal_number)
         if self.steps == self.crash_at:
             raise KeyError("crash")
 
@@ -160,6 +161,16 @@ def test_a_run_stopped_by_a_signal_continues_to_the_same_bytes(data: TrainingDat
     rest = Watcher()
     train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "cut", rest)
     assert rest.steps == 6 - stop
+    assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
+
+
+def test_a_closed_terminal_costs_no_step(data: TrainingData, tmp_path: Path) -> None:
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
+    with pytest.raises(Interrupted, match="SIGHUP"):
+        train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "cut", Watcher(3, signal.SIGHUP))
+    rest = Watcher()
+    train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "cut", rest)
+    assert rest.steps == 6 - 3
     assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
 
 

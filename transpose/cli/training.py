@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,8 +98,10 @@ def main_process_errors(group: "ProcessGroup", folder: Path) -> Iterator[None]:
         status, line = 128 + stop.signal_number, str(stop)
     else:
         return
+    # The terminal may have been closed.
     if group.is_main:
-        print(line, file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
     # The launcher ends all processes as soon as one has ended.
     group.wait()
     raise typer.Exit(status)

@@ -21,7 +21,7 @@ from transpose.errors import InputError
 
 Batch = TypeVar("Batch")
 
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def load_batches(
@@ -105,7 +105,7 @@ def _unchanged(batch: object) -> object:
 
 @contextmanager
 def _stop_signals_blocked() -> Iterator[None]:
-    """Block SIGTERM and SIGINT in this thread and in the workers it starts, until these have their own handlers.
+    """Block the stop signals in this thread and in the workers it starts, until these have their own handlers.
 
     A worker would end at a signal to all processes that arrives before.
     """
@@ -134,7 +134,8 @@ def _begin_worker(exiting: Event, _: int) -> None:
 
     # OpenCV's thread pool does not survive a fork.
     cv2.setNumThreads(0)
-    # torchrun and batch systems signal every process; only the main process decides whether to stop.
+    # torchrun, batch systems and closed terminals signal every process; only the main process decides whether to stop.
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)

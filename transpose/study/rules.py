@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
+from types import FrameType
 from typing import Protocol
 
 
@@ -33,3 +36,14 @@ def digest_of(values: object) -> str:
 def use_this_interpreter() -> None:
     """Put the workflow's interpreter first in PATH for its commands, even if its environment is not activated."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+
+def stop_on_hangup() -> None:
+    """Handle SIGHUP as Ctrl-C, so that Snakemake removes its lock when its terminal is closed; not under nohup."""
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    if not is_ignored and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

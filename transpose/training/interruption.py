@@ -1,4 +1,4 @@
-"""Graceful shutdown on SIGINT and SIGTERM."""
+"""Graceful shutdown on SIGINT, SIGTERM and SIGHUP."""
 
 import signal
 from collections.abc import Iterable, Iterator
@@ -19,16 +19,25 @@ class Interrupted(Exception):  # noqa: N818 - not an error: the run was asked to
         return f"stopped by {signal.Signals(self.signal_number).name}; run the same command to continue"
 
 
-class StopRequest:
-    """Context manager that records SIGTERM and SIGINT instead of ending the process at once."""
+def ignores_hangup() -> bool:
+    """Whether this process ignores SIGHUP, as it does under nohup."""
+    return signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
-    _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+class StopRequest:
+    """Context manager that records SIGTERM, SIGINT and SIGHUP instead of ending the process at once.
+
+    An ignored SIGHUP stays ignored, so that a training under nohup outlives its terminal.
+    """
+
+    _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
 
     def __enter__(self) -> Self:
-        self._previous = {number: signal.signal(number, self._note) for number in self._SIGNALS}
+        heeded = (number for number in self._SIGNALS if number != signal.SIGHUP or not ignores_hangup())
+        self._previous = {number: signal.signal(number, self._note) for number in heeded}
         return self
 
     def __exit__(

@@ -18,6 +18,7 @@ from torch.distributed.elastic.rendezvous.static_tcp_rendezvous import StaticTCP
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from transpose.errors import InputError
+from transpose.training.interruption import ignores_hangup
 
 SHUTDOWN_SECONDS = 3600
 """Time limit for a training to stop after a signal; it first writes a checkpoint, possibly to a slow disk."""
@@ -46,8 +47,8 @@ class LoopbackRendezvous(StaticTCPRendezvous):
 def launch(arguments: Sequence[str], processes: int) -> int:
     """Run `python -m transpose ARGUMENTS` in several processes, as `torchrun --standalone` does, and wait for them.
 
-    The processes listen and communicate on the loopback address only. SIGTERM and SIGINT are passed on. When one
-    process fails, the others are ended. Unlike torchrun, this prints no messages: the processes report errors.
+    The processes listen and communicate on the loopback address only. SIGTERM, SIGINT and SIGHUP are passed on.
+    When one process fails, the others are ended. Unlike torchrun, this prints no messages: the processes report errors.
 
     Returns:
         The exit status: 128 + N after signal N, else that of the first process that failed, or 0.
@@ -56,6 +57,8 @@ def launch(arguments: Sequence[str], processes: int) -> int:
         InputError: a process was killed, so it could not report an error.
     """
     _silence_launcher()
+    if ignores_hangup():
+        os.environ.setdefault("TORCHELASTIC_SIGNALS_TO_HANDLE", "SIGTERM,SIGINT,SIGQUIT")
     # gloo exchanges pickles, so it must not listen on other interfaces.
     os.environ.setdefault("GLOO_SOCKET_IFNAME", _loopback_interface())
     rendezvous_handler_registry.register(_BACKEND, LoopbackRendezvous)

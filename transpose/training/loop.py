@@ -121,7 +121,7 @@ class TrainingRun:
         """Train to the last epoch, or until the patience is used up.
 
         Raises:
-            Interrupted: SIGTERM or SIGINT arrived; the checkpoint is written.
+            Interrupted: SIGTERM, SIGINT or SIGHUP arrived; the checkpoint is written.
             DivergedError: loss or weights are not finite; the last checkpoint is older.
             InputError: an image is broken, memory is full, or the checkpoint cannot be written.
             RuntimeError: a data loading process was killed; see `lost_worker`.

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -9,10 +10,19 @@ from transpose.provenance import CACHE, TRAINING, PackageCode
 from transpose.study.content import InputContent
 from transpose.study.layout import TABLE_SUFFIXES, RecordKind, RunId
 from transpose.study.plan import Plan
-from transpose.study.rules import use_this_interpreter
+from transpose.study.rules import stop_on_hangup, use_this_interpreter
+from transpose.study.running import note_this_run, other_runs, warning_of
 from transpose.study.training_keys import TrainingKeys
 
 use_this_interpreter()
+stop_on_hangup()
+
+# Snakemake takes its lock later. Its message advises to remove the lock, also that of a living run.
+RUNNING = Path(".snakemake/running")
+if workflow.is_main_process and (runs := other_runs(RUNNING)):
+    if "--unlock" in sys.argv:
+        raise WorkflowError(warning_of(runs))
+    print(warning_of(runs), file=sys.stderr)
 
 try:
     PLAN = Plan.of_config(
@@ -36,6 +46,7 @@ GPUS = 1 if PLAN.study.training.device in ("auto", "cuda") and has_nvidia_gpu() 
 # Write the resolved configuration for the commands into the results folder. The records are not inputs, since Snakemake
 # misses changed params of rules whose inputs were rewritten; the params contain digests of the records instead.
 onstart:
+    note_this_run(RUNNING)
     try:
         PLAN.write_records(LAYOUT)
     except InputError as error:
