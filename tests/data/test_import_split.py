@@ -1,6 +1,7 @@
 """A user's split is written as plain COCO, checked, or refused before anything trains on it."""
 
 import json
+import multiprocessing
 import zipfile
 from pathlib import Path
 
@@ -43,6 +44,26 @@ def test_the_crowd_index_of_an_image_is_kept(tmp_path: Path) -> None:
     folder, output = torso_folder(tmp_path / "mine", edit), tmp_path / "imported" / "annotations.json"
     import_split(torso_dataset(folder), "val", 1, output)
     assert [image.get("crowdIndex") for image in json.loads(output.read_text())["images"]] == [None, 0.5]
+
+
+def test_two_studies_that_import_a_split_at_once_leave_it_whole(tmp_path: Path) -> None:
+    dataset, together = torso_dataset(torso_folder(tmp_path / "mine")), tmp_path / "together" / "annotations.json"
+    import_split(dataset, "val", 1, tmp_path / "alone" / "annotations.json")
+
+    def import_often() -> None:
+        for _ in range(20):
+            import_split(dataset, "val", 1, together)
+
+    running = [multiprocessing.get_context("fork").Process(target=import_often) for _ in range(2)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    assert [process.exitcode for process in running] == [0, 0]
+    alone = tmp_path / "alone"
+    assert {path.name for path in together.parent.iterdir()} == {path.name for path in alone.iterdir()}
+    for path in alone.iterdir():
+        assert (together.parent / path.name).read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize(

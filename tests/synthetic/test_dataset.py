@@ -2,6 +2,8 @@ import contextlib
 import hashlib
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -39,6 +41,21 @@ def test_the_bytes_do_not_depend_on_the_number_of_jobs(folder: Path, tmp_path: P
     synthesise(SETTINGS, "train", tmp_path / "again", jobs=2)
     assert digests(tmp_path / "again") == digests(folder)
     assert len(digests(folder)) == 9
+
+
+def test_two_studies_that_render_a_split_at_once_leave_it_whole(folder: Path, tmp_path: Path):
+    program = f"""
+from pathlib import Path
+from transpose.config.dataset import SyntheticSource
+from transpose.synthetic.dataset import synthesise
+settings = SyntheticSource.model_validate_json({SETTINGS.model_dump_json()!r})
+for _ in range(3):
+    synthesise(settings, "train", Path({str(tmp_path / "train")!r}), 1)
+"""
+    running = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait() for process in running] == [0, 0]
+    assert list(tmp_path.iterdir()) == [tmp_path / "train"]
+    assert digests(tmp_path / "train") == digests(folder)
 
 
 def test_seeds_and_splits_give_different_images():
