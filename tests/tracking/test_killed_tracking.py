@@ -75,8 +75,8 @@ def test_files_of_a_model_that_was_begun_are_removed(results: Path, monkeypatch:
     files, upload = results / "mlartifacts" / "models", MlflowClient.log_model_artifacts
     for end, left in ((Killed(), 1), (OSError("broken"), 0), (Killed(), 1), (Killed(), 1)):
 
-        def upload_and_end(*arguments: str, end: BaseException = end) -> None:
-            upload(*arguments)
+        def upload_and_end(client: MlflowClient, *arguments: str, end: BaseException = end) -> None:
+            upload(client, *arguments)
             raise end
 
         with monkeypatch.context() as broken:

@@ -66,7 +66,7 @@ def xtcocotools_metrics(
 
 def left_out_by_xtcocotools(results: PoseResults) -> np.ndarray:
     """Return [N] bool: predictions without a keypoint score above 0, which only xtcocotools leaves out."""
-    return ~(results.keypoints[:, :, 2] > 0).any(axis=1)
+    return np.count_nonzero(results.keypoints[:, :, 2] > 0, axis=1) == 0
 
 
 def hotcoco_metrics(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> dict[str, float] | None:

@@ -5,7 +5,7 @@ import signal
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from multiprocessing import Pipe, get_context
+from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import TypeVar
 
@@ -48,8 +48,10 @@ def mapped(function: Callable[[int], Result], images: Sequence[int], jobs: int) 
 @contextmanager
 def _worker(function: Callable[[int], Result]) -> Iterator[Connection]:
     """Start a process, yield the connection to it, and end it."""
-    connection, other_end = Pipe()
-    process = get_context("spawn").Process(target=_compute, args=(function, other_end), daemon=True)
+    context = get_context("spawn")
+    connection, other_end = context.Pipe()
+    assert isinstance(connection, Connection)
+    process = context.Process(target=_compute, args=(function, other_end), daemon=True)
     with connection:
         with other_end:
             process.start()
@@ -76,7 +78,7 @@ def _compute(function: Callable[[int], Result], connection: Connection) -> None:
             connection.send((number, outcome))
 
 
-def _results_in_order(workers: Sequence[Connection], tasks: Sequence[Sequence[int]], jobs: int) -> Iterator[Result]:
+def _results_in_order(workers: list[Connection], tasks: Sequence[Sequence[int]], jobs: int) -> Iterator[Result]:
     left, done = iter(enumerate(tasks)), dict[int, list[Result]]()
 
     def give_task(worker: Connection) -> None:
