@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from transpose.attention.estimates import HIDDEN, SEEN, Estimate, estimate, hidden_minus_seen, image_totals
+from transpose.attention.estimates import HIDDEN, SEEN, estimate, hidden_minus_seen, image_totals
 from transpose.config.bootstrap import Bootstrap
+from transpose.evaluation.intervals import Estimate
 
 BOOTSTRAP = Bootstrap(samples=400, seed=0)
 
@@ -19,8 +20,8 @@ def test_nan_counts_for_nothing():
     values = np.array([[1.0, np.nan], [3.0, 5.0], [np.nan, np.nan]])
     found = estimate(values, np.array([4, 4, 9]), BOOTSTRAP)
     assert (found.value, found.count, found.images) == (3.0, 3, 1)
-    # One image alone is drawn whenever anything is.
-    assert (found.low, found.high) == (3.0, 3.0)
+    # A single image does not show how images vary.
+    assert (found.low, found.high) == (None, None)
 
 
 def test_nothing_to_average_is_no_zero():

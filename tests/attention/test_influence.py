@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from transpose.attention.attribution import rank_correlation
-from transpose.attention.estimates import image_resamples
+from transpose.attention.estimates import image_samples
 from transpose.attention.influence import agreement
 from transpose.config.bootstrap import Bootstrap
 
@@ -61,9 +61,10 @@ def test_resamples_use_the_pairs_that_they_have():
     pairs = ~np.eye(4, dtype=bool)
     known = np.where(np.isfinite(said), other, np.nan)
     drawn = []
-    for weights in image_resamples(10, BOOTSTRAP):
+    for weights in image_samples(10, BOOTSTRAP):
         persons = np.repeat(np.arange(20), np.repeat(weights, 2))
         here = pairs & np.isfinite(said[persons]).any(axis=0)
         means = (np.nanmean(one[persons][:, here], axis=0) for one in (said, known))
         drawn.append(float(rank_correlation(*means)))
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(drawn, (0.025, 0.975))))
+    assert found.draws is not None
+    assert [found.value, *found.draws] == pytest.approx(drawn)

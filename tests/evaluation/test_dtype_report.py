@@ -135,10 +135,14 @@ def test_both_sides_are_the_ordinary_evaluations(
     (result,) = report.results
     assert report.fp32 == figures["fp32"]
     assert (result.dtype, result.metrics) == ("bf16", figures["bf16"])
-    assert result.difference == pytest.approx(figures["bf16"]["AP"] - figures["fp32"]["AP"])
-    assert result.interval[0] <= result.difference <= result.interval[1]
+    difference = result.difference
+    assert difference.value == pytest.approx(figures["bf16"]["AP"] - figures["fp32"]["AP"])
+    assert difference.value is not None
+    assert difference.low is not None
+    assert difference.high is not None
+    assert difference.low <= difference.value <= difference.high
     assert report.fp32["AP"] == pytest.approx(1)
-    assert result.difference < 0
+    assert difference.value < 0
     assert result.median_shift < result.far_shift
     assert (report.persons, report.machine["device"]) == (4, "cpu")
 

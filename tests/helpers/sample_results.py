@@ -4,14 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tests.helpers.small_variants import small_variant
+from transpose.config.base import Settings
 from transpose.config.dataset import BoxKind, Dataset
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import Analysis, EvalProtocol, EvalSetting, Study
+from transpose.config.training import Training
 from transpose.cost import CostReport, Operations, Parameters
 from transpose.data.box_counts import AnnotatedPersons, BoxCounts
 from transpose.evaluation.box_ap import BoxReport
+from transpose.evaluation.intervals import RESAMPLES, estimates_in
 from transpose.evaluation.report import EvaluationReport
+from transpose.files import write_json, write_npz
 from transpose.reporting.published import Published, load_published
 from transpose.reporting.records import AblationRecord, EvaluationKey, ResultRow
 from transpose.reporting.study_files import StudyFiles
@@ -85,6 +92,7 @@ def result_row(
         published=variant if reproduces == "same" else reproduces,
         seeds_planned=seeds_planned or max(1, len(aps)),
         evaluations=evaluations,
+        interval=(sum(aps) / len(aps) - 0.03, sum(aps) / len(aps) + 0.03) if aps else None,
         notes=notes if evaluations else (),
         cost=cost_report or cost(),
     )
@@ -131,7 +139,7 @@ def demo_rows() -> list[ResultRow]:
     return rows
 
 
-def ablation(difference: float | None, interval: tuple[float, float] | None, **changes: str) -> AblationRecord:
+def ablation(difference: float | None, interval: tuple[float, float] | None, **changes: Any) -> AblationRecord:
     return AblationRecord(
         question=changes.get("question", "Does a position embedding help?"),
         baseline_title="no position",
@@ -142,9 +150,11 @@ def ablation(difference: float | None, interval: tuple[float, float] | None, **c
         box_kind="ground_truth",
         images=200,
         persons=531,
-        seeds=0 if difference is None else 1,
+        seeds=0 if difference is None else changes.get("seeds", 2),
         difference=difference,
         interval=interval,
+        seeds_needed=changes.get("seeds_needed"),
+        images_needed=changes.get("images_needed"),
     )
 
 
@@ -182,9 +192,11 @@ def box_row(ap: float | None = 0.5625, *, title: str = "COCO", kind: BoxKind = "
 
 
 def files_of(study: Study) -> StudyFiles:
-    """A study's files with the recipes and data sets that its results folder has records of."""
+    """A study's files with the data sets and recipes of its results folder; other variants get small recipes."""
     layout = ResultsLayout(Path(study.results))
-    recipes = {path.stem: read_record(Recipe, path) for path in layout.record(RecordKind.RECIPE).parent.glob("*.json")}
+    recipes = {name: Recipe(name=name, variant=small_variant("resnet"), training=Training()) for name in study.variants}
+    records = layout.record(RecordKind.RECIPE).parent.glob("*.json")
+    recipes |= {path.stem: read_record(Recipe, path) for path in records}
     datasets = {
         path.stem: read_record(Dataset, path) for path in layout.record(RecordKind.DATASET).parent.glob("*.json")
     }
@@ -223,6 +235,17 @@ def report_path(results: Path, analysis: str, variant: str, seed: int, boxes: st
 
 
 ORIGIN = {"code": {"git": None, "dirty": None, "fingerprint": "f1f2"}, "environment": {"python": "3.11"}}
+
+
+def write_with_resamples(path: Path, content: dict[str, Any], model: type[Settings]) -> None:
+    """Write a report and its .npz file, with resamples that are spread evenly around each estimate."""
+    write_json(path, content)
+    estimates = list(estimates_in(model.model_validate(content)))
+    resamples = np.full((len(estimates), 20), np.nan)
+    for row, one in zip(resamples, estimates, strict=True):
+        if one.value is not None and one.low is not None and one.high is not None:
+            row[:] = np.linspace(one.value - (one.high - one.low) / 2, one.value + (one.high - one.low) / 2, 20)
+    write_npz(path.with_suffix(".npz"), **{RESAMPLES: resamples})
 
 
 def subject(variant: str, title: str, seed: int, boxes: str = "ground_truth", box_count: int = 9) -> dict[str, Any]:

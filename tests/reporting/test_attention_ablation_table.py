@@ -1,12 +1,14 @@
 """The table of attention changed at test time: variants of different structure side by side, no number made up."""
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.helpers.sample_results import files_of, report_path, study_with, subject
+from tests.helpers.sample_results import files_of, report_path, study_with, subject, write_with_resamples
+from transpose.attention.records import AttentionAblationReport
 from transpose.config.study import ATTENTION_ANALYSES, EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.files import read_json, write_json
@@ -62,7 +64,8 @@ def path_of(folder: Path, variant: str, seed: int) -> Path:
 def study(tmp_path: Path) -> Study:
     for variant in LAYERS_AND_HEADS:
         for seed in (0, 1):
-            write_json(path_of(tmp_path, variant, seed), report(variant, seed))
+            path = path_of(tmp_path, variant, seed)
+            write_with_resamples(path, report(variant, seed), AttentionAblationReport)
     return study_with(tmp_path, "attention_analysis", list(LAYERS_AND_HEADS))
 
 
@@ -71,17 +74,20 @@ def test_replacements_stand_side_by_side_and_what_does_not_apply_is_a_dash(study
     text = (tmp_path / "attention_ablation.md").read_text()
     assert "| Change at test time | r sine | h none |" in text
     assert "| intact: AP | 55.0 | 55.0 |" in text
-    assert r"| attention uniform, all layers | −6.0 \[−7.0, −5.0\] | −6.0 \[−7.0, −5.0\] |" in text
-    assert r"| attention uniform, last layer only | – | −5.0 \[−6.0, −4.0\] |" in text
-    assert r"| position embedding removed | −4.0 \[−5.0, −3.0\] | – |" in text
-    assert r"| sine embedding added | – | −1.0 \[−2.0, 0.0\] |" in text
+    # Two trainings that differ by two points: t(1) times one point, which the images widen little.
+    assert r"| attention uniform, all layers | −6.0 \[−19.1, +7.1\] | −6.0 \[−19.1, +7.1\] |" in text
+    text = re.sub(r" \\\[.*?\\\]", "", text)
+    assert "| attention uniform, last layer only | – | −5.0 |" in text
+    assert "| position embedding removed | −4.0 | – |" in text
+    assert "| sine embedding added | – | −1.0 |" in text
 
 
 def test_heads_stand_in_columns_and_layers_in_rows(study: Study, tmp_path: Path):
     write_attention_ablation_table(files_of(study))
     text = (tmp_path / "attention_ablation.md").read_text()
     assert "| Off | head 1 | head 2 | all heads | the layer |" in text
-    assert r"| layer 1 | −2.0 \[−3.0, −1.0\] | −3.0 \[−4.0, −2.0\] | −11.0 \[−12.0, −10.0\] | −21.0" in text
+    text = re.sub(r" \\\[.*?\\\]", "", text)
+    assert "| layer 1 | −2.0 | −3.0 | −11.0 | −21.0 |" in text
     assert "| Off | all heads | the layer |" in text
     assert "| layer 2 | −11.0" in text
 
@@ -93,7 +99,7 @@ def test_every_change_of_every_model_has_a_row(study: Study, tmp_path: Path):
     intact, head = rows[:2]
     assert (intact["change"], intact["layer"], intact["difference"], intact["AP75"]) == ("intact", "", "", "")
     assert (head["layer"], head["head"], head["persons"]) == ("1", "1", "8")
-    assert float(head["difference_low"]) == pytest.approx(-3)
+    assert float(head["difference_low"]) == pytest.approx(-15.12, abs=0.01)
 
 
 def test_the_study_promises_the_table():

@@ -5,7 +5,6 @@ from typing import Any, Literal
 import pytest
 
 from tests.helpers.small_variants import small_encoder, small_variant
-from transpose.attention.estimates import Estimate
 from transpose.attention.records import (
     AblationResult,
     AttentionAblationReport,
@@ -20,6 +19,7 @@ from transpose.attention.records import (
     Statistic,
     StatisticsReport,
 )
+from transpose.evaluation.intervals import Estimate
 from transpose.reporting.claims import (
     Claim,
     Evidence,
@@ -41,7 +41,7 @@ CASES = [(YES, "supported"), (NO, "not supported"), (OPEN, "undecided")]
 
 def estimate(numbers: tuple[float, float, float] | None) -> Estimate:
     value, low, high = numbers or (None, None, None)
-    return Estimate(value=value, low=low, high=high, count=5 if numbers else 0, images=4 if numbers else 0)
+    return Estimate(value=value, low=low, high=high, count=5 if numbers else 0, images=4 if numbers else 0, trainings=2)
 
 
 def flipped(numbers: tuple[float, float, float]) -> tuple[float, float, float]:
@@ -179,6 +179,13 @@ def test_what_was_not_measured_is_no_verdict():
 def test_figures_that_disagree_are_counted():
     evidence = tuple(Evidence("R", "", estimate(numbers), 1) for numbers in (YES, NO, YES))
     assert Claim("", "", "", evidence).verdict == "mixed: 2 supported, 1 not supported"
+
+
+def test_one_training_supports_a_claim_for_itself_only():
+    for numbers, verdict in CASES:
+        one = estimate(numbers).model_copy(update={"trainings": 1})
+        expected = verdict if verdict == "undecided" else f"{verdict} by one training"
+        assert Evidence("R", "", one, 1).verdict == expected
 
 
 def test_an_interval_that_ends_at_zero_decides_nothing():

@@ -8,16 +8,15 @@ import cv2
 import pytest
 
 from tests.attention.planted import PlantedPersons, planted_pose_model
-from tests.helpers.sample_results import files_of, report_path, study_with, subject
-from transpose.attention.estimates import Estimate
+from tests.helpers.sample_results import files_of, report_path, study_with, subject, write_with_resamples
 from transpose.attention.faithfulness import FaithfulnessTest
 from transpose.attention.faithfulness_report import summarise
 from transpose.attention.records import FaithfulnessReport
 from transpose.config.attention import AttentionMeasures
 from transpose.config.study import EvalProtocol, Study
 from transpose.errors import InputError
+from transpose.evaluation.intervals import Estimate
 from transpose.evaluation.report import Bootstrap
-from transpose.files import write_json
 from transpose.reporting.estimates import mean_over_seeds, words_of
 from transpose.reporting.faithfulness import write_faithfulness_tables
 
@@ -40,7 +39,7 @@ def report() -> FaithfulnessReport:
 def study(report: FaithfulnessReport, tmp_path: Path) -> Study:
     for seed in range(2):
         path = report_path(tmp_path, "faithfulness", "r_sine", seed)
-        write_json(path, report.model_copy(update={"seed": seed}).model_dump(mode="json"))
+        write_with_resamples(path, report.model_copy(update={"seed": seed}).model_dump(mode="json"), FaithfulnessReport)
     return study_with(tmp_path, "attention_analysis", ["r_sine"])
 
 
@@ -91,7 +90,8 @@ def test_seeds_are_averaged_and_nothing_stays_nothing(report: FaithfulnessReport
     other = Estimate(value=3.0, low=2.0, high=6.0, count=5, images=3)
     empty = Estimate(value=None, low=None, high=None, count=0, images=0)
     models = [report.randomised[0].model_copy(update={"correlation": correlation}) for correlation in (one, other)]
-    assert words_of(mean_over_seeds(models).correlation, 1) == "2.0 [1.0, 4.0]"
+    mean = mean_over_seeds(models).correlation
+    assert (words_of(mean, 1), mean.trainings) == ("2.0", 2)
     models[1] = models[1].model_copy(update={"correlation": empty})
     assert words_of(mean_over_seeds(models).correlation) == "–"
 

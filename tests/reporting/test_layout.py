@@ -77,12 +77,19 @@ def test_missing_seeds_are_counted():
 
 
 def test_ablation_answers_and_signs():
-    records = [ablation(0.05, (0.02, 0.08)), ablation(-0.01, (-0.04, 0.02)), ablation(0.0, None), ablation(None, None)]
+    needed = {"seeds_needed": 7, "images_needed": 12_000}
+    records = [
+        ablation(0.05, (0.02, 0.08), seeds=1, images_needed=90),
+        ablation(-0.01, (-0.04, 0.02), **needed),
+        ablation(0.0, None),
+        ablation(None, None),
+    ]
     (section,) = ablation_sections(ablation_table(records))
     assert section.title == "Does a position embedding help?"
     assert column(section, "Difference in AP") == ["+5.0", "−1.0", "0.0", "not run"]
     assert column(section, "95 % interval") == ["[+2.0, +8.0]", "[−4.0, +2.0]", DASH, DASH]
-    assert column(section, "Answer") == ["clear", "undecided", "no interval", "not run"]
+    assert column(section, "Answer") == ["differs, one training", "undecided", "no interval", "not run"]
+    assert column(section, "Needed") == ["90 images", "7 seeds or 12,000 images", DASH, DASH]
 
 
 def test_verdicts_count_what_was_not_run():

@@ -18,6 +18,8 @@ from transpose.config.training import Training
 from transpose.data.annotation_warnings import DataWarning
 from transpose.data.split_check import SplitCheck
 from transpose.errors import InputError
+from transpose.evaluation.bootstrap import bootstrap_interval, fractions_of, resample
+from transpose.evaluation.intervals import Resamples
 from transpose.evaluation.matches import THRESHOLDS, MatchTable, average_precisions
 from transpose.files import read_json, sha256_of_file, write_json, write_npz, write_text
 from transpose.provenance import training_code
@@ -213,7 +215,7 @@ class TestWholeStudy:
         for row in rows:
             files = [read_json(whole.metrics(row["variant"], seed, row["boxes"])) for seed in (0, 1)]
             assert float(row["AP"]) == pytest.approx(100 * np.mean([file["metrics"]["AP"] for file in files]))
-            assert float(row["AP_low"]) == pytest.approx(100 * np.mean([file["interval"][0] for file in files]))
+            assert float(row["AP_low"]) < float(row["AP"]) < float(row["AP_high"])
             assert (row["seeds"], row["images"], row["persons"]) == ("2", "5000", "6352")
             assert row["initialisation"] == "from scratch"
             assert row["APL"] == row["notes"] == ""
@@ -236,7 +238,32 @@ class TestWholeStudy:
         answer = outputs[0]
         assert float(answer["difference"]) == pytest.approx(aps["tp_r_a4"] - aps["tp_r_a3"])
         assert float(answer["low"]) <= float(answer["difference"]) <= float(answer["high"])
-        assert (answer["seeds"], answer["images"]) == ("2", "5000")
+        assert (answer["seeds"], answer["images"], answer["answer"]) == ("2", "5000", "undecided")
+        assert float(answer["images_needed"]) > 20
+
+    def test_several_trainings_have_one_interval(self, finished: tuple[Results, list[dict[str, str]]]) -> None:
+        whole, (row, *_) = finished
+        tables = [matches(wrong=3 + seed) for seed in (0, 1)]
+        joint = Resamples.joined([resample(table, samples=20, seed=0) for table in tables])
+        low, high = fractions_of(joint.interval())
+        assert (float(row["AP_low"]), float(row["AP_high"])) == pytest.approx((100 * low, 100 * high))
+        single = bootstrap_interval(tables[0], samples=20, seed=0)
+        assert high - low > single[1] - single[0]
+        reports = whole.files().reports(row["variant"], EvalSetting("coco", "val", row["boxes"]))
+        first = dict([next(iter(reports.items()))])
+        interval = whole.files().interval(first, EvalSetting("coco", "val", row["boxes"]))
+        assert interval == next(iter(first.values())).interval
+
+    def test_released_weights_are_one_training(self, finished: tuple[Results, Any]) -> None:
+        files = finished[0].files()
+        assert len(files.runs("tp_r_a3")) == 2
+        recipe = files.recipes["tp_r_a3"]
+        training = recipe.training.model_copy(update={"source": "released"})
+        files.recipes["tp_r_a3"] = recipe.model_copy(update={"training": training})
+        assert files.runs("tp_r_a3") == [RunId("tp_r_a3", 0)]
+        difference = files.difference("tp_r_a4", "tp_r_a3", EvalSetting("coco", "val", "found"))
+        assert difference is not None
+        assert difference.trainings == 1
 
 
 @pytest.mark.usefixtures("no_figures")

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from transpose.attention.ablation import ablations, mean_attention_of
-from transpose.attention.estimates import Estimate
 from transpose.attention.inputs import attention_settings
 from transpose.attention.maps.dependency import encoder_of
 from transpose.attention.records import AblationResult, AttentionAblationReport, Change
@@ -20,6 +19,7 @@ from transpose.data.loader import EvaluationBatch, EvaluationCrops
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import paired_difference
+from transpose.evaluation.intervals import Estimate, estimate_of
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints
 from transpose.evaluation.trained_model import trained_model
 from transpose.inference.flip import mean_with_mirrored
@@ -104,13 +104,8 @@ def write_attention_ablation(inputs: AnalysisInput) -> None:
 
 def difference_in_ap(changed: KeypointMetrics, intact: KeypointMetrics, bootstrap: Bootstrap) -> Estimate:
     """Return AP of a changed model minus AP of the intact one; both use the same bootstrap samples of images."""
-    images = int((intact.matches.persons > 0).sum())
-    if not images:
-        return Estimate(value=None, low=None, high=None, count=0, images=0)
-    value, low, high = paired_difference(
-        changed.matches, intact.matches, bootstrap.samples, bootstrap.seed, bootstrap.level
-    )
-    return Estimate(value=value, low=low, high=high, count=intact.persons, images=images)
+    difference = paired_difference(changed.matches, intact.matches, bootstrap.samples, bootstrap.seed)
+    return estimate_of(difference, intact.persons, bootstrap.level)
 
 
 def _features(model: PoseModel, crops: EvaluationCrops) -> Iterator[tuple[EvaluationBatch, list[Tensor]]]:

@@ -1,4 +1,4 @@
-"""Values of keypoints, and their means with bootstrap intervals.
+"""Values of keypoints, and their means with intervals.
 
 Intervals are over images, since keypoints of one image are not independent.
 """
@@ -8,23 +8,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from transpose.config.base import Settings
 from transpose.config.bootstrap import Bootstrap
+from transpose.evaluation.intervals import Estimate, Resamples, estimate_of
 
 HIDDEN, SEEN = 1, 2
 """COCO visibility flags of occluded and visible keypoints."""
-
-
-class Estimate(Settings):
-    """A mean and its percentile interval; None if there are no values."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    count: int
-    """Number of values, one per keypoint of a person unless stated otherwise."""
-    images: int
-    """Number of images that the values come from."""
 
 
 class PerturbationResults:
@@ -55,28 +43,20 @@ class PerturbationResults:
 
 
 def estimate(values: np.ndarray, image_ids: np.ndarray, bootstrap: Bootstrap) -> Estimate:
-    """Return the mean of values [P, ...] of P persons without NaN; the interval resamples images [P]."""
+    """Return the mean of values [P, ...] of P persons without NaN; the interval is over images [P]."""
     sums, counts = image_totals(values.reshape(len(values), math.prod(values.shape[1:])), image_ids)
     sums, counts = sums.sum(axis=1), counts.sum(axis=1)
-    return estimate_of_draws(sums, counts, resampled_means(sums, counts, bootstrap), bootstrap)
+    return estimate_of_samples(resampled_means(sums, counts, bootstrap), counts, bootstrap)
 
 
-def estimate_of_draws(sums: np.ndarray, counts: np.ndarray, drawn: np.ndarray, bootstrap: Bootstrap) -> Estimate:
-    """Return the mean from sums and counts [I] of images, with the interval of its resamples [S]."""
-    count = int(counts.sum())
-    value = float(sums.sum() / count) if count else None
-    low, high = interval_of(drawn, bootstrap)
-    return Estimate(value=value, low=low, high=high, count=count, images=int((counts > 0).sum()))
+def estimate_of_samples(samples: np.ndarray, counts: np.ndarray, bootstrap: Bootstrap) -> Estimate:
+    """Return the estimate of a statistic [1 + S] of `image_samples`, with the numbers of values [I] of the images."""
+    return estimate_of(resamples_of(samples, counts), int(counts.sum()), bootstrap.level)
 
 
-def interval_of(drawn: np.ndarray, bootstrap: Bootstrap) -> tuple[float | None, float | None]:
-    """Return the percentile interval of the finite resamples [S]; None if there are none."""
-    finite = drawn[np.isfinite(drawn)]
-    if not len(finite):
-        return None, None
-    tail = (1 - bootstrap.level) / 2
-    low, high = np.quantile(finite, (tail, 1 - tail)).tolist()
-    return low, high
+def resamples_of(samples: np.ndarray, counts: np.ndarray) -> Resamples:
+    """Return the resamples of a statistic; see `estimate_of_samples`."""
+    return Resamples(samples[:1], samples[None, 1:], int((counts > 0).sum()))
 
 
 def image_totals(values: np.ndarray, image_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -90,17 +70,21 @@ def image_totals(values: np.ndarray, image_ids: np.ndarray) -> tuple[np.ndarray,
 
 
 def resampled_means(sums: np.ndarray, counts: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
-    """Return means [samples, ...] over resampled images from sums and counts [I, ...]; NaN if a sample has no value."""
+    """Return means [1 + S, ...] of `image_samples` from sums and counts [I, ...]; NaN if a sample has no value."""
     if not len(sums):
-        return np.full((bootstrap.samples, *sums.shape[1:]), np.nan)
-    weights = image_resamples(len(sums), bootstrap).astype(np.float64)
+        return np.full((1 + bootstrap.samples, *sums.shape[1:]), np.nan)
+    weights = image_samples(len(sums), bootstrap).astype(np.float64)
     # Matrix products are fast in floating point only; counts stay exact.
     total, number = (np.tensordot(weights, values.astype(np.float64), axes=1) for values in (sums, counts))
     return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
 
 
-def image_resamples(images: int, bootstrap: Bootstrap) -> np.ndarray:
-    """Return [samples, I] int64: how often each resample contains each image; read-only, because it is cached."""
+def image_samples(images: int, bootstrap: Bootstrap) -> np.ndarray:
+    """Return [1 + S, I] int64: how often each of S resamples contains each image, after a first row of ones.
+
+    A statistic of all rows has the estimate first, so that estimate and resamples are of the same quantity. The array
+    is read-only, because it is cached.
+    """
     return _drawn(images, bootstrap.samples, bootstrap.seed)
 
 
@@ -122,20 +106,15 @@ def hidden_minus_seen(
     """
     hidden = image_totals(np.where(visibility == HIDDEN, values, np.nan), image_ids)
     seen = image_totals(np.where(visibility == SEEN, values, np.nan), image_ids)
-    everything = np.ones((1, len(hidden[0])), dtype=np.int64)
-    value = _difference(everything, hidden, seen)[0]
-    if np.isnan(value):
-        return Estimate(value=None, low=None, high=None, count=0, images=0)
-    drawn = _difference(image_resamples(len(hidden[0]), bootstrap), hidden, seen)
-    low, high = interval_of(drawn, bootstrap)
-    compared = hidden[1][:, seen[1].sum(axis=0) > 0]
-    images = int((compared.sum(axis=1) > 0).sum())
-    return Estimate(value=float(value), low=low, high=high, count=int(compared.sum()), images=images)
+    samples = _difference(image_samples(len(hidden[0]), bootstrap), hidden, seen)
+    compared = np.where(seen[1].sum(axis=0) > 0, hidden[1], 0.0).sum(axis=1)
+    return estimate_of_samples(samples, compared, bootstrap)
 
 
 @lru_cache(maxsize=2)
 def _drawn(images: int, samples: int, seed: int) -> np.ndarray:
-    drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=samples)
+    resamples = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=samples)
+    drawn = np.concatenate((np.ones((1, images), dtype=np.int64), resamples))
     drawn.flags.writeable = False
     return drawn
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from transpose.attention.attribution import RANKINGS
-from transpose.attention.estimates import Estimate, PerturbationResults, estimate
+from transpose.attention.estimates import PerturbationResults, estimate
 from transpose.attention.faithfulness import MEASURES, FaithfulnessTest
 from transpose.attention.influence import agreement
 from transpose.attention.inputs import attention_settings
@@ -23,6 +23,7 @@ from transpose.config.attention import AttentionMeasures
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.study import Analysis
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
+from transpose.evaluation.intervals import Estimate
 from transpose.evaluation.trained_model import trained_fp32_model
 from transpose.inference.predictions import finite_heatmaps_of
 

@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from transpose.attention.attribution import attention_rows, rank_correlation
-from transpose.attention.estimates import Estimate, image_totals, interval_of, resampled_means
+from transpose.attention.estimates import estimate_of_samples, image_totals, resampled_means
 from transpose.attention.maps.grid import Grid
 from transpose.attention.masking import CellMasking, outcome
 from transpose.attention.persons import ExplainedPerson
 from transpose.config.bootstrap import Bootstrap
+from transpose.evaluation.intervals import Estimate
 from transpose.pose_model import PoseModel
 
 _FEWEST_PAIRS = 3
@@ -67,18 +68,10 @@ def agreement(first: np.ndarray, second: np.ndarray, image_ids: np.ndarray, boot
     both = np.isfinite(first) & np.isfinite(second)
     values = [np.where(both, matrices, np.nan)[:, pairs] for matrices in (first, second)]
     totals = [image_totals(one, image_ids) for one in values]
-    count, images = int(both[:, pairs].sum()), int((totals[0][1].sum(axis=1) > 0).sum())
-    counts = totals[0][1].sum(axis=0)
-    known = np.flatnonzero(counts > 0)
-    if len(known) < _FEWEST_PAIRS:
-        return Estimate(value=None, low=None, high=None, count=count, images=images)
-    means = [sums[:, known].sum(axis=0) / counts[known] for sums, _ in totals]
-    drawn = [resampled_means(sums[:, known], numbers[:, known], bootstrap) for sums, numbers in totals]
-    correlations = _correlations_of_known(*drawn)
-    # If nothing has an effect, effects cannot be ranked and the correlation is NaN.
-    value = float(rank_correlation(*means))
-    low, high = interval_of(correlations, bootstrap) if np.isfinite(value) else (None, None)
-    return Estimate(value=value if np.isfinite(value) else None, low=low, high=high, count=count, images=images)
+    numbers = totals[0][1]
+    known = np.flatnonzero(numbers.sum(axis=0) > 0)
+    samples = [resampled_means(sums[:, known], numbers[:, known], bootstrap) for sums, _ in totals]
+    return estimate_of_samples(_correlations_of_known(*samples), numbers.sum(axis=1), bootstrap)
 
 
 def patches(grid: Grid, side: int) -> np.ndarray:
@@ -108,7 +101,7 @@ def attribution_correlations(
 def _correlations_of_known(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return rank correlations [S] of resamples [S, N] over the pairs of keypoints in each; NaN with too few pairs."""
     known = np.isfinite(first)
-    complete = known.all(axis=1)
+    complete = known.all(axis=1) & (first.shape[1] >= _FEWEST_PAIRS)
     correlations = np.full(len(first), np.nan)
     correlations[complete] = rank_correlation(first[complete], second[complete])
     for sample in np.flatnonzero(~complete & (known.sum(axis=1) >= _FEWEST_PAIRS)):

@@ -6,11 +6,12 @@ from typing import Literal
 
 from pydantic import NonNegativeInt
 
-from transpose.attention.estimates import HIDDEN, SEEN, Estimate
+from transpose.attention.estimates import HIDDEN, SEEN
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Settings
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.study import EvalProtocol
+from transpose.evaluation.intervals import Estimate
 from transpose.evaluation.subject import Subject
 
 Visibility = Literal["occluded", "visible"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from transpose.attention.estimates import Estimate, estimate_of_draws, interval_of, resampled_means
+from transpose.attention.estimates import estimate_of_samples, resampled_means, resamples_of
 from transpose.attention.inputs import attention_settings
 from transpose.attention.persons import ExplainedPersons
 from transpose.attention.records import Contrast, Difference, Statistic, StatisticsReport
@@ -61,7 +61,7 @@ def write_statistics(inputs: AnalysisInput) -> None:
 
 def statistics(tally: Tally, bootstrap: Bootstrap) -> list[Statistic]:
     """Return every measure for every layer, head and visibility."""
-    drawn = resampled_means(tally.sums, tally.counts, bootstrap)
+    means = resampled_means(tally.sums, tally.counts, bootstrap)
     _, layers, heads, _, _ = tally.sums.shape
     return [
         Statistic(
@@ -69,11 +69,8 @@ def statistics(tally: Tally, bootstrap: Bootstrap) -> list[Statistic]:
             head=head + 1 if head < heads - 1 else None,
             visibility=visibility,
             measure=measure,
-            mean=estimate_of_draws(
-                tally.sums[:, layer, head, group, index],
-                tally.counts[:, layer, head, group, index],
-                drawn[:, layer, head, group, index],
-                bootstrap,
+            mean=estimate_of_samples(
+                means[:, layer, head, group, index], tally.counts[:, layer, head, group, index], bootstrap
             ),
         )
         for layer in range(layers)
@@ -97,20 +94,19 @@ def differences(tally: Tally, bootstrap: Bootstrap) -> list[Difference]:
 def matrices(tally: Tally, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
     """Return the arrays of the report; see `write_statistics`. NaN where no person has both keypoints."""
     pairs = tally.pairs.sum(axis=0)
-    counts = np.broadcast_to(tally.pairs[:, None, None], tally.lift.shape)
     known = np.where(pairs > 0, 1.0, np.nan)
-    tail = (1 - bootstrap.level) / 2
-    low, high = np.empty(tally.lift.shape[1:]), np.empty(tally.lift.shape[1:])
+    low, high = np.full(tally.lift.shape[1:], np.nan), np.full(tally.lift.shape[1:], np.nan)
     # One layer and head at a time, because all resamples together do not fit into memory.
     for layer, head in np.ndindex(*tally.lift.shape[1:3]):
-        drawn = resampled_means(tally.lift[:, layer, head], counts[:, layer, head], bootstrap)
-        drawn = np.where(np.isfinite(drawn).any(axis=0), drawn, 0.0)
-        low[layer, head], high[layer, head] = np.nanquantile(drawn, (tail, 1 - tail), axis=0)
+        means = resampled_means(tally.lift[:, layer, head], tally.pairs, bootstrap)
+        for pair in zip(*pairs.nonzero(), strict=True):
+            resamples = resamples_of(means[:, *pair], tally.pairs[:, *pair])
+            low[layer, head, *pair], high[layer, head, *pair] = resamples.interval(bootstrap.level) or (np.nan, np.nan)
     return {
         "mass": tally.mass.sum(axis=0) / np.maximum(pairs, 1) * known,
         "lift": tally.lift.sum(axis=0) / np.maximum(pairs, 1) * known,
-        "lift_low": low * known,
-        "lift_high": high * known,
+        "lift_low": low,
+        "lift_high": high,
         "pairs": pairs,
     }
 
@@ -121,18 +117,8 @@ def _contrasts(
     for measure in measures:
         column = MEASURES.index(measure)
         sums, counts, other_sums, other_counts = (array[:, column] for array in (*side, *other))
-        mean = _difference(sums, counts, other_sums, other_counts, bootstrap)
+        samples = resampled_means(sums, counts, bootstrap) - resampled_means(other_sums, other_counts, bootstrap)
+        # Without a value on the other side there is no difference, and nothing that it counts.
+        compared = counts if other_counts.any() else np.zeros_like(counts)
+        mean = estimate_of_samples(samples, compared, bootstrap)
         yield Difference(what=what, measure=measure, mean=mean, subtracted=int(other_counts.sum()))
-
-
-def _difference(
-    sums: np.ndarray, counts: np.ndarray, other_sums: np.ndarray, other_counts: np.ndarray, bootstrap: Bootstrap
-) -> Estimate:
-    """Return one mean minus another from sums and counts [I]; both use the same resamples of images."""
-    if not counts.sum() or not other_counts.sum():
-        return Estimate(value=None, low=None, high=None, count=0, images=0)
-    drawn = resampled_means(sums, counts, bootstrap) - resampled_means(other_sums, other_counts, bootstrap)
-    low, high = interval_of(drawn, bootstrap)
-    value = sums.sum() / counts.sum() - other_sums.sum() / other_counts.sum()
-    images = int((counts > 0).sum())
-    return Estimate(value=float(value), low=low, high=high, count=int(counts.sum()), images=images)

@@ -19,6 +19,7 @@ from transpose.data.boxes import PersonBoxes, read_boxes
 from transpose.data.coco import CocoAnnotations, load_annotations
 from transpose.data.file_digests import images_sha256
 from transpose.errors import InputError
+from transpose.evaluation.intervals import RESAMPLES, draws_of
 from transpose.evaluation.subject import Subject
 from transpose.files import atomic_paths, sha256_of_file, write_json, write_npz
 from transpose.machine import describe_software
@@ -155,14 +156,19 @@ def write_report(
 ) -> None:
     """Write a report of class `model` on the subject of `inputs`, and its arrays to the same path with suffix .npz.
 
+    The resamples of its estimates, which intervals over several trainings are computed from, are another array of this
+    file; see `draws_of`.
+
     Args:
         values: fields of the report, without those of `Subject`.
 
     Raises:
         InputError: a file of the subject is missing or wrong, or a value does not fit the report.
     """
-    content = parse(model, inputs.subject.model_dump() | dict(values), path).model_dump(mode="json")
-    if arrays is None:
+    report = parse(model, inputs.subject.model_dump() | dict(values), path)
+    content, draws = report.model_dump(mode="json"), draws_of(report)
+    arrays = {**(arrays or {}), **({RESAMPLES: draws} if len(draws) else {})}
+    if not arrays:
         write_json(path, content)
         return
     with atomic_paths(path.with_suffix(".npz"), path) as (arrays_file, report_file):

@@ -7,6 +7,7 @@ from transpose.config.base import Settings, Size
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Dtype
+from transpose.evaluation.intervals import Estimate
 from transpose.evaluation.report import EvaluationReport
 from transpose.evaluation.subject import Subject
 
@@ -47,10 +48,8 @@ class DtypeResult(Settings):
     """Predicted persons after suppression."""
     metrics: dict[str, float]
     """COCO metrics as fractions, -1 where undefined."""
-    difference: float
-    """AP minus AP in fp32, as a fraction."""
-    interval: tuple[float, float]
-    """Paired bootstrap interval of the difference over images: low, high."""
+    difference: Estimate
+    """AP minus AP in fp32, as a fraction; the count is the number of annotated persons."""
     same_peak: float
     """Share of heatmaps (one per box and keypoint) with the maximum at the same pixel as in fp32."""
     median_shift: float

@@ -1,9 +1,11 @@
-"""Bootstrap intervals of AP and PCKh over images (Efron's percentile bootstrap)."""
+"""Bootstrap of AP and PCKh over images."""
 
 from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
+
+from transpose.evaluation.intervals import LEVEL, Resamples
 
 _CELLS_AT_ONCE = 4_000_000
 
@@ -30,8 +32,8 @@ class PerImageTable(Protocol):
         ...
 
 
-def bootstrap_interval(table: PerImageTable, samples: int, seed: int, level: float = 0.95) -> tuple[float, float]:
-    """Compute the percentile interval of a table's metric over resampled images.
+def bootstrap_interval(table: PerImageTable, samples: int, seed: int, level: float = LEVEL) -> tuple[float, float]:
+    """Compute the interval of one training's metric over images; see `Resamples`.
 
     Args:
         samples: number of resamples; those without any person are skipped.
@@ -39,30 +41,44 @@ def bootstrap_interval(table: PerImageTable, samples: int, seed: int, level: flo
         level: confidence level.
 
     Returns:
-        (low, high) as fractions; (-1, -1), as the COCO evaluation, if no image has a person.
+        (low, high) as fractions; (-1, -1), as the COCO evaluation, if fewer than two images have persons.
     """
-    values = np.concatenate([table.accuracy(weights) for weights in _resamples(table, samples, seed)])
-    return _interval(values[values >= 0], level)
+    return fractions_of(resample(table, samples, seed).interval(level))
 
 
-def paired_difference(
-    table_a: PerImageTable, table_b: PerImageTable, samples: int, seed: int, level: float = 0.95
-) -> tuple[float, float, float]:
-    """Compute the metric of `table_a` minus that of `table_b`, and its percentile interval with shared resamples.
+def fractions_of(interval: tuple[float, float] | None) -> tuple[float, float]:
+    """Return an interval of a metric within [0, 1], the range of the metric; (-1, -1) if there is none."""
+    return (-1.0, -1.0) if interval is None else (max(interval[0], 0.0), min(interval[1], 1.0))
 
-    Returns:
-        (difference, low, high) as fractions; all 0 if no image has a person.
+
+def resample(table: PerImageTable, samples: int, seed: int) -> Resamples:
+    """Compute one training's metric on all images and on resamples of them; see `bootstrap_interval`."""
+    once = np.ones((1, len(table.image_ids)), dtype=np.int64)
+    value = table.accuracy(once)
+    draws = np.concatenate([table.accuracy(weights) for weights in _resamples(table, samples, seed)])
+    value, draws = (np.where(metric >= 0, metric, np.nan) for metric in (value, draws))
+    return Resamples(value, draws[None], int((table.persons > 0).sum()))
+
+
+def paired_difference(table_a: PerImageTable, table_b: PerImageTable, samples: int, seed: int) -> Resamples:
+    """Compute the metric of `table_a` minus that of `table_b` on all images and on shared resamples of them.
 
     Raises:
         ValueError: the tables are not of the same images and persons.
     """
+    require_same_images(table_a, table_b)
+    return resample(table_a, samples, seed).minus(resample(table_b, samples, seed))
+
+
+def require_same_images(table_a: PerImageTable, table_b: PerImageTable) -> None:
+    """Check that two tables have the same images and persons.
+
+    Raises:
+        ValueError: they differ.
+    """
     same = np.array_equal(table_a.image_ids, table_b.image_ids) and np.array_equal(table_a.persons, table_b.persons)
     if not same:
         raise ValueError("a paired difference needs the same images and persons in both tables")
-    once = np.ones((1, len(table_a.image_ids)), dtype=np.int64)
-    difference = table_a.accuracy(once)[0] - table_b.accuracy(once)[0]
-    blocks = [table_a.accuracy(weights) - table_b.accuracy(weights) for weights in _resamples(table_a, samples, seed)]
-    return float(difference), *_interval(np.concatenate(blocks), level)
 
 
 def _resamples(table: PerImageTable, samples: int, seed: int) -> Iterator[np.ndarray]:
@@ -75,10 +91,3 @@ def _resamples(table: PerImageTable, samples: int, seed: int) -> Iterator[np.nda
     at_once = max(1, _CELLS_AT_ONCE // max(len(table), images))
     for start in range(0, samples, at_once):
         yield rng.multinomial(images, np.full(images, 1 / images), size=min(at_once, samples - start))
-
-
-def _interval(values: np.ndarray, level: float) -> tuple[float, float]:
-    if not len(values):
-        return -1.0, -1.0
-    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
-    return float(low), float(high)

@@ -16,6 +16,7 @@ from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.analysis_records import DtypeReport, DtypeResult
 from transpose.evaluation.bootstrap import paired_difference
+from transpose.evaluation.intervals import estimate_of
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints
 from transpose.inference.predictions import PredictionCollector, Predictions, finish_predictions
 from transpose.pose_model import PoseModel
@@ -108,15 +109,12 @@ def _result(
     bootstrap: Bootstrap,
 ) -> DtypeResult:
     shifts = np.linalg.norm(computed.predictions.keypoints_xy - exact.predictions.keypoints_xy, axis=2)
-    difference, low, high = paired_difference(
-        metrics.matches, baseline.matches, bootstrap.samples, bootstrap.seed, bootstrap.level
-    )
+    difference = paired_difference(metrics.matches, baseline.matches, bootstrap.samples, bootstrap.seed)
     return DtypeResult(
         dtype=dtype,
         predictions=metrics.predictions,
         metrics=metrics.statistics,
-        difference=difference,
-        interval=(low, high),
+        difference=estimate_of(difference, baseline.persons, bootstrap.level),
         same_peak=float((computed.peaks == exact.peaks).mean()),
         median_shift=float(np.median(shifts)),
         far_shift=float(np.quantile(shifts, FAR)),

@@ -18,7 +18,7 @@ def write_resolutions(inputs: AnalysisInput) -> None:
     """Predict and evaluate at each input size, with each distinct way of adapting the position embedding.
 
     The training size is skipped, because the ordinary evaluation covers it. DARK's kernel stays that of the protocol.
-    Writes a `ResolutionReport` and the predictions (COCO results) for each size and way.
+    Writes a `ResolutionReport` with its table and the predictions (COCO results) for each size and way.
 
     Raises:
         InputError: a size is not divisible by the backbone's stride, a file is missing or wrong, or training has
@@ -33,8 +33,9 @@ def write_resolutions(inputs: AnalysisInput) -> None:
                 predictions = report.with_suffix(".predictions.json")
                 model = _at_size(trained_model(inputs), size, way)
                 write_results(model.predict_boxes(inputs.boxes, inputs.annotations, size), predictions)
-                values, _ = report_values(inputs, predictions)
-                write_report(report, ResolutionReport, inputs, values | {"input_size": size, "position": way})
+                values, table = report_values(inputs, predictions)
+                values |= {"input_size": size, "position": way}
+                write_report(report, ResolutionReport, inputs, values, vars(table))
 
 
 def batch_size_at(protocol: EvalProtocol, trained: tuple[int, int], size: tuple[int, int]) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
@@ -9,11 +10,12 @@ import pandas as pd
 from transpose.config.load import read_record
 from transpose.config.study import Analysis, AnalysisScope, EvalSetting, Study
 from transpose.errors import InputError
+from transpose.evaluation.intervals import RESAMPLES, estimates_in, with_draws
 from transpose.evaluation.subject import Subject
+from transpose.files import read_npz
 from transpose.reporting.export import write_all_formats
 from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
-from transpose.study.layout import RunId
 
 Report = TypeVar("Report", bound=Subject)
 
@@ -64,15 +66,28 @@ def reports_by_setting(
     chosen = chosen_analysis(files.study, analysis)
     for setting in chosen.settings():
         models = [
-            [
-                read_record(model, files.layout.analysis(analysis, RunId(variant, seed), setting))
-                for seed in range(files.study.seeds)
-            ]
+            _reports(model, [files.layout.analysis(analysis, run, setting) for run in files.runs(variant)])
             for variant in chosen.variants
         ]
         named = [(f"{report.variant} seed {report.seed}", report) for reports in models for report in reports]
         check_same_inputs(analysis, named)
         yield setting, models
+
+
+def _reports(model: type[Report], paths: Sequence[Path]) -> list[Report]:
+    """Read reports of several trainings of a variant, with the resamples that their common intervals need."""
+    reports = [read_record(model, path) for path in paths]
+    if len(reports) == 1 or next(estimates_in(reports[0]), None) is None:
+        return reports
+    return [_with_resamples(report, path.with_suffix(".npz")) for report, path in zip(reports, paths, strict=True)]
+
+
+def _with_resamples(report: Report, path: Path) -> Report:
+    resamples = read_npz(path, [RESAMPLES], "resamples of a report")[RESAMPLES]
+    try:
+        return with_draws(report, resamples)
+    except ValueError as error:
+        raise InputError(f"not of its report: {error}", file=path, field=RESAMPLES) from None
 
 
 def check_same_inputs(table: str, named: Sequence[tuple[str, Subject]]) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from transpose.attention.estimates import Estimate
 from transpose.attention.records import AblationResult, AttentionAblationReport, Change
 from transpose.config.study import Analysis
+from transpose.evaluation.intervals import Estimate
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.estimates import about, difference_columns, mean_estimate, mean_percent, words_of
-from transpose.reporting.labels import BOX_WORDS, count_words, model_title, protocol_words, setting_title
+from transpose.reporting.labels import BOX_WORDS, INTERVALS, count_words, model_title, protocol_words, setting_title
 from transpose.reporting.sections import DASH, Section, number
 from transpose.reporting.study_files import StudyFiles
 
@@ -27,8 +27,8 @@ KIND_WORDS = {
 }
 
 FOOTNOTES = [
-    "AP and differences from the intact model in points, with paired 95 % bootstrap intervals over images. With several"
-    " seeds, values and interval ends are averaged. A negative difference means that the changed model is worse.",
+    f"AP and differences from the intact model in points, on the same images. {INTERVALS} A negative difference means"
+    " that the changed model is worse.",
     "Head off: the output of the head is set to zero (Michel et al. 2019). All heads off: the layer keeps the bias"
     " of its output projection and its feed-forward block. Layer off: the layer returns its input.",
     "Attention uniform: every cell gets the mean of all cells. Each cell attends to itself only: its attention weight"

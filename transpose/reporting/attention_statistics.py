@@ -8,22 +8,21 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from transpose.attention.estimates import Estimate
 from transpose.attention.records import StatisticsReport
 from transpose.config.study import Analysis, EvalSetting
+from transpose.evaluation.intervals import Estimate
 from transpose.files import read_npz
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.estimates import estimate_rows, mean_over_seeds, words_of
 from transpose.reporting.figure_style import plain, save
-from transpose.reporting.labels import count_words, model_title
+from transpose.reporting.labels import INTERVALS, count_words, model_title
 from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
-from transpose.study.layout import RunId
 
 FOOTNOTES = [
     "Unflipped pass. A keypoint's query is the cell of its prediction; the positions of other keypoints are annotated."
-    " Means over keypoints, attention averaged over heads (the .csv has each head). Intervals are 95 % bootstraps over"
-    " images. With several seeds, values and interval ends are averaged.",
+    " Means over keypoints, attention averaged over heads (the .csv has each head).",
+    INTERVALS,
     "× is a multiple of uniform attention. Own: the neighbourhood of the keypoint. Partner: the neighbourhood of its"
     " left/right counterpart. Relatives: the neighbourhoods of keypoints connected to it by a limb. Partner and"
     " relatives exclude the keypoint's own neighbourhood.",
@@ -71,15 +70,15 @@ def write_statistics_tables(files: StudyFiles) -> None:
     table = AnalysisTable("Attention of keypoints", FOOTNOTES)
     for setting, models in reports_by_setting(files, Analysis.ATTENTION_STATISTICS, StatisticsReport):
         for mean in map(mean_over_seeds, models):
-            table.rows += statistics_rows(mean, files.study.seeds)
+            table.rows += statistics_rows(mean)
             table.sections += [statistics_section(mean), difference_section(mean)]
             _draw(files, setting, mean)
     table.write(files, Analysis.ATTENTION_STATISTICS)
 
 
-def statistics_rows(report: StatisticsReport, seeds: int) -> list[dict[str, object]]:
+def statistics_rows(report: StatisticsReport) -> list[dict[str, object]]:
     """Return one row per estimate of one variant on one setting."""
-    return estimate_rows(report, seeds, ("layer", "head", "keypoints", "measure"), _numbers(report))
+    return estimate_rows(report, ("layer", "head", "keypoints", "measure"), _numbers(report))
 
 
 def statistics_section(report: StatisticsReport) -> Section:
@@ -128,8 +127,7 @@ def _numbers(report: StatisticsReport) -> Iterator[tuple[tuple[object, object, s
 def _draw(files: StudyFiles, setting: EvalSetting, report: StatisticsReport) -> None:
     """Draw the last layer's keypoint-to-keypoint attention, averaged over heads and seeds."""
     lifts = []
-    for seed in range(files.study.seeds):
-        run = RunId(report.variant, seed)
+    for run in files.runs(report.variant):
         path = files.layout.analysis(Analysis.ATTENTION_STATISTICS, run, setting).with_suffix(".npz")
         lifts.append(read_npz(path, ["lift"], "matrices of attention statistics")["lift"][-1, -1])
     figure = files.layout.figure("keypoint_attention", *setting, report.variant)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from transpose.attention.estimates import Estimate
 from transpose.attention.records import STATES, BodyPartReport
 from transpose.config.study import Analysis
+from transpose.evaluation.intervals import Estimate
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.estimates import estimate_rows, mean_over_seeds, words_of
-from transpose.reporting.labels import model_title
+from transpose.reporting.labels import INTERVALS, model_title
 from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
 
@@ -33,8 +33,8 @@ HIDDEN_MINUS_SEEN = "hidden_minus_seen"
 
 FOOTNOTES = [
     "Occluded keypoints are labelled v = 1, visible ones v = 2. Only keypoints that the unflipped pass predicts with a"
-    " similarity (the keypoint's term of OKS) of 0.5 or more, on annotated boxes. Intervals are 95 % bootstraps over"
-    " images. With several seeds, values and interval ends are averaged.",
+    " similarity (the keypoint's term of OKS) of 0.5 or more, on annotated boxes.",
+    INTERVALS,
     "Occluded minus visible compares each kind of keypoint with itself and weights kinds by their number of occluded"
     " keypoints. It therefore differs from the difference of the two columns before it.",
     "Cells at the keypoint: cells around its prediction, of any body part, since attention is strong nearby and a"
@@ -86,15 +86,15 @@ def write_body_part_table(files: StudyFiles) -> None:
     table = AnalysisTable("Mirror partners and neighbours", FOOTNOTES)
     for _, models in reports_by_setting(files, Analysis.BODY_PARTS, BodyPartReport):
         for mean in map(mean_over_seeds, models):
-            table.rows += body_part_rows(mean, files.study.seeds)
+            table.rows += body_part_rows(mean)
             table.sections += [attention_section(mean), masking_section(mean)]
     table.write(files, Analysis.BODY_PARTS)
 
 
-def body_part_rows(report: BodyPartReport, seeds: int) -> list[dict[str, object]]:
+def body_part_rows(report: BodyPartReport) -> list[dict[str, object]]:
     """Return one row per estimate of one variant on one setting."""
     estimates = (((report.divided_by, *what), estimate) for what, estimate in _estimates(report).items())
-    return estimate_rows(report, seeds, ("divided_by", "group", "keypoints", "measure"), estimates)
+    return estimate_rows(report, ("divided_by", "group", "keypoints", "measure"), estimates)
 
 
 def attention_section(report: BodyPartReport) -> Section:

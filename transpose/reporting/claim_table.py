@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from transpose.attention.estimates import Estimate
 from transpose.attention.records import AttentionAblationReport, BodyPartReport, FaithfulnessReport, StatisticsReport
 from transpose.config.recipe import Recipe
 from transpose.config.study import Analysis, EvalSetting, StudyTable
 from transpose.config.variant import Variant
+from transpose.evaluation.intervals import Estimate
 from transpose.files import atomic_paths
 from transpose.reporting.analysis_table import chosen_analysis, reports_by_setting
 from transpose.reporting.claims import (
@@ -30,10 +30,11 @@ from transpose.reporting.study_files import StudyFiles
 
 FOOTNOTES = [
     "Supported: the whole 95 % interval is on the side of zero that the claim predicts. Not supported: it is on the"
-    " other side. Undecided: the interval contains zero. Results hold for these models, trained as here, on these"
-    " data. A supported effect can still be small.",
-    "Intervals are bootstraps over images and do not include the variation between trainings. There is no correction"
-    " for multiple comparisons: of a hundred true zero effects, about five will look decided.",
+    " other side. Undecided: the interval contains zero. By one training: the interval is over images only, and another"
+    " training may differ. Results hold for these models, trained as here, on these data. A supported effect can still"
+    " be small.",
+    "With several seeds, intervals are of the means over seeds and include the variation of images and trainings. There"
+    " is no correction for multiple comparisons: of a hundred true zero effects, about five will look decided.",
 ]
 
 _EMBEDDINGS = ("sine", "learnable", "none")
@@ -124,13 +125,13 @@ def embedding_differences(files: StudyFiles, setting: EvalSetting) -> Iterator[t
     Each item is (title of the model that the paper ranks higher, title of the other, AP difference).
     """
     for better, worse in _pairs(list(files.recipes.values())):
-        _, difference = files.difference(better.name, worse.name, setting)
-        report = files.first_report(better.name, setting)
-        if difference is None or report is None:
+        difference = files.difference(better.name, worse.name, setting)
+        if difference is None or difference.value is None:
             continue
-        value, low, high = difference
-        counts = {"count": report.persons, "images": report.images}
-        yield better.variant.title, worse.variant.title, Estimate(value=value, low=low, high=high, **counts)
+        first, *_ = files.reports(better.name, setting).values()
+        low, high = difference.interval() or (None, None)
+        counts = {"count": first.persons, "images": first.images, "trainings": difference.trainings}
+        yield better.variant.title, worse.variant.title, Estimate(value=difference.value, low=low, high=high, **counts)
 
 
 def _pairs(recipes: Sequence[Recipe]) -> Iterator[tuple[Recipe, Recipe]]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from transpose.attention.estimates import Estimate
 from transpose.attention.records import (
     AttentionAblationReport,
     BodyPartReport,
@@ -14,9 +13,17 @@ from transpose.attention.records import (
     StatisticsReport,
 )
 from transpose.config.variant import Variant
+from transpose.evaluation.intervals import Estimate
 from transpose.reporting.labels import DEPTH_WORDS
 
-Verdict = Literal["supported", "not supported", "undecided", "not measured"]
+Verdict = Literal[
+    "supported",
+    "not supported",
+    "supported by one training",
+    "not supported by one training",
+    "undecided",
+    "not measured",
+]
 
 
 @dataclass(frozen=True)
@@ -35,15 +42,20 @@ class Evidence:
 
     @property
     def verdict(self) -> Verdict:
-        """Return whether the interval is on the predicted side of zero, on the other side, or contains zero."""
+        """Return whether the interval is on the predicted side of zero, on the other side, or contains zero.
+
+        The interval of one training is over images only, so that another training may give another result.
+        """
         low, high = self.estimate.low, self.estimate.high
         if self.estimate.value is None or low is None or high is None:
             return "not measured"
         if self.sign < 0:
             low, high = -high, -low
-        if low > 0:
-            return "supported"
-        return "not supported" if high < 0 else "undecided"
+        if low <= 0 <= high:
+            return "undecided"
+        if self.estimate.trainings == 1:
+            return "supported by one training" if low > 0 else "not supported by one training"
+        return "supported" if low > 0 else "not supported"
 
 
 @dataclass(frozen=True)
@@ -238,8 +250,7 @@ def positions_help(differences: Sequence[tuple[str, str, Estimate]]) -> Claim:
     return Claim(
         "A sine embedding is better than a learnable one, and a learnable one is better than none",
         "The paper's ablation of the position embedding on TransPose-R-A3.",
-        "AP of models that differ in the embedding only, by paired bootstrap over images. The interval does not"
-        " include the variation between trainings.",
+        "AP of models that differ in the embedding only, on the same images.",
         tuple(
             Evidence(f"{better} vs {worse}", "difference in AP (points)", estimate, 1, 100)
             for better, worse, estimate in differences
@@ -256,8 +267,8 @@ def independent_difference(first: Estimate, second: Estimate) -> Estimate:
     value = values[0] - others[0]
     below = ((values[0] - values[1]) ** 2 + (others[2] - others[0]) ** 2) ** 0.5
     above = ((values[2] - values[0]) ** 2 + (others[0] - others[1]) ** 2) ** 0.5
-    count, images = min(first.count, second.count), min(first.images, second.images)
-    return Estimate(value=value, low=value - below, high=value + above, count=count, images=images)
+    common = {name: min(getattr(first, name), getattr(second, name)) for name in ("count", "images", "trainings")}
+    return Estimate(value=value, low=value - below, high=value + above, **common)
 
 
 def _contrasts(report: StatisticsReport, what: Contrast, measure: str) -> list[Difference]:

@@ -27,8 +27,11 @@ from transpose.reporting.tables import (
 from transpose.study.layout import ResultsLayout
 
 FOOTNOTES = [
-    "AP, AR and PCKh in per cent. ± is the standard deviation over seeds; the 95 % interval is a bootstrap over"
-    " images (averaged over seeds) and does not include the variation between trainings.",
+    "AP, AR and PCKh in per cent. ± is the standard deviation over seeds. The 95 % interval is of the mean over seeds"
+    " and includes the variation of images and trainings; with one seed, of images only.",
+    "Needed: seeds on these images, or images like these with these seeds, that would make a true difference of the"
+    " measured size clear with a probability of 80 %. With one seed the number of images is for this training, and the"
+    " number of seeds cannot be computed.",
     "Params include a fixed position embedding, as in the paper. GMACs are multiply-accumulates of one forward pass of"
     " one crop. * 'as printed' is counted like the paper's GFLOPs, whose tool counts a deconvolution on its output grid"
     " and adds elementwise operations.",

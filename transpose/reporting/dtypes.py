@@ -4,20 +4,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from transpose.attention.estimates import Estimate
 from transpose.config.study import Analysis
 from transpose.evaluation.analysis_records import DtypeReport, DtypeResult
+from transpose.evaluation.intervals import Estimate
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.estimates import about, difference_columns, mean_estimate, mean_percent, words_of
-from transpose.reporting.labels import BOX_WORDS, count_words, protocol_words, setting_title
+from transpose.reporting.labels import BOX_WORDS, INTERVALS, count_words, protocol_words, setting_title
 from transpose.reporting.sections import Section, number
 from transpose.reporting.study_files import StudyFiles
 
 FOOTNOTES = [
-    "AP in per cent and differences from fp32 in points, means over seeds, with paired 95 % bootstrap intervals over"
-    " images. Weights, crops and protocol are the same; only the network runs in another dtype. Same peak: share of"
-    " heatmaps (one per box and keypoint) with the maximum at the same pixel. Shifts of keypoints are in image pixels."
-    " Rounding depends on the device."
+    "AP in per cent and differences from fp32 in points, on the same images. Weights, crops and protocol are the same;"
+    " only the network runs in another dtype. Same peak: share of heatmaps (one per box and keypoint) with the maximum"
+    " at the same pixel. Shifts of keypoints are in image pixels. Rounding depends on the device.",
+    INTERVALS,
 ]
 
 
@@ -40,18 +40,7 @@ class DtypeRow:
     @property
     def difference(self) -> Estimate:
         """AP minus AP in fp32, as a fraction."""
-        return mean_estimate(
-            [
-                Estimate(
-                    value=result.difference,
-                    low=result.interval[0],
-                    high=result.interval[1],
-                    count=report.persons,
-                    images=report.images,
-                )
-                for report, result in self.seeds
-            ]
-        )
+        return mean_estimate([result.difference for _, result in self.seeds])
 
     @property
     def exact_ap(self) -> float:

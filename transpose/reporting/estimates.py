@@ -4,8 +4,10 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from transpose.attention.estimates import Estimate
+import numpy as np
+
 from transpose.config.base import Settings
+from transpose.evaluation.intervals import Estimate, Resamples
 from transpose.evaluation.subject import Subject
 from transpose.reporting.sections import DASH
 
@@ -13,7 +15,7 @@ Block = TypeVar("Block", bound=Settings)
 
 
 def mean_over_seeds(blocks: Sequence[Block]) -> Block:
-    """Return the first of several reports (one per seed) with its estimates replaced by their means over the seeds."""
+    """Return the first of several reports (one per training) with its estimates replaced by their means."""
     first = blocks[0]
     fields = {name: [getattr(block, name) for block in blocks] for name in type(first).model_fields}
     return first.model_copy(update={name: _mean_of(values) for name, values in fields.items()})
@@ -25,18 +27,22 @@ def mean_percent(fractions: Sequence[float]) -> float:
 
 
 def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
-    """Return the mean over seeds of values and interval ends; None if a seed has none.
+    """Return the mean over trainings with the interval of that mean, over images and trainings; see `Resamples`.
 
-    As in the other tables, the interval does not include the variation between trainings.
+    It has no value if a training has none, and no interval if the resamples of a training are not known.
     """
-    values, lows, highs = ([getattr(one, name) for one in estimates] for name in ("value", "low", "high"))
-    return Estimate(
-        value=_mean(values),
-        low=_mean(lows),
-        high=_mean(highs),
-        count=max(one.count for one in estimates),
-        images=max(one.images for one in estimates),
-    )
+    if len(estimates) == 1:
+        return estimates[0]
+    values = [one.value for one in estimates if one.value is not None]
+    draws = [one.draws for one in estimates if one.draws is not None]
+    value, interval, images = None, None, max(one.images for one in estimates)
+    if len(values) == len(estimates):
+        value = statistics.fmean(values)
+        if len(draws) == len(estimates):
+            interval = Resamples(np.array(values), np.stack(draws), images).interval()
+    low, high = interval or (None, None)
+    count = max(one.count for one in estimates)
+    return Estimate(value=value, low=low, high=high, count=count, images=images, trainings=len(estimates))
 
 
 def about(report: Subject, seeds: int) -> dict[str, object]:
@@ -52,7 +58,7 @@ def about(report: Subject, seeds: int) -> dict[str, object]:
 
 
 def estimate_rows(
-    report: Subject, seeds: int, names: Sequence[str], estimates: Iterable[tuple[Sequence[object], Estimate]]
+    report: Subject, names: Sequence[str], estimates: Iterable[tuple[Sequence[object], Estimate]]
 ) -> list[dict[str, object]]:
     """Return one row per estimate of a model, unrounded.
 
@@ -62,7 +68,7 @@ def estimate_rows(
     """
     columns = ("value", "low", "high", "count", "images")
     return [
-        about(report, seeds)
+        about(report, estimate.trainings)
         | dict(zip(names, what, strict=True))
         | {column: getattr(estimate, column) for column in columns}
         for what, estimate in estimates
@@ -95,11 +101,6 @@ def _mean_of(values: list[Any]) -> Any:
     if isinstance(values[0], tuple):
         return tuple(_mean_of(list(items)) for items in zip(*values, strict=True))
     return values[0]
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if len(known) == len(values) else None
 
 
 def _number(value: float, digits: int, signed: bool) -> str:

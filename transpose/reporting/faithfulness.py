@@ -8,13 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transpose.attention.estimates import Estimate
 from transpose.attention.records import DIRECTIONS, Curve, FaithfulnessReport, Knockout
 from transpose.config.study import Analysis
+from transpose.evaluation.intervals import Estimate
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.estimates import estimate_rows, mean_over_seeds, words_of
 from transpose.reporting.figure_style import add_legend, plain, save, style_of, tidy
-from transpose.reporting.labels import DEPTH_WORDS, model_title, setting_title
+from transpose.reporting.labels import DEPTH_WORDS, INTERVALS, model_title, setting_title
 from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
 
@@ -30,8 +30,9 @@ RANKING_WORDS = {
 _DIRECTION_LABELS = {"deletion": "deletion: share masked", "insertion": "insertion: share kept"}
 
 FOOTNOTES = [
-    "Unflipped pass; labelled keypoints with a similarity (the keypoint's term of OKS) of 0.5 or more; annotated boxes."
-    " Intervals are 95 % bootstraps over images. With several seeds, values and interval ends are averaged.",
+    "Unflipped pass; labelled keypoints with a similarity (the keypoint's term of OKS) of 0.5 or more; annotated"
+    " boxes.",
+    INTERVALS,
     "Attention: the last layer's row of the keypoint's cell, mean over heads. Attention minus this: the paired"
     " difference. Positive values favour attention for knock-outs and insertion, negative values for deletion.",
     "Models were not trained with masked cells, so masking alone lowers the similarity: compare rankings.",
@@ -48,16 +49,16 @@ def write_faithfulness_tables(files: StudyFiles) -> None:
     for setting, models in reports_by_setting(files, Analysis.FAITHFULNESS, FaithfulnessReport):
         means = [mean_over_seeds(reports) for reports in models]
         for mean in means:
-            table.rows += faithfulness_rows(mean, files.study.seeds)
+            table.rows += faithfulness_rows(mean)
             table.sections += [knockout_section(mean), curve_section(mean), agreement_section(mean)]
         figure = files.layout.figure(Analysis.FAITHFULNESS, *setting)
         plot_curves(means, setting_title(means[0]), figure)
     table.write(files, Analysis.FAITHFULNESS)
 
 
-def faithfulness_rows(report: FaithfulnessReport, seeds: int) -> list[dict[str, object]]:
+def faithfulness_rows(report: FaithfulnessReport) -> list[dict[str, object]]:
     """Return one row per estimate of one variant on one setting."""
-    return estimate_rows(report, seeds, ("test", "where", "ranking", "measure"), _numbers(report))
+    return estimate_rows(report, ("test", "where", "ranking", "measure"), _numbers(report))
 
 
 def knockout_section(report: FaithfulnessReport) -> Section:

@@ -13,6 +13,9 @@ BOX_WORDS: dict[BoxKind, str] = {
     "simulated": "simulated boxes (ground truth with errors, no detector)",
 }
 
+INTERVALS = "95 % intervals are of means over seeds, over images and trainings; with one seed, over images only."
+"""Footnote of all tables with intervals."""
+
 DEPTH_WORDS = {
     "last_layer": "as keys of the last layer",
     "all_layers": "as keys of all layers",

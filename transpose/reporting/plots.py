@@ -45,7 +45,7 @@ def curve_of_history(variant: str, seed: int, history: Sequence[dict]) -> Traini
 def plot_accuracy_against_cost(rows: Sequence[ResultRow], path: Path) -> None:
     """Plot AP or PCKh50 against multiply-accumulates and parameters, for rows of one data set, split and box source.
 
-    Bars are bootstrap intervals over images, averaged over seeds. Rows without results or cost are not drawn; the
+    Bars are the intervals of the comparison. Rows without results or cost are not drawn; the
     heading lists them.
 
     Raises:
@@ -157,10 +157,10 @@ def _has_figure(row: ResultRow) -> bool:
 
 
 def _accuracy(row: ResultRow) -> tuple[float, float, float]:
-    """Return (low, value, high) in per cent, means over seeds."""
-    value = 100 * np.mean([report.metrics[row.key.metric] for report in row.evaluations])
-    low, high = 100 * np.mean([report.interval for report in row.evaluations], axis=0)
-    return float(low), float(value), float(high)
+    """Return (low, value, high) in per cent; the ends are the value if there is no interval."""
+    value = 100 * float(np.mean([report.metrics[row.key.metric] for report in row.evaluations]))
+    low, high = (100 * end for end in row.interval) if row.interval else (value, value)
+    return low, value, high
 
 
 def _keypoint_means(row: ResultRow) -> dict[str, float]:

@@ -34,6 +34,9 @@ class ResultRow(Settings):
     evaluations: tuple[EvaluationReport, ...] = Field(
         default=(), description="One per evaluated seed; empty if not run."
     )
+    interval: tuple[float, float] | None = Field(
+        default=None, description="Interval of the mean main metric, as fractions."
+    )
     notes: tuple[str, ...] = Field(default=(), description="Warnings for the reader, such as changed training code.")
     cost: CostReport | None = None
 
@@ -71,5 +74,11 @@ class AblationRecord(Settings):
         default=None, description="The variant's figure minus the baseline's, as a fraction."
     )
     interval: tuple[float, float] | None = Field(
-        default=None, description="Paired bootstrap interval of the difference."
+        default=None, description="Interval of the difference: over images, and trainings if there are several."
+    )
+    seeds_needed: PositiveInt | None = Field(
+        default=None, description="Pairs of trainings that would make such a difference clear on the same images."
+    )
+    images_needed: PositiveInt | None = Field(
+        default=None, description="Images that would make such a difference clear with the same trainings."
     )

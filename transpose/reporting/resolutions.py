@@ -1,7 +1,6 @@
 """Table and figure of AP at other input sizes than the training size."""
 
-import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,14 +16,13 @@ from transpose.evaluation.report import EvaluationReport
 from transpose.reporting.analysis_table import AnalysisTable, check_same_inputs, chosen_analysis
 from transpose.reporting.estimates import about, mean_percent
 from transpose.reporting.figure_style import add_legend, plain, save, style_of, tidy
-from transpose.reporting.labels import BOX_WORDS, count_words, protocol_words, setting_title, size_words
-from transpose.reporting.sections import Section, number, with_sign
+from transpose.reporting.labels import BOX_WORDS, INTERVALS, count_words, protocol_words, setting_title, size_words
+from transpose.reporting.sections import Section, interval_words, number, with_sign
 from transpose.reporting.study_files import StudyFiles
-from transpose.study.layout import RunId
 
 FOOTNOTES = [
-    "AP and AR in per cent, means over seeds. Differences in points from the same weights at the training size."
-    " Intervals are bootstraps over images, averaged over seeds.",
+    "AP and AR in per cent, means over seeds. Differences in points from the same weights at the training size.",
+    INTERVALS,
     "resampled: the embedding is interpolated bilinearly to the new grid with aligned corners, as in the paper."
     " recomputed: the sine formula is evaluated on the new grid. A learnable embedding can only be resampled.",
 ]
@@ -43,6 +41,8 @@ class ResolutionRow:
     reports: tuple[EvaluationReport, ...]
     trained: tuple[EvaluationReport, ...]
     """The same seeds at the training size."""
+    interval: tuple[float, float]
+    """Interval of AP in per cent, NaN if there is none."""
 
     @property
     def named_reports(self) -> list[tuple[str, EvaluationReport]]:
@@ -54,12 +54,6 @@ class ResolutionRow:
     def difference(self) -> float:
         """AP minus AP at the training size, in points."""
         return mean_of(self.reports, "AP") - mean_of(self.trained, "AP")
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Bootstrap interval of AP in per cent, averaged over seeds."""
-        low, high = zip(*(report.interval for report in self.reports), strict=True)
-        return 100 * statistics.fmean(low), 100 * statistics.fmean(high)
 
 
 @dataclass(frozen=True)
@@ -126,7 +120,7 @@ def resolution_section(rows: list[ResolutionRow]) -> Section:
             size_words(row.size),
             _WAY_WORDS[row.way],
             number(mean_of(row.reports, "AP")),
-            f"[{number(row.interval[0])}, {number(row.interval[1])}]",
+            interval_words(*row.interval),
             with_sign(row.difference),
             *(number(mean_of(row.reports, metric)) for metric in _METRICS[1:]),
         )
@@ -183,16 +177,24 @@ def _rows(files: StudyFiles, settings: Resolutions, setting: EvalSetting) -> Ite
     layout = files.layout
     for variant in settings.variants:
         recipe = files.recipes[variant]
-        runs = [RunId(variant, seed) for seed in range(files.study.seeds)]
-        trained = tuple(read_record(EvaluationReport, layout.metrics(run, setting)) for run in runs)
+        runs = files.runs(variant)
+        trained = {path: read_record(EvaluationReport, path) for run in runs for path in [layout.metrics(run, setting)]}
+        at_own_size = tuple(trained.values())
         own = recipe.variant.input_size
         for size in sorted({own, *settings.sizes}):
             if size == own:
-                yield ResolutionRow(recipe, size, "as_trained", trained, trained)
+                interval = _interval(files, trained, setting)
+                yield ResolutionRow(recipe, size, "as_trained", at_own_size, at_own_size, interval)
             for way in position_ways(recipe.variant, size, settings.position):
                 paths = (layout.resolution(run, setting, size, way) for run in runs)
-                reports = tuple(read_record(ResolutionReport, path) for path in paths)
-                yield ResolutionRow(recipe, size, way, reports, trained)
+                reports = {path: read_record(ResolutionReport, path) for path in paths}
+                interval = _interval(files, reports, setting)
+                yield ResolutionRow(recipe, size, way, tuple(reports.values()), at_own_size, interval)
+
+
+def _interval(files: StudyFiles, reports: Mapping[Path, EvaluationReport], setting: EvalSetting) -> tuple[float, float]:
+    low, high = files.interval(reports, setting) or (float("nan"), float("nan"))
+    return 100 * low, 100 * high
 
 
 def _embedding(recipe: Recipe) -> str:

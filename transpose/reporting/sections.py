@@ -97,7 +97,7 @@ def _comparison_cells(row: Row) -> dict[str, str]:
     return {
         "Model": row["model"],
         metric: _with_spread(row[metric], row[f"{metric}_std"]) if run else NOT_RUN,
-        "95 % interval": _interval(row[f"{metric}_low"], row[f"{metric}_high"]),
+        "95 % interval": interval_words(row[f"{metric}_low"], row[f"{metric}_high"]),
         "Published": _published(row[f"published_{metric}"], row["published_confirmed"]),
         "Difference": with_sign(row["difference"]),
         "Result": row["verdict"] if row["comparable"] else DASH,
@@ -130,14 +130,18 @@ def _ablation_section(rows: list[Row]) -> Section:
             "Variant": row["variant"],
             "Baseline": row["baseline"],
             f"Difference in {row['metric']}": NOT_RUN if row["answer"] == NOT_RUN else with_sign(row["difference"]),
-            "95 % interval": _interval(row["low"], row["high"], signed=True),
+            "95 % interval": interval_words(row["low"], row["high"], signed=True),
             "Answer": row["answer"],
+            "Needed": _needed_words(row["seeds_needed"], row["images_needed"]),
             "Seeds": str(row["seeds"]),
         }
         for row in rows
     ]
     note = [f"{first['dataset']}, {first['split']}", first["box_source"], *_counts(rows)]
-    note.append("clear: the interval excludes 0; undecided: it contains 0")
+    note.append(
+        "clear: the interval over images and trainings excludes 0; differs, one training: so does the interval over"
+        " images, but other trainings may differ; undecided: it contains 0"
+    )
     return _section(first["question"], "; ".join(note), cells)
 
 
@@ -223,17 +227,23 @@ def with_sign(value: float) -> str:
     return f"{value:+.1f}".replace("-", "−") if round(value, 1) else "0.0"
 
 
+def interval_words(low: float, high: float, signed: bool = False) -> str:
+    """Return `[10.1, 14.5]`; a dash for NaN."""
+    if math.isnan(low) or math.isnan(high):
+        return DASH
+    show = with_sign if signed else number
+    return f"[{show(low)}, {show(high)}]"
+
+
 def _with_spread(mean: float, deviation: float) -> str:
     if math.isnan(mean):
         return "n/a"
     return number(mean) if math.isnan(deviation) else f"{mean:.1f} ± {deviation:.1f}"
 
 
-def _interval(low: float, high: float, signed: bool = False) -> str:
-    if math.isnan(low) or math.isnan(high):
-        return DASH
-    show = with_sign if signed else number
-    return f"[{show(low)}, {show(high)}]"
+def _needed_words(seeds: object, images: object) -> str:
+    counts = {"seeds": seeds, "images": images}
+    return " or ".join(f"{count:,} {name}" for name, count in counts.items() if isinstance(count, int)) or DASH
 
 
 def _published(value: float, confirmed: object) -> str:

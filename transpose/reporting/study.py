@@ -84,9 +84,8 @@ def _rows(files: StudyFiles, setting: EvalSetting) -> Iterator[ResultRow]:
             metric=accuracy_of(dataset.evaluation),
         )
         cost = files.layout.cost(variant)
-        runs = (RunId(variant, seed) for seed in range(files.study.seeds))
-        reports = [report for run in runs if (report := files.report(run, setting)) is not None]
-        notes = dict.fromkeys(note for report in reports for note in row_notes(files, report, setting))
+        reports = files.reports(variant, setting)
+        notes = dict.fromkeys(note for report in reports.values() for note in row_notes(files, report, setting))
         values = {
             "key": key,
             "title": recipe.variant.title,
@@ -94,8 +93,9 @@ def _rows(files: StudyFiles, setting: EvalSetting) -> Iterator[ResultRow]:
             "input_size": recipe.variant.input_size,
             "benchmark": dataset.benchmarks.get(setting.split),
             "published": recipe.variant.published,
-            "seeds_planned": files.study.seeds if recipe.training.source == "trained" else 1,
-            "evaluations": tuple(reports),
+            "seeds_planned": len(files.runs(variant)),
+            "evaluations": tuple(reports.values()),
+            "interval": files.interval(reports, setting),
             "notes": tuple(notes),
             "cost": read_record(CostReport, cost) if cost.is_file() else None,
         }
@@ -106,8 +106,9 @@ def _ablations(files: StudyFiles, setting: EvalSetting) -> Iterator[AblationReco
     dataset = files.datasets[setting.dataset]
     for ablation in files.study.ablations:
         for variant in ablation.variants:
-            seeds, mean = files.difference(variant, ablation.baseline, setting)
-            measured = files.first_report(variant, setting) if seeds else None
+            difference = files.difference(variant, ablation.baseline, setting)
+            measured = next(iter(files.reports(variant, setting).values())) if difference else None
+            needed = difference.needed() if difference else None
             yield AblationRecord(
                 question=ablation.question,
                 baseline_title=files.recipes[ablation.baseline].variant.title,
@@ -118,10 +119,12 @@ def _ablations(files: StudyFiles, setting: EvalSetting) -> Iterator[AblationReco
                 box_kind=dataset.boxes[setting.boxes].kind,
                 images=measured.images if measured else 0,
                 persons=measured.persons if measured else 0,
-                seeds=seeds,
+                seeds=difference.trainings if difference else 0,
                 metric=accuracy_of(dataset.evaluation),
-                difference=mean[0] if mean else None,
-                interval=(mean[1], mean[2]) if mean else None,
+                difference=difference.value if difference else None,
+                interval=difference.interval() if difference else None,
+                seeds_needed=needed.trainings if needed else None,
+                images_needed=needed.images if needed else None,
             )
 
 

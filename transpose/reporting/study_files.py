@@ -1,16 +1,15 @@
 """Records and results of a study."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalSetting, Split, Study
-from transpose.evaluation.bootstrap import PerImageTable, paired_difference
+from transpose.evaluation.bootstrap import PerImageTable, fractions_of, require_same_images, resample
+from transpose.evaluation.intervals import Resamples
 from transpose.evaluation.matches import read_matches
 from transpose.evaluation.pckh import read_hits
 from transpose.evaluation.report import EvaluationReport
@@ -26,6 +25,8 @@ class StudyFiles:
     study: Study
     recipes: dict[str, Recipe]
     datasets: dict[str, Dataset]
+    _resampled: dict[Path, Resamples] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Resampled metrics by metrics file."""
 
     @classmethod
     def read(cls, layout: ResultsLayout) -> "StudyFiles":
@@ -57,35 +58,63 @@ class StudyFiles:
         path = self.layout.metrics(run, setting)
         return read_record(EvaluationReport, path) if path.is_file() else None
 
-    def first_report(self, variant: str, setting: EvalSetting) -> EvaluationReport | None:
-        """Return the report of the first seed that has one."""
-        reports = (self.report(RunId(variant, seed), setting) for seed in range(self.study.seeds))
-        return next((report for report in reports if report is not None), None)
+    def runs(self, variant: str) -> list[RunId]:
+        """Return the trainings of a variant; released weights are one training, so other seeds only repeat it."""
+        seeds = self.study.seeds if self.recipes[variant].training.source == "trained" else 1
+        return [RunId(variant, seed) for seed in range(seeds)]
 
-    def difference(
-        self, variant: str, baseline: str, setting: EvalSetting
-    ) -> tuple[int, tuple[float, float, float] | None]:
-        """Return the number of evaluated pairs of trainings, and the variant's metric minus the baseline's.
+    def reports(self, variant: str, setting: EvalSetting) -> dict[Path, EvaluationReport]:
+        """Read the reports of a variant's evaluated trainings, by metrics file.
 
-        The difference is (value, low, high), averaged over the pairs; both sides use the same bootstrap images. It is
-        None if no person is labelled, since the evaluator then has no result.
+        Raises:
+            InputError: a metrics file is broken.
         """
+        found = {self.layout.metrics(run, setting): self.report(run, setting) for run in self.runs(variant)}
+        return {path: report for path, report in found.items() if report is not None}
+
+    def interval(self, reports: Mapping[Path, EvaluationReport], setting: EvalSetting) -> tuple[float, float] | None:
+        """Return the interval of the mean metric of several trainings, as fractions; None if there is none.
+
+        Args:
+            reports: reports by metrics file, which has its table next to it.
+
+        Raises:
+            InputError: a table is missing or broken.
+        """
+        if len(reports) == 1:
+            low, high = next(iter(reports.values())).interval
+        else:
+            trainings = [self._resample(path, self._table(path, setting)) for path in reports]
+            low, high = fractions_of(Resamples.joined(trainings).interval() if trainings else None)
+        return None if low < 0 else (low, high)
+
+    def difference(self, variant: str, baseline: str, setting: EvalSetting) -> Resamples | None:
+        """Return the variant's metric minus the baseline's for each evaluated pair of trainings; None without a pair.
+
+        All trainings of both sides share the resampled images. The value is None if no person is labelled.
+
+        Raises:
+            InputError: a table is missing or broken.
+        """
+        metrics = self.layout.metrics
         pairs = [
-            tuple(self.layout.metrics(RunId(name, seed), setting) for name in (variant, baseline))
-            for seed in range(self.study.seeds)
+            (metrics(run, setting), metrics(other, setting))
+            for run, other in zip(self.runs(variant), self.runs(baseline), strict=False)
         ]
+        differences = [self._difference(*pair, setting) for pair in pairs if all(path.is_file() for path in pair)]
+        return Resamples.joined(differences) if differences else None
+
+    def _difference(self, path: Path, baseline: Path, setting: EvalSetting) -> Resamples:
+        table, other = self._table(path, setting), self._table(baseline, setting)
+        require_same_images(table, other)
+        return self._resample(path, table).minus(self._resample(baseline, other))
+
+    def _table(self, metrics: Path, setting: EvalSetting) -> PerImageTable:
         read = read_hits if self.datasets[setting.dataset].evaluation == "pckh" else read_matches
-        complete = [(a, b) for a, b in pairs if a.is_file() and b.is_file()]
-        return len(complete), _mean_difference(self.study, complete, read)
+        return read(metrics.with_suffix(".npz"))
 
-
-def _mean_difference(
-    study: Study, pairs: list[tuple[Path, Path]], read: Callable[[Path], PerImageTable]
-) -> tuple[float, float, float] | None:
-    """Return the difference and its interval, each averaged over the pairs of trainings."""
-    tables = [(read(a.with_suffix(".npz")), read(b.with_suffix(".npz"))) for a, b in pairs]
-    if not any(a.persons.any() for a, _ in tables):
-        return None
-    differences = [paired_difference(a, b, study.bootstrap_samples, study.bootstrap_seed) for a, b in tables]
-    difference, low, high = np.mean(differences, axis=0).tolist()
-    return difference, low, high
+    def _resample(self, metrics: Path, table: PerImageTable) -> Resamples:
+        """Resample a training's metric once, since a baseline is compared with several variants."""
+        if metrics not in self._resampled:
+            self._resampled[metrics] = resample(table, self.study.bootstrap_samples, self.study.bootstrap_seed)
+        return self._resampled[metrics]

@@ -32,9 +32,9 @@ def comparison_table(rows: list[ResultRow], published: Published) -> pd.DataFram
     """Return one row per variant, data set, split, box source and protocol, in the given order.
 
     `metric` is the main metric, below AP. `AP_std` is the standard deviation over seeds (NaN for one seed), `AP_low`
-    and `AP_high` the bootstrap interval over images, averaged over seeds. `published_AP` and `difference` are NaN if
-    the results are not comparable; `verdict` then gives the reason. `AP_easy`, `AP_medium` and `AP_hard` are columns
-    only if a data set has a crowd index.
+    and `AP_high` the interval of the mean over images and, with several seeds, over trainings. `published_AP` and
+    `difference` are NaN if the results are not comparable; `verdict` then gives the reason. `AP_easy`, `AP_medium` and
+    `AP_hard` are columns only if a data set has a crowd index.
     """
     return pd.DataFrame([_identity(row) | _measured(row) | _cost(row) | _comparison(row, published) for row in rows])
 
@@ -72,7 +72,11 @@ def verdict_table(rows: list[ResultRow], published: Published) -> pd.DataFrame:
 
 
 def ablation_table(records: list[AblationRecord]) -> pd.DataFrame:
-    """Return one row per question, variant, data set and box source; `answer` is clear if the interval excludes 0."""
+    """Return one row per question, variant, data set and box source.
+
+    `answer` is clear if the interval excludes 0 with several trainings of each variant. `seeds_needed` and
+    `images_needed` are missing where no number would make such a difference clear, or none can be computed.
+    """
     return pd.DataFrame(
         [
             {
@@ -91,6 +95,8 @@ def ablation_table(records: list[AblationRecord]) -> pd.DataFrame:
                 "low": points(record.interval[0] if record.interval else None),
                 "high": points(record.interval[1] if record.interval else None),
                 "answer": _answer(record),
+                "seeds_needed": _count(record.seeds_needed),
+                "images_needed": _count(record.images_needed),
             }
             for record in records
         ]
@@ -163,13 +169,13 @@ def _measured(row: ResultRow) -> dict[str, object]:
     metric = row.key.metric
     means: dict[str, object] = {name: _mean(row, name) for name in _METRICS[metric]}
     values = _values(row, metric)
-    intervals = [report.interval for report in row.evaluations if report.interval[0] >= 0]
+    low, high = row.interval or (None, None)
     return {
         **means,
         **_crowding_means(row),
         f"{metric}_std": statistics.stdev(values) if len(values) > 1 else float("nan"),
-        f"{metric}_low": statistics.fmean(100 * low for low, _ in intervals) if intervals else float("nan"),
-        f"{metric}_high": statistics.fmean(100 * high for _, high in intervals) if intervals else float("nan"),
+        f"{metric}_low": points(low),
+        f"{metric}_high": points(high),
     }
 
 
@@ -240,7 +246,9 @@ def _answer(record: AblationRecord) -> str:
     if record.interval is None:
         return "no interval"
     low, high = record.interval
-    return "clear" if low > 0 or high < 0 else "undecided"
+    if low <= 0 <= high:
+        return "undecided"
+    return "clear" if record.seeds > 1 else "differs, one training"
 
 
 def _values(row: ResultRow, metric: str) -> list[float]:
@@ -255,6 +263,10 @@ def _mean(row: ResultRow, metric: str) -> float:
 
 def points(fraction: float | None) -> float:
     return float("nan") if fraction is None else 100 * fraction
+
+
+def _count(number: int | None) -> object:
+    return pd.NA if number is None else number
 
 
 def _box_line(counts: BoxCounts, report: BoxReport | None) -> dict[str, object]:

@@ -135,7 +135,10 @@ class ResultsLayout:
         return self.analysis(Analysis.RESOLUTIONS, run, setting).with_suffix("")
 
     def resolution(self, run: RunId, setting: EvalSetting, size: Size, position: str) -> Path:
-        """Metrics at one input size (height, width); the predictions have the suffix .predictions.json."""
+        """Metrics at one input size (height, width); the bootstrap data have the suffix .npz.
+
+        The predictions have the suffix .predictions.json.
+        """
         return self.resolutions(run, setting) / f"{size[0]}x{size[1]}_{position}.json"
 
     def attention(self, run: RunId, dataset: str, split: str) -> Path:

@@ -67,6 +67,7 @@ use rule protocol_ablation as resolutions with:
 use rule protocol_ablation as dtypes with:
     output:
         LAYOUT.analysis(Analysis.DTYPES, RUN, SETTING),
+        LAYOUT.analysis(Analysis.DTYPES, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.DTYPES, RUN, SETTING),
     benchmark:
@@ -114,6 +115,7 @@ use rule protocol_ablation as faithfulness with:
 use rule protocol_ablation as attention_ablation with:
     output:
         LAYOUT.analysis(Analysis.ATTENTION_ABLATION, RUN, SETTING),
+        LAYOUT.analysis(Analysis.ATTENTION_ABLATION, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.ATTENTION_ABLATION, RUN, SETTING),
     benchmark:
@@ -132,6 +134,7 @@ use rule protocol_ablation as body_parts with:
         parts=PLAN.data.part_labels,
     output:
         LAYOUT.analysis(Analysis.BODY_PARTS, RUN, SETTING),
+        LAYOUT.analysis(Analysis.BODY_PARTS, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.BODY_PARTS, RUN, SETTING),
     benchmark:
