@@ -52,12 +52,42 @@ def test_what_images_do_to_single_trainings_counts_once():
     assert spread.half_width(0.95, 100_000, 2) == pytest.approx(T_1 * math.sqrt((0.01 + 0.0001) / 2), rel=0.02)
 
 
+def test_trainings_that_happen_to_be_equal_are_as_close_as_they_are():
+    draws = np.random.default_rng(0).normal(0, 0.1, (2, 20_000))
+    spread = Resamples(np.array([0.1, 0.1]), draws, 1000).spread()
+    assert spread is not None
+    assert spread.half_width(0.95, 1000, 2) == pytest.approx(0, abs=0.03)
+    assert spread.half_width(0.95, 2000, 2) < spread.half_width(0.95, 1000, 2) + 1e-9
+
+
 def test_the_bias_of_resampling_is_taken_off_and_the_estimate_stays_inside():
     low, high = ends(resamples([0.5], images=1000, noise=0.01, bias=-0.01))
     assert (low + high) / 2 == pytest.approx(0.51, abs=1e-6)
     low, high = ends(resamples([0.5], images=1000, noise=0.01, bias=-0.1))
     assert low == 0.5
     assert high == pytest.approx(0.62, abs=1e-3)
+
+
+class TestFractions:
+    def test_near_a_limit_the_interval_is_longer_on_the_other_side(self):
+        low, high = resamples([0.05], images=1000, noise=0.02).interval_of_fraction() or (0, 0)
+        assert 0 < low < 0.05 - 0.015
+        assert high > 0.05 + 1.96 * 0.02
+        other = resamples([0.95], images=1000, noise=0.02).interval_of_fraction()
+        assert other == pytest.approx((1 - high, 1 - low))
+
+    def test_far_from_the_limits_it_is_the_usual_one(self):
+        found = resamples([0.5], images=1000, noise=0.01)
+        assert found.interval_of_fraction() == pytest.approx(ends(found), abs=1e-4)
+
+    @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+    def test_what_does_not_vary_is_a_point(self, value: float):
+        assert resamples([value], noise=0.0).interval_of_fraction() == (value, value)
+
+    def test_it_stays_within_the_limits(self):
+        assert resamples([0.1, 0.9], noise=0.5).interval_of_fraction() == pytest.approx((0, 1), abs=1e-6)
+        assert resamples([0.0], noise=0.1).interval_of_fraction() == pytest.approx((0, 0.2385), abs=1e-3)
+        assert resamples([math.nan]).interval_of_fraction() is None
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from transpose.config.training import Training
 from transpose.data.annotation_warnings import DataWarning
 from transpose.data.split_check import SplitCheck
 from transpose.errors import InputError
-from transpose.evaluation.bootstrap import bootstrap_interval, fractions_of, resample
+from transpose.evaluation.bootstrap import bootstrap_interval, resample
 from transpose.evaluation.intervals import Resamples
 from transpose.evaluation.matches import THRESHOLDS, MatchTable, average_precisions
 from transpose.files import read_json, sha256_of_file, write_json, write_npz, write_text
@@ -245,7 +245,7 @@ class TestWholeStudy:
         whole, (row, *_) = finished
         tables = [matches(wrong=3 + seed) for seed in (0, 1)]
         joint = Resamples.joined([resample(table, samples=20, seed=0) for table in tables])
-        low, high = fractions_of(joint.interval())
+        low, high = joint.interval_of_fraction() or (0.0, 0.0)
         assert (float(row["AP_low"]), float(row["AP_high"])) == pytest.approx((100 * low, 100 * high))
         single = bootstrap_interval(tables[0], samples=20, seed=0)
         assert high - low > single[1] - single[0]
@@ -258,7 +258,7 @@ class TestWholeStudy:
         files = finished[0].files()
         assert len(files.runs("tp_r_a3")) == 2
         recipe = files.recipes["tp_r_a3"]
-        training = recipe.training.model_copy(update={"source": "released"})
+        training = recipe.training.model_copy(update={"source": "official"})
         files.recipes["tp_r_a3"] = recipe.model_copy(update={"training": training})
         assert files.runs("tp_r_a3") == [RunId("tp_r_a3", 0)]
         difference = files.difference("tp_r_a4", "tp_r_a3", EvalSetting("coco", "val", "found"))

@@ -43,12 +43,7 @@ def bootstrap_interval(table: PerImageTable, samples: int, seed: int, level: flo
     Returns:
         (low, high) as fractions; (-1, -1), as the COCO evaluation, if fewer than two images have persons.
     """
-    return fractions_of(resample(table, samples, seed).interval(level))
-
-
-def fractions_of(interval: tuple[float, float] | None) -> tuple[float, float]:
-    """Return an interval of a metric within [0, 1], the range of the metric; (-1, -1) if there is none."""
-    return (-1.0, -1.0) if interval is None else (max(interval[0], 0.0), min(interval[1], 1.0))
+    return resample(table, samples, seed).interval_of_fraction(level) or (-1.0, -1.0)
 
 
 def resample(table: PerImageTable, samples: int, seed: int) -> Resamples:

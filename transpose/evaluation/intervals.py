@@ -94,7 +94,8 @@ class Spread:
 
     def _variances(self, images: float, trainings: int) -> tuple[float, float]:
         fewer = self.images / images
-        return self.shared * fewer, (max(self.between - self.own, 0.0) + self.own * fewer) / trainings
+        # The estimate of `between` can be smaller than that of `own`, its part.
+        return self.shared * fewer, max(self.between - self.own * (1 - fewer), 0.0) / trainings
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,24 @@ class Resamples:
         centre = 2 * value - float(draws.mean())
         half = spread.half_width(level, spread.images, spread.trainings)
         return min(value, centre - half), max(value, centre + half)
+
+    def interval_of_fraction(self, level: float = LEVEL) -> tuple[float, float] | None:
+        """Return `interval` for a quantity in [0, 1], with its half-width on the logit scale (by the delta method).
+
+        Near 0 and 1 the estimates are skewed, and their standard error falls towards the limit. On the logit scale they
+        are less so, and the interval stays within the limits.
+        """
+        interval, value = self.interval(level), self.value
+        if interval is None or value is None:
+            return None
+        low, high = interval
+        centre, half = (low + high) / 2, (high - low) / 2
+        if not half or not 0 < centre < 1:
+            return max(low, 0.0), min(high, 1.0)
+        on_logit_scale = half / (centre * (1 - centre))
+        logit = math.log(centre / (1 - centre))
+        low, high = ((1 + math.tanh((logit + sign * on_logit_scale) / 2)) / 2 for sign in (-1, 1))
+        return min(value, low), max(value, high)
 
     def spread(self) -> Spread | None:
         """Return the components of variance; None where there is no interval."""

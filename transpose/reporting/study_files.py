@@ -8,7 +8,7 @@ from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalSetting, Split, Study
-from transpose.evaluation.bootstrap import PerImageTable, fractions_of, require_same_images, resample
+from transpose.evaluation.bootstrap import PerImageTable, require_same_images, resample
 from transpose.evaluation.intervals import Resamples
 from transpose.evaluation.matches import read_matches
 from transpose.evaluation.pckh import read_hits
@@ -81,12 +81,13 @@ class StudyFiles:
         Raises:
             InputError: a table is missing or broken.
         """
+        if not reports:
+            return None
         if len(reports) == 1:
-            low, high = next(iter(reports.values())).interval
-        else:
-            trainings = [self._resample(path, self._table(path, setting)) for path in reports]
-            low, high = fractions_of(Resamples.joined(trainings).interval() if trainings else None)
-        return None if low < 0 else (low, high)
+            (report,) = reports.values()
+            return None if report.interval[0] < 0 else report.interval
+        trainings = [self._resample(path, self._table(path, setting)) for path in reports]
+        return Resamples.joined(trainings).interval_of_fraction()
 
     def difference(self, variant: str, baseline: str, setting: EvalSetting) -> Resamples | None:
         """Return the variant's metric minus the baseline's for each evaluated pair of trainings; None without a pair.
