@@ -75,7 +75,7 @@ def suppress_person_by_person(people: RandomAnnotations) -> np.ndarray:
     kept = []
     for image_id in sorted(of_image):
         members = np.array(of_image[image_id])
-        left = members[np.argsort(-scores[members], kind="stable")]
+        left = members[np.argsort(scores[members], kind="stable")[::-1]]
         while len(left):
             best, left = left[0], left[1:]
             kept.append(best)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ import torch
 
 from tests.helpers.small_disk import SmallDisk
 from transpose.skeleton import COCO_PERSON
+
+# Under nohup, SIGHUP is ignored, and our handlers leave it so.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -109,28 +109,30 @@ def lock(folder: Path) -> None:
         pass
 
 
-def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> object:
+def run_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Run the command; return the last line on stderr if it fails, otherwise an empty text."""
     monkeypatch.setattr(sys, "argv", ["transpose", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         main()
-    return ended.value.code
+    lines = capsys.readouterr().err.splitlines()
+    return lines[-1] if ended.value.code else ""
 
 
 def test_a_verb_ends_with_one_line_and_works_once_there_is_room(
-    small_disk: SmallDisk, monkeypatch: pytest.MonkeyPatch
+    small_disk: SmallDisk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = small_disk.folder / "results"
     output = results / "records" / "recipes" / "r_sine.json"
     command = ("step", "write-config", CONFIG / "config.yaml", "--config", CONFIG, "--output", results)
-    assert run_main(monkeypatch, *command) in (None, 0)
+    assert run_main(monkeypatch, capsys, *command) == ""
     before = small_disk.files()
     small_disk.leave(0)
-    assert run_main(monkeypatch, *command) == f"transpose: {output}: cannot be written: the disk is full"
+    assert run_main(monkeypatch, capsys, *command) == f"transpose: {output}: cannot be written: the disk is full"
     assert small_disk.files() == before
     small_disk.clear()
-    assert run_main(monkeypatch, *command) in (None, 0)
+    assert run_main(monkeypatch, capsys, *command) == ""
     small_disk.forbid_writing()
-    assert run_main(monkeypatch, *command) == f"transpose: {output}: cannot be written: the disk is read-only"
+    assert run_main(monkeypatch, capsys, *command) == f"transpose: {output}: cannot be written: the disk is read-only"
 
 
 def test_an_output_that_cannot_be_there_is_reported(tmp_path: Path) -> None:

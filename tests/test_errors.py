@@ -53,15 +53,17 @@ def test_passwords_in_urls_are_not_printed(text: str, shown: str) -> None:
     ],
 )
 def test_a_lost_worker_is_one_line_whatever_the_command_was_at(
-    monkeypatch: pytest.MonkeyPatch, words: str, reason: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str, reason: str
 ) -> None:
     def interrupted() -> None:
         raise RuntimeError(words)
 
     monkeypatch.setattr(cli, "app", interrupted)
-    with pytest.raises(SystemExit) as end:
+    with pytest.raises(SystemExit, match=r"^1$"):
         cli.main()
-    assert str(end.value).startswith(f"transpose: a process that loads images has ended ({reason}); run the same")
+    assert capsys.readouterr().err.startswith(
+        f"transpose: a process that loads images has ended ({reason}); run the same"
+    )
 
 
 def test_another_error_is_no_lost_worker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def test_a_released_checkpoint_has_no_training(tmp_path: Path) -> None:
     assert record.training is None
 
 
-@pytest.mark.parametrize("key", sorted(RunRecord.model_fields))
+@pytest.mark.parametrize("key", sorted(name for name, field in RunRecord.model_fields.items() if field.is_required()))
 def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
     path = write_run(tmp_path / "run.json")
     write_json(path, {name: value for name, value in read_json(path).items() if name != key})

@@ -13,7 +13,7 @@ from transpose.study.layout import RecordKind, RunId
 from transpose.study.plan import Plan
 from transpose.study.training_keys import TrainingKeys
 
-_NAMED = re.compile(r"\b([a-z_]+):(?:[0-9a-f]{12,16}\b|absent)")
+_NAMED = re.compile(r"\b[a-z_]+:(?:[0-9a-f]{12,16}\b|absent)")
 """A parameter such as `protocol:1f0c9ab47d52`."""
 
 
@@ -23,8 +23,10 @@ class PlannedJob:
 
     rule: str
     wildcards: Mapping[str, str]
-    changed_params: Collection[str]
-    """Old and new values of changed parameters, as text."""
+    old_params: Collection[str]
+    """Recorded values of changed parameters, as text."""
+    new_params: Collection[str]
+    """Present values of changed parameters, as text."""
     new_files: Collection[str]
     """Input files that are newer than the outputs and have other content."""
     is_forced: bool
@@ -48,13 +50,17 @@ def _name(job: PlannedJob) -> str:
 def _causes(job: PlannedJob, plan: Plan, keys: TrainingKeys) -> Iterator[str]:
     if job.is_forced:
         yield "forced"
-    names = sorted({name for value in job.changed_params for name in _NAMED.findall(value)})
-    for name in names:
+    changed = _digests(job.old_params) ^ _digests(job.new_params)
+    for name in sorted({text.partition(":")[0] for text in changed}):
         yield _cause(name, job, plan, keys)
-    if job.changed_params and not names:
+    if (job.old_params or job.new_params) and not changed:
         yield "a parameter of its command has changed"
     for file in sorted(job.new_files):
         yield f"{file} is new"
+
+
+def _digests(params: Iterable[str]) -> set[str]:
+    return {digest for value in params for digest in _NAMED.findall(value)}
 
 
 def _cause(name: str, job: PlannedJob, plan: Plan, keys: TrainingKeys) -> str:

@@ -54,26 +54,27 @@ class InputContent:
                 return None
         return self._images[state]
 
-    def params(self, images: InputFile | None = None, **files: InputFile) -> dict[str, Callable[[Wildcards], str]]:
-        """Return parameters of a rule such as `weights:1f0c9ab47d52`, by name.
+    def of(self, images: InputFile | None = None, **files: InputFile) -> Callable[[Wildcards], list[str]]:
+        """Return a function for the parameter `content` of a rule, a list such as `["weights:1f0c9ab47d52"]`.
+
+        Rules have one such parameter, which a rule that inherits from another one replaces.
 
         Args:
             images: annotation file whose images are an input.
             files: input files by name.
         """
-        made = {f"{name}_content": self._param(name, file, self.sha256) for name, file in files.items()}
-        if images is not None:
-            made["images_content"] = self._param("images", images, self.images_sha256)
-        return made
 
-    def _param(self, name: str, file: InputFile, digest: Callable[[Path], str | None]) -> Callable[[Wildcards], str]:
-        def param(wildcards: Wildcards) -> str:
-            found = [digest(path) for path in _paths(file, wildcards)]
-            if len(found) == 1:
-                return f"{name}:{short(found[0])}"
-            return f"{name}:{short(digest_of_value(found))}"
+        def content(wildcards: Wildcards) -> list[str]:
+            found = [self._named(name, _paths(file, wildcards), self.sha256) for name, file in files.items()]
+            if images is not None:
+                found.append(self._named("images", _paths(images, wildcards), self.images_sha256))
+            return found
 
-        return param
+        return content
+
+    def _named(self, name: str, paths: list[Path], digest: Callable[[Path], str | None]) -> str:
+        found = [digest(path) for path in paths]
+        return f"{name}:{short(found[0] if len(found) == 1 else digest_of_value(found))}"
 
 
 def short(digest: str | None) -> str:

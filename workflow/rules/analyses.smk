@@ -5,13 +5,14 @@ ANALYSIS_INPUT = dict(
     weights=LAYOUT.train(RUN).weights,
     boxes=LAYOUT.boxes(SETTING),
 )
+ANALYSIS_CONTENT = dict(
+    images=PLAN.data.annotations,
+    annotations=PLAN.data.annotations,
+    weights=LAYOUT.train(RUN).weights,
+    boxes=LAYOUT.boxes(SETTING),
+)
 ANALYSIS_PARAMS = dict(
-    **CONTENT.params(
-        images=PLAN.data.annotations,
-        annotations=PLAN.data.annotations,
-        weights=LAYOUT.train(RUN).weights,
-        boxes=LAYOUT.boxes(SETTING),
-    ),
+    content=CONTENT.of(**ANALYSIS_CONTENT),
     protocol=PLAN.digest(RecordKind.PROTOCOL),
     bootstrap=PLAN.digest(RecordKind.BOOTSTRAP),
     dataset=PLAN.data.boxes_key,
@@ -140,8 +141,13 @@ use rule protocol_ablation as body_parts with:
     benchmark:
         LAYOUT.benchmark(Analysis.BODY_PARTS, RUN, SETTING)
     params:
-        **(ANALYSIS_PARAMS | dict(options=part_labels_option)),
-        **CONTENT.params(parts=PLAN.data.part_labels),
+        **(
+            ANALYSIS_PARAMS
+            | dict(
+                options=part_labels_option,
+                content=CONTENT.of(**ANALYSIS_CONTENT, parts=PLAN.data.part_labels),
+            )
+        ),
         analysis=Analysis.BODY_PARTS,
         settings=analysis_settings(RecordKind.ATTENTION_ANALYSIS),
         code=code_of("attention.body_part_report"),

@@ -30,7 +30,7 @@ rule explain:
     resources:
         gpu=GPUS,
     params:
-        **CONTENT.params(
+        content=CONTENT.of(
             images=PLAN.data.annotations,
             annotations=PLAN.data.annotations,
             weights=LAYOUT.train(RUN).weights,
@@ -73,7 +73,7 @@ rule viewer:
     resources:
         gpu=GPUS,
     params:
-        **CONTENT.params(
+        content=CONTENT.of(
             images=PLAN.data.annotations,
             annotations=PLAN.data.annotations,
             weights=lambda wildcards: [

@@ -71,7 +71,7 @@ rule boxes:
         "../../environment.yml"
     threads: PLAN.boxes.threads
     params:
-        **CONTENT.params(
+        content=CONTENT.of(
             images=images_of_detector,
             annotations=PLAN.data.annotations,
             file=lambda wildcards: PLAN.boxes.file(wildcards, must_exist=False),
@@ -100,7 +100,9 @@ rule evaluate_boxes:
     conda:
         "../../environment.yml"
     params:
-        **CONTENT.params(annotations=PLAN.data.annotations, boxes=LAYOUT.boxes(SETTING)),
+        content=CONTENT.of(
+            annotations=PLAN.data.annotations, boxes=LAYOUT.boxes(SETTING)
+        ),
         code=code_of("evaluation.box_ap"),
         dataset=PLAN.data.boxes_key,
         results=LAYOUT.root,

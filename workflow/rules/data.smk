@@ -39,7 +39,7 @@ rule label_parts:
     # All cores that `--cores` allows; the labels do not depend on their number.
     threads: 64
     params:
-        **CONTENT.params(annotations=PLAN.data.annotations),
+        content=CONTENT.of(annotations=PLAN.data.annotations),
         code=code_of("synthetic.part_labels"),
         record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
         source=PLAN.data.source_key,
@@ -65,7 +65,7 @@ rule import_split:
         "../../environment.yml"
     threads: 8
     params:
-        **CONTENT.params(annotations=PLAN.data.folder_annotations),
+        content=CONTENT.of(annotations=PLAN.data.folder_annotations),
         record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
         source=PLAN.data.import_key,
     message:

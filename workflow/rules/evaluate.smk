@@ -18,7 +18,7 @@ rule predict:
         gpu=GPUS,
         workers=workers_of_variant,
     params:
-        **CONTENT.params(
+        content=CONTENT.of(
             images=PLAN.data.annotations,
             annotations=PLAN.data.annotations,
             weights=LAYOUT.train(RUN).weights,
@@ -52,7 +52,7 @@ rule evaluate:
     conda:
         "../../environment.yml"
     params:
-        **CONTENT.params(
+        content=CONTENT.of(
             annotations=PLAN.data.annotations,
             boxes=LAYOUT.boxes(SETTING),
             predictions=LAYOUT.predictions(RUN, SETTING),
@@ -84,7 +84,7 @@ rule make_submission:
     conda:
         "../../environment.yml"
     params:
-        **CONTENT.params(predictions=LAYOUT.predictions(RUN, SETTING)),
+        content=CONTENT.of(predictions=LAYOUT.predictions(RUN, SETTING)),
         record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
         code=code_of("evaluation.submission"),
         dataset=PLAN.data.prediction_key,

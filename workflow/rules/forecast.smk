@@ -15,7 +15,8 @@ def planned_again(jobs):
         yield PlannedJob(
             job.rule.name,
             job.wildcards_dict,
-            changed_params={*changed.only_old, *changed.only_new} if changed else (),
+            old_params=changed.only_old if changed else (),
+            new_params=changed.only_new if changed else (),
             new_files=list(map(str, reason.updated_input)),
             is_forced=reason.forced,
         )

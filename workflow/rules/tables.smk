@@ -5,14 +5,11 @@ STUDY_PARAMS = dict(
     datasets=digests(RecordKind.DATASET, PLAN.datasets),
     results=LAYOUT.root,
 )
-def content_of_reports(*analyses):
-    """Return params with the content of reports, and of the arrays next to them."""
-    reports = [path for name in analyses for path in PLAN.evaluation.reports(name)]
-    return content_with_arrays(reports=reports)
 
 
 def content_with_arrays(**files):
-    return CONTENT.params(
+    """Return the content of files, and of the arrays next to them, by name."""
+    return CONTENT.of(
         **{
             name: lambda wildcards, paths=paths: [
                 *paths,
@@ -21,6 +18,10 @@ def content_with_arrays(**files):
             for name, paths in files.items()
         }
     )
+
+
+def content_of_reports(analysis):
+    return content_with_arrays(reports=PLAN.evaluation.reports(analysis))
 
 
 TABLES = [suffix for suffix in TABLE_SUFFIXES if suffix != ".html"]
@@ -57,8 +58,9 @@ rule compare:
         "../../environment.yml"
     params:
         **STUDY_PARAMS,
-        **content_with_arrays(metrics=PLAN.evaluation.metrics()),
-        **CONTENT.params(runs=lambda wildcards: PLAN.training.records()),
+        content=content_with_arrays(
+            metrics=PLAN.evaluation.metrics(), runs=PLAN.training.records()
+        ),
         table="comparison",
         code=code_of("reporting.study"),
         training_code=code_of(TRAINING.removeprefix("transpose.")),
@@ -78,7 +80,7 @@ use rule compare as compare_protocols with:
         LAYOUT.log("compare", Analysis.PROTOCOLS),
     params:
         **STUDY_PARAMS,
-        **content_of_reports(Analysis.PROTOCOLS),
+        content=content_of_reports(Analysis.PROTOCOLS),
         table=Analysis.PROTOCOLS,
         code=code_of("reporting.protocol_ablation"),
 
@@ -99,7 +101,7 @@ use rule compare as compare_resolutions with:
         LAYOUT.log("compare", Analysis.RESOLUTIONS),
     params:
         **STUDY_PARAMS,
-        **content_of_reports(Analysis.RESOLUTIONS),
+        content=content_of_reports(Analysis.RESOLUTIONS),
         table=Analysis.RESOLUTIONS,
         code=code_of("reporting.resolutions"),
 
@@ -114,7 +116,7 @@ use rule compare as compare_dtypes with:
         LAYOUT.log("compare", Analysis.DTYPES),
     params:
         **STUDY_PARAMS,
-        **content_of_reports(Analysis.DTYPES),
+        content=content_of_reports(Analysis.DTYPES),
         table=Analysis.DTYPES,
         code=code_of("reporting.dtypes"),
 
@@ -135,7 +137,7 @@ use rule compare as compare_attention_statistics with:
         LAYOUT.log("compare", Analysis.ATTENTION_STATISTICS),
     params:
         **STUDY_PARAMS,
-        **content_of_reports(Analysis.ATTENTION_STATISTICS),
+        content=content_of_reports(Analysis.ATTENTION_STATISTICS),
         table=Analysis.ATTENTION_STATISTICS,
         code=code_of("reporting.attention_statistics"),
 
@@ -156,7 +158,7 @@ use rule compare as compare_faithfulness with:
         LAYOUT.log("compare", Analysis.FAITHFULNESS),
     params:
         **STUDY_PARAMS,
-        **content_of_reports(Analysis.FAITHFULNESS),
+        content=content_of_reports(Analysis.FAITHFULNESS),
         table=Analysis.FAITHFULNESS,
         code=code_of("reporting.faithfulness"),
 
@@ -171,7 +173,7 @@ use rule compare as compare_attention_ablation with:
         LAYOUT.log("compare", Analysis.ATTENTION_ABLATION),
     params:
         **STUDY_PARAMS,
-        **content_of_reports(Analysis.ATTENTION_ABLATION),
+        content=content_of_reports(Analysis.ATTENTION_ABLATION),
         table=Analysis.ATTENTION_ABLATION,
         code=code_of("reporting.attention_ablation"),
 
@@ -186,7 +188,7 @@ use rule compare as compare_body_parts with:
         LAYOUT.log("compare", Analysis.BODY_PARTS),
     params:
         **STUDY_PARAMS,
-        **content_of_reports(Analysis.BODY_PARTS),
+        content=content_of_reports(Analysis.BODY_PARTS),
         table=Analysis.BODY_PARTS,
         code=code_of("reporting.body_parts"),
 
@@ -202,8 +204,9 @@ use rule compare as claims with:
         LAYOUT.log("compare", "claims"),
     params:
         **STUDY_PARAMS,
-        **content_with_arrays(
-            metrics=PLAN.evaluation.metrics(), reports=PLAN.evaluation.attention_reports()
+        content=content_with_arrays(
+            metrics=PLAN.evaluation.metrics(),
+            reports=PLAN.evaluation.attention_reports(),
         ),
         table="claims",
         code=code_of("reporting.claim_table"),

@@ -42,7 +42,7 @@ rule import_checkpoint:
     conda:
         "../../environment.yml"
     params:
-        **CONTENT.params(
+        content=CONTENT.of(
             weights=lambda wildcards: PLAN.training.released_weights(wildcards.variant)
         ),
         code=code_of("training.import_checkpoint"),
@@ -68,7 +68,7 @@ rule export_backbone:
     conda:
         "../../environment.yml"
     params:
-        **CONTENT.params(weights=LAYOUT.train(RunId("{variant}", 0)).weights),
+        content=CONTENT.of(weights=LAYOUT.train(RunId("{variant}", 0)).weights),
         record=str(LAYOUT.record(RecordKind.RECIPE, "{variant}")),
         # A function, since a string would be searched for wildcards, and the title may contain braces.
         description=lambda wildcards: f"pretrained on {PLAN.data.training_data()}",
