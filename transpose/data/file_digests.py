@@ -114,7 +114,9 @@ def _image_names(annotations: Path) -> set[str]:
 
 
 def _is_worth_keeping(found: Mapping[Path, str | None]) -> bool:
-    return sum(path.stat().st_size for path, digest in found.items() if digest is not None) >= _IMAGES_HASHED_AT_ONCE
+    """Whether the files are many, and all there: the kept names would otherwise lack those that are missing."""
+    is_complete = None not in found.values()
+    return is_complete and sum(path.stat().st_size for path in found) >= _IMAGES_HASHED_AT_ONCE
 
 
 def _state(path: Path) -> State | None:

@@ -25,7 +25,7 @@ class TrainingKeys:
 
         A setting that is added with its default changes nothing, because the key of the run record then stays.
         """
-        planned, recorded = self._planned(run), self._recorded(run)
+        planned, recorded = self.planned(run), self._recorded(run)
         if recorded is None or recorded.identity is None or planned.differences(recorded.identity):
             return planned.digest
         return recorded.identity_sha256 or planned.digest
@@ -35,9 +35,9 @@ class TrainingKeys:
         recorded = self._recorded(run)
         if recorded is None or recorded.identity is None:
             return None
-        return self._planned(run).differences(recorded.identity)
+        return self.planned(run).differences(recorded.identity)
 
-    def _planned(self, run: RunId) -> TrainingIdentity:
+    def planned(self, run: RunId) -> TrainingIdentity:
         """Return what would determine the weights; missing files have their recorded digests."""
         plan, recorded = self.plan, self._recorded(run)
         known = recorded.identity.files if recorded is not None and recorded.identity is not None else {}
