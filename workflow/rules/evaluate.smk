@@ -55,7 +55,9 @@ rule evaluate:
         content=CONTENT.of(
             annotations=PLAN.data.annotations,
             boxes=LAYOUT.boxes(SETTING),
+            weights=LAYOUT.train(RUN).weights,
             predictions=LAYOUT.predictions(RUN, SETTING),
+            record=LAYOUT.prediction_record(RUN, SETTING),
         ),
         code=code_of("evaluation.report"),
         protocol=PLAN.digest(RecordKind.PROTOCOL),

@@ -1,0 +1,1 @@
+"""Exchange files behind the workflow's back, and look whether it notices."""
