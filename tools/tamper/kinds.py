@@ -49,7 +49,12 @@ def kinds() -> tuple[Tampering, ...]:
         ),
         Tampering("AP edited", _metrics, frozenset({"compare"}), answer="states another AP than its matches give"),
         Tampering("matches edited", _matches, frozenset({"compare"}), answer="states another AP than its matches give"),
-        Tampering("run record edited", _run_record, frozenset({"compare"}), trains=True),
+        Tampering(
+            "run record edited",
+            _run_record,
+            frozenset({"compare"}),
+            answer="trained with another recipe than the study's",
+        ),
         Tampering("code of OKS changed", _oks, frozenset({"evaluate"})),
         Tampering("pretrained backbone replaced", _backbone, frozenset(), trains=True),
     )
