@@ -30,7 +30,7 @@ def results_of(size: int, work: Callable[..., Any], *arguments: Any) -> list[Any
 
 
 def _join(rank: int, size: int, store: Path, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    # As in a process that torchrun started; else the loader's workers would come from a server of their own.
+    # As in a process that torchrun started.
     multiprocessing.set_start_method("fork", force=True)
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=size)

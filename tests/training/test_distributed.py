@@ -1,5 +1,6 @@
 """Several processes train one model: what each of them computes, and how they agree."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from transpose.config.training import Augmentation, OneCycleSchedule, Training
 from transpose.data.coco import load_annotations
 from transpose.data.crops import normalise
 from transpose.data.loader import TrainingSamples
-from transpose.data.workers import share
+from transpose.data.workers import load_batches, share
 from transpose.device import DeviceContext, resolve_device
 from transpose.errors import InputError
 from transpose.models.initialise import initialise
@@ -204,3 +205,16 @@ def test_fewer_gpus_than_asked_for_are_one_line(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(InputError, match="this machine has only 1"):
         check_devices(2, DeviceContext(torch.device("mps"), "fp32", 1))
     check_devices(64, resolve_device("cpu", "fp32", 1))
+
+
+def parent(_: np.ndarray) -> int:
+    return os.getppid()
+
+
+def is_parent_of_its_loaders(group: ProcessGroup) -> bool:
+    return list(load_batches(parent, [np.array([1])], workers=1)) == [os.getpid()]
+
+
+def test_loading_processes_are_not_forked_next_to_the_threads_of_a_group() -> None:
+    """Forked ones hung in CPython's start, within ten epochs of a training in two processes (CPython issue 112275)."""
+    assert results_of(2, is_parent_of_its_loaders) == [False, False]

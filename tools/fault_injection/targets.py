@@ -101,6 +101,9 @@ def _description(process: psutil.Process) -> str:
         return "a process that has just ended"
     if "transpose.tracking.log_process" in command:
         return "the process that logs to MLflow"
+    if "multiprocessing.forkserver" in command:
+        loads = _command_of_parent(process) == command
+        return "loading process of a group" if loads else "server of a group's loading processes"
     if (verb := _VERB.search(command)) is None:
         return "snakemake" if "snakemake" in command else Path(command.partition("\0")[0]).name
     made = next((found for pattern in _OBJECTS if (found := pattern.search(command))), None)

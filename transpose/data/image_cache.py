@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import json
-import mmap
 import os
 import sys
 import weakref
@@ -16,6 +15,7 @@ import numpy as np
 
 from transpose.data.coco import ImageTable
 from transpose.data.images import WHOLE, ImageFiles, ImageSource
+from transpose.data.shared_memory import SharedBytes
 
 CACHE_FOLDER = "decoded"
 """Folder of the cache, next to the annotation file; it can be deleted at any time."""
@@ -27,7 +27,7 @@ _SEAL_BYTES = 16
 class ImageCache:
     """The images of an annotation file; the first ones are cached in memory.
 
-    The memory is shared with processes that are forked later; pages without an image take no memory.
+    The memory is shared with the processes that load; pages without an image take no memory.
     """
 
     def __init__(self, source: ImageSource, images: ImageTable, cache_bytes: int) -> None:
@@ -36,7 +36,8 @@ class ImageCache:
         self.images = images
         self._ends = np.cumsum(images.image_bytes)
         self._cached = int(np.searchsorted(self._ends, cache_bytes, side="right"))
-        self._allocate()
+        self._pixels = SharedBytes(int(self._ends[self._cached - 1]) if self._cached else 0)
+        self._decoded = SharedBytes(self._cached)
 
     def read(self, position: int, rows: slice = WHOLE) -> np.ndarray:
         """See `ImageSource.read`; all rows of a cached image are valid."""
@@ -44,25 +45,11 @@ class ImageCache:
             return self.source.read(position, rows)
         height, width = self.images.sizes_hw[position]
         end = self._ends[position]
-        pixels = self._pixels[end - int(height) * int(width) * 3 : end].reshape(height, width, 3)
-        if not self._decoded[position]:
+        pixels = self._pixels.array[end - int(height) * int(width) * 3 : end].reshape(height, width, 3)
+        if not self._decoded.array[position]:
             pixels[:] = self.source.read(position)
-            self._decoded[position] = 1
+            self._decoded.array[position] = 1
         return pixels
-
-    def _allocate(self) -> None:
-        size = int(self._ends[self._cached - 1]) if self._cached else 0
-        memory = np.frombuffer(mmap.mmap(-1, size + self._cached + 1), dtype=np.uint8)
-        self._pixels, self._decoded = memory[:size], memory[size:]
-
-    def __getstate__(self) -> dict[str, object]:
-        """Exclude the memory: a process that was not forked allocates its own."""
-        return {key: value for key, value in vars(self).items() if key not in ("_pixels", "_decoded")}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        """Restore with an empty cache."""
-        vars(self).update(state)
-        self._allocate()
 
 
 class DiskImageCache:
@@ -88,13 +75,14 @@ class DiskImageCache:
         sizes = files.images.image_bytes
         self._starts = len(sizes) * _SEAL_BYTES + np.cumsum(sizes) - sizes
         self._kept = int(np.searchsorted(self._starts + sizes, max_bytes, side="right"))
+        self._verified, self._closed = SharedBytes(self._kept), SharedBytes(1)
         self._open()
 
     def read(self, position: int, rows: slice = WHOLE) -> np.ndarray:
         """See `ImageSource.read`."""
         if self._handle is None or position >= self._kept:
             return self.files.read(position)
-        if self._verified[position] and (pixels := self._load(self._handle, position, rows)) is not None:
+        if self._verified.array[position] and (pixels := self._load(self._handle, position, rows)) is not None:
             return pixels
         return self._read_sealed(self._handle, position)
 
@@ -102,10 +90,10 @@ class DiskImageCache:
         """Read an image from the cache if its seal is valid, or else decode its file and cache it."""
         data = self.files.read_bytes(position)
         if (pixels := self._load_sealed(handle, position, data)) is not None:
-            self._verified[position] = 1
+            self._verified.array[position] = 1
             return pixels
         pixels = self.files.decode(position, data)
-        if not self._closed[0]:
+        if not self._closed.array[0]:
             self._keep(handle, position, pixels, _seal(data, pixels))
         return pixels
 
@@ -114,11 +102,11 @@ class DiskImageCache:
             _write(handle, pixels.reshape(-1).data, int(self._starts[position]))
             _write(handle, memoryview(seal), position * _SEAL_BYTES)
         except OSError as error:
-            if not self._closed[0]:
-                self._closed[0] = 1
+            if not self._closed.array[0]:
+                self._closed.array[0] = 1
                 _warn(f"{self._folder}: stopped caching decoded images: {error.strerror}")
         else:
-            self._verified[position] = 1
+            self._verified.array[position] = 1
 
     def _load_sealed(self, handle: int, position: int, data: bytes) -> np.ndarray | None:
         seal = bytearray(_SEAL_BYTES)
@@ -137,9 +125,6 @@ class DiskImageCache:
         return pixels if _fill(wanted, handle, int(self._starts[position]) + start * width * 3) else None
 
     def _open(self) -> None:
-        # Shared with processes that are forked later.
-        shared = np.frombuffer(mmap.mmap(-1, self._kept + 1), dtype=np.uint8)
-        self._verified, self._closed = shared[: self._kept], shared[self._kept :]
         self._handle = None
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -156,10 +141,10 @@ class DiskImageCache:
 
     def __getstate__(self) -> dict[str, object]:
         """Exclude the open file: a process that was not forked opens its own."""
-        return {key: value for key, value in vars(self).items() if key not in ("_verified", "_closed", "_handle")}
+        return {key: value for key, value in vars(self).items() if key != "_handle"}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        """Restore with no image verified."""
+        """Open the file again."""
         vars(self).update(state)
         self._open()
 

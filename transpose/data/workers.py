@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from functools import cache, partial
+from multiprocessing.context import BaseContext
 from multiprocessing.synchronize import Event
 from types import FrameType
 from typing import Generic, TypeVar
@@ -15,6 +16,7 @@ from typing import Generic, TypeVar
 import cv2
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from transpose.errors import InputError
@@ -36,6 +38,7 @@ def load_batches(
         InputError: `make` raised it, in any process, or shared memory is full.
         RuntimeError: a worker was killed; see `lost_worker`.
     """
+    context = _start_method() if workers else None
     loader = DataLoader(
         _Batches(make),
         batch_size=None,
@@ -43,7 +46,8 @@ def load_batches(
         num_workers=workers,
         pin_memory=pinned,
         collate_fn=_unchanged,
-        worker_init_fn=partial(_begin_worker, _exit_event()) if workers else None,
+        worker_init_fn=partial(_begin_worker, _exit_event(context)) if context else None,
+        multiprocessing_context=context,
     )
     with _stop_signals_blocked():
         batches = iter(loader)
@@ -99,6 +103,19 @@ def _share(batch: object) -> None:
         raise InputError(problem, file="/dev/shm") from None
 
 
+def _start_method() -> BaseContext:
+    """Return how workers start: by a fork of a process without threads if this one trains in a process group.
+
+    In Python 3.11, a thread of the group that starts to run Python code during a fork deadlocks the new process
+    (CPython issue 112275).
+    """
+    if not dist.is_initialized():
+        return multiprocessing.get_context()
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
 def _unchanged(batch: object) -> object:
     return batch
 
@@ -117,12 +134,12 @@ def _stop_signals_blocked() -> Iterator[None]:
 
 
 @cache
-def _exit_event() -> Event:
+def _exit_event(context: BaseContext) -> Event:
     """Return an event that is set when this process exits, before multiprocessing terminates and joins the workers.
 
     Workers may still run when an exception ends the process, because its traceback keeps the loader alive.
     """
-    event = multiprocessing.Event()
+    event = context.Event()
     atexit.register(event.set)
     return event
 
