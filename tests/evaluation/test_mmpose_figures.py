@@ -1,7 +1,7 @@
 """The ten figures that mmpose's own test of its COCO metric expects, of the same four images.
 
-Expected values: `test_topdown_alignment` of `test_coco_metric.py` in mmpose (OpenMMLab, Apache License 2.0). Annotations:
-four images of COCO val2017 (CC BY 4.0) without their outlines. Equal scores within an image decide AP here.
+Expected values: `test_topdown_alignment` of `test_coco_metric.py` in mmpose (OpenMMLab, Apache License 2.0).
+Annotations: four images of COCO val2017 (CC BY 4.0), without outlines. Equal scores within an image decide AP here.
 """
 
 from pathlib import Path

@@ -1,6 +1,7 @@
 """The whole workflow at toy size: it runs, runs nothing twice, and reruns what a change asks for."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,17 @@ def test_other_ways_to_load_images_train_nothing_again(checkout: Path) -> None:
     path.write_text(yaml.safe_dump(STUDY))
     assert "Train " not in plan
     assert "Predict " not in plan
+
+
+def test_another_text_of_a_rule_trains_nothing_again(checkout: Path) -> None:
+    plan = plan_after_edit(checkout, "workflow/rules/train.smk", "step train {wildcards", "step train  {wildcards")
+    assert "Nothing to be done" in plan
+
+
+def test_a_copy_with_new_times_runs_nothing(checkout: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(checkout, copy, symlinks=True, copy_function=shutil.copyfile)
+    assert "Nothing to be done" in output_of(snakemake(copy, "-n"))
 
 
 def test_checkpoints_go_once_mlflow_is_level(checkout: Path) -> None:

@@ -1,6 +1,6 @@
 # Only the values and the input files of a training make it run again: its key does not depend on code, comments, titles
-# or time stamps. run.json has the code version, and the comparison marks rows with other code. The resume checkpoint is not an output, since Snakemake deletes outputs of
-# killed jobs.
+# or time stamps. run.json has the code version, and the comparison marks rows with other code. The resume checkpoint is
+# not an output, since Snakemake deletes outputs of killed jobs.
 rule train:
     input:
         train=PLAN.data.split_annotations(PLAN.study.train),
