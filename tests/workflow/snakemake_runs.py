@@ -9,7 +9,7 @@ def snakemake(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[st
     """Run Snakemake in a checkout with two cores."""
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
     return subprocess.run(
-        command, cwd=checkout, capture_output=True, text=True, check=False, timeout=400, stdin=subprocess.DEVNULL
+        command, cwd=checkout, capture_output=True, text=True, check=False, timeout=1200, stdin=subprocess.DEVNULL
     )
 
 

@@ -73,7 +73,7 @@ def forecast_jobs(plan: Plan, jobs: Jobs, networks: Networks, archives: Mapping[
     crops = count_crops(plan)
     recipes = [recipe for name, recipe in plan.recipes.items() if name in jobs.variants()]
     works = {recipe.name: networks.work(recipe) for recipe in recipes}
-    speeds = _speeds(plan, recipes, works, networks)
+    speeds = speeds_of(plan, recipes, works, networks)
     variants = tuple(
         _variant(plan, jobs, recipe, works[recipe.name], speeds[recipe.name], crops, networks.device)
         for recipe in recipes
@@ -90,6 +90,13 @@ def gpu_speed(settings: ForecastSettings) -> Speed:
     )
 
 
+def speeds_of(plan: Plan, recipes: Sequence[Recipe], works: Mapping[str, Work], networks: Networks) -> dict[str, Speed]:
+    """Return the speed of each recipe's network, by name: measured on a CPU, assumed on a GPU."""
+    if networks.device == "CPU":
+        return networks.cpu_speeds(recipes, works, plan.study.protocol.threads)
+    return dict.fromkeys(works, gpu_speed(plan.study.forecast))
+
+
 def training_memory(work: Work, settings: ForecastSettings, device: DeviceKind) -> int:
     """Compute memory in bytes at the end of a step's forward pass, where it peaks: state, kept values and overhead.
 
@@ -97,12 +104,6 @@ def training_memory(work: Work, settings: ForecastSettings, device: DeviceKind) 
     """
     overhead = settings.overhead_bytes if device == "GPU" else 0
     return settings.state_bytes_per_parameter * work.parameters + work.kept_bytes + overhead
-
-
-def _speeds(plan: Plan, recipes: Sequence[Recipe], works: Mapping[str, Work], networks: Networks) -> dict[str, Speed]:
-    if networks.device == "CPU":
-        return networks.cpu_speeds(recipes, works, plan.study.protocol.threads)
-    return dict.fromkeys(works, gpu_speed(plan.study.forecast))
 
 
 def _variant(

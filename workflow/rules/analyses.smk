@@ -35,7 +35,8 @@ rule protocol_ablation:
         "../../environment.yml"
     threads: PLAN.study.protocol.threads
     resources:
-        gpu=GPUS,
+        **REQUESTS.analysis,
+        gpu=gpus,
         workers=workers_of_variant,
     params:
         **ANALYSIS_PARAMS,

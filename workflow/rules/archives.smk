@@ -3,6 +3,14 @@ from transpose.config.download import load_archive
 DOWNLOADS = "config/tables/downloads.yaml"
 
 
+def archive_mb(wildcards):
+    archive = load_archive(wildcards.archive, Path(DOWNLOADS))
+    return download_mb(archive, PLAN.study.forecast.unpacked_ratio)
+
+
+ARCHIVE_RESOURCES = SMALL | {"disk_mb": archive_mb}
+
+
 # Changed code does not trigger downloads or unpacking, since the digest of the archive is verified.
 # Archives are not part of `rule all`: for example, the target resources/unpacked/val2017.manifest.json downloads and
 # unpacks one. The output is the record of the verified digest, not the archive: Snakemake would delete an existing
@@ -18,6 +26,8 @@ rule download_archive:
     localrule: True
     conda:
         "../../environment.yml"
+    resources:
+        **ARCHIVE_RESOURCES,
     params:
         folder=RESOURCES.downloads,
         table=DOWNLOADS,
@@ -43,6 +53,8 @@ rule unpack:
     retries: 2
     conda:
         "../../environment.yml"
+    resources:
+        **ARCHIVE_RESOURCES,
     params:
         archive=subpath(input[0], strip_suffix=".sha256.json"),
         folder=subpath(output[0], strip_suffix=".manifest.json"),
@@ -66,6 +78,8 @@ rule extract_split:
         dataset=PLAN.archives.names_of_data_sets(),
     conda:
         "../../environment.yml"
+    resources:
+        **RENDERING,
     params:
         record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
         downloads=RESOURCES.downloads,

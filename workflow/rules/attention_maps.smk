@@ -28,7 +28,8 @@ rule explain:
         "../../environment.yml"
     threads: PLAN.study.protocol.threads
     resources:
-        gpu=GPUS,
+        **REQUESTS.analysis,
+        gpu=gpus,
     params:
         content=CONTENT.of(
             images=PLAN.data.annotations,
@@ -71,7 +72,8 @@ rule viewer:
         "../../environment.yml"
     threads: PLAN.study.protocol.threads
     resources:
-        gpu=GPUS,
+        **SMALL,
+        gpu=gpus,
     params:
         content=CONTENT.of(
             images=PLAN.data.annotations,

@@ -19,6 +19,8 @@ rule download_listed_boxes:
     localrule: True
     conda:
         "../../environment.yml"
+    resources:
+        **SMALL,
     params:
         name=lambda wildcards: LISTED_BOXES[wildcards.path],
         table=DOWNLOADS,
@@ -46,6 +48,8 @@ rule download_box_file:
     localrule: True
     conda:
         "../../environment.yml"
+    resources:
+        **SMALL,
     params:
         url=lambda wildcards, output: PLAN.boxes.remote_file(output[0]).address,
         sha256=lambda wildcards, output: PLAN.boxes.remote_file(output[0]).sha256_option,
@@ -70,6 +74,8 @@ rule boxes:
     conda:
         "../../environment.yml"
     threads: PLAN.boxes.threads
+    resources:
+        **RENDERING,
     params:
         content=CONTENT.of(
             images=images_of_detector,
@@ -99,6 +105,8 @@ rule evaluate_boxes:
         LAYOUT.log("evaluate_boxes", SETTING),
     conda:
         "../../environment.yml"
+    resources:
+        **SMALL,
     params:
         content=CONTENT.of(
             annotations=PLAN.data.annotations, boxes=LAYOUT.boxes(SETTING)

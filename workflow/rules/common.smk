@@ -5,6 +5,8 @@ from snakemake.exceptions import WorkflowError
 
 from transpose.config.study import Analysis, EvalSetting
 from transpose.errors import InputError
+from transpose.forecast.network import MODULE, Networks
+from transpose.forecast.requests import RENDERING, SMALL, JobRequests, download_mb
 from transpose.machine import has_nvidia_gpu
 from transpose.provenance import CACHE, TRAINING, PackageCode
 from transpose.study.content import InputContent
@@ -40,7 +42,37 @@ RESOURCES = PLAN.resources
 # Wildcards of the rules.
 RUN = RunId("{variant}", "{seed}")
 SETTING = EvalSetting("{dataset}", "{split}", "{boxes}")
-GPUS = 1 if PLAN.study.training.device in ("auto", "cuda") and has_nvidia_gpu() else 0
+
+
+def uses_scheduler():
+    """Whether a cluster schedules the jobs."""
+    return not workflow.local_exec
+
+
+def gpus(wildcards):
+    """Return the GPUs of a job on one device; `device: auto` takes one on a cluster, whose login node has none."""
+    device = PLAN.study.training.device
+    found = device == "cuda" or has_nvidia_gpu() or uses_scheduler()
+    return 1 if device in ("auto", "cuda") and found else 0
+
+
+def cores_up_to(most):
+    """Return the threads of a job that uses all cores: those of `--cores`, or on a cluster those of one node."""
+    return lambda wildcards: min(most, workflow.resource_settings.cores or NODE_CORES)
+
+
+# What a job that uses all cores requests from a cluster. A profile's `set-threads` changes it.
+NODE_CORES = 8
+
+
+def networks():
+    device = "cuda" if gpus(None) else "cpu"
+    return Networks.of_study(PLAN, CODE.digest(MODULE), device)
+
+
+REQUESTS = JobRequests(
+    PLAN, networks, is_needed=lambda: workflow.dryrun or uses_scheduler()
+)
 
 
 # Write the resolved configuration for the commands into the results folder. The records are not inputs, since Snakemake

@@ -6,9 +6,10 @@ rule cost:
     conda:
         "../../environment.yml"
     # Timing needs the machine to itself, so the rule takes all cores that `--cores` allows.
-    threads: 64
+    threads: cores_up_to(64)
     resources:
-        gpu=GPUS,
+        **SMALL,
+        gpu=gpus,
     params:
         code=code_of("cost"),
         recipe=digest_of_recipe,

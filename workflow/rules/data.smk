@@ -11,7 +11,9 @@ rule synthesise:
     conda:
         "../../environment.yml"
     # All cores that `--cores` allows; the images do not depend on their number.
-    threads: 64
+    threads: cores_up_to(64)
+    resources:
+        **RENDERING,
     params:
         code=code_of("synthetic.dataset"),
         record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
@@ -37,7 +39,9 @@ rule label_parts:
     conda:
         "../../environment.yml"
     # All cores that `--cores` allows; the labels do not depend on their number.
-    threads: 64
+    threads: cores_up_to(64)
+    resources:
+        **RENDERING,
     params:
         content=CONTENT.of(annotations=PLAN.data.annotations),
         code=code_of("synthetic.part_labels"),
@@ -63,7 +67,9 @@ rule import_split:
         dataset=PLAN.data.names_of_folders(),
     conda:
         "../../environment.yml"
-    threads: 8
+    threads: cores_up_to(8)
+    resources:
+        **RENDERING,
     params:
         content=CONTENT.of(annotations=PLAN.data.folder_annotations),
         record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),
@@ -87,6 +93,8 @@ rule check_split:
         dataset=PLAN.checks.names_of_others(),
     conda:
         "../../environment.yml"
+    resources:
+        **SMALL,
     params:
         code=code_of("data.split_check"),
         record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),

@@ -15,7 +15,8 @@ rule predict:
         "../../environment.yml"
     threads: PLAN.study.protocol.threads
     resources:
-        gpu=GPUS,
+        **REQUESTS.prediction,
+        gpu=gpus,
         workers=workers_of_variant,
     params:
         content=CONTENT.of(
@@ -51,6 +52,8 @@ rule evaluate:
         LAYOUT.log("evaluate", RUN, SETTING),
     conda:
         "../../environment.yml"
+    resources:
+        **SMALL,
     params:
         content=CONTENT.of(
             annotations=PLAN.data.annotations,
@@ -85,6 +88,8 @@ rule make_submission:
         test_set="[a-z0-9-]+",
     conda:
         "../../environment.yml"
+    resources:
+        **SMALL,
     params:
         content=CONTENT.of(predictions=LAYOUT.predictions(RUN, SETTING)),
         record=str(LAYOUT.record(RecordKind.DATASET, "{dataset}")),

@@ -56,6 +56,8 @@ rule compare:
         LAYOUT.log("compare", "comparison"),
     conda:
         "../../environment.yml"
+    resources:
+        **SMALL,
     params:
         **STUDY_PARAMS,
         content=content_with_arrays(

@@ -8,6 +8,8 @@ rule track_database:
     localrule: True
     conda:
         "../../environment.yml"
+    resources:
+        **SMALL,
     params:
         results=LAYOUT.root,
     message:
@@ -39,6 +41,8 @@ rule track_run:
         LAYOUT.log("track", RUN),
     conda:
         "../../environment.yml"
+    resources:
+        **SMALL,
     params:
         code=code_of("tracking.sync_run"),
         recipe=digest_of_recipe,
@@ -61,6 +65,8 @@ rule track_study:
         LAYOUT.log("track", "study"),
     conda:
         "../../environment.yml"
+    resources:
+        **SMALL,
     params:
         code=code_of("tracking.sync_study"),
         results=LAYOUT.root,

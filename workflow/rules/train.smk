@@ -25,7 +25,9 @@ rule train:
     threads: lambda wildcards: PLAN.training.threads(wildcards.variant)
     # Resources are not a trigger, unlike params: the way of loading images does not change the weights.
     resources:
-        gpu=lambda wildcards: GPUS * PLAN.recipes[wildcards.variant].training.gpus,
+        **REQUESTS.training,
+        gpu=lambda wildcards: gpus(wildcards)
+        * PLAN.recipes[wildcards.variant].training.gpus,
         workers=workers_of_variant,
         image_cache_gb=lambda wildcards: PLAN.training.image_cache_gb(wildcards.variant),
     params:

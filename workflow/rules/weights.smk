@@ -17,6 +17,8 @@ rule download_weights:
     localrule: True
     conda:
         "../../environment.yml"
+    resources:
+        **SMALL,
     params:
         table=WEIGHTS,
         released=lambda wildcards: load_released(
@@ -41,6 +43,8 @@ rule import_checkpoint:
         variant=PLAN.training.names_of_official(),
     conda:
         "../../environment.yml"
+    resources:
+        **SMALL,
     params:
         content=CONTENT.of(
             weights=lambda wildcards: PLAN.training.released_weights(wildcards.variant)
@@ -67,6 +71,8 @@ rule export_backbone:
         LAYOUT.log("backbones", "{variant}"),
     conda:
         "../../environment.yml"
+    resources:
+        **SMALL,
     params:
         content=CONTENT.of(weights=LAYOUT.train(RunId("{variant}", 0)).weights),
         record=str(LAYOUT.record(RecordKind.RECIPE, "{variant}")),
