@@ -22,6 +22,7 @@ FLOORS = {
     "config": 1,
     "disk": 1,
     "files": 1,
+    "gpu_slots": 2,
     "machine": 1,
     "memory": 1,
     "device": 1,

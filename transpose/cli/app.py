@@ -1,11 +1,13 @@
 """The Typer applications that commands register with, and the panels of `transpose --help`."""
 
+import os
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 import transpose
+from transpose.gpu_slots import reserve_gpus, slots_folder, visible_gpus
 
 USE, OWN, STUDY = "Use a model", "Train and evaluate on your data", "Plan and read a study"
 DATA, MEASURE = "Data", "Measure this machine"
@@ -33,6 +35,19 @@ step = typer.Typer(
     help="The steps of the workflow, one for each kind of Snakemake rule. A step reads the records of its results"
     " folder, which `transpose step write-config` writes.",
 )
+
+
+@step.callback()
+def step_options(
+    gpus: Annotated[
+        int, typer.Option(min=0, help="Reserve this many of the machine's GPUs, and wait until they are free.")
+    ] = 0,
+) -> None:
+    """Reserve the GPUs of a step, unless Slurm has done so, or this is one of the processes of a training."""
+    if gpus and not {"SLURM_JOB_ID", "TORCHELASTIC_RUN_ID"} & os.environ.keys():
+        reserve_gpus(gpus, visible_gpus(), slots_folder())
+
+
 app.add_typer(step, name="step", short_help="Run one step of the workflow.", rich_help_panel=STUDY)
 
 
