@@ -76,10 +76,12 @@ def _through_slurm(checkout: Checkout, log: Path, trouble: Trouble | None) -> Ru
     finally:
         run.process.kill()
         slurm("scancel", "--user=root")
+    if status:
+        raise InputError(f"Snakemake ended with status {status}", file=log)
     outcome = RunOutcome.of(checkout)
     _say(
-        f"{log.stem}: {time.monotonic() - begin:.0f} s, exit status {status}, {run.submissions()} submissions of"
-        f" {jobs_of(run)} jobs, {outcome.digest()[:16]}"
+        f"{log.stem}: {time.monotonic() - begin:.0f} s, {run.submissions()} submissions of {jobs_of(run)} jobs,"
+        f" {outcome.digest()[:16]}"
     )
     return outcome
 
