@@ -43,6 +43,39 @@ def test_anyones_results_are_evaluated(files: list[object], tmp_path: Path) -> N
     assert found["skeleton"] == "torso"
 
 
+def test_all_error_types_and_the_calibration_are_printed(files: list[object], tmp_path: Path) -> None:
+    figure, out = tmp_path / "reliability.png", tmp_path / "found.json"
+    done = evaluate(*files, "--category", "0", "--figure", figure, "--json", out)
+    assert done.returncode == 0, done.stderr
+    rows = {line.strip().partition("  ")[0]: line.split() for line in done.stdout.splitlines()}
+    for name in ("jitter", "inversion", "swap", "miss", "undetected", "localisation", "duplicate", "background"):
+        assert rows[name][1:3] == ["0", "+0.00"]
+    for name in ("best not first", "out of order"):
+        assert "+0.00" in rows[name]
+    # All persons are found exactly with a score of 0.5.
+    assert rows["person scores"][2] == "50.00"
+    for kind in ("keypoint", "visibility", "size", "overlapping persons", "labelled keypoints", "image border"):
+        assert f"by {kind}, % of keypoints" in done.stdout
+    found = json.loads(out.read_text())
+    assert found["errors"]["good"] == 20
+    assert found["calibration"]["persons"]["ece"]["value"] == pytest.approx(0.5)
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_subset_is_evaluated_only_on_request(files: list[object], tmp_path: Path) -> None:
+    results = json.loads(Path(str(files[0])).read_text())
+    Path(str(files[0])).write_text(json.dumps(results[:2]))
+    whole = evaluate(*files, "--category", "0").stdout
+    assert "1 images with persons have no prediction" in whole
+    assert "undetected             10" in whole
+    part = evaluate(*files, "--category", "0", "--subset").stdout.splitlines()
+    assert part[:2] == [
+        "1 images, 2 persons with labelled keypoints, 2 predictions",
+        "a subset: only the images with a prediction",
+    ]
+    assert part[2].startswith("AP   100.00")
+
+
 def test_categories_from_0_are_one_line(files: list[object]) -> None:
     done = evaluate(*files)
     assert done.returncode == 1

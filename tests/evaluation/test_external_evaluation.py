@@ -11,6 +11,7 @@ from tests.helpers.torso_data import TORSO, torso_content
 from transpose.config.bootstrap import Bootstrap
 from transpose.data.coco import load_annotations
 from transpose.evaluation.bootstrap import bootstrap_interval
+from transpose.evaluation.external_annotations import AnnotatedKeypoints
 from transpose.evaluation.external_evaluation import ExternalReport, evaluate_results
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.per_keypoint import per_keypoint_metrics
@@ -21,7 +22,7 @@ BOOTSTRAP = Bootstrap(samples=50, seed=0)
 
 
 def evaluate(results: Path, annotations: Path) -> ExternalReport:
-    return evaluate_results(results, annotations, COCO_PERSON, BOOTSTRAP)
+    return evaluate_results(results, annotations, AnnotatedKeypoints(), BOOTSTRAP)
 
 
 def test_they_are_the_metrics_of_the_pipeline(make_scene: Callable[..., Any], tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_what_was_derived_or_left_out_is_counted(tmp_path: Path) -> None:
     results = [{"image_id": p["image_id"], "keypoints": p["keypoints"]} for p in persons[:4]]
     (tmp_path / "gt.json").write_text(json.dumps(content))
     (tmp_path / "results.json").write_text(json.dumps([*results, results[0] | {"image_id": 5}]))
-    found = evaluate_results(tmp_path / "results.json", tmp_path / "gt.json", TORSO, BOOTSTRAP)
+    found = evaluate_results(tmp_path / "results.json", tmp_path / "gt.json", AnnotatedKeypoints(TORSO), BOOTSTRAP)
     assert found.metrics["AP"] == pytest.approx(1)
     assert found.annotations_derived == {"area": 4, "area_from_box": 4, "iscrowd": 4}
     assert found.annotations_left_out == {"other_category": 1}

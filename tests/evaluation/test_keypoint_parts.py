@@ -12,9 +12,11 @@ import pytest
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.load import load_dataset
 from transpose.errors import InputError
+from transpose.evaluation.external_annotations import AnnotatedKeypoints
 from transpose.evaluation.external_evaluation import ExternalReport, evaluate_results
 
 DATASET = load_dataset("coco_wholebody", Path(__file__).parents[2] / "config" / "datasets")
+ANNOTATED = AnnotatedKeypoints(DATASET.skeleton, fields=DATASET.keypoint_fields)
 KINDS = {
     "keypoints": "keypoints",
     "foot_kpts": "keypoints_foot",
@@ -80,7 +82,7 @@ def report(files: tuple[Path, Path]) -> ExternalReport:
     """Our evaluation."""
     annotations, results = files
     bootstrap = Bootstrap(samples=5, seed=0)
-    return evaluate_results(results, annotations, DATASET.skeleton, bootstrap, keypoint_fields=DATASET.keypoint_fields)
+    return evaluate_results(results, annotations, ANNOTATED, bootstrap)
 
 
 # It leaves the annotation file open.
@@ -129,7 +131,6 @@ def test_fields_have_the_same_number_of_points_in_all_records(tmp_path: Path) ->
         evaluate_results(
             tmp_path / "results.json",
             tmp_path / "annotations.json",
-            DATASET.skeleton,
+            ANNOTATED,
             Bootstrap(samples=5, seed=0),
-            keypoint_fields=DATASET.keypoint_fields,
         )

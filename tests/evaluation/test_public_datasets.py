@@ -12,6 +12,7 @@ from transpose.config.bootstrap import Bootstrap
 from transpose.config.dataset import Dataset
 from transpose.config.load import load_dataset
 from transpose.data.import_annotations import import_annotations
+from transpose.evaluation.external_annotations import AnnotatedKeypoints
 from transpose.evaluation.external_evaluation import ExternalReport, evaluate_results
 
 CONFIG = Path(__file__).parents[2] / "config" / "datasets"
@@ -154,8 +155,8 @@ def write(name: str, folder: Path) -> tuple[Dataset, Path, Record]:
 def evaluate(dataset: Dataset, annotations: Path, results: list[Record]) -> ExternalReport:
     path = annotations.with_name("results.json")
     path.write_text(json.dumps(results))
-    bootstrap, category = Bootstrap(samples=10, seed=0), dataset.category
-    return evaluate_results(path, annotations, dataset.skeleton, bootstrap, category, None, dataset.keypoint_fields)
+    of = AnnotatedKeypoints(dataset.skeleton, dataset.category, dataset.keypoint_fields)
+    return evaluate_results(path, annotations, of, Bootstrap(samples=10, seed=0))
 
 
 @pytest.mark.parametrize(

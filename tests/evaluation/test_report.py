@@ -20,6 +20,7 @@ from transpose.data.coco import load_annotations
 from transpose.data.file_digests import images_sha256
 from transpose.errors import InputError
 from transpose.evaluation import report as module
+from transpose.evaluation.external_annotations import AnnotatedKeypoints
 from transpose.evaluation.external_evaluation import ExternalReport, evaluate_results
 from transpose.evaluation.matches import average_precisions, read_matches
 from transpose.evaluation.oks import evaluate_keypoints, max_abs_difference
@@ -111,7 +112,9 @@ def test_figures_are_the_evaluations_and_everything_is_named(make_files: Callabl
 def test_figures_are_those_of_the_command_for_any_results_file(make_files: Callable[..., Files]) -> None:
     files = make_files()
     report = files.evaluate()
-    external = evaluate_results(files.predictions, files.annotations, COCO_PERSON, Bootstrap(samples=30, seed=1))
+    external = evaluate_results(
+        files.predictions, files.annotations, AnnotatedKeypoints(), Bootstrap(samples=30, seed=1)
+    )
     shared = EvaluationReport.model_fields.keys() & ExternalReport.model_fields.keys()
     assert {"metrics", "interval", "keypoints", "reference_check", "predictions_sha256"} <= shared
     assert {name: getattr(external, name) for name in shared} == {name: getattr(report, name) for name in shared}
@@ -164,7 +167,9 @@ def test_ap_by_crowd_index_is_that_of_the_command(make_files: Callable[..., File
     crowding = files.evaluate().crowding
     assert crowding is not None
     assert sum(subset.images for subset in crowding.values()) == len(content["images"])
-    external = evaluate_results(files.predictions, files.annotations, COCO_PERSON, Bootstrap(samples=30, seed=1))
+    external = evaluate_results(
+        files.predictions, files.annotations, AnnotatedKeypoints(), Bootstrap(samples=30, seed=1)
+    )
     assert crowding == external.crowding
 
 

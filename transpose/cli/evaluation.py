@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transpose.cli.app import OWN, app, step
+from transpose.cli.app import step
 from transpose.cli.options import (
     AnnotationFile,
     DatasetFile,
@@ -19,7 +19,6 @@ from transpose.cli.options import (
     Workers,
 )
 from transpose.config.study import Analysis
-from transpose.errors import InputError
 
 if TYPE_CHECKING:
     from transpose.evaluation.analysis_input import AnalysisInput
@@ -36,55 +35,6 @@ def predict(
     from transpose.evaluation.prediction_file import write_predictions
 
     write_predictions(analysis_input(write_predictions, run, results, evaluation, annotations, workers))
-
-
-@app.command(
-    "evaluate",
-    rich_help_panel=OWN,
-    epilog="Example: transpose evaluate results.json --annotations person_keypoints_val2017.json",
-)
-def evaluate_file(
-    results: Annotated[Path, typer.Argument(help="COCO keypoint results of any tool.")],
-    annotations: Annotated[Path, typer.Option("--annotations", help="Annotation file of any tool.")],
-    dataset: Annotated[
-        str | None,
-        typer.Option(help="Data set with skeleton and categories: name, or YAML file; default: COCO's keypoints."),
-    ] = None,
-    category: Annotated[
-        list[str] | None, typer.Option(help="Id or name of persons in RESULTS; repeatable; default: as annotated.")
-    ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures as JSON.")] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Resamples over images for the interval of AP.")] = 1000,
-    config: Annotated[Path, typer.Option(help="Folder of variants and data sets.")] = Path("config"),
-) -> None:
-    """Evaluate keypoint results of any tool by COCO's OKS, without images.
-
-    Prints the ten COCO figures, an interval of AP, the reference evaluators that agreed, and what was left out.
-    """
-    from transpose.config.bootstrap import Bootstrap
-    from transpose.config.load import find_dataset
-    from transpose.evaluation.external_evaluation import evaluate_results
-    from transpose.files import write_json
-    from transpose.reporting.evaluation_text import render_evaluation
-    from transpose.skeleton import COCO_PERSON
-
-    found = None if dataset is None else find_dataset(dataset, config / "datasets")[1]
-    if found is not None and found.evaluation != "oks":
-        raise InputError(
-            f"is {found.evaluation}; only OKS can be computed", file="--dataset", record=dataset, field="evaluation"
-        )
-    report = evaluate_results(
-        results,
-        annotations,
-        COCO_PERSON if found is None else found.skeleton,
-        Bootstrap(samples=samples, seed=0),
-        found.category if found else None,
-        [int(name) if name.isdecimal() else name for name in category] if category else None,
-        found.keypoint_fields if found else ("keypoints",),
-    )
-    if json_file is not None:
-        write_json(json_file, report.model_dump(mode="json"))
-    print(render_evaluation(report))
 
 
 @step.command()

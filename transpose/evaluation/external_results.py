@@ -28,6 +28,8 @@ class ExternalResults:
     """Field that was derived -> number of records."""
     left_out: Counter[str]
     """Reason -> number of records."""
+    has_keypoint_scores: bool
+    """All keypoints of the file have a score; if not, those without have the score of the person."""
 
 
 def read_external_results(
@@ -67,12 +69,14 @@ def read_external_results(
     chosen = [persons[position] for position in known.tolist()]
     points = _points(path, records, chosen, skeleton, keypoint_fields)
     scores, without_score = _scores(path, records, chosen, points)
+    is_absent = np.isnan(points[..., 2])
     # Keypoint scores do not affect the evaluation.
-    points[..., 2] = np.where(np.isnan(points[..., 2]), scores[:, None], points[..., 2])
+    points[..., 2] = np.where(is_absent, scores[:, None], points[..., 2])
     return ExternalResults(
         PoseResults(ids[known], points, scores),
         derived=+Counter({"score from keypoints": without_score}),
         left_out=+Counter({"other_category": len(records) - len(persons), "unknown_image": len(persons) - len(chosen)}),
+        has_keypoint_scores=not is_absent.any(),
     )
 
 

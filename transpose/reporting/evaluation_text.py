@@ -16,6 +16,10 @@ def render_evaluation(report: ExternalReport) -> str:
         f"{report.images:,} images, {report.persons:,} persons with labelled keypoints,"
         f" {report.predictions:,} predictions"
     ]
+    if report.subset:
+        lines.append("a subset: only the images with a prediction")
+    elif report.images_without_predictions:
+        lines.append(f"{report.images_without_predictions:,} images with persons have no prediction")
     lines += [
         f"{name:<{width}} {_percent(report.metrics[name]):>6}{interval if name == 'AP' else ''}" for name in STATISTICS
     ]

@@ -9,6 +9,7 @@ from transpose.config.bootstrap import Bootstrap
 from transpose.data.coco import CocoAnnotations
 from transpose.evaluation.error_types.groups import keypoint_groups, overlapping_persons
 from transpose.evaluation.error_types.keypoints import KeypointClass
+from transpose.evaluation.error_types.mended import APGains
 from transpose.evaluation.error_types.predictions import PredictionClass
 from transpose.evaluation.error_types.report import diagnose, error_types
 from transpose.evaluation.error_types.scores import out_of_order
@@ -23,7 +24,7 @@ BOOTSTRAP = Bootstrap(samples=10, seed=0)
 def test_everything_has_one_class(seed: int) -> None:
     annotations, results = hard_scene(seed)
     found = diagnose(annotations, results, COCO_PERSON)
-    report = error_types(found, BOOTSTRAP, with_groups=True)
+    report = error_types(APGains.of(found, BOOTSTRAP), with_groups=True)
     metrics = evaluate_keypoints(annotations, results, COCO_PERSON)
     persons = annotations.persons
     counted = (persons.keypoints[..., 2] > 0) & ~persons.is_crowd[:, None]
@@ -47,7 +48,7 @@ def test_an_order_without_errors_gains_nothing(seed: int) -> None:
     kept = found.assignment.results_of[found.prediction_classes == PredictionClass.CORRECT]
     best = found.assignment.assigned_oks[found.prediction_classes == PredictionClass.CORRECT]
     ordered = PoseResults(results.image_ids[kept], results.keypoints[kept], best)
-    report = error_types(diagnose(annotations, ordered, COCO_PERSON), BOOTSTRAP, with_groups=False)
+    report = error_types(APGains.of(diagnose(annotations, ordered, COCO_PERSON), BOOTSTRAP), with_groups=False)
     assert report.scores["order"].count == 0
     assert report.scores["order"].value in (None, pytest.approx(0, abs=1e-12))
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.helpers.injected_errors import SKELETONS, Scene, exact_scene
 from transpose.config.bootstrap import Bootstrap
+from transpose.evaluation.error_types.mended import APGains
 from transpose.evaluation.error_types.report import ErrorTypes, diagnose, error_types
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.skeleton import Skeleton
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.parametrize("skeleton", SKELETONS, ids=lambda skeleton:
 
 def errors_of(scene: Scene, with_groups: bool = False) -> ErrorTypes:
     found = diagnose(scene.annotations, scene.results, scene.skeleton)
-    return error_types(found, BOOTSTRAP, with_groups)
+    return error_types(APGains.of(found, BOOTSTRAP), with_groups)
 
 
 def counts(report: ErrorTypes) -> dict[str, int]:

@@ -95,14 +95,18 @@ class APGains:
         scores = results.scores.copy()
         for one, other in zip(rows[highest].tolist(), rows[best].tolist(), strict=True):
             scores[[one, other]] = scores[[other, one]]
-        return self._gain_of_results(replace(results, scores=scores))
+        return self.scores(scores)
 
     def order(self) -> Resamples:
         """Return the gain if the scores were the OKS with the assigned person, the best possible order."""
         results, assignment = self.diagnosed.results, self.diagnosed.assignment
         scores = np.full(len(results), -1.0)
         scores[assignment.results_of] = np.where(assignment.on_ignored, 0, assignment.assigned_oks)
-        return self._gain_of_results(replace(results, scores=scores))
+        return self.scores(scores)
+
+    def scores(self, scores: np.ndarray) -> Resamples:
+        """Return the gain with other person scores [N]."""
+        return self._gain_of_results(replace(self.diagnosed.results, scores=scores))
 
     def _gain(self, mended: Diagnosed) -> Resamples:
         return _average_precision(mended, self.bootstrap).minus(self.base)

@@ -6,7 +6,6 @@ import numpy as np
 from pydantic import NonNegativeInt
 
 from transpose.config.base import Settings
-from transpose.config.bootstrap import Bootstrap
 from transpose.data.coco import CocoAnnotations
 from transpose.evaluation.error_types.assignment import assign
 from transpose.evaluation.error_types.groups import keypoint_groups
@@ -63,20 +62,20 @@ def diagnose(annotations: CocoAnnotations, results: PoseResults, skeleton: Skele
     return Diagnosed(annotations, results, skeleton, assignment, keypoints, classify_predictions(assignment))
 
 
-def error_types(diagnosed: Diagnosed, bootstrap: Bootstrap, with_groups: bool) -> ErrorTypes:
+def error_types(gains: APGains, with_groups: bool) -> ErrorTypes:
     """Count all types of errors and compute the AP that each costs.
 
     An error of a keypoint is mended by moving it to its annotated position; Ronchi and Perona move it to where its
     class begins. Other errors are mended as `APGains` describes.
     """
-    gains = APGains.of(diagnosed, bootstrap)
+    diagnosed = gains.diagnosed
     keypoints, predictions = diagnosed.keypoint_classes, diagnosed.prediction_classes
     counted = predictions != PredictionClass.IGNORED
     wrong_order = out_of_order(diagnosed.scores[counted], diagnosed.assignment.assigned_oks[counted])
     wrong_best = best_of_person(diagnosed.assignment, diagnosed.scores)[0]
 
     def estimate(gain: Resamples, count: int) -> Estimate:
-        return estimate_of(gain, count, bootstrap.level)
+        return estimate_of(gain, count, gains.bootstrap.level)
 
     return ErrorTypes(
         good=_count(keypoints, KeypointClass.GOOD),
@@ -91,7 +90,7 @@ def error_types(diagnosed: Diagnosed, bootstrap: Bootstrap, with_groups: bool) -
             "best_of_person": estimate(gains.best_of_person(), len(wrong_best)),
             "order": estimate(gains.order(), int(wrong_order.sum())),
         },
-        groups=_groups(diagnosed, gains) if with_groups else None,
+        groups=_groups(gains) if with_groups else None,
     )
 
 
@@ -99,8 +98,8 @@ def _count(classes: np.ndarray, kind: int) -> int:
     return int((classes == kind).sum())
 
 
-def _groups(diagnosed: Diagnosed, gains: APGains) -> dict[str, dict[str, ErrorGroup]]:
-    classes = diagnosed.keypoint_classes
+def _groups(gains: APGains) -> dict[str, dict[str, ErrorGroup]]:
+    classes = gains.diagnosed.keypoint_classes
     wrong = (classes > KeypointClass.GOOD) & (classes < KeypointClass.UNDETECTED)
 
     def group(chosen: np.ndarray) -> ErrorGroup:
@@ -110,5 +109,5 @@ def _groups(diagnosed: Diagnosed, gains: APGains) -> dict[str, dict[str, ErrorGr
     def members(groups: Mapping[str, np.ndarray]) -> dict[str, ErrorGroup]:
         return {name: group(chosen) for name, chosen in groups.items()}
 
-    found = keypoint_groups(diagnosed.annotations, diagnosed.skeleton)
+    found = keypoint_groups(gains.diagnosed.annotations, gains.diagnosed.skeleton)
     return {kind: members(groups) for kind, groups in found.items()}

@@ -1,0 +1,89 @@
+"""Commands that evaluate and compare keypoint results of any tool."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from transpose.cli.app import OWN, app
+from transpose.errors import InputError
+
+if TYPE_CHECKING:
+    from transpose.evaluation.external_annotations import AnnotatedKeypoints
+
+AnnotationsOption = Annotated[Path, typer.Option("--annotations", help="Annotation file of any tool.")]
+DatasetOption = Annotated[
+    str | None,
+    typer.Option(help="Data set with skeleton and categories: name, or YAML file; default: COCO's keypoints."),
+]
+CategoryOption = Annotated[
+    list[str] | None, typer.Option(help="Id or name of persons in RESULTS; repeatable; default: as annotated.")
+]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write all figures as JSON.")]
+SamplesOption = Annotated[int, typer.Option(min=1, help="Resamples over images for the interval of AP.")]
+ConfigOption = Annotated[Path, typer.Option(help="Folder of variants and data sets.")]
+
+
+@app.command(
+    "evaluate",
+    rich_help_panel=OWN,
+    epilog="Example: transpose evaluate results.json --annotations person_keypoints_val2017.json",
+)
+def evaluate_file(
+    results: Annotated[Path, typer.Argument(help="COCO keypoint results of any tool.")],
+    annotations: AnnotationsOption,
+    dataset: DatasetOption = None,
+    category: CategoryOption = None,
+    subset: Annotated[bool, typer.Option("--subset", help="Evaluate only images with a prediction.")] = False,
+    json_file: JsonOption = None,
+    figure: Annotated[Path | None, typer.Option(help="Write reliability diagrams as PNG.")] = None,
+    samples: SamplesOption = 1000,
+    config: ConfigOption = Path("config"),
+) -> None:
+    """Evaluate keypoint results of any tool by COCO's OKS, without images.
+
+    Prints the ten COCO figures, an interval of AP, the reference evaluators that agreed, what was left out,
+    all types of errors with the AP that each costs, and the calibration of the scores.
+    """
+    from transpose.config.bootstrap import Bootstrap
+    from transpose.evaluation.external_evaluation import evaluate_results
+    from transpose.files import write_json
+    from transpose.reporting.error_text import render_calibration, render_errors
+    from transpose.reporting.evaluation_text import render_evaluation
+
+    bootstrap = Bootstrap(samples=samples, seed=0)
+    of = annotated_keypoints(dataset, config)
+    report = evaluate_results(results, annotations, of, bootstrap, chosen_category(category), subset)
+    if json_file is not None:
+        write_json(json_file, report.model_dump(mode="json"))
+    if figure is not None:
+        from transpose.reporting.reliability_figure import draw_reliability
+
+        draw_reliability(report.calibration, figure)
+    print(render_evaluation(report))
+    print(render_errors(report.errors))
+    print(render_calibration(report.calibration))
+
+
+def annotated_keypoints(dataset: str | None, config: Path) -> "AnnotatedKeypoints":
+    """Return what is annotated in a data set that is given by name or file; COCO's keypoints without one.
+
+    Raises:
+        InputError: the data set is not known, or is not evaluated by OKS.
+    """
+    from transpose.config.load import find_dataset
+    from transpose.evaluation.external_annotations import AnnotatedKeypoints
+
+    if dataset is None:
+        return AnnotatedKeypoints()
+    found = find_dataset(dataset, config / "datasets")[1]
+    if found.evaluation != "oks":
+        raise InputError(
+            f"is {found.evaluation}; only OKS can be computed", file="--dataset", record=dataset, field="evaluation"
+        )
+    return AnnotatedKeypoints(found.skeleton, found.category, found.keypoint_fields)
+
+
+def chosen_category(category: list[str] | None) -> list[int | str] | None:
+    """Return category ids and names from the command line."""
+    return [int(name) if name.isdecimal() else name for name in category] if category else None
