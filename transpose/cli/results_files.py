@@ -65,6 +65,40 @@ def evaluate_file(
     print(render_calibration(report.calibration))
 
 
+@app.command(
+    "compare",
+    rich_help_panel=OWN,
+    epilog="Example: transpose compare a.json b.json --annotations person_keypoints_val2017.json",
+)
+def compare_files(
+    first: Annotated[Path, typer.Argument(metavar="A", help="COCO keypoint results of any tool.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Results on the same images.")],
+    annotations: AnnotationsOption,
+    dataset: DatasetOption = None,
+    category: CategoryOption = None,
+    subset: Annotated[bool, typer.Option("--subset", help="Evaluate only images with predictions in both.")] = False,
+    json_file: JsonOption = None,
+    samples: SamplesOption = 1000,
+    config: ConfigOption = Path("config"),
+) -> None:
+    """Compare two keypoint results files on the same annotations.
+
+    Prints the differences in AP, error types and calibration with paired intervals, the images and persons
+    that decide them, and how many images would show a difference of 0.5 AP.
+    """
+    from transpose.config.bootstrap import Bootstrap
+    from transpose.evaluation.results_comparison import compare_results
+    from transpose.files import write_json
+    from transpose.reporting.comparison_text import render_comparison
+
+    bootstrap = Bootstrap(samples=samples, seed=0)
+    of = annotated_keypoints(dataset, config)
+    found = compare_results((first, second), annotations, of, bootstrap, chosen_category(category), subset)
+    if json_file is not None:
+        write_json(json_file, found.model_dump(mode="json"))
+    print(render_comparison(found))
+
+
 def annotated_keypoints(dataset: str | None, config: Path) -> "AnnotatedKeypoints":
     """Return what is annotated in a data set that is given by name or file; COCO's keypoints without one.
 
