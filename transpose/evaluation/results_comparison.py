@@ -74,7 +74,7 @@ class ResultsComparison(Settings):
     calibration: dict[str, Estimate]
     """Differences of the expected calibration error of keypoint and person scores, where both have one."""
     images_needed: int | None
-    """Images with which a difference of `SMALL_DIFFERENCE` would be clear; None if not even 1,000 times as many would do."""
+    """Images with which a difference of `SMALL_DIFFERENCE` would be clear; None if above 1,000 times `images`."""
     deciding_images: tuple[DecidingImage, ...]
     deciding_persons: tuple[DecidingPerson, ...]
 
