@@ -188,6 +188,38 @@ def test_an_analysis_is_of_what_the_study_evaluates(
         Plan.of_config(demo | {key: demo[key] | change}, CONFIG, "mine.yaml")
 
 
+def external(**changes: Any) -> dict[str, Any]:
+    split = {"dataset": "synthetic", "split": "val"}
+    return {"name": "theirs", "title": "Theirs", "results": "theirs.json", **split} | changes
+
+
+def test_external_results_are_evaluated_with_the_boxes_of_their_split(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo | {"external": [external()]}, CONFIG)
+    assert plan.evaluation.external() == [Path("results/external/theirs.json")]
+    names = [path.relative_to("results/boxes").as_posix() for path in plan.evaluation.external_boxes("theirs")]
+    assert names == ["synthetic/val/ground_truth.json", "synthetic/val/simulated.json"]
+    assert list(plan.record_values(RecordKind.EXTERNAL)) == ["theirs"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": "other"}, r"external\.1\.title: another row has the title 'Theirs'"),
+        ({"title": "Other"}, r"external\.1\.name: repeats 'theirs'"),
+        (
+            {"name": "o", "title": "O", "split": "train"},
+            r"external\.1\.split: synthetic/train is not among the study's",
+        ),
+        ({"name": "o", "title": "O", "dataset": "mpii"}, r"external\.1\.split: mpii/val is not among the study's"),
+    ],
+)
+def test_external_results_that_fit_no_evaluation_are_refused(
+    demo: dict[str, Any], changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        Plan.of_config(demo | {"external": [external(), external(**changes)]}, CONFIG)
+
+
 def test_two_variants_of_one_title_are_refused(demo: dict[str, Any], tmp_path: Path) -> None:
     shutil.copytree(CONFIG, tmp_path / "config")
     variants = tmp_path / "config" / "variants"

@@ -50,6 +50,22 @@ def evaluate(run: RunName, results: ResultsFolder, evaluation: SettingName, anno
 
 
 @step.command()
+def evaluate_external(
+    name: Annotated[str, typer.Argument(help="Name in the study's key `external`.")],
+    results: ResultsFolder,
+    annotations: AnnotationFile,
+) -> None:
+    """Evaluate results of another tool.
+
+    Writes the metrics of a row of the comparison.
+    """
+    from transpose.evaluation.external_row import write_external
+    from transpose.study.layout import ResultsLayout
+
+    write_external(ResultsLayout(results), name, annotations)
+
+
+@step.command()
 def analyse(
     analysis: Annotated[Analysis, typer.Argument(help="Analysis to run.")],
     run: RunName,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from transpose.config.analyses import Dtypes, InputSizes
 from transpose.config.attention import AttentionMeasures
@@ -108,6 +108,21 @@ class Ablation(Settings):
     variants: tuple[Name, ...] = Field(min_length=1)
 
 
+class ExternalResults(Split):
+    """Keypoint results of another tool on an evaluated split, as a row of the comparison."""
+
+    name: Name = Field(description="Name of the row's files.")
+    title: str = Field(description="Name of the model in tables.")
+    results: PathText = Field(description="COCO keypoint results file of any tool.")
+    category: int | str | None = Field(
+        default=None, description="Id or name of persons in the file; null: as annotated."
+    )
+    published: NonNegativeFloat | None = Field(default=None, description="Published AP in per cent.")
+    params: NonNegativeFloat | None = Field(default=None, description="Parameters in millions.")
+    speed: str | None = Field(default=None, description="Speed and hardware, as text.")
+    link: str | None = Field(default=None, description="Where the model or its results come from.")
+
+
 class AnalysisScope(Settings):
     """Variants and evaluations of an analysis."""
 
@@ -203,6 +218,9 @@ class Study(Settings):
         default=(),
         description="Test sets with annotations only on an evaluation server; predictions are written in its format.",
     )
+    external: tuple[ExternalResults, ...] = Field(
+        default=(), description="Results of other tools on evaluated splits, as rows of the comparison."
+    )
     ablations: tuple[Ablation, ...] = ()
     protocol_ablation: ProtocolAblation | None = None
     resolutions: Resolutions | None = None
@@ -250,3 +268,11 @@ class Study(Settings):
     def settings(self) -> tuple[EvalSetting, ...]:
         """Evaluation settings of all variants."""
         return eval_settings(self.evaluations)
+
+    def settings_of(self, split: Split) -> tuple[EvalSetting, ...]:
+        """Evaluation settings on one split; none if it is not evaluated."""
+        return tuple(one for one in self.settings() if one[:2] == (split.dataset, split.split))
+
+    def external_of(self, name: str) -> ExternalResults:
+        """Results of another tool by name."""
+        return next(one for one in self.external if one.name == name)

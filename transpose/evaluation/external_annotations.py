@@ -8,9 +8,13 @@ import numpy as np
 from transpose.config.dataset import CategoryChoice
 from transpose.data.coco import PERSON_CATEGORY, CocoAnnotations, ImageTable, parse_annotations
 from transpose.data.import_annotations import ImportedAnnotations, import_annotations
+from transpose.errors import InputError
 from transpose.evaluation.external_results import ExternalResults, read_external_results
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import COCO_PERSON, Skeleton
+
+_LEAST_COVERED = 0.5
+"""Share of the images with persons below which a results file is one of a subset."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,26 @@ def only_images(annotations: CocoAnnotations, image_ids: np.ndarray) -> CocoAnno
         images=images.select(np.flatnonzero(np.isin(images.ids, image_ids))),
         persons=persons.select(np.isin(persons.image_ids, image_ids)),
     )
+
+
+def require_same_images(path: Path, found: ExternalResults, truth: CocoAnnotations, advice: str = "") -> None:
+    """Check that a results file is of the annotated images, and not of a subset of them.
+
+    Args:
+        advice: what to do, for the message.
+
+    Raises:
+        InputError: predictions are in other images, or less than half of the images with persons have any.
+    """
+    persons, unknown = truth.persons, found.left_out["unknown_image"]
+    with_persons = len(np.unique(persons.image_ids[persons.is_labelled & ~persons.is_crowd]))
+    covered = with_persons - images_without_predictions(truth, found.results)
+    if unknown:
+        problem = f"{unknown:,} predictions are in images that {truth.source} does not have{advice}"
+        raise InputError(problem, file=path, field="image_id")
+    if covered < _LEAST_COVERED * with_persons:
+        problem = f"has predictions in {covered:,} of the {with_persons:,} images with persons{advice}"
+        raise InputError(problem, file=path, field="image_id")
 
 
 def images_without_predictions(annotations: CocoAnnotations, results: PoseResults) -> int:

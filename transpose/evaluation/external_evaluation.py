@@ -1,7 +1,9 @@
 """Evaluate a results file of any tool on an annotation file of any tool, without a trained model's records."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import NonNegativeInt
 
@@ -14,11 +16,14 @@ from transpose.evaluation.error_types.mended import APGains
 from transpose.evaluation.error_types.report import ErrorTypes, diagnose, error_types
 from transpose.evaluation.external_annotations import (
     AnnotatedKeypoints,
+    ExternalAnnotations,
     images_without_predictions,
     only_images,
     read_annotations,
 )
+from transpose.evaluation.external_results import ExternalResults
 from transpose.evaluation.keypoint_parts import PartMetrics, part_metrics
+from transpose.evaluation.matches import MatchTable
 from transpose.evaluation.per_keypoint import PerKeypointMetrics
 from transpose.evaluation.report import ReferenceCheck, oks_values
 from transpose.files import sha256_of_file
@@ -80,21 +85,36 @@ def evaluate_results(
     read = read_annotations(annotations, of)
     found = read.read_results(results, predicted_category)
     truth = only_images(read.truth, found.results.image_ids) if subset else read.truth
-    values, table = oks_values(truth, found.results, of.skeleton, bootstrap, results)
-    gains = APGains.of(diagnose(truth, found.results, of.skeleton), bootstrap)
-    return ExternalReport(
-        skeleton=of.skeleton.name,
-        subset=subset,
-        images_without_predictions=images_without_predictions(truth, found.results),
-        errors=error_types(gains, with_groups=True),
-        calibration=calibrate(gains, found.has_keypoint_scores),
-        crowding=crowding_aps(annotations, read.imported.images, table),
-        parts=part_metrics(truth, found.results, of.skeleton, read.imported.field_sizes),
-        annotations_derived=dict(read.imported.derived),
-        annotations_left_out=dict(read.imported.left_out),
-        predictions_derived=dict(found.derived),
-        predictions_left_out=dict(found.left_out),
-        annotations_sha256=sha256_of_file(annotations),
-        predictions_sha256=sha256_of_file(results),
-        **values,
-    )
+    values, _ = report_values(replace(read, truth=truth), found, bootstrap, results)
+    return ExternalReport(subset=subset, **values)
+
+
+def report_values(
+    read: ExternalAnnotations, found: ExternalResults, bootstrap: Bootstrap, results: Path
+) -> tuple[dict[str, Any], MatchTable]:
+    """Evaluate results that were read from the file `results`.
+
+    Returns:
+        Fields of `ExternalReport` without `subset`, and the table of matches.
+
+    Raises:
+        InputError: a reference evaluator disagrees.
+    """
+    truth, skeleton, imported = read.truth, read.of.skeleton, read.imported
+    values, table = oks_values(truth, found.results, skeleton, bootstrap, results)
+    gains = APGains.of(diagnose(truth, found.results, skeleton), bootstrap)
+    more = {
+        "skeleton": skeleton.name,
+        "images_without_predictions": images_without_predictions(truth, found.results),
+        "errors": error_types(gains, with_groups=True),
+        "calibration": calibrate(gains, found.has_keypoint_scores),
+        "crowding": crowding_aps(truth.source, imported.images, table),
+        "parts": part_metrics(truth, found.results, skeleton, imported.field_sizes),
+        "annotations_derived": dict(imported.derived),
+        "annotations_left_out": dict(imported.left_out),
+        "predictions_derived": dict(found.derived),
+        "predictions_left_out": dict(found.left_out),
+        "annotations_sha256": sha256_of_file(truth.source),
+        "predictions_sha256": sha256_of_file(results),
+    }
+    return values | more, table

@@ -1,5 +1,6 @@
 """Read keypoint results of other tools, in any common form of the COCO results format."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ class ExternalResults:
     """Reason -> number of records."""
     has_keypoint_scores: bool
     """All keypoints of the file have a score; if not, those without have the score of the person."""
+    box_centres: np.ndarray
+    """[N, 2] float64, image pixels: centre of the box that a record names (`bbox`, or `center`); NaN without one."""
 
 
 def read_external_results(
@@ -77,6 +80,7 @@ def read_external_results(
         derived=+Counter({"score from keypoints": without_score}),
         left_out=+Counter({"other_category": len(records) - len(persons), "unknown_image": len(persons) - len(chosen)}),
         has_keypoint_scores=not is_absent.any(),
+        box_centres=np.array([_box_centre(records[position]) for position in chosen]).reshape(-1, 2),
     )
 
 
@@ -111,6 +115,17 @@ def _as_points(values: list[Any], skeleton: Skeleton) -> np.ndarray:
         numbers = as_vectors([flat[row] for row in rows], values_per_point * keypoints)
         points[rows, :, :values_per_point] = numbers.reshape(-1, keypoints, values_per_point)
     return points
+
+
+def _box_centre(record: Record) -> tuple[float, float]:
+    """Return the centre of a record's box (`bbox`: x, y, width, height) or crop (`center`), NaN without a valid one."""
+    for field, length in (("bbox", 4), ("center", 2)):
+        values = record.get(field)
+        if isinstance(values, list) and len(values) == length and all(isinstance(one, int | float) for one in values):
+            first, second, *sides = map(float, values)
+            width, height = sides or (0.0, 0.0)
+            return first + width / 2, second + height / 2
+    return math.nan, math.nan
 
 
 def _scores(path: Path, records: list[Record], chosen: list[int], points: np.ndarray) -> tuple[np.ndarray, int]:

@@ -26,10 +26,10 @@ from transpose.evaluation.error_types.mended import APGains, Diagnosed
 from transpose.evaluation.error_types.report import ErrorTypes, diagnose, error_types
 from transpose.evaluation.external_annotations import (
     AnnotatedKeypoints,
-    ExternalAnnotations,
     images_without_predictions,
     only_images,
     read_annotations,
+    require_same_images,
 )
 from transpose.evaluation.external_results import ExternalResults
 from transpose.evaluation.intervals import Estimate, Resamples, estimate_of
@@ -39,8 +39,7 @@ from transpose.files import sha256_of_file
 SMALL_DIFFERENCE = 0.005
 """The difference in AP, as a fraction, for which the needed images are computed."""
 
-_LEAST_COVERED = 0.5
-"""Share of the images with persons below which a file is one of a subset."""
+_ADVICE = "; --subset evaluates only the images that the files share"
 
 
 class ComparedResults(Settings):
@@ -128,23 +127,9 @@ def compare_results(
             raise InputError(f"has no prediction in an image in which {files[1]} has one", file=files[0])
     else:
         for path, one in zip(files, found, strict=True):
-            _require_same_images(path, one, read)
+            require_same_images(path, one, truth, _ADVICE)
     sides = [_side(path, one, truth, of, bootstrap) for path, one in zip(files, found, strict=True)]
     return _comparison(sides[0], sides[1], of, bootstrap, annotations, subset)
-
-
-def _require_same_images(path: Path, found: ExternalResults, read: ExternalAnnotations) -> None:
-    truth, unknown = read.truth, found.left_out["unknown_image"]
-    persons = truth.persons
-    with_persons = len(np.unique(persons.image_ids[persons.is_labelled & ~persons.is_crowd]))
-    covered = with_persons - images_without_predictions(truth, found.results)
-    advice = "--subset evaluates only the images that the files share"
-    if unknown:
-        problem = f"{unknown:,} predictions are in images that {truth.source} does not have; {advice}"
-        raise InputError(problem, file=path, field="image_id")
-    if covered < _LEAST_COVERED * with_persons:
-        problem = f"has predictions in {covered:,} of the {with_persons:,} images with persons; {advice}"
-        raise InputError(problem, file=path, field="image_id")
 
 
 def _side(

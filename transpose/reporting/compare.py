@@ -1,6 +1,6 @@
 """Write the tables of the comparison in four formats from records of results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -56,10 +56,11 @@ def compare(
     published: Published,
     boxes: Sequence[BoxRow] = (),
     data: Sequence[SplitRow] = (),
+    external: Sequence[Mapping[str, object]] = (),
 ) -> Comparison:
     """Build the tables: measured and published results, published rows, ablations, person boxes and data."""
     return Comparison(
-        comparison_table(rows, published),
+        comparison_table(rows, published, external),
         verdict_table(rows, published),
         ablation_table(ablations),
         box_table(boxes),

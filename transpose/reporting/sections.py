@@ -107,7 +107,7 @@ def _comparison_cells(row: Row) -> dict[str, str]:
         "GMACs": number(row["gmacs"], 2),
         "as printed*": number(row["gmacs_as_published"], 2),
         "Seeds": str(row["seeds"]) if complete else f"{row['seeds']}/{row['seeds_planned']}",
-        "Input": row["input"],
+        "Input": row["input"] or DASH,
         "Initialisation": row["initialisation"] or DASH,
         "Notes": row["notes"],
     }

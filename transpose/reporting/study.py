@@ -14,6 +14,7 @@ from transpose.errors import InputError
 from transpose.files import read_json_lines, write_text
 from transpose.reporting.compare import compare, summarise, write_comparison
 from transpose.reporting.data_section import split_rows
+from transpose.reporting.external import external_differences, external_rows
 from transpose.reporting.plots import (
     TrainingCurve,
     curve_of_history,
@@ -40,8 +41,10 @@ def write_study(files: StudyFiles, published: Path) -> None:
     rows = [row for setting in _settings(study) for row in _rows(files, setting)]
     ablations = [record for setting in _settings(study) for record in _ablations(files, setting)]
     curves = list(_curves(files))
+    ablations += external_differences(files)
     boxes = [row for setting in _settings(study) for row in box_reports(files, setting)]
-    comparison = compare(rows, ablations, load_published(published), boxes, split_rows(files))
+    external = list(external_rows(files))
+    comparison = compare(rows, ablations, load_published(published), boxes, split_rows(files), external)
     write_comparison(layout, study.name, comparison)
     write_text(layout.table("comparison").with_suffix(".txt"), summarise(comparison))
     for evaluation in study.evaluations:
@@ -55,17 +58,25 @@ def write_study(files: StudyFiles, published: Path) -> None:
 def _check_same_inputs(files: StudyFiles, evaluation: Evaluation) -> None:
     """Check that all results on a split have the same annotations, and those of a box source the same boxes."""
     seen: dict[tuple[str, ...], tuple[str, Path]] = {}
-    for variant, seed, setting in product(files.study.variants, range(files.study.seeds), evaluation.settings()):
-        run = RunId(variant, seed)
-        report = files.report(run, setting)
-        if report is None:
-            continue
-        path = files.layout.metrics(run, setting)
-        digests = {("annotations",): report.annotations_sha256, ("boxes", setting.boxes): report.boxes_sha256}
+    for path, digests in _inputs(files, evaluation):
         for key, digest in digests.items():
             first_digest, first = seen.setdefault(key, (digest, path))
             if digest != first_digest:
                 raise InputError(f"not the {key[0]} of {first}; evaluate again", file=path, field=f"{key[0]}_sha256")
+
+
+def _inputs(files: StudyFiles, evaluation: Evaluation) -> Iterator[tuple[Path, dict[tuple[str, ...], str]]]:
+    """Yield the metrics files of a split, with the digests of annotations and boxes."""
+    for variant, seed, setting in product(files.study.variants, range(files.study.seeds), evaluation.settings()):
+        run = RunId(variant, seed)
+        report = files.report(run, setting)
+        if report is not None:
+            digests = {("annotations",): report.annotations_sha256, ("boxes", setting.boxes): report.boxes_sha256}
+            yield files.layout.metrics(run, setting), digests
+    for one in files.study.external:
+        external = files.external_report(one.name)
+        if external is not None and (one.dataset, one.split) == (evaluation.dataset, evaluation.split):
+            yield files.layout.external(one.name), {("annotations",): external.annotations_sha256}
 
 
 def _settings(study: Study) -> list[EvalSetting]:

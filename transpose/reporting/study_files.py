@@ -9,6 +9,7 @@ from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalSetting, Split, Study
 from transpose.evaluation.bootstrap import PerImageTable, require_same_images, resample
+from transpose.evaluation.external_row import ExternalRow
 from transpose.evaluation.intervals import Resamples
 from transpose.evaluation.matches import read_matches
 from transpose.evaluation.pckh import read_hits
@@ -104,6 +105,27 @@ class StudyFiles:
         ]
         differences = [self._difference(*pair, setting) for pair in pairs if all(path.is_file() for path in pair)]
         return Resamples.joined(differences) if differences else None
+
+    def external_report(self, name: str) -> ExternalRow | None:
+        """Read the metrics of another tool's results; None if there are none yet.
+
+        Raises:
+            InputError: the metrics file is broken.
+        """
+        path = self.layout.external(name)
+        return read_record(ExternalRow, path) if path.is_file() else None
+
+    def external_difference(self, name: str, variant: str, setting: EvalSetting) -> Resamples | None:
+        """Return AP of another tool's results minus that of each evaluated training of a variant; None without any.
+
+        Raises:
+            InputError: a table is missing or broken.
+        """
+        external = self.layout.external(name)
+        reports = self.reports(variant, setting)
+        if not external.is_file() or not reports:
+            return None
+        return Resamples.joined([self._difference(external, path, setting) for path in reports])
 
     def _difference(self, path: Path, baseline: Path, setting: EvalSetting) -> Resamples:
         table, other = self._table(path, setting), self._table(baseline, setting)

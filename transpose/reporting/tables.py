@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -28,15 +28,19 @@ _METRICS: Mapping[Accuracy, tuple[str, ...]] = {
 """Columns of a row, by the main metric of its evaluation."""
 
 
-def comparison_table(rows: list[ResultRow], published: Published) -> pd.DataFrame:
+def comparison_table(
+    rows: list[ResultRow], published: Published, external: Sequence[Mapping[str, object]] = ()
+) -> pd.DataFrame:
     """Return one row per variant, data set, split, box source and protocol, in the given order.
 
     `metric` is the main metric, below AP. `AP_std` is the standard deviation over seeds (NaN for one seed), `AP_low`
     and `AP_high` the interval of the mean over images and, with several seeds, over trainings. `published_AP` and
     `difference` are NaN if the results are not comparable; `verdict` then gives the reason. `AP_easy`, `AP_medium` and
-    `AP_hard` are columns only if a data set has a crowd index.
+    `AP_hard` are columns only if a data set has a crowd index. Rows of `external` results, which have these columns,
+    come last.
     """
-    return pd.DataFrame([_identity(row) | _measured(row) | _cost(row) | _comparison(row, published) for row in rows])
+    lines = [_identity(row) | _measured(row) | _cost(row) | _comparison(row, published) for row in rows]
+    return pd.DataFrame([*lines, *external])
 
 
 def verdict_table(rows: list[ResultRow], published: Published) -> pd.DataFrame:

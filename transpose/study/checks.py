@@ -69,6 +69,7 @@ def check_study(study: Study, recipes: Mapping[str, Recipe], datasets: Mapping[s
             problem = f"split {split.split!r} of {split.dataset} has no test set on a server"
             raise InputError(problem, file=source, field=f"submissions.{index}.split")
     _check_analysis_scopes(study, datasets, source)
+    _check_external(study, recipes, datasets, source)
     if study.attention_analysis is not None:
         _check_attention(study.attention_analysis, recipes, datasets, source)
     if study.resolutions is not None:
@@ -100,6 +101,25 @@ def _check_titles(recipes: Mapping[str, Recipe], source: str) -> None:
         if first != name:
             problem = f"{name} and {first} have one title, {title!r}; change `title` in the file of one of them"
             raise InputError(problem, file=source, field=f"variants.{index}")
+
+
+def _check_external(study: Study, recipes: Mapping[str, Recipe], datasets: Mapping[str, Dataset], source: str) -> None:
+    """Check that external results have names and titles of their own and are on evaluated splits."""
+    names, titles = set(), {recipe.variant.title for recipe in recipes.values()}
+    for index, one in enumerate(study.external):
+        place = f"external.{index}"
+        if one.name in names:
+            raise InputError(f"repeats {one.name!r}", file=source, field=f"{place}.name")
+        if one.title in titles:
+            problem = f"another row has the title {one.title!r}"
+            raise InputError(problem, file=source, field=f"{place}.title")
+        names.add(one.name)
+        titles.add(one.title)
+        if not study.settings_of(one):
+            problem = f"{one.dataset}/{one.split} is not among the study's evaluations"
+            raise InputError(problem, file=source, field=f"{place}.split")
+        if datasets[one.dataset].evaluation != "oks":
+            raise InputError(f"{one.dataset} is not evaluated by OKS", file=source, field=f"{place}.dataset")
 
 
 def _check_released(recipes: Mapping[str, Recipe], source: str) -> None:

@@ -30,6 +30,14 @@ class EvaluationFiles:
         """Metrics files of one run."""
         return [self.layout.metrics(run, setting) for setting in self.study.settings()]
 
+    def external(self) -> list[Path]:
+        """Metrics files of other tools' results."""
+        return [self.layout.external(one.name) for one in self.study.external]
+
+    def external_boxes(self, name: str) -> list[Path]:
+        """Boxes of all sources on the split of another tool's results."""
+        return [self.layout.boxes(setting) for setting in self.study.settings_of(self.study.external_of(name))]
+
     def reports(self, analysis: Analysis) -> list[Path]:
         """Reports of an analysis, one for each of its runs and settings; none if the study does not have it."""
         side = self.study.analyses().get(analysis)

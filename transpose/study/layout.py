@@ -28,6 +28,7 @@ class RecordKind(StrEnum):
     ATTENTION_ANALYSIS = "attention_analysis"
     RESOLUTIONS = "resolutions"
     DTYPES = "dtypes"
+    EXTERNAL = "external"
     STUDY = "studies"
 
 
@@ -121,6 +122,10 @@ class ResultsLayout:
     def metrics(self, run: RunId, setting: EvalSetting) -> Path:
         """Metrics of predictions; the bootstrap data have the suffix .npz."""
         return self._of_run("metrics", run, setting)
+
+    def external(self, name: str) -> Path:
+        """Metrics of another tool's results; the bootstrap data have the suffix .npz."""
+        return self.root / "external" / f"{name}.json"
 
     def metrics_of_run(self, run: RunId) -> Path:
         """Folder of a run's metrics."""

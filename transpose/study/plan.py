@@ -104,6 +104,7 @@ class Plan:
         return {
             RecordKind.RECIPE: dict(self.recipes),
             RecordKind.DATASET: dict(self.datasets),
+            RecordKind.EXTERNAL: {one.name: one for one in self.study.external},
             **{kind: {"study": block} for kind, block in single.items() if block is not None},
         }
 

@@ -75,6 +75,53 @@ rule evaluate:
         " --annotations {input.annotations:q} 2> {log:q}"
 
 
+def external_results(wildcards):
+    return PLAN.study.external_of(wildcards.external).results
+
+
+def external_annotations(wildcards):
+    return PLAN.data.split_annotations(PLAN.study.external_of(wildcards.external))
+
+
+def external_boxes(wildcards):
+    return PLAN.evaluation.external_boxes(wildcards.external)
+
+
+# Results of another tool, for a row of the comparison.
+rule evaluate_external:
+    input:
+        annotations=external_annotations,
+        results=external_results,
+        boxes=external_boxes,
+    output:
+        metrics=LAYOUT.external("{external}"),
+        matches=LAYOUT.external("{external}").with_suffix(".npz"),
+    log:
+        LAYOUT.log("evaluate_external", "{external}"),
+    wildcard_constraints:
+        external="[a-z0-9_]+",
+    conda:
+        "../../environment.yml"
+    params:
+        content=CONTENT.of(
+            annotations=external_annotations,
+            results=external_results,
+            boxes=external_boxes,
+        ),
+        code=code_of("evaluation.external_row"),
+        settings=lambda wildcards: PLAN.digest(RecordKind.EXTERNAL, wildcards.external),
+        dataset=lambda wildcards: PLAN.digest(
+            RecordKind.DATASET, PLAN.study.external_of(wildcards.external).dataset
+        ),
+        bootstrap=PLAN.digest(RecordKind.BOOTSTRAP),
+        root=LAYOUT.root,
+    message:
+        "Evaluate external results {wildcards.external}"
+    shell:
+        "python -m transpose step evaluate-external {wildcards.external:q} --results {params.root:q}"
+        " --annotations {input.annotations:q} 2> {log:q}"
+
+
 # Predictions on a test set, in the format and with the name required by COCO's evaluation server.
 rule make_submission:
     input:

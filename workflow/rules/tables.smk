@@ -31,6 +31,7 @@ rule compare:
     input:
         published="config/tables/published.yaml",
         metrics=PLAN.evaluation.metrics(),
+        external=PLAN.evaluation.external(),
         checks=PLAN.checks.inputs(),
         box_counts=PLAN.boxes.counts(),
         box_metrics=PLAN.boxes.metrics(),
@@ -61,7 +62,9 @@ rule compare:
     params:
         **STUDY_PARAMS,
         content=content_with_arrays(
-            metrics=PLAN.evaluation.metrics(), runs=PLAN.training.records()
+            metrics=PLAN.evaluation.metrics(),
+            external=PLAN.evaluation.external(),
+            runs=PLAN.training.records(),
         ),
         table="comparison",
         code=code_of("reporting.study"),
