@@ -9,7 +9,7 @@ from tests.helpers.injected_errors import SKELETONS, Scene, exact_scene
 from transpose.config.bootstrap import Bootstrap
 from transpose.evaluation.calibration import Calibration, calibrate
 from transpose.evaluation.error_types.mended import APGains
-from transpose.evaluation.error_types.report import diagnose
+from transpose.evaluation.error_types.report import diagnose, error_types
 from transpose.evaluation.reliability import BINS, ReliabilityTable
 from transpose.evaluation.rescoring import size_corrected_scores
 from transpose.inference.poses import PoseResults
@@ -56,6 +56,11 @@ def test_shuffled_scores_are_seen() -> None:
     assert found.persons is not None
     assert found.persons.ece.low is not None
     assert found.persons.ece.low > 0.05
+    gains = APGains.of(diagnose(scene.annotations, scene.results, scene.skeleton), BOOTSTRAP)
+    order = error_types(gains, with_groups=False).scores["order"]
+    assert order.count > 60
+    assert order.low is not None
+    assert order.low > 0
     assert found.keypoints is not None
     assert found.keypoints.ece.value == pytest.approx(0, abs=1e-9)
 

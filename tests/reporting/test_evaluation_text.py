@@ -2,19 +2,30 @@
 
 import pytest
 
+from tests.helpers.injected_errors import exact_scene
 from transpose.config.bootstrap import Bootstrap
+from transpose.evaluation.calibration import calibrate
 from transpose.evaluation.crowding import SubsetAP
+from transpose.evaluation.error_types.mended import APGains
+from transpose.evaluation.error_types.report import diagnose, error_types
 from transpose.evaluation.external_evaluation import ExternalReport
 from transpose.evaluation.keypoint_parts import PartMetrics
 from transpose.evaluation.matches import STATISTICS
 from transpose.evaluation.report import ReferenceCheck
 from transpose.reporting.evaluation_text import render_evaluation
+from transpose.skeleton import COCO_PERSON
 
 
 @pytest.fixture
 def report() -> ExternalReport:
+    scene = exact_scene(COCO_PERSON, images=2)
+    gains = APGains.of(diagnose(scene.annotations, scene.results, COCO_PERSON), Bootstrap(samples=2, seed=0))
     return ExternalReport(
         skeleton="coco",
+        subset=False,
+        images_without_predictions=0,
+        errors=error_types(gains, with_groups=False),
+        calibration=calibrate(gains, has_keypoint_scores=True),
         metrics={name: 0.5 + k / 100 for k, name in enumerate(STATISTICS)} | {"APM": -1.0},
         images=5000,
         persons=6352,
@@ -51,6 +62,13 @@ def test_figures_are_in_percent_with_the_interval_of_ap(report: ExternalReport) 
         "annotations, derived: area 4",
         "predictions, left out: unknown image 2",
     ]
+
+
+def test_images_without_predictions_and_subsets_are_named(report: ExternalReport) -> None:
+    lines = render_evaluation(report.model_copy(update={"images_without_predictions": 1200})).splitlines()
+    assert lines[1] == "1,200 images with persons have no prediction"
+    lines = render_evaluation(report.model_copy(update={"subset": True})).splitlines()
+    assert lines[1] == "a subset: only the images with a prediction"
 
 
 def test_predictions_that_an_evaluator_leaves_out_are_counted(report: ExternalReport) -> None:

@@ -12,9 +12,7 @@ from transpose.files import sha256_of_file
 from transpose.reporting.labels import BOX_WORDS, NOT_RUN
 from transpose.reporting.records import AblationRecord
 from transpose.reporting.study_files import StudyFiles
-
-TOLERANCE = 0.5
-"""Points by which a measured AP may differ from the published one."""
+from transpose.reporting.tables import TOLERANCE
 
 QUESTION = "How do results of other tools compare?"
 
