@@ -27,6 +27,9 @@ def test_two_files_are_compared(tmp_path: Path) -> None:
     assert found["metrics"]["AP"]["value"] > 0
     assert found["deciding_images"][0]["image_id"] == 1
 
+    odd = compare(*files, "--also-a", tmp_path / "a.json")
+    assert odd.stderr == "transpose: --also-a: must be as many as those of --also-b\n"
+
     wrong = compare(tmp_path / "a.json", tmp_path / "none.json", "--annotations", tmp_path / "gt.json")
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert len(wrong.stderr.splitlines()) == 1

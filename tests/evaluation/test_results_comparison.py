@@ -86,6 +86,26 @@ def test_more_images_are_needed_for_noisier_differences(tmp_path: Path) -> None:
     assert 20 < needed[0] < needed[1]  # pyright: ignore[reportOptionalOperand]
 
 
+def test_several_trainings_are_averaged_and_widen_the_interval(tmp_path: Path) -> None:
+    scene = exact_scene(COCO_PERSON)
+    worse = with_misses(scene, 4, 8)
+    one = compare(tmp_path, scene, worse)
+    assert (one.trainings, one.trainings_needed) == (1, None)
+    files = tmp_path / "a2.json", tmp_path / "b2.json"
+    better = with_misses(scene, 4, 3)
+    for path, other in zip(files, (scene, better), strict=True):
+        path.write_text(json.dumps(other.results.to_coco()))
+    two = compare(tmp_path, scene, worse, more=[files])
+    aps = [evaluate_keypoints(each.annotations, each.results, COCO_PERSON).statistics["AP"] for each in (worse, better)]
+    assert two.trainings == two.metrics["AP"].trainings == 2
+    assert two.metrics["AP"].value == pytest.approx(1 - sum(aps) / 2)
+    assert two.errors == one.errors
+    assert two.metrics["AP"].high is not None
+    assert one.metrics["AP"].high is not None
+    assert two.metrics["AP"].high > one.metrics["AP"].high
+    assert "interval over images and 2 pairs of trainings" in render_comparison(two)
+
+
 def test_recall_of_all_images_is_that_of_the_evaluation() -> None:
     scene = with_misses(exact_scene(COCO_PERSON), 3, 8).without_prediction(6)
     metrics = evaluate_keypoints(scene.annotations, scene.results, COCO_PERSON)

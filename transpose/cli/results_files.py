@@ -76,7 +76,11 @@ def compare_files(
     annotations: AnnotationsOption,
     dataset: DatasetOption = None,
     category: CategoryOption = None,
-    subset: Annotated[bool, typer.Option("--subset", help="Evaluate only images with predictions in both.")] = False,
+    also_a: Annotated[
+        list[Path] | None, typer.Option(help="Another training of A, with its --also-b; repeatable.")
+    ] = None,
+    also_b: Annotated[list[Path] | None, typer.Option(help="Another training of B; repeatable.")] = None,
+    subset: Annotated[bool, typer.Option("--subset", help="Evaluate only images with predictions in all.")] = False,
     json_file: JsonOption = None,
     samples: SamplesOption = 1000,
     config: ConfigOption = Path("config"),
@@ -84,7 +88,7 @@ def compare_files(
     """Compare two keypoint results files on the same annotations.
 
     Prints the differences in AP, error types and calibration with paired intervals, the images and persons
-    that decide them, and how many images would show a difference of 0.5 AP.
+    that decide them, and how many images or trainings would show a difference of 0.5 AP.
     """
     from transpose.config.bootstrap import Bootstrap
     from transpose.evaluation.results_comparison import compare_results
@@ -93,7 +97,10 @@ def compare_files(
 
     bootstrap = Bootstrap(samples=samples, seed=0)
     of = annotated_keypoints(dataset, config)
-    found = compare_results((first, second), annotations, of, bootstrap, chosen_category(category), subset)
+    if len(also_a or []) != len(also_b or []):
+        raise InputError("must be as many as those of --also-b", file="--also-a")
+    more = list(zip(also_a or [], also_b or [], strict=True))
+    found = compare_results((first, second), annotations, of, bootstrap, chosen_category(category), subset, more)
     if json_file is not None:
         write_json(json_file, found.model_dump(mode="json"))
     print(render_comparison(found))

@@ -1,16 +1,16 @@
 """Compare two results files of any tool on the same images and annotations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from pydantic import NonNegativeInt
+from pydantic import NonNegativeInt, PositiveInt
 
 from transpose.config.base import Settings
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.dataset import CategoryChoice
-from transpose.data.coco import CocoAnnotations
 from transpose.errors import InputError
 from transpose.evaluation.average_recall import RecallTable
 from transpose.evaluation.bootstrap import PerImageTable, paired_difference
@@ -32,12 +32,13 @@ from transpose.evaluation.external_annotations import (
     require_same_images,
 )
 from transpose.evaluation.external_results import ExternalResults
-from transpose.evaluation.intervals import Estimate, Resamples, estimate_of
+from transpose.evaluation.intervals import Estimate, Needed, Resamples, estimate_of
+from transpose.evaluation.matches import MatchTable
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints
 from transpose.files import sha256_of_file
 
 SMALL_DIFFERENCE = 0.005
-"""The difference in AP, as a fraction, for which the needed images are computed."""
+"""The difference in AP, as a fraction, for which the needed images and trainings are computed."""
 
 _ADVICE = "; --subset evaluates only the images that the files share"
 
@@ -61,11 +62,13 @@ class ResultsComparison(Settings):
     skeleton: str
     annotations_sha256: str
     subset: bool
-    """Only images in which both files have a prediction were evaluated."""
+    """Only images in which all files have a prediction were evaluated."""
     images: NonNegativeInt
     persons: NonNegativeInt
     bootstrap: Bootstrap
     results: tuple[ComparedResults, ComparedResults]
+    trainings: PositiveInt
+    """Pairs of results files that `metrics` are the mean of; all else is of the first pair."""
     metrics: dict[str, Estimate]
     """AP, AP50, AP75 and AR, as fractions; `count` is the number of persons."""
     errors: dict[str, Estimate]
@@ -74,6 +77,8 @@ class ResultsComparison(Settings):
     """Differences of the expected calibration error of keypoint and person scores, where both have one."""
     images_needed: int | None
     """Images with which a difference of `SMALL_DIFFERENCE` would be clear; None if above 1,000 times `images`."""
+    trainings_needed: int | None
+    """The same for pairs of trainings on these images; None if unknown, with one pair, or if no number would do."""
     deciding_images: tuple[DecidingImage, ...]
     deciding_persons: tuple[DecidingPerson, ...]
 
@@ -108,68 +113,85 @@ def compare_results(
     bootstrap: Bootstrap,
     category: CategoryChoice = None,
     subset: bool = False,
+    more: Sequence[tuple[Path, Path]] = (),
 ) -> ResultsComparison:
     """Compare two results files; images are not read.
 
     Args:
-        subset: evaluate only the images in which both files have a prediction.
+        subset: evaluate only the images in which all files have a prediction.
+        more: results of further trainings of both models, in pairs.
 
     Raises:
         InputError: a file is missing or wrong, or is of other images than the annotations and `subset` is not set.
     """
     read = read_annotations(annotations, of)
-    found = [read.read_results(path, category) for path in files]
+    pairs = [files, *more]
+    found = {path: read.read_results(path, category) for pair in pairs for path in pair}
     truth = read.truth
     if subset:
-        shared = np.intersect1d(found[0].results.image_ids, found[1].results.image_ids)
-        truth = only_images(truth, shared)
-        if not len(shared):
-            raise InputError(f"has no prediction in an image in which {files[1]} has one", file=files[0])
+        truth = only_images(truth, _shared_images(found))
     else:
-        for path, one in zip(files, found, strict=True):
+        for path, one in found.items():
             require_same_images(path, one, truth, _ADVICE)
-    sides = [_side(path, one, truth, of, bootstrap) for path, one in zip(files, found, strict=True)]
-    return _comparison(sides[0], sides[1], of, bootstrap, annotations, subset)
-
-
-def _side(
-    path: Path, found: ExternalResults, truth: CocoAnnotations, of: AnnotatedKeypoints, bootstrap: Bootstrap
-) -> _Side:
-    results = found.results.select(truth.images.find(found.results.image_ids) >= 0)
-    metrics = evaluate_keypoints(truth, results, of.skeleton)
-    return _Side(path, found, metrics, APGains.of(diagnose(truth, results, of.skeleton), bootstrap))
-
-
-def _comparison(
-    first: _Side, second: _Side, of: AnnotatedKeypoints, bootstrap: Bootstrap, annotations: Path, subset: bool
-) -> ResultsComparison:
-    ours, theirs = first.summary(), second.summary()
-    tables = first.metrics.matches, second.metrics.matches
-    pairs: dict[str, tuple[PerImageTable, PerImageTable]] = {
-        "AP": tables,
-        "AP50": (at_threshold(tables[0], 0), at_threshold(tables[1], 0)),
-        "AP75": (at_threshold(tables[0], 5), at_threshold(tables[1], 5)),
-        "AR": (RecallTable(tables[0]), RecallTable(tables[1])),
-    }
-    differences = {
-        name: paired_difference(one, other, bootstrap.samples, bootstrap.seed) for name, (one, other) in pairs.items()
-    }
-    persons = first.metrics.persons
-    return ResultsComparison(
-        skeleton=of.skeleton.name,
-        annotations_sha256=sha256_of_file(annotations),
-        subset=subset,
-        images=first.metrics.images,
-        persons=persons,
-        bootstrap=bootstrap,
-        results=(ours, theirs),
-        metrics={name: estimate_of(found, persons, bootstrap.level) for name, found in differences.items()},
-        errors=_differences(_costs(ours.errors), _costs(theirs.errors), bootstrap.level),
-        calibration=_differences(_ece(ours.calibration), _ece(theirs.calibration), bootstrap.level),
-        images_needed=_images_needed(differences["AP"], bootstrap.level),
-        deciding_images=deciding_images(*tables, first.diagnosed.annotations.images),
-        deciding_persons=deciding_persons(first.diagnosed, second.diagnosed),
+    results = {path: one.results.select(truth.images.find(one.results.image_ids) >= 0) for path, one in found.items()}
+    metrics = {path: evaluate_keypoints(truth, one, of.skeleton) for path, one in results.items()}
+    first, second = (
+        _Side(path, found[path], metrics[path], APGains.of(diagnose(truth, results[path], of.skeleton), bootstrap))
+        for path in files
     )
+    trainings = [_metric_differences(metrics[one].matches, metrics[other].matches, bootstrap) for one, other in pairs]
+    differences = {name: Resamples.joined([one[name] for one in trainings]) for name in trainings[0]}
+    values = _values(first, second, differences, bootstrap)
+    return ResultsComparison(annotations_sha256=sha256_of_file(annotations), subset=subset, **values)
+
+
+def _shared_images(found: Mapping[Path, ExternalResults]) -> np.ndarray:
+    """Return the ids of the images in which all files have a prediction."""
+    (first, shared), *others = ((path, np.unique(one.results.image_ids)) for path, one in found.items())
+    for path, image_ids in others:
+        shared = np.intersect1d(shared, image_ids)
+        if not len(shared):
+            raise InputError(f"has no prediction in an image in which {path} has one", file=first)
+    return shared
+
+
+def _metric_differences(first: MatchTable, second: MatchTable, bootstrap: Bootstrap) -> dict[str, Resamples]:
+    """Return the paired differences of two trainings by metric."""
+    tables: dict[str, tuple[PerImageTable, PerImageTable]] = {
+        "AP": (first, second),
+        "AP50": (at_threshold(first, 0), at_threshold(second, 0)),
+        "AP75": (at_threshold(first, 5), at_threshold(second, 5)),
+        "AR": (RecallTable(first), RecallTable(second)),
+    }
+    return {name: paired_difference(*pair, bootstrap.samples, bootstrap.seed) for name, pair in tables.items()}
+
+
+def _values(first: _Side, second: _Side, differences: Mapping[str, Resamples], bootstrap: Bootstrap) -> dict[str, Any]:
+    """Return the fields of `ResultsComparison` that do not depend on the annotation file."""
+    ours, theirs = first.summary(), second.summary()
+    level, persons = bootstrap.level, first.metrics.persons
+    needed = _needed(differences["AP"], level)
+    tables = first.metrics.matches, second.metrics.matches
+    return {
+        "skeleton": first.diagnosed.skeleton.name,
+        "images": first.metrics.images,
+        "persons": persons,
+        "bootstrap": bootstrap,
+        "results": (ours, theirs),
+        "trainings": differences["AP"].trainings,
+        "metrics": {name: _estimate(found, persons, level) for name, found in differences.items()},
+        "errors": _differences(_costs(ours.errors), _costs(theirs.errors), level),
+        "calibration": _differences(_ece(ours.calibration), _ece(theirs.calibration), level),
+        "images_needed": needed.images,
+        "trainings_needed": needed.trainings,
+        "deciding_images": deciding_images(*tables, first.diagnosed.annotations.images),
+        "deciding_persons": deciding_persons(first.diagnosed, second.diagnosed),
+    }
+
+
+def _estimate(difference: Resamples, count: int, level: float) -> Estimate:
+    """Return the mean difference over trainings, with an interval over images and trainings."""
+    return estimate_of(difference, count, level).model_copy(update={"trainings": difference.trainings})
 
 
 def _costs(errors: ErrorTypes) -> Mapping[str, Estimate]:
@@ -196,9 +218,7 @@ def _resamples(estimate: Estimate) -> Resamples:
     return Resamples(np.array([value]), draws[None], estimate.images)
 
 
-def _images_needed(difference: Resamples, level: float) -> int | None:
-    """Return with how many images a true difference of `SMALL_DIFFERENCE` would be clear."""
-    moved = SMALL_DIFFERENCE - difference.values
-    return (
-        Resamples(difference.values + moved, difference.draws + moved[:, None], difference.images).needed(level).images
-    )
+def _needed(difference: Resamples, level: float) -> Needed:
+    """Return with how many images or trainings a true difference of `SMALL_DIFFERENCE` would be clear."""
+    moved = SMALL_DIFFERENCE - difference.values.mean()
+    return Resamples(difference.values + moved, difference.draws + moved, difference.images).needed(level)

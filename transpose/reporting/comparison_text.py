@@ -15,13 +15,17 @@ def render_comparison(comparison: ResultsComparison) -> str:
     lines = [f"{name} = {one.file}: {one.predictions:,} predictions" for name, one in _named(comparison)]
     lines.append(f"{comparison.images:,} images, {comparison.persons:,} persons with labelled keypoints")
     if comparison.subset:
-        lines.append("a subset: only the images in which both files have a prediction")
+        lines.append("a subset: only the images in which all files have a prediction")
     lines += [
         f"{name}: {one.images_without_predictions:,} images with persons have no prediction"
         for name, one in _named(comparison)
         if one.images_without_predictions
     ]
-    lines.append(f"{'':<15} {'A':>9} {'B':>9}   A - B  [{settings.level:.0%} interval over images, paired]")
+    over = "images"
+    if comparison.trainings > 1:
+        over = f"images and {comparison.trainings} pairs of trainings"
+        lines.append("A and B below are of the first pair; A - B of AP, AP50, AP75 and AR is the mean over all pairs")
+    lines.append(f"{'':<15} {'A':>9} {'B':>9}   A - B  [{settings.level:.0%} interval over {over}, paired]")
     lines += _metrics(comparison)
     lines += _errors(comparison)
     lines += _calibration(comparison)
@@ -62,9 +66,15 @@ def _calibration(comparison: ResultsComparison) -> Iterator[str]:
 
 def _needed(comparison: ResultsComparison) -> Iterator[str]:
     needed, small = comparison.images_needed, 100 * SMALL_DIFFERENCE
+    trainings = comparison.trainings_needed
     images = "only with more than 1,000 times these images" if needed is None else f"with about {needed:,} images"
     yield f"a true difference of {small:.1f} AP would be clear {images}; here are {comparison.images:,}"
-    yield "other trainings of the same models are not covered: that needs results of several seeds"
+    if comparison.trainings == 1:
+        yield "other trainings of the same models are not covered: --also-a and --also-b add results of more seeds"
+    elif trainings is None:
+        yield "no number of trainings on these images would make it clear"
+    else:
+        yield f"or with {trainings:,} pairs of trainings on these images; here are {comparison.trainings}"
 
 
 def _deciding(comparison: ResultsComparison) -> Iterator[str]:
