@@ -52,11 +52,13 @@ class Assignment:
 
 
 def assign(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> Assignment:
-    """Assign predictions to persons: first as the COCO evaluation does at OKS 0.5, then the others from OKS 0.1.
+    """Assign predictions to persons, in three steps.
 
-    In both steps predictions come in order of score, and each takes the most similar person that is left. The second
-    step is for evaluated persons only. Ronchi and Perona match once from OKS 0.1, where a poor prediction with a high
-    score takes the person of a good one, which AP counts.
+    The first is that of the COCO evaluation at OKS 0.5. The second assigns the others from an OKS of 0.5 with left and
+    right exchanged: such predictions may have hardly any OKS. The third assigns the rest from OKS 0.1. In each step
+    predictions come in order of score, and each takes the most similar person that is left; the second and third are
+    for evaluated persons only. Ronchi and Perona match once from OKS 0.1, where a poor prediction with a high score
+    takes the person of a good one, which AP counts.
 
     Raises:
         InputError: a result is in an image that the annotations do not contain.
@@ -71,10 +73,17 @@ def assign(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleto
     np.maximum.at(best_oks, pairs.detection[evaluated], oks[evaluated])
     pair_of = np.full(len(pairs.detections), -1)
     taken = np.zeros(len(persons), dtype=bool)
-    for near in (oks >= CORRECT_OKS, (oks >= LOCALISATION_OKS) & evaluated):
-        _take_in_order(
-            _ordered(pairs, np.flatnonzero(near), oks, is_evaluated), pairs, persons.is_crowd, pair_of, taken
-        )
+    exchanged = similarities(
+        pairs, persons, np.ascontiguousarray(results.keypoints[:, skeleton.flip_permutation]), skeleton.oks_sigmas
+    )
+    steps = (
+        (oks, oks >= CORRECT_OKS),
+        (exchanged, (exchanged >= CORRECT_OKS) & evaluated),
+        (oks, (oks >= LOCALISATION_OKS) & evaluated),
+    )
+    for similarity, near in steps:
+        ordered = _ordered(pairs, np.flatnonzero(near), similarity, is_evaluated)
+        _take_in_order(ordered, pairs, persons.is_crowd, pair_of, taken)
     assigned = np.flatnonzero(pair_of >= 0)
     person_of, assigned_oks = np.full(len(pair_of), -1), np.zeros(len(pair_of))
     person_of[assigned], assigned_oks[assigned] = pairs.person[pair_of[assigned]], oks[pair_of[assigned]]

@@ -18,7 +18,7 @@ class PredictionClass(IntEnum):
     CORRECT = 0
     """Assigned to a person with an OKS of at least 0.5."""
     LOCALISATION = 1
-    """The largest OKS with a person is from 0.1 to 0.5, or the assigned one is."""
+    """Assigned to a person with an OKS below 0.5, or not assigned and the largest OKS is from 0.1 to 0.5."""
     DUPLICATE = 2
     """OKS of at least 0.5 with a person that another prediction has found."""
     BACKGROUND = 3
@@ -40,7 +40,7 @@ def classify_predictions(assignment: Assignment) -> np.ndarray:
             assignment.on_ignored,
             is_assigned & (assignment.assigned_oks >= CORRECT_OKS),
             ~is_assigned & (assignment.best_oks >= CORRECT_OKS),
-            assignment.best_oks >= LOCALISATION_OKS,
+            is_assigned | (assignment.best_oks >= LOCALISATION_OKS),
         ],
         [
             PredictionClass.IGNORED,
