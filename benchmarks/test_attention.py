@@ -35,7 +35,7 @@ from transpose.config.load import load_any_variant
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
-from transpose.data.crops import normalise
+from transpose.data.normalise import normalise
 from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.pose_model import PoseModel

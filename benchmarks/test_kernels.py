@@ -13,7 +13,8 @@ from transpose.codec.decode import argmax_decode, dark_decode, quarter_decode
 from transpose.codec.encode import gaussian_heatmaps
 from transpose.config.training import Augmentation
 from transpose.data.augment import sample_augmentation
-from transpose.data.crops import crop_image, normalise
+from transpose.data.crops import crop_image
+from transpose.data.normalise import normalise
 from transpose.evaluation.bootstrap import bootstrap_interval
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.inference.flip import flip_back

@@ -11,9 +11,9 @@ from transpose.codec.encode import gaussian_heatmaps
 from transpose.config.training import Augmentation
 from transpose.data.augment import AugmentedFrame
 from transpose.data.coco import CocoAnnotations, PersonInstances
-from transpose.data.crops import IMAGENET_MEAN, IMAGENET_STD, normalise
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import TrainingSamples
+from transpose.data.normalise import IMAGENET_MEAN, IMAGENET_STD, normalise
 from transpose.geometry import crop_affine
 from transpose.skeleton import COCO_PERSON, Skeleton
 

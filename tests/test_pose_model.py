@@ -15,9 +15,9 @@ from tests.helpers.small_variants import small_variant
 from transpose.config.dataset import Dataset
 from transpose.config.study import EvalProtocol
 from transpose.data.boxes import PersonBoxes
-from transpose.data.crops import normalise
 from transpose.data.images import read_image
 from transpose.data.loader import EvaluationBatch
+from transpose.data.normalise import normalise
 from transpose.device import DeviceContext
 from transpose.errors import InputError
 from transpose.evaluation.prediction_file import write_predictions

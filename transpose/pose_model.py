@@ -20,17 +20,18 @@ from transpose.config.run_record import RunRecord
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Dtype
 from transpose.config.variant import Variant
+from transpose.data.any_image import read_any_image
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations
-from transpose.data.crops import normalise
 from transpose.data.image_boxes import boxes_in_image, crop_boxes
 from transpose.data.image_source import image_source_of
-from transpose.data.images import read_upright_image
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
+from transpose.data.normalise import normalise
 from transpose.data.workers import slices
 from transpose.device import DeviceContext, resolve_device
 from transpose.errors import InputError
 from transpose.geometry import crop_affines, rescale_points, transform_points
+from transpose.inference.finite import finite_on_cpu
 from transpose.inference.flip import mean_with_mirrored
 from transpose.inference.poses import PoseResults, Poses
 from transpose.inference.predictions import (
@@ -38,7 +39,6 @@ from transpose.inference.predictions import (
     Predictions,
     finish_predictions,
     finite_heatmaps_of,
-    finite_on_cpu,
     person_scores,
 )
 from transpose.memory import memory_for
@@ -147,10 +147,11 @@ class PoseModel:
         Raises:
             InputError: the image or a box is wrong, a box is outside of the image, or the model has diverged.
         """
-        pixels, name = _image_of(image)
+        pixels, name = read_any_image(image)
         given = boxes_in_image(boxes, pixels, name)
         parts = slices(np.arange(len(given)), self.protocol.batch_size)
-        found = self.predict_keypoints(crop_boxes(pixels, given, self.variant.input_size, part) for part in parts)
+        crops = (crop_boxes(pixels, given, self.variant.input_size, part) for part in parts)
+        found = self.predict_keypoints(map(EvaluationBatch.of, crops))
         scores = person_scores(found, np.ones(len(given)), self.protocol)
         return Poses(self.skeleton, found.keypoints_xy, found.keypoint_scores, scores, given)
 
@@ -170,7 +171,7 @@ class PoseModel:
         layers = encoder_of(self.variant).layers
         if not -layers <= layer < layers:
             raise InputError(f"{layer} is not one of the encoder's {layers}", file=self.variant.title, field="layer")
-        pixels, name = _image_of(image)
+        pixels, name = read_any_image(image)
         given = boxes_in_image(boxes, pixels, name)
         poses, plain = self.predict(pixels, given), self.in_fp32()
         crops, _, points_xy = self.crop_persons(pixels, poses)
@@ -196,7 +197,7 @@ class PoseModel:
         size, persons = self.variant.input_size, len(poses)
         batch = crop_boxes(pixels, poses.boxes, size, np.arange(persons))
         affines = crop_affines(batch.center, batch.scale, np.zeros(persons), size)
-        return batch.crops, affines, transform_points(affines[:, None], poses.xy)
+        return torch.from_numpy(batch.crops), affines, transform_points(affines[:, None], poses.xy)
 
     def in_fp32(self) -> "PoseModel":
         """Return the model in fp32 and not compiled, for analyses of the network's layers.
@@ -318,14 +319,3 @@ class PoseModel:
     def _on_cpu(self, heatmaps: Tensor) -> Tensor:
         with finite_heatmaps_of(self.weights):
             return finite_on_cpu(heatmaps)
-
-
-def _image_of(image: Path | str | np.ndarray) -> tuple[np.ndarray, object]:
-    """Return pixels [H, W, 3] uint8 RGB, and their name in messages."""
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            problem = f"must be uint8 RGB of shape [H, W, 3], not {image.dtype} of shape {list(image.shape)}"
-            raise InputError(problem, file="image")
-        return image, "image"
-    path = Path(image)
-    return read_upright_image(path), path

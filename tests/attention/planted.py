@@ -116,7 +116,7 @@ class PlantedPersons:
 
     def batches(self, batch_size: int) -> Any:
         """Return all persons in one batch."""
-        from transpose.data.crops import normalise
+        from transpose.data.normalise import normalise
 
         crops = torch.from_numpy(np.tile(planted_crop(), (len(self), 1, 1, 1)))
         yield SimpleNamespace(index=np.arange(len(self)), crops=crops, images=lambda device: normalise(crops))

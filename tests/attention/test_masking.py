@@ -9,7 +9,7 @@ from tests.helpers.small_variants import FAMILIES, KEYPOINTS, small_model, small
 from transpose.attention import masking as module
 from transpose.attention.maps.grid import Grid
 from transpose.attention.masking import mask_all_layers, mask_image, mask_last_layer
-from transpose.data.crops import normalise
+from transpose.data.normalise import normalise
 from transpose.models.transpose import feature_map, tokens_of
 
 CROP = np.random.default_rng(0).integers(0, 256, (32, 24, 3), dtype=np.uint8)

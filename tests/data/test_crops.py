@@ -1,9 +1,8 @@
 import numpy as np
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transpose.data.crops import crop_image, normalise, rows_under_crop
+from transpose.data.crops import crop_image, rows_under_crop
 
 SHIFT = np.array([[1.0, 0.0, -3.0], [0.0, 1.0, -2.0]])
 
@@ -44,14 +43,3 @@ def test_rows_outside_a_crop_are_skipped():
     assert rows_under_crop(affine, (10, 16), 50) == slice(18, 32)
     assert rows_under_crop(affine, (10, 16), 25) == slice(18, 25)
     assert rows_under_crop(affine, (10, 16), 10) == slice(10, 10)
-
-
-def test_normalised_crops_follow_imagenet():
-    crops = torch.randint(0, 256, (2, 8, 6, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    images = normalise(crops)
-    assert images.shape == (2, 3, 8, 6)
-    assert images.dtype == torch.float32
-    assert images.is_contiguous(memory_format=torch.channels_last)
-    scaled = crops.permute(0, 3, 1, 2) / 255
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    torch.testing.assert_close(images, (scaled - mean[:, None, None]) / std[:, None, None], atol=1e-5, rtol=0)

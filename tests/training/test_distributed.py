@@ -14,8 +14,8 @@ from tests.training.processes import in_processes, results_of
 from transpose.codec.encode import gaussian_heatmaps
 from transpose.config.training import Augmentation, OneCycleSchedule, Training
 from transpose.data.coco import load_annotations
-from transpose.data.crops import normalise
 from transpose.data.loader import TrainingSamples
+from transpose.data.normalise import normalise
 from transpose.data.workers import load_batches, share
 from transpose.device import DeviceContext, resolve_device
 from transpose.errors import InputError

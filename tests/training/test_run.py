@@ -20,7 +20,7 @@ from transpose.config.training import OneCycleSchedule, Training
 from transpose.data.image_cache import CACHE_FOLDER
 from transpose.errors import InputError
 from transpose.files import folder_lock
-from transpose.inference.predictions import finite_on_cpu
+from transpose.inference.finite import finite_on_cpu
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights, read_metadata
 from transpose.provenance import training_code

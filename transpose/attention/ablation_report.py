@@ -13,22 +13,22 @@ from transpose.attention.records import AblationResult, AttentionAblationReport,
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.study import Analysis
 from transpose.data.boxes import PersonBoxes
-from transpose.data.crops import normalise
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
+from transpose.data.normalise import normalise
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.bootstrap import paired_difference
 from transpose.evaluation.intervals import Estimate, estimate_of
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints
 from transpose.evaluation.trained_model import trained_model
+from transpose.inference.finite import finite_on_cpu
 from transpose.inference.flip import mean_with_mirrored
 from transpose.inference.poses import PoseResults
 from transpose.inference.predictions import (
     PredictionCollector,
     finish_predictions,
     finite_heatmaps_of,
-    finite_on_cpu,
 )
 from transpose.pose_model import PoseModel
 

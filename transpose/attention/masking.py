@@ -21,7 +21,7 @@ from torch import Tensor
 from transpose.attention.maps.dependency import encoder_of_model
 from transpose.attention.maps.grid import Grid
 from transpose.attention.persons import ExplainedPerson, heatmaps_of
-from transpose.data.crops import normalise
+from transpose.data.normalise import normalise
 from transpose.models.encoder import Attend, EncoderLayer
 from transpose.models.transpose import TransPose, feature_map, tokens_of
 from transpose.pose_model import PoseModel

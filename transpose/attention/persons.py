@@ -13,12 +13,12 @@ from transpose.columns import Columns
 from transpose.config.variant import Variant
 from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import CocoAnnotations, training_instances
-from transpose.data.crops import normalise
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
+from transpose.data.normalise import normalise
 from transpose.errors import InputError
 from transpose.geometry import box_to_center_scale, crop_affines, transform_points
-from transpose.inference.predictions import check_finite
+from transpose.inference.finite import check_finite
 from transpose.models.transpose import TransPose
 from transpose.pose_model import PoseModel
 from transpose.skeleton import Skeleton

@@ -14,8 +14,8 @@ from transpose.attention.maps.capture import LayerAttention, capture
 from transpose.attention.persons import ExplainedPersons, FoundKeypoints, GroundTruth, heatmaps_of, locate_keypoints
 from transpose.attention.records import Visibility
 from transpose.attention.regions import BACKGROUND, OTHER, OWN, Regions
-from transpose.data.crops import normalise
 from transpose.data.loader import EvaluationBatch
+from transpose.data.normalise import normalise
 from transpose.pose_model import PoseModel
 
 VISIBILITIES: tuple[Visibility, ...] = get_args(Visibility)

@@ -16,8 +16,8 @@ from transpose.codec.encode import gaussian_heatmaps
 from transpose.config.training import Dtype, Training
 from transpose.config.variant import Variant
 from transpose.cost import count_operations
-from transpose.data.crops import normalise
 from transpose.data.loader import TrainingBatch
+from transpose.data.normalise import normalise
 from transpose.device import DeviceContext, resolve_device
 from transpose.models.initialise import initialise
 from transpose.models.optimize import optimize_for_inference

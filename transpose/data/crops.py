@@ -1,15 +1,24 @@
-"""Person crops and their normalisation."""
+"""Crop persons from images."""
 
 import math
-from functools import cache
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+
+@dataclass(frozen=True)
+class BoxCrops:
+    """B crops of one box each, as arrays; see `EvaluationBatch` for tensors."""
+
+    crops: np.ndarray
+    """[B, h, w, 3] uint8 RGB."""
+    center: np.ndarray
+    """[B, 2] float64, image pixels."""
+    scale: np.ndarray
+    """[B, 2] float64, units of 200 image pixels."""
+    index: np.ndarray
+    """[B] int64: positions of the boxes."""
 
 
 def crop_image(image: np.ndarray, affine: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
@@ -41,26 +50,3 @@ def rows_under_crop(affine: np.ndarray, size_hw: tuple[int, int], image_height: 
     bottom = origin + max(across, 0.0) + max(down, 0.0)
     start = min(max(math.floor(top) - 2, 0), image_height)
     return slice(start, min(max(math.ceil(bottom) + 3, start), image_height))
-
-
-def normalise(crops: Tensor) -> Tensor:
-    """Normalise uint8 RGB crops: scale to 0..1, then apply the ImageNet mean and standard deviation.
-
-    Args:
-        crops: [B, h, w, 3] uint8 on any device.
-
-    Returns:
-        [B, 3, h, w] float32 on the same device, channels last in memory.
-    """
-    # One mean per value of a row, because broadcasting over three channels is slow.
-    mean, std = _row_statistics(crops.shape[2], crops.device)
-    rows = crops.to(torch.float32).flatten(2)
-    return rows.sub_(mean).div_(std).view(crops.shape).permute(0, 3, 1, 2)
-
-
-@cache
-def _row_statistics(width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and deviation [3 * width] of a row's values; cached, because a copy to the GPU makes the host wait."""
-    with torch.inference_mode(False):
-        mean, std = (torch.tensor(values * width, device=device) * 255 for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return mean, std

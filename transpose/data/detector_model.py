@@ -4,11 +4,11 @@ import zipfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from transpose.config.dataset import DetectorBoxes
+from transpose.data.onnx_session import first_line, open_session
 from transpose.errors import InputError
 
 PERSON = 0
@@ -38,7 +38,7 @@ class DetectorModel:
             ModuleNotFoundError: onnxruntime is not installed.
         """
         self.path = path
-        self._session = _open_session(path, settings.threads)
+        self._session = open_session(_model_bytes(path), path, settings.threads)
         inputs = self._session.get_inputs()
         check_inputs([entry.shape for entry in inputs], settings.input_size, path)
         self._input = inputs[0].name
@@ -54,24 +54,8 @@ class DetectorModel:
         try:
             outputs = self._session.run(None, {self._input: canvas[None]})
         except Exception as error:  # onnxruntime's own errors share no base class
-            raise InputError(f"the model failed: {_first_line(error)}", file=self.path) from None
+            raise InputError(f"the model failed: {first_line(error)}", file=self.path) from None
         return self._read(outputs)
-
-
-def _open_session(path: Path, threads: int) -> Any:
-    import onnxruntime  # an optional dependency: the extra `detector`
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-    usable = [provider for provider in wanted if provider in onnxruntime.get_available_providers()]
-    content = _model_bytes(path)
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=usable)
-    except Exception as error:  # onnxruntime's own errors share no base class
-        raise InputError(f"onnxruntime cannot load it: {_first_line(error)}", file=path) from None
 
 
 def _model_bytes(path: Path) -> bytes:
@@ -86,10 +70,6 @@ def _model_bytes(path: Path) -> bytes:
             return archive.read(names[0])
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError(f"cannot be read: {error}", file=path) from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def check_inputs(shapes: Sequence[Shape], size_hw: tuple[int, int], model: Path) -> None:

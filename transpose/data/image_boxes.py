@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
 from transpose.data.coco import PERSON_CATEGORY, ImageTable
-from transpose.data.crops import crop_image
+from transpose.data.crops import BoxCrops, crop_image
 from transpose.data.detections import read_detections
-from transpose.data.loader import EvaluationBatch
 from transpose.errors import InputError
 from transpose.geometry import box_to_center_scale, crop_affines
 
@@ -89,9 +87,7 @@ def boxes_in_image(boxes_xywh: ArrayLike | None, image: np.ndarray, name: object
     return boxes
 
 
-def crop_boxes(
-    image: np.ndarray, boxes_xywh: np.ndarray, input_size: tuple[int, int], index: np.ndarray
-) -> EvaluationBatch:
+def crop_boxes(image: np.ndarray, boxes_xywh: np.ndarray, input_size: tuple[int, int], index: np.ndarray) -> BoxCrops:
     """Crop boxes from an image.
 
     Args:
@@ -105,4 +101,4 @@ def crop_boxes(
     crops = np.empty((len(index), *input_size, 3), dtype=np.uint8)
     for row, affine in enumerate(affines):
         crops[row] = crop_image(image, affine, input_size)
-    return EvaluationBatch(torch.from_numpy(crops), center, scale, index)
+    return BoxCrops(crops, center, scale, index)

@@ -15,7 +15,7 @@ from transpose.config.training import Augmentation
 from transpose.data.augment import AugmentedFrame, sample_augmentation
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations, training_instances
-from transpose.data.crops import crop_image, rows_under_crop
+from transpose.data.crops import BoxCrops, crop_image, rows_under_crop
 from transpose.data.image_cache import CACHE_FOLDER, DiskImageCache, ImageCache
 from transpose.data.images import ImageFiles, ImageFolder, ImageSource
 from transpose.data.workers import load_batches, share, slices
@@ -65,6 +65,11 @@ class EvaluationBatch:
     """[B, 2] float64, units of 200 image pixels."""
     index: np.ndarray
     """[B] int64: positions in the PersonBoxes."""
+
+    @classmethod
+    def of(cls, crops: BoxCrops) -> "EvaluationBatch":
+        """Return the same crops as a tensor that shares their memory."""
+        return cls(torch.from_numpy(crops.crops), crops.center, crops.scale, crops.index)
 
     def pin_memory(self) -> "EvaluationBatch":
         """See `TrainingBatch.pin_memory`."""

@@ -4,22 +4,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from transpose.codec.decode import decode_heatmaps
 from transpose.config.study import EvalProtocol
 from transpose.data.boxes import PersonBoxes
-from transpose.data.loader import EvaluationBatch
 from transpose.errors import InputError
 from transpose.geometry import PIXELS_PER_SCALE_UNIT, heatmap_to_image
 from transpose.inference.nms import best_scored_first, mean_keypoint_score, oks_nms, rescore
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
 
-_FP16_OVERFLOW = "fp16 overflows above 65,504; use bf16 or fp32"
+
+class CropFrames(Protocol):
+    """The frames of B crops in their images."""
+
+    @property
+    def center(self) -> np.ndarray:
+        """[B, 2] float64, image pixels."""
+        ...
+
+    @property
+    def scale(self) -> np.ndarray:
+        """[B, 2] float64, units of 200 image pixels."""
+        ...
+
+    @property
+    def index(self) -> np.ndarray:
+        """[B] int64: positions in the order of the boxes."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -44,14 +59,19 @@ class PredictionCollector:
         self._scores = [np.zeros((0, len(skeleton)))]
         self._areas = [np.zeros(0)]
 
-    def add(self, batch: EvaluationBatch, heatmaps: np.ndarray) -> None:
+    def add(self, frames: CropFrames, heatmaps: np.ndarray) -> None:
         """Decode the heatmaps [B, K, h, w] of a batch."""
         points, heights = decode_heatmaps(heatmaps, self._protocol)
-        size = heatmaps.shape[2], heatmaps.shape[3]
-        self._index.append(batch.index)
-        self._points.append(heatmap_to_image(points, batch.center, batch.scale, size))
-        self._scores.append(heights.astype(np.float64))
-        self._areas.append((batch.scale * PIXELS_PER_SCALE_UNIT).prod(axis=1))
+        self.add_decoded(frames, points, heights, (heatmaps.shape[2], heatmaps.shape[3]))
+
+    def add_decoded(
+        self, frames: CropFrames, points: np.ndarray, scores: np.ndarray, heatmap_size: tuple[int, int]
+    ) -> None:
+        """Add decoded points [B, K, 2], heatmap pixels, with scores [B, K]."""
+        self._index.append(frames.index)
+        self._points.append(heatmap_to_image(points, frames.center, frames.scale, heatmap_size))
+        self._scores.append(scores.astype(np.float64))
+        self._areas.append((frames.scale * PIXELS_PER_SCALE_UNIT).prod(axis=1))
 
     def predictions(self) -> Predictions:
         """Return the predictions so far, in the order of the boxes."""
@@ -116,32 +136,3 @@ def finite_heatmaps_of(source: Path) -> Iterator[None]:
         yield
     except FloatingPointError as error:
         raise InputError(str(error), file=source) from None
-
-
-def finite_on_cpu(heatmaps: Tensor) -> Tensor:
-    """Return heatmaps of any shape as contiguous float32 on the CPU.
-
-    Raises:
-        FloatingPointError: they are not finite, for example because training has diverged.
-    """
-    # Made contiguous on the device, where it is faster; no copy after `optimize_for_inference`.
-    on_cpu = heatmaps.float().contiguous().cpu()
-    check_finite(on_cpu, "training has diverged" if heatmaps.dtype != torch.float16 else _FP16_OVERFLOW)
-    return on_cpu
-
-
-def check_finite(heatmaps: Tensor, cause: str = "training has diverged") -> None:
-    """Check that heatmaps of any shape are finite.
-
-    Args:
-        cause: likely cause, for the error message.
-
-    Raises:
-        FloatingPointError: a value is not finite.
-    """
-    if not heatmaps.numel():
-        return
-    # One pass without a copy; `isfinite` needs several, which is slow for hundreds of heatmaps per person.
-    lowest, highest = heatmaps.aminmax()
-    if not (lowest.isfinite() and highest.isfinite()):
-        raise FloatingPointError(f"the model's heatmaps are not finite; {cause}")

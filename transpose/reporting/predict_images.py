@@ -12,7 +12,7 @@ from transpose.data.images import read_upright_image
 from transpose.errors import InputError
 from transpose.files import atomic_folder, write_json
 from transpose.inference.poses import Poses
-from transpose.pose_model import PoseModel
+from transpose.inference.predictor import PosePredictor
 from transpose.reporting.overlay import draw_poses, write_image
 
 
@@ -33,7 +33,7 @@ class ImagePoses:
     poses: Poses
 
 
-def predict_images(model: PoseModel, images: Sequence[ImagePersons]) -> list[ImagePoses]:
+def predict_images(model: PosePredictor, images: Sequence[ImagePersons]) -> list[ImagePoses]:
     """Predict the poses in images, in their order.
 
     Raises:

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from transpose.codec.encode import gaussian_heatmaps
 from transpose.config.training import Training
-from transpose.data.crops import normalise
 from transpose.data.loader import TrainingBatch
+from transpose.data.normalise import normalise
 from transpose.device import DeviceContext
 from transpose.skeleton import Skeleton
 from transpose.training.loss import heatmap_loss
