@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from transpose.export.model import ExportedModel, load_exported
     from transpose.inference.poses import Poses
     from transpose.model_sources import load
     from transpose.pose_model import AttentionMaps, PoseModel
@@ -17,16 +18,28 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["COCO_PERSON", "AttentionMaps", "PoseModel", "Poses", "Skeleton", "__version__", "load"]
+__all__ = [
+    "COCO_PERSON",
+    "AttentionMaps",
+    "ExportedModel",
+    "PoseModel",
+    "Poses",
+    "Skeleton",
+    "__version__",
+    "load",
+    "load_exported",
+]
 
 # Imported on first use, so that `transpose --help` and the tables do not load torch.
 _MODULES = {
     "AttentionMaps": "pose_model",
     "COCO_PERSON": "skeleton",
+    "ExportedModel": "export.model",
     "PoseModel": "pose_model",
     "Poses": "inference.poses",
     "Skeleton": "skeleton",
     "load": "model_sources",
+    "load_exported": "export.model",
 }
 
 

@@ -52,8 +52,9 @@ def missing_extra(error: ImportError) -> str | None:
         requirements = requires("transpose-pipeline") or []
     except PackageNotFoundError:
         return None
-    for requirement in requirements:
-        match = re.fullmatch(rf"{re.escape(name)}\b.*; extra == ['\"](\w+)['\"]", requirement)
-        if name and match is not None:
-            return f"this needs {name}, which is not installed: pip install 'transpose-pipeline[{match[1]}]'"
-    return None
+    wanted = re.compile(rf"{re.escape(name)}\b.*; extra == ['\"](\w+)['\"]")
+    matches = [match for match in map(wanted.fullmatch, requirements) if match is not None] if name else []
+    if not matches:
+        return None
+    commands = " or ".join(f"pip install 'transpose-pipeline[{match[1]}]'" for match in matches)
+    return f"this needs {name}, which is not installed: {commands}"

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from transpose.config.exported import is_exported
 from transpose.config.load import load_any_variant, load_variant
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol
@@ -39,6 +40,8 @@ def load(source: Path | str | None = None, *, variant: Path | str | None = None)
             raise InputError("needs a file of weights", file="variant", record=variant)
         return PoseModel.from_run(PACKAGED)
     path = Path(source)
+    if is_exported(path):
+        raise InputError("is an exported file, which only predicts: use predict, or transpose.load_exported", file=path)
     if variant is not None:
         return _official(_variant_of(variant), path)
     if path.is_dir() or path.suffix == ".json":

@@ -12,6 +12,7 @@ from transpose.cli.app import USE, app
 from transpose.errors import InputError
 
 if TYPE_CHECKING:
+    from transpose.inference.predictor import PosePredictor
     from transpose.reporting.predict_images import ImagePersons
 
 Images = Annotated[
@@ -22,8 +23,9 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="Folder of a training (results/train/VARIANT/seedN) or name of a released checkpoint in"
-        " config/tables/weights.yaml; default: the small model in the package.",
+        help="Folder of a training (results/train/VARIANT/seedN), name of a released checkpoint in"
+        " config/tables/weights.yaml, or, for predict, a file of `transpose export`; default: the small model in the"
+        " package.",
     ),
 ]
 Box = Annotated[
@@ -52,13 +54,12 @@ def predict(
     Prints a line per person. With --output, writes predictions.json (COCO keypoint results) and overlays/NAME.png.
     Without --box or --boxes, each whole image is taken as one person's box.
     """
-    from transpose.model_sources import load
     from transpose.reporting.predict_images import predict_images, render_keypoints, render_persons, write_predictions
 
     persons = _persons_in(images, box, boxes)
     if min_score is not None and not math.isfinite(min_score):
         raise InputError("must be a number", file="--min-score", record=min_score)
-    chosen = load(model)
+    chosen = _predictor(model)
     shown = chosen.protocol.keypoint_threshold if min_score is None else min_score
     found = predict_images(chosen, persons)
     if output is not None:
@@ -93,6 +94,19 @@ def explain(
         raise InputError("must be a number larger than 0", file="--threshold", record=threshold)
     print(render_keypoints(explain_images(load(model), persons, threshold, output)))
     _note_whole_images(persons)
+
+
+def _predictor(model: str | None) -> "PosePredictor":
+    """Load a model; exported files load without PyTorch."""
+    from transpose.config.exported import is_exported
+
+    if model is not None and is_exported(model):
+        from transpose.export.model import load_exported
+
+        return load_exported(model)
+    from transpose.model_sources import load
+
+    return load(model)
 
 
 def _persons_in(images: Sequence[Path], box: list[str] | None, boxes: Path | None) -> "list[ImagePersons]":

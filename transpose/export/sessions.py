@@ -1,0 +1,100 @@
+"""Open exported files with the library of their format."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from transpose.config.exported import DESCRIPTION
+from transpose.data.onnx_session import first_line, open_session
+from transpose.errors import InputError
+
+
+class Session(Protocol):
+    """A loaded model."""
+
+    description: str | None
+    """The text that the exporter wrote into the file; None in files of other exporters."""
+
+    def run(self, crops: np.ndarray) -> list[np.ndarray]:
+        """Return the outputs for crops [B, H, W, 3] uint8 RGB."""
+        ...
+
+
+def session_of(path: Path, threads: int) -> Session:
+    """Open an exported file, by its suffix, with a number of CPU threads.
+
+    Raises:
+        InputError: the file is missing or cannot be loaded.
+        ModuleNotFoundError: the library of the format is not installed.
+    """
+    if not path.is_file():
+        raise InputError("no such file", file=path)
+    kinds = {".onnx": OnnxSession, ".xml": OpenVinoSession, ".pt2": ProgramSession}
+    return kinds[path.suffix](path, threads)
+
+
+class OnnxSession:
+    """An ONNX file in ONNX Runtime."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"cannot be read: {error}", file=path) from None
+        self._session = open_session(content, path, threads)
+        self._input = self._session.get_inputs()[0].name
+        self.description: str | None = self._session.get_modelmeta().custom_metadata_map.get(DESCRIPTION)
+
+    def run(self, crops: np.ndarray) -> list[np.ndarray]:
+        """See `Session`."""
+        return self._session.run(None, {self._input: crops})
+
+
+class OpenVinoSession:
+    """OpenVINO IR on the CPU, in fp32."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        import openvino  # an optional dependency: the extra `openvino`
+
+        core = openvino.Core()
+        hints = {
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": "f32",  # else processors with bf16 instructions compute in bf16
+            "CPU_DENORMALS_OPTIMIZATION": True,  # see `open_session`
+        }
+        try:
+            model = core.read_model(path)
+            self._compiled = core.compile_model(model, "CPU", hints)
+        except RuntimeError as error:
+            raise InputError(f"OpenVINO cannot load it: {first_line(error)}", file=path) from None
+        found = model.has_rt_info(DESCRIPTION)
+        self.description: str | None = model.get_rt_info(DESCRIPTION).astype(str) if found else None
+
+    def run(self, crops: np.ndarray) -> list[np.ndarray]:
+        """See `Session`."""
+        outputs = self._compiled(crops)
+        return [outputs[index].copy() for index in range(len(outputs))]
+
+
+class ProgramSession:
+    """A torch.export program, on the CPU."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        import torch
+
+        extra: dict[str, Any] = {DESCRIPTION: ""}
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(True)
+        try:
+            self._program = torch.export.load(path, extra_files=extra).module()
+        except Exception as error:  # PyTorch raises many types for damaged archives
+            raise InputError(f"PyTorch cannot load it: {first_line(error)}", file=path) from None
+        self.description: str | None = extra[DESCRIPTION] or None
+
+    def run(self, crops: np.ndarray) -> list[np.ndarray]:
+        """See `Session`."""
+        import torch
+
+        with torch.inference_mode():
+            return [self._program(torch.from_numpy(crops)).numpy()]
