@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.exported import small_pose_model
-from transpose.config.exported import SUFFIXES, ExportFormat
+from transpose.config.exported import SUFFIXES, ExportFormat, ExportReturns
 from transpose.export.write import export_model
 from transpose.pose_model import PoseModel
 
@@ -21,10 +21,10 @@ class Exported:
     def __init__(self, model: PoseModel, folder: Path) -> None:
         self._model, self._folder = model, folder
 
-    def file(self, file_format: ExportFormat) -> Path:
-        path = self._folder / f"model{SUFFIXES[file_format]}"
+    def file(self, file_format: ExportFormat, returns: ExportReturns = "heatmaps") -> Path:
+        path = self._folder / f"{returns}{SUFFIXES[file_format]}"
         if not path.exists():
-            export_model(self._model, file_format, path, "1.2.3")
+            export_model(self._model, file_format, returns, path, "1.2.3")
         return path
 
 

@@ -47,6 +47,14 @@ class TestEveryFormat:
         # A step on a noisy map is sensitive; the median is not.
         assert np.median(np.abs(found.xy - expected.xy)) < 1e-3
 
+    def test_keypoints_are_those_of_the_heatmaps(self, exported: Exported, file_format: ExportFormat) -> None:
+        expected, found = (
+            load_exported(exported.file(file_format, returns)).predict(PHOTOGRAPH, BOXES)
+            for returns in ("heatmaps", "keypoints")
+        )
+        np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4)
+        assert np.median(np.abs(found.xy - expected.xy)) < 1e-3
+
     def test_any_number_of_crops(self, model: PoseModel, exported: Exported, file_format: ExportFormat) -> None:
         session = load_exported(exported.file(file_format))
         for count in (1, 3):

@@ -11,7 +11,7 @@ from transpose.config.study import EvalProtocol
 from transpose.skeleton import Skeleton
 
 ExportFormat = Literal["onnx", "torch.export", "openvino"]
-ExportOutput = Literal["heatmaps", "keypoints"]
+ExportReturns = Literal["heatmaps", "keypoints"]
 
 DESCRIPTION = "transpose"
 """Name of the description in a file's metadata."""
@@ -27,8 +27,8 @@ class ExportedDescription(Settings):
     title: str = Field(description="Name of the variant in tables and figures.")
     input_size: Size
     heatmap_size: Size
-    output: ExportOutput = Field(
-        description="heatmaps of the crops as they are, or keypoints by the protocol, flip test and decoding included."
+    returns: ExportReturns = Field(
+        description="Heatmaps of the crops as they are, or keypoints by the protocol, with flip test and decoding."
     )
     skeleton: Skeleton
     protocol: EvalProtocol

@@ -16,6 +16,7 @@ from transpose.data.image_boxes import boxes_in_image, crop_boxes
 from transpose.data.onnx_session import first_line
 from transpose.errors import InputError
 from transpose.export.sessions import Session, session_of
+from transpose.geometry import rescale_points
 from transpose.inference.poses import Poses
 from transpose.inference.predictions import PredictionCollector, person_scores
 from transpose.skeleton import Skeleton
@@ -58,26 +59,35 @@ class ExportedModel:
     def predict_heatmaps(self, crops: np.ndarray) -> np.ndarray:
         """Predict heatmaps [B, K, h, w] float32 of crops [B, H, W, 3] uint8 RGB, by the protocol.
 
+        Only for files that return heatmaps.
+
         Raises:
             InputError: the model fails, or its heatmaps are not finite.
         """
-        (heatmaps,) = self._run(crops)
+        heatmaps = self._run(crops)
         if not self.protocol.flip_test:
             return heatmaps
-        (mirrored,) = self._run(np.ascontiguousarray(crops[:, :, ::-1]))
+        mirrored = self._run(np.ascontiguousarray(crops[:, :, ::-1]))
         return mean_with_mirrored(heatmaps, mirrored, self.skeleton)
 
     def _add(self, crops: BoxCrops, collector: PredictionCollector) -> None:
-        collector.add(crops, self.predict_heatmaps(crops.crops))
+        """Predict keypoints of a batch and collect them."""
+        if self.description.returns == "heatmaps":
+            collector.add(crops, self.predict_heatmaps(crops.crops))
+            return
+        keypoints = self._run(crops.crops)
+        size = self.description.heatmap_size
+        points = rescale_points(keypoints[..., :2], self.description.input_size, size)
+        collector.add_decoded(crops, points, keypoints[..., 2], size)
 
-    def _run(self, crops: np.ndarray) -> list[np.ndarray]:
+    def _run(self, crops: np.ndarray) -> np.ndarray:
         try:
-            outputs = self.session.run(crops)
+            output = self.session.run(crops)
         except Exception as error:  # the libraries' own errors share no base class
             raise InputError(f"the model failed: {first_line(error)}", file=self.path) from None
-        if not all(np.isfinite(output).all() for output in outputs):
-            raise InputError("the model's outputs are not finite", file=self.path)
-        return outputs
+        if not np.isfinite(output).all():
+            raise InputError("the model's outputs are not finite; training has diverged", file=self.path)
+        return output
 
 
 def load_exported(path: Path | str, threads: int = 1) -> ExportedModel:

@@ -1,9 +1,11 @@
-"""The network of an exported file: uint8 crops in, heatmaps out."""
+"""The networks of exported files: uint8 crops in, heatmaps or keypoints out."""
 
 import torch
 from torch import Tensor, nn
 
+from transpose.config.exported import ExportReturns
 from transpose.data.normalise import normalise_rows, row_statistics
+from transpose.export.decode import HeatmapDecoder
 from transpose.models.optimize import fold_batch_norms
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
@@ -29,7 +31,40 @@ class CropsToHeatmaps(nn.Module):
         return self.network(normalise_rows(crops, self.mean, self.std))
 
 
-def network_of(model: PoseModel) -> CropsToHeatmaps:
+class CropsToKeypoints(nn.Module):
+    """The evaluation protocol around a pose network: flip test and decoding."""
+
+    mirrored_keypoints: Tensor
+    heatmap_origin: Tensor
+    crop_origin: Tensor
+
+    def __init__(self, heatmaps: CropsToHeatmaps, model: PoseModel) -> None:
+        """Take the network of a model."""
+        super().__init__()
+        self.heatmaps = heatmaps
+        self.flip_test = model.protocol.flip_test
+        self.decoder = HeatmapDecoder(model.variant.heatmap_size, model.protocol)
+        self.register_buffer("mirrored_keypoints", torch.from_numpy(model.skeleton.flip_permutation))
+        sizes = {"heatmap_origin": model.variant.heatmap_size, "crop_origin": model.variant.input_size}
+        for name, (height, width) in sizes.items():
+            self.register_buffer(name, torch.tensor([(width - 1) / 2, (height - 1) / 2]))
+        self.crop_pixels = (model.variant.input_size[1] - 1) / (model.variant.heatmap_size[1] - 1)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Crops [B, H, W, 3] uint8 RGB -> keypoints [B, K, 3] float32: x, y in crop pixels, and score."""
+        points, scores = self.decoder(self._heatmaps(crops))
+        in_crop = self.crop_origin + (points - self.heatmap_origin) * self.crop_pixels  # as `rescale_points`
+        return torch.cat((in_crop, scores[..., None]), dim=-1)
+
+    def _heatmaps(self, crops: Tensor) -> Tensor:
+        if not self.flip_test:
+            return self.heatmaps(crops)
+        # One pass over both, so that the file contains the network once.
+        plain, mirrored = self.heatmaps(torch.cat((crops, crops.flip(2)))).unflatten(0, (2, -1)).unbind(0)
+        return 0.5 * (plain + mirrored.index_select(1, self.mirrored_keypoints).flip(-1))
+
+
+def network_of(model: PoseModel, returns: ExportReturns) -> nn.Module:
     """Build the network of a model in fp32 on the CPU, with folded batch norms, from the weights' file.
 
     `model.network` may be on a GPU, in another dtype or compiled.
@@ -39,4 +74,5 @@ def network_of(model: PoseModel) -> CropsToHeatmaps:
     """
     network = build_model(model.variant, len(model.skeleton))
     load_weights(network, model.weights)
-    return CropsToHeatmaps(fold_batch_norms(network), model.variant.input_size[1]).eval()
+    heatmaps = CropsToHeatmaps(fold_batch_norms(network), model.variant.input_size[1])
+    return (heatmaps if returns == "heatmaps" else CropsToKeypoints(heatmaps, model)).eval()

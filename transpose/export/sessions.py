@@ -16,8 +16,8 @@ class Session(Protocol):
     description: str | None
     """The text that the exporter wrote into the file; None in files of other exporters."""
 
-    def run(self, crops: np.ndarray) -> list[np.ndarray]:
-        """Return the outputs for crops [B, H, W, 3] uint8 RGB."""
+    def run(self, crops: np.ndarray) -> np.ndarray:
+        """Return the output for crops [B, H, W, 3] uint8 RGB."""
         ...
 
 
@@ -46,9 +46,9 @@ class OnnxSession:
         self._input = self._session.get_inputs()[0].name
         self.description: str | None = self._session.get_modelmeta().custom_metadata_map.get(DESCRIPTION)
 
-    def run(self, crops: np.ndarray) -> list[np.ndarray]:
+    def run(self, crops: np.ndarray) -> np.ndarray:
         """See `Session`."""
-        return self._session.run(None, {self._input: crops})
+        return self._session.run(None, {self._input: crops})[0]
 
 
 class OpenVinoSession:
@@ -71,10 +71,9 @@ class OpenVinoSession:
         found = model.has_rt_info(DESCRIPTION)
         self.description: str | None = model.get_rt_info(DESCRIPTION).astype(str) if found else None
 
-    def run(self, crops: np.ndarray) -> list[np.ndarray]:
+    def run(self, crops: np.ndarray) -> np.ndarray:
         """See `Session`."""
-        outputs = self._compiled(crops)
-        return [outputs[index].copy() for index in range(len(outputs))]
+        return self._compiled(crops)[0].copy()
 
 
 class ProgramSession:
@@ -92,9 +91,9 @@ class ProgramSession:
             raise InputError(f"PyTorch cannot load it: {first_line(error)}", file=path) from None
         self.description: str | None = extra[DESCRIPTION] or None
 
-    def run(self, crops: np.ndarray) -> list[np.ndarray]:
+    def run(self, crops: np.ndarray) -> np.ndarray:
         """See `Session`."""
         import torch
 
         with torch.inference_mode():
-            return [self._program(torch.from_numpy(crops)).numpy()]
+            return self._program(torch.from_numpy(crops)).numpy()

@@ -1,5 +1,6 @@
 """Write a pose model as ONNX, OpenVINO IR or a torch.export program, with its description inside."""
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 import torch
 from torch.export import Dim, ExportedProgram
 
-from transpose.config.exported import DESCRIPTION, SUFFIXES, ExportedDescription, ExportFormat
+from transpose.config.exported import DESCRIPTION, SUFFIXES, ExportedDescription, ExportFormat, ExportReturns
 from transpose.errors import InputError
 from transpose.export.network import network_of
 from transpose.files import atomic_path, atomic_paths, sha256_of_file
@@ -20,13 +21,17 @@ _EXAMPLE_BATCH = 2
 """A batch of 1 would become a constant of the program."""
 
 
-def export_model(model: PoseModel, file_format: ExportFormat, path: Path, package_version: str) -> None:
+def export_model(
+    model: PoseModel, file_format: ExportFormat, returns: ExportReturns, path: Path, package_version: str
+) -> None:
     """Write a model to a file that takes any number of crops [B, H, W, 3] uint8 RGB, in fp32.
 
     All formats are written from one `torch.export` program. OpenVINO's weights go into a second file, with the suffix
     .bin.
 
     Args:
+        returns: heatmaps [B, K, h, w] of the network, or keypoints [B, K, 3] by the protocol: x, y in crop pixels and
+            score.
         package_version: version of this package, for the description.
 
     Raises:
@@ -35,20 +40,25 @@ def export_model(model: PoseModel, file_format: ExportFormat, path: Path, packag
     """
     if path.suffix != SUFFIXES[file_format]:
         raise InputError(f"a file of the format {file_format} ends in {SUFFIXES[file_format]}", file=path)
-    write = {"onnx": _write_onnx, "torch.export": _write_program, "openvino": _write_openvino}[file_format]
-    text = describe(model, package_version).model_dump_json()
+    description = describe(model, returns, package_version)
     with _quiet():
-        write(program_of(model), text, path)
+        program = program_of(model, returns)
+        if file_format == "torch.export":
+            _write_program(program, description, path)
+        elif file_format == "onnx":
+            _write_onnx(program, description, path)
+        else:
+            _write_openvino(program, description, path)
 
 
-def describe(model: PoseModel, package_version: str) -> ExportedDescription:
+def describe(model: PoseModel, returns: ExportReturns, package_version: str) -> ExportedDescription:
     """Return the description of a model's export."""
     return ExportedDescription(
         variant=model.recipe.name,
         title=model.variant.title,
         input_size=model.variant.input_size,
         heatmap_size=model.variant.heatmap_size,
-        output="heatmaps",
+        returns=returns,
         skeleton=model.skeleton,
         protocol=model.protocol,
         weights_sha256=sha256_of_file(model.weights),
@@ -56,42 +66,49 @@ def describe(model: PoseModel, package_version: str) -> ExportedDescription:
     )
 
 
-def program_of(model: PoseModel) -> ExportedProgram:
+def program_of(model: PoseModel, returns: ExportReturns) -> ExportedProgram:
     """Trace the network of a model, with a dynamic batch size."""
     example = torch.zeros(_EXAMPLE_BATCH, *model.variant.input_size, 3, dtype=torch.uint8)
     with torch.no_grad():
-        return torch.export.export(network_of(model), (example,), dynamic_shapes={INPUT: {0: Dim("batch")}})
+        return torch.export.export(network_of(model, returns), (example,), dynamic_shapes={INPUT: {0: Dim("batch")}})
 
 
-def _write_onnx(program: ExportedProgram, description: str, path: Path) -> None:
+def _write_program(program: ExportedProgram, description: ExportedDescription, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        torch.export.save(program, temporary, extra_files={DESCRIPTION: description.model_dump_json()})
+
+
+def _write_onnx(program: ExportedProgram, description: ExportedDescription, path: Path) -> None:
+    content = _to_onnx(program, description)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _write_openvino(program: ExportedProgram, description: ExportedDescription, path: Path) -> None:
+    import openvino  # an optional dependency: the extra `openvino`
+
+    # From ONNX, and not by `openvino.convert_model`, which sends usage statistics over the network.
+    converted = openvino.Core().read_model(io.BytesIO(_to_onnx(program, description)))
+    converted.set_rt_info(description.model_dump_json(), DESCRIPTION)
+    with atomic_paths(path.with_suffix(".bin"), path) as (weights, topology):
+        openvino.serialize(converted, topology, weights)
+
+
+def _to_onnx(program: ExportedProgram, description: ExportedDescription) -> bytes:
+    """Return the content of an ONNX file."""
     import onnxscript  # noqa: F401 -- needed by PyTorch's exporter; an optional dependency: the extra `onnx`
 
     exported = torch.onnx.export(
         program,
         input_names=[INPUT],
-        output_names=["heatmaps"],
+        output_names=[description.returns],
         dynamic_shapes={INPUT: {0: "batch"}},
         dynamo=True,
         verbose=False,
     )
-    assert exported is not None  # it returns None only when it writes the file itself
-    exported.model.metadata_props[DESCRIPTION] = description
-    with atomic_path(path) as temporary:
-        exported.save(temporary, external_data=False)
-
-
-def _write_program(program: ExportedProgram, description: str, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        torch.export.save(program, temporary, extra_files={DESCRIPTION: description})
-
-
-def _write_openvino(program: ExportedProgram, description: str, path: Path) -> None:
-    import openvino  # an optional dependency: the extra `openvino`
-
-    converted = openvino.convert_model(program)
-    converted.set_rt_info(description, DESCRIPTION)
-    with atomic_paths(path.with_suffix(".bin"), path) as (weights, topology):
-        openvino.serialize(converted, topology, weights)
+    assert exported is not None  # None is returned only if a file is written
+    exported.model.metadata_props[DESCRIPTION] = description.model_dump_json()
+    return exported.model_proto.SerializeToString()
 
 
 @contextmanager
