@@ -50,6 +50,16 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, expected)
 
 
+def test_all_extras_with_a_package_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = ["onnx>=1; extra == 'other'", "runtime>=1; extra == 'detector'", 'runtime>=1; extra == "onnx"', "torch>=2"]
+    monkeypatch.setattr("transpose.errors.requires", lambda _: listed)
+    expected = (
+        "this needs runtime, which is not installed: pip install 'transpose-pipeline[detector]' or"
+        " pip install 'transpose-pipeline[onnx]'"
+    )
+    assert missing_extra(ModuleNotFoundError(name="runtime.capi")) == expected
+
+
 def test_an_extra_is_found_for_each_of_its_packages() -> None:
     assert missing_extra(ModuleNotFoundError(name="onnxruntime")) is not None
     assert "[detector]" in str(missing_extra(ModuleNotFoundError(name="onnxruntime.capi")))

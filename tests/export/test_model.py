@@ -111,14 +111,15 @@ class TestRefusals:
             ("text.onnx", "text.onnx: onnxruntime cannot load it: "),
             ("text.pt2", "text.pt2: PyTorch cannot load it: "),
             ("text.xml", "text.xml: OpenVINO cannot load it: "),
+            ("alone.xml", "alone.bin: no such file; it has the weights"),
             ("text.tflite", r"text.tflite: must end in \.onnx, \.pt2, \.xml"),
         ],
     )
     def test_what_is_no_model(self, tmp_path: Path, name: str, refusal: str) -> None:
         if name.endswith("xml"):
             pytest.importorskip("openvino")
-        for suffix in ("onnx", "pt2", "xml", "tflite"):
-            (tmp_path / f"text.{suffix}").write_text("no model")
+        for file in ("text.onnx", "text.pt2", "text.xml", "text.bin", "text.tflite", "alone.xml"):
+            (tmp_path / file).write_text("no model")
         with pytest.raises(InputError, match=refusal) as caught:
             load_exported(tmp_path / name)
         assert "\n" not in str(caught.value)

@@ -57,6 +57,9 @@ class OpenVinoSession:
     def __init__(self, path: Path, threads: int) -> None:
         import openvino  # an optional dependency: the extra `openvino`
 
+        weights = path.with_suffix(".bin")
+        if not weights.is_file():
+            raise InputError("no such file; it has the weights of the .xml file", file=weights)
         core = openvino.Core()
         hints = {
             "INFERENCE_NUM_THREADS": threads,
@@ -64,10 +67,11 @@ class OpenVinoSession:
             "CPU_DENORMALS_OPTIMIZATION": True,  # see `open_session`
         }
         try:
-            model = core.read_model(path)
+            model = core.read_model(path, weights)
             self._compiled = core.compile_model(model, "CPU", hints)
         except RuntimeError as error:
-            raise InputError(f"OpenVINO cannot load it: {first_line(error)}", file=path) from None
+            problem = str(error).strip().splitlines()[-1]  # the lines before name OpenVINO's source files
+            raise InputError(f"OpenVINO cannot load it: {problem}", file=path) from None
         found = model.has_rt_info(DESCRIPTION)
         self.description: str | None = model.get_rt_info(DESCRIPTION).astype(str) if found else None
 

@@ -42,6 +42,7 @@ def export_model(
         raise InputError(f"a file of the format {file_format} ends in {SUFFIXES[file_format]}", file=path)
     description = describe(model, returns, package_version)
     with _quiet():
+        _import_packages(file_format)  # tracing takes seconds
         program = program_of(model, returns)
         if file_format == "torch.export":
             _write_program(program, description, path)
@@ -73,6 +74,18 @@ def program_of(model: PoseModel, returns: ExportReturns) -> ExportedProgram:
         return torch.export.export(network_of(model, returns), (example,), dynamic_shapes={INPUT: {0: Dim("batch")}})
 
 
+def _import_packages(file_format: ExportFormat) -> None:
+    """Import the packages of the extras `onnx` and `openvino`.
+
+    Raises:
+        ModuleNotFoundError: one is not installed.
+    """
+    if file_format != "torch.export":
+        import onnxscript  # noqa: F401 -- PyTorch's exporter imports it
+    if file_format == "openvino":
+        import openvino  # noqa: F401
+
+
 def _write_program(program: ExportedProgram, description: ExportedDescription, path: Path) -> None:
     with atomic_path(path) as temporary:
         torch.export.save(program, temporary, extra_files={DESCRIPTION: description.model_dump_json()})
@@ -85,7 +98,7 @@ def _write_onnx(program: ExportedProgram, description: ExportedDescription, path
 
 
 def _write_openvino(program: ExportedProgram, description: ExportedDescription, path: Path) -> None:
-    import openvino  # an optional dependency: the extra `openvino`
+    import openvino
 
     # From ONNX, and not by `openvino.convert_model`, which sends usage statistics over the network.
     converted = openvino.Core().read_model(io.BytesIO(_to_onnx(program, description)))
@@ -96,8 +109,6 @@ def _write_openvino(program: ExportedProgram, description: ExportedDescription, 
 
 def _to_onnx(program: ExportedProgram, description: ExportedDescription) -> bytes:
     """Return the content of an ONNX file."""
-    import onnxscript  # noqa: F401 -- needed by PyTorch's exporter; an optional dependency: the extra `onnx`
-
     exported = torch.onnx.export(
         program,
         input_names=[INPUT],
