@@ -161,29 +161,29 @@ def agreement(expected: Outputs, found: Outputs, keypoints: Sequence[str]) -> Ag
     return Agreement(difference, int(compared.sum()), outliers, found.ap)
 
 
-def rows_of(model: PoseModel, people: Sequence[People], folder: Path) -> Iterator[tuple[str, ...]]:
+def rows_of(name: str, model: PoseModel, people: Sequence[People], folder: Path) -> Iterator[tuple[str, ...]]:
     """Export a model in all formats and yield the rows of the table; prints the outliers."""
     plain = model.in_fp32()
     files = {}
-    for name, file_format, returns in FILES:
+    for library, file_format, returns in FILES:
         path = folder / f"{returns}{SUFFIXES[file_format]}"
         export_model(plain, file_format, returns, path, transpose.__version__)
-        files[name] = load_exported(path, threads=torch.get_num_threads())
+        files[library] = load_exported(path, threads=torch.get_num_threads())
     for some in people:
-        title = (f"{model.recipe.name} ({model.variant.title})", f"{some.name}, {len(some.boxes)} persons")
+        title = (name, f"{some.name}, {len(some.boxes)} persons")
         expected = outputs_of(plain, some, None)
         yield (*title, "PyTorch", "", "", f"{expected.ap:.4f}")
-        for name, exported in files.items():
+        for library, exported in files.items():
             found = agreement(expected, outputs_of(plain, some, exported), model.skeleton.keypoints)
-            _print_outliers(name, title, found)
+            _print_outliers(library, title, found)
             difference = "" if found.heatmap_difference is None else f"{found.heatmap_difference:.1e}"
             share = f"{100 * found.share:.3f}% of {found.compared}"
-            yield (*title, name, difference, share, f"{found.ap:.4f}")
+            yield (*title, library, difference, share, f"{found.ap:.4f}")
 
 
-def _print_outliers(name: str, title: Sequence[str], found: Agreement) -> None:
+def _print_outliers(library: str, title: Sequence[str], found: Agreement) -> None:
     for one in found.outliers:
-        place = f"{', '.join(title)}: {name}: person {one.person} {one.keypoint}"
+        place = f"{', '.join(title)}: {library}: person {one.person} {one.keypoint}"
         print(f"{place}: {one.distance:.3f} crop pixels apart, score {one.score:.3f}")
 
 
@@ -205,7 +205,8 @@ def main() -> None:
                 People.read("photographs", photographs_folder(), model),
                 People.read("rendered", folder / "r", model),
             ]
-            rows += rows_of(model, people, folder / str(number))
+            name = "packaged" if run is None else str(run)
+            rows += rows_of(name, model, people, folder / str(number))
     print(tabulate(rows, header, tablefmt="github", disable_numparse=True))
 
 
