@@ -18,7 +18,7 @@ from transpose.attention.persons import GroundTruth
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
-from transpose.data.crops import IMAGENET_MEAN, IMAGENET_STD
+from transpose.data.normalise import IMAGENET_MEAN, IMAGENET_STD
 from transpose.models.encoder import EncoderLayer, TransformerEncoder
 from transpose.models.transpose import TransPose
 from transpose.pose_model import PoseModel

@@ -7,8 +7,8 @@ import torch
 from benchmarks.coco_sized import IMAGE_SIZE, write_coco_sized
 from benchmarks.training_samples import naive_batch, our_batch, samples_of
 from transpose.data.coco import CocoAnnotations, load_annotations, training_instances
-from transpose.data.crops import IMAGENET_STD
 from transpose.data.images import read_image
+from transpose.data.normalise import IMAGENET_STD
 from transpose.data.photographs import photographs_folder
 from transpose.skeleton import COCO_PERSON
 
