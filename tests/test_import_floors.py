@@ -48,6 +48,7 @@ FLOORS = {
     "reporting": 9,
     "tracking": 9,
     "benchmark": 9,  # over training, whose steps it times
+    "serving": 10,  # over reporting, whose style and colours its page has
     "cli": 11,
     "__main__": 12,
 }

@@ -4,26 +4,22 @@ This module defines and writes the page; `viewer_models` creates its content.
 """
 
 import base64
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
-import matplotlib
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from transpose.attention.maps.grid import Grid
 from transpose.attention.maps.stored import LogScale, PackedAreas, Storage
 from transpose.config.variant import Encoder
 from transpose.files import write_text
+from transpose.reporting.page_parts import json_in_html, page_colours, page_environment, policy_digest, template_source
 from transpose.skeleton import Skeleton
 
 _JPEG_QUALITY = 88
-_COLOURS = 64
 
 
 @dataclass(frozen=True)
@@ -93,19 +89,17 @@ def write_page(page: ViewerPage, path: Path) -> None:
 
     Names come from data: they are stored as JSON with escaped angle brackets, and the script shows them as plain text.
     """
-    environment = Environment(
-        loader=PackageLoader("transpose.reporting", "."), autoescape=True, undefined=StrictUndefined
-    )
-    script = _source(environment, "templates/viewer.js")
-    style = _source(environment, "templates/viewer.css")
+    environment = page_environment("transpose.reporting")
+    script = template_source(environment, "templates/viewer.js")
+    style = template_source(environment, "templates/viewer.css")
     html = environment.get_template("templates/viewer.html").render(
         title=page.title,
         about=page.about,
         script=script,
         style=style,
-        script_digest=_policy_digest(script),
-        style_digest=_policy_digest(style),
-        data=_json_in_html(page_data(page)),
+        script_digest=policy_digest(script),
+        style_digest=policy_digest(style),
+        data=json_in_html(page_data(page)),
         areas=dict(_packed_texts(page)),
         notes=list(_notes(page)),
     )
@@ -128,7 +122,7 @@ def page_data(page: ViewerPage) -> dict[str, Any]:
         ],
         "frames": [_frame(size, page.crops[size]) for size in sizes],
         "models": [_model(model, sizes.index(model.grid.input_size)) for model in page.models],
-        "colours": _colours(),
+        "colours": page_colours(),
         # From the lowest floor to a power of two.
         "range": [
             min(_floors(page)),
@@ -218,31 +212,7 @@ def _floors(page: ViewerPage) -> list[float]:
     return [scale.floor for model in page.models for scale in (model.storage.cells, model.storage.keypoints)]
 
 
-def _colours() -> list[str]:
-    """Return the colour map of the figures as `#rrggbb`, from low to high."""
-    colours = matplotlib.colormaps["plasma"](np.linspace(0, 1, _COLOURS), bytes=True)
-    return ["#{:02x}{:02x}{:02x}".format(*colour[:3]) for colour in np.asarray(colours)]
-
-
 def _as_jpeg(crop: np.ndarray) -> str:
     bgr = cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)
     _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
-
-
-def _source(environment: Environment, name: str) -> str:
-    """Return a template file unrendered, since the policy contains its digest."""
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
-
-
-def _policy_digest(source: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
-
-
-def _json_in_html(values: dict[str, Any]) -> str:
-    """Return JSON that cannot end the script element around it."""
-    text = json.dumps(values, allow_nan=False, separators=(",", ":"))
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text

@@ -1,0 +1,42 @@
+"""Parts of self-contained HTML pages: templates, the digests of their security policy, data and colours."""
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+import matplotlib
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+_COLOURS = 64
+
+
+def page_environment(package: str) -> Environment:
+    """Return the environment of a package's templates, with escaped values."""
+    return Environment(loader=PackageLoader(package, "."), autoescape=True, undefined=StrictUndefined)
+
+
+def template_source(environment: Environment, name: str) -> str:
+    """Return a template file unrendered, since a security policy contains its digest."""
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def policy_digest(source: str) -> str:
+    """Return the digest of a script or style for a content security policy."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+def json_in_html(values: dict[str, Any]) -> str:
+    """Return JSON that cannot end the script element around it."""
+    text = json.dumps(values, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def page_colours() -> list[str]:
+    """Return the colour map of the figures as `#rrggbb`, from low to high."""
+    colours = matplotlib.colormaps["plasma"](np.linspace(0, 1, _COLOURS), bytes=True)
+    return ["#{:02x}{:02x}{:02x}".format(*colour[:3]) for colour in np.asarray(colours)]
