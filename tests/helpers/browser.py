@@ -61,9 +61,13 @@ class Page:
 
     def open(self, path: Path, fragment: str = "") -> None:
         """Open a file in place of the current page."""
+        self.visit(path.resolve().as_uri() + fragment)
+
+    def visit(self, address: str) -> None:
+        """Open an address in place of the current page."""
         self.call("Page.navigate", url="about:blank")
         self.wait_for("location.href === 'about:blank'")
-        self.call("Page.navigate", url=path.resolve().as_uri() + fragment)
+        self.call("Page.navigate", url=address)
 
     def resize(self, width: int, height: int, touch: bool = False, dark: bool = False) -> None:
         """Let the tab be so many CSS pixels large."""

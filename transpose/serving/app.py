@@ -99,7 +99,7 @@ def _add_model(app: FastAPI, handler: RequestHandler, card: ModelCard) -> None:
 def _add_state(app: FastAPI, handler: RequestHandler, metrics: RequestMetrics) -> None:
     @app.get("/health")
     async def health() -> Health:
-        """Return `ok`: the model is loaded and the server answers."""
+        """Return the status ok: the model is loaded and the server answers."""
         return Health(status="ok")
 
     @app.get("/metrics", response_class=PlainTextResponse)

@@ -37,6 +37,7 @@ def pose_page(card: ModelCard, limits: Limits) -> str:
     }
     return own.get_template("templates/page.html").render(
         card=card,
+        strongest=f"{_STRONGEST:g}",
         script=script,
         style=style,
         script_digest=policy_digest(script),

@@ -119,11 +119,18 @@ function show() {
   context.filter = hasArea ? "grayscale(1)" : "none";
   context.drawImage(state.image, 0, 0, canvas.width, canvas.height);
   context.filter = "none";
+  if (hasArea) whiten();
   const scale = canvas.width / state.image.width;
   context.setTransform(scale, 0, 0, scale, scale / 2, scale / 2);
   canvas.dataset.cells = hasArea ? drawArea(person) : 0;
   drawBoxes();
   state.persons.forEach(drawPose);
+}
+
+/** Lighten the image, on which weak areas would be too dark. */
+function whiten() {
+  context.fillStyle = "#fff6";
+  context.fillRect(0, 0, canvas.width, canvas.height);
 }
 
 /** Draw the cells above the threshold; return their number. */
@@ -161,7 +168,8 @@ function drawBoxes() {
     context.strokeStyle = index === state.person ? "#fff" : "#bbb";
     context.lineWidth = 1.5 * unit;
     context.setLineDash([5 * unit, 4 * unit]);
-    context.strokeRect(...box.map(Number));
+    // A box that the server refuses is not drawn.
+    if (box.length === 4) context.strokeRect(...box.map(Number));
   });
   context.setLineDash([]);
 }
