@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from modulefinder import ModuleFinder
 from pathlib import Path
@@ -407,3 +408,20 @@ class TestGitState:
     def test_without_git(self, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", str(package))
         assert git_state() == {"git": None, "dirty": None}
+
+
+def test_source_files_are_all_that_an_import_reads(tmp_path: Path) -> None:
+    entry = "transpose.pose_model"
+    for file in PackageCode().source_files(entry):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PACKAGE.parent / file, tmp_path / file)
+    code = f"import {entry} as found; print(found.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": "."},
+        capture_output=True,
+        check=True,
+    )
+    assert Path(done.stdout.decode().strip()).resolve() == tmp_path.resolve() / "transpose" / "pose_model.py"
+    assert not (tmp_path / "transpose" / "training").exists()

@@ -71,6 +71,23 @@ class PackageCode:
         Raises:
             ValueError: the module does not exist.
         """
+        return self._reachable(entry) - PLUMBING
+
+    def source_files(self, entry: str) -> list[Path]:
+        """Return the files that `entry` needs to be imported, relative to the folder that contains the package.
+
+        Raises:
+            ValueError: the module does not exist.
+        """
+        modules: set[str] = set()
+        open_ends = {entry}
+        while open_ends:
+            modules |= frozenset().union(*map(self._reachable, open_ends))
+            # Importing a module runs the `__init__` of its packages.
+            open_ends = {module.rpartition(".")[0] for module in modules} - modules - {""}
+        return sorted(self._modules[name].relative_to(self._package.parent) for name in modules)
+
+    def _reachable(self, entry: str) -> frozenset[str]:
         if entry not in self._modules:
             raise ValueError(f"no such module: {entry}")
         seen: set[str] = set()
@@ -79,7 +96,7 @@ class PackageCode:
             module = open_ends.pop()
             seen.add(module)
             open_ends |= {self._owner(name) for name in self._syntax(module).imports} - seen
-        return frozenset(seen) - PLUMBING
+        return frozenset(seen)
 
     @cached_property
     def _modules(self) -> dict[str, Path]:

@@ -40,9 +40,11 @@ def small_encoder(**changes: object) -> dict[str, object]:
     return {"layers": 2, "heads": 2, "feedforward": 12, "position_embedding": "sine", **changes}
 
 
-def small_model(family: str, changes: Mapping[str, object] | None = None, seed: int = 0) -> TransPose:
+def small_model(
+    family: str, changes: Mapping[str, object] | None = None, seed: int = 0, keypoints: int = KEYPOINTS
+) -> TransPose:
     """A small model in evaluation mode with Kaiming-normal weights."""
-    model = build_model(small_variant(family, changes), KEYPOINTS)
+    model = build_model(small_variant(family, changes), keypoints)
     initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(seed))
     return model.eval()
 

@@ -1,3 +1,4 @@
+import base64
 import json
 import multiprocessing
 import shutil
@@ -6,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from mlflow import MlflowClient, pyfunc, pytorch
+from mlflow import MlflowClient, pyfunc
 from mlflow.entities import Run
+from mlflow.models import get_model_info
 from tracked_results import (
     COMMIT,
     HISTORY,
@@ -27,13 +28,17 @@ from tracked_results import (
     write_training,
 )
 
-from tests.helpers.small_variants import KEYPOINTS, noise, small_model
+import transpose
+from transpose.data.photographs import photographs_folder
 from transpose.errors import InputError
-from transpose.files import folder_lock, write_text
+from transpose.files import folder_lock, sha256_of_file, write_text
 from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking import initialise_database, track_run, track_study, tracking_uri
 
 pytestmark = pytest.mark.slow
+
+PHOTOGRAPH = photographs_folder() / "images" / "000000214753.jpg"
+BOX = [360.0, 115.0, 57.0, 135.0]
 
 
 def present_run(results: Path) -> Run:
@@ -148,20 +153,41 @@ class TestFinishedRun:
         written = int((results / "train" / VARIANT / "seed0" / "run.json").stat().st_mtime * 1000)
         assert (run.info.start_time, run.info.end_time) == (written - 12500, written)
 
-    def test_model_reloads_with_equal_heatmaps_at_any_batch_size(self, results: Path, run: Run, monkeypatch):
+    def test_the_logged_model_predicts_as_the_trained_one(self, results: Path, run: Run, monkeypatch):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri(results))
         assert run.outputs is not None
         (output,) = run.outputs.model_outputs
-        network = pytorch.load_model(f"models:/{output.model_id}")
-        served = pyfunc.load_model(f"models:/{output.model_id}")
-        for batch in (1, 2, 5):
-            images = noise(batch, 3, 32, 24)
-            with torch.inference_mode():
-                expected = small_model("resnet")(images)
-                torch.testing.assert_close(network(images), expected, rtol=0, atol=1e-6)
-            np.testing.assert_allclose(served.predict(images.numpy()), expected.numpy(), rtol=0, atol=1e-6)
-        assert served.metadata.signature.inputs.inputs[0].shape == (-1, 3, 32, 24)
-        assert served.metadata.signature.outputs.inputs[0].shape == (-1, KEYPOINTS, 8, 6)
+        logged = pyfunc.load_model(f"models:/{output.model_id}")
+        expected = transpose.load(results / "train" / VARIANT / "seed0").predict(PHOTOGRAPH, [BOX])
+        encoded = PHOTOGRAPH.read_bytes()
+        for image in (encoded, base64.b64encode(encoded).decode(), str(PHOTOGRAPH)):
+            ((pose,),) = [found.persons for found in logged.predict([{"image": image, "boxes": [BOX]}])]
+            assert pose.score == expected.person_scores[0]
+            assert list(pose.keypoints) == list(expected.skeleton.keypoints)
+            points = [[point.x, point.y, point.score] for point in pose.keypoints.values()]
+            assert points == np.column_stack((expected.xy[0], expected.scores[0])).tolist()
+        whole, none = logged.predict([{"image": encoded}, {"image": encoded, "boxes": []}])
+        assert (whole.persons[0].box[:2], none.persons) == ([0, 0], [])
+
+    def test_the_logged_model_describes_itself(self, results: Path, run: Run, monkeypatch):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri(results))
+        assert run.outputs is not None
+        info = get_model_info(f"models:/{run.outputs.model_outputs[0].model_id}")
+        assert info.signature is not None
+        assert info.signature.inputs.to_dict()[0]["properties"].keys() == {"image", "boxes"}
+        assert info.signature.outputs.to_dict()[0]["properties"].keys() == {"persons"}
+        assert info.saved_input_example_info is not None
+        assert info.metadata is not None
+        assert "keypoints by name" in info.metadata["description"]
+
+    def test_the_model_is_registered_as_the_best_of_its_variant(self, results: Path, run: Run, monkeypatch):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri(results))
+        version = MlflowClient(tracking_uri(results)).get_model_version_by_alias(f"{STUDY}-{VARIANT}", "best")
+        weights = results / "train" / VARIANT / "seed0" / "weights.safetensors"
+        assert version.tags["transpose.weights_sha256"] == sha256_of_file(weights)
+        assert (version.run_id, "with seed 0" in str(version.description)) == (run.info.run_id, True)
+        (found,) = pyfunc.load_model(f"models:/{STUDY}-{VARIANT}@best").predict([{"image": PHOTOGRAPH.read_bytes()}])
+        assert len(found.persons) == 1
 
     def test_evaluations_belong_to_the_model_and_their_data(self, results: Path, run: Run):
         assert run.outputs is not None

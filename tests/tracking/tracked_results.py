@@ -15,6 +15,7 @@ from transpose.config.recipe import Recipe
 from transpose.config.training import Training
 from transpose.files import sha256_of_file, write_json, write_text
 from transpose.models.weights import save_weights
+from transpose.skeleton import COCO_PERSON
 from transpose.tracking import tracking_uri
 
 STUDY, VARIANT = "demo", "tiny_r"
@@ -45,7 +46,8 @@ def write_training(
     """A finished training."""
     folder = results / "train" / recipe.name / f"seed{seed}"
     write_recipe(results, recipe)
-    save_weights(small_model("resnet", seed=seed), folder / "weights.safetensors", {})
+    network = small_model("resnet", seed=seed, keypoints=len(COCO_PERSON))
+    save_weights(network, folder / "weights.safetensors", {})
     write_text(folder / "history.jsonl", history_lines(history))
     write_run(
         folder / "run.json",

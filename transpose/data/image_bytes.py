@@ -7,6 +7,9 @@ import numpy as np
 from transpose.data.images import read_upright_image, stored_size
 from transpose.errors import InputError
 
+MAX_PIXELS = 50_000_000
+"""Largest height times width that servers accept by default."""
+
 
 @dataclass(frozen=True)
 class ImageBytes:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from transpose.data.image_bytes import MAX_PIXELS
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -9,7 +11,7 @@ class Limits:
 
     bytes: int = 25_000_000
     """Largest body of a request."""
-    pixels: int = 50_000_000
+    pixels: int = MAX_PIXELS
     """Largest height times width of an image, by its header."""
     boxes: int = 16
     """Most boxes of a request."""

@@ -1,36 +1,42 @@
-"""Log the trained network as an MLflow model: an exported graph with a signature, not a pickle."""
+"""Log the trained model to MLflow as code, run record and weights, not as a pickle; see `served_model`."""
 
+import base64
+import re
 import shutil
 import tempfile
 import warnings
+from importlib.metadata import requires, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from transpose.data.photographs import photographs_folder
+from transpose.provenance import PACKAGE, PackageCode
+from transpose.study.layout import RunFolder
 from transpose.tracking.experiment import Experiment
 from transpose.tracking.record import TrackedRun
 
 if TYPE_CHECKING:
-    import numpy as np
     from mlflow.entities import LoggedModel, Run
-    from mlflow.models import ModelSignature
 
-    from transpose.models.transpose import TransPose
+DIGEST = "transpose.weights_sha256"
+"""Tag of logged models and registered versions."""
 
-_DIGEST = "transpose.weights_sha256"
-_EXAMPLE_BATCH = 2
-"""Batch size of the example; torch.export would treat a batch size of one as constant."""
+_CODE = "transpose.tracking.model_code"
+_NAME = re.compile(r"[\w.-]+")
+_PHOTOGRAPH, _PERSON = "000000214753.jpg", (360, 115, 57, 135)
+"""Example: a packaged photograph and a person in it (x, y, width, height)."""
 
 
 def log_model(experiment: Experiment, run: "Run", record: TrackedRun) -> str:
     """Log the best weights once; return the model id for `models:/{id}`.
 
-    The model takes normalised crops [B, 3, H, W] float32 and returns heatmaps [B, K, H / 4, W / 4].
+    The model takes images with boxes and returns named keypoints, see `served_model.ServedModel`.
     """
     assert record.weights is not None
     path, digest = record.weights
-    condition = f"source_run_id = '{run.info.run_id}' AND tags.`{_DIGEST}` = '{digest}'"
+    condition = f"source_run_id = '{run.info.run_id}' AND tags.`{DIGEST}` = '{digest}'"
     for logged in experiment.client.search_logged_models([experiment.id], condition):
         if logged.status == "READY":
             return logged.model_id
@@ -38,11 +44,11 @@ def log_model(experiment: Experiment, run: "Run", record: TrackedRun) -> str:
         _remove_artifacts(logged)
         experiment.client.delete_logged_model(logged.model_id)
     model = experiment.client.create_logged_model(
-        experiment.id, record.variant, run.info.run_id, {_DIGEST: digest}, model_type="pose estimation"
+        experiment.id, record.variant, run.info.run_id, {DIGEST: digest}, model_type="pose estimation"
     )
     with tempfile.TemporaryDirectory() as folder:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # MLflow and torch.export warn about internals.
+            warnings.simplefilter("ignore")  # MLflow warns about internals.
             _save(record, path, model, Path(folder) / "model")
         try:
             experiment.client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
@@ -55,47 +61,71 @@ def log_model(experiment: Experiment, run: "Run", record: TrackedRun) -> str:
 
 
 def _save(record: TrackedRun, weights: Path, logged: "LoggedModel", folder: Path) -> None:
-    import torch
-    from mlflow import __version__, pytorch
+    from mlflow import pyfunc
     from mlflow.models import Model
 
-    network, example = _load_network(record, weights)
-    with torch.inference_mode():
-        heatmaps = network(torch.from_numpy(example))
-    pytorch.save_model(
-        network,
+    from transpose.tracking import model_code
+    from transpose.tracking.served_model import RUN
+
+    source = folder.with_name("source")
+    _copy_code(source / "code")
+    _copy_run(weights, source / "run")
+    pyfunc.save_model(
         str(folder),
         mlflow_model=Model(
             artifact_path=logged.artifact_location, run_id=logged.source_run_id, model_id=logged.model_id
         ),
-        signature=_signature(example.shape, tuple(heatmaps.shape)),
-        input_example=example,
-        serialization_format="pt2",
-        pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"mlflow=={__version__}"],
+        python_model=str(model_code.__file__),
+        artifacts={RUN: str(source / "run")},
+        code_paths=[str(source / "code" / PACKAGE.name)],
+        input_example=_example(),
+        pip_requirements=_requirements(),
+        metadata={"variant": record.variant, "description": description(record)},
     )
 
 
-def _load_network(record: TrackedRun, weights: Path) -> "tuple[TransPose, np.ndarray]":
-    """Return the network in evaluation mode and an example input."""
-    import numpy as np
-
-    from transpose.models.variants import build_model
-    from transpose.models.weights import load_weights, read_checkpoint
-
-    variant = record.recipe.variant
-    network = build_model(variant, read_checkpoint(weights)["final_layer.weight"].shape[0])
-    load_weights(network, weights)
-    return network.eval(), np.zeros((_EXAMPLE_BATCH, 3, *variant.input_size), dtype=np.float32)
+def _copy_code(folder: Path) -> None:
+    """Copy the modules that the model needs, so that it loads where this package is missing or another version."""
+    for file in PackageCode().source_files(_CODE):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PACKAGE.parent / file, folder / file)
 
 
-def _signature(images: tuple[int, ...], heatmaps: tuple[int, ...]) -> "ModelSignature":
-    """Return a signature with variable batch size."""
-    import numpy as np
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
+def _copy_run(weights: Path, folder: Path) -> None:
+    """Copy the record and the weights of a run."""
+    run = RunFolder(weights.parent)
+    folder.mkdir(parents=True)
+    for file in (run.record, run.weights):
+        shutil.copyfile(file, folder / file.name)
 
-    inputs, outputs = (Schema([TensorSpec(np.dtype(np.float32), (-1, *shape[1:]))]) for shape in (images, heatmaps))
-    return ModelSignature(inputs, outputs)
+
+def _example() -> "list[dict[str, Any]]":
+    """Return an input: a person of a packaged photograph."""
+    import cv2
+
+    from transpose.data.images import read_image
+
+    image = read_image(photographs_folder() / "images" / _PHOTOGRAPH)
+    x, y, width, height = _PERSON
+    person = cv2.cvtColor(image[y : y + height, x : x + width], cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".jpg", person)
+    return [{"image": base64.b64encode(encoded.tobytes()).decode(), "boxes": [[0.0, 0.0, width, height]]}]
+
+
+def _requirements() -> list[str]:
+    """Return the exact versions of MLflow and of what this package requires without its extras."""
+    ours = [requirement for requirement in requires("transpose-pipeline") or [] if "extra ==" not in requirement]
+    names = [match[0] for match in map(_NAME.match, ours) if match is not None]
+    return [f"{name}=={version(name).partition('+')[0]}" for name in sorted({*names, "mlflow"})]
+
+
+def description(record: TrackedRun) -> str:
+    """Return what the model takes and gives, for people."""
+    return (
+        f"{record.recipe.variant.title}, trained with seed {record.seed}. Takes images (the bytes of a file, their"
+        " Base64, or a path) with optional person boxes x, y, width, height in pixels, and returns for each box the"
+        " keypoints by name with x, y in image pixels and a score. Without boxes, the whole image is one."
+    )
 
 
 def _remove_artifacts(model: "LoggedModel") -> None:

@@ -50,6 +50,7 @@ class TrackedRun:
         ended: time of run.json in ms since 1970; None if there is none.
         seconds: duration of the training.
         weights: path and SHA-256 of the best weights; None before training has finished.
+        best_value: validation metric of the best weights; None if they were not trained here.
     """
 
     variant: str
@@ -67,6 +68,7 @@ class TrackedRun:
     ended: int | None
     seconds: float
     weights: tuple[Path, str] | None
+    best_value: float | None
 
 
 def read_run(layout: ResultsLayout, run_name: RunId) -> TrackedRun:
@@ -104,6 +106,7 @@ def read_run(layout: ResultsLayout, run_name: RunId) -> TrackedRun:
         ended=int(run_file.stat().st_mtime * 1000) if run else None,
         seconds=run.session.seconds if run and run.session else 0.0,
         weights=weights,
+        best_value=run.training.best_value if run and run.training else None,
     )
 
 

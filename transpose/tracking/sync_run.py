@@ -10,6 +10,7 @@ from transpose.tracking.connection import tracking_errors, tracking_uri
 from transpose.tracking.experiment import Experiment, epoch_point, exclusive_run_lock
 from transpose.tracking.model import log_model
 from transpose.tracking.record import DatasetUse, TrackedRun, read_run
+from transpose.tracking.registry import register_model
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric, Run
@@ -43,6 +44,8 @@ def track_run(layout: ResultsLayout, study: str, chosen: RunId, uri: str | None 
         added += experiment.add_tags(run, record.tags)
         _log_datasets(experiment, run, record)
         model_id = log_model(experiment, run, record) if record.weights is not None else None
+        if model_id is not None:
+            register_model(layout, experiment, study, run, record, model_id)
         added += experiment.add_metrics(run, list(_changed_metrics(experiment, run, record, model_id)))
         for name, path in record.artifacts.items():
             folder = name.rpartition("/")[0]
