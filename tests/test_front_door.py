@@ -114,6 +114,16 @@ class TestSources:
         assert refusal in str(caught.value)
         assert "\n" not in str(caught.value)
 
+    def test_outside_of_a_clone_the_variants_of_the_package_count(
+        self, checkout: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (checkout / "elsewhere").mkdir()
+        monkeypatch.chdir(checkout / "elsewhere")
+        with pytest.raises(InputError, match=r"unknown variant 'others'; known are .*tp_r_a4"):
+            transpose.load("weights.safetensors", variant="others")
+        with pytest.raises(InputError, match=r"the released ones are .*tp_r_a4"):
+            transpose.load("nowhere")
+
     def test_without_a_table_there_are_no_released_checkpoints(self, checkout: Path) -> None:
         (checkout / "config" / "tables" / "weights.yaml").unlink()
         with pytest.raises(InputError, match=r"no such file: config/tables/weights\.yaml"):

@@ -21,6 +21,9 @@ PACKAGED = Path(__file__).parent / "models" / "pretrained" / "pose"
 CONFIG, RESOURCES = Path("config"), ResourcesLayout(Path("resources"))
 """Folders of the workflow: variants, table of released weights and pins; downloads."""
 
+PACKAGED_CONFIG = Path(__file__).parent / "packaged_config"
+"""Variants and tables in this package, for use outside of a clone."""
+
 
 def load(source: Path | str | None = None, *, variant: Path | str | None = None) -> PoseModel:
     """Load a trained pose model.
@@ -51,9 +54,14 @@ def load(source: Path | str | None = None, *, variant: Path | str | None = None)
     return _released(str(source))
 
 
+def _config() -> Path:
+    """Return `config/` of the current folder if there is one, else that of this package."""
+    return CONFIG if CONFIG.is_dir() else PACKAGED_CONFIG
+
+
 def _released(name: str) -> PoseModel:
     """Load the model of a released checkpoint, downloading it if necessary."""
-    table = CONFIG / "tables" / "weights.yaml"
+    table = _config() / "tables" / "weights.yaml"
     known = load_weights_table(table).weights if table.is_file() else {}
     models = sorted(key for key, row in known.items() if row.holds == "variant")
     if name not in models:
@@ -62,7 +70,9 @@ def _released(name: str) -> PoseModel:
     weights = RESOURCES.weights(name)
     if not weights.is_file():
         report = logging.getLogger(__name__).warning
-        pin = CONFIG / "tables" / "pins" / f"{name}.json"
+        # An installed package cannot be written to.
+        pins = CONFIG / "tables" / "pins" if CONFIG.is_dir() else RESOURCES.root / "pins"
+        pin = pins / f"{name}.json"
         download_released(known[name], weights.with_suffix(".pth"), pin, weights, report=report)
     return _official(_variant_released_as(name), weights)
 
@@ -73,13 +83,13 @@ def _official(recipe: Recipe, weights: Path) -> PoseModel:
 
 def _variant_of(variant: Path | str) -> Recipe:
     path = Path(variant)
-    chosen = load_any_variant(path) if path.suffix else load_variant(str(variant), CONFIG / "variants")
+    chosen = load_any_variant(path) if path.suffix else load_variant(str(variant), _config() / "variants")
     return Recipe(name=path.stem, variant=chosen, training=Training())
 
 
 def _variant_released_as(name: str) -> Recipe:
     """Return the variant with the checkpoint in its key `released`."""
-    folder = CONFIG / "variants"
+    folder = _config() / "variants"
     for path in sorted(folder.glob("*.yaml")):
         variant = load_variant(path.stem, folder)
         if variant.released == name:

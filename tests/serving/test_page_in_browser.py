@@ -136,6 +136,30 @@ def test_dragging_draws_a_box_and_a_click_chooses_a_keypoint(page: PosePage) -> 
     )
 
 
+def test_zooming_shows_the_person_s_crop_and_keeps_positions(page: PosePage) -> None:
+    page.drop(PHOTOGRAPH.read_bytes())
+    page.set_boxes(BOX)
+    page.page.evaluate("document.getElementById('zoom').click()")
+    x, y, width, height = map(int, BOX.split(","))
+    (person,) = page.page.evaluate("state.persons")
+    view, grid = page.page.evaluate("viewOf()"), person["grid"]
+    assert (view["width"], view["height"]) == (grid["columns"] * grid["side"], grid["rows"] * grid["side"])
+    assert view["x"] < x < x + width < view["x"] + view["width"]
+    assert view["y"] < y < y + height < view["y"] + view["height"]
+    ankle = person["keypoints"]["right_ankle"]
+    box = page.page.evaluate(
+        "(() => {const b = document.getElementById('canvas').getBoundingClientRect();"
+        " return {left: b.left, top: b.top, width: b.width}})()"
+    )
+    scale = box["width"] / view["width"]
+    place = box["left"] + (ankle["x"] - view["x"]) * scale, box["top"] + (ankle["y"] - view["y"]) * scale
+    for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+        page.page.mouse(kind, *place)
+    assert page.page.evaluate("document.querySelector('#keypoints [aria-pressed=true]').firstChild.textContent") == (
+        "right ankle"
+    )
+
+
 @pytest.mark.parametrize(
     ("data", "kind", "line"),
     [

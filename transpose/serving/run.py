@@ -52,9 +52,12 @@ def bound_socket(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        bound = socket.create_server((host, port), family=family)
     except OSError as error:
         raise InputError(f"cannot be used: {error.strerror}", file=_url(host, port)) from None
+    # Connections inherit it. asyncio sets it only for sockets with a protocol number, and each answer would wait 40 ms.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return bound
 
 
 def _url(host: str, port: int) -> str:

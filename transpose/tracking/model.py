@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 DIGEST = "transpose.weights_sha256"
 """Tag of logged models and registered versions."""
 
+_INPUT = "transpose.input"
+"""Tag of logged models; those of version 0.1.0 take crops and lack it."""
+
 _CODE = "transpose.tracking.model_code"
 _NAME = re.compile(r"[\w.-]+")
 _PHOTOGRAPH, _PERSON = "000000214753.jpg", (360, 115, 57, 135)
@@ -36,7 +39,9 @@ def log_model(experiment: Experiment, run: "Run", record: TrackedRun) -> str:
     """
     assert record.weights is not None
     path, digest = record.weights
-    condition = f"source_run_id = '{run.info.run_id}' AND tags.`{DIGEST}` = '{digest}'"
+    tags = {DIGEST: digest, _INPUT: "images"}
+    conditions = (f"tags.`{key}` = '{value}'" for key, value in tags.items())
+    condition = " AND ".join((f"source_run_id = '{run.info.run_id}'", *conditions))
     for logged in experiment.client.search_logged_models([experiment.id], condition):
         if logged.status == "READY":
             return logged.model_id
@@ -44,7 +49,7 @@ def log_model(experiment: Experiment, run: "Run", record: TrackedRun) -> str:
         _remove_artifacts(logged)
         experiment.client.delete_logged_model(logged.model_id)
     model = experiment.client.create_logged_model(
-        experiment.id, record.variant, run.info.run_id, {DIGEST: digest}, model_type="pose estimation"
+        experiment.id, record.variant, run.info.run_id, tags, model_type="pose estimation"
     )
     with tempfile.TemporaryDirectory() as folder:
         with warnings.catch_warnings():

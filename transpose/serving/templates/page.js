@@ -6,6 +6,7 @@ const element = (id) => document.getElementById(id);
 const canvas = element("canvas");
 const context = canvas.getContext("2d");
 const LARGEST_CANVAS = 1600;
+const ZOOMED_CANVAS = 900;
 const SMALLEST_DRAG = 6;               // CSS pixels; less is a click
 
 const state = {
@@ -80,9 +81,6 @@ async function open(file) {
     document.body.dataset.ready = "true";
     return;
   }
-  const share = Math.min(1, LARGEST_CANVAS / Math.max(state.image.width, state.image.height));
-  canvas.width = Math.round(state.image.width * share);
-  canvas.height = Math.round(state.image.height * share);
   canvas.hidden = false;
   element("invitation").hidden = true;
   show();
@@ -115,22 +113,44 @@ function show() {
   if (!state.image) return;
   const person = state.persons[state.person];
   const hasArea = person && state.keypoint !== null && areaKind() !== "none";
-  context.setTransform(1, 0, 0, 1, 0, 0);
+  fitCanvas(viewOf());
   context.filter = hasArea ? "grayscale(1)" : "none";
-  context.drawImage(state.image, 0, 0, canvas.width, canvas.height);
+  context.drawImage(state.image, -0.5, -0.5);
   context.filter = "none";
   if (hasArea) whiten();
-  const scale = canvas.width / state.image.width;
-  context.setTransform(scale, 0, 0, scale, scale / 2, scale / 2);
   canvas.dataset.cells = hasArea ? drawArea(person) : 0;
   drawBoxes();
   state.persons.forEach(drawPose);
 }
 
+/** The part of the image that is shown: all of it, or the crop of the chosen person. */
+function viewOf() {
+  const person = state.persons[state.person];
+  if (!element("zoom").checked || !person) {
+    return { x: -0.5, y: -0.5, width: state.image.width, height: state.image.height };
+  }
+  const { grid } = person;
+  if (!grid) {
+    const [x, y, width, height] = person.box;
+    return { x, y, width, height };
+  }
+  const [x, y] = [grid.x - grid.side / 2, grid.y - grid.side / 2];
+  return { x, y, width: grid.columns * grid.side, height: grid.rows * grid.side };
+}
+
+/** Size the canvas for a part of the image, and draw in image pixels from now on. */
+function fitCanvas(view) {
+  const longest = Math.max(view.width, view.height);
+  const scale = element("zoom").checked ? ZOOMED_CANVAS / longest : Math.min(1, LARGEST_CANVAS / longest);
+  canvas.width = Math.round(view.width * scale);
+  canvas.height = Math.round(view.height * scale);
+  context.setTransform(scale, 0, 0, scale, -view.x * scale, -view.y * scale);
+}
+
 /** Lighten the image, on which weak areas would be too dark. */
 function whiten() {
   context.fillStyle = "#fff6";
-  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.fillRect(-0.5, -0.5, state.image.width, state.image.height);
 }
 
 /** Draw the cells above the threshold; return their number. */
@@ -159,17 +179,20 @@ function colourOf(value) {
 }
 
 /** Image pixels of one CSS pixel. */
-const pixelSide = () => state.image.width / Math.max(canvas.getBoundingClientRect().width, 1);
+const pixelSide = () => viewOf().width / Math.max(canvas.getBoundingClientRect().width, 1);
 
 function drawBoxes() {
   const unit = pixelSide();
   const drawn = state.drag ? [...state.boxes, boxOf(state.drag)] : state.boxes;
   drawn.forEach((box, index) => {
-    context.strokeStyle = index === state.person ? "#fff" : "#bbb";
-    context.lineWidth = 1.5 * unit;
-    context.setLineDash([5 * unit, 4 * unit]);
     // A box that the server refuses is not drawn.
-    if (box.length === 4) context.strokeRect(...box.map(Number));
+    if (box.length !== 4) return;
+    for (const [colour, dashes] of [["#000", []], [index === state.person ? "#fff" : "#aaa", [5 * unit, 4 * unit]]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = 1.5 * unit;
+      context.setLineDash(dashes);
+      context.strokeRect(...box.map(Number));
+    }
   });
   context.setLineDash([]);
 }
@@ -265,9 +288,12 @@ function chooseNearest([x, y]) {
 
 function placeOf(event) {
   const box = canvas.getBoundingClientRect();
-  const { width, height } = state.image;
-  const inside = (share, length) => Math.min(Math.max(share, 0), 1) * length - 0.5;
-  return [inside((event.clientX - box.left) / box.width, width), inside((event.clientY - box.top) / box.height, height)];
+  const view = viewOf();
+  const inside = (share, length) => Math.min(Math.max(share, 0), 1) * length;
+  return [
+    view.x + inside((event.clientX - box.left) / box.width, view.width),
+    view.y + inside((event.clientY - box.top) / box.height, view.height),
+  ];
 }
 
 function boxOf({ start, end }) {
@@ -323,6 +349,7 @@ function start() {
   listenToPointer();
   element("boxes").addEventListener("change", readBoxes);
   element("clear").addEventListener("click", () => setBoxes([]));
+  element("zoom").addEventListener("change", show);
   for (const radio of document.querySelectorAll("[name=area]")) radio.addEventListener("change", show);
   element("threshold")?.addEventListener("input", show);
   window.addEventListener("resize", show);
