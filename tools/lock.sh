@@ -7,7 +7,7 @@ compile() {
     .venv/bin/uv pip compile "$@" --constraints requirements/constraints.txt --universal --python-version 3.11 \
         --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet
 }
-compile pyproject.toml --extra pipeline --extra detector --extra onnx --extra openvino --extra evaluators \
+compile pyproject.toml --extra pipeline --extra detector --extra onnx --extra openvino --extra serve --extra evaluators \
     --group test --group lint --group setup --no-emit-package torch --output-file requirements/lock.txt
 compile --group docs --output-file requirements/docs.txt
 # With what torch itself requires, CUDA libraries included, and not with its metadata in pyproject.toml.

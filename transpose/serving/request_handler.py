@@ -77,7 +77,7 @@ class RequestHandler:
         try:
             return await self.queue.answer(lambda: self._receive(request), job)
         except QueueFullError:
-            full = f"{self._limits.queue} requests are waiting already; try again"
+            full = f"busy: {self._limits.queue} requests are waiting; try again"
             raise HTTPException(429, full, _RETRY) from None
         except SlowRequestError:
             raise HTTPException(408, f"the image did not arrive within {seconds:g} s") from None
