@@ -20,12 +20,12 @@ from transpose.config.run_record import RunRecord
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Dtype
 from transpose.config.variant import Variant
+from transpose.data.any_image import AnyImage, read_any_image
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import CocoAnnotations
 from transpose.data.crops import normalise
 from transpose.data.image_boxes import boxes_in_image, crop_boxes
 from transpose.data.image_source import image_source_of
-from transpose.data.images import read_upright_image
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
 from transpose.data.workers import slices
 from transpose.device import DeviceContext, resolve_device
@@ -137,26 +137,24 @@ class PoseModel:
         """The grid of cells that attention is computed between."""
         return Grid.of(self.variant)
 
-    def predict(self, image: Path | str | np.ndarray, boxes: ArrayLike | None = None) -> Poses:
+    def predict(self, image: AnyImage, boxes: ArrayLike | None = None) -> Poses:
         """Predict the poses of persons in boxes by the protocol, without suppression: each box keeps its pose.
 
         Args:
-            image: a file, read as it is displayed (EXIF orientation applied), or [H, W, 3] uint8 RGB.
+            image: a file or PIL image, read as it is displayed (EXIF orientation applied), or [H, W, 3] uint8 RGB.
             boxes: [N, 4] x, y, width, height in image pixels; None uses the whole image as one box.
 
         Raises:
             InputError: the image or a box is wrong, a box is outside of the image, or the model has diverged.
         """
-        pixels, name = _image_of(image)
+        pixels, name = read_any_image(image)
         given = boxes_in_image(boxes, pixels, name)
         parts = slices(np.arange(len(given)), self.protocol.batch_size)
         found = self.predict_keypoints(crop_boxes(pixels, given, self.variant.input_size, part) for part in parts)
         scores = person_scores(found, np.ones(len(given)), self.protocol)
         return Poses(self.skeleton, found.keypoints_xy, found.keypoint_scores, scores, given)
 
-    def attention(
-        self, image: Path | str | np.ndarray, boxes: ArrayLike | None = None, layer: int = -1
-    ) -> AttentionMaps:
+    def attention(self, image: AnyImage, boxes: ArrayLike | None = None, layer: int = -1) -> AttentionMaps:
         """Compute dependency and affected areas of the predicted keypoints, in fp32, on the unflipped crop.
 
         Args:
@@ -170,7 +168,7 @@ class PoseModel:
         layers = encoder_of(self.variant).layers
         if not -layers <= layer < layers:
             raise InputError(f"{layer} is not one of the encoder's {layers}", file=self.variant.title, field="layer")
-        pixels, name = _image_of(image)
+        pixels, name = read_any_image(image)
         given = boxes_in_image(boxes, pixels, name)
         poses, plain = self.predict(pixels, given), self.in_fp32()
         crops, _, points_xy = self.crop_persons(pixels, poses)
@@ -318,14 +316,3 @@ class PoseModel:
     def _on_cpu(self, heatmaps: Tensor) -> Tensor:
         with finite_heatmaps_of(self.weights):
             return finite_on_cpu(heatmaps)
-
-
-def _image_of(image: Path | str | np.ndarray) -> tuple[np.ndarray, object]:
-    """Return pixels [H, W, 3] uint8 RGB, and their name in messages."""
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            problem = f"must be uint8 RGB of shape [H, W, 3], not {image.dtype} of shape {list(image.shape)}"
-            raise InputError(problem, file="image")
-        return image, "image"
-    path = Path(image)
-    return read_upright_image(path), path

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from transpose.allocator import keep_freed_memory
-from transpose.cli import cost, data, evaluation, own_data, predict, reporting, training  # noqa: F401 -- each registers its commands
+from transpose.cli import cost, data, evaluation, explain, own_data, predict, reporting, training  # noqa: F401 -- each registers its commands
 from transpose.cli.app import app
 from transpose.disk import disk_error
 from transpose.errors import InputError, lost_worker, missing_extra

@@ -1,0 +1,83 @@
+"""Frames of a video are read one by one, and written to a video that replaces a file at the end."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from transpose.data.video import Video, video_writer
+from transpose.errors import InputError
+
+
+def write_video(path: Path, frames: int, size_hw: tuple[int, int] = (48, 64)) -> Path:
+    """A video that becomes brighter."""
+    with video_writer(path, 25.0) as writer:
+        for frame in range(frames):
+            writer.add(np.full((*size_hw, 3), 4 * frame, dtype=np.uint8))
+    return path
+
+
+def test_frames_are_read_as_they_were_written(tmp_path: Path) -> None:
+    video = Video(str(write_video(tmp_path / "a.mp4", 30)))
+    assert (video.fps, video.frame_count, video.stem, video.is_camera) == (25, 30, "a", False)
+    frames = list(video.frames())
+    assert len(frames) == 30
+    assert {frame.shape for frame in frames} == {(48, 64, 3)}
+    np.testing.assert_allclose([frame.mean() for frame in frames], 4 * np.arange(30), atol=4)
+
+
+def test_colours_stay(tmp_path: Path) -> None:
+    with video_writer(tmp_path / "a.mp4", 25.0) as writer:
+        writer.add(np.full((48, 64, 3), (200, 40, 90), dtype=np.uint8))
+    (frame,) = Video(str(tmp_path / "a.mp4")).frames()
+    np.testing.assert_allclose(frame.mean(axis=(0, 1)), (200, 40, 90), atol=6)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 3)
+    before = path.read_bytes()
+
+    def fail() -> None:
+        with video_writer(path, 25.0) as writer:
+            writer.add(np.zeros((48, 64, 3), dtype=np.uint8))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_video_that_ends_early_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "a.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (64, 48))
+    for frame in range(40):
+        writer.write(np.random.default_rng(frame).integers(0, 256, (48, 64, 3), dtype=np.uint8))
+    writer.release()
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match=r"a\.avi: ends early, after \d+ of 40 frames: the file is incomplete"):
+        list(Video(str(path)).frames())
+
+
+@pytest.mark.parametrize("content", [b"", b"text", None])
+def test_what_is_no_video_is_one_line(tmp_path: Path, content: bytes | None, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.mp4"
+    if content is None:  # without its end, where the index is
+        data = write_video(path, 30).read_bytes()
+        content = data[: len(data) // 2]
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.mp4: not a video that can be read, or incomplete"):
+        Video(str(path))
+    assert capfd.readouterr().err == ""
+
+
+def test_missing_files_and_cameras_are_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match=r"none\.mp4: no such video"):
+        Video(str(tmp_path / "none.mp4"))
+    with pytest.raises(InputError, match="camera:99: the camera cannot be opened"):
+        Video("camera:99")
+    with pytest.raises(InputError, match="camera:x: must be camera:N with a number N, such as camera:0"):
+        Video("camera:x")
+    assert capfd.readouterr().err == ""
