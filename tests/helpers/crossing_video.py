@@ -15,7 +15,7 @@ from transpose.synthetic.render import render
 from transpose.synthetic.scene import Scene, load_bodies
 
 FPS = 25.0
-_METRES_PER_SECOND = 1.3
+_METRES, _SECONDS_TO_AND_FRO = 1.0, 4.0
 _STEPS_PER_SECOND = 0.9
 
 
@@ -31,7 +31,7 @@ class CrossingVideo:
 
 
 def render_crossing(path: Path, frames: int, size_hw: tuple[int, int] = (240, 320)) -> CrossingVideo:
-    """Render two persons who walk from one side of the image to the other, one behind the other when they meet."""
+    """Render two persons who walk to and fro and meet in the middle, one in front of the other, every two seconds."""
     camera = Camera(height=1.3, pitch=-4, roll=0, focal=size_hw[1] * 1.1, size_hw=size_hw)
     boxes, points = np.zeros((frames, 2, 4)), np.zeros((frames, 2, 17, 2))
     with video_writer(path, FPS) as writer:
@@ -49,8 +49,10 @@ def render_crossing(path: Path, frames: int, size_hw: tuple[int, int] = (240, 32
 
 
 def _walker(seconds: float, person: int) -> Figure:
-    """Return a person who is in the middle at 0 seconds; person 0 walks to the right, in front of person 1."""
+    """Return a person who is in the middle at 0 seconds; person 0 then walks to the right, in front of person 1."""
+    turn = 2 * math.pi * seconds / _SECONDS_TO_AND_FRO
     direction = 1 - 2 * person
+    facing = 60 * direction * min(max(2 * math.cos(turn), -1), 1)
     bodies = load_bodies()
     phase = 2 * math.pi * _STEPS_PER_SECOND * seconds + 1.3 * person
     swings = math.sin(phase), -math.sin(phase)
@@ -62,8 +64,8 @@ def _walker(seconds: float, person: int) -> Figure:
     pose = Pose((arms[0], arms[1]), (legs[0], legs[1]), Bend(4, 0, 0), Bend(4, 0, 0), np.eye(3))
     rng = np.random.default_rng(10 + person)
     body = bodies.coarse
-    figure = dressed_figure(body, body.shapes[person], sample_outfit(rng, person == 1), pose, direction * 60)
-    return figure.moved(np.array([direction * _METRES_PER_SECOND * seconds, 4.6 + 0.9 * person, 0]))
+    figure = dressed_figure(body, body.shapes[person], sample_outfit(rng, person == 1), pose, facing)
+    return figure.moved(np.array([direction * _METRES * math.sin(turn), 4.6 + 0.9 * person, 0]))
 
 
 def detections(video: CrossingVideo, without: dict[int, int] | None = None) -> list[dict[str, object]]:

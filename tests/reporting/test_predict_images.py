@@ -20,22 +20,26 @@ IMAGE = np.full((80, 220, 3), 90, dtype=np.uint8)
 BOX = np.array([[10.0, 10, 180, 60]])
 
 
-class Centres:
-    """Predicts all keypoints in the centre of their box."""
+class Spread:
+    """Predicts keypoints from one corner of their box, without a margin of 15 % of their own extent, to the other."""
 
     def __init__(self, **protocol: object) -> None:
         self.protocol = EvalProtocol.model_validate(protocol)
 
     def predict(self, image: np.ndarray, boxes: ArrayLike | None = None) -> Poses:
         given = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-        xy = np.repeat((given[:, :2] + given[:, 2:] / 2)[:, None], 17, axis=1)
+        xy = given[:, None, :2] + np.linspace(0.15, 1.15, 17)[:, None] / 1.3 * given[:, None, 2:]
         return Poses(COCO_PERSON, xy, np.full((len(given), 17), 0.5), np.full(len(given), 0.5), given)
 
 
 class LeftHalf:
     """Detects one person in the left half of an image."""
 
+    def __init__(self) -> None:
+        self.frames = 0
+
     def find(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.frames += 1
         return np.array([[0.0, 0, image.shape[1] / 2, image.shape[0]]]), np.array([0.8])
 
 
@@ -47,7 +51,7 @@ def image(tmp_path: Path) -> Path:
 
 def predict(*images: ImagePersons, output: Path | None, detector: LeftHalf | None = None) -> list[ImagePoses]:
     found: list[ImagePoses] = []
-    predict_images(Centres(), images, detector, found.append, output, 0.2)
+    predict_images(Spread(), images, detector, found.append, output, 0.2)
     return found
 
 
@@ -65,7 +69,7 @@ def test_files_have_all_persons_and_overlays_are_as_large_as_images(image: Path,
         rows = list(csv.reader(stream))
     assert rows[:2] == [
         ["image", "person", "keypoint", "x", "y", "score"],
-        ["000042.png", "0", "nose", "100.000", "40.000", "0.5000"],
+        ["000042.png", "0", "nose", "30.769", "16.923", "0.5000"],
     ]
     assert len(rows) == 1 + 2 * 17
 
@@ -82,7 +86,7 @@ def test_a_detector_finds_persons_and_scores_them(image: Path) -> None:
 
 def test_a_box_score_does_not_count_where_the_protocol_leaves_it_out(image: Path) -> None:
     found: list[ImagePoses] = []
-    model = Centres(score="keypoints")
+    model = Spread(score="keypoints")
     predict_images(model, [ImagePersons(image, None)], LeftHalf(), found.append, None, 0.2)
     np.testing.assert_allclose(found[0].poses.person_scores, 0.5)
 

@@ -1,4 +1,4 @@
-"""Ids of persons over the frames of a video, by the similarity of their poses."""
+"""Ids of persons over the frames of a video, by the similarity of their poses and boxes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from transpose.skeleton import Skeleton
 _LEAST_SIMILARITY = 0.2
 """A person less similar to all tracks than this is a new one."""
 _FEWEST_KEYPOINTS = 3
-"""Confident keypoints of a person who can be followed; also for OKS, of both poses: with fewer, boxes are compared."""
+"""Confident keypoints of a person who can be followed; also for OKS, of both poses."""
 _SAME_PERSON = 0.7
 """Two followed persons with a higher OKS are the same."""
 _NEW_VELOCITY = 0.3
@@ -71,9 +71,9 @@ class _Track:
 class PersonTracks:
     """Gives persons the same id in all frames of a video.
 
-    Each person is compared with the previous poses, moved on by their velocity as in SORT (Bewley et al. 2016), by OKS;
-    pairs are matched greedily, most similar first (Xiao et al. 2018, "Simple Baselines", algorithm 1). A person who is
-    not found, for example because another one is in front, keeps moving for some frames.
+    Each person is compared with the persons so far, moved on by their velocity as in SORT (Bewley et al. 2016), by OKS
+    and IoU; pairs are matched greedily, most similar first (Xiao et al. 2018, "Simple Baselines", algorithm 1). Persons
+    who are not found, for example because another one is in front, keep moving for some frames.
     """
 
     def __init__(self, skeleton: Skeleton, min_score: float) -> None:
@@ -148,7 +148,11 @@ class PersonTracks:
         return found
 
     def _similarities(self, poses: Poses) -> np.ndarray:
-        """Return [T, N] for poses of the next frame: their OKS with tracks, or IoU if they share too few keypoints."""
+        """Return the similarities [T, N] of tracks to poses of the next frame.
+
+        The mean of OKS and of the IoU of the boxes, which differ where two boxes show the same person; only the IoU if
+        too few keypoints are confident in both poses.
+        """
         if not self._tracks or not len(poses):
             return np.zeros((len(self._tracks), len(poses)))
         moved = np.stack([track.velocity * (track.age + 1) for track in self._tracks])
@@ -161,7 +165,8 @@ class PersonTracks:
         terms = np.exp(-squared / (2 * np.square(2 * self._skeleton.oks_sigmas) * area[..., None]))
         counts = shared.sum(axis=2)
         oks = (terms * shared).sum(axis=2) / np.maximum(counts, 1)
-        return np.where(counts >= _FEWEST_KEYPOINTS, oks, _overlaps(boxes, poses.boxes))
+        overlap = _overlaps(boxes, poses.boxes)
+        return np.where(counts >= _FEWEST_KEYPOINTS, (oks + overlap) / 2, overlap)
 
 
 def _box_around(xy: np.ndarray) -> np.ndarray:
