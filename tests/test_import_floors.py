@@ -37,6 +37,7 @@ FLOORS = {
     "attention.maps": 5,
     "pose_model": 6,
     "model_sources": 7,
+    "several_models": 7,
     "": 8,  # the package itself exports what users import
     "attention": 8,  # over evaluation: ablations end in AP
     "evaluation": 7,

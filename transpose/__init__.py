@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from transpose.inference.poses import Poses
     from transpose.model_sources import load
     from transpose.pose_model import AttentionMaps, PoseModel
+    from transpose.several_models import predict_with_each
     from transpose.skeleton import COCO_PERSON, Skeleton
 
 __version__ = "0.1.0"
 
-__all__ = ["COCO_PERSON", "AttentionMaps", "PoseModel", "Poses", "Skeleton", "__version__", "load"]
+__all__ = ["COCO_PERSON", "AttentionMaps", "PoseModel", "Poses", "Skeleton", "__version__", "load", "predict_with_each"]
 
 # Imported on first use, so that `transpose --help` and the tables do not load torch.
 _MODULES = {
@@ -27,6 +28,7 @@ _MODULES = {
     "Poses": "inference.poses",
     "Skeleton": "skeleton",
     "load": "model_sources",
+    "predict_with_each": "several_models",
 }
 
 

@@ -3,7 +3,7 @@
 A batch depends only on its persons, the seed and the epoch, not on the number of workers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -65,6 +65,17 @@ class EvaluationBatch:
     """[B, 2] float64, units of 200 image pixels."""
     index: np.ndarray
     """[B] int64: positions in the PersonBoxes."""
+
+    @classmethod
+    def join(cls, parts: Sequence["EvaluationBatch"]) -> "EvaluationBatch":
+        """Return the crops of all parts, numbered from 0."""
+        crops = torch.cat([part.crops for part in parts])
+        center, scale = np.concatenate([part.center for part in parts]), np.concatenate([part.scale for part in parts])
+        return cls(crops, center, scale, np.arange(len(crops)))
+
+    def select(self, rows: np.ndarray) -> "EvaluationBatch":
+        """Return the crops at indices `rows`."""
+        return EvaluationBatch(self.crops[rows], self.center[rows], self.scale[rows], self.index[rows])
 
     def pin_memory(self) -> "EvaluationBatch":
         """See `TrainingBatch.pin_memory`."""

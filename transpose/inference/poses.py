@@ -1,12 +1,18 @@
 """Predicted poses of one image, and of a data set in the COCO results format."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from transpose.data.coco import PERSON_CATEGORY
+from transpose.errors import InputError
 from transpose.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from supervision import KeyPoints  # pyright: ignore[reportMissingImports]
 
 
 @dataclass(frozen=True)
@@ -98,3 +104,51 @@ class Poses:
 
         labels = [] if self.ids is None else [str(number) for number in self.persons]
         return draw_persons(image, self.xy, self.scores >= min_score, self.boxes, self.skeleton, labels)
+
+    def to_pandas(self) -> "DataFrame":
+        """Return a table with one row per keypoint: person, keypoint, x, y (image pixels) and score.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        pandas = _library("pandas", "pip install 'transpose-pipeline[pipeline]'")
+        count = len(self.skeleton)
+        x, y = self.xy.reshape(-1, 2).T
+        return pandas.DataFrame(
+            {
+                "person": np.repeat(np.array(self.persons, dtype=np.int64), count),
+                "keypoint": list(self.skeleton.keypoints) * len(self),
+                "x": x,
+                "y": y,
+                "score": self.scores.ravel(),
+            }
+        )
+
+    def to_supervision(self) -> "KeyPoints":
+        """Return `supervision.KeyPoints`; `data` has the ids of persons in a video as `tracker_id`.
+
+        Raises:
+            InputError: supervision is not installed.
+        """
+        supervision = _library("supervision", "pip install supervision")
+        # Version 0.29 renamed the field.
+        names = {field.name for field in fields(supervision.KeyPoints)}
+        score = "keypoint_confidence" if "keypoint_confidence" in names else "confidence"
+        return supervision.KeyPoints(
+            xy=self.xy.astype(np.float32),
+            class_id=np.zeros(len(self), dtype=np.int64),
+            data={} if self.ids is None else {"tracker_id": self.ids},
+            **{score: self.scores.astype(np.float32)},
+        )
+
+
+def _library(name: str, command: str) -> Any:
+    """Import a library that is not required.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        raise InputError(f"is not installed: {command}", file=name) from None
