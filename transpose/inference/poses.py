@@ -12,7 +12,6 @@ from transpose.skeleton import Skeleton
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-    from supervision import KeyPoints  # pyright: ignore[reportMissingImports]
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ class Poses:
             }
         )
 
-    def to_supervision(self) -> "KeyPoints":
+    def to_supervision(self) -> Any:
         """Return `supervision.KeyPoints`; `data` has the ids of persons in a video as `tracker_id`.
 
         Raises:
