@@ -13,6 +13,7 @@ from PIL import Image
 
 from tests.data.onnx_detectors import write_head_model
 from transpose.cli import main
+from transpose.data.images import read_image
 from transpose.data.photographs import photographs_folder
 from transpose.data.video import Video, video_writer
 
@@ -31,7 +32,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
         monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
         with pytest.raises(SystemExit) as ended:
             main()
-        return int(ended.value.code or 0), *capfd.readouterr()
+        printed = capfd.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
 
     return predict
 
@@ -94,7 +96,7 @@ def test_a_detector_without_onnxruntime_names_the_extra(
 
 
 def test_a_video_becomes_an_overlaid_video(run: Run, tmp_path: Path) -> None:
-    image = cv2.cvtColor(cv2.imread(str(PHOTOGRAPH)), cv2.COLOR_BGR2RGB)[:, 200:520]
+    image = read_image(PHOTOGRAPH)[:, 200:520]
     with video_writer(tmp_path / "ride.mp4", 25.0) as writer:
         for frame in range(6):
             writer.add(np.roll(image, -3 * frame, axis=1))
@@ -108,6 +110,10 @@ def test_a_video_becomes_an_overlaid_video(run: Run, tmp_path: Path) -> None:
     before, after = (list(Video(str(path / "ride.mp4")).frames()) for path in (tmp_path, tmp_path / "out"))
     assert len(after) == 6
     assert all((np.abs(a.astype(int) - b) > 60).any() for a, b in zip(before, after, strict=True))
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps([{"image_id": 4, "category_id": 1, "bbox": [148.3, 114.8, 57.2, 134.8]}]))
+    status, out, err = run(tmp_path / "ride.mp4", "--boxes", boxes)
+    assert [line.split()[:3] for line in out.splitlines()[1:-1]] == [["frame", "4", "1"]]
     status, out, err = run(tmp_path / "ride.mp4")
     assert [line.split()[:3] for line in out.splitlines()[1:-1]] == [["frame", str(i), "1"] for i in range(6)]
     assert "the whole image was taken as one person's box" in err

@@ -29,11 +29,12 @@ def run(notebook: nbformat.NotebookNode) -> None:
 def outputs_of(source: str, namespace: dict[str, Any], count: int) -> list[nbformat.NotebookNode]:
     """Run a cell and return its outputs."""
     tree = ast.parse(source)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-    value = None
+    last, value = tree.body[-1] if tree.body else None, None
+    if isinstance(last, ast.Expr):
+        tree.body.pop()
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(compile(tree, f"cell {count}", "exec"), namespace)  # noqa: S102 -- our own notebooks
-        if last is not None:
+        if isinstance(last, ast.Expr):
             value = eval(compile(ast.Expression(last.value), f"cell {count}", "eval"), namespace)  # noqa: S307
     outputs = []
     if printed.getvalue():

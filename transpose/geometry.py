@@ -124,4 +124,5 @@ def rescale_points(points: np.ndarray, from_size: tuple[int, int], to_size: tupl
 def are_inside(boxes_xywh: np.ndarray, size_hw: Sequence[int]) -> np.ndarray:
     """Return [N] bool: whether each box [N, 4] overlaps an image of size (height, width)."""
     starts, ends = boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]
-    return (starts < (size_hw[1], size_hw[0])).all(axis=1) & (ends > 0).all(axis=1)
+    overlaps = (starts < (size_hw[1], size_hw[0])) & (ends > 0)
+    return np.asarray(overlaps.all(axis=1))

@@ -1,5 +1,7 @@
 """Frames of a video are read one by one, and written to a video that replaces a file at the end."""
 
+import os
+import signal
 from pathlib import Path
 
 import cv2
@@ -81,3 +83,32 @@ def test_missing_files_and_cameras_are_one_line(tmp_path: Path, capfd: pytest.Ca
     with pytest.raises(InputError, match="camera:x: must be camera:N with a number N, such as camera:0"):
         Video("camera:x")
     assert capfd.readouterr().err == ""
+
+
+class _FakeCamera:
+    """Grey frames without an end."""
+
+    def isOpened(self) -> bool:  # noqa: N802 -- OpenCV's name
+        return True
+
+    def get(self, _: int) -> float:
+        return 0.0
+
+    def read(self) -> tuple[bool, np.ndarray]:
+        return True, np.zeros((4, 6, 3), dtype=np.uint8)
+
+    def release(self) -> None:
+        pass
+
+
+def test_a_camera_ends_at_ctrl_c_with_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "VideoCapture", lambda _: _FakeCamera())
+    camera, before = Video("camera:3"), signal.getsignal(signal.SIGINT)
+    assert (camera.stem, camera.fps, camera.frame_count, camera.is_camera) == ("camera3", 30, None, True)
+    frames = []
+    for frame in camera.frames():
+        frames.append(frame)
+        if len(frames) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+    assert len(frames) == 3
+    assert signal.getsignal(signal.SIGINT) is before

@@ -42,7 +42,7 @@ def test_persons_who_pass_through_each_other_keep_their_ids() -> None:
 
 
 def test_one_person_in_front_of_another_does_not_take_its_id() -> None:
-    track = tracks()
+    track, found = tracks(), poses()
     for frame in range(60):
         places = [(5.0 * frame, 0.0), (295 - 5.0 * frame, 4.0)]
         # The person behind is not found, and then only in the shape of the one in front.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import transpose
-from tests.helpers.crossing_video import CrossingVideo, render_crossing
+from benchmarks.crossing_video import CrossingVideo, render_crossing
 from tests.reporting.test_predict_images import LeftHalf, Spread
 from transpose.data.video import Video, video_writer
 from transpose.errors import InputError

@@ -41,7 +41,7 @@ def draw_persons(
         width = max(1, round(float(areas[person]) ** 0.5 * _LINE_OF_PERSON))
         _draw_person(drawn, xy[person], is_drawn[person], skeleton, width)
         if labels and is_drawn[person].any():
-            _draw_label(drawn, labels[person], xy[person][is_drawn[person]].min(axis=0), width)
+            _draw_label(drawn, labels[int(person)], xy[person][is_drawn[person]].min(axis=0), width)
     return drawn
 
 

@@ -37,7 +37,8 @@ class _Track:
         """Frames since the person was found; 0 also before."""
         self.frames = 0
         """Number of frames in which the person was found."""
-        self.xy = self.is_confident = self.box = np.zeros(0)
+        self.xy = self.box = np.zeros(0)
+        self.is_confident = np.zeros(0, dtype=np.bool_)
 
     def continue_with(self, xy: np.ndarray, is_confident: np.ndarray, new_box: np.ndarray | None) -> None:
         """Note the keypoints [K, 2] of the latest frame.

@@ -1,4 +1,4 @@
-"""What predicting needs of a pose model."""
+"""What predicting needs of a pose model and of a person detector."""
 
 from typing import Protocol
 
@@ -19,4 +19,12 @@ class PosePredictor(Protocol):
 
     def predict(self, image: np.ndarray, boxes: ArrayLike | None = None) -> Poses:
         """Predict the poses in boxes [N, 4] of an image [H, W, 3] uint8 RGB; see `PoseModel.predict`."""
+        ...
+
+
+class PersonFinder(Protocol):
+    """A person detector."""
+
+    def find(self, image: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]:
+        """Return the boxes [N, 4] and scores [N] of persons in an image; see `PersonDetector.find`."""
         ...

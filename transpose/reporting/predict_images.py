@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from transpose.data.any_image import read_upright_image
-from transpose.data.detector import PersonDetector
 from transpose.data.image_boxes import boxes_in_image
 from transpose.errors import InputError
 from transpose.files import atomic_folder, removed_if_empty
 from transpose.inference.overlay import write_image
 from transpose.inference.poses import Poses
-from transpose.inference.predictor import PosePredictor
+from transpose.inference.predictor import PersonFinder, PosePredictor
 from transpose.reporting.pose_files import PoseFiles, coco_image_ids, pose_files
 
 
@@ -52,7 +51,7 @@ class PredictionFolder:
 def predict_images(
     model: PosePredictor,
     images: Sequence[ImagePersons],
-    detector: PersonDetector | None,
+    detector: PersonFinder | None,
     on_image: Callable[[ImagePoses], None],
     folder: Path | None,
     min_score: float,
@@ -85,7 +84,7 @@ def predict_persons(
     pixels: np.ndarray,
     name: object,
     boxes_xywh: np.ndarray | None,
-    detector: PersonDetector | None,
+    detector: PersonFinder | None,
 ) -> Poses:
     """Predict the poses in an image.
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from transpose.data.detector import PersonDetector
 from transpose.data.video import Video, VideoWriter, video_writer
 from transpose.files import removed_if_empty
 from transpose.inference.person_tracks import PersonTracks
 from transpose.inference.poses import Poses
-from transpose.inference.predictor import PosePredictor
+from transpose.inference.predictor import PersonFinder, PosePredictor
 from transpose.inference.smoothing import PoseSmoother
 from transpose.reporting.pose_files import PoseFiles, pose_files
 from transpose.reporting.predict_images import predict_persons
@@ -24,7 +23,7 @@ class VideoPersons:
 
     boxes: Sequence[np.ndarray] | None = None
     """[N, 4] image pixels for each frame, or for the first frame only; None uses the detector."""
-    detector: PersonDetector | None = None
+    detector: PersonFinder | None = None
     """Finds persons if there are no boxes; None takes the whole image as one box."""
     every: int = 1
     """Boxes are taken, or persons detected, in each frame with a number divisible by this."""

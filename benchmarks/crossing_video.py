@@ -66,15 +66,3 @@ def _walker(seconds: float, person: int) -> Figure:
     body = bodies.coarse
     figure = dressed_figure(body, body.shapes[person], sample_outfit(rng, person == 1), pose, facing)
     return figure.moved(np.array([direction * _METRES * math.sin(turn), 4.6 + 0.9 * person, 0]))
-
-
-def detections(video: CrossingVideo, without: dict[int, int] | None = None) -> list[dict[str, object]]:
-    """Return the persons as detections in a random order, without the person `without[frame]` of some frames."""
-    rng = np.random.default_rng(0)
-    records: list[dict[str, object]] = []
-    for frame in range(len(video.boxes)):
-        for person in rng.permutation(2).tolist():
-            if (without or {}).get(frame) != person:
-                box = video.boxes[frame, person].round(2).tolist()
-                records.append({"image_id": frame, "category_id": 1, "bbox": box, "score": 0.9})
-    return records
