@@ -51,16 +51,19 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_video_that_ends_early_is_reported(tmp_path: Path) -> None:
-    path = tmp_path / "a.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (64, 48))
-    for frame in range(40):
-        writer.write(np.random.default_rng(frame).integers(0, 256, (48, 64, 3), dtype=np.uint8))
-    writer.release()
+def write_cut_video(path: Path) -> None:
+    """A video of 40 frames of which the second half is missing."""
+    with video_writer(path, 25.0) as writer:
+        for frame in range(40):
+            writer.add(np.random.default_rng(frame).integers(0, 256, (48, 64, 3), dtype=np.uint8))
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
+
+
+def test_a_video_that_ends_early_is_reported(tmp_path: Path) -> None:
+    write_cut_video(tmp_path / "a.avi")
     with pytest.raises(InputError, match=r"a\.avi: ends early, after \d+ of 40 frames: the file is incomplete"):
-        list(Video(str(path)).frames())
+        list(Video(str(tmp_path / "a.avi")).frames())
 
 
 @pytest.mark.parametrize("content", [b"", b"text", None])

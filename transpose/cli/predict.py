@@ -35,6 +35,15 @@ Detector = Annotated[
     typer.Option("--detector", help="ONNX detector: YOLOX, Ultralytics, RT-DETR, D-FINE, RF-DETR; needs onnxruntime."),
 ]
 
+Output = Annotated[
+    Path | None,
+    typer.Option(help="Folder for predictions.json, keypoints.csv, and overlays/NAME.png or, of a video, NAME.mp4."),
+]
+MinScore = Annotated[
+    float | None,
+    typer.Option(help="Do not show keypoints with a lower score; default: the protocol's keypoint threshold."),
+]
+
 
 @app.command(rich_help_panel=USE, epilog="Example: transpose predict photo.jpg --box 120,40,200,420 --output poses")
 def predict(
@@ -47,16 +56,8 @@ def predict(
     whole_image: Annotated[
         bool, typer.Option("--whole-image", help="Take each whole image as one person's box, without a note.")
     ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for predictions.json, keypoints.csv, and overlays/NAME.png or, of a video, NAME.mp4."
-        ),
-    ] = None,
-    min_score: Annotated[
-        float | None,
-        typer.Option(help="Do not show keypoints with a lower score; default: the protocol's keypoint threshold."),
-    ] = None,
+    output: Output = None,
+    min_score: MinScore = None,
     detect_every: Annotated[
         int, typer.Option(min=1, help="Video: new boxes in every Nth frame; in between, persons are followed.")
     ] = 1,
