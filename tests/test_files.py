@@ -23,6 +23,7 @@ from transpose.files import (
     read_json_lines,
     read_npz,
     remove_leftovers,
+    removed_if_empty,
     sha256_of_file,
     write_json,
     write_npz,
@@ -108,6 +109,22 @@ for number in range(300):
         assert [process.communicate()[1] for process in running] == [b"", b""]
         assert list(tmp_path.iterdir()) == [tmp_path / "figures"]
         assert {(tmp_path / "figures" / name).read_text() for name in "abc"} == {"299"}
+
+
+@pytest.mark.parametrize("kept", [[], ["a"], ["a/b"]])
+def test_new_empty_folders_are_removed_after_an_error(tmp_path: Path, kept: list[str]) -> None:
+    for name in kept:
+        (tmp_path / name).mkdir(parents=True)
+    before = set(tmp_path.rglob("*"))
+
+    def fail() -> None:
+        with removed_if_empty(tmp_path / "a" / "b"):
+            (tmp_path / "a" / "b").mkdir(parents=True, exist_ok=True)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert set(tmp_path.rglob("*")) == before
 
 
 class TestFolderLock:

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transpose.geometry import (
+    are_inside,
     box_to_center_scale,
     crop_affine,
     crop_affines,
@@ -103,3 +104,9 @@ def test_heatmap_to_image_undoes_the_affine():
     points = rng.uniform(0, 400, (5, 17, 2))
     heatmap_points = transform_points(crop_affines(center, scale, np.zeros(5), (64, 48))[:, None], points)
     np.testing.assert_allclose(heatmap_to_image(heatmap_points, center, scale, (64, 48)), points, atol=1e-9)
+
+
+def test_a_box_is_inside_where_it_overlaps_the_image():
+    boxes = np.array([[0, 0, 5, 5], [-5, 0, 5, 5], [-4, -4, 5, 5], [99, 59, 1, 1], [100, 0, 5, 5], [0, 60, 5, 5]])
+    assert are_inside(boxes, (60, 100)).tolist() == [True, False, True, True, False, False]
+    assert are_inside(np.zeros((0, 4)), (60, 100)).tolist() == []

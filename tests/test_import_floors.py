@@ -39,6 +39,7 @@ FLOORS = {
     "pose_model": 6,
     "model_sources": 7,
     "export": 7,
+    "several_models": 7,
     "": 8,  # the package itself exports what users import
     "attention": 8,  # over evaluation: ablations end in AP
     "evaluation": 7,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.helpers.exif import turned_by_exif
 from tests.helpers.pose_models import pose_model
@@ -221,6 +222,22 @@ class TestPredict:
         model, pixels = PoseModel.from_run(run), read_image(photograph)
         np.testing.assert_array_equal(model.predict(pixels).scores, model.predict(photograph).scores)
         assert (model.predict(pixels[..., ::-1]).scores != model.predict(photograph).scores).any()
+
+    def test_a_batch_of_files_arrays_and_pil_images_is_each_alone(self, run: Path, photograph: Path) -> None:
+        model, pixels = PoseModel.from_run(run), read_image(photograph)
+        images = [photograph, pixels, str(photograph), Image.fromarray(pixels)]
+        boxes = [BOXES, None, [], BOXES[:1]]
+        together = model.predict_batch(images, boxes)
+        assert [len(poses) for poses in together] == [3, 1, 0, 1]
+        for poses, image, given in zip(together, images, boxes, strict=True):
+            alone = model.predict(image, given)
+            np.testing.assert_array_equal(poses.boxes, alone.boxes)
+            np.testing.assert_allclose(poses.xy, alone.xy, atol=1e-3)
+            np.testing.assert_allclose(poses.scores, alone.scores, atol=1e-6)
+        assert [len(poses) for poses in model.predict_batch(images)] == [1] * 4
+        assert model.predict_batch([]) == []
+        with pytest.raises(ValueError, match="shorter"):
+            model.predict_batch(images, boxes[:2])
 
     def test_a_photograph_is_read_as_it_is_displayed(self, run: Path, photograph: Path, tmp_path: Path) -> None:
         model, turned = PoseModel.from_run(run), turned_by_exif(photograph, tmp_path / "turned.jpg")

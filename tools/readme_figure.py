@@ -19,7 +19,6 @@ import transpose
 from transpose.data.images import read_image
 from transpose.data.photographs import photographs_folder
 from transpose.pose_model import AttentionMaps, PoseModel
-from transpose.reporting.overlay import draw_poses
 
 PHOTOGRAPH, BOX = "000000349860.jpg", (280.0, 13.0, 186.0, 152.0)
 KEYPOINTS = ("left_wrist", "right_shoulder")
@@ -50,7 +49,7 @@ def _draw_pose(axis: Axes, image: np.ndarray, model: PoseModel) -> None:
     # Enlarged, so that lines are thin; cut around the person, so that they are seen.
     large = cv2.resize(image, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
     poses = model.predict(large, [ENLARGED * np.array(BOX)])
-    drawn = draw_poses(large, poses, model.protocol.keypoint_threshold)
+    drawn = poses.draw(large, model.protocol.keypoint_threshold)
     x, y, width, height = (round(ENLARGED * side) for side in VIEW)
     axis.imshow(drawn[y : y + height, x : x + width])
     axis.set_title("predicted pose", fontsize=9)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from transpose.inference.poses import Poses
     from transpose.model_sources import load
     from transpose.pose_model import AttentionMaps, PoseModel
+    from transpose.several_models import predict_with_each
     from transpose.skeleton import COCO_PERSON, Skeleton
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ __all__ = [
     "__version__",
     "load",
     "load_exported",
+    "predict_with_each",
 ]
 
 # Imported on first use, so that `transpose --help` and the tables do not load torch.
@@ -40,6 +42,7 @@ _MODULES = {
     "Skeleton": "skeleton",
     "load": "model_sources",
     "load_exported": "export.model",
+    "predict_with_each": "several_models",
 }
 
 

@@ -85,6 +85,19 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def removed_if_empty(folder: Path) -> Iterator[None]:
+    """Remove the folder and its parents after an exception, as far as they are empty and did not exist before."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        for path in new:
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
+@contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
     """Lock a folder for this process. The lock ends with the process, even if its children live on.
 

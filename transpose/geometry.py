@@ -3,6 +3,8 @@
 All values are float64, (x, y), with pixel centres at integers; sizes of crops and heatmaps are (height, width).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 PIXELS_PER_SCALE_UNIT = 200.0
@@ -117,3 +119,10 @@ def rescale_points(points: np.ndarray, from_size: tuple[int, int], to_size: tupl
     centres = ((np.array(size[::-1]) - 1) / 2 for size in (from_size, to_size))
     from_centre, to_centre = centres
     return to_centre + (np.asarray(points, dtype=np.float64) - from_centre) * factor
+
+
+def are_inside(boxes_xywh: np.ndarray, size_hw: Sequence[int]) -> np.ndarray:
+    """Return [N] bool: whether each box [N, 4] overlaps an image of size (height, width)."""
+    starts, ends = boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]
+    overlaps = (starts < (size_hw[1], size_hw[0])) & (ends > 0)
+    return np.asarray(overlaps.all(axis=1))

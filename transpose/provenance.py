@@ -23,6 +23,7 @@ PLUMBING = frozenset(
         "transpose.disk",  # messages of disk errors
         "transpose.errors",  # messages of bad input
         "transpose.files",  # atomic writing and digests
+        "transpose.inference.overlay",  # drawing
         "transpose.machine",  # versions in reports
         "transpose.memory",  # messages of full memory
         "transpose.provenance",

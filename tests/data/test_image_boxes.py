@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from transpose.data.image_boxes import boxes_of_image, check_boxes_inside, parse_boxes
+from transpose.data.image_boxes import (
+    boxes_of_each_image,
+    boxes_of_frames,
+    boxes_of_image,
+    check_boxes_inside,
+    parse_boxes,
+)
 from transpose.errors import InputError
 from transpose.files import write_json
 
@@ -57,3 +63,22 @@ def test_a_box_outside_is_refused_and_one_that_reaches_out_is_not(box: list[floa
     check_boxes_inside(np.array([[99, 79, 50, 50], [-4, -4, 5, 5]]), Path("p.jpg"), (80, 100))
     with pytest.raises(InputError, match=r"p.jpg: box .* is outside the image, which is 100x80"):
         check_boxes_inside(np.array([[0, 0, 9, 9], box]), Path("p.jpg"), (80, 100))
+
+
+def test_each_images_persons_are_read_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "boxes.json"
+    write_json(file, [record("b", 1, 2, 3, 4), record(7, 5, 6, 7, 8), record("b", 0, 0, 9, 9)])
+    images = [Path("a.jpg"), Path("x/b.jpg"), Path("y/b.png"), Path("007.jpg")]
+    found = [boxes.tolist() for boxes in boxes_of_each_image(file, images)]
+    assert found == [[], [[1, 2, 3, 4], [0, 0, 9, 9]], [[1, 2, 3, 4], [0, 0, 9, 9]], [[5, 6, 7, 8]]]
+    with pytest.raises(InputError, match="image_id: no person in any of the 2 images"):
+        boxes_of_each_image(file, [Path("c.jpg"), Path("d.jpg")])
+
+
+def test_frames_are_numbers_from_0(tmp_path: Path) -> None:
+    file = tmp_path / "boxes.json"
+    write_json(file, [record(2, 1, 2, 3, 4), record(0, 5, 6, 7, 8), record(9, 5, 6, 7, 8)])
+    assert [boxes.tolist() for boxes in boxes_of_frames(file, 3)] == [[[5, 6, 7, 8]], [], [[1, 2, 3, 4]]]
+    write_json(file, [record(9, 5, 6, 7, 8)])
+    with pytest.raises(InputError, match="no person in any frame: the ids of frames are 0 to 2"):
+        boxes_of_frames(file, 3)

@@ -25,7 +25,8 @@ from transpose.models.weights import save_weights
 from transpose.pose_model import PoseModel
 from transpose.reporting.attention_maps import choose_persons, write_attention_maps
 from transpose.reporting.explain_images import explain_images
-from transpose.reporting.predict_images import ImagePersons, ImagePoses, render_keypoints
+from transpose.reporting.pose_text import keypoint_blocks
+from transpose.reporting.predict_images import ImagePersons, ImagePoses
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind
 
@@ -92,8 +93,9 @@ def test_without_boxes_each_image_is_one_person(tiny_dataset: Path, tmp_path: Pa
         "xy": found[1].poses.xy[1, 9].tolist(),
         "confidence": float(found[1].poses.scores[1, 9]),
     }
-    lines = render_keypoints(found).splitlines()
-    assert lines[0] == f"{second.name}, person 0, box 0, 0, 120, 160"
+    blocks = [block for image in found for block in keypoint_blocks(image.path.name, image.poses)]
+    lines = "\n".join(blocks).splitlines()
+    assert lines[0] == f"{second.name}, person 0, box 0, 0, 120, 160, score {found[0].poses.person_scores[0]:.3f}"
     x, y = found[0].poses.keypoints["left_wrist"][0]
     assert lines[11].split() == ["left_wrist", f"{x:.1f}", f"{y:.1f}", f"{found[0].poses.scores[0, 9]:.3f}"]
     assert len(lines) == 3 * 19 + 2

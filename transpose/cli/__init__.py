@@ -5,7 +5,19 @@ from contextlib import suppress
 from typing import NoReturn
 
 from transpose.allocator import keep_freed_memory
-from transpose.cli import cost, data, evaluation, export, own_data, predict, reporting, results_files, serve, training  # noqa: F401 -- each registers its commands
+from transpose.cli import (  # noqa: F401 -- each registers its commands
+    cost,
+    data,
+    evaluation,
+    explain,
+    export,
+    own_data,
+    predict,
+    reporting,
+    results_files,
+    serve,
+    training,
+)
 from transpose.cli.app import app
 from transpose.disk import disk_error
 from transpose.errors import InputError, lost_worker, missing_extra

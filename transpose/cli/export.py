@@ -7,7 +7,7 @@ import typer
 
 import transpose
 from transpose.cli.app import USE, app
-from transpose.cli.predict import Model
+from transpose.cli.options import Model
 from transpose.config.exported import ExportFormat, ExportReturns
 
 

@@ -21,3 +21,19 @@ WeightsFile = Annotated[Path, typer.Option("--weights", help="Weights of the var
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Parallel processes; results do not depend on it.")]
 Output = Annotated[Path, typer.Option("--output", help="File to write.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="Image loading processes; default: the recipe's.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="Folder of a training (results/train/VARIANT/seedN), name of a released checkpoint in"
+        " config/tables/weights.yaml, or, for predict, a file of `transpose export`; default: the small model in the"
+        " package.",
+    ),
+]
+Box = Annotated[
+    list[str] | None,
+    typer.Option("--box", help="Person box x,y,width,height in pixels, for a single image; repeatable."),
+]
+Boxes = Annotated[
+    Path | None, typer.Option("--boxes", help="COCO detections; image_id is an image's file name without suffix.")
+]

@@ -1,99 +1,127 @@
-"""Commands that use a model on images: predict and explain."""
+"""Command that predicts poses in images and videos."""
 
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from transpose.cli.app import USE, app
+from transpose.cli.image_persons import note_whole_images, persons_in
+from transpose.cli.options import Box, Boxes, Model
 from transpose.errors import InputError
 
 if TYPE_CHECKING:
+    from transpose.data.detector import PersonDetector
+    from transpose.data.video import Video
+    from transpose.inference.poses import Poses
     from transpose.inference.predictor import PosePredictor
-    from transpose.reporting.predict_images import ImagePersons
+    from transpose.reporting.predict_images import ImagePersons, ImagePoses
+    from transpose.reporting.predict_video import VideoPersons
 
-Images = Annotated[
-    list[Path],
-    typer.Argument(metavar="IMAGE...", help="Image files; EXIF orientation is applied."),
-]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        help="Folder of a training (results/train/VARIANT/seedN), name of a released checkpoint in"
-        " config/tables/weights.yaml, or, for predict, a file of `transpose export`; default: the small model in the"
-        " package.",
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Image files, folders, patterns, - for names on standard input; or one video file, or camera:0. EXIF"
+        " orientation is applied.",
     ),
 ]
-Box = Annotated[
-    list[str] | None,
-    typer.Option("--box", help="Person box x,y,width,height in pixels, for a single image; repeatable."),
+Detector = Annotated[
+    Path | None,
+    typer.Option("--detector", help="ONNX detector: YOLOX, Ultralytics, RT-DETR, D-FINE, RF-DETR; needs onnxruntime."),
 ]
-Boxes = Annotated[
-    Path | None, typer.Option("--boxes", help="COCO detections; image_id is an image's file name without suffix.")
+
+Output = Annotated[
+    Path | None,
+    typer.Option(help="Folder for predictions.json, keypoints.csv, and overlays/NAME.png or, of a video, NAME.mp4."),
+]
+MinScore = Annotated[
+    float | None,
+    typer.Option(help="Do not show keypoints with a lower score; default: the protocol's keypoint threshold."),
 ]
 
 
 @app.command(rich_help_panel=USE, epilog="Example: transpose predict photo.jpg --box 120,40,200,420 --output poses")
 def predict(
-    images: Images,
+    inputs: Inputs,
     model: Model = None,
     box: Box = None,
     boxes: Boxes = None,
-    output: Annotated[Path | None, typer.Option(help="Folder for predictions.json and overlays/NAME.png.")] = None,
-    min_score: Annotated[
-        float | None,
-        typer.Option(help="Do not show keypoints with a lower score; default: the protocol's keypoint threshold."),
-    ] = None,
+    detector: Detector = None,
+    min_box_score: Annotated[float, typer.Option(help="Leave out boxes of the detector with a lower score.")] = 0.3,
+    whole_image: Annotated[
+        bool, typer.Option("--whole-image", help="Take each whole image as one person's box, without a note.")
+    ] = False,
+    output: Output = None,
+    min_score: MinScore = None,
+    detect_every: Annotated[
+        int, typer.Option(min=1, help="Video: new boxes in every Nth frame; in between, persons are followed.")
+    ] = 1,
+    smooth: Annotated[bool, typer.Option("--smooth", help="Video: smooth keypoints with a One-Euro filter.")] = False,
 ) -> None:
-    """Predict the keypoints of persons in images.
+    """Predict the keypoints of persons in images or a video.
 
-    Prints a line per person. With --output, writes predictions.json (COCO keypoint results) and overlays/NAME.png.
-    Without --box or --boxes, each whole image is taken as one person's box.
+    Prints a line per person. With --output, writes predictions.json (COCO keypoint results), keypoints.csv and
+    overlays. Without --box, --boxes or --detector, each whole image is taken as one person's box. In a video, persons
+    have ids; --box is of the first frame, and image_id in --boxes is the number of the frame, from 0.
     """
-    from transpose.reporting.predict_images import predict_images, render_keypoints, render_persons, write_predictions
+    from transpose.data.image_inputs import images_of, video_of
 
-    persons = _persons_in(images, box, boxes)
+    _check_options(box, boxes, detector, whole_image, min_score)
+    video = video_of(inputs)
+    if video is None and (smooth or detect_every > 1):
+        raise InputError("is for a video", file="--smooth" if smooth else "--detect-every")
+    finder = None if detector is None else _detector_of(detector, min_box_score)
+    if video is None:
+        persons = persons_in(images_of(inputs, sys.stdin), box, boxes)
+        whole = sum(one.boxes_xywh is None for one in persons)
+        show = _show_of(model, output, min_score)
+        _predict_images(show, persons, finder)
+    else:
+        opened, source = _video_persons(video, box, boxes, finder, detect_every)
+        whole = int(source.boxes is None)
+        show = _show_of(model, output, min_score)
+        _predict_video(show, opened, source, smooth)
+    print(f"Keypoints scored below {show.min_score:g} are left out.", file=sys.stderr)
+    if finder is None and not whole_image:
+        note_whole_images(whole)
+
+
+@dataclass(frozen=True)
+class _Show:
+    """A model, and where its poses are shown."""
+
+    model: "PosePredictor"
+    output: Path | None
+    min_score: float
+    """Keypoints with a lower score are not shown."""
+
+
+def _show_of(model: str | None, output: Path | None, min_score: float | None) -> _Show:
+    chosen = _predictor(model)
+    return _Show(chosen, output, chosen.protocol.keypoint_threshold if min_score is None else min_score)
+
+
+def _check_options(
+    box: list[str] | None, boxes: Path | None, detector: Path | None, whole_image: bool, min_score: float | None
+) -> None:
+    options = {"--box": box, "--boxes": boxes, "--detector": detector, "--whole-image": whole_image}
+    given = [name for name, value in options.items() if value]
+    if len(given) > 1:
+        raise InputError(f"cannot be combined with {given[0]}", file=given[1])
     if min_score is not None and not math.isfinite(min_score):
         raise InputError("must be a number", file="--min-score", record=min_score)
-    chosen = _predictor(model)
-    shown = chosen.protocol.keypoint_threshold if min_score is None else min_score
-    found = predict_images(chosen, persons)
-    if output is not None:
-        write_predictions(found, shown, output)
-    print(render_persons(found, shown))
-    if output is None:
-        print("\n" + render_keypoints(found, shown))
-    print(f"Keypoints scored below {shown:g} are left out.", file=sys.stderr)
-    _note_whole_images(persons)
 
 
-@app.command(rich_help_panel=USE, epilog="Example: transpose explain photo.jpg --box 120,40,200,420 --output explained")
-def explain(
-    images: Images,
-    output: Annotated[Path, typer.Option("--output", help="Folder to write.")],
-    model: Model = None,
-    box: Box = None,
-    boxes: Boxes = None,
-    threshold: Annotated[float, typer.Option(help="Show attention above this multiple of uniform attention.")] = 1.0,
-) -> None:
-    """Show which parts of an image keypoints depend on.
+def _detector_of(path: Path, min_box_score: float) -> "PersonDetector":
+    from transpose.data.detector import NMS_THRESHOLD, PersonDetector
+    from transpose.data.detector_model import DetectorModel
 
-    Writes figures/ (dependency and affected areas), viewer.html and persons.json into --output, and prints keypoints.
-    Without --box or --boxes, each whole image is taken as one person's box.
-    """
-    from transpose.model_sources import load
-    from transpose.reporting.explain_images import explain_images
-    from transpose.reporting.predict_images import render_keypoints
-
-    persons = _persons_in(images, box, boxes)
-    if not 0 < threshold < math.inf:
-        raise InputError("must be a number larger than 0", file="--threshold", record=threshold)
-    print(render_keypoints(explain_images(load(model), persons, threshold, output)))
-    _note_whole_images(persons)
+    return PersonDetector(DetectorModel(path, min_box_score), NMS_THRESHOLD)
 
 
 def _predictor(model: str | None) -> "PosePredictor":
@@ -109,18 +137,65 @@ def _predictor(model: str | None) -> "PosePredictor":
     return load(model)
 
 
-def _persons_in(images: Sequence[Path], box: list[str] | None, boxes: Path | None) -> "list[ImagePersons]":
-    from transpose.data.image_boxes import boxes_of_image, parse_boxes
-    from transpose.reporting.predict_images import ImagePersons
+def _predict_images(show: _Show, persons: "Sequence[ImagePersons]", detector: "PersonDetector | None") -> None:
+    from tqdm import tqdm
 
-    if box and (boxes is not None or len(images) > 1):
-        raise InputError("goes with one image and without --boxes", file="--box")
-    given = parse_boxes(box) if box else None
-    return [ImagePersons(path, given if boxes is None else boxes_of_image(boxes, path)) for path in images]
+    from transpose.reporting.pose_text import PersonTable, keypoint_blocks
+    from transpose.reporting.predict_images import predict_images
+
+    table = PersonTable([one.path.name for one in persons], show.min_score)
+    with tqdm(total=len(persons), unit="image", disable=None) as progress:
+
+        def on_image(image: "ImagePoses") -> None:
+            name, poses = image.path.name, image.poses
+            in_full = show.output is None
+            lines = keypoint_blocks(name, poses, show.min_score) if in_full else table.lines(name, poses)
+            for line in lines:
+                progress.write(line)
+            progress.update()
+
+        if show.output is not None:
+            progress.write(table.heading)
+        predict_images(show.model, persons, detector, on_image, show.output, show.min_score)
 
 
-def _note_whole_images(persons: "Sequence[ImagePersons]") -> None:
-    whole = sum(image.boxes_xywh is None for image in persons)
-    if whole:
-        images = "image was taken as one person's box" if whole == 1 else f"{whole} images were each taken as one box"
-        print(f"Without --box or --boxes the whole {images}.", file=sys.stderr)
+def _video_persons(
+    source: str, box: list[str] | None, boxes: Path | None, detector: "PersonDetector | None", detect_every: int
+) -> "tuple[Video, VideoPersons]":
+    from transpose.data.image_boxes import boxes_of_frames, parse_boxes
+    from transpose.data.video import Video
+    from transpose.reporting.predict_video import VideoPersons
+
+    video = Video(source)
+    if boxes is not None and video.frame_count is None:
+        raise InputError("needs a video with a known number of frames", file="--boxes")
+    given = None
+    if boxes is not None:
+        given = boxes_of_frames(boxes, video.frame_count or 0)
+    elif box:
+        given = [parse_boxes(box)]
+    return video, VideoPersons(given, detector, detect_every)
+
+
+def _predict_video(show: _Show, video: "Video", persons: "VideoPersons", smooth: bool) -> None:
+    from tqdm import tqdm
+
+    from transpose.reporting.pose_text import PersonTable
+    from transpose.reporting.predict_video import predict_video
+
+    table, frames, ids = PersonTable(["frame 00000"], show.min_score), 0, set[int]()
+    with tqdm(total=video.frame_count, unit="frame", disable=None) as progress:
+
+        def on_frame(frame: int, poses: "Poses") -> None:
+            nonlocal frames
+            frames = frame + 1
+            ids.update(poses.persons)
+            if show.output is None:
+                for line in table.lines(f"frame {frame}", poses):
+                    progress.write(line)
+            progress.update()
+
+        if show.output is None:
+            progress.write(table.heading)
+        predict_video(show.model, video, persons, smooth, on_frame, show.output, show.min_score)
+    print(f"{video.name}: {frames} frames, {len(ids)} persons")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from transpose.cli.app import USE, app
-from transpose.cli.predict import Model
+from transpose.cli.options import Model
 
 
 @app.command(rich_help_panel=USE, epilog="Example: transpose serve --model results/train/r_sine/seed0 --port 8000")

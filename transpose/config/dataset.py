@@ -63,7 +63,7 @@ class DetectionBoxes(Settings):
 
 
 class DetectorBoxes(Settings):
-    """Boxes from a person detector: an ONNX model of the YOLOX family."""
+    """Boxes from a person detector: an ONNX model of a published form."""
 
     kind: Literal["detector"]
     model: Address = Field(description="Path or URL of the .onnx file, or of a .zip that contains one.")

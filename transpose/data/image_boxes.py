@@ -10,7 +10,10 @@ from transpose.data.coco import PERSON_CATEGORY, ImageTable
 from transpose.data.crops import BoxCrops, crop_image
 from transpose.data.detections import read_detections
 from transpose.errors import InputError
-from transpose.geometry import box_to_center_scale, crop_affines
+from transpose.geometry import are_inside, box_to_center_scale, crop_affines
+
+_NO_ID = 2**53
+"""First of the ids that no record has, for images without a number in their name."""
 
 
 def parse_boxes(texts: Sequence[str]) -> np.ndarray:
@@ -35,18 +38,56 @@ def _parse_box(text: str) -> np.ndarray:
 
 
 def boxes_of_image(path: Path, image: Path) -> np.ndarray:
-    """Read the person boxes [N, 4] of one image from a detection file, with any score; see `read_detections`.
+    """Read the person boxes [N, 4] of one image from a detection file; see `boxes_of_each_image`.
 
     Raises:
         InputError: the file is missing or malformed, or has no person in the image.
     """
-    stem = image.stem
-    number = int(stem) if stem.isascii() and stem.isdecimal() else 2**53  # an id that no record has
-    images = ImageTable(np.array([number]), [image.name], np.ones((1, 2), dtype=np.int32))
-    boxes = read_detections(path, images, (PERSON_CATEGORY, "person"), needs_scores=False).boxes.boxes_xywh
-    if not len(boxes):
-        raise InputError(f"no person in the image {image.name}: none has the id {stem!r}", file=path, field="image_id")
-    return boxes
+    return boxes_of_each_image(path, [image])[0]
+
+
+def boxes_of_each_image(path: Path, images: Sequence[Path]) -> list[np.ndarray]:
+    """Read the person boxes [N, 4] of each image from a detection file, with any score; see `read_detections`.
+
+    Raises:
+        InputError: the file is missing or malformed, or has no person in any of the images.
+    """
+    stems: dict[str, int] = {}
+    ids = [
+        int(image.stem)
+        if image.stem.isascii() and image.stem.isdecimal()
+        else _NO_ID + stems.setdefault(image.stem, len(stems))
+        for image in images
+    ]
+    found = _boxes_by_id(path, np.array(ids), [image.name for image in images])
+    if not any(map(len, found)):
+        if len(images) > 1:
+            raise InputError(f"no person in any of the {len(images)} images", file=path, field="image_id")
+        problem = f"no person in the image {images[0].name}: none has the id {images[0].stem!r}"
+        raise InputError(problem, file=path, field="image_id")
+    return found
+
+
+def boxes_of_frames(path: Path, frame_count: int) -> list[np.ndarray]:
+    """Read the person boxes [N, 4] of each frame of a video; `image_id` is the number of the frame, from 0.
+
+    Raises:
+        InputError: the file is missing or malformed, or has no person in any frame.
+    """
+    found = _boxes_by_id(path, np.arange(frame_count), [str(frame) for frame in range(frame_count)])
+    if not any(map(len, found)):
+        problem = f"no person in any frame: the ids of frames are 0 to {frame_count - 1}"
+        raise InputError(problem, file=path, field="image_id")
+    return found
+
+
+def _boxes_by_id(path: Path, ids: np.ndarray, names: list[str]) -> list[np.ndarray]:
+    """Return the boxes [n, 4] of each of the images, in the order of the file."""
+    images = ImageTable(ids, names, np.ones((len(ids), 2), dtype=np.int32))
+    boxes = read_detections(path, images, (PERSON_CATEGORY, "person"), needs_scores=False).boxes
+    order = np.argsort(boxes.image_ids, kind="stable")
+    starts, ends = (np.searchsorted(boxes.image_ids[order], ids, side) for side in ("left", "right"))
+    return [boxes.boxes_xywh[order[start:end]] for start, end in zip(starts, ends, strict=True)]
 
 
 def check_boxes_inside(boxes_xywh: np.ndarray, image: object, size_hw: tuple[int, int]) -> None:
@@ -55,11 +96,10 @@ def check_boxes_inside(boxes_xywh: np.ndarray, image: object, size_hw: tuple[int
     Raises:
         InputError: a box is entirely outside the image; it is named.
     """
-    height, width = size_hw
-    for box in boxes_xywh:
-        if box[0] >= width or box[1] >= height or (box[:2] + box[2:] <= 0).any():
-            shown = ",".join(f"{value:g}" for value in box)
-            raise InputError(f"is outside the image, which is {width}x{height}", file=image, record=f"box {shown}")
+    for box in boxes_xywh[~are_inside(boxes_xywh, size_hw)]:
+        shown = ",".join(f"{value:g}" for value in box)
+        problem = f"is outside the image, which is {size_hw[1]}x{size_hw[0]}"
+        raise InputError(problem, file=image, record=f"box {shown}")
 
 
 def boxes_in_image(boxes_xywh: ArrayLike | None, image: np.ndarray, name: object) -> np.ndarray:

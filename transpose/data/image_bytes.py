@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transpose.data.images import read_upright_image, stored_size
+from transpose.data.any_image import read_upright_image
+from transpose.data.images import stored_size
 from transpose.errors import InputError
 
 MAX_PIXELS = 50_000_000

@@ -74,18 +74,6 @@ def read_image(path: ImageFile) -> np.ndarray:
     return decode_image(read_image_bytes(path), path)
 
 
-def read_upright_image(path: ImageFile) -> np.ndarray:
-    """Decode an image and apply its EXIF orientation.
-
-    Returns:
-        [H, W, 3] uint8 RGB.
-
-    Raises:
-        InputError: see `read_image`.
-    """
-    return decode_image(read_image_bytes(path), path, as_displayed=True)
-
-
 def read_image_bytes(path: ImageFile) -> bytes:
     """Read all bytes of an image file.
 

@@ -3,7 +3,7 @@
 A batch depends only on its persons, the seed and the epoch, not on the number of workers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -70,6 +70,17 @@ class EvaluationBatch:
     def of(cls, crops: BoxCrops) -> "EvaluationBatch":
         """Return the same crops as a tensor that shares their memory."""
         return cls(torch.from_numpy(crops.crops), crops.center, crops.scale, crops.index)
+
+    @classmethod
+    def join(cls, parts: Sequence["EvaluationBatch"]) -> "EvaluationBatch":
+        """Return the crops of all parts, numbered from 0."""
+        crops = torch.cat([part.crops for part in parts])
+        center, scale = np.concatenate([part.center for part in parts]), np.concatenate([part.scale for part in parts])
+        return cls(crops, center, scale, np.arange(len(crops)))
+
+    def select(self, rows: np.ndarray) -> "EvaluationBatch":
+        """Return the crops at indices `rows`."""
+        return EvaluationBatch(self.crops[rows], self.center[rows], self.scale[rows], self.index[rows])
 
     def pin_memory(self) -> "EvaluationBatch":
         """See `TrainingBatch.pin_memory`."""

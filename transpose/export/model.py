@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from transpose.config.base import parse
 from transpose.config.exported import SUFFIXES, ExportedDescription, is_exported
 from transpose.config.study import EvalProtocol
-from transpose.data.any_image import read_any_image
+from transpose.data.any_image import AnyImage, read_any_image
 from transpose.data.crops import BoxCrops
 from transpose.data.image_boxes import boxes_in_image, crop_boxes
 from transpose.data.onnx_session import first_line
@@ -40,7 +40,7 @@ class ExportedModel:
         """The keypoints that the model predicts."""
         return self.description.skeleton
 
-    def predict(self, image: Path | str | np.ndarray, boxes: ArrayLike | None = None) -> Poses:
+    def predict(self, image: AnyImage, boxes: ArrayLike | None = None) -> Poses:
         """Predict the poses of persons in boxes; see `PoseModel.predict`.
 
         Raises:

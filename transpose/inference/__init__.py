@@ -1,1 +1,1 @@
-"""Inference: heatmap decoding, flip test, rescoring and non-maximum suppression."""
+"""Inference: heatmap decoding, flip test, rescoring, non-maximum suppression and tracking."""

@@ -1,6 +1,5 @@
-"""What predicting needs of a pose model."""
+"""What predicting needs of a pose model and of a person detector."""
 
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +17,14 @@ class PosePredictor(Protocol):
         """The protocol that keypoints are predicted by."""
         ...
 
-    def predict(self, image: Path | str | np.ndarray, boxes: ArrayLike | None = None) -> Poses:
-        """Predict the poses in boxes [N, 4] of an image; see `PoseModel.predict`."""
+    def predict(self, image: np.ndarray, boxes: ArrayLike | None = None) -> Poses:
+        """Predict the poses in boxes [N, 4] of an image [H, W, 3] uint8 RGB; see `PoseModel.predict`."""
+        ...
+
+
+class PersonFinder(Protocol):
+    """A person detector."""
+
+    def find(self, image: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]:
+        """Return the boxes [N, 4] and scores [N] of persons in an image; see `PersonDetector.find`."""
         ...

@@ -8,8 +8,7 @@ import numpy as np
 from transpose.data.images import ImageFiles
 from transpose.data.import_split import ImportedSplit
 from transpose.geometry import box_to_center_scale, crop_affines, transform_points
-from transpose.inference.poses import Poses
-from transpose.reporting.overlay import draw_poses, write_image
+from transpose.inference.overlay import draw_persons, write_image
 from transpose.skeleton import Skeleton
 
 _TILE_HW = (240, 180)
@@ -49,11 +48,8 @@ def _draw_tile(split: ImportedSplit, files: ImageFiles, skeleton: Skeleton, posi
     start, end = (tuple(np.rint(corner).astype(int).tolist()) for corner in corners)
     cv2.rectangle(tile, start, end, _BOX, 1)
     points = persons.keypoints[position : position + 1]
-    scores = (points[:, :, 2] > 0).astype(np.float64)
-    poses = Poses(
-        skeleton, transform_points(affine[:, None], points[:, :, :2]), scores, np.ones(1), np.array([[0, 0, *_TILE_HW]])
-    )
-    tile = draw_poses(tile, poses, 0.5)
+    xy = transform_points(affine[:, None], points[:, :, :2])
+    tile = draw_persons(tile, xy, points[:, :, 2] > 0, np.array([[0, 0, *_TILE_HW]]), skeleton)
     caption = np.full((_TEXT_HEIGHT, tile.shape[1], 3), 255, dtype=np.uint8)
     text = f"annotation {persons.annotation_ids[position]}"
     cv2.putText(caption, text, (4, _TEXT_HEIGHT - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (0, 0, 0), 1, cv2.LINE_AA)

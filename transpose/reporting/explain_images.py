@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from transpose.attention.maps.dependency import encoder_of
+from transpose.data.any_image import read_upright_image
 from transpose.data.image_boxes import boxes_in_image
-from transpose.data.images import read_upright_image
 from transpose.files import write_json
 from transpose.pose_model import CropKeypoints, PoseModel
 from transpose.reporting.attention_maps import draw_persons

@@ -1,19 +1,20 @@
-"""Predict poses on image files, as COCO results, drawn on the images, and as terminal text."""
+"""Predict poses on image files, and write them as they are predicted."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from tabulate import tabulate
 
-from transpose.data.images import read_upright_image
+from transpose.data.any_image import read_upright_image
+from transpose.data.image_boxes import boxes_in_image
 from transpose.errors import InputError
-from transpose.files import atomic_folder, write_json
+from transpose.files import atomic_folder, removed_if_empty
+from transpose.inference.overlay import write_image
 from transpose.inference.poses import Poses
-from transpose.inference.predictor import PosePredictor
-from transpose.reporting.overlay import draw_poses, write_image
+from transpose.inference.predictor import PersonFinder, PosePredictor
+from transpose.reporting.pose_files import PoseFiles, coco_image_ids, pose_files
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class ImagePersons:
 
     path: Path
     boxes_xywh: np.ndarray | None
-    """[N, 4] image pixels; None means one box over the whole image."""
+    """[N, 4] image pixels; None means one box over the whole image, or those of a detector."""
 
 
 @dataclass(frozen=True)
@@ -33,94 +34,92 @@ class ImagePoses:
     poses: Poses
 
 
-def predict_images(model: PosePredictor, images: Sequence[ImagePersons]) -> list[ImagePoses]:
-    """Predict the poses in images, in their order.
+@dataclass(frozen=True)
+class PredictionFolder:
+    """A folder of results, in progress."""
 
-    Raises:
-        InputError: an image is missing or broken, a box is outside of its image, or the model has diverged.
-    """
-    return [ImagePoses(image.path, model.predict(image.path, image.boxes_xywh)) for image in images]
+    files: PoseFiles
+    overlays: Path
+    min_score: float
 
-
-def write_predictions(found: Sequence[ImagePoses], min_score: float, folder: Path) -> None:
-    """Write `predictions.json` and an `overlays/NAME.png` per image into a folder.
-
-    Args:
-        min_score: keypoints with a lower score are not drawn; `predictions.json` has all keypoints.
-
-    Raises:
-        InputError: two images have the same name, an image is missing, or a file cannot be written.
-    """
-    names = [f"{image.path.stem}.png" for image in found]
-    for image, name in zip(found, names, strict=True):
-        if names.count(name) > 1:
-            raise InputError(f"another image has the same overlay name {name}; rename one", file=image.path)
-    with atomic_folder(folder / "overlays") as overlays:
-        for image, name in zip(found, names, strict=True):
-            write_image(draw_poses(read_upright_image(image.path), image.poses, min_score), overlays / name)
-    write_json(folder / "predictions.json", coco_records(found), indent=None)
+    def add(self, image_id: int, image: ImagePoses, pixels: np.ndarray) -> None:
+        """Append the poses of an image, and write its overlay."""
+        self.files.add(image_id, image.path.name, image.poses)
+        write_image(image.poses.draw(pixels, self.min_score), self.overlays / _overlay_name(image.path))
 
 
-def coco_records(found: Sequence[ImagePoses]) -> list[dict[str, Any]]:
-    """Return COCO results with the extra fields `file_name` and `bbox`.
+def predict_images(
+    model: PosePredictor,
+    images: Sequence[ImagePersons],
+    detector: PersonFinder | None,
+    on_image: Callable[[ImagePoses], None],
+    folder: Path | None,
+    min_score: float,
+) -> None:
+    """Predict the poses in images, in their order; memory does not depend on their number.
 
-    `image_id` is the number in each file name, as in COCO. If a name is not a number, or two numbers are equal, it is
-    the index of the image, counted from 1.
-    """
-    stems = [image.path.stem for image in found]
-    numbers = [int(stem) for stem in stems if stem.isascii() and stem.isdecimal()]
-    ids = numbers if len(set(numbers)) == len(found) else range(1, len(found) + 1)
-    return [
-        record | {"file_name": image.path.name, "bbox": box}
-        for image, image_id in zip(found, ids, strict=True)
-        for record, box in zip(image.poses.to_coco(image_id), image.poses.boxes.tolist(), strict=True)
-    ]
-
-
-def render_persons(images: Sequence[ImagePoses], min_score: float) -> str:
-    """Return one line per person: box, score, and number of keypoints with a score of at least `min_score`."""
-    cells = [
-        (name, str(row), box_text(poses.boxes[row]), f"{poses.person_scores[row]:.3f}", _count(poses, row, min_score))
-        for name, poses, row in _persons(images)
-    ]
-    text = tabulate([("image", "person", "box", "score", "keypoints"), *cells], tablefmt="plain", disable_numparse=True)
-    return "\n".join(line.rstrip() for line in text.splitlines())
-
-
-def render_keypoints(images: Sequence[ImagePoses], min_score: float = -np.inf) -> str:
-    """Return one block per person: each keypoint in image pixels with its confidence.
+    Writes `predictions.json`, `keypoints.csv` and an `overlays/NAME.png` per image into a folder, if there is one.
 
     Args:
-        min_score: keypoints with a lower score are left out.
+        detector: finds the persons of images without boxes; None takes the whole image as one box.
+        on_image: called with the poses of each image.
+        min_score: keypoints with a lower score are not drawn; the files have all keypoints.
+
+    Raises:
+        InputError: an image is missing or broken, a box is outside of its image, two images have the same name, the
+            model has diverged, or a file cannot be written. No file is written then.
     """
-    return "\n\n".join(
-        "\n".join([f"{name}, person {row}, box {box_text(poses.boxes[row])}", *_keypoints(poses, row, min_score)])
-        for name, poses, row in _persons(images)
-    )
+    paths = [image.path for image in images]
+    with nullcontext() if folder is None else prediction_folder(folder, paths, min_score) as output:
+        for image, image_id in zip(images, coco_image_ids(paths), strict=True):
+            pixels = read_upright_image(image.path)
+            found = ImagePoses(image.path, predict_persons(model, pixels, image.path, image.boxes_xywh, detector))
+            if output is not None:
+                output.add(image_id, found, pixels)
+            on_image(found)
 
 
-def box_text(box: np.ndarray) -> str:
-    """Format a box [4] as x, y, width, height."""
-    return ", ".join(f"{value:g}" for value in box)
+def predict_persons(
+    model: PosePredictor,
+    pixels: np.ndarray,
+    name: object,
+    boxes_xywh: np.ndarray | None,
+    detector: PersonFinder | None,
+) -> Poses:
+    """Predict the poses in an image.
+
+    Args:
+        pixels: [H, W, 3] uint8 RGB.
+        name: of the image, for messages.
+        boxes_xywh: [N, 4] image pixels; None uses the detector, or without one the whole image.
+
+    Raises:
+        InputError: a box is outside of the image, or a model fails.
+    """
+    if boxes_xywh is not None or detector is None:
+        return model.predict(pixels, boxes_in_image(boxes_xywh, pixels, name))
+    boxes, scores = detector.find(pixels)
+    poses = model.predict(pixels, boxes)
+    if model.protocol.score == "keypoints":
+        return poses
+    return replace(poses, person_scores=poses.person_scores * scores)
 
 
-def _persons(images: Sequence[ImagePoses]) -> list[tuple[str, Poses, int]]:
-    """Return (image name, poses, row of the person) for every person."""
-    return [(image.path.name, image.poses, row) for image in images for row in range(len(image.poses))]
+@contextmanager
+def prediction_folder(folder: Path, images: Sequence[Path], min_score: float) -> Iterator[PredictionFolder]:
+    """Yield a writer of predictions, whose files replace those in `folder` at the end.
+
+    Raises:
+        InputError: two images have the same name, or a file cannot be written; existing files stay.
+    """
+    names: set[str] = set()
+    for image in images:
+        if (name := _overlay_name(image)) in names:
+            raise InputError(f"another image has the same overlay name {name}; rename one", file=image)
+        names.add(name)
+    with removed_if_empty(folder), atomic_folder(folder / "overlays") as overlays, pose_files(folder) as files:
+        yield PredictionFolder(files, overlays, min_score)
 
 
-def _count(poses: Poses, row: int, min_score: float) -> str:
-    return f"{(poses.scores[row] >= min_score).sum()} of {len(poses.skeleton)}"
-
-
-def _keypoints(poses: Poses, row: int, min_score: float) -> list[str]:
-    width = max(map(len, poses.skeleton.keypoints))
-    places = zip(poses.skeleton.keypoints, poses.xy[row], poses.scores[row], strict=True)
-    return [
-        f"  {'keypoint':<{width}}        x        y  confidence",
-        *(
-            f"  {name:<{width}} {x:8.1f} {y:8.1f}  {score:10.3f}"
-            for name, (x, y), score in places
-            if score >= min_score
-        ),
-    ]
+def _overlay_name(image: Path) -> str:
+    return f"{image.stem}.png"

@@ -1,12 +1,12 @@
 """Draw poses on their image."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from transpose.files import atomic_path
-from transpose.inference.poses import Poses
 from transpose.skeleton import Skeleton
 
 # RGB; distinguishable with deuteranopia.
@@ -16,19 +16,32 @@ _LINE_OF_PERSON = 1 / 60
 """Line width relative to the square root of a person's box."""
 
 
-def draw_poses(image: np.ndarray, poses: Poses, min_score: float) -> np.ndarray:
-    """Return the image [H, W, 3] uint8 RGB with limbs and keypoints of all persons, larger persons drawn first.
+def draw_persons(
+    image: np.ndarray,
+    xy: np.ndarray,
+    is_drawn: np.ndarray,
+    boxes: np.ndarray,
+    skeleton: Skeleton,
+    labels: Sequence[str] = (),
+) -> np.ndarray:
+    """Return the image with limbs and keypoints of all persons, larger persons drawn first.
 
     A person's left side is orange, the right side blue, the middle white.
 
     Args:
-        min_score: keypoints with a lower score are not drawn, nor are their limbs.
+        image: [H, W, 3] uint8 RGB.
+        xy: [N, K, 2] keypoints in image pixels.
+        is_drawn: [N, K] bool: keypoints to draw; a limb is drawn if both of its keypoints are.
+        boxes: [N, 4] x, y, width, height in image pixels; line widths depend on them.
+        labels: text above each person's keypoints, or none.
     """
     drawn = image.copy()
-    areas = poses.boxes[:, 2] * poses.boxes[:, 3]
+    areas = boxes[:, 2] * boxes[:, 3]
     for person in np.argsort(-areas, kind="stable").tolist():
         width = max(1, round(float(areas[person]) ** 0.5 * _LINE_OF_PERSON))
-        _draw_person(drawn, poses.xy[person], poses.scores[person] >= min_score, poses.skeleton, width)
+        _draw_person(drawn, xy[person], is_drawn[person], skeleton, width)
+        if labels and is_drawn[person].any():
+            _draw_label(drawn, labels[int(person)], xy[person][is_drawn[person]].min(axis=0), width)
     return drawn
 
 
@@ -53,6 +66,15 @@ def _draw_person(image: np.ndarray, xy: np.ndarray, shown: np.ndarray, skeleton:
             _line(image, xy[a], xy[b], _OUTLINE if extra else side, width + extra)
         for keypoint in np.flatnonzero(shown).tolist():
             _dot(image, xy[keypoint], _OUTLINE if extra else colours[keypoint], width + 1 + extra / 2)
+
+
+def _draw_label(image: np.ndarray, text: str, corner: np.ndarray, width: int) -> None:
+    """Draw a text above the top left corner [2] of a person's keypoints, inside the image."""
+    size = max(0.5, width / 5)
+    x, y = np.maximum(np.rint(corner - (0, 4 * width)), (0, 22 * size)).astype(int).tolist()
+    for colour, extra in ((_OUTLINE, 3), (_MIDDLE, 1)):
+        thickness = max(1, round(size)) + extra - 1
+        cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, colour, thickness, cv2.LINE_AA)
 
 
 def _colour_of(keypoint: str) -> tuple[int, int, int]:

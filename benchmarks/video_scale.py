@@ -1,0 +1,97 @@
+"""Ids, time and memory of predicting a rendered video in which two persons pass each other every two seconds.
+
+python -m benchmarks.video_scale 300 3000
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+
+import transpose
+from benchmarks.crossing_video import CrossingVideo, render_crossing
+from transpose.data.video import Video
+from transpose.inference.poses import Poses
+from transpose.reporting.predict_video import VideoPersons, predict_video
+
+_RENDERED = 300
+"""Frames that are rendered; longer videos repeat them."""
+_WARM_UP = 100
+"""Frame after which memory no longer grows for reasons other than the number of frames."""
+_MB = 1e6
+
+
+@dataclass(frozen=True)
+class VideoScale:
+    """Ids, time and memory of predicting a video by the small model of the package, with given boxes."""
+
+    frames: int
+    swapped: int
+    """Predictions with another id than the person had in the first frame."""
+    milliseconds: float
+    """Wall-clock time of a frame with two persons: decoding, network, drawing, encoding."""
+    share_of_network: float
+    """Rate relative to that of the network alone."""
+    grown_mb: float
+    """Growth of the process's memory after `_WARM_UP` frames."""
+
+
+def video_scale(video: CrossingVideo, repeats: int, folder: Path) -> VideoScale:
+    """Predict a video `repeats` times in one go."""
+    model, process = transpose.load(), psutil.Process()
+    memory: list[int] = []
+    swapped = 0
+    boxes = [video.boxes[frame] for frame in range(len(video.boxes))] * repeats
+
+    def note(frame: int, poses: Poses) -> None:
+        nonlocal swapped
+        swapped += int((np.array(poses.persons) != np.arange(1, len(poses) + 1)).sum())
+        if frame == _WARM_UP:
+            memory.append(process.memory_info().rss)
+
+    start = time.perf_counter()
+    predict_video(model, _Repeated(video.path, repeats), VideoPersons(boxes), False, note, folder, 0.2)
+    seconds = (time.perf_counter() - start) / len(boxes)
+    crops = torch.zeros((2, *model.variant.input_size, 3), dtype=torch.uint8)
+    start = time.perf_counter()
+    for _ in range(_WARM_UP):
+        model.predict_heatmaps(crops)
+    network = (time.perf_counter() - start) / _WARM_UP
+    grown = (process.memory_info().rss - memory[0]) / _MB
+    return VideoScale(len(boxes), swapped, 1e3 * seconds, network / seconds, grown)
+
+
+class _Repeated(Video):
+    """A video file several times in a row."""
+
+    def __init__(self, path: Path, repeats: int) -> None:
+        super().__init__(str(path))
+        self._repeats = repeats
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """See `Video.frames`."""
+        for _ in range(self._repeats):
+            yield from Video(self.name).frames()
+
+
+def main(counts: list[int]) -> None:
+    """Measure videos of about these numbers of frames."""
+    print("frames  swapped ids  ms/frame  share of the network's rate  memory grown, MB")
+    with tempfile.TemporaryDirectory() as name:
+        video = render_crossing(Path(name) / "crossing.mp4", min([_RENDERED, *counts]))
+        for count in counts:
+            one = video_scale(video, max(1, count // len(video.boxes)), Path(name) / "out")
+            print(
+                f"{one.frames:6}  {one.swapped:11}  {one.milliseconds:8.1f}  {one.share_of_network:27.2f}"
+                f"  {one.grown_mb:16.1f}"
+            )
+
+
+if __name__ == "__main__":
+    main([int(count) for count in sys.argv[1:]] or [300, 3000])
