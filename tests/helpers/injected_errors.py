@@ -100,7 +100,9 @@ def exact_scene(skeleton: Skeleton, images: int = 10) -> Scene:
         areas=np.full(count, AREA),
         is_crowd=np.zeros(count, dtype=bool),
     )
-    images_table = ImageTable(ids, [f"{number}.jpg" for number in ids], np.tile(np.int32([1200, 2000]), (images, 1)))
+    images_table = ImageTable(
+        ids, [f"{number}.jpg" for number in ids], np.tile(np.array([1200, 2000], dtype=np.int32), (images, 1))
+    )
     scores = np.linspace(0.9, 0.5, count)
     predicted = np.concatenate((points, np.broadcast_to(scores[:, None, None], (count, keypoints, 1))), axis=2)
     results = PoseResults(persons.image_ids, predicted, scores)

@@ -86,5 +86,6 @@ def test_shuffled_scores(skeleton: Skeleton, tmp_path: Path) -> None:
     assert order.value is not None
     assert order.value > 0
     assert report.calibration.persons is not None
-    assert report.calibration.persons.ece.value == pytest.approx(0.02, abs=0.02)
-    assert report.calibration.persons.ece.value > 1e-3
+    error = report.calibration.persons.ece.value
+    assert error is not None
+    assert 1e-3 < error < 0.1
