@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.exported import small_pose_model
+from transpose.data.photographs import photographs_folder
 from transpose.export.model import load_exported
 
 
@@ -28,12 +29,13 @@ def test_a_run_is_exported(tmp_path: Path) -> None:
     ("command", "refusal"),
     [
         ("export --format onnx --output model.pt", "model.pt: a file of the format onnx ends in .onnx"),
-        ("explain a.jpg --model model.onnx --output out", "model.onnx: is an exported file, which only predicts"),
-        ("predict a.jpg --model nowhere.onnx", "nowhere.onnx: no such file"),
+        ("explain PHOTO --model model.onnx --output out", "model.onnx: is an exported file, which only predicts"),
+        ("predict PHOTO --model nowhere.onnx", "nowhere.onnx: no such file"),
     ],
 )
 def test_refusals_are_one_line(command: str, refusal: str) -> None:
-    done = run(*command.split())
+    photo = str(min((photographs_folder() / "images").iterdir()))
+    done = run(*(photo if word == "PHOTO" else word for word in command.split()))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"transpose: {refusal}")
     assert len(done.stderr.splitlines()) == 1

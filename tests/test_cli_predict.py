@@ -89,6 +89,7 @@ def test_a_detector_without_onnxruntime_names_the_extra(
     run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    (tmp_path / "red.onnx").write_bytes(b"a model")
     status, _, err = run(folder / "rider.jpg", "--detector", tmp_path / "red.onnx")
     assert status == 1
     assert err == (
