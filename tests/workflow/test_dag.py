@@ -169,14 +169,17 @@ def test_other_ways_to_load_images_train_nothing_again(checkout: Path) -> None:
 
 
 def test_another_text_of_a_rule_trains_nothing_again(checkout: Path) -> None:
-    plan = plan_after_edit(checkout, "workflow/rules/train.smk", "step train {wildcards", "step train  {wildcards")
+    plan = plan_after_edit(checkout, "workflow/rules/train.smk", "step --gpus", "step  --gpus")
     assert "Nothing to be done" in plan
 
 
-def test_a_copy_with_new_times_runs_nothing(checkout: Path, tmp_path: Path) -> None:
+def test_a_copy_with_new_times_trains_and_predicts_nothing_again(checkout: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(checkout, copy, symlinks=True, copy_function=shutil.copyfile)
-    assert "Nothing to be done" in output_of(snakemake(copy, "-n"))
+    plan = output_of(snakemake(copy, "-n"))
+    planned = {line.split()[0] for line in plan.splitlines() if re.fullmatch(r"\w+ +\d+", line)}
+    # Snakemake compares files by content, and folders by time alone.
+    assert planned <= {"compare_resolutions", "track_study", "all", "total"}, planned
 
 
 def test_checkpoints_go_once_mlflow_is_level(checkout: Path) -> None:

@@ -8,6 +8,7 @@ from tools.slurm_sandbox.cluster import slurm
 from tools.slurm_sandbox.jobs import Run
 from transpose.errors import InputError
 
+_LIVING = ("RUNNING", "STOPPED", "COMPLETING")
 _LIMIT = 240.0
 """Seconds until Slurm must have acted; it looks at time limits every half a minute."""
 
@@ -64,7 +65,7 @@ def _has_trained(job: str) -> bool:
 
 def _end_of(job: str) -> str:
     """Return the state in which a job ended."""
-    return _wait(lambda: _field(job, "JobState"), lambda state: state not in ("RUNNING", "COMPLETING"))
+    return _wait(lambda: _field(job, "JobState"), lambda state: state not in _LIVING)
 
 
 def _memory_of(job: str) -> str:

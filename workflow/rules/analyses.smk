@@ -45,7 +45,7 @@ rule protocol_ablation:
     message:
         "Analysis {params.analysis} of {wildcards.variant}, seed {wildcards.seed}, on {wildcards.dataset} {wildcards.split}, {wildcards.boxes} boxes"
     shell:
-        "python -m transpose step --gpus {resources.gpu} analyse {params.analysis:q} {wildcards.variant:q}/seed{wildcards.seed:q}"
+        "python -m transpose step --gpus {resources.gpu:q} analyse {params.analysis:q} {wildcards.variant:q}/seed{wildcards.seed:q}"
         " --results {params.results:q} --evaluation {wildcards.dataset:q}/{wildcards.split:q}/{wildcards.boxes:q}"
         " --annotations {input.annotations:q} --workers {resources.workers:q} {params.options:q} 2> {log:q}"
 

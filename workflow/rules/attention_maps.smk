@@ -44,7 +44,7 @@ rule explain:
     message:
         "Attention maps of {wildcards.variant}, seed {wildcards.seed}, on {wildcards.dataset} {wildcards.split}"
     shell:
-        "python -m transpose step --gpus {resources.gpu} explain {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
+        "python -m transpose step --gpus {resources.gpu:q} explain {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
         " --dataset {wildcards.dataset:q} --split {wildcards.split:q} --annotations {input.annotations:q} 2> {log:q}"
 
 
@@ -91,5 +91,5 @@ rule viewer:
     message:
         "Attention viewer on {wildcards.dataset} {wildcards.split}"
     shell:
-        "python -m transpose step --gpus {resources.gpu} attention-viewer {params.runs:q} --results {params.results:q}"
+        "python -m transpose step --gpus {resources.gpu:q} attention-viewer {params.runs:q} --results {params.results:q}"
         " --dataset {wildcards.dataset:q} --split {wildcards.split:q} --annotations {input.annotations:q} 2> {log:q}"

@@ -32,7 +32,7 @@ rule predict:
     message:
         "Predict {wildcards.dataset} {wildcards.split} on {wildcards.boxes} boxes with {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose step --gpus {resources.gpu} predict {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
+        "python -m transpose step --gpus {resources.gpu:q} predict {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
         " --evaluation {wildcards.dataset:q}/{wildcards.split:q}/{wildcards.boxes:q}"
         " --annotations {input.annotations:q} --workers {resources.workers:q} 2> {log:q}"
 
