@@ -25,26 +25,26 @@ class Trouble:
 
 
 def _cancel(run: Run) -> str:
-    job = run.wait_for_job("train", _has_trained)
+    job = run.wait_for_job("rule_train", _has_trained)
     slurm("scancel", job)
     return f"job {job} cancelled: {_end_of(job)}"
 
 
 def _exceed_time(run: Run) -> str:
     """Stop the processes of a training, so that its time passes."""
-    job = run.wait_for_job("train", _has_trained)
+    job = run.wait_for_job("rule_train", _has_trained)
     slurm("scancel", "--signal=STOP", job)
     slurm("scontrol", "update", f"JobId={job}", "TimeLimit=0:01")
     return f"job {job} stopped, time limit 1 s: {_end_of(job)}"
 
 
 def _exceed_memory(run: Run) -> str:
-    job = run.wait_for_job("predict")
+    job = run.wait_for_job("rule_predict")
     return f"job {job} of a prediction in {_memory_of(job)}: {_end_of(job)}"
 
 
 def _preempt(run: Run) -> str:
-    job = run.wait_for_job("train", _has_trained)
+    job = run.wait_for_job("rule_train", _has_trained)
     urgent = slurm("sbatch", "--parsable", "--partition=urgent", "--exclusive", "--mem=0", "--wrap=sleep 5").strip()
     restarts = _wait(lambda: _field(job, "Restarts") or None, lambda value: value != "0")
     return f"job {job} preempted by job {urgent}: requeued {restarts} time"
