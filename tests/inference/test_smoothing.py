@@ -59,5 +59,5 @@ def test_persons_are_filtered_each_on_its_own_and_start_again_after_a_second() -
 
 
 def test_no_person_is_no_person() -> None:
-    nobody = person(np.zeros((17, 2))).select(np.zeros(0, dtype=np.int64))
-    assert len(PoseSmoother().smooth(nobody, 0.0)) == 0
+    no_person = person(np.zeros((17, 2))).select(np.zeros(0, dtype=np.int64))
+    assert len(PoseSmoother().smooth(no_person, 0.0)) == 0

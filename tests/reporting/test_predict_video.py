@@ -1,4 +1,4 @@
-"""Persons in a video are found, followed and told apart, frame by frame."""
+"""Persons in a video are found, followed and identified, frame by frame."""
 
 import json
 from pathlib import Path

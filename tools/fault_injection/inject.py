@@ -81,14 +81,23 @@ def inject_faults(study: Path, kills: int, seed: int, folder: Path, log: Log) ->
 
 def _run_undisturbed(checkout: Checkout, folder: Path) -> KillSchedule:
     begin = time.time()
-    pipeline = Pipeline(checkout, folder / "undisturbed.log")
+    run_to_end(checkout, folder / "undisturbed.log")
+    return KillSchedule.of(checkout, begin, time.time())
+
+
+def run_to_end(checkout: Checkout, log: Path) -> None:
+    """Run the study of a checkout without disturbing it.
+
+    Raises:
+        InputError: it fails.
+    """
+    pipeline = Pipeline(checkout, log)
     try:
         pipeline.ended_within(None)
     finally:
         kill_all(processes_in(checkout))
     if pipeline.status:
         raise InputError(f"the undisturbed study failed: {pipeline.message()}", file=pipeline.log)
-    return KillSchedule.of(checkout, begin, time.time())
 
 
 @dataclass

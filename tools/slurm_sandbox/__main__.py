@@ -13,9 +13,8 @@ from typing import Annotated
 import typer
 
 from tools.fault_injection.checkout import Checkout
+from tools.fault_injection.inject import run_to_end
 from tools.fault_injection.outcome import RunOutcome
-from tools.fault_injection.pipeline import Pipeline, processes_in
-from tools.fault_injection.targets import kill_all
 from tools.slurm_sandbox.cluster import running_slurm, slurm
 from tools.slurm_sandbox.jobs import Run, submit
 from tools.slurm_sandbox.trouble import TROUBLES, Trouble
@@ -43,7 +42,9 @@ def main(
 def try_profile(folder: Path, study: Path, memory_mb: int) -> list[str]:
     """Return a line for each difference between the local run and the runs through Slurm."""
     clone = Checkout.make(folder / "clone", study)
-    local = _local(clone.copy(folder / "local"), folder)
+    checkout = clone.copy(folder / "local")
+    run_to_end(checkout, folder / "local.log")
+    local = RunOutcome.of(checkout)
     _say(f"local: {len(local.digests)} files and runs, {local.digest()[:16]}")
     differences = []
     with running_slurm(folder / "slurm", memory_mb):
@@ -53,17 +54,6 @@ def try_profile(folder: Path, study: Path, memory_mb: int) -> list[str]:
             outcome = _through_slurm(clone.copy(folder / name), folder / f"{name}.log", trouble)
             differences += [f"{name}: {line}" for line in (*outcome.faults, *outcome.differences(local))]
     return differences
-
-
-def _local(checkout: Checkout, folder: Path) -> RunOutcome:
-    pipeline = Pipeline(checkout, folder / "local.log")
-    try:
-        pipeline.ended_within(None)
-    finally:
-        kill_all(processes_in(checkout))
-    if pipeline.status:
-        raise InputError(f"the local run failed: {pipeline.message()}", file=pipeline.log)
-    return RunOutcome.of(checkout)
 
 
 def _through_slurm(checkout: Checkout, log: Path, trouble: Trouble | None) -> RunOutcome:

@@ -97,6 +97,16 @@ def speeds_of(plan: Plan, recipes: Sequence[Recipe], works: Mapping[str, Work], 
     return dict.fromkeys(works, gpu_speed(plan.study.forecast))
 
 
+def passes_of(plan: Plan) -> int:
+    """Return the forward passes of a predicted crop: two with the flip test."""
+    return 2 if plan.study.protocol.flip_test else 1
+
+
+def validations_of(training: Training) -> int:
+    """Return the number of validations of a training."""
+    return math.ceil(training.epochs / training.validation_interval)
+
+
 def training_memory(work: Work, settings: ForecastSettings, device: DeviceKind) -> int:
     """Compute memory in bytes at the end of a step's forward pass, where it peaks: state, kept values and overhead.
 
@@ -112,10 +122,9 @@ def _variant(
     settings, training, operations = plan.study.forecast, recipe.training, 2 * work.macs
     trainings = sum(run.variant == recipe.name for run in jobs.trainings)
     predicted = [crops.predicted[setting] for run, setting in jobs.predictions if run.variant == recipe.name]
-    mirrored = 2 if plan.study.protocol.flip_test else 1
-    validations = math.ceil(training.epochs / training.validation_interval)
+    mirrored = passes_of(plan)
     train = _crops_of([crops.train] * trainings, training.epochs)
-    validate = _crops_of([crops.validation] * trainings, validations * mirrored)
+    validate = _crops_of([crops.validation] * trainings, validations_of(training) * mirrored)
     predict = _crops_of(predicted, mirrored)
     return VariantForecast(
         name=recipe.name,

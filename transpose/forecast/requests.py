@@ -12,7 +12,7 @@ from transpose.config.study import EvalSetting
 from transpose.errors import InputError
 from transpose.forecast.network import Networks
 from transpose.forecast.persons import StudyCrops, count_crops
-from transpose.forecast.plan import speeds_of, training_memory
+from transpose.forecast.plan import passes_of, speeds_of, training_memory, validations_of
 from transpose.forecast.work import DeviceKind, Speed, Work
 from transpose.study.plan import Plan
 
@@ -126,9 +126,9 @@ class JobRequests:
         if forecast is None or forecast.crops.train.number is None or forecast.crops.validation.number is None:
             return LONGEST_TRAINING_MINUTES
         training = self.plan.recipes[wildcards.variant].training
-        validations = math.ceil(training.epochs / training.validation_interval) * self._passes
+        passes = validations_of(training) * passes_of(self.plan)
         seconds = forecast.crops.train.number * training.epochs * forecast.training_seconds(wildcards.variant)
-        seconds += forecast.crops.validation.number * validations * forecast.inference_seconds(wildcards.variant)
+        seconds += forecast.crops.validation.number * passes * forecast.inference_seconds(wildcards.variant)
         return min(_minutes(seconds / training.gpus), LONGEST_TRAINING_MINUTES)
 
     def _prediction_minutes(self, wildcards: SettingWildcards, attempt: int) -> int:
@@ -136,12 +136,8 @@ class JobRequests:
         crops = None if forecast is None else forecast.crops.predicted.get(setting)
         if forecast is None or crops is None or crops.number is None:
             return 240 * 2 ** (attempt - 1)
-        seconds = crops.number * self._passes * forecast.inference_seconds(wildcards.variant)
+        seconds = crops.number * passes_of(self.plan) * forecast.inference_seconds(wildcards.variant)
         return _minutes(seconds) * 2 ** (attempt - 1)
-
-    @property
-    def _passes(self) -> int:
-        return 2 if self.plan.study.protocol.flip_test else 1
 
     @property
     def _forecast(self) -> "_Forecast | None":
