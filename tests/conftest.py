@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,12 @@ def _numbers_of_all_sizes() -> Iterator[None]:
     """Undo what `resolve_device` sets for the process: hypothesis draws numbers that would be zero."""
     yield
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def _module_search_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo what `mlflow.pyfunc.load_model` adds: children would import the part of this package in the model."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
 
 
 @pytest.fixture
