@@ -90,13 +90,14 @@ def test_the_project_describes_itself(metadata: Message) -> None:
     assert {"pipeline", "detector", "serve", "slurm"} <= set(metadata.get_all("Provides-Extra", []))
 
 
-def test_an_unpacked_wheel_loads_its_model_and_variants(wheel: Path, tmp_path: Path) -> None:
+def test_an_unpacked_wheel_loads_its_model_variants_and_data_sets(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     (tmp_path / "empty").mkdir()
     code = (
         "import transpose; from transpose.model_sources import load, _variant_of, PACKAGED; print(transpose.__file__);"
-        "load(); print(_variant_of('tp_r_a4').variant.title)"
+        "load(); print(_variant_of('tp_r_a4').variant.title); from pathlib import Path;"
+        "from transpose.config.load import find_dataset; print(find_dataset('photographs', Path('config'))[1].title)"
     )
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
     done = subprocess.run(
@@ -107,6 +108,6 @@ def test_an_unpacked_wheel_loads_its_model_and_variants(wheel: Path, tmp_path: P
         text=True,
         check=True,
     )
-    file, title = done.stdout.splitlines()
+    file, *titles = done.stdout.splitlines()
     assert Path(file).is_relative_to(tmp_path / "site")
-    assert title
+    assert len(list(filter(None, titles))) == 2

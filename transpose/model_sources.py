@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from transpose.config.exported import is_exported
+from transpose.config.folder import CONFIG, config_folder
 from transpose.config.load import load_any_variant, load_variant
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol
@@ -18,11 +19,8 @@ from transpose.study.layout import ResourcesLayout
 PACKAGED = Path(__file__).parent / "models" / "pretrained" / "pose"
 """Folder of the small trained model in this package."""
 
-CONFIG, RESOURCES = Path("config"), ResourcesLayout(Path("resources"))
-"""Folders of the workflow: variants, table of released weights and pins; downloads."""
-
-PACKAGED_CONFIG = Path(__file__).parent / "packaged_config"
-"""Variants and tables in this package, for use outside of a clone."""
+RESOURCES = ResourcesLayout(Path("resources"))
+"""Folder of the workflow's downloads."""
 
 
 def load(source: Path | str | None = None, *, variant: Path | str | None = None) -> PoseModel:
@@ -54,14 +52,9 @@ def load(source: Path | str | None = None, *, variant: Path | str | None = None)
     return _released(str(source))
 
 
-def _config() -> Path:
-    """Return `config/` of the current folder if there is one, else that of this package."""
-    return CONFIG if CONFIG.is_dir() else PACKAGED_CONFIG
-
-
 def _released(name: str) -> PoseModel:
     """Load the model of a released checkpoint, downloading it if necessary."""
-    table = _config() / "tables" / "weights.yaml"
+    table = config_folder() / "tables" / "weights.yaml"
     known = load_weights_table(table).weights if table.is_file() else {}
     models = sorted(key for key, row in known.items() if row.holds == "variant")
     if name not in models:
@@ -83,13 +76,13 @@ def _official(recipe: Recipe, weights: Path) -> PoseModel:
 
 def _variant_of(variant: Path | str) -> Recipe:
     path = Path(variant)
-    chosen = load_any_variant(path) if path.suffix else load_variant(str(variant), _config() / "variants")
+    chosen = load_any_variant(path) if path.suffix else load_variant(str(variant), config_folder() / "variants")
     return Recipe(name=path.stem, variant=chosen, training=Training())
 
 
 def _variant_released_as(name: str) -> Recipe:
     """Return the variant with the checkpoint in its key `released`."""
-    folder = _config() / "variants"
+    folder = config_folder() / "variants"
     for path in sorted(folder.glob("*.yaml")):
         variant = load_variant(path.stem, folder)
         if variant.released == name:

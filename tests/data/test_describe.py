@@ -21,7 +21,7 @@ from transpose.study.layout import ResourcesLayout
 def described(annotations: Path, output: Path) -> Dataset:
     """The data set of the printed file, which was loaded and checked like a person's own."""
     output.write_text(describe_data(annotations), encoding="utf-8")
-    name, dataset = find_dataset(str(output), Path("config/datasets"))
+    name, dataset = find_dataset(str(output), Path("config"))
     checked = check_dataset(dataset, split_files(name, dataset, ResourcesLayout(Path("resources"))), None, jobs=1)
     assert [found.reason for found in checked.values()] == [None] * len(dataset.splits)
     assert all(found.split.check.warnings == [] for found in checked.values())

@@ -72,7 +72,7 @@ def check_data(
     from transpose.study.data_files import split_files
     from transpose.study.layout import ResourcesLayout
 
-    name, found = find_dataset(dataset, config / "datasets")
+    name, found = find_dataset(dataset, config)
     checked = check_dataset(found, split_files(name, found, ResourcesLayout(resources)), split, jobs)
     if json_file is not None:
         write_json(json_file, {name: found.to_json() for name, found in checked.items()})

@@ -47,7 +47,7 @@ def train_on_dataset(
     from transpose.training.distributed import ALONE
     from transpose.training.fine_tune import FineTuning, fine_tune, render_outcome
 
-    name, found = find_dataset(dataset, config / "datasets")
+    name, found = find_dataset(dataset, config)
     folder = output or Path("results") / "fine_tuned" / name
     options = FineTuning(train, validation, epochs, resources, jobs)
     with main_process_errors(ALONE, folder):

@@ -117,7 +117,7 @@ def annotated_keypoints(dataset: str | None, config: Path) -> "AnnotatedKeypoint
 
     if dataset is None:
         return AnnotatedKeypoints()
-    found = find_dataset(dataset, config / "datasets")[1]
+    found = find_dataset(dataset, config)[1]
     if found.evaluation != "oks":
         raise InputError(
             f"is {found.evaluation}; only OKS can be computed", file="--dataset", record=dataset, field="evaluation"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from transpose.config.base import Model, parse, read_yaml, unknown_name
 from transpose.config.dataset import Dataset
+from transpose.config.folder import config_folder
 from transpose.config.recipe import Recipe
 from transpose.config.study import Study
 from transpose.config.training import Training, without_replaced_weights
@@ -32,8 +33,11 @@ def load_dataset(name: str, folder: Path) -> Dataset:
     return parse(Dataset, read_yaml(path), path)
 
 
-def find_dataset(name_or_path: str, folder: Path) -> tuple[str, Dataset]:
+def find_dataset(name_or_path: str, config: Path) -> tuple[str, Dataset]:
     """Read a data set by its name in a folder, or by the path of its YAML file; returns its name too.
+
+    Args:
+        config: see `config_folder`; the data sets are in its folder `datasets`.
 
     Raises:
         InputError: the data set does not exist (known ones are listed), or its file is wrong.
@@ -41,7 +45,7 @@ def find_dataset(name_or_path: str, folder: Path) -> tuple[str, Dataset]:
     path = Path(name_or_path)
     if path.suffix in (".yaml", ".yml"):
         return path.stem, parse(Dataset, read_yaml(path), path)
-    return name_or_path, load_dataset(name_or_path, folder)
+    return name_or_path, load_dataset(name_or_path, config_folder(config) / "datasets")
 
 
 def load_study(path: Path) -> Study:
