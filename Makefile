@@ -30,10 +30,10 @@ demo: setup
 	@$(BIN)/transpose summary
 
 test: setup
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-quick: setup
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 PAPER := tp_r_a3 tp_r_a4 tp_h_s tp_h_a4 tp_h_a6
 bench: setup
