@@ -94,7 +94,8 @@ class Training(Settings):
     )
     dropout: Probability = Field(default=0.1, description="After attention and in the feed-forward block.")
     attention_dropout: Probability = Field(
-        default=0.1, description="Inside attention; any value but 0 disables the fused kernel on the CPU."
+        default=0.1,
+        description="Inside attention, in steps of 2^-16 on a CPU, where only 0 allows the faster fused kernel.",
     )
     augmentation: Augmentation = Augmentation()
     initialisation: Literal["official", "kaiming"] = Field(

@@ -109,8 +109,8 @@ def _storage(tensor: Tensor) -> int:
 def _kernels_of(device: DeviceKind) -> Iterator[None]:
     """Context manager: let meta tensors keep what a device's kernels keep.
 
-    Attention is fused, so no L x L weights are kept, but on a CPU with dropout inside attention, for which its fused
-    kernel has no implementation. A dropout mask has one byte per value on a GPU. The CPU, like the meta device without
+    Attention is fused, so no L x L weights are kept, but on a CPU with dropout inside attention, which keeps them once
+    (see `attention_dropout`). A dropout mask has one byte per value on a GPU. The CPU, like the meta device without
     this function, keeps a factor of the input's type.
     """
 
@@ -125,7 +125,9 @@ def _kernels_of(device: DeviceKind) -> Iterator[None]:
     ) -> Tensor:
         arguments = query, key, value
         if device == "CPU" and dropout_p:
-            return aten._scaled_dot_product_attention_math(*arguments, attn_mask, dropout_p, is_causal, **options)[0]
+            # Keeps what `attend_with_dropout` keeps: contiguous arguments, and the weights once.
+            query, key, value = (query / 1).contiguous(), key.contiguous(), value.contiguous()
+            return torch.softmax(query @ key.transpose(-1, -2), -1) @ value
         scale = options.get("scale")
         return aten._scaled_dot_product_flash_attention_for_cpu(
             *arguments, 0.0, is_causal, attn_mask=attn_mask, scale=scale

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from transpose.models.attention_dropout import attend_with_dropout
+
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Attention function: queries, keys and values, [B, heads, L, dim / heads] each -> output of the same shape.
 
@@ -33,6 +35,8 @@ class SelfAttention(nn.Module):
         if attend is not None:
             return self.merge(attend(query, key, value))
         dropout = self.dropout if self.training else 0.0
+        if dropout and query.device.type == "cpu":
+            return self.merge(attend_with_dropout(query, key, value, dropout))
         return self.merge(F.scaled_dot_product_attention(query, key, value, dropout_p=dropout))
 
     def project(self, tokens: Tensor, position: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
