@@ -1,4 +1,4 @@
-"""Compare exported models with PyTorch in fp32: heatmaps, keypoints and AP.
+"""Compare exported and served models with PyTorch in fp32: heatmaps, keypoints and AP.
 
 python -m benchmarks.export_equality results/train/r_sine/seed0 results/train/h_sine/seed0
 
@@ -17,6 +17,7 @@ import torch
 from tabulate import tabulate
 
 import transpose
+from benchmarks.served_answers import Answer, answered_keypoints, http_answers, mlflow_answers
 from transpose.codec.decode import decode_heatmaps
 from transpose.config.dataset import SyntheticSource
 from transpose.config.exported import SUFFIXES, ExportFormat, ExportReturns
@@ -28,8 +29,15 @@ from transpose.data.photographs import photographs_folder
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.export.model import ExportedModel, load_exported
 from transpose.export.write import export_model
-from transpose.geometry import rescale_points
-from transpose.inference.predictions import PredictionCollector, finish_predictions
+from transpose.geometry import (
+    PIXELS_PER_SCALE_UNIT,
+    box_to_center_scale,
+    crop_affines,
+    rescale_points,
+    transform_points,
+)
+from transpose.inference.predictions import PredictionCollector, Predictions, finish_predictions
+from transpose.model_sources import PACKAGED
 from transpose.pose_model import PoseModel
 from transpose.synthetic.dataset import synthesise
 
@@ -71,10 +79,10 @@ class People:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Predictions of N persons by one library."""
+    """Predictions of N persons by one library or server."""
 
     heatmaps: np.ndarray | None
-    """[N, K, h, w] float32, averaged as in the protocol; None for files that return keypoints."""
+    """[N, K, h, w] float32, averaged as in the protocol; None where keypoints are returned."""
     points: np.ndarray
     """[N, K, 2] crop pixels."""
     scores: np.ndarray
@@ -96,7 +104,7 @@ class Outlier:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far an exported file agrees with PyTorch."""
+    """How far an exported file or a server agrees with PyTorch."""
 
     heatmap_difference: float | None
     """Largest difference relative to the largest value of a heatmap in PyTorch; None without heatmaps."""
@@ -146,8 +154,19 @@ def _predict_batch(
     return maps, np.concatenate((in_crop, scores[..., None]), axis=2)
 
 
+def served_outputs(model: PoseModel, people: People, answer: Answer) -> Outputs:
+    """Predict all persons by a server of the model."""
+    found = answered_keypoints(answer, people.annotations, people.boxes, model.skeleton.keypoints)
+    center, scale = box_to_center_scale(people.boxes.boxes_xywh, model.variant.input_size)
+    affines = crop_affines(center, scale, np.zeros(len(found)), model.variant.input_size)
+    predictions = Predictions(found[..., :2], found[..., 2], (scale * PIXELS_PER_SCALE_UNIT).prod(axis=1))
+    results = finish_predictions(predictions, people.boxes, model.protocol, model.skeleton)
+    ap = evaluate_keypoints(people.annotations, results, model.skeleton).statistics["AP"]
+    return Outputs(None, transform_points(affines[:, None], found[..., :2]), found[..., 2], ap)
+
+
 def agreement(expected: Outputs, found: Outputs, keypoints: Sequence[str]) -> Agreement:
-    """Compare the outputs of an exported file with those of PyTorch."""
+    """Compare outputs with those of PyTorch."""
     difference = None
     if expected.heatmaps is not None and found.heatmaps is not None:
         difference = float(np.abs(found.heatmaps - expected.heatmaps).max() / expected.heatmaps.max())
@@ -161,24 +180,30 @@ def agreement(expected: Outputs, found: Outputs, keypoints: Sequence[str]) -> Ag
     return Agreement(difference, int(compared.sum()), outliers, found.ap)
 
 
-def rows_of(name: str, model: PoseModel, people: Sequence[People], folder: Path) -> Iterator[tuple[str, ...]]:
-    """Export a model in all formats and yield the rows of the table; prints the outliers."""
-    plain = model.in_fp32()
-    files = {}
+def rows_of(name: str, run: Path, people: Sequence[People], folder: Path) -> Iterator[tuple[str, ...]]:
+    """Export the model of a run folder in all formats, serve it, and yield the rows of the table; prints outliers."""
+    plain = transpose.load(run).in_fp32()
+    names, files = plain.skeleton.keypoints, {}
     for library, file_format, returns in FILES:
         path = folder / f"{returns}{SUFFIXES[file_format]}"
         export_model(plain, file_format, returns, path, transpose.__version__)
         files[library] = load_exported(path, threads=torch.get_num_threads())
-    for some in people:
-        title = (name, f"{some.name}, {len(some.boxes)} persons")
-        expected = outputs_of(plain, some, None)
-        yield (*title, "PyTorch", "", "", f"{expected.ap:.4f}")
-        for library, exported in files.items():
-            found = agreement(expected, outputs_of(plain, some, exported), model.skeleton.keypoints)
-            _print_outliers(library, title, found)
-            difference = "" if found.heatmap_difference is None else f"{found.heatmap_difference:.1e}"
-            share = f"{100 * found.share:.3f}% of {found.compared}"
-            yield (*title, library, difference, share, f"{found.ap:.4f}")
+    with http_answers(run) as served:
+        servers = {"transpose serve": served, "MLflow model": mlflow_answers(run, folder / "mlflow")}
+        for some in people:
+            title = (name, f"{some.name}, {len(some.boxes)} persons")
+            expected = outputs_of(plain, some, None)
+            yield (*title, "PyTorch", "", "", f"{expected.ap:.4f}")
+            for library, exported in files.items():
+                yield _row(title, library, agreement(expected, outputs_of(plain, some, exported), names))
+            for server, answer in servers.items():
+                yield _row(title, server, agreement(expected, served_outputs(plain, some, answer), names))
+
+
+def _row(title: Sequence[str], library: str, found: Agreement) -> tuple[str, ...]:
+    _print_outliers(library, title, found)
+    difference = "" if found.heatmap_difference is None else f"{found.heatmap_difference:.1e}"
+    return (*title, library, difference, f"{100 * found.share:.3f}% of {found.compared}", f"{found.ap:.4f}")
 
 
 def _print_outliers(library: str, title: Sequence[str], found: Agreement) -> None:
@@ -199,14 +224,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         synthesise(SyntheticSource(images={"equality": arguments.images}), "equality", folder / "r", arguments.jobs)
-        for number, run in enumerate([None, *arguments.runs]):
+        for number, run in enumerate([PACKAGED, *arguments.runs]):
             model = transpose.load(run)
             people = [
                 People.read("photographs", photographs_folder(), model),
                 People.read("rendered", folder / "r", model),
             ]
-            name = "packaged" if run is None else str(run)
-            rows += rows_of(name, model, people, folder / str(number))
+            rows += rows_of("packaged" if run == PACKAGED else str(run), run, people, folder / str(number))
     print(tabulate(rows, header, tablefmt="github", disable_numparse=True))
 
 

@@ -6,7 +6,7 @@ python -m benchmarks.video_scale 300 3000
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +74,7 @@ class _Repeated(Video):
         super().__init__(str(path))
         self._repeats = repeats
 
-    def frames(self) -> Iterator[np.ndarray]:
+    def frames(self) -> Generator[np.ndarray, None, None]:
         """See `Video.frames`."""
         for _ in range(self._repeats):
             yield from Video(self.name).frames()

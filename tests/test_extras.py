@@ -1,12 +1,13 @@
 """A model is used without the packages of the extra `pipeline`, and a missing package is named with its extra."""
 
-import re
+import json
 import subprocess
 import sys
-from importlib.metadata import requires
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from transpose.data.photographs import photographs_folder
 from transpose.errors import missing_extra
@@ -26,8 +27,9 @@ main()
 
 def extra_packages() -> list[str]:
     """Return the names of the packages that only extras require."""
-    found = (re.match(r"([\w.-]+)[^;]*; extra == ", text) for text in requires("transpose-pipeline") or [])
-    return [match[1] for match in found if match is not None]
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    groups = project["optional-dependencies"].values()
+    return [Requirement(text).name for group in groups for text in group]
 
 
 def run_without(packages: list[str], *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -42,6 +44,16 @@ def test_a_model_is_used_without_the_extras(tmp_path: Path, command: str) -> Non
     done = run_without(extra_packages(), command, image, "--box", "20,20,100,200", "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "out").rglob("*.png"))
+
+
+def test_results_are_evaluated_and_compared_without_the_extras(tmp_path: Path) -> None:
+    annotations, results = photographs_folder() / "annotations.json", tmp_path / "results.json"
+    persons = json.loads(annotations.read_text())["annotations"]
+    names = ("image_id", "category_id", "keypoints")
+    results.write_text(json.dumps([{name: one[name] for name in names} | {"score": 1.0} for one in persons]))
+    for arguments in (["evaluate", results], ["compare", results, results]):
+        done = run_without(extra_packages(), *arguments, "--annotations", annotations)
+        assert done.returncode == 0, done.stderr
 
 
 def test_a_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:

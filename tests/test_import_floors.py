@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "transpose"
 # floor may lean on itself.
 FLOORS = {
     "allocator": 1,
+    "background": 1,
     "columns": 1,
     "errors": 1,
     "skeleton": 1,

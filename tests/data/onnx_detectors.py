@@ -1,10 +1,15 @@
-"""Small ONNX models with the inputs and outputs of the published YOLOX exports. They find what is red."""
+"""Small ONNX models with the inputs and outputs of published detectors. They find what is red."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+Shape = list[int | str]
+
+_KINDS = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
 
 RED = 2
 """Position of red among the canvas's channels, which are blue, green, red."""
@@ -69,24 +74,82 @@ def write_end_to_end_model(
         "scores": np.array(scores, dtype=np.float32).reshape(1, -1, 1),
         "all_labels": np.array([labels], dtype=np.int64),
     }
-    outputs = {
+    outputs: dict[str, tuple[int, Shape]] = {
         "dets": (TensorProto.FLOAT, ["batch", "num_dets", 5]),
         "labels": (TensorProto.INT64, ["batch", "num_dets"]),
     }
     _write(path, nodes, constants, ("input", ["batch", 3, *size_hw]), outputs)
 
 
+def write_output_model(
+    path: Path, input_name: str, input_shape: Shape, outputs: dict[str, tuple[Shape, np.ndarray]], scores: str
+) -> None:
+    """Outputs of any form, by name, with their declared shapes.
+
+    Args:
+        scores: output whose values are multiplied by the mean of the canvas's first channel.
+    """
+    nodes = [
+        helper.make_node("Gather", [input_name, "first_channel"], ["first"], axis=1),
+        helper.make_node("ReduceMean", ["first"], ["mean"], keepdims=0),
+    ]
+    for name in outputs:
+        given = [f"all_{name}", "mean"]
+        nodes.append(helper.make_node("Mul", given, [name]) if name == scores else _identity(name))
+    _write(
+        path,
+        nodes,
+        {"first_channel": np.array([0], dtype=np.int64), **{f"all_{name}": one for name, (_, one) in outputs.items()}},
+        (input_name, input_shape),
+        {name: (_KINDS[values.dtype.name], shape) for name, (shape, values) in outputs.items()},
+    )
+
+
+def write_model_with_sizes(path: Path, size_hw: tuple[int, int], boxes: np.ndarray, scores: np.ndarray) -> None:
+    """RT-DETR and D-FINE as their authors export them: relative boxes [1, n, 4] (corners) times the sizes given."""
+    count = boxes.shape[1]
+    nodes = [
+        helper.make_node("Cast", ["orig_target_sizes"], ["sizes"], to=TensorProto.FLOAT),
+        helper.make_node("Concat", ["sizes", "sizes"], ["factors"], axis=1),
+        helper.make_node("Unsqueeze", ["factors", "middle"], ["per_box"]),
+        helper.make_node("Mul", ["all_boxes", "per_box"], ["boxes"]),
+        helper.make_node("Gather", ["images", "first_channel"], ["first"], axis=1),
+        helper.make_node("ReduceMean", ["first"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["all_scores", "mean"], ["scores"]),
+        _identity("labels"),
+    ]
+    constants = {
+        "middle": np.array([1], dtype=np.int64),
+        "first_channel": np.array([0], dtype=np.int64),
+        "all_boxes": boxes.astype(np.float32),
+        "all_scores": scores.astype(np.float32),
+        "all_labels": np.zeros((1, count), dtype=np.int64),
+    }
+    outputs: dict[str, tuple[int, Shape]] = {
+        "labels": (TensorProto.INT64, ["N", count]),
+        "boxes": (TensorProto.FLOAT, ["N", count, 4]),
+        "scores": (TensorProto.FLOAT, ["N", count]),
+    }
+    sizes = helper.make_tensor_value_info("orig_target_sizes", TensorProto.INT64, ["N", 2])
+    _write(path, nodes, constants, ("images", ["N", 3, *size_hw]), outputs, [sizes])
+
+
+def _identity(name: str) -> onnx.NodeProto:
+    return helper.make_node("Identity", [f"all_{name}"], [name])
+
+
 def _write(
     path: Path,
     nodes: list[onnx.NodeProto],
     constants: dict[str, np.ndarray],
-    given: tuple[str, list[int | str]],
-    outputs: dict[str, tuple[int, list[int | str]]],
+    given: tuple[str, Shape],
+    outputs: dict[str, tuple[int, Shape]],
+    other_inputs: Sequence[onnx.ValueInfoProto] = (),
 ) -> None:
     graph = helper.make_graph(
         nodes,
         "detector",
-        [helper.make_tensor_value_info(given[0], TensorProto.FLOAT, given[1])],
+        [helper.make_tensor_value_info(given[0], TensorProto.FLOAT, given[1]), *other_inputs],
         [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in outputs.items()],
         [numpy_helper.from_array(values, name) for name, values in constants.items()],
     )

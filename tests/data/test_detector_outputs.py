@@ -78,19 +78,31 @@ FORMS: dict[str, tuple[CanvasStyle, Sequence[str], Shapes, Sequence[ArrayLike]]]
         ULTRALYTICS,
         ["output0"],
         [[1, 6, CELLS]],
-        [np.transpose([[*CENTRE, 0.75, 0], [*OTHER, 0, 0.9], [*OTHER, 0.1, 0]])],
+        [np.transpose([[*CENTRE, 0.75, 0], [*OTHER, 0, 0.9]] + [[*OTHER, 0.1, 0]] * (CELLS - 2))],
     ),
     "ultralytics with dynamic axes": (
         ULTRALYTICS,
         ["output0"],
         [["batch", 5, "anchors"]],
-        [np.transpose([[*CENTRE, 0.75], [*OTHER, 0.1]])],
+        [np.transpose([[*CENTRE, 0.75]] + [[*OTHER, 0.1]] * (CELLS - 1))],
     ),
     "ultralytics end to end": (
         ULTRALYTICS,
         ["output0"],
         [[1, 300, 6]],
         [[[*PERSON, 0.75, 0], [*OTHER, 0.9, 1], [*OTHER, 0.1, 0]]],
+    ),
+    "ultralytics end to end with dynamic axes": (
+        ULTRALYTICS,
+        ["output0"],
+        [["batch", 300, "anchors"]],
+        [[[*PERSON, 0.75, 0], [*OTHER, 0.9, 1], [*OTHER, 0.1, 0]]],
+    ),
+    "ultralytics end to end with a dynamic number of boxes": (
+        ULTRALYTICS,
+        ["output0"],
+        [["batch", "boxes", 6]],
+        [[[*PERSON, 0.75, 0], [*OTHER, 0.9, 1]]],
     ),
     "hugging face": (
         RT_DETR,
@@ -103,6 +115,12 @@ FORMS: dict[str, tuple[CanvasStyle, Sequence[str], Shapes, Sequence[ArrayLike]]]
         ["dets", "labels"],
         [[1, 300, 4], [1, 300, 91]],
         [RELATIVE, logits(91, person=1)],
+    ),
+    "rf-detr with masks": (
+        RF_DETR,
+        ["dets", "labels", "masks"],
+        [[1, 300, 4], [1, 300, 91], [1, 300, 8, 8]],
+        [RELATIVE, logits(91, person=1), np.zeros((3, 8, 8))],
     ),
     "detr of four categories": (
         RT_DETR,
@@ -153,10 +171,15 @@ def test_outputs_that_break_their_promise_are_refused() -> None:
         form([["batch", "cells", 7]]).read([np.zeros((1, 3, 7))])
     with pytest.raises(InputError, match=r"have shapes \[1, 2, 5\] and \[1, 3\]"):
         form([[1, None, 5], [1, None]]).read([np.zeros((1, 2, 5)), np.zeros((1, 3))])
-    with pytest.raises(InputError, match=r"has shape \[1, 2, 7\], not \[1, n, 6\]"):
-        form([[1, 300, 6]]).read([np.zeros((1, 2, 7))])
-    with pytest.raises(InputError, match=r"has shape \[2, 6, 42\], not \[1, 4 \+ categories, n\]"):
-        form([[1, 6, CELLS]]).read([np.zeros((2, 6, CELLS))])
+    wrong: list[tuple[list[int | str | None], tuple[int, ...]]] = [
+        ([1, 300, 6], (1, 2, 7)),
+        ([1, 6, CELLS], (2, 6, CELLS)),
+        ([1, 300, "n"], (1, 300, 84)),
+        ([1, "n", 6], (1, CELLS, 6)),
+    ]
+    for declared, shape in wrong:
+        with pytest.raises(InputError, match=r"has shape .*, not \[1, 4 \+ categories, 42\] or \[1, n, 6\]"):
+            form([declared]).read([np.zeros(shape)])
     with pytest.raises(InputError, match=r"have shapes \[1, 3, 4\] and \[1, 2, 80\]"):
         form([[1, 9, 4], [1, 9, 80]]).read([np.zeros((1, 3, 4)), np.zeros((1, 2, 80))])
     names = ["boxes", "scores", "labels"]

@@ -8,8 +8,9 @@ import pytest
 
 import transpose
 from benchmarks.crossing_video import CrossingVideo, render_crossing
+from tests.data.test_video import write_cut_video
 from tests.reporting.test_predict_images import LeftHalf, Spread
-from transpose.data.video import Video, video_writer
+from transpose.data.video import Video, VideoWriter, video_writer
 from transpose.errors import InputError
 from transpose.inference.poses import Poses
 from transpose.reporting.predict_video import VideoPersons, predict_video
@@ -128,3 +129,21 @@ class TestBoxesOfFrames:
         given = [np.array([[8.0, 8, 20, 20]]), np.array([[90.0, 8, 20, 20]])]
         with pytest.raises(InputError, match=r"a\.mp4, frame 1: box 90,8,20,20: is outside the image, which is 64x48"):
             self.boxes(video, VideoPersons(given))
+
+    def test_an_incomplete_video_leaves_no_files(self, tmp_path: Path) -> None:
+        path, output = tmp_path / "cut.avi", tmp_path / "out"
+        write_cut_video(path)
+        with pytest.raises(InputError, match=r"cut\.avi: ends early, after \d+ of 40 frames"):
+            predict_video(Spread(), Video(str(path)), VideoPersons(), False, lambda *_: None, output, 0.2)
+        assert not output.exists()
+
+    def test_a_failed_drawing_is_raised_and_leaves_no_files(
+        self, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise InputError("OpenCV cannot write it", file="a.mp4")
+
+        monkeypatch.setattr(VideoWriter, "add", fail)
+        with pytest.raises(InputError, match=r"a\.mp4: OpenCV cannot write it"):
+            predict_video(Spread(), Video(str(video)), VideoPersons(), False, lambda *_: None, tmp_path / "out", 0.2)
+        assert not (tmp_path / "out").exists()

@@ -54,7 +54,7 @@ def form_of(outputs: Sequence[Port], size_hw: tuple[int, int], threshold: float,
     - One output [1, 4 + C, N]: centres and sides in pixels, and scores of C categories: Ultralytics.
     - One output [1, n, 6]: corners, score and label after suppression: Ultralytics end to end.
     - [1, n, 4] and [1, n, C]: centres and sides relative to the image, and logits: RT-DETR, D-FINE and RF-DETR. Outputs
-      called `dets` and `labels` are RF-DETR's, whose images are normalised.
+      called `dets` and `labels`, some with `masks`, are RF-DETR's, whose images are normalised.
     - `boxes` [1, n, 4], `scores` [1, n] and `labels` [1, n]: corners in pixels of the size in a second input: the
       authors' exports of RT-DETR and D-FINE.
 
@@ -67,18 +67,18 @@ def form_of(outputs: Sequence[Port], size_hw: tuple[int, int], threshold: float,
     ranks = [len(shape) for shape in shapes]
     if ranks == [3]:
         (shape,) = shapes
-        if _may_be(shape[1], cells) and _at_least(shape[2], 6):
+        is_end_to_end = shape[2] == 6 and shape[1] != cells
+        if not is_end_to_end and _may_be(shape[1], cells) and _at_least(shape[2], 6):
             return Form(YOLOX, lambda arrays: read(arrays).yolox_head())
-        if shape[2] == 6:
-            return Form(ULTRALYTICS, lambda arrays: read(arrays).corners_scores_labels())
-        if isinstance(shape[1], int) and shape[1] >= 5 and _may_be(shape[2], cells):
-            return Form(ULTRALYTICS, lambda arrays: read(arrays).ultralytics_head())
+        if is_end_to_end or (isinstance(shape[1], int) and shape[1] >= 5 and _may_be(shape[2], cells)):
+            return Form(ULTRALYTICS, lambda arrays: read(arrays).ultralytics(cells))
     if sorted(ranks) == [2, 3] and _may_be(shapes[ranks.index(3)][2], 5):
         return Form(YOLOX, lambda arrays: read(arrays).scored_corners_and_labels(ranks.index(3)))
-    if ranks == [3, 3] and (boxes := _boxes_among(outputs)) is not None:
-        style = RF_DETR if {port.name for port in outputs} == {"dets", "labels"} else RT_DETR
-        return Form(style, lambda arrays: read(arrays).relative_boxes_and_logits(boxes))
     names = [port.name for port in outputs]
+    if ranks[:2] == [3, 3] and names in (["dets", "labels"], ["dets", "labels", "masks"]):
+        return Form(RF_DETR, lambda arrays: read(arrays[:2]).relative_boxes_and_logits(0))
+    if ranks == [3, 3] and (boxes := _boxes_among(outputs)) is not None:
+        return Form(RT_DETR, lambda arrays: read(arrays).relative_boxes_and_logits(boxes))
     if sorted(names) == ["boxes", "labels", "scores"]:
         order = [names.index(name) for name in ("boxes", "scores", "labels")]
         return Form(RT_DETR, lambda arrays: read([arrays[i] for i in order]).boxes_scores_and_labels())
@@ -124,17 +124,15 @@ class _Outputs:
             raise self._wrong(f"have shapes {list(found.shape)} and {list(labels.shape)}, not [1, n, 5] and [1, n]")
         return self._chosen(found[0, :, :4], found[0, :, 4], labels[0])
 
-    def ultralytics_head(self) -> Persons:
-        (head,) = self._arrays
-        if head.ndim != 3 or head.shape[0] != 1 or head.shape[1] < 5:
-            raise self._wrong(f"has shape {list(head.shape)}, not [1, 4 + categories, n]")
-        return self._chosen(_corners(head[0, :4].T), head[0, 4 + PERSON])
-
-    def corners_scores_labels(self) -> Persons:
+    def ultralytics(self, cells: int) -> Persons:
+        # By the array, since exports with dynamic axes declare the sides of both forms as dynamic.
         (found,) = self._arrays
-        if found.ndim != 3 or found.shape[0] != 1 or found.shape[2] != 6:
-            raise self._wrong(f"has shape {list(found.shape)}, not [1, n, 6]")
-        return self._chosen(found[0, :, :4], found[0, :, 4], found[0, :, 5])
+        if found.ndim == 3 and len(found) == 1:
+            if found.shape[2] == 6 and found.shape[1] != cells:
+                return self._chosen(found[0, :, :4], found[0, :, 4], found[0, :, 5])
+            if found.shape[2] == cells and found.shape[1] >= 5:
+                return self._chosen(_corners(found[0, :4].T), found[0, 4 + PERSON])
+        raise self._wrong(f"has shape {list(found.shape)}, not [1, 4 + categories, {cells}] or [1, n, 6]")
 
     def relative_boxes_and_logits(self, boxes: int) -> Persons:
         found, logits = self._arrays[boxes], self._arrays[1 - boxes]
@@ -165,7 +163,7 @@ class _Outputs:
 
 def _boxes_among(outputs: Sequence[Port]) -> int | None:
     """Return which of two outputs has the boxes, by its name or else by its last side of 4."""
-    for is_boxes in (lambda port: "box" in port.name or port.name == "dets", lambda port: port.shape[2] == 4):
+    for is_boxes in (lambda port: "box" in port.name, lambda port: port.shape[2] == 4):
         found = [position for position, port in enumerate(outputs) if is_boxes(port)]
         if len(found) == 1 and _may_be(outputs[found[0]].shape[2], 4):
             return found[0]

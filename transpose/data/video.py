@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class Video:
         """Name for files made from this video."""
         return self.name.replace(":", "") if self.is_camera else Path(self.name).stem
 
-    def frames(self) -> Iterator[np.ndarray]:
+    def frames(self) -> Generator[np.ndarray, None, None]:
         """Yield each frame [H, W, 3] uint8 RGB, rotated as it is displayed; a camera's until Ctrl-C.
 
         Raises:

@@ -59,13 +59,14 @@ def write_image(image: np.ndarray, path: Path) -> None:
 def _draw_person(image: np.ndarray, xy: np.ndarray, shown: np.ndarray, skeleton: Skeleton, width: int) -> None:
     colours = [_colour_of(name) for name in skeleton.keypoints]
     limbs = [(a, b) for a, b in skeleton.limb_indices.tolist() if shown[a] and shown[b]]
+    points = _fixed_points(xy)
     # Outlines first, so that no limb's outline covers another limb.
     for extra in (2, 0):
         for a, b in limbs:
             side = colours[a] if colours[a] == colours[b] else _MIDDLE
-            _line(image, xy[a], xy[b], _OUTLINE if extra else side, width + extra)
+            _line(image, points[a], points[b], _OUTLINE if extra else side, width + extra)
         for keypoint in np.flatnonzero(shown).tolist():
-            _dot(image, xy[keypoint], _OUTLINE if extra else colours[keypoint], width + 1 + extra / 2)
+            _dot(image, points[keypoint], _OUTLINE if extra else colours[keypoint], width + 1 + extra / 2)
 
 
 def _draw_label(image: np.ndarray, text: str, corner: np.ndarray, width: int) -> None:
@@ -81,14 +82,14 @@ def _colour_of(keypoint: str) -> tuple[int, int, int]:
     return _LEFT if keypoint.startswith("left_") else _RIGHT if keypoint.startswith("right_") else _MIDDLE
 
 
-def _line(image: np.ndarray, start: np.ndarray, end: np.ndarray, colour: tuple[int, int, int], width: int) -> None:
-    cv2.line(image, _fixed(start), _fixed(end), colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
+def _line(image: np.ndarray, start: list[int], end: list[int], colour: tuple[int, int, int], width: int) -> None:
+    cv2.line(image, start, end, colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def _dot(image: np.ndarray, centre: np.ndarray, colour: tuple[int, int, int], radius: float) -> None:
-    cv2.circle(image, _fixed(centre), round(radius * 2**_SUBPIXEL_BITS), colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+def _dot(image: np.ndarray, centre: list[int], colour: tuple[int, int, int], radius: float) -> None:
+    cv2.circle(image, centre, round(radius * 2**_SUBPIXEL_BITS), colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def _fixed(point: np.ndarray) -> tuple[int, int]:
-    x, y = np.rint(point * 2**_SUBPIXEL_BITS).astype(int).tolist()
-    return x, y
+def _fixed_points(xy: np.ndarray) -> list[list[int]]:
+    """Return points [K, 2] as K pairs in fixed-point numbers, as OpenCV draws them between pixels."""
+    return np.rint(xy * 2**_SUBPIXEL_BITS).astype(int).tolist()

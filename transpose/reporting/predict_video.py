@@ -1,12 +1,13 @@
 """Predict poses in a video, frame by frame, with the same id for a person in all frames."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from transpose.background import read_ahead, write_behind
 from transpose.data.video import Video, VideoWriter, video_writer
 from transpose.files import removed_if_empty
 from transpose.inference.person_tracks import PersonTracks
@@ -15,6 +16,9 @@ from transpose.inference.predictor import PersonFinder, PosePredictor
 from transpose.inference.smoothing import PoseSmoother
 from transpose.reporting.pose_files import PoseFiles, pose_files
 from transpose.reporting.predict_images import predict_persons
+
+_FRAMES_IN_THREADS = 4
+"""Most frames that are read ahead, and most that wait to be drawn and written."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +44,28 @@ class VideoPersons:
 
 
 @dataclass(frozen=True)
+class PredictedFrame:
+    """A frame with its poses."""
+
+    number: int
+    pixels: np.ndarray
+    """[H, W, 3] uint8 RGB."""
+    poses: Poses
+
+
+@dataclass(frozen=True)
 class VideoFolder:
     """A folder of a video's results, in progress."""
 
+    video_name: str
     files: PoseFiles
     overlay: VideoWriter
     min_score: float
 
-    def add(self, frame: int, file_name: str, poses: Poses, pixels: np.ndarray) -> None:
+    def add(self, frame: PredictedFrame) -> None:
         """Append the poses of a frame."""
-        self.files.add(frame, file_name, poses, frame)
-        self.overlay.add(poses.draw(pixels, self.min_score))
+        self.files.add(frame.number, self.video_name, frame.poses, frame.number)
+        self.overlay.add(frame.poses.draw(frame.pixels, self.min_score))
 
 
 def predict_video(
@@ -63,6 +78,8 @@ def predict_video(
     min_score: float,
 ) -> None:
     """Predict the poses in all frames of a video; memory does not depend on their number.
+
+    A thread decodes the next frames meanwhile, and another one draws and writes the frames before.
 
     Writes `predictions.json`, `keypoints.csv` and an overlaid video `NAME.mp4` into a folder, if there is one.
 
@@ -77,14 +94,14 @@ def predict_video(
     """
     poses_of = _FramePoses(model, video, persons)
     smoother = PoseSmoother() if is_smoothed else None
-    with nullcontext() if folder is None else _video_folder(folder, video, min_score) as output:
-        for frame, pixels in enumerate(video.frames()):
-            poses = poses_of(frame, pixels)
+    with _written_frames(folder, video, min_score) as write, _frames_of(video) as frames:
+        for number, pixels in enumerate(frames):
+            poses = poses_of(number, pixels)
             if smoother is not None:
-                poses = smoother.smooth(poses, frame / video.fps)
-            if output is not None:
-                output.add(frame, Path(video.name).name, poses, pixels)
-            on_frame(frame, poses)
+                poses = smoother.smooth(poses, number / video.fps)
+            if write is not None:
+                write(PredictedFrame(number, pixels, poses))
+            on_frame(number, poses)
 
 
 class _FramePoses:
@@ -108,8 +125,25 @@ class _FramePoses:
         return self._tracks.update(poses)
 
 
+def _frames_of(video: Video) -> AbstractContextManager[Iterator[np.ndarray]]:
+    """Return a context manager with the frames of a video.
+
+    A camera is read in this thread: frames ahead would be late, and only the main thread receives Ctrl-C.
+    """
+    frames = video.frames()
+    return nullcontext(frames) if video.is_camera else read_ahead(frames, _FRAMES_IN_THREADS)
+
+
 @contextmanager
-def _video_folder(folder: Path, video: Video, min_score: float) -> Iterator[VideoFolder]:
+def _written_frames(
+    folder: Path | None, video: Video, min_score: float
+) -> Iterator[Callable[[PredictedFrame], None] | None]:
+    """Yield a function that writes frames into a folder; None without one."""
+    if folder is None:
+        yield None
+        return
     overlay = folder / f"{video.stem}.mp4"
     with removed_if_empty(folder), video_writer(overlay, video.fps) as writer, pose_files(folder) as files:
-        yield VideoFolder(files, writer, min_score)
+        output = VideoFolder(Path(video.name).name, files, writer, min_score)
+        with write_behind(output.add, _FRAMES_IN_THREADS) as write:
+            yield write
