@@ -21,7 +21,6 @@ from tracked_results import (
     history_points,
     points,
     runs_of,
-    write_boxes_records,
     write_everything,
     write_metrics,
     write_recipe,
@@ -76,36 +75,62 @@ class TestFinishedRun:
         assert len(params) == count(RECIPE.reproducibility_values())
 
     def test_epochs_are_the_history(self, results: Path, run: Run):
-        for name in ("loss", "learning_rate"):
-            assert points(results, run, name) == history_points(name)
-        for name in ("AP", "AP50"):
-            validated = [(line["epoch"], line["validation"][name]) for line in HISTORY if line["validation"]]
-            assert points(results, run, f"validation/{name}") == validated
+        assert points(results, run, "loss") == history_points("loss")
+        assert points(results, run, "training/learning_rate") == history_points("learning_rate")
+        validated = [(line["epoch"], line["validation"]["AP"]) for line in HISTORY if line["validation"]]
+        assert points(results, run, "validation_AP") == validated
 
-    def test_metrics_are_the_files(self, run: Run):
+    def test_metrics_are_few_and_those_of_the_files(self, run: Run):
         expected = {
-            "training/parameters": 1234,
-            "training/trainable_parameters": 1200,
+            "AP_dots_val_gt": 0.1 + 0.7,
+            "AP_dots_val_detector": 0.5,
             "training/best_epoch": 2,
-            "training/best_AP": 1 / 3,
-            "training/persons": 31,
             "training/seconds": 12.5,
-            "training/resumed_at_epoch": 0,
-            "cost/operations/macs": 10**12 + 1,
-            "cost/timings/0/batch": 1,
+            "cost/parameters": 1234,
+            "cost/macs": 10**12 + 1,
+            "cost/images_per_second_batch_1": 118.75,
         }
-        for boxes, ap in (("gt", 0.1 + 0.7), ("detector", 0.5)):
-            numbers = {"AP": ap, "AP50": 0.9, "APL": -1.0, "AP_low": 0.25, "AP_high": 1 / 7}
-            numbers |= {"images": 12, "persons": 31, "predictions": 40, "reference_check/max_abs_difference": 0.0}
-            numbers |= {"keypoints/nose/ap": 0.7, "keypoints/nose/labelled": 9, "keypoints/left_eye/labelled": 0}
-            numbers |= {"crowding/hard/ap": 0.25, "crowding/hard/images": 3}
-            expected |= {f"dots_val/{boxes}/{name}": value for name, value in numbers.items()}
-        reports = {"gt": {"annotated/persons": 45, "annotated/crowd": 5}, "detector": {"AP": 0.625}}
-        for boxes, numbers in reports.items():
-            numbers |= {"kept": 40, "other_categories": 0}
-            expected |= {f"dots_val/{boxes}/person_boxes/{name}": value for name, value in numbers.items()}
-        of_epochs = {"loss", "learning_rate", "validation/AP", "validation/AP50"}
+        of_epochs = {"loss", "validation_AP", "training/learning_rate"}
         assert {name: value for name, value in run.data.metrics.items() if name not in of_epochs} == expected
+
+    def test_tables_have_the_other_numbers_of_the_files(self, results: Path, run: Run):
+        folder = results / "mlartifacts" / run.info.run_id / "artifacts"
+        assert json.loads((folder / "evaluations.json").read_text()) == {
+            "columns": [
+                *("dataset", "split", "boxes", "AP", "AP_low", "AP_high", "AP50", "APL"),
+                *("images", "persons", "predictions"),
+            ],
+            "data": [
+                ["dots", "val", "detector", 0.5, 0.25, 1 / 7, 0.9, -1.0, 12, 31, 40],
+                ["dots", "val", "gt", 0.1 + 0.7, 0.25, 1 / 7, 0.9, -1.0, 12, 31, 40],
+            ],
+        }
+        keypoints = json.loads((folder / "keypoints.json").read_text())
+        assert keypoints["columns"] == ["dataset", "split", "boxes", "keypoint", "ap", "labelled"]
+        assert keypoints["data"][2:] == [
+            ["dots", "val", "gt", "nose", 0.7, 9],
+            ["dots", "val", "gt", "left_eye", None, 0],
+        ]
+        assert json.loads((folder / "crowding.json").read_text())["data"][0] == [
+            "dots",
+            "val",
+            "detector",
+            "hard",
+            3,
+            0.25,
+        ]
+        listed = json.loads(run.data.tags["mlflow.loggedArtifacts"])
+        assert [one["path"] for one in listed] == ["evaluations.json", "keypoints.json", "crowding.json"]
+
+    def test_the_run_is_described_and_under_the_run_of_the_study(self, results: Path, run: Run):
+        (study,) = runs_of(results, "study")
+        assert run.data.tags["mlflow.parentRunId"] == study.info.run_id
+        assert (study.info.run_name, study.info.status) == (STUDY, "RUNNING")
+        assert "of epoch 2, where the validation has 0.3333" in run.data.tags["mlflow.note.content"]
+        assert "comparison.csv" in study.data.tags["mlflow.note.content"]
+        experiment = MlflowClient(tracking_uri(results)).get_experiment(run.info.experiment_id)
+        assert "evaluations.json" in experiment.tags["mlflow.note.content"]
+        assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
 
     def test_tags_say_where_the_run_comes_from(self, run: Run):
         tags = run.data.tags
@@ -144,6 +169,8 @@ class TestFinishedRun:
         }
         folder = results / "mlartifacts" / run.info.run_id / "artifacts"
         held = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        for table in ("evaluations.json", "keypoints.json", "crowding.json"):
+            del held[table]
         assert {name: path.read_bytes() for name, path in held.items()} == {
             name: (results / path).read_bytes() for name, path in expected.items()
         }
@@ -193,7 +220,7 @@ class TestFinishedRun:
         assert run.outputs is not None
         model = MlflowClient(tracking_uri(results)).get_logged_model(run.outputs.model_outputs[0].model_id)
         assert model.metrics is not None
-        (point,) = (metric for metric in model.metrics if metric.key == "dots_val/detector/AP")
+        (point,) = (metric for metric in model.metrics if metric.key == "AP_dots_val_detector")
         assert (point.value, point.dataset_name, point.dataset_digest) == (0.5, "dots/val/detector", "b" * 36)
 
     def test_a_second_call_adds_nothing(self, results: Path):
@@ -226,17 +253,12 @@ class TestChanges:
         assert len(runs_of(results)) == 2
         assert points(results, present_run(results), "loss") == history_points("loss", changed)
 
-    def test_boxes_that_are_counted_and_evaluated_later_are_added_once(self, results: Path):
+    def test_a_description_that_someone_wrote_stays(self, results: Path):
         write_training(results)
-        write_metrics(results, "detector")
-        track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
-        assert not [name for name in present_run(results).data.metrics if "person_boxes" in name]
-        write_boxes_records(results, "detector", ap=0.5)
-        assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["added"] == 3
+        run_id = track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["run_id"]
+        MlflowClient(tracking_uri(results)).set_tag(run_id, "mlflow.note.content", "the one for the paper")
         assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["added"] == 0
-        write_boxes_records(results, "detector", ap=0.25)
-        assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["added"] == 1
-        assert present_run(results).data.metrics["dots_val/detector/person_boxes/AP"] == 0.25
+        assert present_run(results).data.tags["mlflow.note.content"] == "the one for the paper"
 
     def test_a_new_evaluation_is_the_latest_whatever_the_clock_says(self, results: Path, monkeypatch):
         write_training(results)
@@ -245,14 +267,14 @@ class TestChanges:
         monkeypatch.setattr(time, "time", lambda: 1e6)
         write_metrics(results, AP=0.4)
         assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["added"] == 1
-        assert present_run(results).data.metrics["dots_val/gt/AP"] == 0.4
+        assert present_run(results).data.metrics["AP_dots_val_gt"] == 0.4
 
     def test_later_stages_join_the_same_run(self, results: Path):
         write_training(results)
         first = track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
         write_metrics(results)
         assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["run_id"] == first["run_id"]
-        assert present_run(results).data.metrics["dots_val/gt/AP"] == 0.1 + 0.7
+        assert present_run(results).data.metrics["AP_dots_val_gt"] == 0.1 + 0.7
 
 
 @pytest.mark.usefixtures("without_model")
@@ -302,7 +324,7 @@ def test_parallel_jobs_lose_nothing(results: Path):
         job.join()
     assert [job.exitcode for job in jobs] == [0] * len(jobs)
     runs = {run.data.tags["transpose.seed"]: run for run in runs_of(results)}
-    assert {seed: run.data.metrics["dots_val/gt/AP"] for seed, run in runs.items()} == {
+    assert {seed: run.data.metrics["AP_dots_val_gt"] for seed, run in runs.items()} == {
         str(seed): seed / 10 for seed in seeds
     }
     assert all(points(results, run, "loss") == history_points("loss") for run in runs.values())
@@ -358,18 +380,19 @@ def test_initialising_twice_keeps_what_is_there(results: Path):
     assert MlflowClient(uri).get_experiment_by_name("kept") is not None
 
 
-def test_study_is_one_run_with_its_tables_figures_and_viewers(results: Path):
+def test_study_is_one_run_with_its_tables_figures_viewers_and_report(results: Path):
     with pytest.raises(InputError, match="nothing has been compared yet"):
         track_study(ResultsLayout(results), STUDY)
     write_text(results / "comparison.csv", "variant,AP\n")
     write_text(results / "figures" / "curves.png", "not really an image")
     write_text(results / "viewer" / "dots_val.html", "<!DOCTYPE html>")
+    write_text(results / "report" / "data" / "index.html", "<!DOCTYPE html>")
     first = track_study(ResultsLayout(results), STUDY)
     write_text(results / "comparison.csv", "variant,AP\ntiny_r,0.5\n")
     assert track_study(ResultsLayout(results), STUDY) == first
-    (run,) = runs_of(results)
-    assert (run.info.run_name, run.info.status) == ("comparison", "FINISHED")
+    (run,) = runs_of(results, "study")
+    assert (run.info.run_name, run.info.status) == (STUDY, "FINISHED")
     folder = results / "mlartifacts" / run.info.run_id / "artifacts"
     assert folder.joinpath("comparison.csv").read_text() == "variant,AP\ntiny_r,0.5\n"
-    assert folder.joinpath("figures", "curves.png").is_file()
-    assert folder.joinpath("viewer", "dots_val.html").read_text() == "<!DOCTYPE html>"
+    for path in ("figures/curves.png", "viewer/dots_val.html", "report/data/index.html"):
+        assert folder.joinpath(path).read_bytes() == (results / path).read_bytes()

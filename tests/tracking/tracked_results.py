@@ -27,6 +27,7 @@ HISTORY = [
     {"epoch": 1, "learning_rate": 1 / 30000, "loss": 0.123456789012345678, "validation": {"AP": -1.0, "AP50": 0.5}},
     {"epoch": 2, "learning_rate": 1e-5, "loss": 1e-300, "validation": {"AP": 1 / 3, "AP50": 2 / 3}},
 ]
+COST = {"operations": {"macs": 10**12 + 1}, "timings": [{"batch_size": 1, "images_per_second": 118.75}]}
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -90,35 +91,24 @@ def write_metrics(results: Path, boxes: str = "gt", seed: int = 0, **metrics: fl
     return path
 
 
-def write_boxes_records(results: Path, boxes: str = "gt", ap: float | None = None, **changes: int) -> None:
-    """What became of the person boxes of an evaluation, and their AP if there is one."""
-    counts = {"dataset_title": "dots", "split": "val", "boxes": boxes, "kept": 40, "other_categories": 0}
-    annotated = {"persons": 45, "crowd": 5} if ap is None else None
-    place = f"dots/val/{boxes}"
-    write_json(results / "boxes" / f"{place}.counts.json", counts | {"annotated": annotated} | changes)
-    if ap is not None:
-        write_json(results / "box_ap" / f"{place}.json", {"metrics": {"AP": ap, "AP50": 0.9}})
-
-
 def write_everything(results: Path) -> None:
     """A finished training with two evaluations, cost and attention figures."""
     write_training(results)
     write_metrics(results)
     write_metrics(results, "detector", AP=0.5)
-    write_boxes_records(results)
-    write_boxes_records(results, "detector", ap=0.625)
-    write_json(results / "cost" / f"{VARIANT}.json", {"operations": {"macs": 10**12 + 1}, "timings": [{"batch": 1}]})
+    write_json(results / "cost" / f"{VARIANT}.json", COST)
     attention = results / "attention" / VARIANT / "seed0" / "dots" / "val"
     write_text(attention / "persons.json", "[]\n")
     write_text(attention / "figures" / "0_dependency.png", "not really an image")
 
 
-def runs_of(results: Path) -> list[Run]:
-    """Every run of the study, oldest first."""
+def runs_of(results: Path, kind: str = "training") -> list[Run]:
+    """Every run of the experiment of a kind, `training` or `study`, oldest first."""
     client = MlflowClient(tracking_uri(results))
     experiment = client.get_experiment_by_name(STUDY)
     assert experiment is not None
-    return list(client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"]))
+    chosen = f"tags.`transpose.kind` = '{kind}'"
+    return list(client.search_runs([experiment.experiment_id], chosen, order_by=["attributes.start_time ASC"]))
 
 
 def points(results: Path, run: Run, name: str) -> list[tuple[int, float]]:

@@ -23,7 +23,7 @@ LEFT_OUT: Mapping[str, tuple[str, ...]] = {
 }
 """Fields that may differ between two runs of one study, by the name of a JSON file or of its top folder."""
 
-_METRICS_LEFT_OUT = ("training/seconds", "training/resumed_at_epoch", "cost/timings/")
+_METRICS_LEFT_OUT = ("training/seconds", "cost/images_per_second")
 """The same, as prefixes of MLflow metrics."""
 
 

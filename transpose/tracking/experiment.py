@@ -1,5 +1,6 @@
 """The MLflow experiment of a study, and its runs."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from transpose.errors import InputError
 from transpose.files import digest_of_value, exclusive_lock
 from transpose.study.layout import ResultsLayout, RunId
+from transpose.tracking import descriptions
 from transpose.tracking.connection import connect, sqlite_path, tracking_uri, without_password
+from transpose.tracking.tables import Table
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -18,7 +21,14 @@ if TYPE_CHECKING:
 
 SUPERSEDED = "superseded"
 KIND = "transpose.kind"
+NOTE = "mlflow.note.content"
+"""Tag with the description that MLflow shows."""
 VARIANT, SEED, RECIPE = "transpose.variant", "transpose.seed", "transpose.recipe_sha256"
+PARENT = "mlflow.parentRunId"
+"""Tag with the run under which MLflow shows a run."""
+
+# MLflow shows pages for language models unless an experiment has this kind.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development", NOTE: descriptions.EXPERIMENT}
 
 # MLflow refuses larger requests.
 _METRICS_PER_BATCH = 1000
@@ -33,6 +43,8 @@ class Experiment:
 
     client: "MlflowClient"
     id: str
+    name: str
+    layout: ResultsLayout
 
     @classmethod
     def open(cls, uri: str, results: Path, study: str) -> "Experiment":
@@ -51,13 +63,24 @@ class Experiment:
         if uri == tracking_uri(results) and found.artifact_location != location:
             problem = f"artifacts are kept in {found.artifact_location}; delete this database and track again"
             raise InputError(f"the results were moved: {problem}", file=uri, record=study)
-        return cls(client, found.experiment_id)
+        for key, value in _EXPERIMENT_TAGS.items():
+            if key not in found.tags:
+                client.set_experiment_tag(found.experiment_id, key, value)
+        return cls(client, found.experiment_id, study, ResultsLayout(results))
 
     def find_run(self, tags: Mapping[str, str]) -> "Run | None":
         """Find the newest run with these tags that is not superseded."""
         conditions = " AND ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
         runs = self.client.search_runs([self.id], conditions, order_by=["attributes.start_time DESC"])
         return next((run for run in runs if run.data.tags.get(SUPERSEDED) != "true"), None)
+
+    def study_run(self) -> "Run":
+        """Find or create the run of the study, under which its trainings are."""
+        # Concurrent jobs must not create two.
+        with exclusive_lock(self.layout.tracked_study().with_name(".study_run.lock")):
+            tags = {KIND: "study"}
+            run = self.find_run(tags)
+            return run or self.client.create_run(self.id, None, tags | {NOTE: descriptions.STUDY}, self.name)
 
     def training_run(self, variant: str, seed: int, params: Mapping[str, str], start_time: int | None) -> "Run":
         """Find or create the run of this variant, seed and recipe; a run of another recipe is superseded.
@@ -71,7 +94,8 @@ class Experiment:
             return run
         if run is not None:
             self.supersede(run)
-        tags = {VARIANT: variant, SEED: str(seed), RECIPE: digest, KIND: "training"}
+        parent = self.study_run().info.run_id
+        tags = {VARIANT: variant, SEED: str(seed), RECIPE: digest, KIND: "training", PARENT: parent}
         return self.client.create_run(self.id, start_time, tags, f"{variant} seed {seed}")
 
     def supersede(self, run: "Run") -> None:
@@ -107,6 +131,13 @@ class Experiment:
         for batch in _batches(new, _PARAMS_OR_TAGS_PER_BATCH):
             self.client.log_batch(run.info.run_id, tags=batch)
         return len(new)
+
+    def add_tables(self, run: "Run", tables: Mapping[str, Table]) -> int:
+        """Write tables as artifacts, in place of older ones, and list them for MLflow; return 1 if the list changed."""
+        for name, table in tables.items():
+            self.client.log_dict(run.info.run_id, table, name)
+        listed = [{"path": name, "type": "table"} for name in tables]
+        return self.add_tags(run, {"mlflow.loggedArtifacts": json.dumps(listed)} if listed else {})
 
     def add_metrics(self, run: "Run", points: Sequence["Metric"]) -> int:
         """Log these points; return how many."""

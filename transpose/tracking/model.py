@@ -14,7 +14,8 @@ from urllib.request import url2pathname
 from transpose.data.photographs import photographs_folder
 from transpose.provenance import PACKAGE, PackageCode
 from transpose.study.layout import RunFolder
-from transpose.tracking.experiment import Experiment
+from transpose.tracking.descriptions import of_model
+from transpose.tracking.experiment import NOTE, Experiment
 from transpose.tracking.record import TrackedRun
 
 if TYPE_CHECKING:
@@ -49,7 +50,11 @@ def log_model(experiment: Experiment, run: "Run", record: TrackedRun) -> str:
         _remove_artifacts(logged)
         experiment.client.delete_logged_model(logged.model_id)
     model = experiment.client.create_logged_model(
-        experiment.id, record.variant, run.info.run_id, tags, model_type="pose estimation"
+        experiment.id,
+        record.variant,
+        run.info.run_id,
+        tags | {NOTE: of_model(record)},
+        model_type="pose estimation",
     )
     with tempfile.TemporaryDirectory() as folder:
         with warnings.catch_warnings():
@@ -85,7 +90,7 @@ def _save(record: TrackedRun, weights: Path, logged: "LoggedModel", folder: Path
         code_paths=[str(source / "code" / PACKAGE.name)],
         input_example=_example(),
         pip_requirements=_requirements(),
-        metadata={"variant": record.variant, "description": description(record)},
+        metadata={"variant": record.variant, "description": of_model(record)},
     )
 
 
@@ -122,15 +127,6 @@ def _requirements() -> list[str]:
     ours = [requirement for requirement in requires("transpose-pipeline") or [] if "extra ==" not in requirement]
     names = [match[0] for match in map(_NAME.match, ours) if match is not None]
     return [f"{name}=={version(name).partition('+')[0]}" for name in sorted({*names, "mlflow"})]
-
-
-def description(record: TrackedRun) -> str:
-    """Return what the model takes and gives, for people."""
-    return (
-        f"{record.recipe.variant.title}, trained with seed {record.seed}. Takes images (the bytes of a file, their"
-        " Base64, or a path) with optional person boxes x, y, width, height in pixels, and returns for each box the"
-        " keypoints by name with x, y in image pixels and a score. Without boxes, the whole image is one."
-    )
 
 
 def _remove_artifacts(model: "LoggedModel") -> None:

@@ -5,16 +5,16 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from transpose.config.dataset import Accuracy
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
-from transpose.config.study import EvalSetting
 from transpose.errors import InputError
 from transpose.files import read_json, read_json_lines, sha256_of_file
 from transpose.study.layout import RecordKind, ResultsLayout, RunId
-from transpose.tracking.names import keypoint_in_metric_name, shortened
+from transpose.tracking.tables import Table, evaluation_tables
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class DatasetUse:
 
 @dataclass(frozen=True)
 class TrackedEvaluation:
-    """Metrics of one file by their MLflow names, such as `{dataset}_{split}/{boxes}/AP`; see `tracking.names`."""
+    """Accuracy in one evaluation setting, by its MLflow name `AP_{dataset}_{split}_{boxes}`."""
 
     use: DatasetUse
     metrics: dict[str, float]
@@ -44,6 +44,7 @@ class TrackedRun:
         params: the recipe with flat keys, such as `training.schedule.peak`.
         epochs: metrics of each epoch, by epoch.
         metrics: metrics of the whole training and of its cost, without evaluations.
+        tables: tables of the evaluations, by artifact path.
         artifacts: files by artifact path; file names are kept.
         finished: training has finished.
         running: a process has locked the run folder.
@@ -61,6 +62,7 @@ class TrackedRun:
     epochs: dict[int, dict[str, float]]
     metrics: dict[str, float]
     evaluations: tuple[TrackedEvaluation, ...]
+    tables: dict[str, Table]
     datasets: tuple[DatasetUse, ...]
     artifacts: dict[str, Path]
     finished: bool
@@ -87,7 +89,8 @@ def read_run(layout: ResultsLayout, run_name: RunId) -> TrackedRun:
     # A finished training has its own recipe, which the study may have changed since.
     recipe = run.recipe if run else read_record(Recipe, layout.record(RecordKind.RECIPE, variant))
     weights = (weights_file, _digest_of(weights_file)) if run else None
-    evaluations = tuple(_read_evaluations(layout, run_name, weights))
+    metrics_files = list(_read_metrics(layout, run_name, weights))
+    evaluations = tuple(map(_evaluation, metrics_files))
     cost_file = layout.cost(variant)
     cost = read_json(cost_file) if cost_file.is_file() else {}
     return TrackedRun(
@@ -97,8 +100,9 @@ def read_run(layout: ResultsLayout, run_name: RunId) -> TrackedRun:
         params=flat_params(recipe.reproducibility_values()),
         tags=_tags(run, weights) if run else {},
         epochs={record["epoch"]: epoch_metrics(record) for record in history},
-        metrics=dict(_numbers(_outcome(run), "training")) | dict(_numbers(cost, "cost")),
+        metrics=_outcome(run) | _cost(cost),
         evaluations=evaluations,
+        tables=evaluation_tables(metrics_files),
         datasets=(*_training_data(run), *(evaluation.use for evaluation in evaluations)),
         artifacts=dict(_artifacts(layout, run_name)),
         finished=bool(run),
@@ -128,8 +132,13 @@ def flat_params(recipe: Mapping[str, Any]) -> dict[str, str]:
 
 
 def epoch_metrics(record: Mapping[str, Any]) -> dict[str, float]:
-    """Numbers of a line of the history: `loss`, `learning_rate`, `validation/AP` ..."""
-    return {name: value for name, value in _numbers(record, "") if name != "epoch"}
+    """Return `loss`, the learning rate and the validation's AP or PCKh50 of a line of the history.
+
+    The names without a slash are the charts that MLflow shows first. All numbers are in the artifact `history.jsonl`.
+    """
+    validation = record["validation"] or {}
+    accuracy = {f"validation_{name}": float(validation[name]) for name in get_args(Accuracy) if name in validation}
+    return {"loss": float(record["loss"]), "training/learning_rate": float(record["learning_rate"])} | accuracy
 
 
 def _leaves(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
@@ -140,63 +149,41 @@ def _leaves(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
             yield f"{prefix}{key}", _text(item)
 
 
-def _numbers(value: object, name: str) -> Iterator[tuple[str, float]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _numbers(item, f"{name}/{key}" if name else str(key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _numbers(item, f"{name}/{index}")
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield name, float(value)
-
-
-def _read_evaluations(
-    layout: ResultsLayout, run: RunId, weights: tuple[Path, str] | None
-) -> Iterator[TrackedEvaluation]:
+def _read_metrics(layout: ResultsLayout, run: RunId, weights: tuple[Path, str] | None) -> Iterator[Mapping[str, Any]]:
     for path in sorted(layout.metrics_of_run(run).rglob("[!.]*.json")):
         record = read_json(path)
         if weights is not None and record.get("weights_sha256") != weights[1]:
             raise InputError(f"not an evaluation of {weights[0]}; evaluate again", file=path, field="weights_sha256")
-        name = f"{record['dataset']}_{record['split']}/{record['boxes']}"
-        low, high = record["interval"] or (None, None)
-        metric = record.get("metric", "AP")
-        numbers = record["metrics"] | {f"{metric}_low": low, f"{metric}_high": high}
-        numbers |= {key: record[key] for key in ("images", "persons", "predictions", "reference_check")}
-        numbers["keypoints"] = {
-            keypoint_in_metric_name(keypoint["keypoint"]): keypoint for keypoint in record["keypoints"]
-        }
-        numbers["crowding"] = record.get("crowding") or {}
-        setting = EvalSetting(record["dataset"], record["split"], record["boxes"])
-        numbers["person_boxes"] = _read_boxes(layout, setting)
-        use = DatasetUse(
-            f"{record['dataset']}/{record['split']}/{record['boxes']}",
-            f"{record['dataset']}/{record['split']}",
-            record["annotations_sha256"],
-            "evaluation",
-            record["boxes_kind"],
-        )
-        yield TrackedEvaluation(use, {shortened(metric): value for metric, value in _numbers(numbers, name)})
+        yield record
 
 
-def _read_boxes(layout: ResultsLayout, setting: EvalSetting) -> dict[str, Any]:
-    """Return counts and AP of an evaluation's person boxes; missing files are left out."""
-    counts, metrics = layout.box_counts(setting), layout.box_metrics(setting)
-    numbers = read_json(counts) if counts.is_file() else {}
-    return numbers | ({"AP": read_json(metrics)["metrics"]["AP"]} if metrics.is_file() else {})
+def _evaluation(record: Mapping[str, Any]) -> TrackedEvaluation:
+    setting = (record["dataset"], record["split"], record["boxes"])
+    metric = record.get("metric", "AP")
+    use = DatasetUse(
+        "/".join(setting), "/".join(setting[:2]), record["annotations_sha256"], "evaluation", record["boxes_kind"]
+    )
+    return TrackedEvaluation(use, {"_".join((metric, *setting)): float(record["metrics"][metric])})
 
 
 def _outcome(run: RunRecord | None) -> dict[str, float]:
     """Return metrics of the whole training."""
     if run is None:
         return {}
-    numbers: dict[str, float] = {"parameters": run.parameters, "trainable_parameters": run.trainable_parameters}
+    numbers: dict[str, float] = {"cost/parameters": run.parameters}
     if run.training is not None:
-        numbers |= {f"best_{run.training.metric}": run.training.best_value}
-        numbers |= {"best_epoch": run.training.best_epoch, "persons": run.training.persons}
+        numbers |= {"training/best_epoch": run.training.best_epoch}
     if run.session is not None:
-        numbers |= {"seconds": run.session.seconds, "resumed_at_epoch": run.session.resumed_at_epoch}
+        numbers |= {"training/seconds": run.session.seconds}
     return numbers
+
+
+def _cost(cost: Mapping[str, Any]) -> dict[str, float]:
+    """Return metrics of a cost measurement; `cost` is empty if there was none."""
+    if not cost:
+        return {}
+    speeds = {f"cost/images_per_second_batch_{one['batch_size']}": one["images_per_second"] for one in cost["timings"]}
+    return {"cost/macs": cost["operations"]["macs"], **speeds}
 
 
 def _training_data(run: RunRecord | None) -> Iterator[DatasetUse]:

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 from transpose.files import exclusive_lock
 from transpose.study.layout import ResultsLayout
+from transpose.tracking.descriptions import of_model
 from transpose.tracking.experiment import SEED, Experiment
-from transpose.tracking.model import DIGEST, description
+from transpose.tracking.model import DIGEST
 from transpose.tracking.record import TrackedRun
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _add_version(experiment: Experiment, name: str, run: "Run", record: TrackedR
         experiment.client.get_logged_model(model_id).artifact_location,
         run.info.run_id,
         tags,
-        description=description(record),
+        description=of_model(record),
         model_id=model_id,
     )
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking.connection import tracking_errors, tracking_uri
-from transpose.tracking.experiment import Experiment, epoch_point, exclusive_run_lock
+from transpose.tracking.descriptions import of_training
+from transpose.tracking.experiment import NOTE, PARENT, Experiment, epoch_point, exclusive_run_lock
 from transpose.tracking.model import log_model
 from transpose.tracking.record import DatasetUse, TrackedRun, read_run
 from transpose.tracking.registry import register_model
@@ -41,7 +42,10 @@ def track_run(layout: ResultsLayout, study: str, chosen: RunId, uri: str | None 
     with tracking_errors(uri), exclusive_run_lock(layout, chosen):
         experiment = Experiment.open(uri, layout.root, study)
         run, added = _sync_run(experiment, record)
-        added += experiment.add_tags(run, record.tags)
+        if NOTE not in run.data.tags:
+            added += experiment.add_tags(run, {NOTE: of_training(record)})
+        added += experiment.add_tags(run, record.tags | {PARENT: experiment.study_run().info.run_id})
+        added += experiment.add_tables(run, record.tables)
         _log_datasets(experiment, run, record)
         model_id = log_model(experiment, run, record) if record.weights is not None else None
         if model_id is not None:
@@ -60,7 +64,7 @@ def track_run(layout: ResultsLayout, study: str, chosen: RunId, uri: str | None 
         "epochs": len(record.epochs),
         "metrics": len(record.metrics) + sum(len(evaluation.metrics) for evaluation in record.evaluations),
         "datasets": len(record.datasets),
-        "artifacts": len(record.artifacts),
+        "artifacts": len(record.artifacts) + len(record.tables),
         "added": added,
     }
 

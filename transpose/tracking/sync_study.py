@@ -9,11 +9,11 @@ from transpose.errors import InputError
 from transpose.files import exclusive_lock
 from transpose.study.layout import ResultsLayout
 from transpose.tracking.connection import tracking_errors, tracking_uri
-from transpose.tracking.experiment import KIND, Experiment
+from transpose.tracking.experiment import Experiment
 
 
 def track_study(layout: ResultsLayout, study: str, uri: str | None = None) -> dict[str, Any]:
-    """Log the study's tables, figures and viewers as artifacts of one run, named `comparison`.
+    """Log the study's tables, figures, viewers and report as artifacts of the run above its trainings.
 
     A second call replaces them; concurrent calls wait for each other.
 
@@ -31,8 +31,7 @@ def track_study(layout: ResultsLayout, study: str, uri: str | None = None) -> di
     uri = uri or tracking_uri(layout.root)
     with tracking_errors(uri), exclusive_lock(layout.tracked_study().with_name(".study.lock")):
         experiment = Experiment.open(uri, layout.root, study)
-        client, kind = experiment.client, {KIND: "comparison"}
-        run = experiment.find_run(kind) or client.create_run(experiment.id, None, kind, "comparison")
+        client, run = experiment.client, experiment.study_run()
         for name, path in artifacts.items():
             client.log_artifact(run.info.run_id, str(path), name.rpartition("/")[0] or None)
         if run.info.status != "FINISHED":
@@ -43,6 +42,7 @@ def track_study(layout: ResultsLayout, study: str, uri: str | None = None) -> di
 def _artifacts(layout: ResultsLayout) -> Iterator[tuple[str, Path]]:
     for path in layout.tables():
         yield path.name, path
-    for example in (layout.figure("*"), layout.viewer("*", "*")):
-        for path in sorted(example.parent.glob(f"[!.]{example.name}")):
-            yield f"{path.parent.name}/{path.name}", path
+    for folder in (layout.figure("*").parent, layout.viewer("*", "*").parent, layout.root / "report"):
+        for path in sorted(folder.rglob("[!.]*")):
+            if path.is_file():
+                yield path.relative_to(layout.root).as_posix(), path

@@ -30,8 +30,6 @@ rule track_run:
         metrics=lambda wildcards: PLAN.evaluation.metrics_of(
             RunId(wildcards.variant, wildcards.seed)
         ),
-        box_counts=PLAN.boxes.counts(),
-        box_metrics=PLAN.boxes.metrics(),
         attention=lambda wildcards: PLAN.evaluation.attention_maps_of(
             RunId(wildcards.variant, wildcards.seed)
         ),
