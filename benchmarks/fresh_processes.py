@@ -1,4 +1,4 @@
-"""Measurements by number of persons, each in a process of its own, so that their memory is comparable."""
+"""Measurements, such as by number of persons, each in a process of its own, so that their memory is comparable."""
 
 import argparse
 import multiprocessing
@@ -8,6 +8,7 @@ from typing import TypeVar
 
 PERSONS = (1_000, 10_000, 100_000)
 
+Case = TypeVar("Case")
 Measured = TypeVar("Measured")
 
 
@@ -18,7 +19,7 @@ def persons_to_measure(description: str) -> list[int]:
     return list(parser.parse_args().persons)
 
 
-def in_fresh_processes(measure: Callable[[int], Measured], persons: Sequence[int]) -> list[Measured]:
-    """Call `measure` with each number of persons, one after another, each in a new process."""
+def in_fresh_processes(measure: Callable[[Case], Measured], cases: Sequence[Case]) -> list[Measured]:
+    """Call `measure` with each case, one after another, each in a new process."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as processes:
-        return list(processes.map(measure, persons))
+        return list(processes.map(measure, cases))

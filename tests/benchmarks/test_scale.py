@@ -5,6 +5,7 @@ import pytest
 from benchmarks.evaluator_scale import evaluator_scale
 from benchmarks.fresh_processes import in_fresh_processes
 from benchmarks.loader_scale import loader_scale
+from benchmarks.split_scale import split_scale
 
 pytestmark = pytest.mark.slow
 
@@ -30,3 +31,11 @@ def test_the_evaluator_counts_what_it_evaluated() -> None:
     assert (large.persons, large.detections, large.images) == (40, 280, 20)
     assert small.memory_mb > 0
     assert small.input_mb == pytest.approx(80 * 17 * 3 * 8 / 1e6)
+
+
+def test_the_files_of_a_split_are_read() -> None:
+    scales = {scale.name: scale for scale in split_scale(50)}
+    assert set(scales) == {"annotations.json", "images.zip", "digests.json"}
+    assert min(scale.file_mb for scale in scales.values()) > 0
+    # 50 outlines alone are 21 kB.
+    assert scales["annotations.json"].file_mb > 0.03

@@ -393,6 +393,23 @@ def test_processes_share_an_archive(images, start):
         assert pool.map(read_all, [inside] * 20, chunksize=1) == [expected] * 20
 
 
+def test_an_archive_is_opened_once_and_closed_with_its_folder(images):
+    path = packed(images, zipfile.ZIP_STORED)
+
+    def opened() -> int:
+        return sum(os.path.realpath(link) == str(path.resolve()) for link in Path("/proc/self/fd").iterdir())
+
+    inside = ZipFolder(path, "val2017")
+    assert opened() == 0
+    read_all(inside)
+    other = pickle.loads(pickle.dumps(inside))
+    assert opened() == 1
+    read_all(other)
+    assert opened() == 2
+    del inside, other
+    assert opened() == 0
+
+
 def test_an_image_that_is_not_there_is_named(images):
     path = packed(images, zipfile.ZIP_STORED)
     for name in ("9.jpg", "../val2017/0.jpg", "/etc/passwd"):

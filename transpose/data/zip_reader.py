@@ -6,10 +6,12 @@ Reading from the archive helps on file systems that are slow with many small fil
 import os
 import stat
 import struct
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,7 +81,7 @@ def _problem(member: zipfile.ZipInfo) -> str | None:
 class ZipFolder:
     """A folder inside a zip archive: `folder / name` has a `read_bytes` method like a path.
 
-    It keeps no file open, so it can be pickled and used from threads and forked processes.
+    It can be pickled, and used from threads and forked processes: each read has a position of its own.
     """
 
     def __init__(self, archive: Path, folder: str = "") -> None:
@@ -124,23 +126,32 @@ class ZipFolder:
         """
         if name not in self._entries:
             raise FileNotFoundError(f"{self}/{name}")
-        entry = self._entries[name]
-        with self.archive.open("rb") as stream:
-            # A damaged directory may have offsets outside the archive and sizes larger than memory.
-            if not 0 <= entry.header <= stream.seek(0, os.SEEK_END) - entry.packed_size:
-                raise InputError("is not where the archive's directory says", file=self.archive, record=name)
-            stream.seek(entry.header)
-            header = stream.read(_LOCAL_HEADER.size)
-            if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\3\4"):
-                raise InputError("is not where the archive's directory says", file=self.archive, record=name)
-            _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
-            stream.seek(name_length + extra_length, os.SEEK_CUR)
-            data = stream.read(entry.packed_size)
+        entry, (file, size) = self._entries[name], self._open_archive
+        # A damaged directory may have offsets outside the archive and sizes larger than memory.
+        if not 0 <= entry.header <= size - entry.packed_size:
+            raise InputError("is not where the archive's directory says", file=self.archive, record=name)
+        header = os.pread(file, _LOCAL_HEADER.size, entry.header)
+        if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\3\4"):
+            raise InputError("is not where the archive's directory says", file=self.archive, record=name)
+        _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
+        start = entry.header + _LOCAL_HEADER.size + name_length + extra_length
+        data = os.pread(file, entry.packed_size, start)
         if entry.deflated:
             data = self._inflate(data, name, entry.size)
         if len(data) != entry.size or zlib.crc32(data) != entry.crc:
             raise InputError("is damaged: wrong size or checksum", file=self.archive, record=name)
         return data
+
+    @cached_property
+    def _open_archive(self) -> tuple[int, int]:
+        """Descriptor and size of the archive, opened once: on a shared disk, opening costs more than reading."""
+        file = os.open(self.archive, os.O_RDONLY)
+        weakref.finalize(self, os.close, file)
+        return file, os.fstat(file).st_size
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out the open file, which another process does not have."""
+        return {name: value for name, value in vars(self).items() if name != "_open_archive"}
 
     def _inflate(self, data: bytes, name: str, size: int) -> bytes:
         try:
