@@ -101,7 +101,7 @@ def test_the_terminal_shows_everything_in_120_columns_without_control_characters
         "clear",
         "not run",
         "74.2",
-        "47 published rows",
+        "96 published rows",
         "Person boxes",
         "56.2",
     ):

@@ -95,7 +95,7 @@ def test_ablation_answers_and_signs():
 def test_verdicts_count_what_was_not_run():
     verdicts = verdict_table([result_row("tp_r_a3", (0.6,))], published())
     section = verdict_section(verdicts)
-    assert f"{len(verdicts)} published rows; {len(verdicts) - 1} not run" in section.note
+    assert f"{len(verdicts)} published rows; {len(verdicts) - 50} not run; 49 of other models" in section.note
     (reproductions,) = reproduction_sections(verdicts)
     assert len(reproductions.rows) == 1
     assert reproductions.note == section.note

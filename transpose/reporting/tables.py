@@ -11,7 +11,7 @@ from transpose.config.study import EvalProtocol
 from transpose.data.box_counts import BoxCounts
 from transpose.evaluation.box_ap import BoxReport
 from transpose.evaluation.crowding import CROWDING
-from transpose.reporting.labels import BOX_WORDS, NOT_RUN, decisive, protocol_words, size_words
+from transpose.reporting.labels import BOX_WORDS, NOT_RUN, PUBLISHED_ONLY, decisive, protocol_words, size_words
 from transpose.reporting.published import Published, PublishedRow, published_row
 from transpose.reporting.records import AblationRecord, ResultRow
 
@@ -60,6 +60,7 @@ def verdict_table(rows: list[ResultRow], published: Published) -> pd.DataFrame:
             "source": target.source,
             "note": target.note,
         }
+        unmeasured = PUBLISHED_ONLY if target.published_only else NOT_RUN
         for row in candidates or [None]:
             measured = _mean(row, benchmark.metric) if row is not None else float("nan")
             lines.append(
@@ -69,7 +70,7 @@ def verdict_table(rows: list[ResultRow], published: Published) -> pd.DataFrame:
                     "measured": measured,
                     "difference": measured - target.metrics.get(benchmark.metric, float("nan")),
                     "tolerance": TOLERANCE,
-                    "verdict": _verdict(row, target) if row is not None else NOT_RUN,
+                    "verdict": _verdict(row, target) if row is not None else unmeasured,
                 }
             )
     return pd.DataFrame(lines)
