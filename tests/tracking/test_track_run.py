@@ -364,6 +364,7 @@ def test_study_is_one_run_with_its_tables_figures_and_viewers(results: Path):
     write_text(results / "comparison.csv", "variant,AP\n")
     write_text(results / "figures" / "curves.png", "not really an image")
     write_text(results / "viewer" / "dots_val.html", "<!DOCTYPE html>")
+    write_text(results / "errors" / "dots_val.html", "<!DOCTYPE html>")
     first = track_study(ResultsLayout(results), STUDY)
     write_text(results / "comparison.csv", "variant,AP\ntiny_r,0.5\n")
     assert track_study(ResultsLayout(results), STUDY) == first
@@ -372,4 +373,5 @@ def test_study_is_one_run_with_its_tables_figures_and_viewers(results: Path):
     folder = results / "mlartifacts" / run.info.run_id / "artifacts"
     assert folder.joinpath("comparison.csv").read_text() == "variant,AP\ntiny_r,0.5\n"
     assert folder.joinpath("figures", "curves.png").is_file()
-    assert folder.joinpath("viewer", "dots_val.html").read_text() == "<!DOCTYPE html>"
+    for pages in ("viewer", "errors"):
+        assert folder.joinpath(pages, "dots_val.html").read_text() == "<!DOCTYPE html>"

@@ -43,6 +43,6 @@ def track_study(layout: ResultsLayout, study: str, uri: str | None = None) -> di
 def _artifacts(layout: ResultsLayout) -> Iterator[tuple[str, Path]]:
     for path in layout.tables():
         yield path.name, path
-    for example in (layout.figure("*"), layout.viewer("*", "*")):
+    for example in (layout.figure("*"), layout.viewer("*", "*"), layout.error_browser("*", "*")):
         for path in sorted(example.parent.glob(f"[!.]{example.name}")):
             yield f"{path.parent.name}/{path.name}", path
