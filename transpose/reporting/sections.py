@@ -132,6 +132,7 @@ def _ablation_section(rows: list[Row]) -> Section:
             f"Difference in {row['metric']}": NOT_RUN if row["answer"] == NOT_RUN else with_sign(row["difference"]),
             "95 % interval": interval_words(row["low"], row["high"], signed=True),
             "Answer": row["answer"],
+            **_parts_of_interval(row),
             "Needed": _needed_words(row["seeds_needed"], row["images_needed"]),
             "Seeds": str(row["seeds"]),
         }
@@ -142,7 +143,23 @@ def _ablation_section(rows: list[Row]) -> Section:
         "clear: the interval over images and trainings excludes 0; differs, one training: so does the interval over"
         " images, but other trainings may differ; undecided: it contains 0"
     )
+    if "sign_flip_p" in first:
+        note.append(
+            "± images, ± trainings: half the interval from each alone, their squares add up; p: sign-flip test over the"
+            " pairs of trainings, on these images, at least 2 / 2^seeds"
+        )
     return _section(first["question"], "; ".join(note), cells)
+
+
+def _parts_of_interval(row: Row) -> dict[str, str]:
+    """Return the cells of a difference over several seeds; none if no difference in the table is."""
+    if "sign_flip_p" not in row:
+        return {}
+    return {
+        "± images": number(row["half_width_images"]),
+        "± trainings": number(row["half_width_trainings"]),
+        "p": number(row["sign_flip_p"], 3),
+    }
 
 
 def _verdict_section(rows: list[Row], verdicts: pd.DataFrame) -> Section:

@@ -80,8 +80,11 @@ def ablation_table(records: list[AblationRecord]) -> pd.DataFrame:
     """Return one row per question, variant, data set and box source.
 
     `answer` is clear if the interval excludes 0 with several trainings of each variant. `seeds_needed` and
-    `images_needed` are missing where no number would make such a difference clear, or none can be computed.
+    `images_needed` are missing where no number would make such a difference clear, or none can be computed. If a
+    difference is of several pairs of trainings, `half_width_images` and `half_width_trainings` are the parts of half
+    the interval, and `sign_flip_p` is the p-value of the sign-flip test.
     """
+    several = any(record.seeds > 1 for record in records)
     return pd.DataFrame(
         [
             {
@@ -102,6 +105,7 @@ def ablation_table(records: list[AblationRecord]) -> pd.DataFrame:
                 "answer": _answer(record),
                 "seeds_needed": _count(record.seeds_needed),
                 "images_needed": _count(record.images_needed),
+                **(_over_seeds(record) if several else {}),
             }
             for record in records
         ]
@@ -254,6 +258,16 @@ def _answer(record: AblationRecord) -> str:
     if low <= 0 <= high:
         return "undecided"
     return "clear" if record.seeds > 1 else "differs, one training"
+
+
+def _over_seeds(record: AblationRecord) -> dict[str, float]:
+    """Return the columns of a difference over several pairs of trainings."""
+    of_images, of_trainings = record.half_widths or (None, None)
+    return {
+        "half_width_images": points(of_images),
+        "half_width_trainings": points(of_trainings),
+        "sign_flip_p": math.nan if record.sign_flip_p is None else record.sign_flip_p,
+    }
 
 
 def _values(row: ResultRow, metric: str) -> list[float]:
