@@ -22,6 +22,7 @@ PREDICTION, EVALUATION = "transpose.evaluation.prediction_file", "transpose.eval
 BOXES, RENDERING = "transpose.data.box_sources", "transpose.synthetic.dataset"
 SUBMISSION = "transpose.evaluation.submission"
 TABLES, EXPLORER = "transpose.reporting.study", "transpose.reporting.viewer_models"
+ERRORS = "transpose.reporting.study_errors"
 
 
 class Copy:
@@ -185,7 +186,9 @@ def test_other_prose_and_layout_are_noticed_by_nothing(copy: Copy) -> None:
         ("reporting/templates/tables.html", {TABLES, "transpose.reporting.dtypes"}, {EXPLORER, TRAINING}),
         ("reporting/templates/viewer.html", {EXPLORER}, {TABLES, TRAINING}),
         ("reporting/templates/viewer.js", {EXPLORER}, {TABLES, TRAINING}),
-        ("reporting/templates/viewer.css", {EXPLORER}, {TABLES, TRAINING}),
+        ("reporting/templates/viewer.css", {EXPLORER, ERRORS}, {TABLES, TRAINING}),
+        ("reporting/templates/drawing.js", {EXPLORER, ERRORS}, {TABLES, TRAINING}),
+        ("reporting/templates/errors.html", {ERRORS}, {TABLES, TRAINING, PREDICTION}),
         ("synthetic/body.npz", {RENDERING}, {TABLES, EXPLORER, TRAINING, PREDICTION}),
     ],
 )

@@ -64,6 +64,18 @@ def test_every_evaluated_split_has_one_viewer_of_the_first_seeds(demo: dict[str,
     assert Plan.of_config(demo | alone, CONFIG).evaluation.viewers() == []
 
 
+def test_every_split_evaluated_by_oks_has_an_error_browser_of_its_first_boxes(demo: dict[str, Any]) -> None:
+    plan = Plan.of_config(demo | {"seeds": 2}, CONFIG)
+    assert plan.evaluation.error_browsers() == [
+        Path("results/errors/synthetic_val.html"),
+        Path("results/errors/photographs_val.html"),
+    ]
+    predictions = plan.evaluation.browsed_predictions("synthetic", "val")
+    assert predictions == [
+        Path(f"results/predictions/{variant}/seed0/synthetic/val/ground_truth.json") for variant in demo["variants"]
+    ]
+
+
 def test_records_depend_on_values_and_not_on_the_order_of_keys(demo: dict[str, Any]) -> None:
     turned = dict(reversed(demo.items()))
     first, second = (Plan.of_config(values, CONFIG) for values in (demo, turned))

@@ -66,6 +66,7 @@ def test_variants_tables_and_data_sets_are_inside(names: set[str]) -> None:
     [
         "models/pretrained/pose/weights.safetensors",
         "models/pretrained/pose/run.json",
+        "reporting/templates/errors.js",
         "reporting/templates/viewer.js",
         "serving/templates/page.js",
         "synthetic/body.npz",

@@ -39,6 +39,18 @@ def test_trainings_and_images_add_in_squares():
     assert ends(found) == pytest.approx((0.5 - half, 0.5 + half), rel=1e-3)
 
 
+def test_the_parts_of_the_width_are_those_of_images_and_trainings_alone():
+    spread = resamples([0.49, 0.51]).spread()
+    assert spread is not None
+    of_images, of_trainings = spread.half_widths(0.95)
+    assert of_images == pytest.approx(T_9 * 0.1 * math.sqrt(10 / 9), rel=1e-3)
+    assert of_trainings == pytest.approx(T_1 * 0.01)
+    assert math.hypot(of_images, of_trainings) == pytest.approx(spread.half_width(0.95, 10, 2))
+    alone = resamples([0.5]).spread()
+    assert alone is not None
+    assert alone.half_widths(0.95)[1] == 0
+
+
 def test_what_images_do_to_single_trainings_counts_once():
     rng = np.random.default_rng(0)
     draws = rng.normal(0, 0.1, (2, 20_000))

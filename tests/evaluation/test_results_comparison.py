@@ -104,6 +104,11 @@ def test_several_trainings_are_averaged_and_widen_the_interval(tmp_path: Path) -
     assert one.metrics["AP"].high is not None
     assert two.metrics["AP"].high > one.metrics["AP"].high
     assert "interval over images and 2 pairs of trainings" in render_comparison(two)
+    assert (one.half_widths, one.sign_flip_p) == (None, None)
+    assert two.half_widths is not None
+    assert min(two.half_widths) >= 0
+    assert two.sign_flip_p == 0.5
+    assert "sign-flip test over 2 pairs: p = 0.5 (at least 0.5)" in render_comparison(two)
 
 
 def test_recall_of_all_images_is_that_of_the_evaluation() -> None:

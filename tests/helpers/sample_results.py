@@ -155,6 +155,8 @@ def ablation(difference: float | None, interval: tuple[float, float] | None, **c
         interval=interval,
         seeds_needed=changes.get("seeds_needed"),
         images_needed=changes.get("images_needed"),
+        half_widths=changes.get("half_widths"),
+        sign_flip_p=changes.get("sign_flip_p"),
     )
 
 

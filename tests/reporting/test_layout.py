@@ -92,10 +92,25 @@ def test_ablation_answers_and_signs():
     assert column(section, "Needed") == ["90 images", "7 seeds or 12,000 images", DASH, DASH]
 
 
+def test_differences_over_several_seeds_show_where_the_width_comes_from():
+    records = [
+        ablation(0.05, (0.02, 0.08), seeds=3, half_widths=(0.012, 0.0275), sign_flip_p=0.25),
+        ablation(0.01, (-0.02, 0.04), seeds=1),
+    ]
+    (section,) = ablation_sections(ablation_table(records))
+    assert column(section, "± images") == ["1.2", DASH]
+    assert column(section, "± trainings") == ["2.8", DASH]
+    assert column(section, "p") == ["0.250", DASH]
+    assert "sign-flip test" in section.note
+    (single,) = ablation_sections(ablation_table(records[1:]))
+    assert "p" not in single.columns
+    assert "sign_flip_p" not in ablation_table(records[1:]).columns
+
+
 def test_verdicts_count_what_was_not_run():
     verdicts = verdict_table([result_row("tp_r_a3", (0.6,))], published())
     section = verdict_section(verdicts)
-    assert f"{len(verdicts)} published rows; {len(verdicts) - 1} not run" in section.note
+    assert f"{len(verdicts)} published rows; {len(verdicts) - 50} not run; 49 of other models" in section.note
     (reproductions,) = reproduction_sections(verdicts)
     assert len(reproductions.rows) == 1
     assert reproductions.note == section.note

@@ -15,7 +15,7 @@ def test_the_comparison_comes_first_and_then_every_place(tmp_path: Path) -> None
     first, blank, *places = render_summary(tmp_path).splitlines()
     assert (first, blank) == ("AP 56.1 ± 0.8", "")
     named = dict(line.split(maxsplit=1) for line in places)
-    assert list(named) == ["tables", "figures", "attention", "report", "MLflow"]
+    assert list(named) == ["tables", "figures", "attention", "errors", "report", "MLflow"]
     assert named["report"] == f"{tmp_path}/report.html"
     assert named["MLflow"] == f"make ui RESULTS={tmp_path}"
     assert len({line.index(place) for line, place in zip(places, named.values(), strict=True)}) == 1

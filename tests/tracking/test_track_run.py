@@ -386,6 +386,7 @@ def test_study_is_one_run_with_its_tables_figures_viewers_and_report(results: Pa
     write_text(results / "comparison.csv", "variant,AP\n")
     write_text(results / "figures" / "curves.png", "not really an image")
     write_text(results / "viewer" / "dots_val.html", "<!DOCTYPE html>")
+    write_text(results / "errors" / "dots_val.html", "<!DOCTYPE html>")
     write_text(results / "report" / "data" / "index.html", "<!DOCTYPE html>")
     first = track_study(ResultsLayout(results), STUDY)
     write_text(results / "comparison.csv", "variant,AP\ntiny_r,0.5\n")
@@ -394,5 +395,5 @@ def test_study_is_one_run_with_its_tables_figures_viewers_and_report(results: Pa
     assert (run.info.run_name, run.info.status) == (STUDY, "FINISHED")
     folder = results / "mlartifacts" / run.info.run_id / "artifacts"
     assert folder.joinpath("comparison.csv").read_text() == "variant,AP\ntiny_r,0.5\n"
-    for path in ("figures/curves.png", "viewer/dots_val.html", "report/data/index.html"):
+    for path in ("figures/curves.png", "viewer/dots_val.html", "errors/dots_val.html", "report/data/index.html"):
         assert folder.joinpath(path).read_bytes() == (results / path).read_bytes()

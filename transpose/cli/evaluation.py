@@ -131,6 +131,25 @@ def attention_viewer(
 
 
 @step.command()
+def error_browser(
+    runs: Annotated[list[str], typer.Argument(metavar="VARIANT/seedN...", help="Trainings of the study.")],
+    results: ResultsFolder,
+    evaluation: SettingName,
+    annotations: AnnotationFile,
+) -> None:
+    """Write a page with the worst predictions.
+
+    The page is one self-contained file, or a file with a folder of images if there are many.
+    """
+    from transpose.config.study import EvalSetting
+    from transpose.reporting.study_errors import write_study_browser
+    from transpose.study.layout import ResultsLayout, RunId
+
+    chosen = [RunId.parse(run) for run in runs]
+    write_study_browser(ResultsLayout(results), chosen, EvalSetting.parse(evaluation), annotations)
+
+
+@step.command()
 def make_submission(
     dataset: DatasetFile,
     annotations: AnnotationFile,

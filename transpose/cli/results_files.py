@@ -40,10 +40,10 @@ def evaluate_file(
     samples: SamplesOption = 1000,
     config: ConfigOption = Path("config"),
 ) -> None:
-    """Evaluate keypoint results of any tool by COCO's OKS, without images.
+    """Evaluate keypoint results of any tool by COCO's OKS.
 
-    Prints the ten COCO figures, an interval of AP, the reference evaluators that agreed, what was left out,
-    all types of errors with the AP that each costs, and the calibration of the scores.
+    Needs no images. Prints the ten COCO figures, an interval of AP, the reference evaluators that agreed, what was
+    left out, all types of errors with the AP that each costs, and the calibration of the scores.
     """
     from transpose.config.bootstrap import Bootstrap
     from transpose.evaluation.external_evaluation import evaluate_results
@@ -104,6 +104,35 @@ def compare_files(
     if json_file is not None:
         write_json(json_file, found.model_dump(mode="json"))
     print(render_comparison(found))
+
+
+@app.command(
+    "browse-errors",
+    rich_help_panel=OWN,
+    epilog="Example: transpose browse-errors a.json b.json --annotations gt.json --output errors.html",
+)
+def browse_errors(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULTS...", help="COCO keypoint results of any tool.")],
+    annotations: AnnotationsOption,
+    output: Annotated[Path, typer.Option(help="HTML file to write.")],
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the images; default: images/ next to the annotations.")
+    ] = None,
+    dataset: DatasetOption = None,
+    category: CategoryOption = None,
+    cases: Annotated[int, typer.Option(min=1, help="Persons or predictions of each class, for each file.")] = 20,
+    config: ConfigOption = Path("config"),
+) -> None:
+    """Write a page with the worst and best predictions.
+
+    With several files, each is a model that can be shown next to another. A large page has its images in a
+    folder next to it.
+    """
+    from transpose.reporting.results_errors import write_results_browser
+
+    of = annotated_keypoints(dataset, config)
+    count = write_results_browser(results, annotations, of, output, images, chosen_category(category), cases)
+    print(f"{output}: {count} persons and predictions")
 
 
 def annotated_keypoints(dataset: str | None, config: Path) -> "AnnotatedKeypoints":

@@ -7,6 +7,7 @@ from pydantic import NonNegativeInt
 
 from transpose.config.base import Settings
 from transpose.data.coco import ImageTable
+from transpose.evaluation.error_types.assignment import oks_of_persons
 from transpose.evaluation.error_types.mended import Diagnosed
 from transpose.evaluation.error_types.scores import passed_thresholds
 from transpose.evaluation.matches import MatchTable
@@ -71,7 +72,7 @@ def deciding_images(first: MatchTable, second: MatchTable, images: ImageTable) -
 def deciding_persons(first: Diagnosed, second: Diagnosed) -> tuple[DecidingPerson, ...]:
     """Return persons whose OKS passes the most different numbers of thresholds, then the most different OKS."""
     persons, images = first.annotations.persons, first.annotations.images
-    oks = np.stack([_oks_of_persons(one) for one in (first, second)], axis=1)
+    oks = np.stack([oks_of_persons(one.assignment) for one in (first, second)], axis=1)
     passed = passed_thresholds(oks)
     thresholds = np.abs(passed[:, 0] - passed[:, 1])
     order = np.lexsort((-np.abs(oks[:, 0] - oks[:, 1]), -thresholds))[:LISTED]
@@ -105,11 +106,3 @@ def _false_positives_by_image(table: MatchTable) -> np.ndarray:
     wrong = (~table.matched & ~table.ignored).sum(axis=1)
     ranks = np.searchsorted(np.sort(table.scores), table.scores) / max(1, len(table))
     return np.bincount(table.images, weights=wrong * ranks, minlength=len(table.image_ids))
-
-
-def _oks_of_persons(diagnosed: Diagnosed) -> np.ndarray:
-    """Return the OKS [G] of the prediction assigned to each evaluated person, 0 for none."""
-    assignment = diagnosed.assignment
-    oks = np.zeros(len(assignment.prediction_of))
-    oks[assignment.person_of[assignment.found]] = assignment.assigned_oks[assignment.found]
-    return oks

@@ -77,10 +77,16 @@ class Spread:
 
     def half_width(self, level: float, images: float, trainings: int) -> float:
         """Return half the width of the interval with other numbers of images and trainings."""
-        of_images, of_trainings = self._variances(images, trainings)
-        of_images *= _t_quantile(level, self.images - 1) ** 2
-        of_trainings *= _t_quantile(level, trainings - 1) ** 2 if trainings > 1 else 0.0
+        of_images, of_trainings = self._squared_halves(level, images, trainings)
         return math.sqrt(of_images + of_trainings)
+
+    def half_widths(self, level: float) -> tuple[float, float]:
+        """Return the parts of half the width that come from the images and from the trainings.
+
+        Each is what the half-width would be without the other; their squares add up to that of the whole.
+        """
+        of_images, of_trainings = self._squared_halves(level, self.images, self.trainings)
+        return math.sqrt(of_images), math.sqrt(of_trainings)
 
     def would_be_clear(self, difference: float, level: float, images: float, trainings: int) -> bool:
         """Return whether the interval of a true difference would exclude 0 with probability `POWER`.
@@ -91,6 +97,12 @@ class Spread:
         standard_error = math.sqrt(sum(self._variances(images, trainings)))
         normal = 0.8416212335729143
         return abs(difference) >= self.half_width(level, images, trainings) + normal * standard_error
+
+    def _squared_halves(self, level: float, images: float, trainings: int) -> tuple[float, float]:
+        of_images, of_trainings = self._variances(images, trainings)
+        of_images *= _t_quantile(level, self.images - 1) ** 2
+        of_trainings *= _t_quantile(level, trainings - 1) ** 2 if trainings > 1 else 0.0
+        return of_images, of_trainings
 
     def _variances(self, images: float, trainings: int) -> tuple[float, float]:
         fewer = self.images / images

@@ -35,6 +35,7 @@ from transpose.evaluation.external_results import ExternalResults
 from transpose.evaluation.intervals import Estimate, Needed, Resamples, estimate_of
 from transpose.evaluation.matches import MatchTable
 from transpose.evaluation.oks import KeypointMetrics, evaluate_keypoints
+from transpose.evaluation.sign_flips import sign_flip_p
 from transpose.files import sha256_of_file
 
 SMALL_DIFFERENCE = 0.005
@@ -79,6 +80,10 @@ class ResultsComparison(Settings):
     """Images with which a difference of `SMALL_DIFFERENCE` would be clear; None if above 1,000 times `images`."""
     trainings_needed: int | None
     """The same for pairs of trainings on these images; None if unknown, with one pair, or if no number would do."""
+    half_widths: tuple[float, float] | None
+    """Parts of half the interval of AP from images and from trainings; None with one pair."""
+    sign_flip_p: float | None
+    """p-value of the sign-flip test of AP over the pairs of trainings; None with one pair."""
     deciding_images: tuple[DecidingImage, ...]
     deciding_persons: tuple[DecidingPerson, ...]
 
@@ -170,7 +175,7 @@ def _values(first: _Side, second: _Side, differences: Mapping[str, Resamples], b
     """Return the fields of `ResultsComparison` that do not depend on the annotation file."""
     ours, theirs = first.summary(), second.summary()
     level, persons = bootstrap.level, first.metrics.persons
-    needed = _needed(differences["AP"], level)
+    needed, spread = _needed(differences["AP"], level), differences["AP"].spread()
     tables = first.metrics.matches, second.metrics.matches
     return {
         "skeleton": first.diagnosed.skeleton.name,
@@ -184,6 +189,8 @@ def _values(first: _Side, second: _Side, differences: Mapping[str, Resamples], b
         "calibration": _differences(_ece(ours.calibration), _ece(theirs.calibration), level),
         "images_needed": needed.images,
         "trainings_needed": needed.trainings,
+        "half_widths": spread.half_widths(level) if spread and spread.trainings > 1 else None,
+        "sign_flip_p": sign_flip_p(differences["AP"].values),
         "deciding_images": deciding_images(*tables, first.diagnosed.annotations.images),
         "deciding_persons": deciding_persons(first.diagnosed, second.diagnosed),
     }

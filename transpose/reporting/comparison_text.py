@@ -29,6 +29,7 @@ def render_comparison(comparison: ResultsComparison) -> str:
     lines += _metrics(comparison)
     lines += _errors(comparison)
     lines += _calibration(comparison)
+    lines += _over_trainings(comparison)
     lines += _needed(comparison)
     lines += _deciding(comparison)
     return "\n".join(lines)
@@ -75,6 +76,16 @@ def _needed(comparison: ResultsComparison) -> Iterator[str]:
         yield "no number of trainings on these images would make it clear"
     else:
         yield f"or with {trainings:,} pairs of trainings on these images; here are {comparison.trainings}"
+
+
+def _over_trainings(comparison: ResultsComparison) -> Iterator[str]:
+    """Yield the parts of the interval of AP and the sign-flip test; nothing with one pair of trainings."""
+    if comparison.half_widths is not None:
+        of_images, of_trainings = (100 * half for half in comparison.half_widths)
+        yield f"half the interval of AP: {of_images:.2f} from images, {of_trainings:.2f} from trainings (squares add up)"
+    if comparison.sign_flip_p is not None:
+        found, smallest = comparison.sign_flip_p, 2.0 ** (1 - comparison.trainings)
+        yield f"sign-flip test over {comparison.trainings} pairs: p = {found:.3g} (at least {smallest:.3g})"
 
 
 def _deciding(comparison: ResultsComparison) -> Iterator[str]:

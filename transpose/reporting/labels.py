@@ -6,6 +6,9 @@ from transpose.evaluation.subject import Subject
 
 NOT_RUN = "not run"
 
+PUBLISHED_ONLY = "published only"
+"""Result of a published row that no variant can reproduce."""
+
 BOX_WORDS: dict[BoxKind, str] = {
     "ground_truth": "ground-truth boxes",
     "detections": "detector boxes",

@@ -62,6 +62,7 @@ class PublishedRow(Settings):
     counted: dict[Literal["params", "gflops"], NonNegativeFloat] = Field(
         default={}, description="Counted on the official code, not printed in the paper."
     )
+    published_only: bool = Field(default=False, description="No variant of this package has the model's network.")
     status: Literal["confirmed", "unconfirmed"]
     unconfirmed_metrics: tuple[Metric, ...] = Field(
         default=(), description="Values of a confirmed row that were recalled, not read."

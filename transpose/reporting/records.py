@@ -79,6 +79,12 @@ class AblationRecord(Settings):
     seeds_needed: PositiveInt | None = Field(
         default=None, description="Pairs of trainings that would make such a difference clear on the same images."
     )
+    half_widths: tuple[float, float] | None = Field(
+        default=None, description="Parts of half the interval from images and from trainings; None with one pair."
+    )
+    sign_flip_p: float | None = Field(
+        default=None, description="p-value of the sign-flip test over the pairs; None with one pair."
+    )
     images_needed: PositiveInt | None = Field(
         default=None, description="Images that would make such a difference clear with the same trainings."
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from transpose.evaluation.crowding import CROWDING
-from transpose.reporting.labels import NOT_RUN, count_words
+from transpose.reporting.labels import NOT_RUN, PUBLISHED_ONLY, count_words
 
 DASH = "–"
 
@@ -49,13 +49,13 @@ def ablation_sections(ablations: pd.DataFrame) -> list[Section]:
 
 def verdict_section(verdicts: pd.DataFrame) -> Section:
     """Return every published row with its reproduction."""
-    return _verdict_section(_rows(verdicts), len(verdicts))
+    return _verdict_section(_rows(verdicts), verdicts)
 
 
 def reproduction_sections(verdicts: pd.DataFrame) -> list[Section]:
     """Return the published rows that variants of the study reproduce; empty if there are none."""
     rows = [row for row in _rows(verdicts) if row["variant"]]
-    return [_verdict_section(rows, len(verdicts))] if rows else []
+    return [_verdict_section(rows, verdicts)] if rows else []
 
 
 def box_sections(boxes: pd.DataFrame) -> list[Section]:
@@ -132,6 +132,7 @@ def _ablation_section(rows: list[Row]) -> Section:
             f"Difference in {row['metric']}": NOT_RUN if row["answer"] == NOT_RUN else with_sign(row["difference"]),
             "95 % interval": interval_words(row["low"], row["high"], signed=True),
             "Answer": row["answer"],
+            **_parts_of_interval(row),
             "Needed": _needed_words(row["seeds_needed"], row["images_needed"]),
             "Seeds": str(row["seeds"]),
         }
@@ -142,10 +143,26 @@ def _ablation_section(rows: list[Row]) -> Section:
         "clear: the interval over images and trainings excludes 0; differs, one training: so does the interval over"
         " images, but other trainings may differ; undecided: it contains 0"
     )
+    if "sign_flip_p" in first:
+        note.append(
+            "± images, ± trainings: half the interval from each alone, their squares add up; p: sign-flip test over the"
+            " pairs of trainings, on these images, at least 2 / 2^seeds"
+        )
     return _section(first["question"], "; ".join(note), cells)
 
 
-def _verdict_section(rows: list[Row], published: int) -> Section:
+def _parts_of_interval(row: Row) -> dict[str, str]:
+    """Return the cells of a difference over several seeds; none if no difference in the table is."""
+    if "sign_flip_p" not in row:
+        return {}
+    return {
+        "± images": number(row["half_width_images"]),
+        "± trainings": number(row["half_width_trainings"]),
+        "p": number(row["sign_flip_p"], 3),
+    }
+
+
+def _verdict_section(rows: list[Row], verdicts: pd.DataFrame) -> Section:
     cells = [
         {
             "Model": row["model"],
@@ -154,17 +171,17 @@ def _verdict_section(rows: list[Row], published: int) -> Section:
             "Input": row["input"],
             "Metric": row["metric"],
             "Published": _published(row["published"], row["confirmed"]),
-            "Measured": NOT_RUN if row["verdict"] == NOT_RUN else number(row["measured"]),
+            "Measured": row["verdict"] if row["verdict"] in (NOT_RUN, PUBLISHED_ONLY) else number(row["measured"]),
             "Difference": with_sign(row["difference"]),
             "Result": row["verdict"],
             "Source": row["source"],
         }
         for row in rows
     ]
-    not_run = sum(row["verdict"] == NOT_RUN for row in rows) + published - len(rows)
+    not_run, published_only = ((verdicts["verdict"] == result).sum() for result in (NOT_RUN, PUBLISHED_ONLY))
     note = (
-        f"{published} published rows; {not_run} not run. Tolerance ±{rows[0]['tolerance']:g} points."
-        " ? marks values recalled from the paper and not confirmed."
+        f"{len(verdicts)} published rows; {not_run} not run; {published_only} of other models, published only."
+        f" Tolerance ±{rows[0]['tolerance']:g} points. ? marks values recalled from the paper and not confirmed."
     )
     return _section("Reproduction of the published results", note, cells)
 

@@ -11,6 +11,8 @@ from transpose.config.load import read_record
 from transpose.config.study import EvalSetting, Evaluation, Study
 from transpose.cost import CostReport
 from transpose.errors import InputError
+from transpose.evaluation.intervals import LEVEL
+from transpose.evaluation.sign_flips import sign_flip_p
 from transpose.files import read_json_lines, write_text
 from transpose.reporting.compare import compare, summarise, write_comparison
 from transpose.reporting.data_section import split_rows
@@ -120,6 +122,8 @@ def _ablations(files: StudyFiles, setting: EvalSetting) -> Iterator[AblationReco
             difference = files.difference(variant, ablation.baseline, setting)
             measured = next(iter(files.reports(variant, setting).values())) if difference else None
             needed = difference.needed() if difference else None
+            several = difference if difference and difference.trainings > 1 else None
+            spread = several.spread() if several else None
             yield AblationRecord(
                 question=ablation.question,
                 baseline_title=files.recipes[ablation.baseline].variant.title,
@@ -136,6 +140,8 @@ def _ablations(files: StudyFiles, setting: EvalSetting) -> Iterator[AblationReco
                 interval=difference.interval() if difference else None,
                 seeds_needed=needed.trainings if needed else None,
                 images_needed=needed.images if needed else None,
+                half_widths=spread.half_widths(LEVEL) if spread else None,
+                sign_flip_p=sign_flip_p(several.values) if several else None,
             )
 
 

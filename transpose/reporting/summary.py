@@ -25,6 +25,7 @@ def render_summary(results: Path) -> str:
         "tables": ", ".join(f"{layout.table(name)}.*" for name in COMPARED),
         "figures": f"{layout.figure('*').parent}/",
         "attention": f"{layout.attention_of_run(RunId('*', '*'))}/, {layout.viewer('*', '*')}",
+        "errors": str(layout.error_browser("*", "*")),
         "report": str(report) if report.is_file() else f"run `snakemake --report {report}`",
         "MLflow": "make ui" if results == Path("results") else f"make ui RESULTS={results}",
     }

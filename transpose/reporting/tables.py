@@ -11,7 +11,7 @@ from transpose.config.study import EvalProtocol
 from transpose.data.box_counts import BoxCounts
 from transpose.evaluation.box_ap import BoxReport
 from transpose.evaluation.crowding import CROWDING
-from transpose.reporting.labels import BOX_WORDS, NOT_RUN, decisive, protocol_words, size_words
+from transpose.reporting.labels import BOX_WORDS, NOT_RUN, PUBLISHED_ONLY, decisive, protocol_words, size_words
 from transpose.reporting.published import Published, PublishedRow, published_row
 from transpose.reporting.records import AblationRecord, ResultRow
 
@@ -60,6 +60,7 @@ def verdict_table(rows: list[ResultRow], published: Published) -> pd.DataFrame:
             "source": target.source,
             "note": target.note,
         }
+        unmeasured = PUBLISHED_ONLY if target.published_only else NOT_RUN
         for row in candidates or [None]:
             measured = _mean(row, benchmark.metric) if row is not None else float("nan")
             lines.append(
@@ -69,7 +70,7 @@ def verdict_table(rows: list[ResultRow], published: Published) -> pd.DataFrame:
                     "measured": measured,
                     "difference": measured - target.metrics.get(benchmark.metric, float("nan")),
                     "tolerance": TOLERANCE,
-                    "verdict": _verdict(row, target) if row is not None else NOT_RUN,
+                    "verdict": _verdict(row, target) if row is not None else unmeasured,
                 }
             )
     return pd.DataFrame(lines)
@@ -79,8 +80,11 @@ def ablation_table(records: list[AblationRecord]) -> pd.DataFrame:
     """Return one row per question, variant, data set and box source.
 
     `answer` is clear if the interval excludes 0 with several trainings of each variant. `seeds_needed` and
-    `images_needed` are missing where no number would make such a difference clear, or none can be computed.
+    `images_needed` are missing where no number would make such a difference clear, or none can be computed. If a
+    difference is of several pairs of trainings, `half_width_images` and `half_width_trainings` are the parts of half
+    the interval, and `sign_flip_p` is the p-value of the sign-flip test.
     """
+    several = any(record.seeds > 1 for record in records)
     return pd.DataFrame(
         [
             {
@@ -101,6 +105,7 @@ def ablation_table(records: list[AblationRecord]) -> pd.DataFrame:
                 "answer": _answer(record),
                 "seeds_needed": _count(record.seeds_needed),
                 "images_needed": _count(record.images_needed),
+                **(_over_seeds(record) if several else {}),
             }
             for record in records
         ]
@@ -253,6 +258,16 @@ def _answer(record: AblationRecord) -> str:
     if low <= 0 <= high:
         return "undecided"
     return "clear" if record.seeds > 1 else "differs, one training"
+
+
+def _over_seeds(record: AblationRecord) -> dict[str, float]:
+    """Return the columns of a difference over several pairs of trainings."""
+    of_images, of_trainings = record.half_widths or (None, None)
+    return {
+        "half_width_images": points(of_images),
+        "half_width_trainings": points(of_trainings),
+        "sign_flip_p": math.nan if record.sign_flip_p is None else record.sign_flip_p,
+    }
 
 
 def _values(row: ResultRow, metric: str) -> list[float]:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from transpose.attention.maps.grid import Grid
 from transpose.attention.maps.stored import LogScale, PackedAreas, Storage
 from transpose.config.variant import Encoder
 from transpose.files import write_text
+from transpose.reporting.page_images import as_jpeg, data_url
 from transpose.reporting.page_parts import json_in_html, page_colours, page_environment, policy_digest, template_source
 from transpose.skeleton import Skeleton
 
@@ -90,7 +90,7 @@ def write_page(page: ViewerPage, path: Path) -> None:
     Names come from data: they are stored as JSON with escaped angle brackets, and the script shows them as plain text.
     """
     environment = page_environment("transpose.reporting")
-    script = template_source(environment, "templates/viewer.js")
+    script = template_source(environment, "templates/drawing.js") + template_source(environment, "templates/viewer.js")
     style = template_source(environment, "templates/viewer.css")
     html = environment.get_template("templates/viewer.html").render(
         title=page.title,
@@ -136,7 +136,7 @@ def _frame(size: tuple[int, int], crops: PageCrops) -> dict[str, Any]:
     keypoints, visibility = crops.keypoints_xy, crops.visibility
     return {
         "size": size,
-        "crops": [_as_jpeg(crop) for crop in crops.crops],
+        "crops": [data_url(as_jpeg(crop, _JPEG_QUALITY)) for crop in crops.crops],
         "affines": [
             {"scale": affine[0, 0], "x": affine[0, 2], "y": affine[1, 2]} for affine in crops.affines.astype(float)
         ],
@@ -210,9 +210,3 @@ def _scale_words(scale: LogScale) -> str:
 
 def _floors(page: ViewerPage) -> list[float]:
     return [scale.floor for model in page.models for scale in (model.storage.cells, model.storage.keypoints)]
-
-
-def _as_jpeg(crop: np.ndarray) -> str:
-    bgr = cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transpose.config.dataset import Dataset
 from transpose.config.recipe import Recipe
-from transpose.config.study import ATTENTION_ANALYSES, Analysis, Study, StudyTable
+from transpose.config.study import ATTENTION_ANALYSES, Analysis, EvalSetting, Study, StudyTable
 from transpose.study.layout import ResultsLayout, RunId
 
 
@@ -98,6 +98,27 @@ class EvaluationFiles:
     def viewer_runs(self) -> list[RunId]:
         """The first seed of every variant with an encoder."""
         return [RunId(name, 0) for name in self.study.variants if self.recipes[name].variant.encoder is not None]
+
+    def browsed_runs(self) -> list[RunId]:
+        """The first seed of every variant."""
+        return [RunId(name, 0) for name in self.study.variants]
+
+    def browsed_settings(self) -> dict[tuple[str, str], EvalSetting]:
+        """Data set and split -> the setting of its error browser: the first box source; only of OKS evaluations."""
+        settings: dict[tuple[str, str], EvalSetting] = {}
+        for setting in self.study.settings():
+            if self.datasets[setting.dataset].evaluation == "oks":
+                settings.setdefault((setting.dataset, setting.split), setting)
+        return settings
+
+    def browsed_predictions(self, dataset: str, split: str) -> list[Path]:
+        """Predictions that an error browser shows."""
+        setting = self.browsed_settings()[dataset, split]
+        return [self.layout.predictions(run, setting) for run in self.browsed_runs()]
+
+    def error_browsers(self) -> list[Path]:
+        """Error browser of every split that is evaluated by OKS."""
+        return [self.layout.error_browser(*split) for split in self.browsed_settings()]
 
     def viewers(self) -> list[Path]:
         """Viewer page of every evaluated split; none if no variant has an encoder."""

@@ -158,6 +158,14 @@ class ResultsLayout:
         """Attention viewer of all models on one split."""
         return self.root / "viewer" / f"{dataset}_{split}.html"
 
+    def error_browser(self, dataset: str, split: str) -> Path:
+        """Worst and best predictions of all models on one split."""
+        return self.root / "errors" / f"{dataset}_{split}.html"
+
+    def error_images(self, dataset: str, split: str) -> Path:
+        """Folder of the images of an error browser that is too large to contain them."""
+        return self.root / "errors" / f"{dataset}_{split}_images"
+
     def cost(self, variant: str) -> Path:
         """Parameters, operations, times and memory of a variant."""
         return self.root / "cost" / f"{variant}.json"

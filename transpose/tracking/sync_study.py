@@ -42,7 +42,8 @@ def track_study(layout: ResultsLayout, study: str, uri: str | None = None) -> di
 def _artifacts(layout: ResultsLayout) -> Iterator[tuple[str, Path]]:
     for path in layout.tables():
         yield path.name, path
-    for folder in (layout.figure("*").parent, layout.viewer("*", "*").parent, layout.root / "report"):
+    pages = layout.viewer("*", "*"), layout.error_browser("*", "*"), layout.root / "report" / "*"
+    for folder in (layout.figure("*").parent, *(page.parent for page in pages)):
         for path in sorted(folder.rglob("[!.]*")):
             if path.is_file():
                 yield path.relative_to(layout.root).as_posix(), path

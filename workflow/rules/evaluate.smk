@@ -122,6 +122,64 @@ rule evaluate_external:
         " --annotations {input.annotations:q} 2> {log:q}"
 
 
+def browsed_setting(wildcards):
+    return PLAN.evaluation.browsed_settings()[wildcards.dataset, wildcards.split]
+
+
+def browsed_predictions(wildcards):
+    return PLAN.evaluation.browsed_predictions(wildcards.dataset, wildcards.split)
+
+
+# The worst and best predictions of all models as one page.
+rule error_browser:
+    input:
+        annotations=PLAN.data.annotations,
+        predictions=browsed_predictions,
+        runs=[LAYOUT.train(run).record for run in PLAN.evaluation.browsed_runs()],
+        weights=[LAYOUT.train(run).weights for run in PLAN.evaluation.browsed_runs()],
+    output:
+        page=report(
+            LAYOUT.error_browser("{dataset}", "{split}"),
+            caption="../report/error_browser.rst",
+            category="Errors",
+            subcategory="{dataset}",
+            labels={"page": "worst and best predictions", "split": "{split}"},
+        ),
+        images=directory(LAYOUT.error_images("{dataset}", "{split}")),
+    log:
+        LAYOUT.log("error_browser", "{dataset}_{split}"),
+    benchmark:
+        LAYOUT.benchmark("error_browser", "{dataset}_{split}")
+    wildcard_constraints:
+        dataset="|".join(PLAN.datasets),
+    conda:
+        "../../environment.yml"
+    threads: PLAN.study.protocol.threads
+    resources:
+        **SMALL,
+        gpu=gpus,
+    params:
+        content=CONTENT.of(
+            images=PLAN.data.annotations,
+            annotations=PLAN.data.annotations,
+            predictions=browsed_predictions,
+            weights=lambda wildcards: [
+                LAYOUT.train(run).weights for run in PLAN.evaluation.browsed_runs()
+            ],
+        ),
+        code=code_of("reporting.study_errors"),
+        protocol=PLAN.digest(RecordKind.PROTOCOL),
+        dataset=digest_of_dataset,
+        setting=lambda wildcards: str(browsed_setting(wildcards)),
+        results=LAYOUT.root,
+        runs=[str(run) for run in PLAN.evaluation.browsed_runs()],
+    message:
+        "Error browser on {wildcards.dataset} {wildcards.split}"
+    shell:
+        "python -m transpose step --gpus {resources.gpu:q} error-browser {params.runs:q} --results {params.results:q}"
+        " --evaluation {params.setting:q} --annotations {input.annotations:q} 2> {log:q}"
+
+
 # Predictions on a test set, in the format and with the name required by COCO's evaluation server.
 rule make_submission:
     input:

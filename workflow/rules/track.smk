@@ -56,6 +56,7 @@ rule track_study:
         comparison=rules.compare.output,
         analyses=PLAN.evaluation.analysis_tables(),
         viewers=PLAN.evaluation.viewers(),
+        errors=PLAN.evaluation.error_browsers(),
         runs=[LAYOUT.tracked_run(run) for run in PLAN.training.runs()],
     output:
         LAYOUT.tracked_study(),

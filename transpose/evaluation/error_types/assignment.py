@@ -92,6 +92,13 @@ def assign(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleto
     return Assignment(pairs, oks, person_of, assigned_oks, best_oks, prediction_of, is_evaluated)
 
 
+def oks_of_persons(assignment: Assignment) -> np.ndarray:
+    """Return the OKS [G] of the prediction assigned to each evaluated person, 0 for none."""
+    oks = np.zeros(len(assignment.prediction_of))
+    oks[assignment.person_of[assignment.found]] = assignment.assigned_oks[assignment.found]
+    return oks
+
+
 def _ordered(pairs: Pairs, near: np.ndarray, oks: np.ndarray, is_evaluated: np.ndarray) -> np.ndarray:
     """Return the pairs `near` in the order of the COCO matching; of equal persons the last one comes first."""
     person = pairs.person[near]

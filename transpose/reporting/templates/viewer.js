@@ -1,12 +1,7 @@
-"use strict";
 /* The attention viewer. All data is in this document; the state is in the address.
 
    Frames: image pixels, crop pixels (0 is the centre of the first pixel), and lattices of cells or blocks, numbered
    row by row. Areas are bytes on a logarithmic scale, see "Values and their precision" on the page. */
-
-const data = JSON.parse(document.getElementById("data").textContent);
-const element = (id) => document.getElementById(id);
-const reduce = (value, count) => ((value % count) + count) % count;
 
 /* ---- state and address ---- */
 
@@ -111,11 +106,6 @@ function lattice(model, pool) {
 }
 
 const cellLattice = (model) => lattice(model, model.pool);
-const centre = (grid, cell) => [
-  grid.x + (cell % grid.columns) * grid.side,
-  grid.y + Math.floor(cell / grid.columns) * grid.side,
-];
-
 /** The cell at a position in the crop; outside the lattice, the nearest cell. */
 function cellAt(grid, [x, y]) {
   const clamp = (value, count) => Math.min(Math.max(Math.floor(value + 0.5), 0), count - 1);
@@ -166,33 +156,6 @@ async function unpackAll(model, person) {
   return Object.fromEntries(kinds.map((kind, index) => [kind, codes[index]]));
 }
 
-async function unpack(id) {
-  const packed = Uint8Array.from(atob(element(id).textContent), (character) => character.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-const scales = new Map();
-
-/** Values and colours of the 256 codes of a scale. */
-function tableOf(scale) {
-  const key = `${scale.floor} ${scale.steps}`;
-  if (!scales.has(key)) {
-    const values = Float64Array.from({ length: 256 }, (_, code) =>
-      code ? scale.floor * 2 ** ((code - 0.5) / scale.steps) : 0);
-    scales.set(key, { values, colours: Array.from(values, colourOf) });
-  }
-  return scales.get(key);
-}
-
-/** Colour of a value; values above the scale get its last colour. */
-function colourOf(value) {
-  const [low, high] = data.range;
-  const share = Math.log(value / low) / Math.log(high / low);
-  const index = Math.round(share * (data.colours.length - 1));
-  return data.colours[Math.min(Math.max(index, 0), data.colours.length - 1)];
-}
-
 /** Area of a view: codes on a lattice, their scale and the query's cell; or a note if there are no codes. */
 function areaOf(view, areas) {
   const model = modelOf(view);
@@ -228,8 +191,6 @@ function cellArea(view, areas, query) {
 
 /* ---- text ---- */
 
-const digits = (value) => (value >= 100 ? value.toFixed(0) : Number(value.toPrecision(3)).toString());
-const times = (value) => `${digits(value)}×`;
 const placeWords = (grid, cell) => `row ${Math.floor(cell / grid.columns) + 1}, column ${(cell % grid.columns) + 1}`;
 const valueWords = (area, cell) => {
   const code = area.codes[cell];
@@ -283,43 +244,6 @@ async function decodeGrey(source) {
   return canvas;
 }
 
-/** Scale the canvas to screen pixels; its units are crop pixels, (0, 0) is the centre of the first pixel. */
-function frameCanvas(canvas, [height, width]) {
-  const ratio = window.devicePixelRatio || 1;
-  canvas.style.aspectRatio = `${width} / ${height}`;
-  canvas.width = Math.max(1, Math.round(canvas.clientWidth * ratio));
-  canvas.height = Math.max(1, Math.round((canvas.width * height) / width));
-  const context = canvas.getContext("2d");
-  const scale = canvas.width / width;
-  context.setTransform(scale, 0, 0, scale, 0.5 * scale, 0.5 * scale);
-  return { context, unit: ratio / scale };
-}
-
-/** Draw the cells above the threshold and return their number. */
-function drawArea(context, area) {
-  const { values, colours } = tableOf(area.scale);
-  let above = 0;
-  context.globalAlpha = 0.75;
-  area.codes.forEach((code, cell) => {
-    if (!code || values[code] <= state.threshold) return;
-    above += 1;
-    context.fillStyle = colours[code];
-    fillCell(context, area.grid, cell);
-  });
-  context.globalAlpha = 1;
-  return above;
-}
-
-/** Fill a cell, snapped to screen pixels so that neighbours neither overlap nor leave gaps. */
-function fillCell(context, grid, cell) {
-  const [x, y] = centre(grid, cell);
-  const { a: scale, e: shift } = context.getTransform();
-  const snap = (value) => (Math.round(value * scale + shift) - shift) / scale;
-  const half = grid.side / 2;
-  const [left, top] = [snap(x - half), snap(y - half)];
-  context.fillRect(left, top, snap(x + half) - left, snap(y + half) - top);
-}
-
 function outlineCell(context, grid, cell, unit, colours, dash = []) {
   const [x, y] = centre(grid, cell);
   context.setLineDash(dash.map((length) => length * unit));
@@ -331,33 +255,6 @@ function outlineCell(context, grid, cell, unit, colours, dash = []) {
     context.strokeRect(x - side / 2, y - side / 2, side, side);
   });
   context.setLineDash([]);
-}
-
-function drawLimbs(context, points, unit, colour, visible = () => true) {
-  for (const [width, style] of [[4, "#ffffffb0"], [2, colour]]) {
-    context.beginPath();
-    for (const [from, to] of data.limbs) {
-      if (!visible(from) || !visible(to)) continue;
-      context.moveTo(...points[from]);
-      context.lineTo(...points[to]);
-    }
-    context.strokeStyle = style;
-    context.lineWidth = width * unit;
-    context.lineCap = "round";
-    context.stroke();
-  }
-}
-
-function drawDots(context, points, unit, fill, edge) {
-  for (const [x, y] of points) {
-    context.beginPath();
-    context.arc(x, y, 3.2 * unit, 0, 2 * Math.PI);
-    context.fillStyle = fill;
-    context.fill();
-    context.strokeStyle = edge;
-    context.lineWidth = unit;
-    context.stroke();
-  }
 }
 
 function drawPose(context, model, unit, keypoint) {
@@ -386,7 +283,7 @@ async function drawPanel(panel, isLatest) {
   const size = data.frames[model.frame].size;
   const { context, unit } = frameCanvas(panel.canvas, size);
   context.drawImage(image, -0.5, -0.5, size[1], size[0]);
-  const above = area.codes ? drawArea(context, area) : 0;
+  const above = area.codes ? drawArea(context, area, state.threshold) : 0;
   if (state.truth) drawTruth(context, model, unit);
   if (state.pose) drawPose(context, model, unit, area.keypoint);
   outlineCell(context, area.grid, area.query, unit, ["#000", "#fff"]);
@@ -460,13 +357,6 @@ function showSelectors(panel, index) {
 
 const positionWords = (model) => (model.position === "none" ? "no position embedding" : `${model.position} position`);
 const headWords = (model, head) => (head ? String(head) : model.heads === 1 ? "single head" : `mean of ${model.heads}`);
-
-function fill(select, texts, chosen) {
-  if (select.length !== texts.length || texts.some((text, index) => select.options[index].text !== text)) {
-    select.replaceChildren(...texts.map((text, index) => new Option(text, index)));
-  }
-  select.value = chosen;
-}
 
 function showKeypoints() {
   const views = shownViews();
