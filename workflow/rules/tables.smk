@@ -204,7 +204,7 @@ use rule compare as claims with:
         reports=PLAN.evaluation.attention_reports(),
     output:
         page("claims", "Attention"),
-        LAYOUT.table("claims").with_suffix(".md"),
+        multiext(str(LAYOUT.table("claims")), ".csv", ".md"),
     log:
         LAYOUT.log("compare", "claims"),
     params:
