@@ -12,9 +12,23 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 _COLOURS = 64
 
 
-def page_environment(package: str) -> Environment:
-    """Return the environment of a package's templates, with escaped values."""
-    return Environment(loader=PackageLoader(package, "."), autoescape=True, undefined=StrictUndefined)
+_HEAD = "reporting/templates/head.html"
+_STYLE = "reporting/templates/base.css"
+
+
+def page_environment() -> Environment:
+    """Return the environment of all templates, with escaped values; names are relative to the package `transpose`.
+
+    `{% include head %}` is the head of all pages: it shows `title`, `style` and, if defined, the security `policy`.
+    """
+    environment = Environment(loader=PackageLoader("transpose", "."), autoescape=True, undefined=StrictUndefined)
+    environment.globals["head"] = _HEAD
+    return environment
+
+
+def shared_style() -> str:
+    """Return the style of all pages: colours of light and dark, text and tables, also on phones and paper."""
+    return template_source(page_environment(), _STYLE)
 
 
 def template_source(environment: Environment, name: str) -> str:
