@@ -184,6 +184,8 @@ def test_other_prose_and_layout_are_noticed_by_nothing(copy: Copy) -> None:
     ("name", "by", "not_by"),
     [
         ("reporting/templates/tables.html", {TABLES, "transpose.reporting.dtypes"}, {EXPLORER, TRAINING}),
+        ("reporting/templates/base.css", {TABLES, EXPLORER}, {TRAINING, PREDICTION}),
+        ("reporting/templates/head.html", {TABLES, EXPLORER}, {TRAINING, PREDICTION}),
         ("reporting/templates/viewer.html", {EXPLORER}, {TABLES, TRAINING}),
         ("reporting/templates/viewer.js", {EXPLORER}, {TABLES, TRAINING}),
         ("reporting/templates/viewer.css", {EXPLORER, ERRORS}, {TABLES, TRAINING}),

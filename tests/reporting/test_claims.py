@@ -20,9 +20,9 @@ from transpose.attention.records import (
     StatisticsReport,
 )
 from transpose.evaluation.intervals import Estimate
+from transpose.reporting.claim import Claim, Evidence
+from transpose.reporting.claim_table import rows_of
 from transpose.reporting.claims import (
-    Claim,
-    Evidence,
     areas_beat_distance,
     areas_matter,
     deeper_is_more_local,
@@ -178,7 +178,7 @@ def test_what_was_not_measured_is_no_verdict():
 
 def test_figures_that_disagree_are_counted():
     evidence = tuple(Evidence("R", "", estimate(numbers), 1) for numbers in (YES, NO, YES))
-    assert Claim("", "", "", evidence).verdict == "mixed: 2 supported, 1 not supported"
+    assert Claim("", "", "", "", "", evidence).verdict == "mixed: 2 supported, 1 not supported"
 
 
 def test_one_training_supports_a_claim_for_itself_only():
@@ -197,3 +197,17 @@ def test_half_widths_of_independent_estimates_add_in_squares():
     found = independent_difference(estimate((5.0, 2.0, 9.0)), estimate((1.0, 0.0, 5.0)))
     assert (found.value, found.low, found.high) == pytest.approx((4.0, 4.0 - 5.0, 4.0 + 17**0.5))
     assert independent_difference(estimate(None), estimate(YES)).value is None
+
+
+def test_rows_of_a_claim_have_one_measured_value_each() -> None:
+    evidence = (
+        Evidence("r", "similarity (points)", estimate(YES), 1, 100),
+        Evidence("h", "distance (cells)", estimate(NO), -1),
+    )
+    first, second = rows_of(Claim("title", "plain", "done", "said", "how", evidence))
+    assert (first["model"], first["predicted"], first["value"], first["low"]) == ("r", "above 0", 20, 10)
+    assert (second["measured"], second["predicted"], second["value"]) == ("distance (cells)", "below 0", -0.2)
+    assert {first["result"], second["result"]} == {"supported"}
+    (empty,) = rows_of(Claim("title", "plain", "done", "said", "how", ()))
+    assert empty["result"] == "not measured"
+    assert "value" not in empty

@@ -12,6 +12,7 @@ from transpose.reporting.plots import (
     plot_accuracy_against_cost,
     plot_keypoint_accuracy,
     plot_training,
+    spread,
 )
 from transpose.skeleton import COCO_PERSON
 
@@ -105,3 +106,22 @@ def test_keypoints_outside_the_crop_and_flat_attention(tmp_path: Path):
     explained.areas[:] = 1 / 192
     draw_attention(explained, "affected", COCO_PERSON, "flat", tmp_path / "p.png")
     drawn(tmp_path / "p.png")
+
+
+@pytest.mark.parametrize("plot", [plot_accuracy_against_cost, plot_keypoint_accuracy])
+def test_figures_for_papers_are_the_same_every_time(plot, tmp_path: Path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        plot(one_evaluation(), tmp_path / name / "figure.png")
+    first, second = ((tmp_path / name / "figure.svg").read_bytes() for name in ("a", "b"))
+    assert first.startswith(b"<?xml")
+    assert first == second
+
+
+def test_models_of_equal_cost_are_drawn_side_by_side():
+    first, second, third = spread([1.0, 2.0, 1.0])
+    assert second == 2.0
+    assert third - first == pytest.approx(0.025)
+    assert (first + third) / 2 == pytest.approx(1.0)
+    assert spread([3.0, 3.0])[0] < 3.0 < spread([3.0, 3.0])[1]
+    assert spread([]) == []

@@ -14,7 +14,7 @@ from transpose.evaluation.intervals import Estimate
 from transpose.files import read_npz
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.estimates import estimate_rows, mean_over_seeds, words_of
-from transpose.reporting.figure_style import plain, save
+from transpose.reporting.figure_style import plain, save_with_svg
 from transpose.reporting.labels import INTERVALS, count_words, model_title
 from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
@@ -163,7 +163,7 @@ def plot_keypoint_attention(lift: np.ndarray, names: Sequence[str], heading: str
     bar.set_ticks(steps, labels=[f"{step:g}×" for step in steps])
     bar.minorticks_off()
     figure.suptitle(plain(heading), fontsize=11)
-    save(figure, path)
+    save_with_svg(figure, path)
 
 
 def _note(report: StatisticsReport) -> str:

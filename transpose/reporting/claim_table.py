@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+import pandas as pd
+
 from transpose.attention.records import AttentionAblationReport, BodyPartReport, FaithfulnessReport, StatisticsReport
 from transpose.config.recipe import Recipe
 from transpose.config.study import Analysis, EvalSetting, StudyTable
@@ -9,9 +11,8 @@ from transpose.config.variant import Variant
 from transpose.evaluation.intervals import Estimate
 from transpose.files import atomic_paths
 from transpose.reporting.analysis_table import chosen_analysis, reports_by_setting
+from transpose.reporting.claim import Claim, Evidence
 from transpose.reporting.claims import (
-    Claim,
-    Evidence,
     areas_beat_distance,
     areas_matter,
     deeper_is_more_local,
@@ -23,7 +24,7 @@ from transpose.reporting.claims import (
     positions_help,
 )
 from transpose.reporting.estimates import mean_over_seeds, words_of
-from transpose.reporting.export import write_html, write_markdown
+from transpose.reporting.export import write_csv, write_html, write_markdown
 from transpose.reporting.labels import setting_title
 from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
@@ -42,7 +43,7 @@ _EMBEDDINGS = ("sine", "learnable", "none")
 
 
 def write_claims(files: StudyFiles) -> None:
-    """Write `claims` as .md and .html into the study's results folder.
+    """Write `claims` as .csv, .md and .html into the study's results folder.
 
     Raises:
         InputError: the study has no attention analysis, a file is missing or broken, or annotations differ.
@@ -54,6 +55,7 @@ def write_claims(files: StudyFiles) -> None:
     ablations = dict(reports_by_setting(files, Analysis.ATTENTION_ABLATION, AttentionAblationReport))
     body_parts = dict(reports_by_setting(files, Analysis.BODY_PARTS, BodyPartReport))
     sections: list[Section] = []
+    rows: list[dict[str, object]] = []
     for setting, models in statistics.items():
         statistics_reports = [mean_over_seeds(reports) for reports in models]
         faithfulness_reports = [mean_over_seeds(reports) for reports in faithfulness[setting]]
@@ -68,9 +70,11 @@ def write_claims(files: StudyFiles) -> None:
             list(embedding_differences(files, setting)),
         )
         where = setting_title(statistics_reports[0])
+        rows += [{"setting": where} | row for claim in claims for row in rows_of(claim)]
         sections += [overview(claims, where), *(section_of(claim, where) for claim in claims)]
     path, title = files.layout.table(StudyTable.CLAIMS), f"Claims: {files.study.name}"
-    with atomic_paths(path.with_suffix(".md"), path.with_suffix(".html")) as (markdown, html):
+    with atomic_paths(*map(path.with_suffix, (".csv", ".md", ".html"))) as (csv, markdown, html):
+        write_csv(csv, pd.DataFrame(rows))
         write_markdown(markdown, title, sections)
         write_html(html, title, sections, FOOTNOTES)
 
@@ -117,6 +121,26 @@ def section_of(claim: Claim, where: str) -> Section:
     )
     columns = ("Model", "Measured", "Value", "Sample", "Result")
     return Section(f"{where}: {claim.title}", f"{claim.said} {claim.how}", columns, rows)
+
+
+def rows_of(claim: Claim) -> Iterator[dict[str, object]]:
+    """Yield one row per measured value of a claim, unrounded; a row without a value if nothing was measured."""
+    texts = {"claim": claim.title, "plain": claim.plain, "done": claim.done, "said": claim.said, "how": claim.how}
+    if not claim.evidence:
+        yield texts | {"result": claim.verdict}
+    for one in claim.evidence:
+        estimate = one.estimate
+        ends = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+        yield texts | {
+            "model": one.model,
+            "measured": one.measured,
+            "predicted": "above 0" if one.sign > 0 else "below 0",
+            **{name: None if end is None else end * one.factor for name, end in ends.items()},
+            "count": estimate.count,
+            "images": estimate.images,
+            "trainings": estimate.trainings,
+            "result": one.verdict,
+        }
 
 
 def embedding_differences(files: StudyFiles, setting: EvalSetting) -> Iterator[tuple[str, str, Estimate]]:

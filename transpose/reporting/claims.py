@@ -1,8 +1,6 @@
 """The paper's claims about attention, each with the measurements that test it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from transpose.attention.records import (
     AttentionAblationReport,
@@ -14,77 +12,17 @@ from transpose.attention.records import (
 )
 from transpose.config.variant import Variant
 from transpose.evaluation.intervals import Estimate
+from transpose.reporting.claim import Claim, Evidence
 from transpose.reporting.labels import DEPTH_WORDS
-
-Verdict = Literal[
-    "supported",
-    "not supported",
-    "supported by one training",
-    "not supported by one training",
-    "undecided",
-    "not measured",
-]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One measured value."""
-
-    model: str
-    """Title of the model, or of the two models compared."""
-    measured: str
-    """Name of the quantity, with its unit."""
-    estimate: Estimate
-    sign: Literal[-1, 1]
-    """Sign of the estimate that the claim predicts."""
-    factor: float = 1.0
-    """Factor from the unit of the estimate to that of `measured`."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """Return whether the interval is on the predicted side of zero, on the other side, or contains zero.
-
-        The interval of one training is over images only, so that another training may give another result.
-        """
-        low, high = self.estimate.low, self.estimate.high
-        if self.estimate.value is None or low is None or high is None:
-            return "not measured"
-        if self.sign < 0:
-            low, high = -high, -low
-        if low <= 0 <= high:
-            return "undecided"
-        if self.estimate.trainings == 1:
-            return "supported by one training" if low > 0 else "not supported by one training"
-        return "supported" if low > 0 else "not supported"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim and the measurements that test it."""
-
-    title: str
-    said: str
-    """Source and wording of the claim."""
-    how: str
-    """How it is tested."""
-    evidence: tuple[Evidence, ...]
-
-    @property
-    def verdict(self) -> str:
-        """Return the common result of all measurements, or their counts if they differ."""
-        verdicts = [one.verdict for one in self.evidence]
-        kinds = dict.fromkeys(verdicts)
-        if not kinds:
-            return "not measured"
-        if len(kinds) == 1:
-            return verdicts[0]
-        return "mixed: " + ", ".join(f"{verdicts.count(kind)} {kind}" for kind in kinds)
 
 
 def areas_matter(reports: Sequence[FaithfulnessReport]) -> Claim:
     """Dependency areas matter more than random areas."""
     return Claim(
         "Dependency areas matter more than random areas",
+        "Where a keypoint attends matters: masking those cells harms it more than masking random cells.",
+        "The most attended cells of well predicted keypoints were masked, and as many random cells. The loss of"
+        " the keypoint's OKS term was compared.",
         "The paper takes the last layer's attention of a keypoint's cell as the cells that its prediction depends on.",
         "The most attended cells are masked, and the same number of random cells. Similarity is the keypoint's term of"
         " OKS.",
@@ -96,6 +34,10 @@ def areas_beat_distance(reports: Sequence[FaithfulnessReport]) -> Claim:
     """Baseline that is not in the paper: an explanation should be better than the distance to the keypoint."""
     return Claim(
         "Dependency areas matter more than the cells nearest to the keypoint",
+        "Attention says more than distance: masking the attended cells harms a keypoint more than masking the"
+        " nearest cells.",
+        "The most attended cells were masked, and as many cells nearest to the keypoint. The loss of the"
+        " keypoint's OKS term was compared.",
         "Not the paper's claim but a baseline: cells near a keypoint matter with any map.",
         "As above, with the nearest cells instead of random ones.",
         _ahead_of(reports, "distance", "nearest"),
@@ -117,6 +59,9 @@ def pattern_matters(reports: Sequence[AttentionAblationReport]) -> Claim:
     """Precondition that is not in the paper: attention explains nothing if its pattern has no effect."""
     return Claim(
         "The pattern of attention matters",
+        "The models use the pattern of attention: they get worse when every cell attends to all cells equally.",
+        "Attention was made uniform at test time, in all layers or in the last one. AP was compared with that of"
+        " the intact model.",
         "Not the paper's claim but a precondition of explanations by attention.",
         "At test time every cell attends to all cells equally, in all layers or in the last layer only.",
         tuple(
@@ -141,6 +86,9 @@ def maps_follow_weights(reports: Sequence[FaithfulnessReport]) -> Claim:
 
     return Claim(
         "Dependency areas depend on the learnt weights",
+        "The areas come from training: they change when the encoder's weights are random.",
+        "The encoder's weights were replaced by random ones. The areas before and after were compared by rank"
+        " correlation.",
         "Not the paper's claim but a condition of it: a map that does not change with random weights does not explain"
         " the model.",
         "The matrices of all encoder layers are replaced by random ones, and their vectors are shuffled. Maps with a"
@@ -153,6 +101,10 @@ def hidden_look_at_relatives(reports: Sequence[BodyPartReport]) -> Claim:
     """Occluded keypoints attend to their mirror partners and neighbours."""
     return Claim(
         "Occluded keypoints attend more to their mirror partners and neighbours than visible keypoints do",
+        "An occluded keypoint attends more to its mirror partner and its neighbours than the same keypoint does"
+        " where it is visible.",
+        "Attention of the last layer to these regions was compared between occluded and visible keypoints of the"
+        " same kind.",
         "The paper shows an occluded ankle that attends to the other ankle, and concludes that the model uses other"
         " cues for occluded keypoints.",
         f"Last layer, mean over heads, multiples of uniform attention. {_SAME_KIND}",
@@ -164,6 +116,10 @@ def hidden_need_relatives(reports: Sequence[BodyPartReport]) -> Claim:
     """Occluded keypoints need their mirror partners and neighbours."""
     return Claim(
         "Occluded keypoints need their mirror partners and neighbours more than visible keypoints do",
+        "An occluded keypoint needs its mirror partner and its neighbours more than the same keypoint does where"
+        " it is visible.",
+        "These regions were masked in all layers, and as many random cells. The losses of occluded and visible"
+        " keypoints of the same kind were compared.",
         "The same claim, tested by intervention.",
         "The cells of these regions are masked as keys of all layers. The loss of similarity is compared with that for"
         " the same number of random cells, which exclude the cells at the keypoint."
@@ -206,6 +162,9 @@ def deeper_is_more_local(reports: Sequence[StatisticsReport]) -> Claim:
     }
     return Claim(
         "Deeper layers are more local",
+        "Deeper layers attend closer to the keypoint than the first layer does.",
+        "Distance, share near the keypoint and entropy of attention were compared between the last and the first"
+        " layer.",
         "The paper: deeper layers attend to finer, more local cues.",
         "Last layer minus first layer, mean over heads. Models with one layer are left out.",
         tuple(
@@ -232,6 +191,9 @@ def h_is_more_symmetric(reports: Sequence[tuple[Variant, BodyPartReport]]) -> Cl
 
     return Claim(
         "TransPose-H uses symmetric keypoints more than TransPose-R",
+        "TransPose-H attends more to the mirror partner of a keypoint than TransPose-R does.",
+        "Attention of visible keypoints to their mirror partners was compared between H and R models with the"
+        " same position embedding.",
         "The paper: for limbs, TransPose-R-A4 uses local cues of the same side, TransPose-H-A4 more cues of symmetric"
         " keypoints.",
         "Last layer, mean over heads, multiples of uniform attention, without cells at the keypoint itself. Body parts"
@@ -249,6 +211,8 @@ def positions_help(differences: Sequence[tuple[str, str, Estimate]]) -> Claim:
     """
     return Claim(
         "A sine embedding is better than a learnable one, and a learnable one is better than none",
+        "Sine position embeddings give a higher AP than learnable ones, and learnable ones a higher AP than none.",
+        "AP of models that differ in the position embedding only was compared on the same images.",
         "The paper's ablation of the position embedding on TransPose-R-A3.",
         "AP of models that differ in the embedding only, on the same images.",
         tuple(

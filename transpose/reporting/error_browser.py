@@ -20,7 +20,14 @@ from transpose.evaluation.error_types.mended import Diagnosed
 from transpose.evaluation.error_types.predictions import PredictionClass
 from transpose.files import atomic_folder, write_text
 from transpose.reporting.page_images import data_url
-from transpose.reporting.page_parts import json_in_html, page_colours, page_environment, policy_digest, template_source
+from transpose.reporting.page_parts import (
+    json_in_html,
+    page_colours,
+    page_environment,
+    policy_digest,
+    shared_style,
+    template_source,
+)
 
 LARGEST_EMBEDDED = 7_000_000
 """Bytes of images on a self-contained page: with Base64, attention and script it stays under 15 MB."""
@@ -96,10 +103,11 @@ def write_browser(page: BrowserPage, path: Path, images: Path) -> None:
         with atomic_folder(images) as folder:
             for index, image in enumerate(page.images):
                 (folder / _image_name(index)).write_bytes(image.jpeg)
-    environment = page_environment("transpose.reporting")
-    script = template_source(environment, "templates/drawing.js") + template_source(environment, "templates/errors.js")
-    style = template_source(environment, "templates/viewer.css") + template_source(environment, "templates/errors.css")
-    html = environment.get_template("templates/errors.html").render(
+    environment = page_environment()
+    script = template_source(environment, "reporting/templates/drawing.js", "reporting/templates/errors.js")
+    styles = template_source(environment, "reporting/templates/viewer.css", "reporting/templates/errors.css")
+    style = shared_style() + styles
+    html = environment.get_template("reporting/templates/errors.html").render(
         title=page.title,
         script=script,
         style=style,

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from tabulate import tabulate
 
 from transpose.files import atomic_paths, write_text
+from transpose.reporting.page_parts import page_environment, shared_style
 from transpose.reporting.sections import Section
 from transpose.study.layout import TABLE_SUFFIXES
 
@@ -64,11 +64,8 @@ def write_markdown(path: Path, title: str, sections: list[Section]) -> None:
 
 def write_html(path: Path, title: str, sections: list[Section], footnotes: list[str]) -> None:
     """Write the sections as one self-contained HTML page."""
-    environment = Environment(
-        loader=PackageLoader("transpose.reporting", "."), autoescape=True, undefined=StrictUndefined
-    )
-    template = environment.get_template("templates/tables.html")
-    write_text(path, template.render(title=title, sections=sections, footnotes=footnotes))
+    template = page_environment().get_template("reporting/templates/tables.html")
+    write_text(path, template.render(title=title, style=shared_style(), sections=sections, footnotes=footnotes))
 
 
 def write_tex(path: Path, sections: list[Section]) -> None:

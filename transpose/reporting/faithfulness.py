@@ -13,7 +13,7 @@ from transpose.config.study import Analysis
 from transpose.evaluation.intervals import Estimate
 from transpose.reporting.analysis_table import AnalysisTable, reports_by_setting
 from transpose.reporting.estimates import estimate_rows, mean_over_seeds, words_of
-from transpose.reporting.figure_style import add_legend, plain, save, style_of, tidy
+from transpose.reporting.figure_style import add_legend, plain, save_with_svg, style_of, tidy
 from transpose.reporting.labels import DEPTH_WORDS, INTERVALS, model_title, setting_title
 from transpose.reporting.sections import Section
 from transpose.reporting.study_files import StudyFiles
@@ -163,7 +163,7 @@ def plot_curves(reports: Sequence[FaithfulnessReport], heading: str, path: Path)
         row[0].set_ylabel("keypoint similarity")
     add_legend(figure, panels[0, 0])
     figure.suptitle(plain(heading), fontsize=11)
-    save(figure, path)
+    save_with_svg(figure, path)
 
 
 def _draw(axes: Axes, curves: Sequence[Curve], shares: Sequence[float]) -> None:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transpose.files import atomic_path
+from transpose.files import atomic_path, atomic_paths
 
 # Colour-blind safe palette of Okabe and Ito, without yellow, which is too pale for lines.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -44,3 +45,14 @@ def save(figure: Figure, path: Path, dpi: int = _DPI) -> None:
     with atomic_path(path) as temporary:
         # No date and version in the file: equal figures have equal bytes.
         figure.savefig(temporary, dpi=dpi, metadata={"Software": None})
+
+
+def save_with_svg(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, and as SVG without a background next to it: both or none."""
+    with (
+        atomic_paths(path, path.with_suffix(".svg")) as (png, svg),
+        # Otherwise ids in the file are random.
+        rc_context({"svg.hashsalt": path.stem}),
+    ):
+        figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
+        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

@@ -12,15 +12,29 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 _COLOURS = 64
 
 
-def page_environment(package: str) -> Environment:
-    """Return the environment of a package's templates, with escaped values."""
-    return Environment(loader=PackageLoader(package, "."), autoescape=True, undefined=StrictUndefined)
+_HEAD = "reporting/templates/head.html"
+_STYLE = "reporting/templates/base.css"
 
 
-def template_source(environment: Environment, name: str) -> str:
-    """Return a template file unrendered, since a security policy contains its digest."""
+def page_environment() -> Environment:
+    """Return the environment of all templates, with escaped values; names are relative to the package `transpose`.
+
+    `{% include head %}` is the head of all pages: it shows `title`, `style` and, if defined, the security `policy`.
+    """
+    environment = Environment(loader=PackageLoader("transpose", "."), autoescape=True, undefined=StrictUndefined)
+    environment.globals["head"] = _HEAD
+    return environment
+
+
+def shared_style() -> str:
+    """Return the style of all pages: colours of light and dark, text and tables, also on phones and paper."""
+    return template_source(page_environment(), _STYLE)
+
+
+def template_source(environment: Environment, *names: str) -> str:
+    """Return template files unrendered, one after another, since a security policy contains their digest."""
     assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
+    return "".join(environment.loader.get_source(environment, name)[0] for name in names)
 
 
 def policy_digest(source: str) -> str:

@@ -8,9 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from transpose.config.dataset import Accuracy
-from transpose.reporting.figure_style import add_legend, plain, save, style_of, tidy
+from transpose.reporting.figure_style import add_legend, plain, save_with_svg, style_of, tidy
 from transpose.reporting.labels import BOX_WORDS, count_words
 from transpose.reporting.records import ResultRow
+
+_BAR_GAP = 0.025
+"""Smallest distance of two bars, as a share of the axis."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,8 @@ def curve_of_history(variant: str, seed: int, history: Sequence[dict]) -> Traini
 def plot_accuracy_against_cost(rows: Sequence[ResultRow], path: Path) -> None:
     """Plot AP or PCKh50 against multiply-accumulates and parameters, for rows of one data set, split and box source.
 
-    Bars are the intervals of the comparison. Rows without results or cost are not drawn; the
-    heading lists them.
+    Bars are the intervals of the comparison. Models of nearly equal cost are drawn next to each other. Rows without
+    results or cost are not drawn; the heading lists them.
 
     Raises:
         ValueError: the rows differ in setting or protocol.
@@ -55,29 +58,23 @@ def plot_accuracy_against_cost(rows: Sequence[ResultRow], path: Path) -> None:
     shown = [row for row in rows if row.cost is not None and _has_figure(row)]
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    for index, row in enumerate(rows):
-        if row not in shown or row.cost is None:
-            continue
+    costs = [row.cost for row in shown if row.cost is not None]
+    macs = spread([cost.operations.macs / 1e9 for cost in costs])
+    parameters = spread([cost.parameters.total / 1e6 for cost in costs])
+    for row, *places in zip(shown, macs, parameters, strict=True):
         low, value, high = _accuracy(row)
-        style = style_of(index)
-        for axes, cost in ((left, row.cost.operations.macs / 1e9), (right, row.cost.parameters.total / 1e6)):
-            axes.errorbar(
-                cost,
-                value,
-                yerr=[[max(value - low, 0)], [max(high - value, 0)]],
-                label=row.title,
-                capsize=3,
-                markersize=8,
-                **style,
-            )
-    left.set(xlabel="GMACs per crop", ylabel=f"{rows[0].key.metric} (%)")
+        ends = [[max(value - low, 0)], [max(high - value, 0)]]
+        style = style_of(rows.index(row)) | {"capsize": 3, "markersize": 8}
+        for axes, place in zip((left, right), places, strict=True):
+            axes.errorbar(place, value, yerr=ends, label=plain(row.title), **style)
+    left.set(xlabel="GMACs per crop", ylabel=f"{rows[0].key.metric} (%), 95 % interval")
     right.set(xlabel="parameters (millions)")
     for axes in (left, right):
         tidy(axes)
         axes.margins(x=0.12, y=0.12)
     add_legend(figure, left)
     figure.suptitle(heading + _left_out([row.title for row in rows if row not in shown]), fontsize=11)
-    save(figure, path)
+    save_with_svg(figure, path)
 
 
 def plot_training(curves: Sequence[TrainingCurve], path: Path) -> None:
@@ -92,15 +89,17 @@ def plot_training(curves: Sequence[TrainingCurve], path: Path) -> None:
         named.add(curve.variant)
         left.plot(np.add(curve.epochs, 1), curve.losses, **(style | {"marker": ""}))
         right.plot(np.add(curve.validated_epochs, 1), np.multiply(curve.values, 100), label=label, **style)
-    left.set(xlabel="epoch", ylabel="training loss")
+    left.set(xlabel="epoch", ylabel="training loss (squared error of heatmaps)")
     if any(loss > 0 for curve in curves for loss in curve.losses):
         left.set_yscale("log")
     right.set(xlabel="epoch", ylabel=f"validation {curves[0].metric if curves else 'AP'} (%), ground-truth boxes")
     for axes in (left, right):
         tidy(axes)
         axes.xaxis.get_major_locator().set_params(integer=True)
+        # The same epochs in both, also those before the first validation.
+        axes.set_xlim(0, 1.02 * max((max(curve.epochs) + 1 for curve in curves if curve.epochs), default=1))
     add_legend(figure, right)
-    save(figure, path)
+    save_with_svg(figure, path)
 
 
 def plot_keypoint_accuracy(rows: Sequence[ResultRow], path: Path) -> None:
@@ -130,7 +129,7 @@ def plot_keypoint_accuracy(rows: Sequence[ResultRow], path: Path) -> None:
     axes.grid(visible=False, axis="y")
     add_legend(figure, axes)
     figure.suptitle(heading + _left_out([row.title for row in rows if not row.evaluations]), fontsize=11)
-    save(figure, path)
+    save_with_svg(figure, path)
 
 
 def _common_heading(rows: Sequence[ResultRow]) -> str:
@@ -145,6 +144,22 @@ def _common_heading(rows: Sequence[ResultRow]) -> str:
     first = rows[0]
     counts = "".join(f"; {count_words(images, persons)}" for images, persons in sizes)
     return f"{plain(first.dataset_title)}, {first.key.split}; {BOX_WORDS[first.key.boxes_kind]}{counts}"
+
+
+def spread(costs: Sequence[float]) -> list[float]:
+    """Return places on an axis of costs at which bars of nearly equal costs do not cover each other."""
+    gap = _BAR_GAP * ((max(costs) - min(costs)) or 1.0) if costs else 0.0
+    places = list(costs)
+    order = sorted(range(len(costs)), key=costs.__getitem__)
+    groups: list[list[int]] = []
+    for index in order:
+        near = groups and costs[index] - costs[groups[-1][-1]] < gap
+        groups[-1].append(index) if near else groups.append([index])
+    for group in groups:
+        middle = sum(costs[index] for index in group) / len(group)
+        for position, index in enumerate(group):
+            places[index] = middle + gap * (position - (len(group) - 1) / 2)
+    return places
 
 
 def _left_out(titles: list[str]) -> str:

@@ -15,7 +15,7 @@ from transpose.evaluation.analysis_records import ResolutionReport
 from transpose.evaluation.report import EvaluationReport
 from transpose.reporting.analysis_table import AnalysisTable, check_same_inputs, chosen_analysis
 from transpose.reporting.estimates import about, mean_percent
-from transpose.reporting.figure_style import add_legend, plain, save, style_of, tidy
+from transpose.reporting.figure_style import add_legend, plain, save_with_svg, style_of, tidy
 from transpose.reporting.labels import BOX_WORDS, INTERVALS, count_words, protocol_words, setting_title, size_words
 from transpose.reporting.sections import Section, interval_words, number, with_sign
 from transpose.reporting.study_files import StudyFiles
@@ -165,7 +165,7 @@ def plot_resolutions(curves: Sequence[AccuracyCurve], heading: str, path: Path) 
     tidy(axes)
     add_legend(figure, axes)
     figure.suptitle(plain(heading), fontsize=11)
-    save(figure, path)
+    save_with_svg(figure, path)
 
 
 def mean_of(reports: tuple[EvaluationReport, ...], metric: str) -> float:

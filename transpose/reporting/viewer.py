@@ -16,7 +16,14 @@ from transpose.attention.maps.stored import LogScale, PackedAreas, Storage
 from transpose.config.variant import Encoder
 from transpose.files import write_text
 from transpose.reporting.page_images import as_jpeg, data_url
-from transpose.reporting.page_parts import json_in_html, page_colours, page_environment, policy_digest, template_source
+from transpose.reporting.page_parts import (
+    json_in_html,
+    page_colours,
+    page_environment,
+    policy_digest,
+    shared_style,
+    template_source,
+)
 from transpose.skeleton import Skeleton
 
 _JPEG_QUALITY = 88
@@ -89,10 +96,10 @@ def write_page(page: ViewerPage, path: Path) -> None:
 
     Names come from data: they are stored as JSON with escaped angle brackets, and the script shows them as plain text.
     """
-    environment = page_environment("transpose.reporting")
-    script = template_source(environment, "templates/drawing.js") + template_source(environment, "templates/viewer.js")
-    style = template_source(environment, "templates/viewer.css")
-    html = environment.get_template("templates/viewer.html").render(
+    environment = page_environment()
+    script = template_source(environment, "reporting/templates/drawing.js", "reporting/templates/viewer.js")
+    style = shared_style() + template_source(environment, "reporting/templates/viewer.css")
+    html = environment.get_template("reporting/templates/viewer.html").render(
         title=page.title,
         about=page.about,
         script=script,

@@ -7,6 +7,7 @@ from transpose.reporting.page_parts import (
     page_colours,
     page_environment,
     policy_digest,
+    shared_style,
     template_source,
 )
 from transpose.serving.answers import ModelCard
@@ -21,9 +22,9 @@ _STRONGEST = 32.0
 
 def pose_page(card: ModelCard, limits: Limits) -> str:
     """Return the page on which an image is dropped and its poses and dependency areas are shown."""
-    own = page_environment("transpose.serving")
-    script = template_source(own, "templates/page.js")
-    style = _viewer_style() + template_source(own, "templates/page.css")
+    own = page_environment()
+    script = template_source(own, "serving/templates/page.js")
+    style = _viewer_style() + template_source(own, "serving/templates/page.css")
     index = {name: position for position, name in enumerate(card.keypoints)}
     data = {
         "keypoints": card.keypoints,
@@ -35,7 +36,7 @@ def pose_page(card: ModelCard, limits: Limits) -> str:
         "colours": page_colours(),
         "strongest": _STRONGEST,
     }
-    return own.get_template("templates/page.html").render(
+    return own.get_template("serving/templates/page.html").render(
         card=card,
         strongest=f"{_STRONGEST:g}",
         script=script,
@@ -48,12 +49,12 @@ def pose_page(card: ModelCard, limits: Limits) -> str:
 
 def api_page(description: dict[str, Any]) -> str:
     """Return a page with the operations of an OpenAPI description."""
-    environment = page_environment("transpose.serving")
-    style = _viewer_style() + template_source(environment, "templates/page.css")
-    return environment.get_template("templates/docs.html").render(
+    environment = page_environment()
+    style = _viewer_style() + template_source(environment, "serving/templates/page.css")
+    return environment.get_template("serving/templates/docs.html").render(
         api=description, style=style, style_digest=policy_digest(style)
     )
 
 
 def _viewer_style() -> str:
-    return template_source(page_environment("transpose.reporting"), "templates/viewer.css")
+    return shared_style() + template_source(page_environment(), "reporting/templates/viewer.css")

@@ -185,7 +185,7 @@ class ResultsLayout:
         return [path for path in paths if path.is_file()]
 
     def figure(self, kind: str, *parts: str) -> Path:
-        """A figure of the study, by kind and, if there are several, evaluation or variant."""
+        """A figure of the study, by kind and, if there are several, evaluation or variant; .svg is next to it."""
         return self.root / "figures" / f"{'_'.join((kind, *parts))}.png"
 
     def tracked_run(self, run: RunId) -> Path:

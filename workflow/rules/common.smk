@@ -127,14 +127,27 @@ def part_labels_option(wildcards):
     return [f"--parts={path}" for path in PLAN.data.part_labels(wildcards)]
 
 
-def page(name, category, **labels):
-    """Return the HTML file of a table for Snakemake's report."""
+def reported(path, caption, category, kind):
+    """Return a file for Snakemake's report; its label is the name of the file."""
     return report(
-        LAYOUT.table(name).with_suffix(".html"),
-        caption=f"../report/{name}.rst",
+        path,
+        caption=f"../report/{caption}.rst",
         category=category,
-        labels=labels or {"table": name.replace("_", " ")},
+        labels={kind: path.stem.replace("_", " ")},
     )
+
+
+def page(name, category):
+    """Return the HTML file of a table for Snakemake's report."""
+    return reported(LAYOUT.table(name).with_suffix(".html"), name, category, "table")
+
+
+def figures_of(paths, caption):
+    """Return figures for Snakemake's report, and their SVG files."""
+    return [
+        *(reported(path, caption, "Figures", "figure") for path in paths),
+        *(path.with_suffix(".svg") for path in paths),
+    ]
 
 
 wildcard_constraints:

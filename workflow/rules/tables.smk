@@ -38,9 +38,9 @@ rule compare:
         runs=PLAN.training.records(),
         costs=[LAYOUT.cost(variant) for variant in PLAN.study.variants],
     output:
-        page("comparison", "Comparison", table="all variants"),
+        page("comparison", "Comparison"),
         page("ablations", "Comparison"),
-        page("verdicts", "Comparison", table="published figures"),
+        page("verdicts", "Comparison"),
         *[
             LAYOUT.table(name).with_suffix(suffix)
             for name in ("comparison", "ablations", "verdicts")
@@ -48,11 +48,7 @@ rule compare:
         ],
         LAYOUT.table("comparison").with_suffix(".txt"),
         LAYOUT.table("person_boxes").with_suffix(".csv"),
-        report(
-            PLAN.evaluation.figures(),
-            caption="../report/figures.rst",
-            category="Figures",
-        ),
+        *figures_of(PLAN.evaluation.figures(), "figures"),
     log:
         LAYOUT.log("compare", "comparison"),
     conda:
@@ -95,12 +91,10 @@ use rule compare as compare_resolutions with:
         metrics=PLAN.evaluation.metrics(),
         reports=PLAN.evaluation.reports(Analysis.RESOLUTIONS),
     output:
-        page(Analysis.RESOLUTIONS, "Comparison", table="other input sizes"),
+        page(Analysis.RESOLUTIONS, "Comparison"),
         multiext(str(LAYOUT.table(Analysis.RESOLUTIONS)), *TABLES),
-        report(
-            PLAN.evaluation.analysis_figures(Analysis.RESOLUTIONS),
-            caption="../report/resolutions.rst",
-            category="Figures",
+        *figures_of(
+            PLAN.evaluation.analysis_figures(Analysis.RESOLUTIONS), "resolutions"
         ),
     log:
         LAYOUT.log("compare", Analysis.RESOLUTIONS),
@@ -115,7 +109,7 @@ use rule compare as compare_dtypes with:
     input:
         reports=PLAN.evaluation.reports(Analysis.DTYPES),
     output:
-        page(Analysis.DTYPES, "Comparison", table="lower-precision dtypes"),
+        page(Analysis.DTYPES, "Comparison"),
         multiext(str(LAYOUT.table(Analysis.DTYPES)), *TABLES),
     log:
         LAYOUT.log("compare", Analysis.DTYPES),
@@ -132,11 +126,9 @@ use rule compare as compare_attention_statistics with:
     output:
         page(Analysis.ATTENTION_STATISTICS, "Attention"),
         multiext(str(LAYOUT.table(Analysis.ATTENTION_STATISTICS)), *TABLES),
-        report(
+        *figures_of(
             PLAN.evaluation.analysis_figures(Analysis.ATTENTION_STATISTICS),
-            caption="../report/attention_statistics.rst",
-            category="Attention",
-            labels={"figure": "keypoint to keypoint"},
+            "attention_statistics",
         ),
     log:
         LAYOUT.log("compare", Analysis.ATTENTION_STATISTICS),
@@ -153,11 +145,8 @@ use rule compare as compare_faithfulness with:
     output:
         page(Analysis.FAITHFULNESS, "Attention"),
         multiext(str(LAYOUT.table(Analysis.FAITHFULNESS)), *TABLES),
-        report(
-            PLAN.evaluation.analysis_figures(Analysis.FAITHFULNESS),
-            caption="../report/faithfulness.rst",
-            category="Attention",
-            labels={"figure": "deletion and insertion"},
+        *figures_of(
+            PLAN.evaluation.analysis_figures(Analysis.FAITHFULNESS), "faithfulness"
         ),
     log:
         LAYOUT.log("compare", Analysis.FAITHFULNESS),
@@ -204,7 +193,7 @@ use rule compare as claims with:
         reports=PLAN.evaluation.attention_reports(),
     output:
         page("claims", "Attention"),
-        LAYOUT.table("claims").with_suffix(".md"),
+        multiext(str(LAYOUT.table("claims")), ".csv", ".md"),
     log:
         LAYOUT.log("compare", "claims"),
     params:
