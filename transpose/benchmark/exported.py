@@ -35,9 +35,11 @@ def exported_files(network: BenchmarkedNetwork) -> Iterator[Mapping[str, Path]]:
     Raises:
         ModuleNotFoundError: no library is installed, or not what the export needs.
     """
-    known: dict[str, ExportFormat] = {name: one for name, (_, one) in _LIBRARIES.items()}
-    installed = {name: known[name] for name, (package, _) in _LIBRARIES.items() if find_spec(package)}
-    formats = installed or known  # without any, the export names the missing package
+    formats: dict[str, ExportFormat] = {
+        name: file_format for name, (package, file_format) in _LIBRARIES.items() if find_spec(package)
+    }
+    if not formats:
+        formats["ONNX Runtime"] = "onnx"  # the export names what is missing
     with tempfile.TemporaryDirectory() as temporary:
         weights = Path(temporary) / "weights.safetensors"
         save_weights(network.model(), weights, {})
