@@ -38,6 +38,8 @@ class VideoScale:
     """Wall-clock time of a frame with two persons: decoding, network, drawing, encoding."""
     share_of_network: float
     """Rate relative to that of the network alone."""
+    share_of_thread: float
+    """Share of the network in the processor time of its thread: the rate that a second free core permits."""
     grown_mb: float
     """Growth of the process's memory after `_WARM_UP` frames."""
 
@@ -55,16 +57,33 @@ def video_scale(video: CrossingVideo, repeats: int, folder: Path) -> VideoScale:
         if frame == _WARM_UP:
             memory.append(process.memory_info().rss)
 
-    start = time.perf_counter()
+    start = _Clock.now()
     predict_video(model, _Repeated(video.path, repeats), VideoPersons(boxes), False, note, folder, 0.2)
-    seconds = (time.perf_counter() - start) / len(boxes)
+    frame = _Clock.now().since(start, len(boxes))
     crops = torch.zeros((2, *model.variant.input_size, 3), dtype=torch.uint8)
-    start = time.perf_counter()
+    start = _Clock.now()
     for _ in range(_WARM_UP):
         model.predict_heatmaps(crops)
-    network = (time.perf_counter() - start) / _WARM_UP
+    network = _Clock.now().since(start, _WARM_UP)
     grown = (process.memory_info().rss - memory[0]) / _MB
-    return VideoScale(len(boxes), swapped, 1e3 * seconds, network / seconds, grown)
+    shares = network.wall / frame.wall, network.thread / frame.thread
+    return VideoScale(len(boxes), swapped, 1e3 * frame.wall, *shares, grown)
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """Seconds by the wall clock, and of processor time of this thread."""
+
+    wall: float
+    thread: float
+
+    @classmethod
+    def now(cls) -> "_Clock":
+        return cls(time.perf_counter(), time.thread_time())
+
+    def since(self, start: "_Clock", count: int) -> "_Clock":
+        """Return the seconds since `start`, divided by a count."""
+        return _Clock((self.wall - start.wall) / count, (self.thread - start.thread) / count)
 
 
 class _Repeated(Video):
@@ -82,14 +101,14 @@ class _Repeated(Video):
 
 def main(counts: list[int]) -> None:
     """Measure videos of about these numbers of frames."""
-    print("frames  swapped ids  ms/frame  share of the network's rate  memory grown, MB")
+    print("frames  swapped ids  ms/frame  share of the network's rate  of its thread's time  memory grown, MB")
     with tempfile.TemporaryDirectory() as name:
         video = render_crossing(Path(name) / "crossing.mp4", min([_RENDERED, *counts]))
         for count in counts:
             one = video_scale(video, max(1, count // len(video.boxes)), Path(name) / "out")
             print(
                 f"{one.frames:6}  {one.swapped:11}  {one.milliseconds:8.1f}  {one.share_of_network:27.2f}"
-                f"  {one.grown_mb:16.1f}"
+                f"  {one.share_of_thread:20.2f}  {one.grown_mb:16.1f}"
             )
 
 

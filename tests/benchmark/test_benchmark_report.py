@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 VARIANT = "config/variants/r_sine.yaml"
 
 
-def order(*parts: Part) -> Order:
+def order(*parts: Part, exported: bool = False) -> Order:
     return Order(
         variants=(small_variant("resnet"),),
         parts=frozenset(parts),
@@ -28,10 +28,19 @@ def order(*parts: Part) -> Order:
         dtypes=("fp32",),
         baseline=False,
         compiled=False,
+        exported=exported,
         rounds=1,
         threads=1,
         device="cpu",
     )
+
+
+def test_exported_files_are_timed_next_to_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transpose.benchmark.networks._SIDE", 64)
+    result = run_benchmark(order(Part.INFERENCE, exported=True))
+    names = [[timing.name for timing in comparison.timings] for comparison in result.comparisons]
+    assert names == [["fp32", "ONNX Runtime, fp32", "OpenVINO, fp32"]] * 2
+    assert all(timing.per_second > 0 for comparison in result.comparisons for timing in comparison.timings)
 
 
 def benchmark(speed: float, cpu: str = "a", name: str = "ours") -> BenchmarkReport:

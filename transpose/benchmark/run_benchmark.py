@@ -1,11 +1,13 @@
 """Run a benchmark: the selected parts of the selected variants."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import psutil
 
 from transpose.benchmark.comparison import SpeedComparison
+from transpose.benchmark.exported import exported_files, exported_forms
 from transpose.benchmark.networks import BenchmarkedNetwork, compare_networks, inference_forms, training_comparisons
 from transpose.benchmark.parts import Part
 from transpose.benchmark.report import BenchmarkReport, NetworkCost
@@ -13,6 +15,7 @@ from transpose.config.training import Dtype
 from transpose.config.variant import Variant
 from transpose.cost import count_operations, count_parameters
 from transpose.device import describe_machine, resolve_device
+from transpose.errors import InputError
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO_PERSON
 
@@ -31,6 +34,8 @@ class Order:
     """Whether to time the naive network too."""
     compiled: bool
     """Whether to time compiled networks too."""
+    exported: bool
+    """Whether to time exported files too, on the CPU."""
     rounds: int
     threads: int
     """CPU threads of the networks."""
@@ -41,9 +46,12 @@ def run_benchmark(order: Order) -> BenchmarkReport:
     """Run all comparisons of a selection.
 
     Raises:
-        InputError: the machine lacks the device, a dtype or a compiler.
+        InputError: the machine lacks the device, a dtype or a compiler, or exported files are to be timed on a GPU.
+        ModuleNotFoundError: see `exported_files`.
     """
     device = resolve_device(order.device, "fp32", order.threads).device
+    if order.exported and device.type != "cpu":
+        raise InputError("times files on the CPU: add --device cpu", file="--exported")
     load = f"{psutil.getloadavg()[0]:.2f}"
     comparisons = [
         comparison
@@ -76,9 +84,10 @@ def _comparisons_of(variant: Variant, part: Part, order: Order) -> Iterator[Spee
         BenchmarkedNetwork(variant, size, order.device, order.threads) for size in sorted(set(order.batch_sizes))
     ]
     if part is Part.INFERENCE:
-        for network in networks:
-            forms = inference_forms(network, order.baseline, order.dtypes, order.compiled)
-            yield compare_networks(network, part, forms, order.rounds)
+        with exported_files(networks[0]) if order.exported else nullcontext({}) as files:
+            for network in networks:
+                forms = inference_forms(network, order.baseline, order.dtypes, order.compiled)
+                yield compare_networks(network, part, [*forms, *exported_forms(network, files)], order.rounds)
     else:
         for forms in training_comparisons(networks[-1], order.baseline, order.dtypes):
             yield compare_networks(networks[-1], part, forms, order.rounds)

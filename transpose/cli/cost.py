@@ -22,6 +22,9 @@ def cost(
     part: Annotated[list[Part] | None, typer.Option(help="Part to time; repeatable. Default: inference.")] = None,
     baseline: Annotated[bool, typer.Option(help="Also time a naive implementation, interleaved with ours.")] = False,
     compiled: Annotated[bool, typer.Option("--compiled", help="Also time compiled networks.")] = False,
+    exported: Annotated[
+        bool, typer.Option("--exported", help="Also time exported files in ONNX Runtime and OpenVINO, on the CPU.")
+    ] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="Also time networks in bf16.")] = False,
     batch_size: Annotated[
         list[int] | None, typer.Option(min=1, help="Batch size; repeatable. Default: 1 and 16.")
@@ -44,8 +47,9 @@ def cost(
     from transpose.files import write_json
 
     parts = frozenset(part or (Part.INFERENCE,))
-    if compiled and Part.INFERENCE not in parts:
-        raise InputError("does nothing without --part inference", file="cost", field="--compiled")
+    for option, is_given in (("--compiled", compiled), ("--exported", exported)):
+        if is_given and Part.INFERENCE not in parts:
+            raise InputError("does nothing without --part inference", file="cost", field=option)
     earlier = read_benchmark(against) if against else None
     order = Order(
         variants=tuple(map(load_any_variant, variants)),
@@ -54,6 +58,7 @@ def cost(
         dtypes=("fp32", "bf16") if bf16 else ("fp32",),
         baseline=baseline,
         compiled=compiled,
+        exported=exported,
         rounds=rounds,
         threads=threads,
         device=device,
