@@ -46,6 +46,12 @@ def _numbers_of_all_sizes() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _no_tracking_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Studies of tests must not log to the server of the person who runs them."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _module_search_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """Undo what `mlflow.pyfunc.load_model` adds: children would import the part of this package in the model."""
     monkeypatch.setattr(sys, "path", list(sys.path))

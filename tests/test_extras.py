@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from transpose.config.base import read_yaml
 from transpose.data.photographs import photographs_folder
 from transpose.errors import missing_extra
+from transpose.study.layout import ResultsLayout
+from transpose.study.plan import Plan
 
 RUN_WITHOUT = """
 import sys
@@ -57,6 +60,7 @@ def test_results_are_evaluated_and_compared_without_the_extras(tmp_path: Path) -
 
 
 def test_a_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:
+    Plan.of_config(read_yaml(Path("config/config.yaml")), Path("config")).write_records(ResultsLayout(tmp_path))
     done = run_without(["mlflow"], "step", "track-database", "--results", tmp_path)
     expected = "transpose: this needs mlflow, which is not installed: pip install 'transpose-pipeline[pipeline]'\n"
     assert (done.returncode, done.stderr) == (1, expected)

@@ -101,8 +101,9 @@ def test_written_records_read_back_as_what_they_were_made_of(demo: dict[str, Any
     plan, layout = Plan.of_config(demo, CONFIG), ResultsLayout(tmp_path)
     plan.write_records(layout)
     files = StudyFiles.read(layout)
-    # What a forecast assumes is in no record.
-    assert files.study == plan.study.model_copy(update={"forecast": Study.model_fields["forecast"].default})
+    # What a forecast assumes is in no record, and where the study is logged is in another one.
+    elsewhere = {key: Study.model_fields[key].default for key in ("forecast", "tracking")}
+    assert files.study == plan.study.model_copy(update=elsewhere)
     assert files.datasets == plan.datasets
     assert {name: recipe.variant for name, recipe in files.recipes.items()} == {
         name: recipe.variant for name, recipe in plan.recipes.items()

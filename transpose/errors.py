@@ -3,6 +3,8 @@
 import re
 from importlib.metadata import PackageNotFoundError, requires
 
+_SECRET = re.compile(r"([?&][^=&\s]*(?:password|token|secret)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE)
+"""Password in the query of a URL."""
 _LOGIN = re.compile(r"(?<=://)(?:[^\s/?#]*|[^\s/:@]*:(?!\d+[/?#])[^\s@]*)@")
 """User name and password of a URL, also with characters in the password that a URL must not contain."""
 
@@ -28,8 +30,8 @@ class InputError(Exception):
 
 
 def without_logins(text: str) -> str:
-    """Replace the user names and passwords in the URLs of a text by three dots."""
-    return _LOGIN.sub("...@", text)
+    """Replace the user names, passwords and tokens in the URLs of a text by three dots."""
+    return _SECRET.sub(r"\1...", _LOGIN.sub("...@", text))
 
 
 def lost_worker(error: RuntimeError) -> str | None:

@@ -20,6 +20,7 @@ PLUMBING = frozenset(
     {
         "transpose.config.forecast",  # assumptions of `transpose plan`
         "transpose.config.code_version",
+        "transpose.config.tracking",  # where a study is logged
         "transpose.disk",  # messages of disk errors
         "transpose.errors",  # messages of bad input
         "transpose.files",  # atomic writing and digests
@@ -27,6 +28,7 @@ PLUMBING = frozenset(
         "transpose.machine",  # versions in reports
         "transpose.memory",  # messages of full memory
         "transpose.provenance",
+        "transpose.study.destination",  # where a study is logged
         "transpose.study.layout",  # paths of results
         "transpose.syntax",
     }

@@ -14,7 +14,7 @@ HELD = LoggedRun(
     status="FINISHED",
     superseded=False,
     params={"training.epochs": "2"},
-    metrics={"loss": [(0, 0.5), (1, 0.25)], "training/seconds": [(0, 3.5)]},
+    metrics={"loss": [(0, 0.5), (1, 0.25)], "system/cpu_utilization_percentage": [(0, 3.5)]},
     artifacts={},
     models=1,
 )
@@ -107,7 +107,10 @@ def test_mlflow_holds_each_run_once_finished_and_without_repeated_steps(
 @pytest.mark.parametrize(
     ("run", "same"),
     [
-        (changed(metrics={"loss": [(0, 0.5), (1, 0.25)], "training/seconds": [(0, 9.0), (0, 3.5)]}), True),
+        (
+            changed(metrics={"loss": [(0, 0.5), (1, 0.25)], "system/cpu_utilization_percentage": [(0, 9.0), (0, 3.5)]}),
+            True,
+        ),
         (changed(metrics={"loss": [(0, 0.5), (1, 0.2)]}), False),
         (changed(models=2), False),
         (changed(params={}), False),

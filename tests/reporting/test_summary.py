@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from transpose.errors import InputError
-from transpose.files import write_text
+from transpose.files import write_json, write_text
 from transpose.reporting.summary import render_summary
 
 
@@ -19,6 +19,12 @@ def test_the_comparison_comes_first_and_then_every_place(tmp_path: Path) -> None
     assert named["report"] == f"{tmp_path}/report.html"
     assert named["MLflow"] == f"make ui RESULTS={tmp_path}"
     assert len({line.index(place) for line, place in zip(places, named.values(), strict=True)}) == 1
+
+
+def test_a_server_is_named_in_place_of_the_database(tmp_path: Path) -> None:
+    write_text(tmp_path / "comparison.txt", "")
+    write_json(tmp_path / "tracking" / "database.json", {"tracking_uri": "https://mlflow.lab"})
+    assert render_summary(tmp_path).splitlines()[-1].split() == ["MLflow", "https://mlflow.lab"]
 
 
 def test_a_report_that_is_not_there_is_not_promised(tmp_path: Path) -> None:

@@ -1,18 +1,27 @@
 """Databases and exported models cost seconds: all tests copy one database, and few make a model."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from transpose.tracking import initialise_database, tracking_uri
+from transpose.study.destination import database_uri
+from transpose.tracking import initialise_database
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave MLflow's variables, which tracking sets in this process, out of the processes of trainings."""
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")
 def empty_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with a database and nothing else; copy it."""
     folder = tmp_path_factory.mktemp("empty")
-    initialise_database(tracking_uri(folder))
+    initialise_database(database_uri(folder))
     return folder
 
 

@@ -5,14 +5,25 @@ import sqlite3
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tracked_results import HISTORY, RECIPE, STUDY, VARIANT, history_points, points, runs_of, write_training
+from tracked_results import (
+    DESTINATION,
+    HISTORY,
+    RECIPE,
+    VARIANT,
+    history_points,
+    points,
+    runs_of,
+    write_training,
+)
 
 from transpose.files import folder_lock
+from transpose.study.destination import database_uri
 from transpose.study.layout import ResultsLayout, RunId
-from transpose.tracking import LiveLogger, track_run, tracking_uri
+from transpose.tracking import LiveLogger, track_run
 from transpose.tracking.log_process import follow
 from transpose.training.interruption import Interrupted
 
@@ -42,7 +53,7 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> PipeToNowhere:
 @pytest.fixture
 def header(results: Path, pipe: PipeToNowhere) -> dict:
     """The first message of a live run."""
-    with LiveLogger(results, STUDY, RECIPE, 0):
+    with LiveLogger(results, DESTINATION, RECIPE, 0):
         return pipe.messages[0]
 
 
@@ -68,7 +79,7 @@ class TestTrainingSide:
         ],
     )
     def test_sends_how_training_ended(self, results: Path, pipe: PipeToNowhere, error, status):
-        with contextlib.suppress(type(error)), LiveLogger(results, STUDY, RECIPE, 0) as live:
+        with contextlib.suppress(type(error)), LiveLogger(results, DESTINATION, RECIPE, 0) as live:
             live.epoch(HISTORY[0])
             if error is not None:
                 raise error
@@ -103,7 +114,7 @@ class TestTrainingSide:
 
     def train(self, results: Path, count: int) -> None:
         """Train for `count` epochs."""
-        with LiveLogger(results, STUDY, RECIPE, 0) as live:
+        with LiveLogger(results, DESTINATION, RECIPE, 0) as live:
             for _ in range(count):
                 live.epoch(HISTORY[2])
 
@@ -133,7 +144,7 @@ class TestFollower:
     def test_tracking_afterwards_fills_gaps_only(self, results: Path, header: dict):
         follow(lines(header, *epochs(1), {"status": "FAILED"}))
         write_training(results)
-        track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
+        track_run(ResultsLayout(results), DESTINATION, RunId(VARIANT, 0))
         (run,) = runs_of(results)
         assert run.info.status == "FINISHED"
         assert points(results, run, "loss") == history_points("loss")
@@ -145,7 +156,7 @@ class TestFollower:
 
     def test_catches_up_when_the_database_comes_back(self, results: Path, header: dict, monkeypatch, caplog):
         monkeypatch.setattr("transpose.tracking.connection._DATABASE_SECONDS", 0.01)
-        database = tracking_uri(results).removeprefix("sqlite:///")
+        database = database_uri(results).removeprefix("sqlite:///")
 
         def messages():
             with closing(sqlite3.connect(database)) as locked:
@@ -162,8 +173,8 @@ class TestFollower:
 
 
 def test_whole_way_to_the_database(results: Path, monkeypatch):
-    monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", 60)
-    with contextlib.suppress(KeyboardInterrupt), LiveLogger(results, STUDY, RECIPE, 0) as live:
+    monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", 300)
+    with contextlib.suppress(KeyboardInterrupt), LiveLogger(results, DESTINATION, RECIPE, 0) as live:
         live.epoch(HISTORY[0])
         raise KeyboardInterrupt
     (run,) = runs_of(results)
@@ -172,9 +183,9 @@ def test_whole_way_to_the_database(results: Path, monkeypatch):
 
 
 def test_an_unreachable_server_costs_no_time(results: Path, monkeypatch, capfd):
-    monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", 60)
+    monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", 300)
     begin = time.monotonic()
-    with LiveLogger(results, STUDY, RECIPE, 0, "http://127.0.0.1:9") as live:
+    with LiveLogger(results, replace(DESTINATION, store="http://127.0.0.1:9"), RECIPE, 0) as live:
         for record in HISTORY:
             live.epoch(record)
         assert time.monotonic() - begin < 2

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tracked_results import STUDY, VARIANT, write_training
+from tracked_results import DESTINATION, STUDY, VARIANT, write_training
 
 import transpose
 from transpose.data.photographs import photographs_folder
 from transpose.serving.run import bound_socket
+from transpose.study.destination import database_uri
 from transpose.study.layout import ResultsLayout, RunId
-from transpose.tracking import track_run, tracking_uri
+from transpose.tracking import track_run
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +38,7 @@ def models_served(model: str, results: Path) -> Iterator[str]:
     with bound_socket("127.0.0.1", 0) as found:
         port = found.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", model, "--env-manager", "local"]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri(results), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment = os.environ | {"MLFLOW_TRACKING_URI": database_uri(results), "MLFLOW_DISABLE_TELEMETRY": "true"}
     # The server's own commands are next to the interpreter; the package comes from the model.
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     environment.pop("PYTHONPATH", None)
@@ -75,7 +76,7 @@ def answer(url: str, value: Any) -> Any:
 
 def test_a_photograph_is_answered(results: Path) -> None:
     write_training(results)
-    track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
+    track_run(ResultsLayout(results), DESTINATION, RunId(VARIANT, 0))
     image = base64.b64encode(PHOTOGRAPH.read_bytes()).decode()
     with models_served(f"models:/{STUDY}-{VARIANT}@best", results) as url:
         found = answer(f"{url}/invocations", {"inputs": [{"image": image, "boxes": [BOX]}, {"image": str(PHOTOGRAPH)}]})

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from tracked_results import RECIPE, STUDY, VARIANT, write_training
+from tracked_results import DESTINATION, RECIPE, STUDY, VARIANT, write_training
 
 from tests.helpers.run_records import run_record, write_run
+from transpose.study.destination import database_uri
 from transpose.study.layout import ResultsLayout, RunId
-from transpose.tracking import track_run, tracking_uri
+from transpose.tracking import track_run
 
 pytestmark = pytest.mark.slow
 
@@ -33,16 +34,16 @@ def train_and_track(results: Path, seed: int, value: float, weights: int | None 
     assert training is not None
     changed = training.model_copy(update={"best_value": value}).model_dump(mode="json")
     write_run(folder / "run.json", RECIPE, seed=seed, training=changed)
-    track_run(ResultsLayout(results), STUDY, RunId(VARIANT, seed))
+    track_run(ResultsLayout(results), DESTINATION, RunId(VARIANT, seed))
 
 
 def versions(results: Path) -> list[str]:
-    found = MlflowClient(tracking_uri(results)).search_model_versions(f"name = '{STUDY}-{VARIANT}'")
+    found = MlflowClient(database_uri(results)).search_model_versions(f"name = '{STUDY}-{VARIANT}'")
     return sorted(str(one.version) for one in found)
 
 
 def best(results: Path) -> str:
-    return str(MlflowClient(tracking_uri(results)).get_model_version_by_alias(f"{STUDY}-{VARIANT}", "best").version)
+    return str(MlflowClient(database_uri(results)).get_model_version_by_alias(f"{STUDY}-{VARIANT}", "best").version)
 
 
 def test_the_alias_is_of_the_best_seed_and_weights_are_registered_once(results: Path) -> None:
@@ -62,6 +63,6 @@ def test_only_the_latest_weights_of_a_seed_count(results: Path) -> None:
 
 
 def test_a_model_without_versions_is_completed(results: Path) -> None:
-    MlflowClient(tracking_uri(results)).create_registered_model(f"{STUDY}-{VARIANT}")
+    MlflowClient(database_uri(results)).create_registered_model(f"{STUDY}-{VARIANT}")
     train_and_track(results, 0, 0.5)
     assert (versions(results), best(results)) == (["1"], "1")

@@ -5,18 +5,29 @@ import socket
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
-from tracked_results import HISTORY, RECIPE, STUDY, VARIANT, history_points, points, runs_of, write_training
+from tracked_results import (
+    DESTINATION,
+    HISTORY,
+    RECIPE,
+    VARIANT,
+    history_points,
+    points,
+    runs_of,
+    write_metrics,
+    write_training,
+)
 
 from tests.helpers.small_disk import SmallDisk
 from transpose.errors import InputError
-from transpose.files import read_json, write_json
+from transpose.study.destination import database_uri
 from transpose.study.layout import ResultsLayout, RunId
-from transpose.tracking import LiveLogger, initialise_database, track_run, tracking_uri
+from transpose.tracking import LiveLogger, initialise_database, track_run
 from transpose.tracking.connection import tracking_errors
 
 pytestmark = pytest.mark.slow
@@ -25,9 +36,9 @@ PATIENT = 60.0
 """Seconds in which the log process has ended by itself; without them a test might cut it off."""
 
 
-def train(results: Path, uri: str | None = None) -> None:
+def train(results: Path) -> None:
     """A training as far as MLflow is concerned."""
-    with LiveLogger(results, STUDY, RECIPE, 0, uri) as live:
+    with LiveLogger(results, DESTINATION, RECIPE, 0) as live:
         for record in HISTORY:
             live.epoch(record)
 
@@ -35,11 +46,11 @@ def train(results: Path, uri: str | None = None) -> None:
 def assert_level(results: Path) -> None:
     """`track_run` brings MLflow level with the files, and a second call finds nothing to add."""
     write_training(results)
-    track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
+    track_run(ResultsLayout(results), DESTINATION, RunId(VARIANT, 0))
     (run,) = runs_of(results)
     assert run.info.status == "FINISHED"
     assert points(results, run, "loss") == history_points("loss")
-    assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["added"] == 0
+    assert track_run(ResultsLayout(results), DESTINATION, RunId(VARIANT, 0))["added"] == 0
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -66,7 +77,8 @@ def test_a_server_that_accepts_and_never_answers_is_left_alone(
 ) -> None:
     monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        with LiveLogger(results, STUDY, RECIPE, 0, f"http://127.0.0.1:{mute.getsockname()[1]}") as live:
+        destination = replace(DESTINATION, store=f"http://127.0.0.1:{mute.getsockname()[1]}")
+        with LiveLogger(results, destination, RECIPE, 0) as live:
             # Its process has come as far as asking, and is not answered.
             connection, _ = mute.accept()
             for record in HISTORY:
@@ -102,7 +114,7 @@ def test_a_disk_that_takes_no_database_is_reported_once(
         write_training(on_disk)
         small_disk.leave(0)
         with pytest.raises(InputError, match=r"tracking failed: .*disk is full"):
-            track_run(ResultsLayout(on_disk), STUDY, RunId(VARIANT, 0))
+            track_run(ResultsLayout(on_disk), DESTINATION, RunId(VARIANT, 0))
         small_disk.clear()
         assert_level(on_disk)
 
@@ -124,10 +136,10 @@ def test_a_model_that_does_not_fit_leaves_nothing(
     small_disk.leave(1_800_000)
     for _ in range(2):
         with pytest.raises(InputError, match=r"tracking failed: .*No space left"):
-            track_run(ResultsLayout(on_disk), STUDY, RunId(VARIANT, 0))
+            track_run(ResultsLayout(on_disk), DESTINATION, RunId(VARIANT, 0))
         assert not [path for path in (on_disk / "mlartifacts").rglob("*") if path.is_file()]
     small_disk.clear()
-    track_run(ResultsLayout(on_disk), STUDY, RunId(VARIANT, 0))
+    track_run(ResultsLayout(on_disk), DESTINATION, RunId(VARIANT, 0))
     assert len(list((on_disk / "mlartifacts" / "models").rglob("second"))) == 1
 
 
@@ -157,16 +169,15 @@ def test_a_lost_database_is_filled_again(results: Path, monkeypatch: pytest.Monk
 def test_a_clock_that_jumped_changes_no_number(results: Path, monkeypatch: pytest.MonkeyPatch, jump: float) -> None:
     """MLflow shows the latest point of a number; a new one is it even if the clock says that it came before."""
     write_training(results)
-    track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))
-    record = results / "train" / VARIANT / "seed0" / "run.json"
-    content = read_json(record)
-    write_json(record, content | {"session": content["session"] | {"seconds": 20.0}})
+    write_metrics(results, AP=0.5)
+    track_run(ResultsLayout(results), DESTINATION, RunId(VARIANT, 0))
+    write_metrics(results, AP=0.25)
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + jump)
-    assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["added"] == 1
+    assert track_run(ResultsLayout(results), DESTINATION, RunId(VARIANT, 0))["added"] == 1
     (run,) = runs_of(results)
-    assert run.data.metrics["training/seconds"] == 20.0
-    assert track_run(ResultsLayout(results), STUDY, RunId(VARIANT, 0))["added"] == 0
+    assert run.data.metrics["AP_dots_val_gt"] == 0.25
+    assert track_run(ResultsLayout(results), DESTINATION, RunId(VARIANT, 0))["added"] == 0
 
 
 def test_a_database_that_could_not_be_made_is_made_once_there_is_room(small_disk: SmallDisk) -> None:
@@ -175,8 +186,8 @@ def test_a_database_that_could_not_be_made_is_made_once_there_is_room(small_disk
     for free in (0, 100_000, 300_000):
         small_disk.leave(free)
         with pytest.raises(InputError, match=r"tracking failed: .*the disk is full"):
-            initialise_database(tracking_uri(results))
+            initialise_database(database_uri(results))
         assert [path.name for path in results.iterdir()] == [".mlflow.db.lock"]
     small_disk.clear()
-    initialise_database(tracking_uri(results))
+    initialise_database(database_uri(results))
     assert not [path for path in results.iterdir() if not path.name.lstrip(".").startswith("mlflow.db")]

@@ -16,9 +16,10 @@ from transpose.config.training import Training
 from transpose.files import sha256_of_file, write_json, write_text
 from transpose.models.weights import save_weights
 from transpose.skeleton import COCO_PERSON
-from transpose.tracking import tracking_uri
+from transpose.study.destination import TrackingDestination, database_uri
 
 STUDY, VARIANT = "demo", "tiny_r"
+DESTINATION = TrackingDestination(STUDY, STUDY)
 RECIPE = Recipe(
     name=VARIANT, variant=small_variant("resnet"), training=Training.model_validate({"epochs": 3, "batch_size": 7})
 )
@@ -104,7 +105,7 @@ def write_everything(results: Path) -> None:
 
 def runs_of(results: Path, kind: str = "training") -> list[Run]:
     """Every run of the experiment of a kind, `training` or `study`, oldest first."""
-    client = MlflowClient(tracking_uri(results))
+    client = MlflowClient(database_uri(results))
     experiment = client.get_experiment_by_name(STUDY)
     assert experiment is not None
     chosen = f"tags.`transpose.kind` = '{kind}'"
@@ -113,7 +114,7 @@ def runs_of(results: Path, kind: str = "training") -> list[Run]:
 
 def points(results: Path, run: Run, name: str) -> list[tuple[int, float]]:
     """(step, value) of every point of a metric."""
-    history = MlflowClient(tracking_uri(results)).get_metric_history(run.info.run_id, name)
+    history = MlflowClient(database_uri(results)).get_metric_history(run.info.run_id, name)
     return sorted((point.step, point.value) for point in history)
 
 

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from transpose.tracking.connection import tracking_errors, tracking_uri
+from transpose.study.destination import TrackingDestination
+from transpose.tracking.connection import tracking_errors
 from transpose.tracking.experiment import SUPERSEDED, Experiment
+
+LOAD = "system/"
+"""Prefix of the metrics of the machine's load."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,14 @@ class LoggedRun:
     def repeated_steps(self) -> list[str]:
         """Return epoch metrics with more than one point for a step.
 
-        Metrics of a whole run have only step 0, and may have been measured again.
+        Metrics of a whole run have only step 0, and may have been measured again. The machine's load has no epochs.
         """
         return [
             name
             for name, points in self.metrics.items()
-            if any(step for step, _ in points) and len({step for step, _ in points}) < len(points)
+            if not name.startswith(LOAD)
+            and any(step for step, _ in points)
+            and len({step for step, _ in points}) < len(points)
         ]
 
 
@@ -40,9 +46,9 @@ def logged_runs(results: Path, study: str) -> list[LoggedRun]:
     Raises:
         InputError: the database does not exist or cannot be read.
     """
-    uri = tracking_uri(results)
-    with tracking_errors(uri):
-        experiment = Experiment.open(uri, results, study)
+    destination = TrackingDestination(study, study)
+    with tracking_errors(destination.uri(results)):
+        experiment = Experiment.open(destination, results)
         client = experiment.client
         logged = []
         for run in client.search_runs([experiment.id]):

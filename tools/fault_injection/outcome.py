@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.fault_injection.checkout import Checkout
-from tools.fault_injection.logged_runs import LoggedRun, logged_runs
+from tools.fault_injection.logged_runs import LOAD, LoggedRun, logged_runs
 from transpose.config.load import load_study
 from transpose.files import digest_of_value, read_json, sha256_of_file
 
@@ -22,9 +22,6 @@ LEFT_OUT: Mapping[str, tuple[str, ...]] = {
     "tracking": ("run_id", "experiment_id", "model_id", "added"),
 }
 """Fields that may differ between two runs of one study, by the name of a JSON file or of its top folder."""
-
-_METRICS_LEFT_OUT = ("training/seconds", "cost/images_per_second")
-"""The same, as prefixes of MLflow metrics."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def _digest(path: Path, relative: Path) -> str:
 
 def _digest_of_run(run: LoggedRun) -> str:
     """Return the SHA-256 of a run in MLflow: parameters, metrics, artifacts and models."""
-    metrics = {name: points for name, points in run.metrics.items() if not name.startswith(_METRICS_LEFT_OUT)}
+    metrics = {name: points for name, points in run.metrics.items() if not name.startswith(LOAD)}
     artifacts = {name: _digest(path, Path(name)) for name, path in run.artifacts.items()}
     return digest_of_value(
         json.loads(json.dumps([run.name, run.status, run.params, metrics, artifacts, run.models], sort_keys=True))

@@ -51,14 +51,17 @@ def compare(
 
 @step.command()
 def track_database(results: ResultsFolder) -> None:
-    """Create the MLflow database of a results folder."""
+    """Create the MLflow database of a results folder, or connect to the server."""
+    from transpose.errors import without_logins
     from transpose.files import write_json
+    from transpose.study.destination import TrackingDestination
     from transpose.study.layout import ResultsLayout
-    from transpose.tracking import initialise_database, tracking_uri
+    from transpose.tracking import initialise_database
 
-    uri = tracking_uri(results)
+    layout = ResultsLayout(results)
+    uri = TrackingDestination.of_results(layout).uri(results)
     initialise_database(uri)
-    write_json(ResultsLayout(results).tracking_database(), {"tracking_uri": uri})
+    write_json(layout.tracking_database(), {"tracking_uri": without_logins(uri)})
 
 
 @step.command()
@@ -67,16 +70,14 @@ def track(run: RunName, results: ResultsFolder) -> None:
 
     Logs what MLflow does not have yet, then deletes the training's resume checkpoint.
     """
-    from transpose.config.load import read_record
-    from transpose.config.study import Study
     from transpose.files import write_json
-    from transpose.study.layout import RecordKind, ResultsLayout, RunId
-    from transpose.tracking import track_run, tracking_uri
+    from transpose.study.destination import TrackingDestination
+    from transpose.study.layout import ResultsLayout, RunId
+    from transpose.tracking import track_run
     from transpose.training.checkpoint import remove_checkpoints_of
 
     layout, chosen = ResultsLayout(results), RunId.parse(run)
-    study = read_record(Study, layout.record(RecordKind.STUDY))
-    write_json(layout.tracked_run(chosen), track_run(layout, study.name, chosen, tracking_uri(results)))
+    write_json(layout.tracked_run(chosen), track_run(layout, TrackingDestination.of_results(layout), chosen))
     # The training cannot do so itself: Snakemake deletes the outputs of a job whose good end it has not noted, of one
     # that outlived it, and of one that seems older than its inputs.
     remove_checkpoints_of(layout.train(chosen).record)
@@ -85,16 +86,13 @@ def track(run: RunName, results: ResultsFolder) -> None:
 @step.command()
 def track_study(results: ResultsFolder) -> None:
     """Log a study's tables and figures to MLflow."""
-    from transpose.config.load import read_record
-    from transpose.config.study import Study
     from transpose.files import write_json
-    from transpose.study.layout import RecordKind, ResultsLayout
+    from transpose.study.destination import TrackingDestination
+    from transpose.study.layout import ResultsLayout
     from transpose.tracking import track_study as store
-    from transpose.tracking import tracking_uri
 
     layout = ResultsLayout(results)
-    study = read_record(Study, layout.record(RecordKind.STUDY))
-    write_json(layout.tracked_study(), store(layout, study.name, tracking_uri(results)))
+    write_json(layout.tracked_study(), store(layout, TrackingDestination.of_results(layout)))
 
 
 @app.command(rich_help_panel=STUDY, epilog="Example: transpose summary --results results")

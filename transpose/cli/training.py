@@ -38,6 +38,7 @@ def train(
     from transpose.config.recipe import Recipe
     from transpose.config.study import EvalProtocol, Study
     from transpose.progress import TrainingProgress
+    from transpose.study.destination import TrackingDestination
     from transpose.study.layout import RecordKind, ResultsLayout, RunId
     from transpose.tracking import LiveLogger
     from transpose.training.data import TrainingData, identity_of_training
@@ -52,6 +53,7 @@ def train(
     refuse_later_inputs([train, validation, *weights])
     dataset = read_record(Dataset, layout.record(RecordKind.DATASET, study.train.dataset))
     protocol = read_record(EvalProtocol, layout.record(RecordKind.PROTOCOL))
+    destination = TrackingDestination.of_results(layout)
     data = TrainingData(train, validation, dataset.skeleton, dataset.evaluation)
     files, identity = layout.train(chosen), identity_of_training(recipe, int(chosen.seed), data, protocol)
     folder = files.folder
@@ -71,7 +73,7 @@ def train(
     with (
         joined(training.gpus, context) as group,
         main_process_errors(group, folder),
-        LiveLogger(results, study.name, recipe, int(chosen.seed)) if group.is_main else nullcontext() as live,
+        LiveLogger(results, destination, recipe, int(chosen.seed)) if group.is_main else nullcontext() as live,
     ):
         progress = TrainingProgress(training.epochs, sys.stderr, live.epoch if live else lambda _: None)
         train_variant(recipe, int(chosen.seed), data, protocol, folder, progress, group)

@@ -11,6 +11,7 @@ from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Name, PathText, Settings
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.forecast import ForecastSettings
+from transpose.config.tracking import TrackingSettings
 from transpose.config.training import Dtype, Probability, Training
 from transpose.errors import InputError
 
@@ -233,7 +234,8 @@ class Study(Settings):
     protocol: EvalProtocol = EvalProtocol()
     attention_maps: AttentionMapSettings = AttentionMapSettings()
     cost: Cost = Cost()
-    # Excluded from the study's record, so that changed assumptions do not rebuild tables.
+    # Both are excluded from the study's record, so that their changes do not rebuild tables.
+    tracking: TrackingSettings = Field(default=TrackingSettings(), exclude=True)
     forecast: ForecastSettings = Field(default=ForecastSettings(), exclude=True)
     bootstrap_samples: PositiveInt = Field(default=1000, description="Resamples over images for each interval.")
     bootstrap_seed: NonNegativeInt = 0

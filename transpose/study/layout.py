@@ -29,6 +29,7 @@ class RecordKind(StrEnum):
     RESOLUTIONS = "resolutions"
     DTYPES = "dtypes"
     EXTERNAL = "external"
+    TRACKING = "tracking"
     STUDY = "studies"
 
 

@@ -17,6 +17,7 @@ from transpose.study.box_files import BoxFiles
 from transpose.study.check_files import CheckFiles
 from transpose.study.checks import check_names, check_study
 from transpose.study.data_files import ArchiveFiles, DataFiles
+from transpose.study.destination import TrackingDestination
 from transpose.study.evaluation_files import EvaluationFiles
 from transpose.study.layout import RecordKind, ResourcesLayout, ResultsLayout
 from transpose.study.rules import digest_of
@@ -59,6 +60,11 @@ class Plan:
         return ResourcesLayout(Path(self.study.resources))
 
     @property
+    def tracking(self) -> TrackingDestination:
+        """Where the study is logged."""
+        return TrackingDestination.chosen(self.study.name, self.study.tracking)
+
+    @property
     def data(self) -> DataFiles:
         """Annotation files."""
         return DataFiles(self.study, self.datasets, self.resources)
@@ -99,6 +105,7 @@ class Plan:
             RecordKind.ATTENTION_ANALYSIS: _as(AttentionMeasures, study.attention_analysis),
             RecordKind.RESOLUTIONS: _as(InputSizes, study.resolutions),
             RecordKind.DTYPES: _as(Dtypes, study.dtypes),
+            RecordKind.TRACKING: study.tracking,
             RecordKind.STUDY: study,
         }
         return {

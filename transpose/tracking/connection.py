@@ -2,7 +2,6 @@
 
 import glob
 import os
-import re
 import shutil
 import sqlite3
 import tempfile
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from transpose.errors import InputError
 from transpose.files import exclusive_lock
@@ -20,21 +20,20 @@ if TYPE_CHECKING:
 _DATABASE_SECONDS = 5.0
 _DATABASE_BYTES = 2**19
 """Disk space that a new database and its journal need."""
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # MLflow's own defaults block for four minutes when a server is away.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    # A server that is restarted is waited for a minute; MLflow's own defaults block for four.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "2",
+    # A mean over each minute of a training: one sample every 10 seconds.
+    "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "true",
+    "MLFLOW_SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING": "6",
     # MLflow raises the same errors that it logs, and we report the exceptions.
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-
-
-def tracking_uri(results: Path) -> str:
-    """Return the URI of the database in a results folder."""
-    return f"sqlite:///{results.resolve()}/mlflow.db"
 
 
 def initialise_database(uri: str) -> None:
@@ -68,12 +67,12 @@ def connect(uri: str) -> "MlflowClient":
             _create_database(path)
         with closing(sqlite3.connect(path, timeout=_DATABASE_SECONDS)) as database:
             database.execute("PRAGMA schema_version")
-    return MlflowClient(tracking_uri=uri)
+    return MlflowClient(tracking_uri=_without_login(uri))
 
 
 @contextmanager
 def tracking_errors(uri: str) -> Iterator[None]:
-    """Context manager: re-raise errors of MLflow as an InputError that names the URI without its password.
+    """Context manager: re-raise errors of MLflow as an InputError that names the URI.
 
     Raises:
         InputError: MLflow, the network, the database or the disk failed.
@@ -89,7 +88,7 @@ def tracking_errors(uri: str) -> Iterator[None]:
         if _is_on_full_disk(uri):
             # SQLite may call it an I/O error.
             reason += " (the disk is full)"
-        raise InputError(f"tracking failed: {without_password(reason)}", file=without_password(uri)) from error
+        raise InputError(f"tracking failed: {reason}", file=uri) from error
 
 
 def sqlite_path(uri: str) -> Path | None:
@@ -97,9 +96,22 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
-def without_password(text: str) -> str:
-    """Remove user name and password from URLs in `text`."""
-    return re.sub(r"//[^/@\s]+@", "//", text)
+def is_database(uri: str) -> bool:
+    """Whether clients use a database themselves, instead of a server that also stores artifacts."""
+    return uri.partition(":")[0].partition("+")[0] in _DATABASES
+
+
+def _without_login(uri: str) -> str:
+    """Return the address of a server without user name and password, which MLflow then reads from its variables.
+
+    MLflow would write an address that has them into its log.
+    """
+    parts = urlsplit(uri)
+    if is_database(uri) or parts.username is None:
+        return uri
+    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _create_database(path: Path) -> None:

@@ -2,31 +2,41 @@
 
 from transpose.tracking.record import TrackedRun
 
-EXPERIMENT = """\
-Trainings of a study. Each run with runs under it is a study, with its tables, figures and report as artifacts; each of
-the others is the training of a variant with a seed.
+STUDY = """\
+The study's tables, figures and report: `comparison.csv` compares the variants, `ablations.md` answers the study's
+questions, `figures/` has the training curves. The runs under this one are its trainings. Each `AP` here is that of the
+best variant, the mean over its seeds.
+"""
+
+
+def of_experiment(identifier: str) -> str:
+    """Return what runs and metrics are, with a link to the charts.
+
+    MLflow shows no charts of runs under a closed one, which they are unless the list is sorted by something else than
+    time.
+    """
+    by_name = "orderByKey=tags.%60mlflow.runName%60&orderByAsc=true"
+    charts = f"#/experiments/{identifier}/runs?compareRunsMode=CHART&{by_name}"
+    return f"""\
+[Charts of all trainings]({charts}). Each run with runs under it is a study, with its tables, figures and report as
+artifacts; each of the others is the training of a variant with a seed.
 
 - `AP_DATASET_SPLIT_BOXES` (`PCKh50_...` on MPII): accuracy of the best weights with one source of person boxes.
-- `loss`, `validation_AP`: by epoch.
-- `training/`, `cost/`, `system/`: time of the training, size and speed of the network, load of the machine.
+- `loss`, `learning_rate`, `validation_AP`: by epoch.
+- `system/...`: load of the machine during the training.
 
 All other numbers are artifacts: `evaluations.json`, `keypoints.json` and the files under `metrics/`, `training/` and
 `cost/`. Runs with the tag `superseded` were replaced by a later training.
 """
 
-STUDY = """\
-The study's tables, figures and report: `comparison.csv` compares the variants, `ablations.md` answers the study's
-questions, `figures/` has the training curves. The runs under this one are its trainings.
-"""
-
 
 def of_training(record: TrackedRun) -> str:
-    """Return where a training's weights come from and which epoch they are of."""
-    sentences = [f"{record.recipe.variant.title}, seed {record.seed}."]
-    if "training/best_epoch" in record.metrics:
-        accuracy = "" if record.best_value is None else f", where the validation has {record.best_value:.4f}"
-        sentences.append(f"The weights are of epoch {record.metrics['training/best_epoch']:.0f}{accuracy}.")
-    return " ".join(sentences)
+    """Return which epoch a training's weights are of."""
+    title = f"{record.recipe.variant.title}, seed {record.seed}."
+    if record.best is None:
+        return title
+    epoch, accuracy = record.best
+    return f"{title} The weights are of epoch {epoch}, where the validation has {accuracy:.4f}."
 
 
 def of_model(record: TrackedRun) -> str:

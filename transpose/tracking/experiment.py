@@ -1,6 +1,7 @@
 """The MLflow experiment of a study, and its runs."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from transpose.errors import InputError
 from transpose.files import digest_of_value, exclusive_lock
+from transpose.study.destination import TrackingDestination, database_uri
 from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking import descriptions
-from transpose.tracking.connection import connect, sqlite_path, tracking_uri, without_password
+from transpose.tracking.connection import connect, is_database
 from transpose.tracking.tables import Table
 
 if TYPE_CHECKING:
@@ -20,15 +22,12 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
 
 SUPERSEDED = "superseded"
-KIND = "transpose.kind"
+KIND, STUDY = "transpose.kind", "transpose.study"
 NOTE = "mlflow.note.content"
 """Tag with the description that MLflow shows."""
 VARIANT, SEED, RECIPE = "transpose.variant", "transpose.seed", "transpose.recipe_sha256"
 PARENT = "mlflow.parentRunId"
 """Tag with the run under which MLflow shows a run."""
-
-# MLflow shows pages for language models unless an experiment has this kind.
-_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development", NOTE: descriptions.EXPERIMENT}
 
 # MLflow refuses larger requests.
 _METRICS_PER_BATCH = 1000
@@ -39,48 +38,65 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Experiment:
-    """A study's experiment; artifacts of a local database are stored in `results`/mlartifacts."""
+    """A study in an experiment; artifacts of a database without a server are stored in `results`/mlartifacts."""
 
     client: "MlflowClient"
     id: str
-    name: str
+    destination: TrackingDestination
     layout: ResultsLayout
 
     @classmethod
-    def open(cls, uri: str, results: Path, study: str) -> "Experiment":
-        """Find the study's experiment or create it.
+    def open(cls, destination: TrackingDestination, results: Path) -> "Experiment":
+        """Find the experiment or create it.
 
         Raises:
             InputError: the experiment is deleted, or the results folder has been moved since it was created.
         """
+        uri, name = destination.uri(results), destination.experiment
         client = connect(uri)
-        location = (results.resolve() / "mlartifacts").as_uri() if sqlite_path(uri) is not None else None
-        found = client.get_experiment_by_name(study) or _create_experiment(client, study, location)
+        location = (results.resolve() / "mlartifacts").as_uri() if is_database(uri) else None
+        found = client.get_experiment_by_name(name) or _create_experiment(client, name, location)
         if found.lifecycle_stage != "active":
-            raise InputError(
-                "the experiment is deleted; restore it in MLflow", file=without_password(uri), record=study
-            )
-        if uri == tracking_uri(results) and found.artifact_location != location:
+            raise InputError("the experiment is deleted; restore it in MLflow", file=uri, record=name)
+        if uri == database_uri(results) and found.artifact_location != location:
             problem = f"artifacts are kept in {found.artifact_location}; delete this database and track again"
-            raise InputError(f"the results were moved: {problem}", file=uri, record=study)
-        for key, value in _EXPERIMENT_TAGS.items():
+            raise InputError(f"the results were moved: {problem}", file=uri, record=name)
+        # Without this kind, MLflow may show pages for language models.
+        tags = {"mlflow.experimentKind": "custom_model_development"}
+        for key, value in (tags | {NOTE: descriptions.of_experiment(found.experiment_id)}).items():
             if key not in found.tags:
                 client.set_experiment_tag(found.experiment_id, key, value)
-        return cls(client, found.experiment_id, study, ResultsLayout(results))
+        return cls(client, found.experiment_id, destination, ResultsLayout(results))
 
     def find_run(self, tags: Mapping[str, str]) -> "Run | None":
-        """Find the newest run with these tags that is not superseded."""
-        conditions = " AND ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-        runs = self.client.search_runs([self.id], conditions, order_by=["attributes.start_time DESC"])
-        return next((run for run in runs if run.data.tags.get(SUPERSEDED) != "true"), None)
+        """Find the newest run of the study with these tags that is not superseded, and supersede the others.
+
+        A request that was repeated after a lost response creates a run twice.
+        """
+        runs = self._runs(tags)
+        for run in runs[1:]:
+            self.supersede(run)
+        return runs[0] if runs else None
 
     def study_run(self) -> "Run":
         """Find or create the run of the study, under which its trainings are."""
         # Concurrent jobs must not create two.
         with exclusive_lock(self.layout.tracked_study().with_name(".study_run.lock")):
             tags = {KIND: "study"}
-            run = self.find_run(tags)
-            return run or self.client.create_run(self.id, None, tags | {NOTE: descriptions.STUDY}, self.name)
+            run, study = self.find_run(tags), self.destination.study
+            if run is not None:
+                return run
+            return self.client.create_run(self.id, None, tags | {NOTE: descriptions.STUDY, STUDY: study}, study)
+
+    def trainings_under(self, study_run: "Run") -> "list[Run]":
+        """Return the trainings that are not superseded, after moving those of another run of the study under this one.
+
+        Two machines that start at once create a run of the study each, of which only the newer one stays.
+        """
+        runs = self._runs({KIND: "training"})
+        for run in runs:
+            self.add_tags(run, {PARENT: study_run.info.run_id})
+        return runs
 
     def training_run(self, variant: str, seed: int, params: Mapping[str, str], start_time: int | None) -> "Run":
         """Find or create the run of this variant, seed and recipe; a run of another recipe is superseded.
@@ -96,7 +112,16 @@ class Experiment:
             self.supersede(run)
         parent = self.study_run().info.run_id
         tags = {VARIANT: variant, SEED: str(seed), RECIPE: digest, KIND: "training", PARENT: parent}
+        tags |= {STUDY: self.destination.study}
         return self.client.create_run(self.id, start_time, tags, f"{variant} seed {seed}")
+
+    def _runs(self, tags: Mapping[str, str]) -> "list[Run]":
+        """Return the runs of the study with these tags that are not superseded, newest first."""
+        wanted = {STUDY: self.destination.study, **tags}
+        conditions = " AND ".join(f"tags.`{key}` = '{value}'" for key, value in wanted.items())
+        runs = self.client.search_runs([self.id], conditions)
+        left = [run for run in runs if run.data.tags.get(SUPERSEDED) != "true"]
+        return sorted(left, key=lambda run: (run.info.start_time, run.info.run_id), reverse=True)
 
     def supersede(self, run: "Run") -> None:
         """Tag a run as superseded, keeping its data."""
@@ -138,6 +163,25 @@ class Experiment:
             self.client.log_dict(run.info.run_id, table, name)
         listed = [{"path": name, "type": "table"} for name in tables]
         return self.add_tags(run, {"mlflow.loggedArtifacts": json.dumps(listed)} if listed else {})
+
+    def add_changed(self, run: "Run", values: Mapping[str, float], **links: str | None) -> int:
+        """Log metrics of the whole run that are new or changed; return how many.
+
+        Args:
+            run: with its present metrics.
+            links: `model_id`, `dataset_name` and `dataset_digest` of the metrics.
+        """
+        from mlflow.entities import Metric
+
+        changed = {name: value for name, value in values.items() if run.data.metrics.get(name) != value}
+        # MLflow shows the latest point, so a new value must be later than the old one even if the clock is wrong.
+        histories = (
+            self.client.get_metric_history(run.info.run_id, name) if name in run.data.metrics else ()
+            for name in changed
+        )
+        latest = [max([int(time.time() * 1000), *(point.timestamp + 1 for point in points)]) for points in histories]
+        points = [Metric(*pair, stamp, 0, **links) for pair, stamp in zip(changed.items(), latest, strict=True)]
+        return self.add_metrics(run, points)
 
     def add_metrics(self, run: "Run", points: Sequence["Metric"]) -> int:
         """Log these points; return how many."""

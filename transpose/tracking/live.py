@@ -6,17 +6,24 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import transpose
 from transpose.config.recipe import Recipe
-from transpose.tracking.connection import tracking_uri
+from transpose.study.destination import TrackingDestination
 from transpose.training.interruption import Interrupted
 
 _PATIENCE_SECONDS = 5.0
 """Time limit for MLflow at the end of training."""
+_IMPATIENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+"""While a server is away, epochs wait in the process's memory, and each new one is another try."""
 
 
 class LiveLogger:
@@ -27,16 +34,11 @@ class LiveLogger:
     notice, and as FAILED on any other exception. A resumed training continues the same run.
     """
 
-    def __init__(self, results: Path, study: str, recipe: Recipe, seed: int, uri: str | None = None) -> None:
-        """Describe the run. Enter the context outside of the lock of the run folder.
-
-        Args:
-            uri: tracking URI; the database in `results` if None.
-        """
+    def __init__(self, results: Path, destination: TrackingDestination, recipe: Recipe, seed: int) -> None:
+        """Describe the run. Enter the context outside of the lock of the run folder."""
         self._header = {
-            "uri": uri or tracking_uri(results),
             "results": str(results.resolve()),
-            "study": study,
+            "destination": asdict(destination),
             "variant": recipe.name,
             "seed": seed,
             "recipe": recipe.reproducibility_values(),
@@ -97,7 +99,7 @@ class _LogProcess:
                 [sys.executable, "-m", "transpose.tracking.log_process"],
                 stdin=reading_end,
                 stdout=subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": search_path},
+                env=_IMPATIENT | os.environ | {"PYTHONPATH": search_path},
                 # Ctrl-C at the terminal must not end it before it has logged the final status.
                 start_new_session=True,
             )

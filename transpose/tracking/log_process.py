@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transpose.errors import InputError
+from transpose.study.destination import TrackingDestination
 from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking.connection import tracking_errors
 from transpose.tracking.experiment import Experiment, epoch_point, exclusive_run_lock
+from transpose.tracking.machine_load import MachineLoad
 from transpose.tracking.record import epoch_metrics, flat_params, is_locked
 
 if TYPE_CHECKING:
@@ -20,11 +22,14 @@ if TYPE_CHECKING:
 class RunLogger:
     """Logs one running training to MLflow. Failures are warned about once and retried with the next message."""
 
-    def __init__(self, uri: str, results: str, study: str, variant: str, seed: int, recipe: dict[str, Any]) -> None:
-        self._uri, self._layout, self._study = uri, ResultsLayout(Path(results)), study
+    def __init__(
+        self, results: str, destination: dict[str, Any], variant: str, seed: int, recipe: dict[str, Any]
+    ) -> None:
+        self._layout, self._destination = ResultsLayout(Path(results)), TrackingDestination(**destination)
         self._run, self._seed, self._params = RunId(variant, seed), seed, flat_params(recipe)
         self._pending: list[dict[str, Any]] = []
         self._opened: tuple[Experiment, Run, set[int]] | None = None
+        self._load = MachineLoad()
         self._warned = False
 
     def epoch(self, record: dict[str, Any]) -> None:
@@ -39,14 +44,18 @@ class RunLogger:
         """
         locked = is_locked(self._layout.train(self._run).folder)
         self.advance("RUNNING" if locked else status)
+        self._load.stop()
 
     def advance(self, status: str) -> None:
-        """Log pending records and set the run's status."""
+        """Log pending records, set the run's status, and log the machine's load while it runs."""
         try:
-            with tracking_errors(self._uri):
+            with tracking_errors(self._destination.uri(self._layout.root)):
                 self._opened = self._opened or self._open()
                 self._log_pending(*self._opened)
-                self._opened[0].set_status(self._opened[1], status)
+                experiment, run, _ = self._opened
+                experiment.set_status(run, status)
+                if status == "RUNNING":
+                    self._load.watch(experiment.client.tracking_uri, run.info.run_id)
         except InputError as error:
             if not self._warned:
                 self._warned = True
@@ -54,7 +63,7 @@ class RunLogger:
 
     def _open(self) -> "tuple[Experiment, Run, set[int]]":
         """Return the experiment, the run, and the epochs that were logged before an interruption."""
-        experiment = Experiment.open(self._uri, self._layout.root, self._study)
+        experiment = Experiment.open(self._destination, self._layout.root)
         with exclusive_run_lock(self._layout, self._run):
             run = experiment.training_run(self._run.variant, self._seed, self._params, None)
         experiment.add_params(run, self._params)

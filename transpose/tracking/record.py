@@ -43,7 +43,6 @@ class TrackedRun:
     Attributes:
         params: the recipe with flat keys, such as `training.schedule.peak`.
         epochs: metrics of each epoch, by epoch.
-        metrics: metrics of the whole training and of its cost, without evaluations.
         tables: tables of the evaluations, by artifact path.
         artifacts: files by artifact path; file names are kept.
         finished: training has finished.
@@ -51,7 +50,7 @@ class TrackedRun:
         ended: time of run.json in ms since 1970; None if there is none.
         seconds: duration of the training.
         weights: path and SHA-256 of the best weights; None before training has finished.
-        best_value: validation metric of the best weights; None if they were not trained here.
+        best: epoch of the best weights and their validation metric; None if they were not trained here.
     """
 
     variant: str
@@ -60,7 +59,6 @@ class TrackedRun:
     params: dict[str, str]
     tags: dict[str, str]
     epochs: dict[int, dict[str, float]]
-    metrics: dict[str, float]
     evaluations: tuple[TrackedEvaluation, ...]
     tables: dict[str, Table]
     datasets: tuple[DatasetUse, ...]
@@ -70,7 +68,7 @@ class TrackedRun:
     ended: int | None
     seconds: float
     weights: tuple[Path, str] | None
-    best_value: float | None
+    best: tuple[int, float] | None
 
 
 def read_run(layout: ResultsLayout, run_name: RunId) -> TrackedRun:
@@ -91,8 +89,6 @@ def read_run(layout: ResultsLayout, run_name: RunId) -> TrackedRun:
     weights = (weights_file, _digest_of(weights_file)) if run else None
     metrics_files = list(_read_metrics(layout, run_name, weights))
     evaluations = tuple(map(_evaluation, metrics_files))
-    cost_file = layout.cost(variant)
-    cost = read_json(cost_file) if cost_file.is_file() else {}
     return TrackedRun(
         variant=variant,
         seed=int(run_name.seed),
@@ -100,7 +96,6 @@ def read_run(layout: ResultsLayout, run_name: RunId) -> TrackedRun:
         params=flat_params(recipe.reproducibility_values()),
         tags=_tags(run, weights) if run else {},
         epochs={record["epoch"]: epoch_metrics(record) for record in history},
-        metrics=_outcome(run) | _cost(cost),
         evaluations=evaluations,
         tables=evaluation_tables(metrics_files),
         datasets=(*_training_data(run), *(evaluation.use for evaluation in evaluations)),
@@ -110,7 +105,7 @@ def read_run(layout: ResultsLayout, run_name: RunId) -> TrackedRun:
         ended=int(run_file.stat().st_mtime * 1000) if run else None,
         seconds=run.session.seconds if run and run.session else 0.0,
         weights=weights,
-        best_value=run.training.best_value if run and run.training else None,
+        best=(run.training.best_epoch, run.training.best_value) if run and run.training else None,
     )
 
 
@@ -132,13 +127,13 @@ def flat_params(recipe: Mapping[str, Any]) -> dict[str, str]:
 
 
 def epoch_metrics(record: Mapping[str, Any]) -> dict[str, float]:
-    """Return `loss`, the learning rate and the validation's AP or PCKh50 of a line of the history.
+    """Return loss, learning rate and the validation's AP or PCKh50 of a line of the history.
 
-    The names without a slash are the charts that MLflow shows first. All numbers are in the artifact `history.jsonl`.
+    MLflow shows metrics with a slash in their name first, so none has one. All numbers are in `history.jsonl`.
     """
     validation = record["validation"] or {}
     accuracy = {f"validation_{name}": float(validation[name]) for name in get_args(Accuracy) if name in validation}
-    return {"loss": float(record["loss"]), "training/learning_rate": float(record["learning_rate"])} | accuracy
+    return {name: float(record[name]) for name in ("loss", "learning_rate")} | accuracy
 
 
 def _leaves(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
@@ -166,26 +161,6 @@ def _evaluation(record: Mapping[str, Any]) -> TrackedEvaluation:
     return TrackedEvaluation(use, {"_".join((metric, *setting)): float(record["metrics"][metric])})
 
 
-def _outcome(run: RunRecord | None) -> dict[str, float]:
-    """Return metrics of the whole training."""
-    if run is None:
-        return {}
-    numbers: dict[str, float] = {"cost/parameters": run.parameters}
-    if run.training is not None:
-        numbers |= {"training/best_epoch": run.training.best_epoch}
-    if run.session is not None:
-        numbers |= {"training/seconds": run.session.seconds}
-    return numbers
-
-
-def _cost(cost: Mapping[str, Any]) -> dict[str, float]:
-    """Return metrics of a cost measurement; `cost` is empty if there was none."""
-    if not cost:
-        return {}
-    speeds = {f"cost/images_per_second_batch_{one['batch_size']}": one["images_per_second"] for one in cost["timings"]}
-    return {"cost/macs": cost["operations"]["macs"], **speeds}
-
-
 def _training_data(run: RunRecord | None) -> Iterator[DatasetUse]:
     if run is None or run.training is None:
         return
@@ -198,6 +173,7 @@ def _tags(run: RunRecord, weights: tuple[Path, str] | None) -> dict[str, str]:
     values = {
         "title": run.title,
         "initialisation": run.initialisation,
+        "parameters": run.parameters,
         "git": run.code.git,
         "git_dirty": run.code.dirty,
         "code_fingerprint": run.code.fingerprint,

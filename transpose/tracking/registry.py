@@ -1,8 +1,10 @@
 """Register logged models, one version per weights, with the alias `best` for the best seed of a variant."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from transpose.files import exclusive_lock
+from transpose.study.destination import TrackingDestination
 from transpose.study.layout import ResultsLayout
 from transpose.tracking.descriptions import of_model
 from transpose.tracking.experiment import SEED, Experiment
@@ -20,20 +22,20 @@ BEST = "best"
 _VALUE = "transpose.best_value"
 
 
-def registered_name(study: str, variant: str) -> str:
-    """Return the name of a variant's registered model."""
-    return f"{study}-{variant}"
+def registered_name(destination: TrackingDestination, variant: str) -> str:
+    """Return the name of a variant's registered model: STUDY-VARIANT, or EXPERIMENT-STUDY-VARIANT."""
+    return "-".join(dict.fromkeys((destination.experiment, destination.study, variant)))
 
 
 def register_model(
-    layout: ResultsLayout, experiment: Experiment, study: str, run: "Run", record: TrackedRun, model_id: str
+    layout: ResultsLayout, experiment: Experiment, run: "Run", record: TrackedRun, model_id: str
 ) -> None:
     """Register the weights of a finished training unless they are, and give `best` to the best seed.
 
     The best seed has the highest validation metric; of a seed that was trained again, its latest weights count.
     """
     assert record.weights is not None
-    client, name = experiment.client, registered_name(study, record.variant)
+    client, name = experiment.client, registered_name(experiment.destination, record.variant)
     # Seeds of one variant are tracked by concurrent jobs.
     with exclusive_lock(layout.tracking_database().with_name(f".{record.variant}.lock")):
         versions = _versions(client, name)
@@ -59,15 +61,19 @@ def _versions(client: "MlflowClient", name: str) -> "list[ModelVersion]":
 
 def _create(client: "MlflowClient", name: str, record: TrackedRun) -> None:
     """Create a registered model unless it exists: a process may have been killed before it added a version."""
+    from mlflow.exceptions import MlflowException
+
     if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name, description=f"{record.recipe.variant.title}: one version per weights.")
+        # Another machine may create it at the same time.
+        with suppress(MlflowException):
+            client.create_registered_model(name, description=f"{record.recipe.variant.title}: one version per weights.")
 
 
 def _add_version(experiment: Experiment, name: str, run: "Run", record: TrackedRun, model_id: str) -> None:
     assert record.weights is not None
     tags = {DIGEST: record.weights[1], SEED: str(record.seed)}
-    if record.best_value is not None:
-        tags[_VALUE] = repr(record.best_value)
+    if record.best is not None:
+        tags[_VALUE] = repr(record.best[1])
     experiment.client.create_model_version(
         name,
         experiment.client.get_logged_model(model_id).artifact_location,

@@ -1,12 +1,11 @@
 """Synchronise one MLflow run with the files of its training."""
 
 import json
-import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from transpose.study.destination import TrackingDestination
 from transpose.study.layout import ResultsLayout, RunId
-from transpose.tracking.connection import tracking_errors, tracking_uri
+from transpose.tracking.connection import tracking_errors
 from transpose.tracking.descriptions import of_training
 from transpose.tracking.experiment import NOTE, PARENT, Experiment, epoch_point, exclusive_run_lock
 from transpose.tracking.model import log_model
@@ -20,15 +19,12 @@ _DIGEST_LENGTH = 36
 """MLflow's maximum length of a data set digest."""
 
 
-def track_run(layout: ResultsLayout, study: str, chosen: RunId, uri: str | None = None) -> dict[str, Any]:
+def track_run(layout: ResultsLayout, destination: TrackingDestination, chosen: RunId) -> dict[str, Any]:
     """Sync one training, its evaluations, figures and weights to MLflow (idempotent).
 
     Concurrent calls wait for each other: a job that outlived Snakemake may still run when its successor starts.
     A run that contradicts the files (another recipe, or other metrics for an epoch) is tagged `superseded` and replaced
     by a new one. A second call with unchanged files logs nothing.
-
-    Args:
-        uri: tracking URI; the database in `results` if None.
 
     Returns:
         `run_id`, `experiment_id`, `status`, `model_id` and the numbers of items of each kind in the files; `added` is
@@ -38,9 +34,8 @@ def track_run(layout: ResultsLayout, study: str, chosen: RunId, uri: str | None 
         InputError: a file is missing or wrong, or the tracking server cannot be reached.
     """
     record = read_run(layout, chosen)
-    uri = uri or tracking_uri(layout.root)
-    with tracking_errors(uri), exclusive_run_lock(layout, chosen):
-        experiment = Experiment.open(uri, layout.root, study)
+    with tracking_errors(destination.uri(layout.root)), exclusive_run_lock(layout, chosen):
+        experiment = Experiment.open(destination, layout.root)
         run, added = _sync_run(experiment, record)
         if NOTE not in run.data.tags:
             added += experiment.add_tags(run, {NOTE: of_training(record)})
@@ -49,8 +44,8 @@ def track_run(layout: ResultsLayout, study: str, chosen: RunId, uri: str | None 
         _log_datasets(experiment, run, record)
         model_id = log_model(experiment, run, record) if record.weights is not None else None
         if model_id is not None:
-            register_model(layout, experiment, study, run, record, model_id)
-        added += experiment.add_metrics(run, list(_changed_metrics(experiment, run, record, model_id)))
+            register_model(layout, experiment, run, record, model_id)
+        added += _log_evaluations(experiment, run, record, model_id)
         for name, path in record.artifacts.items():
             folder = name.rpartition("/")[0]
             experiment.client.log_artifact(run.info.run_id, str(path), folder or None)
@@ -62,7 +57,7 @@ def track_run(layout: ResultsLayout, study: str, chosen: RunId, uri: str | None 
         "model_id": model_id,
         "params": len(record.params),
         "epochs": len(record.epochs),
-        "metrics": len(record.metrics) + sum(len(evaluation.metrics) for evaluation in record.evaluations),
+        "metrics": sum(len(evaluation.metrics) for evaluation in record.evaluations),
         "datasets": len(record.datasets),
         "artifacts": len(record.artifacts) + len(record.tables),
         "added": added,
@@ -100,27 +95,13 @@ def _missing_points(experiment: Experiment, run: "Run", record: TrackedRun) -> l
     return points
 
 
-def _changed_metrics(
-    experiment: Experiment, run: "Run", record: TrackedRun, model_id: str | None
-) -> Iterator["Metric"]:
-    """Yield new and changed metrics of the whole run; metrics of evaluations are linked to the model."""
-    from mlflow.entities import Metric
-
-    logged = experiment.client.get_run(run.info.run_id).data.metrics
-
-    def stamp(name: str) -> int:
-        # MLflow shows the latest point, so a new value must be later than the old one even if the clock is wrong.
-        points = experiment.client.get_metric_history(run.info.run_id, name) if name in logged else []
-        return max([int(time.time() * 1000), *(point.timestamp + 1 for point in points)])
-
-    for name, value in record.metrics.items():
-        if logged.get(name) != value:
-            yield Metric(name, value, stamp(name), 0)
+def _log_evaluations(experiment: Experiment, run: "Run", record: TrackedRun, model_id: str | None) -> int:
+    """Log the accuracy of each evaluation, linked to the model and the data set; return the number of new ones."""
+    logged, added = experiment.client.get_run(run.info.run_id), 0
     for evaluation in record.evaluations:
         data = {"dataset_name": evaluation.use.name, "dataset_digest": evaluation.use.digest[:_DIGEST_LENGTH]}
-        for name, value in evaluation.metrics.items():
-            if logged.get(name) != value:
-                yield Metric(name, value, stamp(name), 0, model_id=model_id, **data)
+        added += experiment.add_changed(logged, evaluation.metrics, model_id=model_id, **data)
+    return added
 
 
 def _log_datasets(experiment: Experiment, run: "Run", record: TrackedRun) -> None:

@@ -2,17 +2,26 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, get_args
 
+from transpose.config.dataset import Accuracy
 from transpose.config.study import StudyTable
 from transpose.errors import InputError
 from transpose.files import exclusive_lock
+from transpose.study.destination import TrackingDestination
 from transpose.study.layout import ResultsLayout
-from transpose.tracking.connection import tracking_errors, tracking_uri
-from transpose.tracking.experiment import Experiment
+from transpose.tracking.connection import tracking_errors
+from transpose.tracking.experiment import VARIANT, Experiment
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+ACCURACIES = tuple(f"{name}_" for name in get_args(Accuracy))
+"""First parts of the names of the evaluations' metrics."""
 
 
-def track_study(layout: ResultsLayout, study: str, uri: str | None = None) -> dict[str, Any]:
+def track_study(layout: ResultsLayout, destination: TrackingDestination) -> dict[str, Any]:
     """Log the study's tables, figures, viewers and report as artifacts of the run above its trainings.
 
     A second call replaces them; concurrent calls wait for each other.
@@ -28,15 +37,26 @@ def track_study(layout: ResultsLayout, study: str, uri: str | None = None) -> di
         raise InputError(
             "no such file; nothing has been compared yet", file=layout.table(StudyTable.COMPARISON).with_suffix(".csv")
         )
-    uri = uri or tracking_uri(layout.root)
-    with tracking_errors(uri), exclusive_lock(layout.tracked_study().with_name(".study.lock")):
-        experiment = Experiment.open(uri, layout.root, study)
+    with tracking_errors(destination.uri(layout.root)), exclusive_lock(layout.tracked_study().with_name(".study.lock")):
+        experiment = Experiment.open(destination, layout.root)
         client, run = experiment.client, experiment.study_run()
         for name, path in artifacts.items():
             client.log_artifact(run.info.run_id, str(path), name.rpartition("/")[0] or None)
+        trainings = experiment.trainings_under(run)
+        experiment.add_changed(experiment.client.get_run(run.info.run_id), _best_accuracies(trainings))
         if run.info.status != "FINISHED":
             client.set_terminated(run.info.run_id)
     return {"run_id": run.info.run_id, "experiment_id": experiment.id, "artifacts": len(artifacts)}
+
+
+def _best_accuracies(trainings: "list[Run]") -> dict[str, float]:
+    """Return the accuracy of the best variant, the mean over its seeds, by the name of the metric."""
+    values: dict[str, dict[str, list[float]]] = {}
+    for run in trainings:
+        for name, value in run.data.metrics.items():
+            if name.startswith(ACCURACIES):
+                values.setdefault(name, {}).setdefault(run.data.tags[VARIANT], []).append(value)
+    return {name: max(map(fmean, of_variants.values())) for name, of_variants in values.items()}
 
 
 def _artifacts(layout: ResultsLayout) -> Iterator[tuple[str, Path]]:

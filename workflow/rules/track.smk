@@ -11,6 +11,7 @@ rule track_database:
     resources:
         **SMALL,
     params:
+        destination=PLAN.tracking.digest(),
         results=LAYOUT.root,
     message:
         "Create the MLflow database"
