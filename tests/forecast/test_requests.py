@@ -47,7 +47,8 @@ def test_memory_counts_loading_processes_and_on_a_cpu_the_step() -> None:
     training = {"workers": 2, "batch_size": 8}
     overrides = {"r_sine": {"gpus": 2}}
     gpu = requests(training=training, overrides=overrides).training["mem_mb"](RUN, attempt=1)
-    assert gpu == 2 * (3000 + 2 * 700) + 1000
+    annotations = 1000 * 12_000 >> 20
+    assert gpu == 2 * (3000 + 2 * 700 + annotations) + 1000
     assert requests("CPU", training=training).training["cpus_per_task"](RUN, attempt=1) == 1 + 2
 
 

@@ -23,6 +23,8 @@ LONGEST_TRAINING_MINUTES = 24 * 60
 """A longer training is continued from its checkpoint by the next attempt."""
 
 _TORCH_MB, _IMPORT_MB, _LOADER_MB = 3000, 1000, 700
+_ANNOTATION_BYTES = 12_000
+"""Memory that reading the annotations takes, by labelled person; measured with files of COCO's form."""
 _MARGIN = 2.0
 """Factor of a forecast's time: other jobs may share the node's disk and memory bandwidth."""
 _START_MINUTES = 15
@@ -102,6 +104,8 @@ class JobRequests:
         training = recipe.training
         each = _TORCH_MB + training.workers * _LOADER_MB
         forecast = self._forecast
+        if forecast is not None:
+            each += (forecast.crops.train.number or 0) * _ANNOTATION_BYTES >> 20
         if forecast is not None and forecast.device == "CPU":
             each += training_memory(forecast.works[recipe.name], self.plan.study.forecast, "CPU") >> 20
         return 2 ** (attempt - 1) * (training.gpus * each + _IMPORT_MB)
