@@ -3,7 +3,7 @@
 import numpy as np
 
 _MOST_EXACT = 16
-"""Pairs of trainings up to which all assignments of signs are enumerated; 2 ** 15 of them, since -x is as large as x."""
+"""Pairs of trainings up to which all signs are enumerated: 2 ** 15 assignments, since -x is as far from 0 as x."""
 
 _SAMPLES = 2 ** (_MOST_EXACT - 1)
 

@@ -82,7 +82,7 @@ def _over_trainings(comparison: ResultsComparison) -> Iterator[str]:
     """Yield the parts of the interval of AP and the sign-flip test; nothing with one pair of trainings."""
     if comparison.half_widths is not None:
         of_images, of_trainings = (100 * half for half in comparison.half_widths)
-        yield f"half the interval of AP: {of_images:.2f} from images, {of_trainings:.2f} from trainings (squares add up)"
+        yield f"half the interval of AP: {of_images:.2f} by images, {of_trainings:.2f} by trainings (squares add up)"
     if comparison.sign_flip_p is not None:
         found, smallest = comparison.sign_flip_p, 2.0 ** (1 - comparison.trainings)
         yield f"sign-flip test over {comparison.trainings} pairs: p = {found:.3g} (at least {smallest:.3g})"
