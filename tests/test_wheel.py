@@ -67,6 +67,7 @@ def test_variants_tables_and_data_sets_are_inside(names: set[str]) -> None:
         "models/pretrained/pose/weights.safetensors",
         "models/pretrained/pose/run.json",
         "reporting/templates/viewer.js",
+        "reporting/study_page/templates/page.js",
         "serving/templates/page.js",
         "synthetic/body.npz",
         "data/photographs/annotations.json",
