@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.helpers.browser import CHROMIUM, browser
 from tests.helpers.page_links import broken_links
 from tests.reporting.test_study import CONFIG, Results
 from transpose.files import read_json, write_json, write_npz
@@ -108,6 +109,28 @@ def test_pages_are_equal_every_time(report: Path, tmp_path: Path) -> None:
     for path in report.rglob("*"):
         if path.is_file() and path.name != "data.html":  # the resources are elsewhere now
             assert path.read_bytes() == (tmp_path / "results/report" / path.relative_to(report)).read_bytes(), path
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt install chromium)")
+def test_pages_fit_on_a_phone_and_their_tables_are_sorted(report: Path, tmp_path: Path) -> None:
+    models = "[...document.querySelectorAll('#comparison tbody')[0].rows].map(row => row.cells[0].innerText)"
+    with browser(tmp_path) as page:
+        for dark in (False, True):
+            page.resize(390, 800, touch=True, dark=dark)
+            for name in REPORT_PAGES:
+                page.open(report / name)
+                page.wait_for("document.readyState === 'complete'")
+                assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+        page.open(report / "index.html")
+        page.wait_for("document.readyState === 'complete'")
+        best_first = page.evaluate(models)
+        click = "document.querySelector('#comparison thead th:nth-child(2) button').click()"
+        page.evaluate(click)
+        assert page.evaluate(models) == best_first
+        page.evaluate(click)
+        assert page.evaluate(models) == best_first[::-1]
+        assert page.problems == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.helpers.browser import CHROMIUM, browser
 from tests.helpers.page_links import broken_links
 from tests.workflow.snakemake_runs import output_of, plan_after_edit, snakemake
 from tools.fault_injection.checkout import copy_clone
@@ -131,6 +132,25 @@ def test_it_writes_a_report_without_broken_links(checkout: Path) -> None:
     assert {path.name for path in folder.glob("*.html")} == set(REPORT_PAGES)
     assert broken_links(folder) == []
     assert max(path.stat().st_size for path in folder.rglob("*")) < 3e6
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt install chromium)")
+def test_the_report_of_snakemake_starts_with_the_comparison_and_reaches_every_result(
+    checkout: Path, tmp_path: Path
+) -> None:
+    done = snakemake(checkout, "--report", "results/report.html")
+    assert done.returncode == 0, output_of(done)
+    with browser(tmp_path) as page:
+        page.open(checkout / "results" / "report.html")
+        page.wait_for("document.body && document.body.innerText.includes('toy, val, simulated boxes')")
+        assert page.evaluate("document.querySelector('a[href=\"report/index.html\"]').innerText")
+        labels = page.evaluate("Object.values(results).map(one => JSON.stringify(one.labels))")
+        frames = page.evaluate(
+            "Object.entries(results).filter(([name]) => name.endsWith('.html')).map(([name]) => name)"
+        )
+    assert len(labels) == len(set(labels)) > 20
+    # Chromium shows no frames above 2 MB.
+    assert max((checkout / name).stat().st_size for name in frames) < 1e6
 
 
 def test_nothing_is_left_to_do(checkout: Path) -> None:
