@@ -38,6 +38,7 @@ include: "workflow/rules/analyses.smk"
 include: "workflow/rules/attention_maps.smk"
 include: "workflow/rules/cost.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/track.smk"
 include: "workflow/rules/forecast.smk"
 
@@ -47,5 +48,6 @@ rule all:
     input:
         rules.compare.output,
         PLAN.evaluation.analysis_tables(),
+        rules.study_report.output,
         rules.track_study.output,
         PLAN.evaluation.submissions(),

@@ -22,7 +22,7 @@ PREDICTION, EVALUATION = "transpose.evaluation.prediction_file", "transpose.eval
 BOXES, RENDERING = "transpose.data.box_sources", "transpose.synthetic.dataset"
 SUBMISSION = "transpose.evaluation.submission"
 TABLES, EXPLORER = "transpose.reporting.study", "transpose.reporting.viewer_models"
-ERRORS = "transpose.reporting.study_errors"
+ERRORS, REPORT = "transpose.reporting.study_errors", "transpose.reporting.study_page.write"
 
 
 class Copy:
@@ -186,6 +186,8 @@ def test_other_prose_and_layout_are_noticed_by_nothing(copy: Copy) -> None:
         ("reporting/templates/tables.html", {TABLES, "transpose.reporting.dtypes"}, {EXPLORER, TRAINING}),
         ("reporting/templates/base.css", {TABLES, EXPLORER}, {TRAINING, PREDICTION}),
         ("reporting/templates/head.html", {TABLES, EXPLORER}, {TRAINING, PREDICTION}),
+        ("reporting/study_page/templates/page.css", {REPORT}, {TABLES, EXPLORER, TRAINING}),
+        ("reporting/study_page/templates/blocks.html", {REPORT}, {TABLES, EXPLORER, TRAINING}),
         ("reporting/templates/viewer.html", {EXPLORER}, {TABLES, TRAINING}),
         ("reporting/templates/viewer.js", {EXPLORER}, {TABLES, TRAINING}),
         ("reporting/templates/viewer.css", {EXPLORER, ERRORS}, {TABLES, TRAINING}),

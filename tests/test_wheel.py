@@ -68,6 +68,7 @@ def test_variants_tables_and_data_sets_are_inside(names: set[str]) -> None:
         "models/pretrained/pose/run.json",
         "reporting/templates/errors.js",
         "reporting/templates/viewer.js",
+        "reporting/study_page/templates/page.js",
         "serving/templates/page.js",
         "synthetic/body.npz",
         "data/photographs/annotations.json",

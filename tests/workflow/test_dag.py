@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.helpers.browser import CHROMIUM, browser
+from tests.helpers.page_links import broken_links
 from tests.workflow.snakemake_runs import output_of, plan_after_edit, snakemake
 from tools.fault_injection.checkout import copy_clone
+from transpose.study.layout import REPORT_PAGES
 
 STUDY = {
     "name": "toy",
@@ -91,7 +94,7 @@ def test_it_makes_tables_figures_maps_and_an_mlflow_database(checkout: Path) -> 
     results = checkout / "results"
     table = (results / "comparison.csv").read_text()
     assert table.count("\n") == 1 + len(STUDY["variants"]) * 2
-    for path in ("comparison.html", "ablations.md", "verdicts.tex", "figures/training.png", "mlflow.db"):
+    for path in ("comparison.html", "ablations.md", "verdicts.tex", "figures/training.svg", "mlflow.db"):
         assert (results / path).stat().st_size > 0
     for split in ("train", "val"):
         assert f"](../resources/checks/toy/{split}.json) |" in (results / "comparison.md").read_text()
@@ -122,6 +125,32 @@ def test_it_measures_explanations_and_says_what_they_show(checkout: Path) -> Non
             assert (results / f"{table}.{suffix}").stat().st_size > 0
     assert "Dependency areas matter more than random areas" in (results / "claims.md").read_text()
     assert not (results / "faithfulness/r_no_encoder").exists()
+
+
+def test_it_writes_a_report_without_broken_links(checkout: Path) -> None:
+    folder = checkout / "results" / "report"
+    assert {path.name for path in folder.glob("*.html")} == set(REPORT_PAGES)
+    assert broken_links(folder) == []
+    assert max(path.stat().st_size for path in folder.rglob("*")) < 3e6
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt install chromium)")
+def test_the_report_of_snakemake_starts_with_the_comparison_and_reaches_every_result(
+    checkout: Path, tmp_path: Path
+) -> None:
+    done = snakemake(checkout, "--report", "results/report.html")
+    assert done.returncode == 0, output_of(done)
+    with browser(tmp_path) as page:
+        page.open(checkout / "results" / "report.html")
+        page.wait_for("document.body && document.body.innerText.includes('toy, val, simulated boxes')")
+        assert page.evaluate("document.querySelector('a[href=\"report/index.html\"]').innerText")
+        labels = page.evaluate("Object.values(results).map(one => JSON.stringify(one.labels))")
+        frames = page.evaluate(
+            "Object.entries(results).filter(([name]) => name.endsWith('.html')).map(([name]) => name)"
+        )
+    assert len(labels) == len(set(labels)) > 20
+    # Chromium shows no frames above 2 MB.
+    assert max((checkout / name).stat().st_size for name in frames) < 1e6
 
 
 def test_nothing_is_left_to_do(checkout: Path) -> None:
@@ -179,7 +208,7 @@ def test_a_copy_with_new_times_trains_and_predicts_nothing_again(checkout: Path,
     plan = output_of(snakemake(copy, "-n"))
     planned = {line.split()[0] for line in plan.splitlines() if re.fullmatch(r"\w+ +\d+", line)}
     # Snakemake compares files by content, and folders by time alone.
-    assert planned <= {"compare_resolutions", "track_study", "all", "total"}, planned
+    assert planned <= {"compare_resolutions", "study_report", "track_study", "all", "total"}, planned
 
 
 def test_checkpoints_go_once_mlflow_is_level(checkout: Path) -> None:

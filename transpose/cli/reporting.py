@@ -50,6 +50,16 @@ def compare(
 
 
 @step.command()
+def report(results: ResultsFolder) -> None:
+    """Write the report of a study from its tables, figures and attention maps."""
+    from transpose.reporting.study_files import StudyFiles
+    from transpose.reporting.study_page.write import write_report
+    from transpose.study.layout import ResultsLayout
+
+    write_report(StudyFiles.read(ResultsLayout(results)))
+
+
+@step.command()
 def track_database(results: ResultsFolder) -> None:
     """Create the MLflow database of a results folder, or connect to the server."""
     from transpose.errors import without_logins

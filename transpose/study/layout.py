@@ -15,6 +15,9 @@ from transpose.errors import InputError
 TABLE_SUFFIXES = (".csv", ".md", ".html", ".tex")
 """Formats of a table, in the order in which they are written."""
 
+REPORT_PAGES = ("index.html", "findings.html", "persons.html", "data.html", "provenance.html")
+"""Pages of a study's report."""
+
 
 class RecordKind(StrEnum):
     """Configuration blocks that are written as records; the value is their folder."""
@@ -188,6 +191,15 @@ class ResultsLayout:
     def figure(self, kind: str, *parts: str) -> Path:
         """A figure of the study, by kind and, if there are several, evaluation or variant; .svg is next to it."""
         return self.root / "figures" / f"{'_'.join((kind, *parts))}.png"
+
+    def report(self, page: str) -> Path:
+        """A page of the study's report."""
+        return self.root / "report" / page
+
+    @property
+    def report_persons(self) -> Path:
+        """Folder of the report's images of persons."""
+        return self.root / "report" / "persons"
 
     def tracked_run(self, run: RunId) -> Path:
         """The id of a training's MLflow run."""

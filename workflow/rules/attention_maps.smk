@@ -11,7 +11,7 @@ rule explain:
             directory(LAYOUT.attention(RUN, "{dataset}", "{split}") / "figures"),
             patterns=["{person}_{area}.png"],
             caption="../report/attention.rst",
-            category="Attention",
+            category="Persons",
             subcategory="{dataset}",
             labels={
                 "variant": "{variant}",
@@ -48,20 +48,14 @@ rule explain:
         " --dataset {wildcards.dataset:q} --split {wildcards.split:q} --annotations {input.annotations:q} 2> {log:q}"
 
 
-# One viewer page for all models.
+# One viewer page for all models. It is not in the report of Snakemake, whose frames stay empty for pages above 2 MB.
 rule viewer:
     input:
         annotations=PLAN.data.annotations,
         runs=[LAYOUT.train(run).record for run in PLAN.evaluation.viewer_runs()],
         weights=[LAYOUT.train(run).weights for run in PLAN.evaluation.viewer_runs()],
     output:
-        report(
-            LAYOUT.viewer("{dataset}", "{split}"),
-            caption="../report/attention_viewer.rst",
-            category="Attention",
-            subcategory="{dataset}",
-            labels={"page": "viewer", "split": "{split}"},
-        ),
+        LAYOUT.viewer("{dataset}", "{split}"),
     log:
         LAYOUT.log("viewer", "{dataset}_{split}"),
     benchmark:

@@ -10,7 +10,7 @@ from transpose.forecast.requests import RENDERING, SMALL, JobRequests, download_
 from transpose.machine import has_nvidia_gpu
 from transpose.provenance import CACHE, TRAINING, PackageCode
 from transpose.study.content import InputContent
-from transpose.study.layout import TABLE_SUFFIXES, RecordKind, RunId
+from transpose.study.layout import REPORT_PAGES, TABLE_SUFFIXES, RecordKind, RunId
 from transpose.study.plan import Plan
 from transpose.study.rules import stop_on_hangup, use_this_interpreter
 from transpose.study.running import note_this_run, other_runs, warning_of
