@@ -15,6 +15,7 @@ PLAN = RunPlan(
         3: TimedJob("boxes", 4.0, after=frozenset({2})),
     },
     cores=2,
+    closing_line="Table: transpose summary",
 )
 
 

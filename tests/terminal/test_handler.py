@@ -90,6 +90,7 @@ def test_a_run_is_one_line_a_job(show: Show, tmp_path: Path) -> None:
         "0:00:00  boxes toy val",
         "0:00:00  Train r_sine, seed 0 (AP 0.396)",
         "Done in 0:00:00: 1 synthesise, 1 boxes, 1 train",
+        "Table: transpose summary",
     ]
 
 

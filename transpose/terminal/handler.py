@@ -1,7 +1,7 @@
 """Log handler that shows a Snakemake run: its jobs, the time left, warnings and failures.
 
-The log file that Snakemake writes below `.snakemake/log` has everything that is not shown. A dry run, `--verbose`,
-`--debug-dag` and `--printshellcmds` have Snakemake's own output.
+The log file that Snakemake writes below `.snakemake/log` has everything that is not shown. A dry run, `--verbose` and
+`--debug-dag` have Snakemake's own output.
 """
 
 import logging
@@ -209,8 +209,9 @@ class LogHandler(LogHandlerBase):
             self._display.message(f"failed: {title}", "ERROR")
         if self._warnings:
             self._display.message(f"warnings above: {self._warnings}", "WARNING")
-        if not state.is_done:
-            self._display.message(f"Snakemake's log: {self._log_file}")
+        last = state.plan.closing_line if state.is_done else f"Snakemake's log: {self._log_file}"
+        if last:
+            self._display.message(last)
 
 
 def _moves_the_cursor(stream: TextIO) -> bool:

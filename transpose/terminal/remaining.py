@@ -29,6 +29,8 @@ class RunPlan:
     jobs: Mapping[int, TimedJob]
     cores: float = math.inf
     gpus: float = math.inf
+    closing_line: str = ""
+    """Printed after a run in which all jobs have finished."""
 
     def remaining_seconds(self, pending: Mapping[int, float], running: Mapping[int, float]) -> float:
         """Return the seconds until all jobs have ended, if the longest ready job starts first wherever it fits.

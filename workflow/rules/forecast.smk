@@ -56,7 +56,9 @@ def announce_jobs():
     limits = workflow.global_resources
     cores = workflow.resource_settings.cores or math.inf
     gpus = limits["gpu"].value if "gpu" in limits else math.inf
-    plan = RunPlan(timed, cores, gpus)
+    is_whole = any(job.rule.name == "all" for job in planned.values())
+    summary = f"Table, findings and where to read more: transpose summary --results {LAYOUT.root}"
+    plan = RunPlan(timed, cores, gpus, closing_line=summary if is_whole else "")
     logger.info(f"Jobs to run: {len(timed)}", extra={RUN_PLAN: plan})
 
 
