@@ -39,6 +39,14 @@ def test_slower_jobs_than_expected_move_the_end() -> None:
     assert state.seconds_left(20.0) == 60.0
 
 
+def test_a_slow_machine_is_slow_for_the_jobs_of_other_rules_too() -> None:
+    jobs = {0: TimedJob("a", 10.0), 1: TimedJob("b", 30.0)}
+    state = RunState(RunPlan(jobs, cores=1), total=2)
+    start(state, 0, 0.0)
+    state.finish(0, 40.0)
+    assert state.seconds_left(40.0) == 120.0
+
+
 def test_an_unknown_duration_is_learnt_from_the_first_job_of_the_rule() -> None:
     state = state_of(None, None)
     start(state, 0, 0.0)

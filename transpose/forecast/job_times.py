@@ -13,6 +13,7 @@ from transpose.forecast.plan import forecast_jobs
 from transpose.study.plan import Plan
 
 DEMO_SECONDS = {
+    "all": 0.0,
     "synthesise": 30.0,
     "label_parts": 22.0,
     "faithfulness": 65.0,

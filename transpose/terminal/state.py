@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from transpose.progress import clock
+from transpose.terminal.durations import Durations, Measured
 from transpose.terminal.job_log import JobLog
-from transpose.terminal.remaining import RunPlan, TimedJob
+from transpose.terminal.remaining import RunPlan
 
 _SECONDS_BETWEEN_ESTIMATES = 5.0
 
@@ -37,8 +38,8 @@ class RunState:
     """Titles of failed jobs."""
     begin: float | None = None
     _done: set[int] = field(default_factory=set)
-    _measured: dict[str, list[tuple[float, float | None]]] = field(default_factory=dict)
-    """Seconds of finished jobs by rule: measured and expected."""
+    _measured: list[Measured] = field(default_factory=list)
+    """Durations of finished jobs."""
     _estimate: tuple[float, float | None] | None = None
     """Time of the last estimate, and the estimated end."""
 
@@ -54,7 +55,7 @@ class RunState:
         self._estimate = None
         if job is not None:
             self.finished[job.rule] += job.is_shown
-            self._measured.setdefault(job.rule, []).append((now - job.begin, self._expected(number, job.rule).seconds))
+            self._measured.append(Measured(job.rule, now - job.begin, self._expected(number)))
         return job
 
     def fail(self, number: int) -> RunningJob | None:
@@ -65,8 +66,13 @@ class RunState:
 
     def progress_of_jobs(self, now: float) -> list[tuple[str, str]]:
         """Return title and progress of the running jobs that do something, in the order of their start."""
+        durations = Durations.of(self._measured)
         jobs = sorted(self.running.items(), key=lambda item: item[1].begin)
-        return [(job.title, self._progress_of(number, job, now)) for number, job in jobs if job.is_shown]
+        return [
+            (job.title, _words_of(job, durations.seconds(job.rule, self._expected(number)), now))
+            for number, job in jobs
+            if job.is_shown
+        ]
 
     @property
     def ended(self) -> int:
@@ -99,56 +105,46 @@ class RunState:
         elapsed = now - self.begin
         return elapsed / (elapsed + left) if elapsed + left > 0 else None
 
-    def _progress_of(self, number: int, job: RunningJob, now: float) -> str:
-        words = job.log.words(now)
-        if words:
-            return ", ".join(words)
-        elapsed, expected = now - job.begin, self._typical(number, job.rule)
-        return clock(elapsed) if expected is None or elapsed > expected else f"{clock(elapsed)} of {clock(expected)}"
-
     def _remaining(self, now: float) -> float | None:
-        if not self.plan.jobs:
+        if not self.plan.jobs or self.running.keys() - self.plan.jobs.keys():
             return None
+        durations = Durations.of([*self._measured, *self._estimated(now)])
         pending: dict[int, float] = {}
+        running: dict[int, float] = {}
         for number, job in self.plan.jobs.items():
-            if number in self._done or number in self.running:
+            if number in self._done:
                 continue
-            seconds = self._typical(number, job.rule, now)
+            left = self._own_estimate(number, now)
+            seconds = durations.seconds(job.rule, job.seconds) if left is None else left
             if seconds is None:
                 return None
-            pending[number] = seconds
-        running: dict[int, float] = {}
-        for number, job in self.running.items():
-            left = self._left_of(number, job, now)
-            if left is None or number not in self.plan.jobs:
-                return None
-            running[number] = left
+            if number not in self.running:
+                pending[number] = seconds
+            elif left is None:
+                running[number] = max(seconds - (now - self.running[number].begin), 0.0)
+            else:
+                running[number] = left
         return self.plan.remaining_seconds(pending, running)
 
-    def _left_of(self, number: int, job: RunningJob, now: float) -> float | None:
-        own = job.log.seconds_left(now)
-        if own is not None:
-            return own
-        typical = self._typical(number, job.rule, now)
-        return None if typical is None else max(typical - (now - job.begin), 0.0)
-
-    def _expected(self, number: int, rule: str) -> TimedJob:
-        return self.plan.jobs.get(number, TimedJob(rule, None))
-
-    def _typical(self, number: int, rule: str, now: float | None = None) -> float | None:
-        """Return the seconds of a job: its expectation, corrected by what jobs of its rule have taken in this run."""
-        expected = self._expected(number, rule).seconds
-        measured = [*self._measured.get(rule, ()), *(self._estimated(rule, now) if now is not None else ())]
-        if expected is None:
-            return sum(seconds for seconds, _ in measured) / len(measured) if measured else None
-        pairs = [(seconds, own) for seconds, own in measured if own]
-        if not pairs:
-            return expected
-        return expected * sum(seconds for seconds, _ in pairs) / sum(own for _, own in pairs)
-
-    def _estimated(self, rule: str, now: float) -> Iterator[tuple[float, float | None]]:
-        """Yield the seconds of running jobs of a rule that estimate their own time."""
+    def _estimated(self, now: float) -> Iterator[Measured]:
+        """Yield the durations of running jobs that estimate their own time."""
         for number, job in self.running.items():
-            left = job.log.seconds_left(now) if job.rule == rule else None
-            if left is not None:
-                yield now - job.begin + left, self._expected(number, rule).seconds
+            if (left := self._own_estimate(number, now)) is not None:
+                yield Measured(job.rule, now - job.begin + left, self._expected(number))
+
+    def _own_estimate(self, number: int, now: float) -> float | None:
+        job = self.running.get(number)
+        return None if job is None else job.log.seconds_left(now)
+
+    def _expected(self, number: int) -> float | None:
+        job = self.plan.jobs.get(number)
+        return None if job is None else job.seconds
+
+
+def _words_of(job: RunningJob, expected: float | None, now: float) -> str:
+    """Return what a job's log says of its progress, or else its time."""
+    words = job.log.words(now)
+    if words:
+        return ", ".join(words)
+    elapsed = now - job.begin
+    return clock(elapsed) if expected is None or elapsed > expected else f"{clock(elapsed)} of {clock(expected)}"
