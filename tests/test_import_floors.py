@@ -30,6 +30,7 @@ FLOORS = {
     "progress": 1,
     "provenance": 1,
     "syntax": 1,
+    "terminal": 2,  # the package snakemake_logger_plugin_transpose imports it in every start of Snakemake
     "geometry": 2,
     "study": 4,  # over data, whose files it counts as inputs
     "data": 3,

@@ -151,8 +151,8 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     providers = importlib.metadata.packages_distributions()
     found = {name: {canonicalize_name(provider) for provider in providers.get(name, [name])} for name in imported}
     assert {name for name, distributions in found.items() if not declared & distributions} == set()
-    # The Snakefile, profiles/slurm, and an evaluator that is imported by its name.
-    elsewhere = {"snakemake", "snakemake-executor-plugin-slurm", "hotcoco"}
+    # profiles/slurm, and an evaluator that is imported by its name.
+    elsewhere = {"snakemake-executor-plugin-slurm", "hotcoco"}
     assert declared - set().union(*found.values()) == elsewhere
 
 

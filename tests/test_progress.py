@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from transpose import progress
-from transpose.progress import TrainingProgress
+from transpose.progress import TrainingProgress, TrainingState, read_line
 
 
 class Clock:
@@ -77,3 +77,17 @@ def test_a_log_on_a_full_disk_costs_its_lines_only(clock: Clock) -> None:
     with pytest.raises(OSError, match="No space left"):  # from closing it
         print_to_a_full_disk(records, clock)
     assert records == [record(0, 0.5)]
+
+
+def test_what_was_printed_is_read_again() -> None:
+    stream = io.StringIO()
+    shown = TrainingProgress(2, stream, lambda record: None)
+    shown.epoch(record(0, 0.25))
+    shown.epoch(record(1, None))
+    first, second = stream.getvalue().splitlines()
+    state = read_line(first, None)
+    assert state == TrainingState(1, 2, "0.250000", "AP 0.250")
+    assert read_line("a warning", state) is state
+    stepped = read_line("epoch 2/2 step 7/9 loss 0.125000 ETA 1:00:05", state)
+    assert stepped == TrainingState(2, 2, "0.125000", "AP 0.250", 3605.0)
+    assert read_line(second, stepped) == TrainingState(2, 2, "0.250000", "AP 0.250")

@@ -21,7 +21,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy, output = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")
     for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copyfile(ROOT / name, copy / name)
-    for name in ("transpose", "config"):
+    for name in ("transpose", "snakemake_logger_plugin_transpose", "config"):
         shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     code = f"from setuptools import build_meta; build_meta.build_wheel({str(output)!r})"
     subprocess.run([sys.executable, "-c", code], cwd=copy, check=True, capture_output=True)
@@ -80,7 +80,7 @@ def test_what_commands_read_is_inside(names: set[str], name: str) -> None:
 
 def test_nothing_else_is_inside(names: set[str]) -> None:
     others = {name for name in names if not name.startswith("transpose/") and ".dist-info/" not in name}
-    assert others == set()
+    assert others == {"snakemake_logger_plugin_transpose/__init__.py"}
     assert not {name for name in names if name.endswith((".pyc", ".partial")) or "/studies/" in name}
 
 

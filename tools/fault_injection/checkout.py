@@ -11,7 +11,7 @@ from transpose.errors import InputError
 CLONE = Path(__file__).parents[2]
 """Root of the repository."""
 
-_FOLDERS = ("transpose", "workflow", "config", "profiles")
+_FOLDERS = ("transpose", "snakemake_logger_plugin_transpose", "workflow", "config", "profiles")
 _FILES = ("Snakefile", "environment.yml")
 _NO_RESULTS = ("logs", "benchmarks", "mlartifacts", "mlflow.db")
 """Prefixes of names in a results folder that are not results."""

@@ -107,7 +107,9 @@ def track_study(results: ResultsFolder) -> None:
 
 @app.command(rich_help_panel=STUDY, epilog="Example: transpose summary --results results")
 def summary(results: ResultsFolder = Path("results")) -> None:
-    """Print the comparison table and the paths of results."""
+    """Print the main table, what was found, and where to read more."""
+    from shutil import get_terminal_size
+
     from transpose.reporting.summary import render_summary
 
-    print(render_summary(results))
+    print(render_summary(results, min(get_terminal_size().columns, 120)))

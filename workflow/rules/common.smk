@@ -83,6 +83,7 @@ onstart:
         PLAN.write_records(LAYOUT)
     except InputError as error:
         raise WorkflowError(str(error)) from None
+    announce_jobs()
 
 
 def code_of(module):

@@ -1,8 +1,13 @@
 import atexit
+import math
 import sys
 
+from snakemake.logging import logger
+
+from transpose.forecast.job_times import Job, expected_seconds, forecast_seconds
 from transpose.forecast.jobs import Jobs
 from transpose.study.causes import PlannedJob, render_causes
+from transpose.terminal.remaining import RUN_PLAN, RunPlan, TimedJob
 
 
 def planned_again(jobs):
@@ -22,9 +27,44 @@ def planned_again(jobs):
         )
 
 
+def forecast_of(jobs):
+    """Forecast trainings and predictions for a reader at a terminal; on a CPU it takes seconds of measurements."""
+    if not sys.stderr.isatty():
+        return {}
+    print("Timing the networks for an estimate, once ...", file=sys.stderr)
+    return forecast_seconds(PLAN, jobs, networks())
+
+
+def announce_jobs():
+    """Log the jobs to run with their expected times, for the logger plugin of `profiles/default`."""
+    planned = {job.jobid: job for job in workflow.dag.needrun_jobs()}
+    jobs = [
+        Job(job.rule.name, job.wildcards_dict, job.benchmark and Path(job.benchmark))
+        for job in planned.values()
+    ]
+    seconds = expected_seconds(jobs, LAYOUT.benchmark("*").parent, forecast_of)
+    timed = {
+        number: TimedJob(
+            job.rule.name,
+            expected,
+            job.threads,
+            job.resources.get("gpu", 0),
+            {other.jobid for other in workflow.dag.dependencies[job]} & planned.keys(),
+        )
+        for (number, job), expected in zip(planned.items(), seconds)
+    }
+    limits = workflow.global_resources
+    cores = workflow.resource_settings.cores or math.inf
+    gpus = limits["gpu"].value if "gpu" in limits else math.inf
+    is_whole = any(job.rule.name == "all" for job in planned.values())
+    summary = f"Table, findings and where to read more: transpose summary --results {LAYOUT.root}"
+    plan = RunPlan(timed, cores, gpus, closing_line=summary if is_whole else "")
+    logger.info(f"Jobs to run: {len(timed)}", extra={RUN_PLAN: plan})
+
+
 # Print a forecast of the jobs to run at the end of a dry run. Snakemake calls none of its hooks in a dry run (`onstart`,
-# `onsuccess` and `onerror` are skipped), the jobs are known only after all files of rules were read, and a logger plugin
-# would have to be installed and named by the user. So this is done at exit.
+# `onsuccess` and `onerror` are skipped), and the jobs are known only after all files of rules were read. So this is done
+# at exit.
 @atexit.register
 def print_forecast():
     if not workflow.dryrun or workflow.dag is None:

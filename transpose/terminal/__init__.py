@@ -1,0 +1,1 @@
+"""What the terminal shows of a Snakemake run: its running jobs, the time left, warnings and failures."""
