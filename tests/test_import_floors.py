@@ -26,6 +26,7 @@ FLOORS = {
     "gpu_slots": 2,
     "machine": 1,
     "memory": 1,
+    "palette": 1,
     "device": 1,
     "progress": 1,
     "provenance": 1,

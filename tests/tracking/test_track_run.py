@@ -401,3 +401,19 @@ def test_study_is_one_run_with_its_tables_figures_viewers_and_report(results: Pa
     assert folder.joinpath("comparison.csv").read_text() == "variant,AP\ntiny_r,0.5\n"
     for path in ("figures/curves.png", "viewer/dots_val.html", "errors/dots_val.html", "report/data/index.html"):
         assert folder.joinpath(path).read_bytes() == (results / path).read_bytes()
+
+
+@pytest.mark.usefixtures("without_model")
+def test_the_run_of_the_study_has_the_accuracy_of_the_best_variant(results: Path):
+    write_text(results / "comparison.csv", "variant,AP\n")
+    other = RECIPE.model_copy(update={"name": "tiny_x"})
+    for seed, recipe, accuracy in ((0, RECIPE, 0.25), (1, RECIPE, 0.5), (0, other, 0.3125)):
+        write_training(results, seed, recipe)
+        write_metrics(results, seed=seed, variant=recipe.name, AP=accuracy)
+        track_run(ResultsLayout(results), DESTINATION, RunId(recipe.name, seed))
+    for _ in range(2):
+        track_study(ResultsLayout(results), DESTINATION)
+    (study,) = runs_of(results, "study")
+    assert points(results, study, "AP_dots_val_gt") == [(0, 0.375)]
+    colours = [(run.data.tags["transpose.variant"], run.data.tags["mlflow.runColor"]) for run in runs_of(results)]
+    assert len(set(colours)) == len({colour for _, colour in colours}) == 2

@@ -60,14 +60,14 @@ def write_training(
     )
 
 
-def write_metrics(results: Path, boxes: str = "gt", seed: int = 0, **metrics: float) -> Path:
+def write_metrics(results: Path, boxes: str = "gt", seed: int = 0, variant: str = VARIANT, **metrics: float) -> Path:
     """One evaluation of the training's present weights."""
-    weights = results / "train" / VARIANT / f"seed{seed}" / "weights.safetensors"
-    path = results / "metrics" / VARIANT / f"seed{seed}" / "dots" / "val" / f"{boxes}.json"
+    weights = results / "train" / variant / f"seed{seed}" / "weights.safetensors"
+    path = results / "metrics" / variant / f"seed{seed}" / "dots" / "val" / f"{boxes}.json"
     write_json(
         path,
         {
-            "variant": VARIANT,
+            "variant": variant,
             "seed": seed,
             "dataset": "dots",
             "split": "val",

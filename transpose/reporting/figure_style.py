@@ -7,17 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from transpose.files import atomic_path, atomic_paths
+from transpose.palette import COLOURS
 
-# Colour-blind safe palette of Okabe and Ito, without yellow, which is too pale for lines.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DPI = 150
 
 
 def style_of(index: int) -> dict:
     """Return colour, marker and line style of the variant at an index of the study's list."""
-    colour = _COLOURS[index % len(_COLOURS)]
-    line = ("-", "--", ":")[index // len(_COLOURS) % 3]
+    colour = COLOURS[index % len(COLOURS)]
+    line = ("-", "--", ":")[index // len(COLOURS) % 3]
     return {"color": colour, "marker": _MARKERS[index % len(_MARKERS)], "linestyle": line}
 
 

@@ -1,6 +1,7 @@
 """Log a study's tables, figures and viewers to MLflow."""
 
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, get_args
@@ -9,6 +10,7 @@ from transpose.config.dataset import Accuracy
 from transpose.config.study import StudyTable
 from transpose.errors import InputError
 from transpose.files import exclusive_lock
+from transpose.palette import COLOURS
 from transpose.study.destination import TrackingDestination
 from transpose.study.layout import ResultsLayout
 from transpose.tracking.connection import tracking_errors
@@ -43,10 +45,19 @@ def track_study(layout: ResultsLayout, destination: TrackingDestination) -> dict
         for name, path in artifacts.items():
             client.log_artifact(run.info.run_id, str(path), name.rpartition("/")[0] or None)
         trainings = experiment.trainings_under(run)
+        _colour(experiment, trainings)
         experiment.add_changed(experiment.client.get_run(run.info.run_id), _best_accuracies(trainings))
         if run.info.status != "FINISHED":
             client.set_terminated(run.info.run_id)
     return {"run_id": run.info.run_id, "experiment_id": experiment.id, "artifacts": len(artifacts)}
+
+
+def _colour(experiment: Experiment, trainings: "list[Run]") -> None:
+    """Give the runs of each variant a colour, which MLflow else draws by chance."""
+    variants = sorted({run.data.tags[VARIANT] for run in trainings})
+    colours = dict(zip(variants, cycle(COLOURS), strict=False))
+    for run in trainings:
+        experiment.add_tags(run, {"mlflow.runColor": colours[run.data.tags[VARIANT]]})
 
 
 def _best_accuracies(trainings: "list[Run]") -> dict[str, float]:

@@ -1,0 +1,1 @@
+"""A real MLflow server on PostgreSQL, disturbed while studies log to it."""
