@@ -46,8 +46,7 @@ def _exceed_memory(run: Run) -> str:
 def _preempt(run: Run) -> str:
     job = run.wait_for_job("rule_train", _has_trained)
     urgent = slurm("sbatch", "--parsable", "--partition=urgent", "--exclusive", "--mem=0", "--wrap=sleep 5").strip()
-    restarts = _wait(lambda: _field(job, "Restarts") or None, lambda value: value != "0")
-    return f"job {job} preempted by job {urgent}: requeued {restarts} time"
+    return f"job {job} preempted by job {urgent}: {_wait(lambda: _after_preemption(job), bool)}"
 
 
 TROUBLES = (
@@ -66,6 +65,14 @@ def _has_trained(job: str) -> bool:
 def _end_of(job: str) -> str:
     """Return the state in which a job ended."""
     return _wait(lambda: _field(job, "JobState"), lambda state: state not in _LIVING)
+
+
+def _after_preemption(job: str) -> str:
+    """Return whether Slurm or Snakemake repeats a job; empty while it runs."""
+    restarts, state = _field(job, "Restarts"), _field(job, "JobState")
+    if restarts not in ("", "0"):
+        return f"requeued by Slurm, restarts: {restarts}"
+    return "" if state in _LIVING else f"{state}, repeated by Snakemake"
 
 
 def _memory_of(job: str) -> str:
