@@ -14,6 +14,7 @@ from transpose.evaluation.calibration import Calibration, calibrate
 from transpose.evaluation.crowding import SubsetAP, crowding_aps
 from transpose.evaluation.error_types.mended import APGains
 from transpose.evaluation.error_types.report import ErrorTypes, diagnose, error_types
+from transpose.evaluation.extended_oks import ExtendedAP, extended_ap
 from transpose.evaluation.external_annotations import (
     AnnotatedKeypoints,
     ExternalAnnotations,
@@ -50,6 +51,8 @@ class ExternalReport(Settings):
     reference_check: ReferenceCheck
     crowding: dict[str, SubsetAP] | None
     """AP by crowd index; None if the annotations have none."""
+    extended: ExtendedAP | None = None
+    """AP by extended OKS; None if the annotations have no keypoints outside of images."""
     parts: dict[str, PartMetrics] | None
     """Metrics of each keypoint field alone; None if there is only one."""
     errors: ErrorTypes
@@ -109,6 +112,7 @@ def report_values(
         "errors": error_types(gains, with_groups=True),
         "calibration": calibrate(gains, found.has_keypoint_scores),
         "crowding": crowding_aps(truth.source, imported.images, table),
+        "extended": extended_ap(truth, found.results, skeleton, bootstrap) if found.has_keypoint_scores else None,
         "parts": part_metrics(truth, found.results, skeleton, imported.field_sizes),
         "annotations_derived": dict(imported.derived),
         "annotations_left_out": dict(imported.left_out),

@@ -32,11 +32,24 @@ def render_evaluation(report: ExternalReport) -> str:
         f" {_percent(part.ap)}, {_percent(part.ar)}"
         for name, part in (report.parts or {}).items()
     ]
+    lines += _extended(report)
     lines.append(f"agreed: {', '.join(report.reference_check.evaluators)}")
     lines += report.reference_check.notes
     lines += _counts("annotations", report.annotations_derived, report.annotations_left_out)
     lines += _counts("predictions", report.predictions_derived, report.predictions_left_out)
     return "\n".join(lines)
+
+
+def _extended(report: ExternalReport) -> list[str]:
+    """Return the AP by extended OKS; nothing if it is not known."""
+    if report.extended is None:
+        return []
+    known, ap = report.extended, report.extended.ap
+    value, low, high = (-1.0 if one is None else one for one in (ap.value, ap.low, ap.high))
+    return [
+        f"AP by extended OKS ({known.keypoints_out:,} known keypoints outside of the window, in from a score of"
+        f" {known.threshold:g}): {_percent(value)}  [{_percent(low)}, {_percent(high)}]"
+    ]
 
 
 def _percent(fraction: float) -> str:
