@@ -43,7 +43,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = results.files()
     write_study(files, CONFIG / "tables" / "published.yaml")
     write_report(files)
-    return shutil.move(folder / "results", folder / "moved") / "report"
+    return (folder / "results").rename(folder / "moved") / "report"
 
 
 def write_attention_maps(folder: Path) -> None:

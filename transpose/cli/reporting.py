@@ -51,7 +51,10 @@ def compare(
 
 @step.command()
 def report(results: ResultsFolder) -> None:
-    """Write the report of a study from its tables, figures and attention maps."""
+    """Write the report of a study as HTML pages.
+
+    Reads its tables, figures, attention maps and records.
+    """
     from transpose.reporting.study_files import StudyFiles
     from transpose.reporting.study_page.write import write_report
     from transpose.study.layout import ResultsLayout

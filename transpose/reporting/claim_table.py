@@ -125,7 +125,13 @@ def section_of(claim: Claim, where: str) -> Section:
 
 def rows_of(claim: Claim) -> Iterator[dict[str, object]]:
     """Yield one row per measured value of a claim, unrounded; a row without a value if nothing was measured."""
-    texts = {"claim": claim.title, "plain": claim.plain, "done": claim.done, "said": claim.said, "how": claim.how}
+    texts: dict[str, object] = {
+        "claim": claim.title,
+        "plain": claim.plain,
+        "done": claim.done,
+        "said": claim.said,
+        "how": claim.how,
+    }
     if not claim.evidence:
         yield texts | {"result": claim.verdict}
     for one in claim.evidence:
