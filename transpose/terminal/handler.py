@@ -55,6 +55,8 @@ class LogHandler(LogHandlerBase):
         self._display: Display = PlainDisplay(self._stream)
         self._ended = threading.Event()
         self._ticker: threading.Thread | None = None
+        # Not the lock of logging, which keeps it while `close` waits for the ticker.
+        self._drawing = threading.Lock()
         self._warnings = 0
         self._log_file = "none"
         self._events: Mapping[Any, Callable[[Any], None]] = {
@@ -101,7 +103,8 @@ class LogHandler(LogHandlerBase):
                 self._own.setFormatter(self.formatter)
                 self._own.emit(record)
             elif (show := self._events.get(getattr(record, "event", None))) is not None:
-                show(record)
+                with self._drawing:
+                    show(record)
         # A closed terminal must not stop the run.
         except OSError:
             pass
@@ -187,15 +190,13 @@ class LogHandler(LogHandlerBase):
 
     def _tick(self) -> None:
         while not self._ended.wait(SECONDS_BETWEEN_UPDATES):
-            now = time.monotonic()
-            self.acquire()
             try:
-                self._state.read_logs(now)
-                self._display.update(self._state, now)
+                with self._drawing:
+                    now = time.monotonic()
+                    self._state.read_logs(now)
+                    self._display.update(self._state, now)
             except OSError:
                 return
-            finally:
-                self.release()
 
     def _show_end(self, begin: float) -> None:
         state, now = self._state, time.monotonic()

@@ -27,9 +27,16 @@ def planned_again(jobs):
         )
 
 
+def is_watched():
+    """Whether the logger plugin of `profiles/default` draws on a terminal."""
+    output = workflow.output_settings
+    has_plugin = "transpose" in output.log_handler_settings
+    return has_plugin and not output.quiet and sys.stderr.isatty()
+
+
 def forecast_of(jobs):
     """Forecast trainings and predictions for a reader at a terminal; on a CPU it takes seconds of measurements."""
-    if not sys.stderr.isatty():
+    if not is_watched():
         return {}
     print("Timing the networks for an estimate, once ...", file=sys.stderr)
     return forecast_seconds(PLAN, jobs, networks())
