@@ -7,17 +7,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 import psutil
 import torch
+from torch import Tensor
 
 import transpose
 from benchmarks.crossing_video import CrossingVideo, render_crossing
 from transpose.data.video import Video
 from transpose.inference.poses import Poses
+from transpose.pose_model import PoseModel
 from transpose.reporting.predict_video import VideoPersons, predict_video
 
 _RENDERED = 300
@@ -39,14 +41,14 @@ class VideoScale:
     share_of_network: float
     """Rate relative to that of the network alone."""
     share_of_thread: float
-    """Share of the network in the processor time of its thread: the rate that a second free core permits."""
+    """Share of the network in the processor time of its thread, in the same run: the rate if a second core is free."""
     grown_mb: float
     """Growth of the process's memory after `_WARM_UP` frames."""
 
 
 def video_scale(video: CrossingVideo, repeats: int, folder: Path) -> VideoScale:
     """Predict a video `repeats` times in one go."""
-    model, process = transpose.load(), psutil.Process()
+    model, process = _timed_model(), psutil.Process()
     memory: list[int] = []
     swapped = 0
     boxes = [video.boxes[frame] for frame in range(len(video.boxes))] * repeats
@@ -57,33 +59,36 @@ def video_scale(video: CrossingVideo, repeats: int, folder: Path) -> VideoScale:
         if frame == _WARM_UP:
             memory.append(process.memory_info().rss)
 
-    start = _Clock.now()
+    start, thread_start = time.perf_counter(), time.thread_time()
     predict_video(model, _Repeated(video.path, repeats), VideoPersons(boxes), False, note, folder, 0.2)
-    frame = _Clock.now().since(start, len(boxes))
+    seconds = (time.perf_counter() - start) / len(boxes)
+    share_of_thread = sum(model.seconds) / (time.thread_time() - thread_start)
     crops = torch.zeros((2, *model.variant.input_size, 3), dtype=torch.uint8)
-    start = _Clock.now()
+    start = time.perf_counter()
     for _ in range(_WARM_UP):
         model.predict_heatmaps(crops)
-    network = _Clock.now().since(start, _WARM_UP)
+    network = (time.perf_counter() - start) / _WARM_UP
     grown = (process.memory_info().rss - memory[0]) / _MB
-    shares = network.wall / frame.wall, network.thread / frame.thread
-    return VideoScale(len(boxes), swapped, 1e3 * frame.wall, *shares, grown)
+    return VideoScale(len(boxes), swapped, 1e3 * seconds, network / seconds, share_of_thread, grown)
 
 
 @dataclass(frozen=True)
-class _Clock:
-    """Seconds by the wall clock, and of processor time of this thread."""
+class _TimedModel(PoseModel):
+    """A model that notes how long its network takes."""
 
-    wall: float
-    thread: float
+    seconds: list[float] = field(default_factory=list)
+    """Processor time of each pass."""
 
-    @classmethod
-    def now(cls) -> "_Clock":
-        return cls(time.perf_counter(), time.thread_time())
+    def _heatmaps_on_device(self, crops: Tensor, flip_test: bool) -> list[Tensor]:
+        start = time.thread_time()
+        heatmaps = super()._heatmaps_on_device(crops, flip_test)
+        self.seconds.append(time.thread_time() - start)
+        return heatmaps
 
-    def since(self, start: "_Clock", count: int) -> "_Clock":
-        """Return the seconds since `start`, divided by a count."""
-        return _Clock((self.wall - start.wall) / count, (self.thread - start.thread) / count)
+
+def _timed_model() -> _TimedModel:
+    plain = transpose.load()
+    return _TimedModel(*(getattr(plain, one.name) for one in fields(plain)))
 
 
 class _Repeated(Video):
@@ -101,14 +106,14 @@ class _Repeated(Video):
 
 def main(counts: list[int]) -> None:
     """Measure videos of about these numbers of frames."""
-    print("frames  swapped ids  ms/frame  share of the network's rate  of its thread's time  memory grown, MB")
+    print("frames  swapped ids  ms/frame  share of the network's rate  in its thread  memory grown, MB")
     with tempfile.TemporaryDirectory() as name:
         video = render_crossing(Path(name) / "crossing.mp4", min([_RENDERED, *counts]))
         for count in counts:
             one = video_scale(video, max(1, count // len(video.boxes)), Path(name) / "out")
             print(
                 f"{one.frames:6}  {one.swapped:11}  {one.milliseconds:8.1f}  {one.share_of_network:27.2f}"
-                f"  {one.share_of_thread:20.2f}  {one.grown_mb:16.1f}"
+                f"  {one.share_of_thread:13.2f}  {one.grown_mb:16.1f}"
             )
 
 
