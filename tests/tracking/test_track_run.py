@@ -30,11 +30,14 @@ from tracked_results import (
 )
 
 import transpose
+from transpose.cli.reporting import track_database
+from transpose.config.base import read_yaml
 from transpose.data.photographs import photographs_folder
 from transpose.errors import InputError
 from transpose.files import folder_lock, sha256_of_file, write_text
 from transpose.study.destination import database_uri
 from transpose.study.layout import ResultsLayout, RunId
+from transpose.study.plan import Plan
 from transpose.tracking import initialise_database, track_run, track_study
 
 pytestmark = pytest.mark.slow
@@ -375,6 +378,20 @@ class TestErrors:
         track_study(ResultsLayout(results), DESTINATION)
         moved = results.rename(tmp_path / "elsewhere")
         self.fails(moved, "the results were moved")
+
+
+def test_a_server_that_is_away_stops_no_training(results: Path, monkeypatch, capsys):
+    layout = ResultsLayout(results)
+    Plan.of_config(read_yaml(Path("config/config.yaml")), Path("config")).write_records(layout)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    for name in ("USERNAME", "PASSWORD"):
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", "")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    track_database(results)
+    warning = capsys.readouterr().err
+    assert "trainings start without it" in warning
+    assert "secret" not in warning
+    assert json.loads(layout.tracking_database().read_text()) == {"tracking_uri": "http://127.0.0.1:9"}
 
 
 def test_initialising_twice_keeps_what_is_there(results: Path):

@@ -38,7 +38,7 @@ def _crowding(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _with_setting(record: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for row in rows:
-        yield {key: record[key] for key in _SETTING} | row
+        yield {key: record[key] for key in _SETTING} | dict(row)
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
