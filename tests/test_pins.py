@@ -25,7 +25,7 @@ FILES = (
     "requirements/torch-cpu.txt",
     "requirements/xtcocotools.txt",
 )
-OUTSIDE_THE_LOCK = {"slurm", "docs"}
+OUTSIDE_THE_LOCK = {"slurm", "storage", "docs"}
 
 
 def pin(text: str) -> tuple[str, str]:
@@ -151,8 +151,9 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     providers = importlib.metadata.packages_distributions()
     found = {name: {canonicalize_name(provider) for provider in providers.get(name, [name])} for name in imported}
     assert {name for name, distributions in found.items() if not declared & distributions} == set()
-    # profiles/slurm, and an evaluator that is imported by its name.
-    elsewhere = {"snakemake-executor-plugin-slurm", "hotcoco"}
+    # Profiles, and an evaluator that is imported by its name.
+    plugins = {"executor-plugin-slurm", "storage-plugin-fs", "storage-plugin-s3"}
+    elsewhere = {*(f"snakemake-{plugin}" for plugin in plugins), "hotcoco"}
     assert declared - set().union(*found.values()) == elsewhere
 
 

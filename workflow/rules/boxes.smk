@@ -63,8 +63,8 @@ rule boxes:
     input:
         annotations=PLAN.data.annotations,
         # A dry run also works if a file of the user is still missing.
-        file=lambda wildcards: PLAN.boxes.file(
-            wildcards, must_exist=not workflow.dryrun
+        file=lambda wildcards: given(
+            PLAN.boxes.file(wildcards, must_exist=not workflow.dryrun)
         ),
     output:
         boxes=LAYOUT.boxes(SETTING),

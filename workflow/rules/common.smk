@@ -86,6 +86,23 @@ onstart:
     announce_jobs()
 
 
+def given(paths):
+    """Mark the input files that no rule makes as local: object storage has only what rules make."""
+
+    def is_made(path):
+        return any(
+            Path(path).is_relative_to(folder)
+            for folder in (LAYOUT.root, RESOURCES.root)
+        )
+
+    # Absolute paths are never in object storage, and without a shared disk a job with a local file does not leave the
+    # machine of Snakemake.
+    return [
+        path if is_made(path) or Path(path).is_absolute() else local(path)
+        for path in paths
+    ]
+
+
 def code_of(module):
     """Return a function for the digest of a module and of all modules that it imports."""
     return lambda wildcards: f"code:{CODE.digest(f'transpose.{module}')}"

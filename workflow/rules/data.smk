@@ -58,7 +58,7 @@ rule label_parts:
 # read the annotations.
 rule import_split:
     input:
-        annotations=PLAN.data.folder_annotations,
+        annotations=lambda wildcards: given([PLAN.data.folder_annotations(wildcards)]),
     output:
         annotations=RESOURCES.imported("{dataset}", "{split}"),
     log:

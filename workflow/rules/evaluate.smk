@@ -91,7 +91,7 @@ def external_boxes(wildcards):
 rule evaluate_external:
     input:
         annotations=external_annotations,
-        results=external_results,
+        results=lambda wildcards: given([external_results(wildcards)]),
         boxes=external_boxes,
     output:
         metrics=LAYOUT.external("{external}"),

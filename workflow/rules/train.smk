@@ -5,8 +5,12 @@ rule train:
     input:
         train=PLAN.data.split_annotations(PLAN.study.train),
         validation=PLAN.data.split_annotations(PLAN.study.validation),
-        backbone=lambda wildcards: PLAN.training.backbone_weights(wildcards.variant),
-        initial=lambda wildcards: PLAN.training.initial_weights(wildcards.variant),
+        backbone=lambda wildcards: given(
+            PLAN.training.backbone_weights(wildcards.variant)
+        ),
+        initial=lambda wildcards: given(
+            PLAN.training.initial_weights(wildcards.variant)
+        ),
         # `ancient`: a new tracking database must not cause retraining.
         database=ancient(LAYOUT.tracking_database()),
     output:

@@ -1,0 +1,1 @@
+"""Try the workflow with Snakemake's storage plugins on this machine."""
