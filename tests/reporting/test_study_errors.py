@@ -86,6 +86,7 @@ def test_all_models_are_on_the_page_with_the_attention_of_their_own_keypoints(
     crops = annotated_crops(truth, boxes, model)
     rows = truth.persons.annotation_ids == case["annotation"]
     keypoint = int(np.flatnonzero(truth.persons.keypoints[rows][0, :, 2])[0])
+    assert crops.keypoints_xy is not None
     areas = model.cell_areas(torch.from_numpy(crops.crops[0]), crops.keypoints_xy[0]).rows[-1, 0]
     (packed,) = re.findall(rf'id="attention-0-{index}">(.*?)<', html)
     codes = unpack(base64.b64decode(packed), (17, model.grid.tokens))

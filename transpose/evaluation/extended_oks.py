@@ -117,7 +117,7 @@ def windows(persons: PersonInstances) -> np.ndarray:
 
 def inside(window: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Return which points [..., 2] are in their window [..., 4]."""
-    return ((points >= window[..., :2]) & (points <= window[..., 2:])).all(axis=-1)
+    return np.asarray(((points >= window[..., :2]) & (points <= window[..., 2:])).all(axis=-1))
 
 
 def extended_similarities(
