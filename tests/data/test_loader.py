@@ -135,7 +135,7 @@ def test_every_epoch_holds_every_person_once(tiny_dataset):
 def test_an_epoch_continues_at_any_step(tiny_dataset):
     samples = samples_of(tiny_dataset)
     whole = list(training_batches(samples, 2, batch_size=1, workers=0))
-    rest = list(training_batches(samples, 2, batch_size=1, workers=0, start_step=2))
+    rest = list(training_batches(samples, 2, batch_size=1, workers=0, start_batch=2))
     assert len(rest) == 2
     for expected, batch in zip(whole[2:], rest, strict=True):
         torch.testing.assert_close(batch.crops, expected.crops, rtol=0, atol=0)

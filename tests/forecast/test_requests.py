@@ -1,6 +1,7 @@
 """What jobs request from a cluster: by hand for values, and for each job of the paper's study."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +50,9 @@ def test_memory_counts_loading_processes_and_on_a_cpu_the_step() -> None:
     gpu = requests(training=training, overrides=overrides).training["mem_mb"](RUN, attempt=1)
     annotations = 1000 * 12_000 >> 20
     assert gpu == 2 * (3000 + 2 * 700 + annotations) + 1000
-    assert requests("CPU", training=training).training["cpus_per_task"](RUN, attempt=1) == 1 + 2
+    # One task for each process.
+    cpus = requests("CPU", training=training, overrides=overrides).training["cpus_per_task"]
+    assert cpus(RUN, attempt=1) == 1 + 2
 
 
 def test_nothing_is_measured_for_a_local_run() -> None:
@@ -90,7 +93,14 @@ def test_no_job_of_the_papers_study_asks_for_more_than_a_node(tmp_path: Path) ->
     paper["training"] = paper.get("training", {}) | {"device": "cuda"}
     (tmp_path / "config" / "config.yaml").write_text(yaml.safe_dump(paper))
     done = subprocess.run(
-        [sys.executable, "-c", PLANNED_JOBS], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=1200
+        [sys.executable, "-c", PLANNED_JOBS],
+        cwd=tmp_path,
+        # As in a job of Slurm.
+        env=os.environ | {"TRANSPOSE_UNDER_SLURM": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1200,
     )
     lines = (done.stdout + done.stderr).splitlines()
     jobs = [json.loads(line.removeprefix("JOB ")) for line in lines if line.startswith("JOB ")]
@@ -102,3 +112,8 @@ def test_no_job_of_the_papers_study_asks_for_more_than_a_node(tmp_path: Path) ->
         assert {"mem_mb", "disk_mb", "runtime"} <= asked.keys(), rule
         assert all(asked.get(name, 0) <= most for name, most in NODE.items()), (rule, asked)
     assert {rule for rule, resources in jobs if resources.get("gpu")} >= {"train", "predict", "explain", "cost"}
+    trainings = [resources for rule, resources in jobs if rule == "train"]
+    several = [[one[name] for name in ("gpu", "tasks", "slurm_tasks", "mpi")] for one in trainings if "mpi" in one]
+    assert several
+    assert all(one == [2, 2, 2, "srun"] for one in several)
+    assert all(one["gpu"] == 1 and "tasks" not in one for one in trainings if "mpi" not in one)

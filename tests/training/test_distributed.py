@@ -1,16 +1,18 @@
 """Several processes train one model: what each of them computes, and how they agree."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from tests.helpers.small_variants import small_variant
-from tests.training.processes import in_processes, results_of
+from tests.training.processes import WithoutPort, in_processes, results_of
 from transpose.codec.encode import gaussian_heatmaps
 from transpose.config.training import Augmentation, OneCycleSchedule, Training
 from transpose.data.coco import load_annotations
@@ -24,7 +26,15 @@ from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO_PERSON
 from transpose.training.checkpoint import CheckpointStore
-from transpose.training.distributed import ALONE, LostProcessError, ProcessGroup, check_devices, joined
+from transpose.training.distributed import (
+    ALONE,
+    LostProcessError,
+    ProcessGroup,
+    check_devices,
+    check_own_devices,
+    connect,
+    joined,
+)
 from transpose.training.loop import TrainingRun
 from transpose.training.loss import heatmap_loss
 
@@ -56,7 +66,7 @@ def new_model() -> TransPose:
 
 
 def train_an_epoch(
-    group: ProcessGroup, folder: Path, batch_size: int, batch_norm_learns: bool
+    group: ProcessGroup, folder: Path, batch_size: int, batch_norm_learns: bool, accumulate: int = 1
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], float]:
     """Gradients of the last step, buffers, and the loss of the epoch."""
     torch.set_num_threads(1)
@@ -64,9 +74,16 @@ def train_an_epoch(
     if not batch_norm_learns:
         model.train = lambda mode=True: model
     training = Training(
-        epochs=1, batch_size=batch_size, gpus=group.size, schedule=NO_STEP, dropout=0, device="cpu", workers=0
+        epochs=1,
+        batch_size=batch_size,
+        accumulate_grad_batches=accumulate,
+        gpus=group.size,
+        schedule=NO_STEP,
+        dropout=0,
+        device="cpu",
+        workers=0,
     )
-    store = CheckpointStore(folder / f"checkpoints{group.size}")
+    store = CheckpointStore(folder / f"checkpoints{group.size}_{accumulate}")
     run = TrainingRun(model, samples_of(folder), training, 0, CPU, store, {}, lambda *_: {"AP": 0.0}, group)
     loss = run.run(Silent()).history[0]["loss"]
     gradients = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
@@ -83,6 +100,25 @@ def test_gradients_are_those_of_one_process_with_the_same_batch(
     assert any(gradient.abs().max() > 1e-3 for gradient in expected.values())
     for gradients, _, shared_loss in results_of(processes, train_an_epoch, tiny_dataset, batch_size, False):
         assert gradients.keys() == expected.keys()
+        assert shared_loss == pytest.approx(loss, abs=1e-6)
+        for name, gradient in gradients.items():
+            torch.testing.assert_close(gradient, expected[name], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(1, 4), (1, 3), (3, 2)])
+def test_accumulated_gradients_are_those_of_one_batch(tiny_dataset: Path, batch_size: int, accumulate: int) -> None:
+    # Four persons: the last step, or its last batch, is smaller.
+    expected, _, loss = train_an_epoch(ALONE, tiny_dataset, batch_size * accumulate, False)
+    gradients, _, accumulated_loss = train_an_epoch(ALONE, tiny_dataset, batch_size, False, accumulate)
+    assert accumulated_loss == pytest.approx(loss, abs=1e-6)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, expected[name], rtol=1e-5, atol=1e-5)
+
+
+def test_processes_accumulate_the_gradients_of_their_shares(tiny_dataset: Path) -> None:
+    expected, _, loss = train_an_epoch(ALONE, tiny_dataset, 6, False)
+    # Batches of three persons and of one, which two processes have no part of.
+    for gradients, _, shared_loss in results_of(3, train_an_epoch, tiny_dataset, 1, False, 2):
         assert shared_loss == pytest.approx(loss, abs=1e-6)
         for name, gradient in gradients.items():
             torch.testing.assert_close(gradient, expected[name], rtol=1e-5, atol=1e-5)
@@ -151,6 +187,31 @@ def test_a_lost_process_is_reported_and_not_waited_for() -> None:
         other.result()
 
 
+def do_not_answer(group: ProcessGroup, silent: int) -> None:
+    # Starting may take longer than the time limit of the exchange.
+    dist.distributed_c10d._set_pg_timeout(timedelta(seconds=1), dist.group.WORLD)
+    if group.rank != silent:
+        group.wait()
+    assert group.store is not None
+    others = [f"gave_up/{rank}" for rank in range(group.size) if rank != silent]
+    group.store.wait(others, timedelta(seconds=300))
+
+
+def test_a_process_that_does_not_answer_is_named() -> None:
+    silent, *others = in_processes(3, do_not_answer, 0)
+    assert silent.exception() is None
+    for error in (future.exception() for future in others):
+        assert isinstance(error, LostProcessError)
+        assert str(error).startswith("process 0 of 3 (counted from 0) did not answer for 600 s; run the same command")
+        assert error.reporter == 1
+
+
+def test_a_missing_process_is_one_line_at_the_start() -> None:
+    place = WithoutPort(0, 2, 0, "", 0)
+    with pytest.raises(InputError, match=r"^training\.gpus: 2: these processes did not all connect within 1 s \("):
+        connect(place, "gloo", timedelta(seconds=1))
+
+
 def take_lock(group: ProcessGroup, folder: Path) -> list[int]:
     from transpose.files import folder_lock
 
@@ -191,8 +252,9 @@ def test_another_number_of_processes_than_the_recipes_is_refused(monkeypatch: py
         joined(2, CPU),
     ):
         pass
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
-    monkeypatch.setenv("WORLD_SIZE", "4")
+    started = {"SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "4", "SLURM_LOCALID": "1", "SLURM_JOB_ID": "7"}
+    for name, value in (started | {"SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "node"}).items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match="processes started is 4"), joined(1, CPU):
         pass
 
@@ -205,6 +267,12 @@ def test_fewer_gpus_than_asked_for_are_one_line(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(InputError, match="this machine has only 1"):
         check_devices(2, DeviceContext(torch.device("mps"), "fp32", 1))
     check_devices(64, resolve_device("cpu", "fp32", 1))
+
+
+def test_two_processes_on_one_gpu_are_refused() -> None:
+    errors = [future.exception() for future in in_processes(3, check_own_devices, ("node", "GPU-1"))]
+    problem = "processes 0 and 1 have the same GPU; start one process for each GPU"
+    assert [str(error) for error in errors] == [f"training.gpus: 3: {problem}"] * 3
 
 
 def parent(_: np.ndarray) -> int:

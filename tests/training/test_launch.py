@@ -75,3 +75,10 @@ def test_the_main_process_reports_a_lost_process() -> None:
     with pytest.raises(InputError, match=r"^folder: another process of this training has ended"):
         report(ProcessGroup(0, 2), LostProcessError())
     assert report(ProcessGroup(1, 2), LostProcessError()) == (1, "")
+
+
+def test_the_first_process_that_answers_reports_the_ones_that_do_not() -> None:
+    error = LostProcessError([0, 2], 4, 600)
+    with pytest.raises(InputError, match=r"^folder: processes 0, 2 of 4 \(counted from 0\) did not answer for 600 s"):
+        report(ProcessGroup(1, 4), error)
+    assert report(ProcessGroup(3, 4), error) == (1, "")

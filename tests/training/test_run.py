@@ -164,6 +164,21 @@ def test_a_run_stopped_by_a_signal_continues_to_the_same_bytes(data: TrainingDat
     assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
 
 
+def test_a_stopped_run_that_accumulates_gradients_continues_to_the_same_bytes(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    accumulating = recipe(batch_size=1, accumulate_grad_batches=3)
+    record = train_variant(accumulating, 0, data, PROTOCOL, tmp_path / "whole", Watcher())
+    assert record.training is not None
+    assert (record.training.batch.per_process, record.training.batch.all_processes) == (3, 3)
+    with pytest.raises(Interrupted):
+        train_variant(accumulating, 0, data, PROTOCOL, tmp_path / "cut", Watcher(signal_at=3))
+    rest = Watcher()
+    train_variant(accumulating, 0, data, PROTOCOL, tmp_path / "cut", rest)
+    assert rest.steps == 6 - 3
+    assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
+
+
 def test_a_closed_terminal_costs_no_step(data: TrainingData, tmp_path: Path) -> None:
     train_variant(recipe(), 0, data, PROTOCOL, tmp_path / "whole", Watcher())
     with pytest.raises(Interrupted, match="SIGHUP"):

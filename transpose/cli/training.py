@@ -26,10 +26,14 @@ def train(
     image_cache_gb: Annotated[
         float | None, typer.Option(min=0, help="Size of the disk cache of decoded images; default: the recipe's.")
     ] = None,
+    slurm_tasks: Annotated[
+        int, typer.Option(min=0, help="Start the processes as tasks of this Slurm job, also on several nodes; 0: here.")
+    ] = 0,
 ) -> None:
     """Train a variant; resumable.
 
-    Starts as many processes as the recipe's `gpus`. Writes weights, history and run.json into train/VARIANT/seedN.
+    Starts as many processes as the recipe's `gpus`, or joins those that torchrun or srun started. Writes weights,
+    history and run.json into train/VARIANT/seedN.
     A training that has finished with the same values and inputs does not run again.
     """
     from transpose.clock import refuse_later_inputs
@@ -62,12 +66,16 @@ def train(
         return
     # PyTorch is imported only now.
     from transpose.device import resolve_device
-    from transpose.training.distributed import check_devices, is_launched, joined
+    from transpose.training.distributed import check_devices, joined
     from transpose.training.launch import launch
+    from transpose.training.placement import Placement, replace_by_srun
     from transpose.training.run import train_variant
 
     context = resolve_device(training.device, training.dtype, training.threads)
-    if training.gpus > 1 and not is_launched():
+    if training.gpus > 1 and Placement.of_environment() is None:
+        if slurm_tasks:
+            command = [sys.executable, "-m", "transpose", *sys.argv[1:]]
+            replace_by_srun(command, slurm_tasks, training.threads + training.workers)
         check_devices(training.gpus, context)
         raise typer.Exit(launch(sys.argv[1:], training.gpus))
     with (
@@ -89,7 +97,7 @@ def main_process_errors(group: "ProcessGroup", folder: Path) -> Iterator[None]:
     try:
         yield
     except LostProcessError as error:
-        if group.is_main:
+        if group.rank == error.reporter:
             raise InputError(str(error), file=folder) from None
         raise typer.Exit(1) from None
     except InputError as error:

@@ -79,7 +79,17 @@ class Training(Settings):
         description="trained trains the variant; official evaluates the authors' released checkpoint.",
     )
     epochs: PositiveInt = 230
-    batch_size: PositiveInt = Field(default=20, description="Persons per step and process; see `gpus`.")
+    batch_size: PositiveInt = Field(
+        default=20,
+        description="Persons of a process at a time; a step has `gpus` x `batch_size` x `accumulate_grad_batches`.",
+    )
+    accumulate_grad_batches: PositiveInt = Field(
+        default=1, description="Batches of each process whose gradients are summed for one step, to save memory."
+    )
+    sync_batch_norm: bool = Field(
+        default=False,
+        description="Compute BatchNorm over the batches of all processes; needs several GPUs.",
+    )
     schedule: Annotated[CosineSchedule | OneCycleSchedule, Field(discriminator="kind")] = CosineSchedule()
     linear_scaling: bool = Field(
         default=False,
@@ -142,9 +152,14 @@ class Training(Settings):
     )
 
     @property
+    def parallel_batch(self) -> int:
+        """Persons of all processes at a time."""
+        return self.gpus * self.batch_size
+
+    @property
     def global_batch(self) -> int:
         """Persons per step of all processes together."""
-        return self.gpus * self.batch_size
+        return self.parallel_batch * self.accumulate_grad_batches
 
     @property
     def learning_rate_factor(self) -> float:
@@ -156,4 +171,10 @@ class Training(Settings):
         check_one_start(self.backbone_weights, self.initial_weights)
         if self.initial_weights is None and self.pretrained_rate_factor != 1:
             raise ValueError("pretrained_rate_factor has no effect without initial_weights")
+        return self
+
+    @model_validator(mode="after")
+    def _synchronises_several_processes(self) -> "Training":
+        if self.sync_batch_norm and self.gpus == 1:
+            raise ValueError("sync_batch_norm has no effect with gpus: 1")
         return self

@@ -232,21 +232,21 @@ def training_batches(
     epoch: int,
     batch_size: int,
     workers: int,
-    start_step: int = 0,
+    start_batch: int = 0,
     rank: int = 0,
     processes: int = 1,
     pinned: bool = False,
 ) -> Iterator[TrainingBatch]:
-    """Return the batches of an epoch from `start_step` on; the last batch may be smaller.
+    """Return the batches of an epoch from `start_batch` on; the last batch may be smaller.
 
     Args:
-        batch_size: persons per step over all processes; the persons of a step do not depend on `processes`.
+        batch_size: persons per batch over all processes; the persons of a batch do not depend on `processes`.
         rank: the process whose share of each batch is returned; the share may be empty.
         pinned: see `load_batches`.
 
     Raises:
         InputError: an image is missing or broken.
     """
-    steps = slices(samples.order(epoch), batch_size)[start_step:]
-    persons = [share(step, rank, processes) for step in steps]
+    batches = slices(samples.order(epoch), batch_size)[start_batch:]
+    persons = [share(batch, rank, processes) for batch in batches]
     return load_batches(partial(samples.batch, epoch), persons, workers, pinned)

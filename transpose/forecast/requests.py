@@ -118,9 +118,9 @@ class JobRequests:
         return 2 ** (attempt - 1) * (2 * _TORCH_MB + workers * _LOADER_MB)
 
     def _training_cpus(self, wildcards: RunWildcards, attempt: int) -> int:
-        """Processors, with those of processes that load images; Slurm's plugin reads them instead of threads."""
+        """Processors of each process, with those that load its images; Slurm's plugin reads them instead of threads."""
         training = self.plan.recipes[wildcards.variant].training
-        return training.gpus * (training.threads + training.workers)
+        return training.threads + training.workers
 
     def _model_cpus(self, wildcards: RunWildcards, attempt: int) -> int:
         return self.plan.study.protocol.threads + self.plan.recipes[wildcards.variant].training.workers

@@ -127,6 +127,8 @@ def fine_tuning_recipe(recipe: Recipe, epochs: int, start: Path) -> Recipe:
         "source": "trained",
         "epochs": epochs,
         "batch_size": BATCH_SIZE,
+        "accumulate_grad_batches": 1,
+        "sync_batch_norm": False,
         "gpus": 1,
         "schedule": OneCycleSchedule(kind="one_cycle", peak=PEAK_RATE).model_dump(),
         "linear_scaling": False,

@@ -18,9 +18,10 @@ from torch.distributed.elastic.rendezvous.static_tcp_rendezvous import StaticTCP
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from transpose.errors import InputError
+from transpose.training.distributed import TIME_LIMIT
 from transpose.training.interruption import ignores_hangup
 
-SHUTDOWN_SECONDS = 3600
+SHUTDOWN_SECONDS = int(TIME_LIMIT.total_seconds())
 """Time limit for a training to stop after a signal; it first writes a checkpoint, possibly to a slow disk."""
 
 

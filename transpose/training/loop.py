@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ from transpose.training.checkpoint import CheckpointStore
 from transpose.training.distributed import ProcessGroup
 from transpose.training.interruption import Interrupted, StopRequest
 from transpose.training.schedule import learning_rate
-from transpose.training.step import build_optimizer, gradient_step
+from transpose.training.step import build_optimizer, gradient_step, mean_gradients
 
 CHECKPOINT_SECONDS = 300.0
 """Checkpoint interval within an epoch, in seconds."""
@@ -141,9 +142,9 @@ class TrainingRun:
         batches = training_batches(
             self.samples,
             progress.epoch,
-            self.training.global_batch,
+            self.training.parallel_batch,
             self.training.workers,
-            start_step=progress.step,
+            start_batch=progress.step * self.training.accumulate_grad_batches,
             rank=self.group.rank,
             processes=self.group.size,
             pinned=self.context.pins_memory,
@@ -183,12 +184,11 @@ class TrainingRun:
     def _own_part(self, batches: Iterator[TrainingBatch]) -> tuple[np.ndarray, float]:
         """Return this process's person indices [B] of the next step and their mean loss; the model gets gradients."""
         with memory_for("training.batch_size", self.training.batch_size):
-            batch = next(batches)
-            if not len(batch.index):
-                self.optimiser.zero_grad(set_to_none=True)
-                return batch.index, 0.0
+            first = next(batches)
+            # Only now: the loader may draw a number when it starts.
             torch.manual_seed(_step_seed(self.seed, self.progress.epoch, self.progress.step, self.group.rank))
-            return batch.index, self._gradients(batch).item()
+            parts = chain([first], islice(batches, self.training.accumulate_grad_batches - 1))
+            return mean_gradients(self._gradients, parts, self.model.parameters())
 
     def _agreed(self, stop: StopRequest, is_late: bool) -> tuple[int, bool]:
         """Return the stop signal of any process, or 0, and whether a checkpoint is due in any process.

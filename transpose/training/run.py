@@ -32,6 +32,7 @@ from transpose.models.transpose import TransPose
 from transpose.models.weights import save_weights
 from transpose.provenance import git_state, training_code
 from transpose.study.layout import RunFolder
+from transpose.training.batch_norm import synchronised
 from transpose.training.checkpoint import CheckpointStore, digest_of_checkpoint, settle_checkpoints
 from transpose.training.data import TrainingData, identity_of_training
 from transpose.training.distributed import ALONE, ProcessGroup
@@ -132,10 +133,13 @@ def _set_up(
     store = CheckpointStore(folder)
     identity = group.raise_together(lambda: identity_of_training(recipe, seed, data, protocol))
     group.raise_together(lambda: _tidy(folder, store, identity) if group.is_main else None)
+    samples = group.raise_together(lambda: training_samples(recipe, seed, data))
+    if training.sync_batch_norm:
+        model = group.raise_together(lambda: synchronised(model, training, len(samples), context))
     run = group.raise_together(
         lambda: TrainingRun(
             model,
-            training_samples(recipe, seed, data),
+            samples,
             training,
             seed,
             context,
@@ -183,7 +187,11 @@ def _result(job: _Job, training: Training, data: TrainingData) -> TrainingResult
         backbone_sha256=files.get("backbone"),
         initial_weights_sha256=files.get("initial"),
         not_from_initial_weights=job.start.new_tensors,
-        batch=BatchSizes(processes=training.gpus, per_process=training.batch_size, all_processes=training.global_batch),
+        batch=BatchSizes(
+            processes=training.gpus,
+            per_process=training.batch_size * training.accumulate_grad_batches,
+            all_processes=training.global_batch,
+        ),
         learning_rate=LearningRate(
             factor=training.learning_rate_factor,
             highest=highest_rate(training.schedule) * training.learning_rate_factor,

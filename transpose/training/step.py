@@ -1,9 +1,10 @@
 """One training step: loss and gradients of a batch; and the optimiser."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -30,7 +31,8 @@ def gradient_step(
         heatmap_size: (height, width).
     """
     step = eager_step(model, heatmap_size, skeleton, training, context)
-    if context.device.type != "cuda":
+    # Synchronised BatchNorm communicates within the step, which a graph would have to capture.
+    if context.device.type != "cuda" or training.sync_batch_norm:
         return step
     return CudaGraphStep(step, model.parameters(), context.device, CudaGraphs())
 
@@ -47,6 +49,40 @@ def eager_step(
         return loss.detach()
 
     return step
+
+
+def mean_gradients(
+    step: GradientStep, batches: Iterable[TrainingBatch], parameters: Iterable[nn.Parameter]
+) -> tuple[np.ndarray, float]:
+    """Run a step for each batch, and leave the gradients of the mean loss over all persons in the parameters.
+
+    Without persons, no parameter has a gradient.
+
+    Args:
+        batches: any of them may be empty.
+        parameters: all parameters that the step computes gradients of.
+
+    Returns:
+        Person indices [B] of all batches, and their mean loss.
+    """
+    trained = list(parameters)
+    index, mean = np.empty(0, dtype=np.int64), 0.0
+    for batch in batches:
+        if not len(batch.index):
+            continue
+        # Copies, because a replayed step overwrites its gradients.
+        earlier = [(one, one.grad.clone()) for one in trained if one.grad is not None] if len(index) else []
+        loss = step(batch).item()
+        index = np.concatenate((index, batch.index))
+        share = len(batch.index) / len(index)
+        for parameter, gradient in earlier:
+            assert parameter.grad is not None
+            parameter.grad = gradient.lerp(parameter.grad, share)
+        mean += (loss - mean) * share
+    if not len(index):
+        for parameter in trained:
+            parameter.grad = None
+    return index, mean
 
 
 def steps_until_replayed(context: DeviceContext) -> int:

@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 
@@ -47,6 +48,18 @@ SETTING = EvalSetting("{dataset}", "{split}", "{boxes}")
 def uses_scheduler():
     """Whether a cluster schedules the jobs."""
     return not workflow.local_exec
+
+
+# The jobs of Slurm inherit it. There the rules are read again, by a local executor.
+UNDER_SLURM = "TRANSPOSE_UNDER_SLURM"
+if uses_scheduler() and workflow.executor_plugin.name.startswith("slurm"):
+    os.environ[UNDER_SLURM] = "1"
+
+
+def slurm_tasks(wildcards):
+    """Return the tasks of a job of Slurm that trains in several processes, one for each; 0 for any other training."""
+    processes = PLAN.recipes[wildcards.variant].training.gpus
+    return processes if processes > 1 and UNDER_SLURM in os.environ else 0
 
 
 def gpus(wildcards):

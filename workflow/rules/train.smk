@@ -32,6 +32,11 @@ rule train:
         **REQUESTS.training,
         gpu=lambda wildcards: gpus(wildcards)
         * PLAN.recipes[wildcards.variant].training.gpus,
+        # Slurm may place the tasks on several nodes. None is as if a resource were not there.
+        slurm_tasks=slurm_tasks,
+        mpi=lambda wildcards: "srun" if slurm_tasks(wildcards) else None,
+        tasks=lambda wildcards: slurm_tasks(wildcards) or None,
+        tasks_per_gpu=lambda wildcards: 1 if slurm_tasks(wildcards) else None,
         workers=workers_of_variant,
         image_cache_gb=lambda wildcards: PLAN.training.image_cache_gb(wildcards.variant),
     params:
@@ -42,4 +47,5 @@ rule train:
     shell:
         "python -m transpose step --gpus {resources.gpu:q} train {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
         " --train {input.train:q} --validation {input.validation:q}"
-        " --workers {resources.workers:q} --image-cache-gb {resources.image_cache_gb:q} 2> {log:q}"
+        " --workers {resources.workers:q} --image-cache-gb {resources.image_cache_gb:q}"
+        " --slurm-tasks {resources.slurm_tasks:q} 2> {log:q}"
