@@ -45,7 +45,9 @@ def _exceed_memory(run: Run) -> str:
 
 def _preempt(run: Run) -> str:
     job = run.wait_for_job("rule_train", _has_trained)
-    urgent = slurm("sbatch", "--parsable", "--partition=urgent", "--exclusive", "--mem=0", "--wrap=sleep 5").strip()
+    urgent = slurm(
+        "sbatch", "--parsable", "--partition=urgent", "--exclusive", "--mem=0", "--output=/dev/null", "--wrap=sleep 5"
+    ).strip()
     return f"job {job} preempted by job {urgent}: {_wait(lambda: _after_preemption(job), bool)}"
 
 
