@@ -58,6 +58,7 @@ rule track_study:
         analyses=PLAN.evaluation.analysis_tables(),
         viewers=PLAN.evaluation.viewers(),
         errors=PLAN.evaluation.error_browsers(),
+        report=rules.study_report.output,
         runs=[LAYOUT.tracked_run(run) for run in PLAN.training.runs()],
     output:
         LAYOUT.tracked_study(),

@@ -4,25 +4,21 @@ from transpose.config.study import Analysis
 from transpose.reporting.study_page.blocks import Block, Figure, Link, Paragraph, Part
 from transpose.reporting.study_page.place import Place
 
-_ERROR_PAGES = (("Error browser: predictions by class of error", "errors/index.html"),)
-"""Titles and files in the results folder of further pages on errors; those that exist are linked."""
-
 
 def error_part(place: Place) -> Part:
-    """Return accuracy by keypoint, and where error classes and calibration are."""
+    """Return accuracy by keypoint, and the error browsers."""
     caption = "Accuracy of each keypoint, mean over seeds, without intervals: {}."
-    layout = place.files.layout
-    pages = [(title, layout.root / name) for title, name in _ERROR_PAGES]
-    found: list[Link] = [place.link(title, path) for title, path in pages if path.is_file()]
-    text = "Classes of errors and the calibration of scores:"
+    splits = dict.fromkeys((setting.dataset, setting.split) for setting in place.files.study.settings())
+    pages = {split: place.files.layout.error_browser(*split) for split in splits}
+    found: list[Link] = [
+        place.link(f"{dataset} {split}", page) for (dataset, split), page in pages.items() if page.is_file()
+    ]
+    text = "The worst and best predictions by class of error, with images:"
     if not found:
         text = (
-            "Classes of errors and the calibration of scores are not in this study. The command transpose evaluate with"
-            " a file of predictions and the annotations prints them."
+            "The command transpose evaluate, with a file of predictions and the annotations, prints classes of errors."
         )
-    return Part(
-        "Errors and calibration", [*_per_evaluation(place, "keypoints", caption), Paragraph(text, found)], "errors"
-    )
+    return Part("Errors", [*_per_evaluation(place, "keypoints", caption), Paragraph(text, found)], "errors")
 
 
 def cost_part(place: Place) -> Part:
