@@ -17,8 +17,10 @@ import torch
 from tests.helpers.small_disk import SmallDisk
 from transpose.skeleton import COCO_PERSON
 
-# Under nohup, SIGHUP is ignored, and our handlers leave it so.
+# Under nohup, SIGHUP is ignored, and our handlers leave it so. Scripts start background commands with SIGINT ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

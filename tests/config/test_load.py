@@ -76,7 +76,7 @@ def test_a_key_of_another_block_is_suggested_with_its_place() -> None:
     [
         (
             {"training": {"lr": 1}},
-            r"training\.lr: unknown key; known are attention_dropout, augmentation, .*, workers$",
+            r"training\.lr: unknown key; known are accumulate_grad_batches, .*, workers$",
         ),
         ({"forecast": {"q": 1}}, r"forecast\.q: unknown key; known are .*training_tflops.*"),
         (

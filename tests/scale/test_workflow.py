@@ -73,6 +73,6 @@ def test_a_study_is_simulated(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     heading, _, _, _, few, many = done.stdout.splitlines()
-    assert int(heading.split()[0]) == 27
+    assert int(heading.split()[0]) == 29
     assert few.startswith("| 2 | 0.")
     assert many.startswith("| 8 | 0.")

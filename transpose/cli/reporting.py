@@ -65,7 +65,7 @@ def report(results: ResultsFolder) -> None:
 
 @step.command()
 def track_database(results: ResultsFolder) -> None:
-    """Create the MLflow database of a results folder, or connect to the server."""
+    """Create the MLflow database, or connect to the server."""
     from transpose.errors import InputError, without_logins
     from transpose.files import write_json
     from transpose.study.destination import TrackingDestination
