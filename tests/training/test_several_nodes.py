@@ -21,6 +21,7 @@ def test_a_training_that_lost_a_node_continues_to_the_same_bytes(tiny_dataset: P
     assert not trial.run.record.exists()
     assert (trial.run.folder / "checkpoint.pt").is_file()
     lines = [line for line in trial.log.read_text().splitlines() if line.startswith("transpose: ")]
-    assert len(lines) == 1
-    assert "another process of this training has ended" in lines[0]
+    # An agent of torchrun may end the other process before it can print its line.
+    assert len(lines) <= 1
+    assert all("another process of this training has ended" in line for line in lines)
     assert trial.finish(trial.by_srun()) == undisturbed
