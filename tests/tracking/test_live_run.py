@@ -14,6 +14,7 @@ from tracked_results import (
     HISTORY,
     RECIPE,
     VARIANT,
+    NoLogProcess,
     history_points,
     points,
     runs_of,
@@ -30,28 +31,15 @@ from transpose.training.interruption import Interrupted
 pytestmark = pytest.mark.slow
 
 
-class PipeToNowhere:
-    """In place of the process: keeps the messages."""
-
-    def __init__(self) -> None:
-        self.messages: list[dict] = []
-
-    def send(self, message: dict) -> None:
-        self.messages.append(message)
-
-    def ends_within(self, _: float) -> bool:
-        return True
-
-
 @pytest.fixture
-def pipe(monkeypatch: pytest.MonkeyPatch) -> PipeToNowhere:
-    pipe = PipeToNowhere()
+def pipe(monkeypatch: pytest.MonkeyPatch) -> NoLogProcess:
+    pipe = NoLogProcess()
     monkeypatch.setattr("transpose.tracking.live._LogProcess", lambda: pipe)
     return pipe
 
 
 @pytest.fixture
-def header(results: Path, pipe: PipeToNowhere) -> dict:
+def header(results: Path, pipe: NoLogProcess) -> dict:
     """The first message of a live run."""
     with LiveLogger(results, DESTINATION, RECIPE, 0):
         return pipe.messages[0]
@@ -78,7 +66,7 @@ class TestTrainingSide:
             (RuntimeError("out of memory"), "FAILED"),
         ],
     )
-    def test_sends_how_training_ended(self, results: Path, pipe: PipeToNowhere, error, status):
+    def test_sends_how_training_ended(self, results: Path, pipe: NoLogProcess, error, status):
         with contextlib.suppress(type(error)), LiveLogger(results, DESTINATION, RECIPE, 0) as live:
             live.epoch(HISTORY[0])
             if error is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tracked_results import HISTORY, RECIPE, STUDY, VARIANT, write_metrics, write_training
+from tracked_results import HISTORY, RECIPE, STUDY, VARIANT, NoLogProcess, write_metrics, write_training
 
 from tools.tracking_server.equality import compare_with_files
 from tools.tracking_server.server import PostgreSQL, TrackingServer, missing_requirement, running_server
@@ -31,24 +31,11 @@ def save_nothing(*arguments: object) -> None:
     (folder / "MLmodel").write_text("{}")
 
 
-class NoProcess:
-    """In place of the log process: keeps the messages."""
-
-    def __init__(self) -> None:
-        self.messages: list[dict] = []
-
-    def send(self, message: dict) -> None:
-        self.messages.append(message)
-
-    def ends_within(self, _: float) -> bool:
-        return True
-
-
 def live_messages(
     results: Path, destination: TrackingDestination, server: TrackingServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
     """The messages of a training, during which the server is away."""
-    process = NoProcess()
+    process = NoLogProcess()
     with monkeypatch.context() as replaced:
         replaced.setattr("transpose.tracking.live._LogProcess", lambda: process)
         with LiveLogger(results, destination, RECIPE, 0) as live:

@@ -32,6 +32,19 @@ COST = {"operations": {"macs": 10**12 + 1}, "timings": [{"batch_size": 1, "image
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
+class NoLogProcess:
+    """In place of the log process: keeps the messages."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict] = []
+
+    def send(self, message: dict) -> None:
+        self.messages.append(message)
+
+    def ends_within(self, _: float) -> bool:
+        return True
+
+
 def history_lines(records: list[dict[str, Any]]) -> str:
     """The text of a history file."""
     return "".join(json.dumps(record) + "\n" for record in records)

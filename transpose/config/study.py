@@ -271,6 +271,10 @@ class Study(Settings):
         """Evaluation settings of all variants."""
         return eval_settings(self.evaluations)
 
+    def evaluated_splits(self) -> tuple[tuple[str, str], ...]:
+        """Distinct (data set, split) of the evaluations."""
+        return tuple(dict.fromkeys((evaluation.dataset, evaluation.split) for evaluation in self.evaluations))
+
     def settings_of(self, split: Split) -> tuple[EvalSetting, ...]:
         """Evaluation settings on one split; none if it is not evaluated."""
         return tuple(one for one in self.settings() if one[:2] == (split.dataset, split.split))

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from transpose.config.study import StudyTable
-from transpose.reporting.labels import NOT_RUN, count_words
+from transpose.reporting.labels import NOT_RUN, count_words, setting_words
 from transpose.reporting.sections import Section, interval_words, number, with_sign
 from transpose.study.layout import ResultsLayout
 
@@ -67,7 +67,7 @@ def _settings(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 
 
 def _title(row: dict[str, Any]) -> str:
-    return f"{row['dataset']}, {row['split']}, {row['boxes'].replace('_', ' ')} boxes"
+    return setting_words(*(row[key] for key in _SETTING))
 
 
 def _highest(rows: list[dict[str, Any]]) -> Iterator[str]:

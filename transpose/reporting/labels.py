@@ -54,7 +54,12 @@ def count_words(images: int, persons: int) -> str:
 
 def setting_title(subject: Subject) -> str:
     """Return data set, split and boxes as shown in headings."""
-    return f"{subject.dataset_title}, {subject.split}, {subject.boxes.replace('_', ' ')} boxes"
+    return setting_words(subject.dataset_title, subject.split, subject.boxes)
+
+
+def setting_words(dataset_title: str, split: str, boxes: str) -> str:
+    """Return the same of any results."""
+    return f"{dataset_title}, {split}, {boxes.replace('_', ' ')} boxes"
 
 
 def model_title(subject: Subject) -> str:

@@ -21,6 +21,7 @@ from transpose.pose_model import PoseModel
 from transpose.reporting.attention_maps import load_for_attention_maps
 from transpose.reporting.error_browser import BrowsedModel, BrowserPage, CaseAttention, write_browser
 from transpose.reporting.error_browser_cases import case_images
+from transpose.reporting.labels import setting_words
 from transpose.reporting.viewer_models import annotated_crops
 from transpose.study.layout import ResultsLayout, RunId
 
@@ -51,7 +52,7 @@ def write_study_browser(layout: ResultsLayout, runs: Sequence[RunId], setting: E
     if inputs[0].dataset.boxes[setting.boxes].kind == "ground_truth":
         browsed = _with_attention(inputs, browsed, cases)
     files = ImageFiles(image_source_of(annotations), truth.images)
-    title = f"Errors: {inputs[0].dataset.title}, {setting.split}, {setting.boxes.replace('_', ' ')} boxes"
+    title = f"Errors: {setting_words(inputs[0].dataset.title, setting.split, setting.boxes)}"
     write_browser(BrowserPage(title, browsed, cases, case_images(models, cases, files.read)), output, images)
     images.mkdir(exist_ok=True)
 

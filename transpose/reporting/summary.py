@@ -64,7 +64,9 @@ def _places(layout: ResultsLayout) -> dict[str, list[str]]:
         "claims": [str(claims)] if claims.is_file() else [],
         "tables": [f"{text} (all as text), {results}/*.html"],
         "figures": [f"{layout.figure('*').parent}/"],
-        "errors": [str(page) for page in results.glob(str(layout.error_browser("*", "*").relative_to(results)))],
+        "errors": [
+            str(page) for page in sorted(results.glob(str(layout.error_browser("*", "*").relative_to(results))))
+        ],
         "MLflow": _mlflow(layout),
     }
     return {name: lines for name, lines in places.items() if lines}
@@ -72,13 +74,14 @@ def _places(layout: ResultsLayout) -> dict[str, list[str]]:
 
 def _mlflow(layout: ResultsLayout) -> list[str]:
     """Return the address of the study's charts; without a server of its own also the command that serves them."""
-    tracked, database, port = layout.tracked_study(), layout.tracking_database(), free_port()
+    tracked, database = layout.tracked_study(), layout.tracking_database()
     if not tracked.is_file():
         return []
     charts = f"/#/experiments/{read_json(tracked)['experiment_id']}/runs?compareRunsMode=CHART"
     server: str = read_json(database)["tracking_uri"] if database.is_file() else ""
     if server.startswith("http"):
         return [server.rstrip("/") + charts]
+    port = free_port()
     options = [] if layout.root == Path("results") else [f"RESULTS={layout.root}"]
     options += [] if port == MLFLOW_PORT else [f"PORT={port}"]
     return [" ".join(["make ui", *options]), f"http://127.0.0.1:{port}{charts}"]

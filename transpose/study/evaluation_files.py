@@ -124,5 +124,4 @@ class EvaluationFiles:
         """Viewer page of every evaluated split; none if no variant has an encoder."""
         if not self.viewer_runs():
             return []
-        splits = dict.fromkeys((e.dataset, e.split) for e in self.study.evaluations)
-        return [self.layout.viewer(*split) for split in splits]
+        return [self.layout.viewer(*split) for split in self.study.evaluated_splits()]

@@ -73,7 +73,7 @@ def _best_accuracies(trainings: "list[Run]") -> dict[str, float]:
 def _artifacts(layout: ResultsLayout) -> Iterator[tuple[str, Path]]:
     for path in layout.tables():
         yield path.name, path
-    pages = layout.viewer("*", "*"), layout.error_browser("*", "*"), layout.root / "report" / "*"
+    pages = layout.viewer("*", "*"), layout.error_browser("*", "*"), layout.report("*")
     for folder in (layout.figure("*").parent, *(page.parent for page in pages)):
         for path in sorted(folder.rglob("[!.]*")):
             if path.is_file():

@@ -1,6 +1,7 @@
 """Figures of the comparison: errors by keypoint, accuracy against cost, and training curves."""
 
 from transpose.config.study import Analysis
+from transpose.reporting.labels import setting_words
 from transpose.reporting.study_page.blocks import Block, Figure, Link, Paragraph, Part
 from transpose.reporting.study_page.place import Place
 
@@ -8,8 +9,7 @@ from transpose.reporting.study_page.place import Place
 def error_part(place: Place) -> Part:
     """Return accuracy by keypoint, and the error browsers."""
     caption = "Accuracy of each keypoint, mean over seeds, without intervals: {}."
-    splits = dict.fromkeys((setting.dataset, setting.split) for setting in place.files.study.settings())
-    pages = {split: place.files.layout.error_browser(*split) for split in splits}
+    pages = {split: place.files.layout.error_browser(*split) for split in place.files.study.evaluated_splits()}
     found: list[Link] = [
         place.link(f"{dataset} {split}", page) for (dataset, split), page in pages.items() if page.is_file()
     ]
@@ -68,7 +68,7 @@ def _per_evaluation(place: Place, kind: str, caption: str) -> list[Block]:
     return [
         place.chart(
             place.files.layout.figure(kind, *setting),
-            caption.format(f"{titles[setting.dataset]}, {setting.split}, {setting.boxes.replace('_', ' ')} boxes"),
+            caption.format(setting_words(titles[setting.dataset], setting.split, setting.boxes)),
         )
         for setting in settings
     ]

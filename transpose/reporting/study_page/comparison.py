@@ -179,9 +179,7 @@ def _cells(place: Place, standing: Standing, row: Row) -> dict[str, Cell]:
         metric: _score(place, row),
         _INTERVAL: interval_cell(interval_of(row, metric, f"{metric}_low", f"{metric}_high")),
         "Behind the best": Cell(DASH) if lead is None else _behind(lead.difference),
-        "Is that certain?": Cell(
-            "" if lead is None else lead.answer, result=_ANSWERS.get(lead.answer, "") if lead else ""
-        ),
+        "Is that certain?": Cell("") if lead is None else _answer_cell(lead),
         "Published": _published(row),
         "Measured − published": number_cell(number_of(row, "difference"), signed=True),
         "Result": text_cell(row["verdict"] if row["comparable"] == "True" else ""),

@@ -53,8 +53,7 @@ def persons_part(place: Place, page: Page) -> Part:
     persons = sum(isinstance(block, Part) for part in page.parts for block in part.blocks)
     text = f"{persons} persons with the predicted pose and the dependency areas of a few keypoints, by each model:"
     blocks: list[Block] = [Paragraph(text, [Link(page.title, page.file)])]
-    splits = dict.fromkeys((evaluation.dataset, evaluation.split) for evaluation in place.files.study.evaluations)
-    blocks += [_explorer(place, *split) for split in splits]
+    blocks += [_explorer(place, *split) for split in place.files.study.evaluated_splits()]
     return Part("Predictions and dependency areas", blocks, "persons")
 
 
@@ -77,8 +76,7 @@ def _person(place: Place, models: list[_Shown]) -> Part:
 
 
 def _draw_all(place: Place, images: Path) -> Iterator[_Shown]:
-    splits = dict.fromkeys((evaluation.dataset, evaluation.split) for evaluation in place.files.study.evaluations)
-    for dataset, split in splits:
+    for dataset, split in place.files.study.evaluated_splits():
         for variant, recipe in place.files.recipes.items():
             folder = place.files.layout.attention(RunId(variant, 0), dataset, split)
             if recipe.variant.encoder is None or not (folder / "maps.npz").is_file():

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from transpose.config.study import EvalSetting
+from transpose.reporting.labels import setting_words
 from transpose.reporting.study_files import StudyFiles
 from transpose.reporting.study_page.blocks import Figure, Link, Paragraph
 from transpose.reporting.study_page.numbers import Row
@@ -68,4 +69,4 @@ def anchor(setting: EvalSetting) -> str:
 
 def setting_text(row: Row) -> str:
     """Return data set, split and boxes of a row of a table."""
-    return f"{row['dataset']}, {row['split']}, {row['boxes'].replace('_', ' ')} boxes"
+    return setting_words(row["dataset"], row["split"], row["boxes"])
