@@ -59,17 +59,29 @@ def video_scale(video: CrossingVideo, repeats: int, folder: Path) -> VideoScale:
         if frame == _WARM_UP:
             memory.append(process.memory_info().rss)
 
+    alone = [_seconds_alone(model)]
+    model.seconds.clear()
     start, thread_start = time.perf_counter(), time.thread_time()
     predict_video(model, _Repeated(video.path, repeats), VideoPersons(boxes), False, note, folder, 0.2)
     seconds = (time.perf_counter() - start) / len(boxes)
     share_of_thread = sum(model.seconds) / (time.thread_time() - thread_start)
+    alone.append(_seconds_alone(model))
+    network = sum(alone) / len(alone)
+    grown = (process.memory_info().rss - memory[0]) / _MB
+    return VideoScale(len(boxes), swapped, 1e3 * seconds, network / seconds, share_of_thread, grown)
+
+
+def _seconds_alone(model: PoseModel) -> float:
+    """Return the wall-clock time of the network alone on a frame with two persons.
+
+    It is taken before and after a video, since the clock rate of a processor changes within minutes.
+    """
     crops = torch.zeros((2, *model.variant.input_size, 3), dtype=torch.uint8)
+    model.predict_heatmaps(crops)
     start = time.perf_counter()
     for _ in range(_WARM_UP):
         model.predict_heatmaps(crops)
-    network = (time.perf_counter() - start) / _WARM_UP
-    grown = (process.memory_info().rss - memory[0]) / _MB
-    return VideoScale(len(boxes), swapped, 1e3 * seconds, network / seconds, share_of_thread, grown)
+    return (time.perf_counter() - start) / _WARM_UP
 
 
 @dataclass(frozen=True)

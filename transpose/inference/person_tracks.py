@@ -90,8 +90,9 @@ class PersonTracks:
 
     def update(self, poses: Poses) -> Poses:
         """Return the poses of the next frame, found in new boxes, with ids, counted from 1."""
-        confident, distinct = poses.scores >= self._min_score, set(self._distinct(poses).tolist())
-        tracks = self._matched(poses)
+        similarities = self._similarities(poses)
+        confident, distinct = poses.scores >= self._min_score, set(self._distinct(poses, similarities).tolist())
+        tracks = self._matched(similarities)
         ids = np.zeros(len(poses), dtype=np.int64)
         for person in range(len(poses)):
             if person not in tracks:
@@ -125,23 +126,23 @@ class PersonTracks:
         equal to a pose that fits its person better: two boxes may show the same person.
         """
         poses = poses.select((poses.scores >= self._min_score).sum(axis=1) >= _FEWEST_KEYPOINTS)
-        poses = poses.select(self._distinct(poses))
-        tracks = self._matched(poses)
+        poses = poses.select(self._distinct(poses, self._similarities(poses)))
+        tracks = self._matched(self._similarities(poses))
         for person, track in tracks.items():
             track.continue_with(poses.xy[person], poses.scores[person] >= self._min_score, None)
         persons = sorted(tracks)
         ids = np.array([tracks[person].id for person in persons], dtype=np.int64)
         return replace(poses.select(np.array(persons, dtype=np.int64)), ids=ids)
 
-    def _distinct(self, poses: Poses) -> np.ndarray:
+    def _distinct(self, poses: Poses, similarities: np.ndarray) -> np.ndarray:
         """Return the persons in the next frame without those nearly equal to one that fits a track better."""
-        fit = self._similarities(poses).max(axis=0, initial=0)
+        fit = similarities.max(axis=0, initial=0)
         areas, image = poses.boxes[:, 2:].prod(axis=1), np.zeros(len(poses))
         return np.sort(oks_nms(poses.xy, fit, areas, image, self._skeleton.oks_sigmas, _SAME_PERSON))
 
-    def _matched(self, poses: Poses) -> dict[int, _Track]:
-        """Move on by a frame, and return the track of each person who has one."""
-        pairs = _greedy_pairs(self._similarities(poses))
+    def _matched(self, similarities: np.ndarray) -> dict[int, _Track]:
+        """Move on by a frame, and return the track of each person who has one, by similarities [T, N]."""
+        pairs = _greedy_pairs(similarities)
         found = {person: self._tracks[track] for track, person in pairs}
         for track in self._tracks:
             track.age += 1
