@@ -50,6 +50,11 @@ class ErrorTypes(Settings):
     groups: dict[str, dict[str, ErrorGroup]] | None
     """What the groups are by -> name -> errors; None if not computed."""
 
+    @property
+    def costs(self) -> dict[str, Estimate]:
+        """Gains of all types of errors, by name."""
+        return {**self.keypoints, **self.predictions, **self.scores}
+
 
 def diagnose(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> Diagnosed:
     """Classify all annotated keypoints and all predictions.
