@@ -7,7 +7,7 @@ from transpose.config.study import EvalSetting, StudyTable
 from transpose.reporting.labels import ANSWERS, NOT_RUN, answer_words
 from transpose.reporting.sections import DASH
 from transpose.reporting.study_page.axis import Axis, Interval
-from transpose.reporting.study_page.blocks import Block, Cell, Group, Paragraph, Part, Table
+from transpose.reporting.study_page.blocks import Block, Cell, Group, Link, Paragraph, Part, Table
 from transpose.reporting.study_page.numbers import (
     Row,
     answer_cell,
@@ -27,6 +27,11 @@ _SAME_TABLE = ("dataset", "split", "boxes", "box_source", "protocol")
 _INTERVAL = "95 % interval"
 _SHAREABLE = ("Seeds", "Input", "Initialisation", "Notes")
 _FURTHER = {"AP": ("AP50", "AP75", "APM", "APL", "AR"), "PCKh50": ("PCKh10", "PCKh11", "published_PCKh11")}
+_REASONS = (
+    Link("what each part of the model adds", "#ablations"),
+    Link("which errors cost how much", "#errors"),
+    Link("what attention does", "#findings"),
+)
 _NOTE = (
     "AP, AR and PCKh in per cent, means over seeds. Bars and brackets are 95 % intervals of the mean over images and,"
     " with several seeds, over trainings. Behind the best: difference from the best model on the same resampled images;"
@@ -121,7 +126,9 @@ def _answer(standings: Sequence[Standing]) -> list[Block]:
         "Images needed",
     )
     axis = Axis.over([row[3].interval for row in rows], zero=True)
-    return [Table(columns, [Group(rows, axis)], note, drawn=3)] if rows else [Paragraph("Nothing was evaluated yet.")]
+    if not rows:
+        return [Paragraph("Nothing was evaluated yet.")]
+    return [Table(columns, [Group(rows, axis)], note, drawn=3), Paragraph("Why:", _REASONS)]
 
 
 def _answer_row(standing: Standing) -> list[Cell] | None:
