@@ -70,6 +70,7 @@ def test_every_split_evaluated_by_oks_has_an_error_browser_of_its_first_boxes(de
         Path("results/errors/synthetic_val.html"),
         Path("results/errors/photographs_val.html"),
     ]
+    assert plan.evaluation.model_errors() == [path.with_suffix(".json") for path in plan.evaluation.error_browsers()]
     predictions = plan.evaluation.browsed_predictions("synthetic", "val")
     assert predictions == [
         Path(f"results/predictions/{variant}/seed0/synthetic/val/ground_truth.json") for variant in demo["variants"]

@@ -80,7 +80,7 @@ def test_filters_choose_by_class_keypoint_and_size(shown: Browser) -> None:
     shown.choose("class", "all")
     shown.choose("keypoint", "left shoulder")
     # Its jitter, and the undetected person.
-    assert shown.text("#list-title") == "2 cases"
+    assert shown.text("#list-title") == "2 cases, OKS of Wrong | Exact"
     shown.choose("size", "small")
     assert shown.text("#who") == "Nothing on this page fits the filters."
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.sample_results import ablation, demo_rows, published
+from transpose.reporting.ablation_table import ablation_table
 from transpose.reporting.export import write_tex
 from transpose.reporting.sections import Section, ablation_sections, comparison_sections
-from transpose.reporting.tables import ablation_table, comparison_table
+from transpose.reporting.tables import comparison_table
 
 DOCUMENT = r"""\documentclass{article}
 \usepackage[landscape,margin=1cm]{geometry}

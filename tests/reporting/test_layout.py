@@ -1,6 +1,7 @@
 import pytest
 
 from tests.helpers.sample_results import ablation, demo_rows, published, result_row
+from transpose.reporting.ablation_table import ablation_table
 from transpose.reporting.records import ResultRow
 from transpose.reporting.sections import (
     DASH,
@@ -10,7 +11,7 @@ from transpose.reporting.sections import (
     reproduction_sections,
     verdict_section,
 )
-from transpose.reporting.tables import ablation_table, comparison_table, verdict_table
+from transpose.reporting.tables import comparison_table, verdict_table
 
 
 def column(section: Section, name: str) -> list[str]:

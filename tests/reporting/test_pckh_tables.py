@@ -3,9 +3,10 @@
 import pytest
 
 from tests.helpers.sample_results import ablation, published, result_row
+from transpose.reporting.ablation_table import ablation_table
 from transpose.reporting.records import ResultRow
 from transpose.reporting.sections import ablation_sections, comparison_sections, verdict_section
-from transpose.reporting.tables import ablation_table, comparison_table, counterpart, verdict_table
+from transpose.reporting.tables import comparison_table, counterpart, verdict_table
 
 
 def mpii_row(pckh50: float = 0.921, persons: int = 2958, benchmark: str = "mpii_val") -> ResultRow:

@@ -1,4 +1,4 @@
-"""The error browser of a study: all its models, with the attention of those that have an encoder."""
+"""Errors and calibration of a study's models, and its error browser with the attention of those with an encoder."""
 
 import base64
 import json
@@ -12,13 +12,16 @@ import torch
 from tests.helpers.run_records import write_run
 from tests.helpers.small_variants import small_variant
 from transpose.attention.maps.stored import COARSE, unpack
+from transpose.config.bootstrap import Bootstrap
 from transpose.config.dataset import Dataset
+from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol, EvalSetting
 from transpose.config.training import Training
-from transpose.data.boxes import ground_truth_boxes
+from transpose.data.boxes import ground_truth_boxes, write_boxes
 from transpose.data.coco import load_annotations
 from transpose.errors import InputError
+from transpose.evaluation.model_errors import SplitErrors
 from transpose.evaluation.results import write_results
 from transpose.files import write_json
 from transpose.inference.poses import PoseResults
@@ -26,7 +29,7 @@ from transpose.models.initialise import initialise
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
 from transpose.reporting.attention_maps import load_for_attention_maps
-from transpose.reporting.study_errors import write_study_browser
+from transpose.reporting.study_errors import write_study_errors
 from transpose.reporting.viewer_models import annotated_crops
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind, ResultsLayout, RunId
@@ -51,7 +54,10 @@ def layout(tmp_path: Path, tiny_dataset: Path) -> ResultsLayout:
     )
     write_json(layout.record(RecordKind.DATASET, "tiny"), dataset.model_dump(mode="json"))
     write_json(layout.record(RecordKind.PROTOCOL), PROTOCOL.model_dump(mode="json"))
-    persons = load_annotations(tiny_dataset / "annotations.json", COCO_PERSON).persons
+    write_json(layout.record(RecordKind.BOOTSTRAP), Bootstrap(samples=10, seed=0).model_dump(mode="json"))
+    annotations = load_annotations(tiny_dataset / "annotations.json", COCO_PERSON)
+    write_boxes(ground_truth_boxes(annotations), layout.boxes(SETTING))
+    persons = annotations.persons
     persons = persons.select(persons.is_labelled & ~persons.is_crowd)
     centres = persons.boxes_xywh[:, None, :2] + persons.boxes_xywh[:, None, 2:] / 2
     points = np.where(persons.keypoints[..., 2:] > 0, persons.keypoints[..., :2], centres)
@@ -71,7 +77,7 @@ def test_all_models_are_on_the_page_with_the_attention_of_their_own_keypoints(
     layout: ResultsLayout, tiny_dataset: Path
 ) -> None:
     annotations = tiny_dataset / "annotations.json"
-    write_study_browser(layout, [WITH, WITHOUT], SETTING, annotations)
+    write_study_errors(layout, [WITH, WITHOUT], SETTING, annotations)
     html = layout.error_browser("tiny", "val").read_text()
     assert list(layout.error_images("tiny", "val").iterdir()) == []
     assert "<h1>Errors: tiny &amp; small, val, gt boxes</h1>" in html
@@ -93,6 +99,23 @@ def test_all_models_are_on_the_page_with_the_attention_of_their_own_keypoints(
     np.testing.assert_array_equal(codes[keypoint], COARSE.quantise(areas)[keypoint])
 
 
+def test_exact_predictions_have_no_errors_and_only_their_scores_are_wrong(
+    layout: ResultsLayout, tiny_dataset: Path
+) -> None:
+    write_study_errors(layout, [WITHOUT], SETTING, tiny_dataset / "annotations.json")
+    (model,) = read_record(SplitErrors, layout.model_errors("tiny", "val")).models
+    assert (model.variant, model.seed, model.boxes) == ("plain", 0, "gt")
+    assert all(one.count == 0 for one in (*model.errors.keypoints.values(), *model.errors.predictions.values()))
+    assert model.calibration.keypoints is not None
+    assert model.calibration.keypoints.ece.value == 0  # scores of 1 at exact positions
+    assert model.calibration.persons is not None
+    assert model.calibration.persons.ece.value is not None
+    assert model.calibration.persons.ece.value > 0
+    figure = layout.figure("reliability", "tiny", "val")
+    assert figure.is_file()
+    assert figure.with_suffix(".svg").is_file()
+
+
 def test_no_run_is_one_line(layout: ResultsLayout, tiny_dataset: Path) -> None:
     with pytest.raises(InputError, match="no trained model"):
-        write_study_browser(layout, [], SETTING, tiny_dataset / "annotations.json")
+        write_study_errors(layout, [], SETTING, tiny_dataset / "annotations.json")

@@ -1,5 +1,6 @@
 """The report of a study: pages that open without a server, and whose numbers link to their files."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -10,17 +11,27 @@ import pandas as pd
 import pytest
 
 from tests.helpers.browser import CHROMIUM, browser
+from tests.helpers.injected_errors import exact_scene
 from tests.helpers.page_links import broken_links
+from tests.helpers.sample_results import subject
 from tests.reporting.test_study import CONFIG, Results
+from transpose.config.bootstrap import Bootstrap
+from transpose.evaluation.calibration import calibrate
+from transpose.evaluation.error_types.mended import APGains
+from transpose.evaluation.error_types.report import diagnose, error_types
+from transpose.evaluation.model_errors import ModelErrors, SplitErrors
 from transpose.files import read_json, write_json, write_npz
 from transpose.reporting.claim_table import rows_of
 from transpose.reporting.claims import positions_help
 from transpose.reporting.export import write_csv
+from transpose.reporting.figure_style import save_with_svg
+from transpose.reporting.reliability_figure import reliability_figure
 from transpose.reporting.study import write_study
 from transpose.reporting.study_files import StudyFiles
 from transpose.reporting.study_page.axis import Axis, Interval
 from transpose.reporting.study_page.numbers import read_rows
 from transpose.reporting.study_page.write import write_report
+from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import REPORT_PAGES, ResultsLayout
 
 HOSTILE = '<script>alert("x")</script> & co.'
@@ -40,6 +51,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for seed in (0, 1):
             for boxes in ("annotated", "found"):
                 results.write_metrics(variant, seed, boxes, dataset_title=HOSTILE)
+    write_model_errors(results)
     files = results.files()
     write_study(files, CONFIG / "tables" / "published.yaml")
     write_report(files)
@@ -58,6 +70,29 @@ def write_attention_maps(folder: Path) -> None:
     write_npz(folder / "maps.npz", **arrays)
     persons = [{"image": f"{HOSTILE}{index}.jpg", "annotation_id": index} for index in range(PERSONS)]
     write_json(folder / "persons.json", {"grid": GRID, "persons": persons})
+
+
+def write_model_errors(results: Results) -> None:
+    """Errors of two models: one has three keypoint errors, and the other none."""
+    exact, bootstrap = exact_scene(COCO_PERSON), Bootstrap(samples=10, seed=0)
+    scenes = exact.jittered(0, 1).inverted(2, 1), exact
+    models = []
+    for variant, scene in zip(results.study.variants, scenes, strict=True):
+        gains = APGains.of(diagnose(scene.annotations, scene.results, COCO_PERSON), bootstrap)
+        values = subject(variant, f"{variant} {HOSTILE}", 0, "annotated") | {
+            "dataset": "coco",
+            "dataset_title": HOSTILE,
+            "boxes_kind": "ground_truth",
+            "predictions_sha256": "",
+            "bootstrap": bootstrap,
+            "errors": error_types(gains, with_groups=True),
+            "calibration": calibrate(gains, has_keypoint_scores=True),
+        }
+        models.append(ModelErrors.model_validate(values))
+    layout = results.files().layout
+    write_json(layout.model_errors("coco", "val"), SplitErrors(models=tuple(models)).model_dump(mode="json"))
+    diagrams = reliability_figure({one.title: one.calibration for one in models})
+    save_with_svg(diagrams, layout.figure("reliability", "coco", "val"))
 
 
 def test_all_pages_are_there_and_no_link_is_broken_after_a_move(report: Path) -> None:
@@ -81,6 +116,18 @@ def test_the_first_page_says_which_model_is_best_and_whether_it_is_certain(repor
     assert 'class="bar"' in answer
     assert any(f">{word}</span>" in answer for word in ("clear", "undecided"))
     assert "Not in this study." in text
+
+
+def test_errors_and_calibration_are_on_the_first_page_and_by_groups_on_another(report: Path) -> None:
+    text = (report / "index.html").read_text()
+    errors = text[text.index('<section id="errors">') : text.index('<section id="protocol">')]
+    assert re.search(r'data-label="Inversion"[^>]*>\+\S+<small>\[\S+, \S+\]</small><small>2</small>', errors)
+    assert 'data-label="Keypoint scores"' in errors
+    assert "figures/reliability_coco_val.svg" in errors
+    groups = (report / "errors.html").read_text()
+    for kind in ("keypoint", "visibility", "size", "overlapping persons", "labelled keypoints", "image border"):
+        assert f"Errors by {kind}" in groups
+    assert "Calibration by size and visibility" in groups
 
 
 def test_a_mean_over_trainings_links_to_the_files_of_all(report: Path) -> None:

@@ -5,12 +5,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.helpers.sample_results import ablation, box_row, demo_rows, published, result_row
+from tests.helpers.sample_results import box_row, demo_rows, published, result_row
 from transpose.config.study import EvalProtocol
 from transpose.evaluation.crowding import SubsetAP
 from transpose.reporting.records import ResultRow
 from transpose.reporting.sections import DASH, box_sections, comparison_sections
-from transpose.reporting.tables import ablation_table, box_table, comparison_table, counterpart, verdict_table
+from transpose.reporting.tables import box_table, comparison_table, counterpart, verdict_table
 
 
 def only_row(row: ResultRow) -> dict[Hashable, Any]:
@@ -156,26 +156,6 @@ def test_boxes_are_named_as_what_they_are():
     sources = dict(zip(table["boxes"], table["box_source"], strict=True))
     assert sources["simulated"] == "simulated boxes (ground truth with errors, no detector)"
     assert sources["ground_truth"] == "ground-truth boxes"
-
-
-@pytest.mark.parametrize(
-    ("difference", "interval", "answer"),
-    [
-        (0.05, (0.02, 0.08), "clear"),
-        (-0.05, (-0.08, -0.02), "clear"),
-        (0.05, (-0.01, 0.11), "undecided"),
-        (0.05, (0.0, 0.11), "undecided"),
-        (0.05, None, "no interval"),
-        (None, None, "not run"),
-    ],
-)
-def test_an_ablation_is_clear_where_the_interval_excludes_zero(difference, interval, answer):
-    row = ablation_table([ablation(difference, interval)]).to_dict(orient="records")[0]
-    assert row["answer"] == answer
-    one = ablation_table([ablation(difference, interval, seeds=1)]).to_dict(orient="records")[0]
-    assert one["answer"] == ("differs, one training" if answer == "clear" else answer)
-    if difference is not None:
-        assert row["difference"] == pytest.approx(100 * difference)
 
 
 def crowded_row(*aps: float) -> ResultRow:

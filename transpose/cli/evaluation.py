@@ -137,16 +137,16 @@ def error_browser(
     evaluation: SettingName,
     annotations: AnnotationFile,
 ) -> None:
-    """Write a page with the worst predictions.
+    """Write types of errors, calibration and a page with the worst predictions.
 
     The page is one self-contained file, or a file with a folder of images if there are many.
     """
     from transpose.config.study import EvalSetting
-    from transpose.reporting.study_errors import write_study_browser
+    from transpose.reporting.study_errors import write_study_errors
     from transpose.study.layout import ResultsLayout, RunId
 
     chosen = [RunId.parse(run) for run in runs]
-    write_study_browser(ResultsLayout(results), chosen, EvalSetting.parse(evaluation), annotations)
+    write_study_errors(ResultsLayout(results), chosen, EvalSetting.parse(evaluation), annotations)
 
 
 @step.command()

@@ -57,9 +57,10 @@ def evaluate_file(
     if json_file is not None:
         write_json(json_file, report.model_dump(mode="json"))
     if figure is not None:
-        from transpose.reporting.reliability_figure import draw_reliability
+        from transpose.reporting.figure_style import save
+        from transpose.reporting.reliability_figure import reliability_figure
 
-        draw_reliability(report.calibration, figure)
+        save(reliability_figure({results.stem: report.calibration}), figure)
     print(render_evaluation(report))
     print(render_errors(report.errors))
     print(render_calibration(report.calibration))

@@ -185,7 +185,7 @@ def _values(first: _Side, second: _Side, differences: Mapping[str, Resamples], b
         "results": (ours, theirs),
         "trainings": differences["AP"].trainings,
         "metrics": {name: _estimate(found, persons, level) for name, found in differences.items()},
-        "errors": _differences(_costs(ours.errors), _costs(theirs.errors), level),
+        "errors": _differences(ours.errors.costs, theirs.errors.costs, level),
         "calibration": _differences(_ece(ours.calibration), _ece(theirs.calibration), level),
         "images_needed": needed.images,
         "trainings_needed": needed.trainings,
@@ -199,10 +199,6 @@ def _values(first: _Side, second: _Side, differences: Mapping[str, Resamples], b
 def _estimate(difference: Resamples, count: int, level: float) -> Estimate:
     """Return the mean difference over trainings, with an interval over images and trainings."""
     return estimate_of(difference, count, level).model_copy(update={"trainings": difference.trainings})
-
-
-def _costs(errors: ErrorTypes) -> Mapping[str, Estimate]:
-    return {**errors.keypoints, **errors.predictions, **errors.scores}
 
 
 def _ece(calibration: Calibration) -> Mapping[str, Estimate]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from transpose.config.study import StudyTable
+from transpose.reporting.ablation_table import ablation_table
 from transpose.reporting.data_section import SplitRow, data_sections
 from transpose.reporting.export import render_terminal, write_all_formats, write_csv
 from transpose.reporting.published import Published
@@ -19,7 +20,6 @@ from transpose.reporting.sections import (
 )
 from transpose.reporting.tables import (
     BoxRow,
-    ablation_table,
     box_table,
     comparison_table,
     verdict_table,

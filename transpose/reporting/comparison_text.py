@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from transpose.evaluation.error_types.report import ErrorTypes
 from transpose.evaluation.matches import STATISTICS
 from transpose.evaluation.results_comparison import SMALL_DIFFERENCE, ComparedResults, ResultsComparison
 from transpose.reporting.error_text import gain_text, type_name
@@ -50,14 +49,9 @@ def _metrics(comparison: ResultsComparison) -> Iterator[str]:
 def _errors(comparison: ResultsComparison) -> Iterator[str]:
     """Yield the number of errors of each type in both files, and the difference of the AP that they cost."""
     yield f"{'errors':<15} {'A':>9} {'B':>9}   AP lost by A - by B"
-    first, second = (_counts(one.errors) for one in comparison.results)
+    first, second = (one.errors.costs for one in comparison.results)
     for name, difference in comparison.errors.items():
-        yield f"  {type_name(name):<13} {first[name]:>9,} {second[name]:>9,}   {gain_text(difference)}"
-
-
-def _counts(errors: ErrorTypes) -> dict[str, int]:
-    parts = (errors.keypoints, errors.predictions, errors.scores)
-    return {name: one.count for part in parts for name, one in part.items()}
+        yield f"  {type_name(name):<13} {first[name].count:>9,} {second[name].count:>9,}   {gain_text(difference)}"
 
 
 def _calibration(comparison: ResultsComparison) -> Iterator[str]:

@@ -72,8 +72,8 @@ def _groups(kind: str, groups: Mapping[str, ErrorGroup]) -> Iterator[str]:
     for name, group in groups.items():
         total = sum(group.counts.values())
         shares = (f"{100 * count / total:.1f}" if total else "-" for count in group.counts.values())
-        gain = "-" if not total or group.ap_gain is None else f"{100 * group.ap_gain:+.2f}"
-        yield f"  {name:<{width}} {total:>9,}" + "".join(f" {share:>10}" for share in shares) + f"   {gain:>12}"
+        gain = gain_text(group.ap_gain) if total else "-"
+        yield f"  {name:<{width}} {total:>9,}" + "".join(f" {share:>10}" for share in shares) + f"   {gain}"
 
 
 def _error(reliability: Reliability) -> str:

@@ -19,6 +19,12 @@ BOX_WORDS: dict[BoxKind, str] = {
 INTERVALS = "95 % intervals are of means over seeds, over images and trainings; with one seed, over images only."
 """Footnote of all tables with intervals."""
 
+ANSWERS = (
+    "clear: the interval over images and trainings excludes 0; differs, one training: so does the interval over images,"
+    " but other trainings may differ; undecided: it contains 0"
+)
+"""Meaning of the words of `answer_words`."""
+
 DEPTH_WORDS = {
     "last_layer": "as keys of the last layer",
     "all_layers": "as keys of all layers",
@@ -27,6 +33,16 @@ DEPTH_WORDS = {
 """Where cells are masked."""
 
 _IRRELEVANT_TO_RESULTS = {"batch_size", "threads"}
+
+
+def answer_words(interval: tuple[float, float] | None, trainings: int) -> str:
+    """Return whether a difference is clear, from its interval and the number of pairs of trainings; see `ANSWERS`."""
+    if interval is None:
+        return "no interval"
+    low, high = interval
+    if low <= 0 <= high:
+        return "undecided"
+    return "clear" if trainings > 1 else "differs, one training"
 
 
 def decisive(protocol: EvalProtocol) -> dict[str, object]:

@@ -1,40 +1,58 @@
 """Reliability diagrams of keypoint and person scores."""
 
-from pathlib import Path
+from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from transpose.evaluation.calibration import Calibration
 from transpose.evaluation.reliability import BINS, Reliability
-from transpose.reporting.figure_style import save, style_of, tidy
+from transpose.reporting.figure_style import plain, style_of, tidy
 
 
-def draw_reliability(calibration: Calibration, path: Path) -> None:
-    """Draw what the scores predict against the scores: one diagram for keypoints and one for persons."""
-    figure = Figure(figsize=(9, 4.4), layout="constrained")
+def reliability_figure(calibrations: Mapping[str, Calibration]) -> Figure:
+    """Draw what the scores predict against the scores: one diagram for keypoints and one for persons.
+
+    Args:
+        calibrations: by the title of the model; the shares of the scores are drawn for a single one.
+    """
+    figure = Figure(figsize=(9, 4.4 + 0.2 * (len(calibrations) // 3)), layout="constrained")
     left, right = figure.subplots(1, 2)
-    _diagram(left, calibration.keypoints, "keypoint score", "OKS term of the keypoint")
-    _diagram(right, calibration.persons, "person score", "OKS")
+    keypoints = {title: one.keypoints for title, one in calibrations.items()}
+    persons = {title: one.persons for title, one in calibrations.items()}
+    _diagram(left, keypoints, "keypoint score", "OKS term of the keypoint")
+    _diagram(right, persons, "person score", "OKS")
+    entries = {
+        label: handle for axes in (left, right) for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
     # Below the diagrams: anywhere in them it could be over points.
-    handles, labels = (right if calibration.keypoints is None else left).get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-    save(figure, path)
+    figure.legend(entries.values(), entries, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return figure
 
 
-def _diagram(axes: Axes, reliability: Reliability | None, score: str, truth: str) -> None:
+def _diagram(axes: Axes, models: Mapping[str, Reliability | None], score: str, truth: str) -> None:
     tidy(axes)
     axes.set(xlabel=score, ylabel=truth, xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=1)
-    if reliability is None or reliability.ece.value is None:
+    measured = {title: one for title, one in models.items() if one is not None and one.ece.value is not None}
+    if not measured:
         axes.set_title("not measured", fontsize=10)
-        return
+    if len(models) == 1:
+        for reliability in measured.values():
+            _add_shares(axes, reliability)
+    for index, title in enumerate(models):
+        if title in measured:
+            filled = [one for one in measured[title].bins if one.mean_score is not None]
+            points = [(one.mean_score, one.mean_truth) for one in filled]
+            label = "mean of each bin" if len(models) == 1 else plain(title)
+            axes.plot(*zip(*points, strict=True), label=label, **style_of(index) | {"markersize": 5})
+
+
+def _add_shares(axes: Axes, reliability: Reliability) -> None:
+    """Draw the share of the scores in each bin, and write the calibration error above."""
+    assert reliability.ece.value is not None
     total = reliability.ece.count
-    style = style_of(0)
-    filled = [(position, one) for position, one in enumerate(reliability.bins) if one.count]
-    edges = [position / BINS for position, _ in filled]
-    shares = [one.count / total for _, one in filled]
+    filled = [(position, one.count / total) for position, one in enumerate(reliability.bins) if one.count]
+    edges, shares = [position / BINS for position, _ in filled], [share for _, share in filled]
     axes.bar(edges, shares, width=1 / BINS, align="edge", color="0.88", label="share of scores")
-    points = [(one.mean_score, one.mean_truth) for _, one in filled if one.mean_score is not None]
-    axes.plot(*zip(*points, strict=True), label="mean of each bin", **style)
     axes.set_title(f"calibration error {100 * reliability.ece.value:.1f} % of {total:,} scores", fontsize=10)

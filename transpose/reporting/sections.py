@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from transpose.evaluation.crowding import CROWDING
-from transpose.reporting.labels import NOT_RUN, PUBLISHED_ONLY, count_words
+from transpose.reporting.labels import ANSWERS, NOT_RUN, PUBLISHED_ONLY, count_words
 
 DASH = "–"
 
@@ -139,10 +139,7 @@ def _ablation_section(rows: list[Row]) -> Section:
         for row in rows
     ]
     note = [f"{first['dataset']}, {first['split']}", first["box_source"], *_counts(rows)]
-    note.append(
-        "clear: the interval over images and trainings excludes 0; differs, one training: so does the interval over"
-        " images, but other trainings may differ; undecided: it contains 0"
-    )
+    note.append(ANSWERS)
     if "sign_flip_p" in first:
         note.append(
             "± images, ± trainings: half the interval from each alone, their squares add up; p: sign-flip test over the"

@@ -1,4 +1,4 @@
-"""Write the error browser of a study's trained models."""
+"""Write types of errors, calibration and the error browser of a study's trained models."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,13 +15,17 @@ from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.evaluation.error_types.assignment import oks_of_persons
 from transpose.evaluation.error_types.cases import Case, choose_cases
 from transpose.evaluation.error_types.report import diagnose
+from transpose.evaluation.model_errors import split_errors
 from transpose.evaluation.results import read_results_on
+from transpose.files import write_json
 from transpose.geometry import transform_points
 from transpose.pose_model import PoseModel
 from transpose.reporting.attention_maps import load_for_attention_maps
 from transpose.reporting.error_browser import BrowsedModel, BrowserPage, CaseAttention, write_browser
 from transpose.reporting.error_browser_cases import case_images
+from transpose.reporting.figure_style import save_with_svg
 from transpose.reporting.labels import setting_words
+from transpose.reporting.reliability_figure import reliability_figure
 from transpose.reporting.viewer_models import annotated_crops
 from transpose.study.layout import ResultsLayout, RunId
 
@@ -32,9 +36,10 @@ _ATTENTION_BYTES = 2_000_000
 """Areas of all models before compression, one byte a cell: the persons with the smallest OKS come first."""
 
 
-def write_study_browser(layout: ResultsLayout, runs: Sequence[RunId], setting: EvalSetting, annotations: Path) -> None:
-    """Write the error browser of trained models on a split, and the folder of its images, which may be empty.
+def write_study_errors(layout: ResultsLayout, runs: Sequence[RunId], setting: EvalSetting, annotations: Path) -> None:
+    """Write errors and calibration of trained models on a split, and the error browser.
 
+    The browser has a folder of images, which may be empty. The reliability diagrams are a figure of the study.
     Attention is of models with an encoder, in annotated boxes only: those of other sources are not stored with the
     predictions.
 
@@ -47,6 +52,7 @@ def write_study_browser(layout: ResultsLayout, runs: Sequence[RunId], setting: E
     inputs = [AnalysisInput(layout, run, setting, annotations, __name__) for run in runs]
     truth, skeleton = inputs[0].annotations, inputs[0].skeleton
     models = [diagnose(truth, read_results_on(one.predictions_file, truth, skeleton), skeleton) for one in inputs]
+    errors = split_errors(inputs, models)
     cases = choose_cases(models, CASES)
     browsed = [BrowsedModel(one.trained.title, model) for one, model in zip(inputs, models, strict=True)]
     if inputs[0].dataset.boxes[setting.boxes].kind == "ground_truth":
@@ -55,6 +61,9 @@ def write_study_browser(layout: ResultsLayout, runs: Sequence[RunId], setting: E
     title = f"Errors: {setting_words(inputs[0].dataset.title, setting.split, setting.boxes)}"
     write_browser(BrowserPage(title, browsed, cases, case_images(models, cases, files.read)), output, images)
     images.mkdir(exist_ok=True)
+    write_json(layout.model_errors(*setting[:2]), errors.model_dump(mode="json"))
+    figure = reliability_figure({one.title: one.calibration for one in errors.models})
+    save_with_svg(figure, layout.figure("reliability", *setting[:2]))
 
 
 def _with_attention(

@@ -13,7 +13,7 @@ from transpose.evaluation.box_ap import BoxReport
 from transpose.evaluation.crowding import CROWDING
 from transpose.reporting.labels import BOX_WORDS, NOT_RUN, PUBLISHED_ONLY, decisive, protocol_words, size_words
 from transpose.reporting.published import Published, PublishedRow, published_row
-from transpose.reporting.records import AblationRecord, ResultRow
+from transpose.reporting.records import ResultRow
 
 BoxRow = tuple[BoxCounts, BoxReport | None]
 """Counts of the boxes of a source on a split, and their AP (None for annotated boxes)."""
@@ -74,42 +74,6 @@ def verdict_table(rows: list[ResultRow], published: Published) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(lines)
-
-
-def ablation_table(records: list[AblationRecord]) -> pd.DataFrame:
-    """Return one row per question, variant, data set and box source.
-
-    `answer` is clear if the interval excludes 0 with several trainings of each variant. `seeds_needed` and
-    `images_needed` are missing where no number would make such a difference clear, or none can be computed. If a
-    difference is of several pairs of trainings, `half_width_images` and `half_width_trainings` are the parts of half
-    the interval, and `sign_flip_p` is the p-value of the sign-flip test.
-    """
-    several = any(record.seeds > 1 for record in records)
-    return pd.DataFrame(
-        [
-            {
-                "question": record.question,
-                "baseline": record.baseline_title,
-                "variant": record.variant_title,
-                "dataset": record.dataset_title,
-                "split": record.split,
-                "boxes": record.boxes,
-                "box_source": BOX_WORDS[record.box_kind],
-                "images": record.images,
-                "persons": record.persons,
-                "seeds": record.seeds,
-                "metric": record.metric,
-                "difference": points(record.difference),
-                "low": points(record.interval[0] if record.interval else None),
-                "high": points(record.interval[1] if record.interval else None),
-                "answer": _answer(record),
-                "seeds_needed": _count(record.seeds_needed),
-                "images_needed": _count(record.images_needed),
-                **(_over_seeds(record) if several else {}),
-            }
-            for record in records
-        ]
-    )
 
 
 def box_table(rows: Iterable[BoxRow]) -> pd.DataFrame:
@@ -247,29 +211,6 @@ def _verdict(row: ResultRow, target: PublishedRow) -> str:
     return f"{'reproduced' if within else 'not reproduced'} (±{TOLERANCE:g} {metric}{confirmed})"
 
 
-def _answer(record: AblationRecord) -> str:
-    if not record.seeds:
-        return NOT_RUN
-    if record.difference is None:
-        return "no answer: no labelled person"
-    if record.interval is None:
-        return "no interval"
-    low, high = record.interval
-    if low <= 0 <= high:
-        return "undecided"
-    return "clear" if record.seeds > 1 else "differs, one training"
-
-
-def _over_seeds(record: AblationRecord) -> dict[str, float]:
-    """Return the columns of a difference over several pairs of trainings."""
-    of_images, of_trainings = record.half_widths or (None, None)
-    return {
-        "half_width_images": points(of_images),
-        "half_width_trainings": points(of_trainings),
-        "sign_flip_p": math.nan if record.sign_flip_p is None else record.sign_flip_p,
-    }
-
-
 def _values(row: ResultRow, metric: str) -> list[float]:
     values = [report.metrics[metric] for report in row.evaluations if metric in report.metrics]
     return [100 * value for value in values if value >= 0]
@@ -281,11 +222,8 @@ def _mean(row: ResultRow, metric: str) -> float:
 
 
 def points(fraction: float | None) -> float:
+    """Return a fraction in per cent; NaN for None."""
     return float("nan") if fraction is None else 100 * fraction
-
-
-def _count(number: int | None) -> object:
-    return pd.NA if number is None else number
 
 
 def _box_line(counts: BoxCounts, report: BoxReport | None) -> dict[str, object]:

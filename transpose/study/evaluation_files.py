@@ -120,6 +120,10 @@ class EvaluationFiles:
         """Error browser of every split that is evaluated by OKS."""
         return [self.layout.error_browser(*split) for split in self.browsed_settings()]
 
+    def model_errors(self) -> list[Path]:
+        """Errors and calibration on every split that is evaluated by OKS."""
+        return [self.layout.model_errors(*split) for split in self.browsed_settings()]
+
     def viewers(self) -> list[Path]:
         """Viewer page of every evaluated split; none if no variant has an encoder."""
         if not self.viewer_runs():

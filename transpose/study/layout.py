@@ -15,7 +15,7 @@ from transpose.errors import InputError
 TABLE_SUFFIXES = (".csv", ".md", ".html", ".tex")
 """Formats of a table, in the order in which they are written."""
 
-REPORT_PAGES = ("index.html", "findings.html", "persons.html", "data.html", "provenance.html")
+REPORT_PAGES = ("index.html", "errors.html", "findings.html", "persons.html", "data.html", "provenance.html")
 """Pages of a study's report."""
 
 
@@ -165,6 +165,10 @@ class ResultsLayout:
     def error_browser(self, dataset: str, split: str) -> Path:
         """Worst and best predictions of all models on one split."""
         return self.root / "errors" / f"{dataset}_{split}.html"
+
+    def model_errors(self, dataset: str, split: str) -> Path:
+        """Types of errors and calibration of all models on one split."""
+        return self.root / "errors" / f"{dataset}_{split}.json"
 
     def error_images(self, dataset: str, split: str) -> Path:
         """Folder of the images of an error browser that is too large to contain them."""

@@ -130,17 +130,26 @@ def browsed_predictions(wildcards):
     return PLAN.evaluation.browsed_predictions(wildcards.dataset, wildcards.split)
 
 
-# The worst and best predictions of all models as one page.
+def browsed_boxes(wildcards):
+    return LAYOUT.boxes(browsed_setting(wildcards))
+
+
+# Types of errors and calibration of all models, and their worst and best predictions as one page.
 rule error_browser:
     input:
         annotations=PLAN.data.annotations,
         predictions=browsed_predictions,
         runs=[LAYOUT.train(run).record for run in PLAN.evaluation.browsed_runs()],
         weights=[LAYOUT.train(run).weights for run in PLAN.evaluation.browsed_runs()],
+        boxes=browsed_boxes,
     output:
         # Not in the report of Snakemake, whose frames stay empty for pages above 2 MB.
         page=LAYOUT.error_browser("{dataset}", "{split}"),
         images=directory(LAYOUT.error_images("{dataset}", "{split}")),
+        errors=LAYOUT.model_errors("{dataset}", "{split}"),
+        figures=figures_of(
+            [LAYOUT.figure("reliability", "{dataset}", "{split}")], "figures"
+        ),
     log:
         LAYOUT.log("error_browser", "{dataset}_{split}"),
     benchmark:
@@ -158,12 +167,14 @@ rule error_browser:
             images=PLAN.data.annotations,
             annotations=PLAN.data.annotations,
             predictions=browsed_predictions,
+            boxes=browsed_boxes,
             weights=lambda wildcards: [
                 LAYOUT.train(run).weights for run in PLAN.evaluation.browsed_runs()
             ],
         ),
         code=code_of("reporting.study_errors"),
         protocol=PLAN.digest(RecordKind.PROTOCOL),
+        bootstrap=PLAN.digest(RecordKind.BOOTSTRAP),
         dataset=digest_of_dataset,
         setting=lambda wildcards: str(browsed_setting(wildcards)),
         results=LAYOUT.root,

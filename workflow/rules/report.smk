@@ -9,7 +9,8 @@ rule study_report:
             for path in PLAN.evaluation.attention_maps_of(run)
         ],
         viewers=PLAN.evaluation.viewers(),
-        errors=PLAN.evaluation.error_browsers(),
+        browsers=PLAN.evaluation.error_browsers(),
+        errors=PLAN.evaluation.model_errors(),
     output:
         pages=[LAYOUT.report(page) for page in REPORT_PAGES],
         persons=directory(LAYOUT.report_persons),

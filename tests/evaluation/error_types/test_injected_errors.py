@@ -39,7 +39,8 @@ def test_exact_predictions_have_no_error(skeleton: Skeleton) -> None:
     assert (report.good, report.correct, report.ignored) == (20 * len(skeleton), 20, 0)
     assert all(one.value == one.low == one.high == 0 for one in report.keypoints.values())
     assert report.groups is not None
-    assert all(group.ap_gain == 0 for groups in report.groups.values() for group in groups.values())
+    gains = [group.ap_gain for groups in report.groups.values() for group in groups.values()]
+    assert all(gain.value == 0 and gain.count == 0 for gain in gains)
 
 
 @pytest.mark.parametrize(
@@ -113,3 +114,13 @@ def test_scores_in_the_wrong_order(skeleton: Skeleton) -> None:
     gain = report.scores["order"].value
     assert gain is not None
     assert gain > 0
+
+
+def test_a_group_with_all_errors_of_a_class_has_its_gain_and_interval(skeleton: Skeleton) -> None:
+    report = errors_of(exact_scene(skeleton).jittered(0, 1, 0.6).jittered(5, 1, 0.55), with_groups=True)
+    assert report.groups is not None
+    groups = report.groups["keypoint"]
+    gain = groups[skeleton.keypoints[1]].ap_gain
+    assert gain == report.keypoints["jitter"]
+    assert gain.low is not None
+    assert [name for name, group in groups.items() if group.ap_gain.count] == [skeleton.keypoints[1]]

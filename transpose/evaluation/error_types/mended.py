@@ -13,7 +13,6 @@ from transpose.evaluation.error_types.keypoints import KeypointClass
 from transpose.evaluation.error_types.predictions import PredictionClass
 from transpose.evaluation.error_types.scores import best_of_person
 from transpose.evaluation.intervals import Resamples
-from transpose.evaluation.matches import MatchTable
 from transpose.evaluation.oks import match_tables
 from transpose.inference.poses import PoseResults
 from transpose.skeleton import Skeleton
@@ -59,13 +58,6 @@ class APGains:
     def keypoints(self, chosen: np.ndarray) -> Resamples:
         """Return the gain if the keypoints `chosen` [G, K] bool of found persons were at their annotated positions."""
         return self._gain_of_results(_with_true_keypoints(self.diagnosed, chosen))
-
-    def value(self, chosen: np.ndarray) -> float | None:
-        """Return the gain of `keypoints` without resamples; None without any person."""
-        mended = replace(self.diagnosed, results=_with_true_keypoints(self.diagnosed, chosen))
-        table = _table(mended)
-        found, base = float(table.accuracy(np.ones((1, len(table.image_ids)), dtype=np.int64))[0]), self.base.value
-        return None if base is None else found - base
 
     def undetected(self) -> Resamples:
         """Return the gain if persons without an assigned prediction were not evaluated, as in the paper's code."""
@@ -115,12 +107,9 @@ class APGains:
         return self._gain(replace(self.diagnosed, results=results))
 
 
-def _table(diagnosed: Diagnosed) -> MatchTable:
-    return match_tables(diagnosed.annotations, diagnosed.results, diagnosed.skeleton)[0]
-
-
 def _average_precision(diagnosed: Diagnosed, bootstrap: Bootstrap) -> Resamples:
-    return resample(_table(diagnosed), bootstrap.samples, bootstrap.seed)
+    table = match_tables(diagnosed.annotations, diagnosed.results, diagnosed.skeleton)[0]
+    return resample(table, bootstrap.samples, bootstrap.seed)
 
 
 def _with_true_keypoints(diagnosed: Diagnosed, chosen: np.ndarray) -> PoseResults:

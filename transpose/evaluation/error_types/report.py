@@ -25,8 +25,8 @@ class ErrorGroup(Settings):
 
     counts: dict[str, NonNegativeInt]
     """Name of each keypoint class -> number of keypoints."""
-    ap_gain: float | None
-    """AP gained if all keypoint errors of the group in found persons were mended; None without any person."""
+    ap_gain: Estimate
+    """AP gained if all keypoint errors of the group in found persons were mended; `count` is their number."""
 
 
 class ErrorTypes(Settings):
@@ -49,6 +49,11 @@ class ErrorTypes(Settings):
     change for all predictions to be in the order of their OKS."""
     groups: dict[str, dict[str, ErrorGroup]] | None
     """What the groups are by -> name -> errors; None if not computed."""
+
+    @property
+    def costs(self) -> dict[str, Estimate]:
+        """Gains of all types of errors, by name."""
+        return {**self.keypoints, **self.predictions, **self.scores}
 
 
 def diagnose(annotations: CocoAnnotations, results: PoseResults, skeleton: Skeleton) -> Diagnosed:
@@ -104,7 +109,9 @@ def _groups(gains: APGains) -> dict[str, dict[str, ErrorGroup]]:
 
     def group(chosen: np.ndarray) -> ErrorGroup:
         counts = {kind.label: _count(classes[chosen], kind) for kind in KeypointClass if kind}
-        return ErrorGroup(counts=counts, ap_gain=gains.value(wrong & chosen))
+        mended = wrong & chosen
+        gain = estimate_of(gains.keypoints(mended), int(mended.sum()), gains.bootstrap.level)
+        return ErrorGroup(counts=counts, ap_gain=gain)
 
     def members(groups: Mapping[str, np.ndarray]) -> dict[str, ErrorGroup]:
         return {name: group(chosen) for name, chosen in groups.items()}

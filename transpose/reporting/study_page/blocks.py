@@ -27,6 +27,8 @@ class Cell:
     """Drawn before the text."""
     result: str = ""
     """CSS class of a result: yes, no, maybe or open."""
+    more: Sequence[str] = ()
+    """Further lines in small print."""
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,15 @@
-"""Figures of the comparison: errors by keypoint, accuracy against cost, and training curves."""
+"""Figures of the comparison: accuracy by keypoint, accuracy against cost, and training curves."""
 
 from transpose.config.study import Analysis
 from transpose.reporting.labels import setting_words
-from transpose.reporting.study_page.blocks import Block, Figure, Link, Paragraph, Part
+from transpose.reporting.study_page.blocks import Block, Figure, Part
 from transpose.reporting.study_page.place import Place
 
 
-def error_part(place: Place) -> Part:
-    """Return accuracy by keypoint, and the error browsers."""
+def keypoint_part(place: Place) -> Part:
+    """Return accuracy by keypoint."""
     caption = "Accuracy of each keypoint, mean over seeds, without intervals: {}."
-    pages = {split: place.files.layout.error_browser(*split) for split in place.files.study.evaluated_splits()}
-    found: list[Link] = [
-        place.link(f"{dataset} {split}", page) for (dataset, split), page in pages.items() if page.is_file()
-    ]
-    text = "The worst and best predictions by class of error, with images:"
-    if not found:
-        text = (
-            "The command transpose evaluate, with a file of predictions and the annotations, prints classes of errors."
-        )
-    return Part("Errors", [*_per_evaluation(place, "keypoints", caption), Paragraph(text, found)], "errors")
+    return Part("Accuracy by keypoint", _per_evaluation(place, "keypoints", caption), "keypoints")
 
 
 def cost_part(place: Place) -> Part:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transpose.config.study import EvalSetting, StudyTable
-from transpose.reporting.labels import NOT_RUN
+from transpose.reporting.labels import ANSWERS, NOT_RUN, answer_words
 from transpose.reporting.sections import DASH
 from transpose.reporting.study_page.axis import Axis, Interval
-from transpose.reporting.study_page.blocks import Block, Cell, Group, Paragraph, Part, Table
+from transpose.reporting.study_page.blocks import Block, Cell, Group, Link, Paragraph, Part, Table
 from transpose.reporting.study_page.numbers import (
     Row,
+    answer_cell,
     ends_text,
     groups_of,
     interval_cell,
@@ -23,16 +24,19 @@ from transpose.reporting.study_page.numbers import (
 from transpose.reporting.study_page.place import Place, setting_text
 
 _SAME_TABLE = ("dataset", "split", "boxes", "box_source", "protocol")
-_ANSWERS = {"clear": "yes", "differs, one training": "maybe", "undecided": "open"}
 _INTERVAL = "95 % interval"
 _SHAREABLE = ("Seeds", "Input", "Initialisation", "Notes")
 _FURTHER = {"AP": ("AP50", "AP75", "APM", "APL", "AR"), "PCKh50": ("PCKh10", "PCKh11", "published_PCKh11")}
+_REASONS = (
+    Link("what each part of the model adds", "#ablations"),
+    Link("which errors cost how much", "#errors"),
+    Link("what attention does", "#findings"),
+)
 _NOTE = (
     "AP, AR and PCKh in per cent, means over seeds. Bars and brackets are 95 % intervals of the mean over images and,"
-    " with several seeds, over trainings. Behind the best: difference from the best model on the same resampled images."
-    " clear: its interval over images and trainings excludes 0; differs, one training: so does the interval over"
-    " images, but other trainings may differ; undecided: it contains 0. Published ? marks values that were recalled and"
-    " not confirmed. GMACs are multiply-accumulates of one forward pass of one crop."
+    " with several seeds, over trainings. Behind the best: difference from the best model on the same resampled images;"
+    f" {ANSWERS}. Published ? marks values that were recalled and not confirmed. GMACs are multiply-accumulates of one"
+    " forward pass of one crop."
 )
 
 
@@ -47,13 +51,9 @@ class Lead:
 
     @property
     def answer(self) -> str:
-        """Return whether the difference is clear, with the words of the ablations."""
+        """Return whether the difference is clear."""
         low, high = self.difference.low, self.difference.high
-        if low is None or high is None:
-            return "no interval"
-        if low <= 0 <= high:
-            return "undecided"
-        return "clear" if self.trainings > 1 else "differs, one training"
+        return answer_words(None if low is None or high is None else (low, high), self.trainings)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,9 @@ def _answer(standings: Sequence[Standing]) -> list[Block]:
         "Images needed",
     )
     axis = Axis.over([row[3].interval for row in rows], zero=True)
-    return [Table(columns, [Group(rows, axis)], note, drawn=3)] if rows else [Paragraph("Nothing was evaluated yet.")]
+    if not rows:
+        return [Paragraph("Nothing was evaluated yet.")]
+    return [Table(columns, [Group(rows, axis)], note, drawn=3), Paragraph("Why:", _REASONS)]
 
 
 def _answer_row(standing: Standing) -> list[Cell] | None:
@@ -142,11 +144,7 @@ def _answer_row(standing: Standing) -> list[Cell] | None:
     words = number_text(lead.difference.value, 1, signed=True)
     drawn = Cell(f"{words} {ends_text(lead.difference, signed=True)}", lead.difference.value, interval=lead.difference)
     needed = number_cell(lead.images_needed if lead.answer == "undecided" else None, 0)
-    return [*head, drawn, _answer_cell(lead), Cell(second["model"]), needed]
-
-
-def _answer_cell(lead: Lead) -> Cell:
-    return Cell(lead.answer, result=_ANSWERS.get(lead.answer, ""))
+    return [*head, drawn, answer_cell(lead.answer), Cell(second["model"]), needed]
 
 
 def _results(place: Place, standing: Standing) -> list[Block]:
@@ -179,9 +177,9 @@ def _cells(place: Place, standing: Standing, row: Row) -> dict[str, Cell]:
         metric: _score(place, row),
         _INTERVAL: interval_cell(interval_of(row, metric, f"{metric}_low", f"{metric}_high")),
         "Behind the best": Cell(DASH) if lead is None else _behind(lead.difference),
-        "Is that certain?": Cell("") if lead is None else _answer_cell(lead),
+        "Certain?": Cell("") if lead is None else answer_cell(lead.answer),
         "Published": _published(row),
-        "Measured − published": number_cell(number_of(row, "difference"), signed=True),
+        "Minus published": number_cell(number_of(row, "difference"), signed=True),
         "Result": text_cell(row["verdict"] if row["comparable"] == "True" else ""),
         **{name.replace("_", " "): number_cell(number_of(row, name)) for name in _FURTHER.get(metric, ())},
         **{name.replace("_", " "): number_cell(number_of(row, name)) for name in row if name in _CROWDING},
@@ -198,7 +196,7 @@ def _cells(place: Place, standing: Standing, row: Row) -> dict[str, Cell]:
 
 def _behind(lead: Interval) -> Cell:
     turned = Interval(-lead.value, *(None if end is None else -end for end in (lead.high, lead.low)))
-    return Cell(f"{number_text(turned.value, 1, signed=True)} {ends_text(turned, signed=True)}", turned.value)
+    return Cell(number_text(turned.value, 1, signed=True), turned.value, more=(ends_text(turned, signed=True),))
 
 
 _CROWDING = ("AP_easy", "AP_medium", "AP_hard")

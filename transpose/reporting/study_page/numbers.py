@@ -9,6 +9,9 @@ from transpose.reporting.sections import DASH
 from transpose.reporting.study_page.axis import Interval
 from transpose.reporting.study_page.blocks import Cell
 
+_ANSWERS = {"clear": "yes", "differs, one training": "maybe", "undecided": "open"}
+"""CSS class of each of `answer_words`."""
+
 Row = Mapping[str, str]
 """A row of a CSV file; missing values are empty."""
 
@@ -64,6 +67,11 @@ def interval_cell(interval: Interval | None, digits: int = 1, signed: bool = Fal
     return Cell(ends_text(interval, digits, signed), interval.value, interval=interval)
 
 
+def answer_cell(answer: str) -> Cell:
+    """Return a cell that says whether a difference is clear."""
+    return Cell(answer, result=_ANSWERS.get(answer, ""))
+
+
 def ends_text(interval: Interval, digits: int = 1, signed: bool = False) -> str:
     """Return `[10.1, 14.5]`; a dash without ends."""
     if interval.low is None or interval.high is None:
@@ -71,7 +79,7 @@ def ends_text(interval: Interval, digits: int = 1, signed: bool = False) -> str:
     return f"[{number_text(interval.low, digits, signed)}, {number_text(interval.high, digits, signed)}]"
 
 
-def number_text(number: float, digits: int, signed: bool) -> str:
+def number_text(number: float, digits: int, signed: bool = False) -> str:
     """Format a number; a number that rounds to zero has no sign."""
     rounded = round(number, digits) or 0.0
     return f"{'+' if signed and rounded > 0 else ''}{rounded:,.{digits}f}".replace("-", "−")

@@ -8,9 +8,10 @@ from transpose.reporting.study_files import StudyFiles
 from transpose.reporting.study_page.ablations import ablation_part
 from transpose.reporting.study_page.analyses import dtype_part, protocol_part, resolution_part
 from transpose.reporting.study_page.blocks import Link, Page, Paragraph, Part
-from transpose.reporting.study_page.charts import cost_part, error_part, training_part
+from transpose.reporting.study_page.charts import cost_part, training_part
 from transpose.reporting.study_page.comparison import comparison_parts
 from transpose.reporting.study_page.data import data_page
+from transpose.reporting.study_page.errors import errors_page, errors_part
 from transpose.reporting.study_page.findings import findings_page, findings_part
 from transpose.reporting.study_page.persons import persons_page, persons_part
 from transpose.reporting.study_page.place import Place
@@ -35,7 +36,7 @@ def write_report(files: StudyFiles) -> None:
     place = Place(files)
     with atomic_folder(files.layout.report_persons) as images:
         persons = persons_page(place, images)
-    others = [findings_page(place), persons, data_page(place), provenance_page(place)]
+    others = [errors_page(place), findings_page(place), persons, data_page(place), provenance_page(place)]
     index = _index(place, persons, others)
     pages = [index, *others]
     environment = page_environment()
@@ -60,7 +61,7 @@ def _index(place: Place, persons: Page, others: Sequence[Page]) -> Page:
     parts = [
         *comparison_parts(place),
         ablation_part(place),
-        error_part(place),
+        errors_part(place),
         protocol_part(place),
         resolution_part(place),
         dtype_part(place),

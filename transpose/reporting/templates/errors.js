@@ -313,7 +313,8 @@ function showList() {
   while (position >= state.listed) state.listed += AT_ONCE;
   const listed = chosen.slice(0, state.listed);
   const list = element("list");
-  element("list-title").textContent = `${chosen.length} ${chosen.length === 1 ? "case" : "cases"}`;
+  const titles = shownModels().map((model) => data.models[model].title).join(" | ");
+  element("list-title").textContent = `${chosen.length} ${chosen.length === 1 ? "case" : "cases"}, OKS of ${titles}`;
   list.replaceChildren(...listed.map(thumbnail));
   element("more").parentElement.hidden = listed.length === chosen.length;
 }
@@ -325,7 +326,8 @@ function thumbnail(index) {
   const button = thumbnails.get(index);
   const one = data.cases[index];
   button.setAttribute("aria-current", index === state.case);
-  button.lastChild.textContent = shownModels().map((model) => summaryOf(one.results[model])).join(" | ");
+  const oks = shownModels().map((model) => one.results[model]?.oks.toFixed(2) ?? "–");
+  button.lastChild.textContent = oks.join(" | ");
   return button;
 }
 
