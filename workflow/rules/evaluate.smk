@@ -9,8 +9,6 @@ rule predict:
         record=LAYOUT.prediction_record(RUN, SETTING),
     log:
         LAYOUT.log("predict", RUN, SETTING),
-    benchmark:
-        LAYOUT.benchmark("predict", RUN, SETTING)
     conda:
         "../../environment.yml"
     threads: PLAN.study.protocol.threads
@@ -143,8 +141,6 @@ rule error_browser:
         images=directory(LAYOUT.error_images("{dataset}", "{split}")),
     log:
         LAYOUT.log("error_browser", "{dataset}_{split}"),
-    benchmark:
-        LAYOUT.benchmark("error_browser", "{dataset}_{split}")
     wildcard_constraints:
         dataset="|".join(PLAN.datasets),
     conda:
