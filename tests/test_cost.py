@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import nn
 
+from transpose.config.cost_report import CostReport
 from transpose.config.load import load_variant
 from transpose.config.study import Cost
 from transpose.config.variant import Encoder, ResNetBackbone, Variant
-from transpose.cost import CostReport, count_operations, count_parameters, measure_cost
+from transpose.cost import count_operations, count_parameters, measure_cost
 from transpose.models.variants import build_model
 
 VARIANTS = Path(__file__).parents[1] / "config" / "variants"

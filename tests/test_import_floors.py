@@ -24,6 +24,7 @@ FLOORS = {
     "disk": 1,
     "files": 1,
     "gpu_slots": 2,
+    "job_usage": 1,
     "machine": 1,
     "memory": 1,
     "palette": 1,

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import psutil
 import torch
@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from transpose.config.base import Settings
+from transpose.config.cost_report import CostReport, Operations, Parameters, Timing
 from transpose.config.study import Cost
 from transpose.config.variant import Variant
 from transpose.device import DeviceContext, describe_machine, resolve_device
@@ -23,51 +23,6 @@ from transpose.models.optimize import optimize_for_inference
 from transpose.models.variants import build_model
 
 WARM_UP_PASSES = 2
-
-
-class Parameters(Settings):
-    """Numbers of parameters. The published counts match `total`, which includes the fixed sine embedding."""
-
-    total: int
-    trainable: int
-    fixed_position_embedding: int
-
-
-class Operations(Settings):
-    """Multiply-accumulates of one person crop, forward, without the mirrored pass of the flip test.
-
-    `macs` counts convolutions and matrix products. `macs_as_published` follows the tool that the paper's "GFLOPs" come
-    from: a transposed convolution is counted on its output grid (stride^2 times too much), and elementwise operations
-    are added (batch norm 4 per element, softmax 5 and its dropout 1, sums and scalings 1).
-    """
-
-    macs: int
-    macs_as_published: int
-
-
-class Timing(Settings):
-    """Seconds of forward passes of one batch; `images_per_second` uses the median."""
-
-    batch_size: int
-    repeats: int
-    median_seconds: float
-    fastest_seconds: float
-    slowest_seconds: float
-    images_per_second: float
-    peak_memory_bytes: int
-
-
-class CostReport(Settings):
-    """All measurements, and the machine that they were made on."""
-
-    input_size: tuple[int, int]
-    parameters: Parameters
-    operations: Operations
-    dtype: Literal["float32"]
-    threads: int
-    memory_kind: Literal["cuda_allocated", "process_resident"]
-    timings: tuple[Timing, ...]
-    machine: dict[str, str]
 
 
 def measure_cost(model: nn.Module, variant: Variant, settings: Cost, device: torch.device) -> CostReport:

@@ -8,8 +8,8 @@ from torch import Tensor
 from tests.helpers.small_variants import FAMILIES, noise, small_encoder, small_model
 from transpose.attention.ablation import (
     ablations,
+    encode_intact,
     fixed_attention,
-    heads_off,
     identity_attention,
     mean_attention_of,
     uniform_attention,
@@ -18,7 +18,7 @@ from transpose.attention.maps.capture import capture
 from transpose.attention.maps.dependency import encoder_of_model
 from transpose.attention.records import Change
 from transpose.models.encoder import EncoderLayer, sine_embedding
-from transpose.models.transpose import TransPose
+from transpose.models.transpose import TransPose, tokens_of
 
 QUERY, KEY, VALUE = (noise(2, 3, 12, 4, seed=seed) for seed in range(3))
 
@@ -31,13 +31,30 @@ def features_of(model: TransPose, persons: int = 3) -> Tensor:
 def changed(model: TransPose, change: Change) -> Tensor:
     features = features_of(model)
     with torch.inference_mode():
-        return ablations(model, mean_attention_of(model, [features]), seed=0)[change](features)
+        encode = ablations(model, mean_attention_of(model, [features]), seed=0)[change]
+        return encode(encode_intact(model, features))
 
 
 def test_a_head_that_is_off_gathers_nothing_and_the_others_what_they_did():
-    gathered, whole = heads_off([1])(QUERY, KEY, VALUE), F.scaled_dot_product_attention(QUERY, KEY, VALUE)
-    assert not gathered[:, 1].any()
-    assert torch.equal(gathered[:, [0, 2]], whole[:, [0, 2]])
+    def without_second(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        gathered = F.scaled_dot_product_attention(query, key, value)
+        gathered[:, 1] = 0.0
+        return gathered
+
+    model = small_model("resnet")
+    with torch.inference_mode():
+        expected = model.encode(features_of(model), {1: without_second})
+    assert torch.equal(changed(model, Change(kind="head_off", layer=1, head=1)), expected)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_changes_from_the_middle_of_the_encoder_are_bitwise_those_from_its_start(family: str):
+    model = small_model(family)
+    features = features_of(model)
+    with torch.inference_mode():
+        whole = model.encode(features, {1: uniform_attention})
+        assert torch.equal(encode_intact(model, features).tokens[-1], tokens_of(model.encode(features)))
+    assert torch.equal(changed(model, Change(kind="uniform_attention", layer=1)), whole)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +84,7 @@ def test_of_one_person_the_mean_attention_is_its_own():
     features = features_of(model, 1)
     with torch.inference_mode():
         encode = ablations(model, mean_attention_of(model, [features]), 0)[Change(kind="mean_attention")]
-        torch.testing.assert_close(encode(features), model.encode(features))
+        torch.testing.assert_close(encode(encode_intact(model, features)), model.encode(features))
 
 
 def test_every_change_comes_once_and_changes_what_it_says():
@@ -76,7 +93,7 @@ def test_every_change_comes_once_and_changes_what_it_says():
     with torch.inference_mode():
         intact = model.encode(features)
         encoders = ablations(model, mean_attention_of(model, [features]), seed=0)
-        results = {change: encode(features) for change, encode in encoders.items()}
+        results = {change: encode(encode_intact(model, features)) for change, encode in encoders.items()}
     # Intact, 2 layers of 2 heads, both heads, the layer; 3 replacements of all and of the last; 3 of the positions.
     assert len(results) == 1 + 2 * (2 + 1 + 1) + 3 * 2 + 3
     assert next(iter(results)) == Change(kind="intact")
@@ -139,10 +156,11 @@ def test_positions_are_mirrored_left_to_right_and_shuffled_by_the_seed():
         return tokens
 
     encoder_of_model(model).forward = record
+    intact = encode_intact(model, torch.zeros(1, 8, 4, 3))
     for seed in (0, 0, 1):
         encoders = ablations(model, [torch.eye(12)] * 2, seed)
-        encoders[Change(kind="shuffled_position")](torch.zeros(1, 8, 4, 3))
-    encoders[Change(kind="mirrored_position")](torch.zeros(1, 8, 4, 3))
+        encoders[Change(kind="shuffled_position")](intact)
+    encoders[Change(kind="mirrored_position")](intact)
     *shuffled, mirrored = seen
     original = sine_embedding((4, 3), 8).squeeze(1)
     assert torch.equal(mirrored.unflatten(0, (4, 3))[2, 0], original.unflatten(0, (4, 3))[2, 2])

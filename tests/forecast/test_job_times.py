@@ -1,4 +1,4 @@
-"""Expected durations of jobs: benchmarks of the last run, the forecast, the demo."""
+"""Expected durations of jobs: logs of the last run, the forecast, the demo."""
 
 from pathlib import Path
 
@@ -12,15 +12,13 @@ from transpose.forecast.job_times import (
     Job,
     expected_seconds,
     forecast_seconds,
-    read_benchmark,
 )
+from transpose.job_usage import JobUsage
 
-HEADINGS = "s\th:m:s\tmax_rss\n"
 
-
-def benchmark(path: Path, seconds: float) -> Path:
+def log(path: Path, seconds: float) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{HEADINGS}{seconds}\t0:05:18\t977.05\n")
+    path.write_text(f"{JobUsage(seconds, 1.0, 977.0)}\n")
     return path
 
 
@@ -33,13 +31,13 @@ def no_forecast(jobs: list[Job]) -> Forecasts:
 
 
 def test_the_last_run_of_a_job_comes_first_then_its_rule(tmp_path: Path) -> None:
-    own = benchmark(tmp_path / "train" / "r_sine" / "seed0.tsv", 300.0)
-    benchmark(tmp_path / "train" / "h_sine" / "seed0.tsv", 100.0)
-    new = tmp_path / "train" / "new" / "seed0.tsv"
+    own = log(tmp_path / "train" / "r_sine" / "seed0.log", 300.0)
+    log(tmp_path / "train" / "h_sine" / "seed0.log", 100.0)
+    new = tmp_path / "train" / "new" / "seed0.log"
     assert expected_seconds([train("r_sine", own), train("new", new)], tmp_path, no_forecast) == [300.0, 200.0]
 
 
-def test_without_benchmarks_trainings_are_forecast_and_the_rest_is_like_the_demo(tmp_path: Path) -> None:
+def test_without_logs_trainings_are_forecast_and_the_rest_is_like_the_demo(tmp_path: Path) -> None:
     jobs = [train("r_sine"), train("unknown"), Job("faithfulness", {}, None), Job("compare", {}, None)]
     asked: list[list[Job]] = []
 
@@ -54,14 +52,6 @@ def test_without_benchmarks_trainings_are_forecast_and_the_rest_is_like_the_demo
 
 def test_nothing_is_said_of_a_download(tmp_path: Path) -> None:
     assert expected_seconds([Job("download_archive", {"archive": "val"}, None)], tmp_path, no_forecast) == [None]
-
-
-@pytest.mark.parametrize("text", ["", HEADINGS, "a\tb\n1\t2\n", f"{HEADINGS}NA\tNA\n", "\x00"])
-def test_a_damaged_benchmark_is_none(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "job.tsv"
-    path.write_text(text)
-    assert read_benchmark(path) is None
-    assert read_benchmark(tmp_path / "missing.tsv") is None
 
 
 def test_the_forecast_is_of_one_job() -> None:

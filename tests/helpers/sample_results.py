@@ -8,12 +8,12 @@ import numpy as np
 
 from tests.helpers.small_variants import small_variant
 from transpose.config.base import Settings
+from transpose.config.cost_report import CostReport, Operations, Parameters
 from transpose.config.dataset import BoxKind, Dataset
 from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import Analysis, EvalProtocol, EvalSetting, Study
 from transpose.config.training import Training
-from transpose.cost import CostReport, Operations, Parameters
 from transpose.data.box_counts import AnnotatedPersons, BoxCounts
 from transpose.evaluation.box_ap import BoxReport
 from transpose.evaluation.intervals import RESAMPLES, estimates_in

@@ -13,7 +13,7 @@ CLONE = Path(__file__).parents[2]
 
 _FOLDERS = ("transpose", "snakemake_logger_plugin_transpose", "workflow", "config", "profiles")
 _FILES = ("Snakefile", "environment.yml")
-_NO_RESULTS = ("logs", "benchmarks", "mlartifacts", "mlflow.db")
+_NO_RESULTS = ("logs", "mlartifacts", "mlflow.db")
 """Prefixes of names in a results folder that are not results."""
 
 

@@ -4,7 +4,9 @@ The model is not retrained. The results show what the trained model relies on, n
 the part would reach.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,12 +19,38 @@ from transpose.attention.records import Change, ChangeKind
 from transpose.models.encoder import Attend, EncoderLayer, sine_embedding
 from transpose.models.transpose import TransPose, feature_map, tokens_of
 
-Encode = Callable[[Tensor], Tensor]
-"""Features [B, dim, h, w] to encoded features of the same shape, see `TransPose.encode`."""
+
+@dataclass(frozen=True)
+class IntactEncoding:
+    """A batch as the intact encoder sees it. A change of layer i starts from the input of layer i."""
+
+    features: Tensor
+    """[B, dim, h, w]: input of the encoder, see `TransPose.features`."""
+    tokens: Sequence[Tensor]
+    """[B, L, dim]: input of each layer, and last the output of the encoder."""
+    gathered: Sequence[Tensor]
+    """[B, heads, L, dim / heads]: what the heads of each layer gather."""
+
+
+Encode = Callable[[IntactEncoding], Tensor]
+"""Encoded features [B, dim, h, w] of a changed model, see `TransPose.encode`."""
+
+
+def encode_intact(model: TransPose, features: Tensor) -> IntactEncoding:
+    """Run the intact encoder on features [B, dim, h, w] and keep what changed encoders start from.
+
+    Raises:
+        ValueError: the model has no encoder.
+    """
+    tokens, gathered, position = [tokens_of(features)], [], model.position(features)
+    for layer in _layers_of(model):
+        gathered.append(F.scaled_dot_product_attention(*layer.self_attn.project(tokens[-1], position)))
+        tokens.append(layer.transform(tokens[-1], layer.self_attn.merge(gathered[-1])))
+    return IntactEncoding(features, tokens, gathered)
 
 
 def ablations(model: TransPose, mean_attention: Sequence[Tensor], seed: int) -> dict[Change, Encode]:
-    """Return every ablation that a model allows, each as a replacement for `model.encode`; `intact` is first.
+    """Return every ablation that a model allows, each as a function of `encode_intact`; `intact` is first.
 
     With a single head or layer, ablating one is the same as ablating all, and is listed once.
 
@@ -33,14 +61,14 @@ def ablations(model: TransPose, mean_attention: Sequence[Tensor], seed: int) -> 
     Raises:
         ValueError: the model has no encoder.
     """
-    encoder = encoder_of_model(model)
-    changes: dict[Change, Encode] = {Change(kind="intact"): model.encode}
-    for index, layer in enumerate(encoder.layers):
-        assert isinstance(layer, EncoderLayer)
+    changes: dict[Change, Encode] = {
+        Change(kind="intact"): lambda intact: feature_map(intact.tokens[-1], intact.features)
+    }
+    for index, layer in enumerate(_layers_of(model)):
         heads = range(layer.self_attn.heads)
         for head in heads if len(heads) > 1 else ():
-            changes[Change(kind="head_off", layer=index, head=head)] = _attending(model, {index: heads_off([head])})
-        changes[Change(kind="all_heads_off", layer=index)] = _attending(model, {index: heads_off(heads)})
+            changes[Change(kind="head_off", layer=index, head=head)] = _without_heads(model, index, [head])
+        changes[Change(kind="all_heads_off", layer=index)] = _without_heads(model, index, heads)
         changes[Change(kind="layer_off", layer=index)] = _without_layer(model, index)
     changes |= _replaced_attention(model, mean_attention)
     return changes | _changed_positions(model, seed)
@@ -60,16 +88,6 @@ def mean_attention_of(model: TransPose, features: Iterable[Tensor]) -> list[Tens
         totals = [total + more for total, more in zip(totals, sums, strict=True)] if totals else sums
         persons += len(batch)
     return [total / persons for total in totals]
-
-
-def heads_off(heads: Collection[int]) -> Attend:
-    """Return attention with some heads set to zero (Michel et al. 2019)."""
-
-    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        gathered = F.scaled_dot_product_attention(query, key, value)
-        return gathered.index_fill(1, torch.tensor(list(heads), device=gathered.device), 0.0)
-
-    return attend
 
 
 def uniform_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -129,24 +147,45 @@ def _other_positions(model: TransPose, seed: int) -> dict[ChangeKind, Tensor | N
     return changed
 
 
-def _attending(model: TransPose, attends: dict[int, Attend]) -> Encode:
-    return lambda features: model.encode(features, attends)
+def _attending(model: TransPose, attends: Mapping[int, Attend]) -> Encode:
+    """Encode with another attention in some layers, by index."""
+    first = min(attends)
+    return lambda intact: _encode_from(model, first, intact.tokens[first], intact.features, attends)
+
+
+def _without_heads(model: TransPose, index: int, heads: Collection[int]) -> Encode:
+    """Encode with some heads of a layer set to zero (Michel et al. 2019)."""
+    layer = _layers_of(model)[index]
+
+    def encode(intact: IntactEncoding) -> Tensor:
+        gathered = intact.gathered[index]
+        others = gathered.index_fill(1, torch.tensor(list(heads), device=gathered.device), 0.0)
+        tokens = layer.transform(intact.tokens[index], layer.self_attn.merge(others))
+        return _encode_from(model, index + 1, tokens, intact.features)
+
+    return encode
 
 
 def _without_layer(model: TransPose, index: int) -> Encode:
     """Encode with a layer that passes its input through unchanged."""
-    layers = [layer for number, layer in enumerate(encoder_of_model(model).layers) if number != index]
-
-    def encode(features: Tensor) -> Tensor:
-        tokens, position = tokens_of(features), model.position(features)
-        for layer in layers:
-            tokens = layer(tokens, position)
-        return feature_map(tokens, features)
-
-    return encode
+    return lambda intact: _encode_from(model, index + 1, intact.tokens[index], intact.features)
 
 
 def _with_position(model: TransPose, embedding: Tensor | None) -> Encode:
     """Encode with another position embedding [L, 1, dim] of the same grid, or none."""
     encoder = encoder_of_model(model)
-    return lambda features: feature_map(encoder(tokens_of(features), embedding), features)
+    return lambda intact: feature_map(encoder(intact.tokens[0], embedding), intact.features)
+
+
+def _encode_from(
+    model: TransPose, first: int, tokens: Tensor, features: Tensor, attends: Mapping[int, Attend] | None = None
+) -> Tensor:
+    """Run the layers from index `first` on tokens [B, L, dim]; returns encoded features like `features`."""
+    position = model.position(features)
+    for index, layer in enumerate(_layers_of(model)[first:], start=first):
+        tokens = layer(tokens, position, attends.get(index) if attends else None)
+    return feature_map(tokens, features)
+
+
+def _layers_of(model: TransPose) -> list[EncoderLayer]:
+    return cast("list[EncoderLayer]", list(encoder_of_model(model).layers))

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from transpose.attention.ablation import ablations, mean_attention_of
+from transpose.attention.ablation import ablations, encode_intact, mean_attention_of
 from transpose.attention.inputs import attention_settings
 from transpose.attention.maps.dependency import encoder_of
 from transpose.attention.records import AblationResult, AttentionAblationReport, Change
@@ -55,9 +55,11 @@ def predict_ablations(
     encoders = ablations(network, mean_attention, seed)
     decoded = {change: PredictionCollector(skeleton, protocol) for change in encoders}
     for batch, views in passes():
+        with torch.inference_mode(), model.context.autocast():
+            intact = [encode_intact(network, view) for view in views]
         for change, encode in encoders.items():
             with torch.inference_mode(), model.context.autocast():
-                plain, *mirrored = [network.predict_heatmaps(encode(view)) for view in views]
+                plain, *mirrored = [network.predict_heatmaps(encode(view)) for view in intact]
                 heatmaps = mean_with_mirrored(plain, mirrored[0], skeleton) if mirrored else plain
             decoded[change].add(batch, finite_on_cpu(heatmaps).numpy())
     for change, collector in decoded.items():

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from transpose.benchmark.comparison import CandidateTiming, SpeedComparison
 from transpose.config.base import Settings
+from transpose.config.cost_report import Operations, Parameters
 from transpose.config.load import read_record
-from transpose.cost import Operations, Parameters
 
 
 class NetworkCost(Settings):

@@ -1,6 +1,8 @@
 """The Typer applications that commands register with, and the panels of `transpose --help`."""
 
 import os
+import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +10,7 @@ from typer.core import TyperGroup
 
 import transpose
 from transpose.gpu_slots import reserve_gpus, slots_folder, visible_gpus
+from transpose.job_usage import usage_of_this_process
 
 USE, OWN, STUDY = "Use a model", "Train and evaluate on your data", "Plan and read a study"
 DATA, MEASURE = "Data", "Measure this machine"
@@ -29,8 +32,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train, evaluate, explain and compare 2D human pose models. `snakemake --cores N` runs a whole study.",
 )
+
+
+def _log_usage(result: object, **options: object) -> None:
+    """End a step's log with its time and memory; not called where the step has failed."""
+    # A log on a full disk.
+    with suppress(OSError):
+        print(usage_of_this_process(), file=sys.stderr)
+
+
 step = typer.Typer(
     no_args_is_help=True,
+    result_callback=_log_usage,
     add_completion=False,
     help="The steps of the workflow, one for each kind of Snakemake rule. A step reads the records of its results"
     " folder, which `transpose step write-config` writes.",

@@ -77,7 +77,9 @@ def train(
             command = [sys.executable, "-m", "transpose", *sys.argv[1:]]
             replace_by_srun(command, slurm_tasks, training.threads + training.workers)
         check_devices(training.gpus, context)
-        raise typer.Exit(launch(sys.argv[1:], training.gpus))
+        if status := launch(sys.argv[1:], training.gpus):
+            raise typer.Exit(status)
+        return
     with (
         joined(training.gpus, context) as group,
         main_process_errors(group, folder),

@@ -1,6 +1,5 @@
 """Expected durations of the jobs of a study, for the time left that the terminal shows."""
 
-import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from transpose.errors import InputError
 from transpose.forecast.jobs import Jobs
 from transpose.forecast.network import Networks
 from transpose.forecast.plan import forecast_jobs
+from transpose.job_usage import read_usage, usages_by_rule
 from transpose.study.plan import Plan
 
 DEMO_SECONDS = {
@@ -26,7 +26,7 @@ DEMO_SECONDS = {
     "protocol_ablation": 7.0,
     "viewer": 6.0,
 }
-"""Mean seconds of the demo's jobs on two cores, used until a rule has a benchmark."""
+"""Mean seconds of the demo's jobs on two cores, used until a job of the rule has ended."""
 
 SHORT_SECONDS = 4.0
 """A job that reads results and writes a table or a record: mostly the start of Python and its libraries."""
@@ -41,31 +41,27 @@ Forecasts = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True)
 class Job:
-    """A job of the workflow: its rule, wildcards, and the file that Snakemake writes its duration to."""
+    """A job of the workflow: its rule, wildcards and log, which ends with its duration."""
 
     rule: str
     wildcards: Mapping[str, str]
-    benchmark: Path | None
+    log: Path | None
 
 
-def expected_seconds(
-    jobs: Sequence[Job], benchmarks: Path, forecast: Callable[[list[Job]], Forecasts]
-) -> list[float | None]:
+def expected_seconds(jobs: Sequence[Job], logs: Path, forecast: Callable[[list[Job]], Forecasts]) -> list[float | None]:
     """Return the expected seconds of each job; None if unknown.
 
     The last run of the same job counts, then other jobs of its rule, then the forecast, then the demo.
 
     Args:
-        benchmarks: folder of the study's benchmarks, with a folder for each rule.
-        forecast: called with the trainings and predictions that have no benchmark, if there are any.
+        logs: folder of the study's logs, with a folder for each rule.
+        forecast: called with the trainings and predictions that have no duration, if there are any.
     """
-    means = _means(benchmarks)
-    seconds = [read_benchmark(job.benchmark) or means.get(job.rule) for job in jobs]
+    means = _means(logs)
+    seconds = [_seconds_in(job.log) or means.get(job.rule) for job in jobs]
     new = [job for job, known in zip(jobs, seconds, strict=True) if known is None and job.rule in _FORECAST]
     forecasts = forecast(new) if new else {}
-    return [
-        _without_benchmark(job, forecasts) if known is None else known for job, known in zip(jobs, seconds, strict=True)
-    ]
+    return [_without_log(job, forecasts) if known is None else known for job, known in zip(jobs, seconds, strict=True)]
 
 
 def forecast_seconds(plan: Plan, jobs: Iterable[Job], networks: Networks) -> Forecasts:
@@ -83,25 +79,17 @@ def forecast_seconds(plan: Plan, jobs: Iterable[Job], networks: Networks) -> For
     return found
 
 
-def read_benchmark(path: Path | None) -> float | None:
-    """Return the seconds in a benchmark file of Snakemake; None if there is none or it is damaged."""
-    if path is None:
-        return None
-    with suppress(OSError, ValueError, KeyError, StopIteration), path.open(encoding="utf-8", newline="") as file:
-        return float(next(csv.DictReader(file, delimiter="\t"))["s"])
-    return None
+def _seconds_in(log: Path | None) -> float | None:
+    usage = read_usage(log)
+    return usage.seconds if usage else None
 
 
-def _means(benchmarks: Path) -> dict[str, float]:
+def _means(logs: Path) -> dict[str, float]:
     """Return the mean seconds of each rule."""
-    found: dict[str, list[float]] = {}
-    for path in benchmarks.rglob("*.tsv"):
-        if (seconds := read_benchmark(path)) is not None:
-            found.setdefault(path.relative_to(benchmarks).parts[0], []).append(seconds)
-    return {rule: sum(values) / len(values) for rule, values in found.items()}
+    return {rule: sum(usage.seconds for usage in usages) / len(usages) for rule, usages in usages_by_rule(logs).items()}
 
 
-def _without_benchmark(job: Job, forecasts: Forecasts) -> float | None:
+def _without_log(job: Job, forecasts: Forecasts) -> float | None:
     if job.rule in _UNKNOWN:
         return forecasts.get((job.rule, job.wildcards.get("variant", "")))
     return DEMO_SECONDS.get(job.rule, SHORT_SECONDS)

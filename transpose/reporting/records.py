@@ -3,9 +3,9 @@
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from transpose.config.base import Name, Settings, Size
+from transpose.config.cost_report import CostReport
 from transpose.config.dataset import Accuracy, BoxKind
 from transpose.config.study import EvalProtocol
-from transpose.cost import CostReport
 from transpose.evaluation.report import EvaluationReport
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from transpose.config.base import parse
+from transpose.config.cost_report import CostReport
 from transpose.config.dataset import accuracy_of
 from transpose.config.load import read_record
 from transpose.config.study import EvalSetting, Evaluation, Study
-from transpose.cost import CostReport
 from transpose.errors import InputError
 from transpose.evaluation.intervals import LEVEL
 from transpose.evaluation.sign_flips import sign_flip_p

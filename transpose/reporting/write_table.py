@@ -4,20 +4,11 @@ from pathlib import Path
 
 from transpose.config.study import Analysis, StudyTable
 from transpose.errors import InputError
-from transpose.reporting.attention_ablation import write_attention_ablation_table
-from transpose.reporting.attention_statistics import write_statistics_tables
-from transpose.reporting.body_parts import write_body_part_table
-from transpose.reporting.claim_table import write_claims
-from transpose.reporting.dtypes import write_dtype_table
-from transpose.reporting.faithfulness import write_faithfulness_tables
-from transpose.reporting.protocol_ablation import write_protocol_table
-from transpose.reporting.resolutions import write_resolution_tables
-from transpose.reporting.study import write_study
 from transpose.reporting.study_files import StudyFiles
 
 
 def write_table(table: str, files: StudyFiles, published: Path) -> None:
-    """Write one table with its figures into the study's results folder.
+    """Write one table with its figures into the study's results folder; only its own module is imported.
 
     Args:
         table: a `StudyTable` or an `Analysis`.
@@ -28,22 +19,40 @@ def write_table(table: str, files: StudyFiles, published: Path) -> None:
     """
     match table:
         case StudyTable.COMPARISON:
+            from transpose.reporting.study import write_study
+
             write_study(files, published)
         case StudyTable.CLAIMS:
+            from transpose.reporting.claim_table import write_claims
+
             write_claims(files)
         case Analysis.PROTOCOLS:
+            from transpose.reporting.protocol_ablation import write_protocol_table
+
             write_protocol_table(files)
         case Analysis.RESOLUTIONS:
+            from transpose.reporting.resolutions import write_resolution_tables
+
             write_resolution_tables(files)
         case Analysis.DTYPES:
+            from transpose.reporting.dtypes import write_dtype_table
+
             write_dtype_table(files)
         case Analysis.ATTENTION_STATISTICS:
+            from transpose.reporting.attention_statistics import write_statistics_tables
+
             write_statistics_tables(files)
         case Analysis.FAITHFULNESS:
+            from transpose.reporting.faithfulness import write_faithfulness_tables
+
             write_faithfulness_tables(files)
         case Analysis.ATTENTION_ABLATION:
+            from transpose.reporting.attention_ablation import write_attention_ablation_table
+
             write_attention_ablation_table(files)
         case Analysis.BODY_PARTS:
+            from transpose.reporting.body_parts import write_body_part_table
+
             write_body_part_table(files)
         case _:
             known = ", ".join((StudyTable.COMPARISON, StudyTable.CLAIMS, *Analysis))

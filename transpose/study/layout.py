@@ -218,12 +218,8 @@ class ResultsLayout:
         return self.root / "tracking" / "database.json"
 
     def log(self, *parts: str | RunId | EvalSetting) -> Path:
-        """Log file of a job."""
+        """Log file of a job; its last line is the job's time and memory."""
         return self.root / "logs" / f"{'/'.join(map(str, parts))}.log"
-
-    def benchmark(self, *parts: str | RunId | EvalSetting) -> Path:
-        """Time and memory of a job, measured by Snakemake."""
-        return self.root / "benchmarks" / f"{'/'.join(map(str, parts))}.tsv"
 
     def _of_run(self, kind: str, run: RunId, setting: EvalSetting) -> Path:
         return self.root / kind / str(run) / f"{setting}.json"

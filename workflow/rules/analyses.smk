@@ -29,8 +29,6 @@ rule protocol_ablation:
         LAYOUT.analysis(Analysis.PROTOCOLS, RUN, SETTING),
     log:
         LAYOUT.log(Analysis.PROTOCOLS, RUN, SETTING),
-    benchmark:
-        LAYOUT.benchmark(Analysis.PROTOCOLS, RUN, SETTING)
     conda:
         "../../environment.yml"
     threads: PLAN.study.protocol.threads
@@ -56,8 +54,6 @@ use rule protocol_ablation as resolutions with:
         directory(LAYOUT.resolutions(RUN, SETTING)),
     log:
         LAYOUT.log(Analysis.RESOLUTIONS, RUN, SETTING),
-    benchmark:
-        LAYOUT.benchmark(Analysis.RESOLUTIONS, RUN, SETTING)
     params:
         **ANALYSIS_PARAMS,
         analysis=Analysis.RESOLUTIONS,
@@ -72,8 +68,6 @@ use rule protocol_ablation as dtypes with:
         LAYOUT.analysis(Analysis.DTYPES, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.DTYPES, RUN, SETTING),
-    benchmark:
-        LAYOUT.benchmark(Analysis.DTYPES, RUN, SETTING)
     params:
         **ANALYSIS_PARAMS,
         analysis=Analysis.DTYPES,
@@ -88,8 +82,6 @@ use rule protocol_ablation as attention_statistics with:
         LAYOUT.analysis(Analysis.ATTENTION_STATISTICS, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.ATTENTION_STATISTICS, RUN, SETTING),
-    benchmark:
-        LAYOUT.benchmark(Analysis.ATTENTION_STATISTICS, RUN, SETTING)
     params:
         **ANALYSIS_PARAMS,
         analysis=Analysis.ATTENTION_STATISTICS,
@@ -104,8 +96,6 @@ use rule protocol_ablation as faithfulness with:
         LAYOUT.analysis(Analysis.FAITHFULNESS, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.FAITHFULNESS, RUN, SETTING),
-    benchmark:
-        LAYOUT.benchmark(Analysis.FAITHFULNESS, RUN, SETTING)
     params:
         **ANALYSIS_PARAMS,
         analysis=Analysis.FAITHFULNESS,
@@ -120,8 +110,6 @@ use rule protocol_ablation as attention_ablation with:
         LAYOUT.analysis(Analysis.ATTENTION_ABLATION, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.ATTENTION_ABLATION, RUN, SETTING),
-    benchmark:
-        LAYOUT.benchmark(Analysis.ATTENTION_ABLATION, RUN, SETTING)
     params:
         **ANALYSIS_PARAMS,
         analysis=Analysis.ATTENTION_ABLATION,
@@ -139,8 +127,6 @@ use rule protocol_ablation as body_parts with:
         LAYOUT.analysis(Analysis.BODY_PARTS, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.BODY_PARTS, RUN, SETTING),
-    benchmark:
-        LAYOUT.benchmark(Analysis.BODY_PARTS, RUN, SETTING)
     params:
         **(
             ANALYSIS_PARAMS

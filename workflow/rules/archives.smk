@@ -20,8 +20,6 @@ rule download_archive:
         RESOURCES.archive_digest("{archive}"),
     log:
         LAYOUT.log("download_archive", "{archive}"),
-    benchmark:
-        LAYOUT.benchmark("download_archive", "{archive}")
     retries: 2
     localrule: True
     conda:
@@ -48,8 +46,6 @@ rule unpack:
         RESOURCES.manifest("{archive}"),
     log:
         LAYOUT.log("unpack", "{archive}"),
-    benchmark:
-        LAYOUT.benchmark("unpack", "{archive}")
     retries: 2
     conda:
         "../../environment.yml"

@@ -22,8 +22,6 @@ rule explain:
         ),
     log:
         LAYOUT.log("explain", RUN, "{dataset}", "{split}"),
-    benchmark:
-        LAYOUT.benchmark("explain", RUN, "{dataset}", "{split}")
     conda:
         "../../environment.yml"
     threads: PLAN.study.protocol.threads
@@ -58,8 +56,6 @@ rule viewer:
         LAYOUT.viewer("{dataset}", "{split}"),
     log:
         LAYOUT.log("viewer", "{dataset}_{split}"),
-    benchmark:
-        LAYOUT.benchmark("viewer", "{dataset}_{split}")
     wildcard_constraints:
         dataset="|".join(PLAN.datasets),
     conda:

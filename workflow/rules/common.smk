@@ -6,8 +6,10 @@ from snakemake.exceptions import WorkflowError
 
 from transpose.config.study import Analysis, EvalSetting
 from transpose.errors import InputError
+from transpose.files import write_text
 from transpose.forecast.network import MODULE, Networks
 from transpose.forecast.requests import RENDERING, SMALL, JobRequests, download_mb
+from transpose.job_usage import usage_of_this_process
 from transpose.machine import has_nvidia_gpu
 from transpose.provenance import CACHE, TRAINING, PackageCode
 from transpose.study.content import InputContent
@@ -69,9 +71,11 @@ def gpus(wildcards):
     return 1 if device in ("auto", "cuda") and found else 0
 
 
-def cores_up_to(most):
-    """Return the threads of a job that uses all cores: those of `--cores`, or on a cluster those of one node."""
-    return lambda wildcards: min(most, workflow.resource_settings.cores or NODE_CORES)
+def cores_up_to(most, share=1.0):
+    """Return the threads of a job that uses a share of all cores: of `--cores`, or on a cluster of one node."""
+    return lambda wildcards: max(
+        1, min(most, int(share * (workflow.resource_settings.cores or NODE_CORES)))
+    )
 
 
 # What a job that uses all cores requests from a cluster. A profile's `set-threads` changes it.
@@ -97,6 +101,13 @@ onstart:
     except InputError as error:
         raise WorkflowError(str(error)) from None
     announce_jobs()
+
+
+# Its own time, without the jobs'.
+onsuccess:
+    write_text(
+        LAYOUT.log("snakemake"), f"{usage_of_this_process(with_children=False)}\n"
+    )
 
 
 def given(paths):

@@ -3,8 +3,6 @@ rule synthesise:
         RESOURCES.annotations("{dataset}", "{split}"),
     log:
         LAYOUT.log("synthesise", "{dataset}", "{split}"),
-    benchmark:
-        LAYOUT.benchmark("synthesise", "{dataset}", "{split}")
     # A user's own folder must not match this rule's output.
     wildcard_constraints:
         dataset=PLAN.data.names_of_rendered(),
@@ -32,14 +30,12 @@ rule label_parts:
         RESOURCES.part_labels("{dataset}", "{split}"),
     log:
         LAYOUT.log("label_parts", "{dataset}", "{split}"),
-    benchmark:
-        LAYOUT.benchmark("label_parts", "{dataset}", "{split}")
     wildcard_constraints:
         dataset=PLAN.data.names_of_rendered(),
     conda:
         "../../environment.yml"
-    # All cores that `--cores` allows; the labels do not depend on their number.
-    threads: cores_up_to(64)
+    # Not all cores, since it would wait until no other job runs; the labels do not depend on their number.
+    threads: cores_up_to(64, share=0.5)
     resources:
         **RENDERING,
     params:

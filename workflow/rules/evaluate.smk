@@ -9,8 +9,6 @@ rule predict:
         record=LAYOUT.prediction_record(RUN, SETTING),
     log:
         LAYOUT.log("predict", RUN, SETTING),
-    benchmark:
-        LAYOUT.benchmark("predict", RUN, SETTING)
     conda:
         "../../environment.yml"
     threads: PLAN.study.protocol.threads
@@ -152,8 +150,6 @@ rule error_browser:
         ),
     log:
         LAYOUT.log("error_browser", "{dataset}_{split}"),
-    benchmark:
-        LAYOUT.benchmark("error_browser", "{dataset}_{split}")
     wildcard_constraints:
         dataset="|".join(PLAN.datasets),
     conda:

@@ -46,10 +46,10 @@ def announce_jobs():
     """Log the jobs to run with their expected times, for the logger plugin of `profiles/default`."""
     planned = {job.jobid: job for job in workflow.dag.needrun_jobs()}
     jobs = [
-        Job(job.rule.name, job.wildcards_dict, job.benchmark and Path(job.benchmark))
+        Job(job.rule.name, job.wildcards_dict, Path(job.log[0]) if job.log else None)
         for job in planned.values()
     ]
-    seconds = expected_seconds(jobs, LAYOUT.benchmark("*").parent, forecast_of)
+    seconds = expected_seconds(jobs, LAYOUT.log("*").parent, forecast_of)
     timed = {
         number: TimedJob(
             job.rule.name,

@@ -20,8 +20,6 @@ rule train:
         run=LAYOUT.train(RUN).record,
     log:
         LAYOUT.log("train", RUN),
-    benchmark:
-        LAYOUT.benchmark("train", RUN)
     wildcard_constraints:
         variant=PLAN.training.names_of_trained(),
     conda:

@@ -44,6 +44,8 @@ def draw_person(person: PersonMaps, variant: Variant, skeleton: Skeleton, path: 
     panels = figure.subplots(_ROWS, _COLUMNS).ravel()
     for axes in panels:
         axes.axis("off")
+        # The layout measures ticks also where they are not drawn.
+        axes.set(xticks=[], yticks=[])
     _draw_pose(panels[0], person, skeleton)
     norm = LogNorm(1.0, max(2.0, float(person.areas[shown].max(initial=2.0))))
     for axes, keypoint in zip(panels[1:], shown, strict=False):
