@@ -26,7 +26,7 @@ DEPTH_WORDS = {
 }
 """Where cells are masked."""
 
-_IRRELEVANT_TO_RESULTS = {"batch_size", "threads"}
+_IRRELEVANT_TO_RESULTS = {"batch_size", "threads", "runtime"}
 
 
 def decisive(protocol: EvalProtocol) -> dict[str, object]:
