@@ -1,5 +1,6 @@
 """What is known of this machine without importing torch."""
 
+import os
 import platform
 import shutil
 from collections.abc import Iterable
@@ -25,6 +26,13 @@ def describe_software(distributions: Iterable[str]) -> dict[str, str]:
         with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def has_nvidia_gpu() -> bool:

@@ -1,16 +1,20 @@
 """Load a pose model from this package, a run folder, a released checkpoint, or weights with a variant."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
+from transpose.config.base import parse
 from transpose.config.exported import is_exported
 from transpose.config.folder import CONFIG, config_folder
 from transpose.config.load import load_any_variant, load_variant
 from transpose.config.recipe import Recipe
+from transpose.config.runtime import RuntimeChoice
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
 from transpose.config.weights import load_weights_table
 from transpose.errors import InputError
+from transpose.export.runtime import in_chosen_runtime
 from transpose.models.released import download_released
 from transpose.pose_model import PoseModel
 from transpose.skeleton import COCO_PERSON
@@ -23,7 +27,13 @@ RESOURCES = ResourcesLayout(Path("resources"))
 """Folder of the workflow's downloads."""
 
 
-def load(source: Path | str | None = None, *, variant: Path | str | None = None) -> PoseModel:
+def load(
+    source: Path | str | None = None,
+    *,
+    variant: Path | str | None = None,
+    runtime: RuntimeChoice = "torch",
+    threads: int | None = None,
+) -> PoseModel:
     """Load a trained pose model.
 
     Args:
@@ -32,27 +42,37 @@ def load(source: Path | str | None = None, *, variant: Path | str | None = None)
             `variant`; or None for the small model in this package.
         variant: variant of a file of weights: the name of a file in config/variants, or the path of such a file or of
             a recipe. The model then predicts COCO's keypoints by the official protocol.
+        runtime: library that predictions run the network in, on a CPU: PyTorch, or the network's export, which is kept
+            in the user's cache folder. `auto` measures which of those installed is fastest.
+        threads: CPU threads; by default those of the protocol. The last digits of predictions depend on it.
 
     Raises:
-        InputError: the model does not exist, or one of its files is missing or wrong.
+        InputError: the model does not exist, one of its files is missing or wrong, or the runtime is not installed or
+            does not support the model's device or dtype.
     """
+    model = _load(source, variant, threads)
+    protocol = parse(EvalProtocol, model.protocol.model_dump() | {"runtime": runtime}, model.weights)
+    return in_chosen_runtime(replace(model, protocol=protocol))
+
+
+def _load(source: Path | str | None, variant: Path | str | None, threads: int | None) -> PoseModel:
     if source is None:
         if variant is not None:
             raise InputError("needs a file of weights", file="variant", record=variant)
-        return PoseModel.from_run(PACKAGED)
+        return PoseModel.from_run(PACKAGED, threads)
     path = Path(source)
     if is_exported(path):
         raise InputError("is an exported file, which only predicts: use predict, or transpose.load_exported", file=path)
     if variant is not None:
-        return _official(_variant_of(variant), path)
+        return _official(_variant_of(variant), path, threads)
     if path.is_dir() or path.suffix == ".json":
-        return PoseModel.from_run(path)
+        return PoseModel.from_run(path, threads)
     if path.exists():
         raise InputError("is neither a run folder nor a run.json; for weights, give their variant", file=path)
-    return _released(str(source))
+    return _released(str(source), threads)
 
 
-def _released(name: str) -> PoseModel:
+def _released(name: str, threads: int | None) -> PoseModel:
     """Load the model of a released checkpoint, downloading it if necessary."""
     table = config_folder() / "tables" / "weights.yaml"
     known = load_weights_table(table).weights if table.is_file() else {}
@@ -67,11 +87,11 @@ def _released(name: str) -> PoseModel:
         pins = CONFIG / "tables" / "pins" if CONFIG.is_dir() else RESOURCES.root / "pins"
         pin = pins / f"{name}.json"
         download_released(known[name], weights.with_suffix(".pth"), pin, weights, report=report)
-    return _official(_variant_released_as(name), weights)
+    return _official(_variant_released_as(name), weights, threads)
 
 
-def _official(recipe: Recipe, weights: Path) -> PoseModel:
-    return PoseModel.from_weights(recipe, weights, COCO_PERSON, EvalProtocol())
+def _official(recipe: Recipe, weights: Path, threads: int | None) -> PoseModel:
+    return PoseModel.from_weights(recipe, weights, COCO_PERSON, EvalProtocol(threads=threads or 1))
 
 
 def _variant_of(variant: Path | str) -> Recipe:

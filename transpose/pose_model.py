@@ -1,7 +1,7 @@
 """The pose model for prediction and attention maps, used in notebooks and by the workflow."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
 
@@ -42,6 +42,7 @@ from transpose.inference.predictions import (
     finite_heatmaps_of,
     person_scores,
 )
+from transpose.inference.runtime import NetworkRuntime, heatmaps_by, torch_runtime
 from transpose.memory import memory_for
 from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
@@ -86,17 +87,23 @@ class PoseModel:
     context: DeviceContext
     weights: Path
     """File of the weights, or the folder of a training in progress; named when heatmaps are not finite."""
+    runtime: NetworkRuntime = field(default_factory=torch_runtime)
+    """Library that computes heatmaps; attention maps always come from `network`. See `export.runtime`."""
 
     @classmethod
-    def from_run(cls, run: Path) -> "PoseModel":
-        """Load the model of a run folder or run.json, with the protocol of the run's study.
+    def from_run(cls, run: Path, threads: int | None = None) -> "PoseModel":
+        """Load the model of a run folder or run.json, with the protocol of the run's study, in PyTorch.
+
+        Args:
+            threads: CPU threads; by default those of the protocol.
 
         Raises:
             InputError: run.json or the weights are missing or wrong.
         """
         files = RunFolder(run if run.is_dir() else run.parent)
         record = read_record(RunRecord, files.record if run.is_dir() else run)
-        return cls.from_weights(record.recipe, files.weights, record.skeleton, record.protocol)
+        protocol = record.protocol if threads is None else record.protocol.model_copy(update={"threads": threads})
+        return cls.from_weights(record.recipe, files.weights, record.skeleton, protocol)
 
     @classmethod
     def from_weights(
@@ -341,6 +348,8 @@ class PoseModel:
 
     def _heatmaps_on_device(self, crops: Tensor, flip_test: bool) -> list[Tensor]:
         """Return the heatmaps of the crops and, with the flip test, their mean with those of the mirrored crops."""
+        if self.runtime.heatmaps is not None:
+            return heatmaps_by(self.runtime.heatmaps, crops, self.skeleton if flip_test else None)
         size = self.protocol.batch_size
         with memory_for("protocol.batch_size", size), torch.inference_mode(), self.context.autocast():
             images = normalise(self.context.send(self.context.pad_batch(crops, size)))

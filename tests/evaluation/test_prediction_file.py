@@ -12,6 +12,7 @@ from tests.helpers.pose_models import pose_model
 from tests.helpers.results_folder import write_inputs
 from tests.helpers.small_variants import small_variant
 from transpose.config.dataset import Dataset
+from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
@@ -20,6 +21,7 @@ from transpose.data.coco import load_annotations
 from transpose.device import DeviceContext
 from transpose.errors import InputError
 from transpose.evaluation.prediction_file import write_predictions
+from transpose.evaluation.prediction_record import PredictionRecord
 from transpose.evaluation.results import read_results
 from transpose.files import write_json
 from transpose.inference.poses import PoseResults
@@ -156,3 +158,15 @@ def test_a_box_in_an_unknown_image_is_reported(files: Files) -> None:
     ids = np.array([99])
     write_boxes(PersonBoxes(ids, np.array([[1.0, 2.0, 30.0, 40.0]]), np.ones(1), np.array([-1])), files.boxes)
     files.fails("annotations.json: image 99: has a box, but is not in the annotations")
+
+
+def test_another_runtime_predicts_the_same_and_is_in_the_record(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxscript")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(files.annotations.parent / "cache"))
+    expected, in_torch = files.predict(), read_record(PredictionRecord, files.inputs.prediction_record)
+    found = files.predict(PROTOCOL.model_copy(update={"runtime": "onnxruntime"}))
+    record = read_record(PredictionRecord, files.inputs.prediction_record)
+    np.testing.assert_array_equal(found.image_ids, expected.image_ids)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4)
+    assert (in_torch.runtime.name, in_torch.runtime.version) == ("torch", torch.__version__)
+    assert (record.runtime.name, record.protocol.runtime) == ("onnxruntime", "onnxruntime")

@@ -125,6 +125,7 @@ def test_the_file_holds_the_evaluators_figures_and_names_the_boxes(inputs: Analy
     report = ProtocolAblationReport.model_validate(read_json(path))
     assert (report.boxes_kind, report.box_count, report.persons) == ("simulated", len(boxes), 4)
     assert report.weights_sha256 == sha256_of_file(inputs.run_folder.weights)
+    assert report.runtime.name == "torch"
     assert [result.official for result in report.results] == [True] + 35 * [False]
     for result in (report.results[0], report.results[-1]):
         expected = pose_model(network(), result.protocol, RECIPE).predict_boxes(boxes, inputs.annotations)

@@ -14,6 +14,7 @@ from tests.helpers.small_variants import small_variant
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.dataset import Dataset
 from transpose.config.load import read_record
+from transpose.config.runtime import RuntimeUsed
 from transpose.config.study import EvalProtocol, EvalSetting
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import load_annotations
@@ -60,7 +61,7 @@ class Files:
 
     def record_predictions(self) -> None:
         """Write a record of predictions that were made from the files as they are now."""
-        write_prediction_record(replace(self.inputs), "cpu", 7)
+        write_prediction_record(replace(self.inputs), "cpu", RuntimeUsed(name="torch", version="2"), 7)
 
     def evaluate(self, seed: int = 1) -> EvaluationReport:
         """Write the metrics and read them back."""

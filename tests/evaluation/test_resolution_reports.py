@@ -116,7 +116,7 @@ def test_a_report_names_size_and_way(files: Files) -> None:
     files.write(recipe_with("learnable"), LARGER)
     report = ResolutionReport.model_validate(read_json(files.output / "48x40_resampled.json"))
     assert (report.input_size, report.position, report.boxes_kind) == (LARGER, "resampled", "ground_truth")
-    assert report.protocol == PROTOCOL
+    assert (report.protocol, report.runtime.name) == (PROTOCOL, "torch")
 
 
 def test_a_size_that_the_stride_does_not_divide_leaves_nothing(files: Files) -> None:

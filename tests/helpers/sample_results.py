@@ -237,6 +237,7 @@ def report_path(results: Path, analysis: str, variant: str, seed: int, boxes: st
 
 
 ORIGIN = {"code": {"git": None, "dirty": None, "fingerprint": "f1f2"}, "environment": {"python": "3.11"}}
+RUNTIME = {"name": "torch", "version": "2.13.0"}
 
 
 def write_with_resamples(path: Path, content: dict[str, Any], model: type[Settings]) -> None:
@@ -293,6 +294,7 @@ def report(variant: str, title: str, seed: int, ap: float, boxes: str = "ground_
         "predictions_sha256": "b" * 64,
         "predicted": ORIGIN,
         "protocol": EvalProtocol().model_dump(),
+        "runtime": RUNTIME,
     }
 
 

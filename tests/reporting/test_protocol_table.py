@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.sample_results import files_of, report_path, study_with, subject
+from tests.helpers.sample_results import RUNTIME, files_of, report_path, study_with, subject
 from transpose.config.study import EvalProtocol, Study
 from transpose.errors import InputError
 from transpose.evaluation.protocol_ablation import combinations
@@ -32,6 +32,7 @@ def report(variant: str, seed: int) -> dict:
         for number, protocol in enumerate(combinations(EvalProtocol(blur_kernel=5)))
     ]
     return subject(variant, f"R {variant}", seed, "simulated") | {
+        "runtime": RUNTIME,
         "images": 4,
         "persons": 8,
         "results": results,

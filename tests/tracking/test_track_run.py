@@ -100,11 +100,11 @@ class TestFinishedRun:
         assert json.loads((folder / "evaluations.json").read_text()) == {
             "columns": [
                 *("dataset", "split", "boxes", "AP", "AP_low", "AP_high", "AP50", "APL"),
-                *("images", "persons", "predictions"),
+                *("images", "persons", "predictions", "runtime"),
             ],
             "data": [
-                ["dots", "val", "detector", 0.5, 0.25, 1 / 7, 0.9, -1.0, 12, 31, 40],
-                ["dots", "val", "gt", 0.1 + 0.7, 0.25, 1 / 7, 0.9, -1.0, 12, 31, 40],
+                ["dots", "val", "detector", 0.5, 0.25, 1 / 7, 0.9, -1.0, 12, 31, 40, "openvino 2026.4"],
+                ["dots", "val", "gt", 0.1 + 0.7, 0.25, 1 / 7, 0.9, -1.0, 12, 31, 40, "openvino 2026.4"],
             ],
         }
         keypoints = json.loads((folder / "keypoints.json").read_text())

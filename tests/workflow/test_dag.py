@@ -197,6 +197,31 @@ def test_other_ways_to_load_images_train_nothing_again(checkout: Path) -> None:
     assert "Predict " not in plan
 
 
+def test_another_runtime_predicts_again_and_neither_trains_nor_explains(checkout: Path) -> None:
+    path = checkout / "config" / "config.yaml"
+    path.write_text(yaml.safe_dump(STUDY | {"protocol": {"runtime": "onnxruntime"}}))
+    plan = output_of(snakemake(checkout, "-n"))
+    path.write_text(yaml.safe_dump(STUDY))
+    planned = dict(line.split() for line in plan.splitlines() if re.fullmatch(r"\w+ +\d+", line))
+    assert {name: planned[name] for name in ("predict", "evaluate", "protocol_ablation", "resolutions")} == {
+        "predict": "6",
+        "evaluate": "6",
+        "protocol_ablation": "1",
+        "resolutions": "1",
+    }
+    kept = {
+        "train",
+        "dtypes",
+        "attention_statistics",
+        "faithfulness",
+        "attention_ablation",
+        "body_parts",
+        "explain",
+        "viewer",
+    }
+    assert not planned.keys() & kept
+
+
 def test_another_text_of_a_rule_trains_nothing_again(checkout: Path) -> None:
     plan = plan_after_edit(checkout, "workflow/rules/train.smk", "step --gpus", "step  --gpus")
     assert "Nothing to be done" in plan

@@ -83,7 +83,7 @@ def write_attention_ablation(inputs: AnalysisInput) -> None:
         measured = [(change, evaluate_keypoints(known, results, model.skeleton)) for change, results in found]
     encoder, (_, intact) = encoder_of(variant), measured[0]
     values = {
-        "protocol": model.protocol,
+        "protocol": inputs.torch_protocol,
         "bootstrap": bootstrap,
         "seed_of_shuffling": settings.seed,
         "images": intact.images,

@@ -39,7 +39,7 @@ def write_body_parts(inputs: AnalysisInput, parts: Path | None) -> None:
         results = test.run(persons, regions)
     values = {
         "settings": settings,
-        "protocol": inputs.protocol,
+        "protocol": inputs.torch_protocol,
         "bootstrap": bootstrap,
         "divided_by": "keypoint_neighbourhoods" if parts is None else "body_parts",
         "persons": len(persons),

@@ -49,7 +49,7 @@ def write_faithfulness(inputs: AnalysisInput) -> None:
         results = test.run(persons)
     values = {
         "settings": settings,
-        "protocol": inputs.protocol,
+        "protocol": inputs.torch_protocol,
         "bootstrap": bootstrap,
         "persons": len(persons),
         **summarise(results, settings, encoder_of(variant).layers, bootstrap),

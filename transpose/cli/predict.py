@@ -12,7 +12,9 @@ import typer
 from transpose.cli.app import USE, app
 from transpose.cli.image_persons import note_whole_images, persons_in
 from transpose.cli.options import Box, Boxes, Model
+from transpose.config.runtime import RuntimeChoice
 from transpose.errors import InputError
+from transpose.machine import usable_cores
 
 if TYPE_CHECKING:
     from transpose.data.detector import PersonDetector
@@ -62,6 +64,19 @@ def predict(
         int, typer.Option(min=1, help="Video: new boxes in every Nth frame; in between, persons are followed.")
     ] = 1,
     smooth: Annotated[bool, typer.Option("--smooth", help="Video: smooth keypoints with a One-Euro filter.")] = False,
+    runtime: Annotated[
+        RuntimeChoice | None,
+        typer.Option(
+            help="Library that runs the network on a CPU: torch, the default, or its export, which is written once;"
+            " auto measures those installed and takes the fastest."
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="CPU threads of the network; default: all cores. The last digits of the results depend on it."
+        ),
+    ] = None,
 ) -> None:
     """Predict the keypoints of persons in images or a video.
 
@@ -79,12 +94,12 @@ def predict(
     if video is None:
         persons = persons_in(images_of(inputs, sys.stdin), box, boxes)
         whole = sum(one.boxes_xywh is None for one in persons)
-        show = _show_of(model, output, min_score)
+        show = _show_of(_predictor(model, runtime, threads), output, min_score)
         _predict_images(show, persons, finder)
     else:
         opened, source = _video_persons(video, box, boxes, finder, detect_every)
         whole = int(source.boxes is None)
-        show = _show_of(model, output, min_score)
+        show = _show_of(_predictor(model, runtime, threads), output, min_score)
         _predict_video(show, opened, source, smooth)
     print(f"Keypoints scored below {show.min_score:g} are left out.", file=sys.stderr)
     if finder is None and not whole_image:
@@ -101,9 +116,8 @@ class _Show:
     """Keypoints with a lower score are not shown."""
 
 
-def _show_of(model: str | None, output: Path | None, min_score: float | None) -> _Show:
-    chosen = _predictor(model)
-    return _Show(chosen, output, chosen.protocol.keypoint_threshold if min_score is None else min_score)
+def _show_of(model: "PosePredictor", output: Path | None, min_score: float | None) -> _Show:
+    return _Show(model, output, model.protocol.keypoint_threshold if min_score is None else min_score)
 
 
 def _check_options(
@@ -124,17 +138,20 @@ def _detector_of(path: Path, min_box_score: float) -> "PersonDetector":
     return PersonDetector(DetectorModel(path, min_box_score), NMS_THRESHOLD)
 
 
-def _predictor(model: str | None) -> "PosePredictor":
+def _predictor(model: str | None, runtime: RuntimeChoice | None, threads: int | None) -> "PosePredictor":
     """Load a model; exported files load without PyTorch."""
     from transpose.config.exported import is_exported
 
+    threads = threads or usable_cores()
     if model is not None and is_exported(model):
+        if runtime is not None:
+            raise InputError("is for models that are not exported yet", file="--runtime", record=runtime)
         from transpose.export.model import load_exported
 
-        return load_exported(model)
+        return load_exported(model, threads)
     from transpose.model_sources import load
 
-    return load(model)
+    return load(model, runtime=runtime or "torch", threads=threads)
 
 
 def _predict_images(show: _Show, persons: "Sequence[ImagePersons]", detector: "PersonDetector | None") -> None:

@@ -4,13 +4,23 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+)
 
 from transpose.config.analyses import Dtypes, InputSizes
 from transpose.config.attention import AttentionMeasures
 from transpose.config.base import Name, PathText, Settings
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.forecast import ForecastSettings
+from transpose.config.runtime import RuntimeChoice
 from transpose.config.tracking import TrackingSettings
 from transpose.config.training import Dtype, Probability, Training
 from transpose.errors import InputError
@@ -52,6 +62,19 @@ class EvalProtocol(Settings):
         description="Compile the network for predictions, worthwhile from a few thousand persons on; needs a C++"
         " compiler, and Triton on a GPU.",
     )
+    runtime: RuntimeChoice = Field(
+        default="torch",
+        description="Library that runs the network in predictions, the protocol ablation and other input sizes. All but"
+        " torch run its export, in fp32 on a CPU; auto measures those that are installed, so that the last digits"
+        " depend on the machine.",
+    )
+
+    @field_validator("runtime")
+    @classmethod
+    def _is_not_compiled(cls, runtime: RuntimeChoice, info: ValidationInfo) -> RuntimeChoice:
+        if runtime != "torch" and info.data.get("compile"):
+            raise ValueError(f"{runtime} cannot be combined with compile, which is of torch")
+        return runtime
 
 
 class Split(Settings):

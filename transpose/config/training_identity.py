@@ -21,8 +21,8 @@ WITHOUT_EFFECT: Mapping[str, Any] = {
         "training": {"workers": True, "image_cache_gb": True, "backbone_weights": True, "initial_weights": True},
     },
     "skeleton": {"name": True, "limbs": True},
-    # The protocol chooses the best epoch; validations use the training's own dtype, threads and batches.
-    "protocol": {"batch_size": True, "threads": True, "dtype": True, "compile": True},
+    # The protocol chooses the best epoch; validations use the training's own dtype, threads and batches, in PyTorch.
+    "protocol": {"batch_size": True, "threads": True, "dtype": True, "compile": True, "runtime": True},
 }
 """Fields that name or draw something, or only affect speed."""
 

@@ -8,8 +8,8 @@ from transpose.errors import InputError
 _ERRORS_ONLY = 3
 
 
-def open_session(content: bytes, path: Path, threads: int) -> Any:
-    """Return an `onnxruntime.InferenceSession`, on CUDA if onnxruntime supports it and on the CPU otherwise.
+def open_session(content: bytes, path: Path, threads: int, on_cpu: bool = False) -> Any:
+    """Return an `onnxruntime.InferenceSession`, on CUDA if onnxruntime supports it and not `on_cpu`.
 
     Args:
         content: of an ONNX file.
@@ -28,7 +28,7 @@ def open_session(content: bytes, path: Path, threads: int) -> Any:
     options.log_severity_level = _ERRORS_ONLY
     # Sharp attention has mostly denormal weights, for which a CPU takes several times as long.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    wanted = ("CPUExecutionProvider",) if on_cpu else ("CUDAExecutionProvider", "CPUExecutionProvider")
     usable = [provider for provider in wanted if provider in onnxruntime.get_available_providers()]
     try:
         return onnxruntime.InferenceSession(content, options, providers=usable)

@@ -92,6 +92,11 @@ class AnalysisInput:
         """The study's evaluation protocol."""
         return read_record(EvalProtocol, self.layout.record(RecordKind.PROTOCOL))
 
+    @property
+    def torch_protocol(self) -> EvalProtocol:
+        """The protocol of results that always come from PyTorch, which its key `runtime` does not decide."""
+        return self.protocol.model_copy(update={"runtime": "torch"})
+
     @cached_property
     def bootstrap(self) -> Bootstrap:
         """The study's bootstrap settings."""

@@ -5,6 +5,7 @@ from pydantic import NonNegativeInt
 from transpose.config.analyses import PositionWay
 from transpose.config.base import Settings, Size
 from transpose.config.bootstrap import Bootstrap
+from transpose.config.runtime import RuntimeUsed
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Dtype
 from transpose.evaluation.intervals import Estimate
@@ -27,6 +28,8 @@ class ProtocolResult(Settings):
 class ProtocolAblationReport(Subject):
     """The content of a protocol ablation file."""
 
+    runtime: RuntimeUsed
+    """Library that ran the network."""
     images: NonNegativeInt
     persons: NonNegativeInt
     results: tuple[ProtocolResult, ...]

@@ -69,7 +69,7 @@ def write_dtypes(inputs: AnalysisInput) -> None:
         InputError: a file is missing or wrong, there are no boxes, the device does not support a dtype, or heatmaps
             are not finite.
     """
-    recipe, protocol, skeleton, bootstrap = inputs.recipe, inputs.protocol, inputs.skeleton, inputs.bootstrap
+    recipe, protocol, skeleton, bootstrap = inputs.recipe, inputs.torch_protocol, inputs.skeleton, inputs.bootstrap
     persons, known = inputs.boxes, inputs.annotations
     if not len(persons):
         raise InputError("no person boxes to predict in", file=inputs.boxes_file)

@@ -5,6 +5,7 @@ from transpose.evaluation.analysis_input import AnalysisInput
 from transpose.evaluation.prediction_record import write_prediction_record
 from transpose.evaluation.results import write_results
 from transpose.evaluation.trained_model import trained_model
+from transpose.export.runtime import in_chosen_runtime
 
 
 def write_predictions(inputs: AnalysisInput) -> None:
@@ -16,7 +17,8 @@ def write_predictions(inputs: AnalysisInput) -> None:
         InputError: weights, boxes, annotations or an image are missing or wrong, or training has diverged.
     """
     suppress = inputs.dataset.evaluation == "oks"
-    model = trained_model(inputs)
+    model = in_chosen_runtime(trained_model(inputs))
     results = model.predict_boxes(inputs.boxes, inputs.annotations, suppress=suppress)
     write_results(results, inputs.predictions_file)
-    write_prediction_record(inputs, describe_machine(model.context.device)["device"], len(results))
+    device = describe_machine(model.context.device)["device"]
+    write_prediction_record(inputs, device, model.runtime.used, len(results))

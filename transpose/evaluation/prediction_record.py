@@ -3,6 +3,7 @@
 from pydantic import NonNegativeInt
 
 from transpose.config.load import read_record
+from transpose.config.runtime import RuntimeUsed
 from transpose.config.study import EvalProtocol
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
@@ -16,16 +17,18 @@ class PredictionRecord(Subject):
     protocol: EvalProtocol
     device: str
     """Device that the network ran on."""
+    runtime: RuntimeUsed
     predictions: NonNegativeInt
     """Predicted persons after suppression."""
     predictions_sha256: str
 
 
-def write_prediction_record(inputs: AnalysisInput, device: str, predictions: int) -> None:
+def write_prediction_record(inputs: AnalysisInput, device: str, runtime: RuntimeUsed, predictions: int) -> None:
     """Write what the predictions of `inputs` were made from.
 
     Args:
         device: device that the network ran on.
+        runtime: library that ran it.
         predictions: predicted persons after suppression.
 
     Raises:
@@ -34,6 +37,7 @@ def write_prediction_record(inputs: AnalysisInput, device: str, predictions: int
     values = {
         "protocol": inputs.protocol,
         "device": device,
+        "runtime": runtime,
         "predictions": predictions,
         "predictions_sha256": sha256_of_file(inputs.predictions_file),
     }

@@ -11,6 +11,7 @@ from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.analysis_records import ProtocolAblationReport
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.trained_model import trained_model
+from transpose.export.runtime import in_chosen_runtime
 from transpose.inference.poses import PoseResults
 from transpose.inference.predictions import PredictionCollector, finish_predictions
 from transpose.pose_model import PoseModel
@@ -61,7 +62,7 @@ def write_protocol_ablation(inputs: AnalysisInput) -> None:
     Raises:
         InputError: a file is missing or wrong, or training has diverged.
     """
-    model, persons, known = trained_model(inputs), inputs.boxes, inputs.annotations
+    model, persons, known = in_chosen_runtime(trained_model(inputs)), inputs.boxes, inputs.annotations
     crops = EvaluationCrops(persons, known, image_source_of(known.source), model.variant.input_size)
     results, images, counted = [], 0, 0
     for one, found in predict_combinations(model, model.batches(crops), persons):
@@ -75,7 +76,7 @@ def write_protocol_ablation(inputs: AnalysisInput) -> None:
                 "metrics": metrics.statistics,
             }
         )
-    values = {"images": images, "persons": counted, "results": results}
+    values = {"runtime": model.runtime.used, "images": images, "persons": counted, "results": results}
     path = inputs.layout.analysis(Analysis.PROTOCOLS, inputs.run, inputs.setting)
     write_report(path, ProtocolAblationReport, inputs, values)
 

@@ -10,6 +10,7 @@ from transpose.config.base import Settings
 from transpose.config.bootstrap import Bootstrap
 from transpose.config.code_version import Origin
 from transpose.config.dataset import Accuracy, accuracy_of
+from transpose.config.runtime import RuntimeUsed
 from transpose.config.study import EvalProtocol
 from transpose.data.coco import CocoAnnotations
 from transpose.errors import InputError
@@ -73,6 +74,8 @@ class EvaluationReport(Subject):
     predicted: Origin | None
     """Code and machine that made the predictions; None if the report's own code made them."""
     protocol: EvalProtocol
+    runtime: RuntimeUsed
+    """Library that ran the network."""
 
 
 def write_metrics(inputs: AnalysisInput) -> None:
@@ -84,14 +87,19 @@ def write_metrics(inputs: AnalysisInput) -> None:
         InputError: a file is missing or wrong, the predictions do not fit the other files, or a reference evaluator
             disagrees.
     """
-    predicted = checked_prediction_record(inputs).origin
-    values, table = report_values(inputs, inputs.predictions_file)
+    record = checked_prediction_record(inputs)
+    values, table = report_values(inputs, inputs.predictions_file, record.runtime)
     path = inputs.layout.metrics(inputs.run, inputs.setting)
-    write_report(path, EvaluationReport, inputs, values | {"predicted": predicted}, vars(table))
+    write_report(path, EvaluationReport, inputs, values | {"predicted": record.origin}, vars(table))
 
 
-def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, Any], MatchTable | KeypointHits]:
+def report_values(
+    inputs: AnalysisInput, predictions: Path, runtime: RuntimeUsed
+) -> tuple[dict[str, Any], MatchTable | KeypointHits]:
     """Evaluate a file of predictions; return the fields that `EvaluationReport` adds to `Subject`, and the table.
+
+    Args:
+        runtime: library that ran the network.
 
     Raises:
         InputError: a file is wrong, or a reference evaluator disagrees.
@@ -110,6 +118,7 @@ def report_values(inputs: AnalysisInput, predictions: Path) -> tuple[dict[str, A
         "predictions_sha256": sha256_of_file(predictions),
         "predicted": None,
         "protocol": inputs.protocol,
+        "runtime": runtime,
     }
     return values | more, table
 

@@ -9,6 +9,8 @@ from transpose.evaluation.analysis_records import ResolutionReport
 from transpose.evaluation.report import report_values
 from transpose.evaluation.results import write_results
 from transpose.evaluation.trained_model import trained_model
+from transpose.export.network import OtherSize
+from transpose.export.runtime import in_chosen_runtime
 from transpose.files import atomic_folder
 from transpose.pose_model import PoseModel
 from transpose.study.layout import RecordKind
@@ -33,7 +35,7 @@ def write_resolutions(inputs: AnalysisInput) -> None:
                 predictions = report.with_suffix(".predictions.json")
                 model = _at_size(trained_model(inputs), size, way)
                 write_results(model.predict_boxes(inputs.boxes, inputs.annotations, size), predictions)
-                values, table = report_values(inputs, predictions)
+                values, table = report_values(inputs, predictions, model.runtime.used)
                 values |= {"input_size": size, "position": way}
                 write_report(report, ResolutionReport, inputs, values, vars(table))
 
@@ -48,8 +50,9 @@ def batch_size_at(protocol: EvalProtocol, trained: tuple[int, int], size: tuple[
 
 
 def _at_size(model: PoseModel, size: tuple[int, int], way: PositionWay) -> PoseModel:
-    """Return the model with position embedding and batch size for an input size."""
+    """Return the model with position embedding, batch size and runtime for an input size."""
     if way == "recomputed":
         model.network.recompute_position(model.network.grid_size(size))
     batch_size = batch_size_at(model.protocol, model.variant.input_size, size)
-    return replace(model, protocol=model.protocol.model_copy(update={"batch_size": batch_size}))
+    at_size = replace(model, protocol=model.protocol.model_copy(update={"batch_size": batch_size}))
+    return in_chosen_runtime(at_size, OtherSize(size, recomputes_position=way == "recomputed"))

@@ -21,8 +21,11 @@ class Session(Protocol):
         ...
 
 
-def session_of(path: Path, threads: int) -> Session:
+def session_of(path: Path, threads: int, on_cpu: bool = False) -> Session:
     """Open an exported file, by its suffix, with a number of CPU threads.
+
+    Args:
+        on_cpu: run ONNX files on the CPU, also where onnxruntime supports CUDA.
 
     Raises:
         InputError: the file is missing or cannot be loaded.
@@ -30,19 +33,21 @@ def session_of(path: Path, threads: int) -> Session:
     """
     if not path.is_file():
         raise InputError("no such file", file=path)
-    kinds = {".onnx": OnnxSession, ".xml": OpenVinoSession, ".pt2": ProgramSession}
+    if path.suffix == ".onnx":
+        return OnnxSession(path, threads, on_cpu)
+    kinds = {".xml": OpenVinoSession, ".pt2": ProgramSession}
     return kinds[path.suffix](path, threads)
 
 
 class OnnxSession:
     """An ONNX file in ONNX Runtime."""
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, on_cpu: bool = False) -> None:
         try:
             content = path.read_bytes()
         except OSError as error:
             raise InputError(f"cannot be read: {error}", file=path) from None
-        self._session = open_session(content, path, threads)
+        self._session = open_session(content, path, threads, on_cpu)
         self._input = self._session.get_inputs()[0].name
         self.description: str | None = self._session.get_modelmeta().custom_metadata_map.get(DESCRIPTION)
 
@@ -65,6 +70,7 @@ class OpenVinoSession:
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": "f32",  # else processors with bf16 instructions compute in bf16
             "CPU_DENORMALS_OPTIMIZATION": True,  # see `open_session`
+            "ENABLE_CPU_PINNING": False,  # else processes that run at the same time are pinned to the same cores
         }
         try:
             model = core.read_model(path, weights)

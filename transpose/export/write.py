@@ -12,7 +12,7 @@ from torch.export import Dim, ExportedProgram
 
 from transpose.config.exported import DESCRIPTION, SUFFIXES, ExportedDescription, ExportFormat, ExportReturns
 from transpose.errors import InputError
-from transpose.export.network import network_of
+from transpose.export.network import OtherSize, network_of, variant_at
 from transpose.files import atomic_path, atomic_paths, sha256_of_file
 from transpose.pose_model import PoseModel
 
@@ -22,7 +22,12 @@ _EXAMPLE_BATCH = 2
 
 
 def export_model(
-    model: PoseModel, file_format: ExportFormat, returns: ExportReturns, path: Path, package_version: str
+    model: PoseModel,
+    file_format: ExportFormat,
+    returns: ExportReturns,
+    path: Path,
+    package_version: str,
+    other: OtherSize | None = None,
 ) -> None:
     """Write a model to a file that takes any number of crops [B, H, W, 3] uint8 RGB, in fp32.
 
@@ -33,6 +38,7 @@ def export_model(
         returns: heatmaps [B, K, h, w] of the network, or keypoints [B, K, 3] by the protocol: x, y in crop pixels and
             score.
         package_version: version of this package, for the description.
+        other: input size; that of the training by default.
 
     Raises:
         InputError: the suffix of `path` is not that of the format, or the file cannot be written.
@@ -40,10 +46,10 @@ def export_model(
     """
     if path.suffix != SUFFIXES[file_format]:
         raise InputError(f"a file of the format {file_format} ends in {SUFFIXES[file_format]}", file=path)
-    description = describe(model, returns, package_version)
+    description = describe(model, returns, package_version, other)
     with _quiet():
         _import_packages(file_format)  # tracing takes seconds
-        program = program_of(model, returns)
+        program = program_of(model, returns, other)
         if file_format == "torch.export":
             _write_program(program, description, path)
         elif file_format == "onnx":
@@ -52,13 +58,16 @@ def export_model(
             _write_openvino(program, description, path)
 
 
-def describe(model: PoseModel, returns: ExportReturns, package_version: str) -> ExportedDescription:
+def describe(
+    model: PoseModel, returns: ExportReturns, package_version: str, other: OtherSize | None = None
+) -> ExportedDescription:
     """Return the description of a model's export."""
+    variant = variant_at(model, other)
     return ExportedDescription(
         variant=model.recipe.name,
-        title=model.variant.title,
-        input_size=model.variant.input_size,
-        heatmap_size=model.variant.heatmap_size,
+        title=variant.title,
+        input_size=variant.input_size,
+        heatmap_size=variant.heatmap_size,
         returns=returns,
         skeleton=model.skeleton,
         protocol=model.protocol,
@@ -67,11 +76,12 @@ def describe(model: PoseModel, returns: ExportReturns, package_version: str) -> 
     )
 
 
-def program_of(model: PoseModel, returns: ExportReturns) -> ExportedProgram:
+def program_of(model: PoseModel, returns: ExportReturns, other: OtherSize | None = None) -> ExportedProgram:
     """Trace the network of a model, with a dynamic batch size."""
-    example = torch.zeros(_EXAMPLE_BATCH, *model.variant.input_size, 3, dtype=torch.uint8)
+    example = torch.zeros(_EXAMPLE_BATCH, *variant_at(model, other).input_size, 3, dtype=torch.uint8)
+    network = network_of(model, returns, other)
     with torch.no_grad():
-        return torch.export.export(network_of(model, returns), (example,), dynamic_shapes={INPUT: {0: Dim("batch")}})
+        return torch.export.export(network, (example,), dynamic_shapes={INPUT: {0: Dim("batch")}})
 
 
 def _import_packages(file_format: ExportFormat) -> None:

@@ -4,7 +4,6 @@ import copy
 import os
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from transpose.device import DeviceContext
+from transpose.files import user_cache
 from transpose.models.transpose import TransPose
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -62,7 +62,8 @@ class Conv1x1AsMatmul(nn.Conv2d):
 
 def _compile(model: nn.Module, context: DeviceContext) -> None:
     """Compile the model's forward pass at its first call, on CUDA with a CUDA graph."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_compiler_cache()))
+    # PyTorch's default folder is lost on a restart.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_cache() / "torchinductor"))
     replays = context.device.type == "cuda"
     # Shapes are fixed (`DeviceContext.pad_batch`); freezing converts the weights to the kernels' layout only once.
     compiled = torch.compile(model.forward, dynamic=False, options={"freezing": True, "triton.cudagraphs": replays})
@@ -93,9 +94,3 @@ def fold_batch_norms(model: Model) -> Model:
                 setattr(parent, name, fuse_conv_bn_eval(convolution, norm, transposed))
                 setattr(parent, norm_name, nn.Identity())
     return folded
-
-
-def _compiler_cache() -> Path:
-    """Return the folder of compiled kernels; PyTorch's default folder is lost on a restart."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "transpose" / "torchinductor"

@@ -32,7 +32,7 @@ DEPTH_WORDS = {
 }
 """Where cells are masked."""
 
-_IRRELEVANT_TO_RESULTS = {"batch_size", "threads"}
+_IRRELEVANT_TO_RESULTS = {"batch_size", "threads", "runtime"}
 
 
 def answer_words(interval: tuple[float, float] | None, trainings: int) -> str:

@@ -119,6 +119,10 @@ class Plan:
         """Return a digest of one record such as `protocol:1f0c9ab47d52`, whatever comments and the order of keys."""
         return f"{kind.name.lower()}:{digest_of(_values(self.records()[kind][name]))}"
 
+    def torch_protocol_digest(self) -> str:
+        """Return the digest of the protocol for results that always come from PyTorch: without its key `runtime`."""
+        return f"protocol:{digest_of(self.study.protocol.model_dump(mode='json', exclude={'runtime'}))}"
+
     def record_values(self, kind: RecordKind) -> dict[str, dict[str, Any]]:
         """Return the records of a kind as JSON values, by name."""
         return {name: _values(block) for name, block in self.records().get(kind, {}).items()}

@@ -28,7 +28,8 @@ def _evaluation(record: Mapping[str, Any]) -> dict[str, Any]:
     metric = record.get("metric", "AP")
     numbers = {f"{metric}_low": low, f"{metric}_high": high} | record["metrics"]
     counts = {key: record[key] for key in ("images", "persons", "predictions")}
-    return {key: record[key] for key in _SETTING} | {metric: record["metrics"][metric]} | numbers | counts
+    runtime = {"runtime": f"{record['runtime']['name']} {record['runtime']['version']}"}
+    return {key: record[key] for key in _SETTING} | {metric: record["metrics"][metric]} | numbers | counts | runtime
 
 
 def _crowding(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

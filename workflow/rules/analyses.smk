@@ -13,12 +13,14 @@ ANALYSIS_CONTENT = dict(
 )
 ANALYSIS_PARAMS = dict(
     content=CONTENT.of(**ANALYSIS_CONTENT),
-    protocol=PLAN.digest(RecordKind.PROTOCOL),
+    protocol=PLAN.torch_protocol_digest(),
     bootstrap=PLAN.digest(RecordKind.BOOTSTRAP),
     dataset=PLAN.data.boxes_key,
     results=LAYOUT.root,
     options=[],
 )
+# Analyses whose network runs in the protocol's runtime; all others run parts of it, in PyTorch.
+IN_RUNTIME = ANALYSIS_PARAMS | dict(protocol=PLAN.digest(RecordKind.PROTOCOL))
 
 
 # All combinations of flip test, decoder, suppression and score.
@@ -37,7 +39,7 @@ rule protocol_ablation:
         gpu=gpus,
         workers=workers_of_variant,
     params:
-        **ANALYSIS_PARAMS,
+        **IN_RUNTIME,
         analysis=Analysis.PROTOCOLS,
         code=code_of("evaluation.protocol_ablation"),
     message:
@@ -55,7 +57,7 @@ use rule protocol_ablation as resolutions with:
     log:
         LAYOUT.log(Analysis.RESOLUTIONS, RUN, SETTING),
     params:
-        **ANALYSIS_PARAMS,
+        **IN_RUNTIME,
         analysis=Analysis.RESOLUTIONS,
         settings=analysis_settings(RecordKind.RESOLUTIONS),
         code=code_of("evaluation.resolutions"),

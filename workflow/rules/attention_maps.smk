@@ -36,7 +36,7 @@ rule explain:
         ),
         code=code_of("reporting.attention_maps"),
         settings=PLAN.digest(RecordKind.ATTENTION_MAPS),
-        protocol=PLAN.digest(RecordKind.PROTOCOL),
+        protocol=PLAN.torch_protocol_digest(),
         dataset=PLAN.data.prediction_key,
         results=LAYOUT.root,
     message:
@@ -74,7 +74,7 @@ rule viewer:
         ),
         code=code_of("reporting.viewer_models"),
         settings=PLAN.digest(RecordKind.ATTENTION_MAPS),
-        protocol=PLAN.digest(RecordKind.PROTOCOL),
+        protocol=PLAN.torch_protocol_digest(),
         dataset=digest_of_dataset,
         results=LAYOUT.root,
         runs=[str(run) for run in PLAN.evaluation.viewer_runs()],

@@ -169,7 +169,7 @@ rule error_browser:
             ],
         ),
         code=code_of("reporting.study_errors"),
-        protocol=PLAN.digest(RecordKind.PROTOCOL),
+        protocol=PLAN.torch_protocol_digest(),
         bootstrap=PLAN.digest(RecordKind.BOOTSTRAP),
         dataset=digest_of_dataset,
         setting=lambda wildcards: str(browsed_setting(wildcards)),

@@ -52,7 +52,7 @@ rule import_checkpoint:
         code=code_of("training.import_checkpoint"),
         recipe=digest_of_recipe,
         results=LAYOUT.root,
-        protocol=PLAN.digest(RecordKind.PROTOCOL),
+        protocol=PLAN.torch_protocol_digest(),
         data=PLAN.data.training_data_key(),
     message:
         "Import the released checkpoint of {wildcards.variant}"

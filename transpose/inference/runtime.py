@@ -1,0 +1,38 @@
+"""The library that computes the forward passes of a model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from transpose.config.runtime import RuntimeUsed
+from transpose.inference.flip import mean_with_mirrored
+from transpose.skeleton import Skeleton
+
+CropsToHeatmaps = Callable[[np.ndarray], np.ndarray]
+"""Computes heatmaps [B, K, h, w] float32 of crops [B, H, W, 3] uint8 RGB, on the CPU."""
+
+
+@dataclass(frozen=True)
+class NetworkRuntime:
+    """A library with a network loaded into it."""
+
+    used: RuntimeUsed
+    heatmaps: CropsToHeatmaps | None = None
+    """None in PyTorch, which runs the model's own network."""
+
+
+def torch_runtime() -> NetworkRuntime:
+    """Return PyTorch."""
+    return NetworkRuntime(RuntimeUsed(name="torch", version=torch.__version__))
+
+
+def heatmaps_by(run: CropsToHeatmaps, crops: Tensor, flipped_for: Skeleton | None) -> list[Tensor]:
+    """Return heatmaps of crops [B, H, W, 3] uint8 RGB and, with a skeleton, their mean with the mirrored crops'."""
+    heatmaps = [torch.from_numpy(run(crops.numpy()))]
+    if flipped_for is not None:
+        mirrored = torch.from_numpy(run(crops.flip(2).numpy()))
+        heatmaps.append(mean_with_mirrored(heatmaps[0], mirrored, flipped_for))
+    return heatmaps
