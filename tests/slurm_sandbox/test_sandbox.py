@@ -9,9 +9,10 @@ import pytest
 
 from tools.fault_injection.checkout import CLONE, Checkout
 from tools.slurm_sandbox import trouble
-from tools.slurm_sandbox.__main__ import STUDY, jobs_of
+from tools.slurm_sandbox.__main__ import STUDY, jobs_of, try_profile
 from tools.slurm_sandbox.cluster import CONFIGURATION, running_slurm, slurm
 from tools.slurm_sandbox.jobs import Run, submit
+from transpose.errors import InputError
 
 LOG = """Job stats:
 job       count
@@ -34,9 +35,21 @@ needs_slurm = pytest.mark.skipif(
 def test_jobs_and_submissions_are_counted(tmp_path: Path) -> None:
     log = tmp_path / "snakemake.log"
     log.write_text(LOG)
-    run = Run(process=None, log=log)  # pyright: ignore[reportArgumentType] -- not started
+    checkout = Checkout(tmp_path, "results", "resources")
+    run = Run(process=None, log=log, checkout=checkout)  # pyright: ignore[reportArgumentType] -- not started
     assert run.submissions() == 2
     assert jobs_of(run) == 27
+    assert not run.has_checkpoint()
+    training = tmp_path / "results/train/tiny/seed0"
+    training.mkdir(parents=True)
+    (training / "checkpoint.pt").touch()
+    assert run.has_checkpoint()
+
+
+def test_an_unknown_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^--run: flooded: unknown; known are undisturbed, cancelled, "):
+        try_profile(tmp_path / "new", CLONE / STUDY, ["undisturbed", "flooded"], 100_000)
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(
@@ -45,6 +58,7 @@ def test_jobs_and_submissions_are_counted(tmp_path: Path) -> None:
         ("JobState=RUNNING Requeue=1 Restarts=0", ""),
         ("JobState=PENDING Requeue=1 Restarts=1", "requeued by Slurm, restarts: 1"),
         ("JobState=FAILED Requeue=1 Restarts=0", "FAILED, repeated by Snakemake"),
+        ("JobState=SIGNALING Requeue=1 Restarts=0", ""),
     ],
 )
 def test_it_is_seen_who_repeats_a_preempted_job(monkeypatch: pytest.MonkeyPatch, shown: str, found: str) -> None:

@@ -61,7 +61,7 @@ def test_a_model_that_was_begun_is_replaced(results: Path, monkeypatch: pytest.M
     assert [model.status for model in models] == ["READY"]
     (held,) = (one for one in logged_runs(results, STUDY) if one.name != STUDY)
     assert (held.name, held.status, held.superseded, held.models) == (f"{VARIANT} seed 0", "FINISHED", False, 1)
-    assert [step for step, _ in held.metrics["loss"]] == list(range(RECIPE.training.epochs))
+    assert [step for step, _ in held.metrics["training/loss"]] == list(range(RECIPE.training.epochs))
     assert held.repeated_steps() == []
     assert "training/run.json" in held.artifacts
 

@@ -112,21 +112,21 @@ class TestFollower:
         follow(lines(header, *epochs(0, 1, 2), {"status": "FINISHED"}))
         (run,) = runs_of(results)
         assert run.info.status == "FINISHED"
-        assert points(results, run, "loss") == history_points("loss")
+        assert points(results, run, "training/loss") == history_points("loss")
         assert run.data.params["training.batch_size"] == "7"
 
     def test_a_vanished_training_was_killed(self, results: Path, header: dict):
         follow([*lines(header, *epochs(0)), '{"epoch": {"epo'])
         (run,) = runs_of(results)
         assert run.info.status == "KILLED"
-        assert points(results, run, "loss") == history_points("loss", HISTORY[:1])
+        assert points(results, run, "training/loss") == history_points("loss", HISTORY[:1])
 
     def test_a_resumed_training_continues_without_repeated_epochs(self, results: Path, header: dict):
         follow(lines(header, *epochs(0, 1)))
         follow(lines(header, *epochs(1, 2), {"status": "FINISHED"}))
         (run,) = runs_of(results)
         assert run.info.status == "FINISHED"
-        assert points(results, run, "loss") == history_points("loss")
+        assert points(results, run, "training/loss") == history_points("loss")
 
     @pytest.mark.usefixtures("without_model")
     def test_tracking_afterwards_fills_gaps_only(self, results: Path, header: dict):
@@ -135,7 +135,7 @@ class TestFollower:
         track_run(ResultsLayout(results), DESTINATION, RunId(VARIANT, 0))
         (run,) = runs_of(results)
         assert run.info.status == "FINISHED"
-        assert points(results, run, "loss") == history_points("loss")
+        assert points(results, run, "training/loss") == history_points("loss")
 
     def test_a_refused_second_trainer_leaves_the_first_running(self, results: Path, header: dict):
         with folder_lock(results / "train" / VARIANT / "seed0"):
@@ -156,7 +156,7 @@ class TestFollower:
         with caplog.at_level(logging.WARNING, "transpose"):
             follow(messages())
         (run,) = runs_of(results)
-        assert points(results, run, "loss") == history_points("loss")
+        assert points(results, run, "training/loss") == history_points("loss")
         assert len([record for record in caplog.records if record.name.startswith("transpose")]) == 1
 
 
@@ -167,7 +167,7 @@ def test_whole_way_to_the_database(results: Path, monkeypatch):
         raise KeyboardInterrupt
     (run,) = runs_of(results)
     assert run.info.status == "KILLED"
-    assert points(results, run, "loss") == history_points("loss", HISTORY[:1])
+    assert points(results, run, "training/loss") == history_points("loss", HISTORY[:1])
 
 
 def test_an_unreachable_server_costs_no_time(results: Path, monkeypatch, capfd):

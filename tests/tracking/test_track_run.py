@@ -82,15 +82,15 @@ class TestFinishedRun:
 
     def test_epochs_are_the_history(self, results: Path, run: Run):
         for name in ("loss", "learning_rate"):
-            assert points(results, run, name) == history_points(name)
+            assert points(results, run, f"training/{name}") == history_points(name)
         validated = [(line["epoch"], line["validation"]["AP"]) for line in HISTORY if line["validation"]]
-        assert points(results, run, "validation_AP") == validated
+        assert points(results, run, "training/validation_AP") == validated
 
     def test_metrics_are_few_and_those_of_the_files(self, run: Run):
         assert run.data.metrics.keys() - {"AP_dots_val_gt", "AP_dots_val_detector"} == {
-            "loss",
-            "learning_rate",
-            "validation_AP",
+            "training/loss",
+            "training/learning_rate",
+            "training/validation_AP",
         }
         assert run.data.metrics["AP_dots_val_gt"] == 0.1 + 0.7
         assert run.data.metrics["AP_dots_val_detector"] == 0.5
@@ -254,7 +254,7 @@ class TestChanges:
         write_training(results, history=changed)
         track_run(ResultsLayout(results), DESTINATION, RunId(VARIANT, 0))
         assert len(runs_of(results)) == 2
-        assert points(results, present_run(results), "loss") == history_points("loss", changed)
+        assert points(results, present_run(results), "training/loss") == history_points("loss", changed)
 
     def test_a_description_that_someone_wrote_stays(self, results: Path):
         write_training(results)
@@ -295,7 +295,7 @@ class TestUnfinishedTraining:
         assert track_run(ResultsLayout(results), DESTINATION, RunId(VARIANT, 0))["status"] == "KILLED"
         run = present_run(results)
         assert run.info.status == "KILLED"
-        assert points(results, run, "loss") == [(0, HISTORY[0]["loss"])]
+        assert points(results, run, "training/loss") == [(0, HISTORY[0]["loss"])]
 
     def test_with_a_process_it_runs(self, results: Path, folder: Path):
         with folder_lock(folder):
@@ -331,7 +331,7 @@ def test_parallel_jobs_lose_nothing(results: Path):
     assert {seed: run.data.metrics["AP_dots_val_gt"] for seed, run in runs.items()} == {
         str(seed): seed / 10 for seed in seeds
     }
-    assert all(points(results, run, "loss") == history_points("loss") for run in runs.values())
+    assert all(points(results, run, "training/loss") == history_points("loss") for run in runs.values())
 
 
 class TestErrors:
@@ -434,3 +434,4 @@ def test_the_run_of_the_study_has_the_accuracy_of_the_best_variant(results: Path
     assert points(results, study, "AP_dots_val_gt") == [(0, 0.375)]
     colours = [(run.data.tags["transpose.variant"], run.data.tags["mlflow.runColor"]) for run in runs_of(results)]
     assert len(set(colours)) == len({colour for _, colour in colours}) == 2
+    assert study.data.tags["mlflow.runColor"] not in {colour for _, colour in colours}

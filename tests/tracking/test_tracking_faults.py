@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 from tracked_results import (
@@ -29,6 +30,7 @@ from transpose.study.destination import database_uri
 from transpose.study.layout import ResultsLayout, RunId
 from transpose.tracking import LiveLogger, initialise_database, track_run
 from transpose.tracking.connection import tracking_errors
+from transpose.tracking.experiment import Experiment
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +51,7 @@ def assert_level(results: Path) -> None:
     track_run(ResultsLayout(results), DESTINATION, RunId(VARIANT, 0))
     (run,) = runs_of(results)
     assert run.info.status == "FINISHED"
-    assert points(results, run, "loss") == history_points("loss")
+    assert points(results, run, "training/loss") == history_points("loss")
     assert track_run(ResultsLayout(results), DESTINATION, RunId(VARIANT, 0))["added"] == 0
 
 
@@ -156,6 +158,22 @@ def test_a_locked_database_is_named_whatever_line_says_so() -> None:
 
 
 @pytest.mark.usefixtures("without_model")
+def test_two_jobs_may_describe_the_experiment_at_once(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_tag, calls = MlflowClient.set_experiment_tag, []
+
+    def fail_once(client: MlflowClient, experiment_id: str, key: str, value: object) -> None:
+        calls.append(key)
+        if calls.count(key) == 1:
+            raise MlflowException("UNIQUE constraint failed: experiment_tags.key, experiment_tags.experiment_id")
+        set_tag(client, experiment_id, key, value)
+
+    monkeypatch.setattr(MlflowClient, "set_experiment_tag", fail_once)
+    experiment = Experiment.open(DESTINATION, results)
+    tags = experiment.client.get_experiment(experiment.id).tags
+    assert sorted(calls) == sorted([*tags, *tags])
+    assert "mlflow.note.content" in tags
+
+
 def test_a_lost_database_is_filled_again(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transpose.tracking.live._PATIENCE_SECONDS", PATIENT)
     train(results)

@@ -4,8 +4,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
@@ -19,16 +20,22 @@ UNLOCK = ("snakemake", "--unlock")
 class Pipeline:
     """One call of `snakemake`, from its start to its end."""
 
-    def __init__(self, checkout: Checkout, log: Path, command: Sequence[str] = COMMAND) -> None:
-        """Start `snakemake` in a new session, with its output in `log`."""
-        self.log = log
+    def __init__(
+        self,
+        checkout: Checkout,
+        log: Path,
+        command: Sequence[str] = COMMAND,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Start `snakemake` in a new session, with its output in `log` and some more environment variables."""
+        self.log, self.command = log, tuple(command)
         # Without bytecode files, each of the many short processes would compile torch again.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *command],
                 cwd=checkout.folder,
-                env=environment,
+                env={**environment, **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -7,6 +7,7 @@ It needs root, Debian's packages slurm-wlm and munge, and the extra `slurm`. All
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,16 +22,18 @@ from tools.slurm_sandbox.trouble import TROUBLES, Trouble
 from transpose.errors import InputError
 
 STUDY = Path("config/studies/fault_injection.yaml")
+RUNS: dict[str, Trouble | None] = {"undisturbed": None} | {trouble.name: trouble for trouble in TROUBLES}
 
 
 def main(
     folder: Annotated[Path, typer.Option(help="New folder for all runs and logs.")],
     study: Annotated[Path, typer.Option(help="A study's YAML file.")] = STUDY,
+    run: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(RUNS)}; may be repeated.")] = None,
     memory_mb: Annotated[int, typer.Option(help="Memory that the node claims to have.")] = 100_000,
 ) -> None:
     """Run a study locally and through Slurm, and compare the results; exit status 1 if they differ."""
     try:
-        differences = try_profile(folder, study, memory_mb)
+        differences = try_profile(folder, study, run or list(RUNS), memory_mb)
     except InputError as error:
         sys.exit(f"Slurm sandbox: {error}")
     for line in differences:
@@ -39,8 +42,14 @@ def main(
     raise typer.Exit(1 if differences else 0)
 
 
-def try_profile(folder: Path, study: Path, memory_mb: int) -> list[str]:
-    """Return a line for each difference between the local run and the runs through Slurm."""
+def try_profile(folder: Path, study: Path, names: Sequence[str], memory_mb: int) -> list[str]:
+    """Return a line for each difference between the local run and the runs through Slurm.
+
+    Args:
+        names: runs of `RUNS`.
+    """
+    if unknown := [name for name in names if name not in RUNS]:
+        raise InputError(f"unknown; known are {', '.join(RUNS)}", file="--run", record=unknown[0])
     clone = Checkout.make(folder / "clone", study)
     checkout = clone.copy(folder / "local")
     run_to_end(checkout, folder / "local.log")
@@ -49,9 +58,8 @@ def try_profile(folder: Path, study: Path, memory_mb: int) -> list[str]:
     differences = []
     with running_slurm(folder / "slurm", memory_mb):
         _say(slurm("sinfo", "--noheader", "--format=%P %D node, %c processors, %m MB, %G, %T").strip())
-        for trouble in (None, *TROUBLES):
-            name = "undisturbed" if trouble is None else trouble.name
-            outcome = _through_slurm(clone.copy(folder / name), folder / f"{name}.log", trouble)
+        for name in names:
+            outcome = _through_slurm(clone.copy(folder / name), folder / f"{name}.log", RUNS[name])
             differences += [f"{name}: {line}" for line in (*outcome.faults, *outcome.differences(local))]
     return differences
 

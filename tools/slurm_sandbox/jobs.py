@@ -35,6 +35,7 @@ class Run:
 
     process: subprocess.Popen[bytes]
     log: Path
+    checkout: Checkout
 
     def wait(self, limit: float = 1500) -> int:
         """Return its exit status."""
@@ -44,8 +45,12 @@ class Run:
         """Number of submitted jobs."""
         return len(set(_SUBMITTED.findall(self.log.read_text(errors="replace"))))
 
-    def wait_for_job(self, name: str, seen: Callable[[str], bool] = bool, limit: float = 300) -> str:
-        """Return the number of a running job whose comment has `name`, once `seen(number)` holds.
+    def has_checkpoint(self) -> bool:
+        """Whether a training has something to lose."""
+        return any((self.checkout.folder / self.checkout.results).glob("train/*/*/checkpoint.pt"))
+
+    def wait_for_job(self, name: str, ready: Callable[[], bool] = lambda: True, limit: float = 600) -> str:
+        """Return the number of a running job whose comment has `name`, once `ready` holds.
 
         Raises:
             InputError: there is none within the limit, or Snakemake has ended.
@@ -54,7 +59,7 @@ class Run:
         while time.monotonic() < deadline and self.process.poll() is None:
             for line in slurm("squeue", "--noheader", "--states=RUNNING", "--format=%i %k").splitlines():
                 number, _, comment = line.partition(" ")
-                if name in comment and seen(number):
+                if name in comment and ready():
                     return number
             time.sleep(0.3)
         raise InputError(f"no job of {name!r} was seen", file=self.log)
@@ -68,4 +73,4 @@ def submit(checkout: Checkout, log: Path, *options: str) -> Run:
         process = subprocess.Popen(
             command, cwd=checkout.folder, stdout=output, stderr=subprocess.STDOUT, env=environment
         )
-    return Run(process, log)
+    return Run(process, log, checkout)

@@ -8,7 +8,7 @@ from tools.slurm_sandbox.cluster import slurm
 from tools.slurm_sandbox.jobs import Run
 from transpose.errors import InputError
 
-_LIVING = ("RUNNING", "STOPPED", "COMPLETING")
+_ENDED = ("CANCELLED", "COMPLETED", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT")
 _LIMIT = 240.0
 """Seconds until Slurm must have acted; it looks at time limits every half a minute."""
 
@@ -25,14 +25,14 @@ class Trouble:
 
 
 def _cancel(run: Run) -> str:
-    job = run.wait_for_job("rule_train", _has_trained)
+    job = run.wait_for_job("rule_train", run.has_checkpoint)
     slurm("scancel", job)
     return f"job {job} cancelled: {_end_of(job)}"
 
 
 def _exceed_time(run: Run) -> str:
     """Stop the processes of a training, so that its time passes."""
-    job = run.wait_for_job("rule_train", _has_trained)
+    job = run.wait_for_job("rule_train", run.has_checkpoint)
     slurm("scancel", "--signal=STOP", job)
     slurm("scontrol", "update", f"JobId={job}", "TimeLimit=0:01")
     return f"job {job} stopped, time limit 1 s: {_end_of(job)}"
@@ -44,7 +44,7 @@ def _exceed_memory(run: Run) -> str:
 
 
 def _preempt(run: Run) -> str:
-    job = run.wait_for_job("rule_train", _has_trained)
+    job = run.wait_for_job("rule_train", run.has_checkpoint)
     urgent = slurm(
         "sbatch", "--parsable", "--partition=urgent", "--exclusive", "--mem=0", "--output=/dev/null", "--wrap=sleep 5"
     ).strip()
@@ -59,22 +59,20 @@ TROUBLES = (
 )
 
 
-def _has_trained(job: str) -> bool:
-    """Whether a training has run for some seconds, so that it has something to lose."""
-    return _field(job, "RunTime") >= "00:00:08"
-
-
 def _end_of(job: str) -> str:
     """Return the state in which a job ended."""
-    return _wait(lambda: _field(job, "JobState"), lambda state: state not in _LIVING)
+    return _wait(lambda: _field(job, "JobState"), lambda state: state in _ENDED)
 
 
 def _after_preemption(job: str) -> str:
-    """Return whether Slurm or Snakemake repeats a job; empty while it runs."""
+    """Return whether Slurm or Snakemake repeats a job; empty while it runs.
+
+    A job that ends by itself after SIGTERM has failed for Slurm, which requeues the ones that it kills.
+    """
     restarts, state = _field(job, "Restarts"), _field(job, "JobState")
     if restarts not in ("", "0"):
         return f"requeued by Slurm, restarts: {restarts}"
-    return "" if state in _LIVING else f"{state}, repeated by Snakemake"
+    return f"{state}, repeated by Snakemake" if state in _ENDED else ""
 
 
 def _memory_of(job: str) -> str:

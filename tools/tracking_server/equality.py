@@ -65,9 +65,9 @@ def _compare_training(client: MlflowClient, run: Run, results: Path, folder: Pat
     name = str(run.info.run_name)
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     expected = {
-        "loss": [(line["epoch"], line["loss"]) for line in history],
-        "learning_rate": [(line["epoch"], line["learning_rate"]) for line in history],
-        "validation_AP": [(line["epoch"], line["validation"]["AP"]) for line in history if line["validation"]],
+        "training/loss": [(line["epoch"], line["loss"]) for line in history],
+        "training/learning_rate": [(line["epoch"], line["learning_rate"]) for line in history],
+        "training/validation_AP": [(line["epoch"], line["validation"]["AP"]) for line in history if line["validation"]],
     }
     for metric, points in expected.items():
         logged = sorted((point.step, point.value) for point in client.get_metric_history(run.info.run_id, metric))

@@ -50,6 +50,10 @@ class PostgreSQL:
         """Address for SQLAlchemy."""
         return f"postgresql+psycopg2://mlflow@/postgres?host={self._folder}"
 
+    def version(self) -> str:
+        """Return its major version."""
+        return (self._data / "PG_VERSION").read_text().strip()
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = f"-c listen_addresses='' -c unix_socket_directories='{self._folder}' -c fsync=off"

@@ -22,7 +22,7 @@ def of_experiment(identifier: str) -> str:
 artifacts; each of the others is the training of a variant with a seed.
 
 - `AP_DATASET_SPLIT_BOXES` (`PCKh50_...` on MPII): accuracy of the best weights with one source of person boxes.
-- `loss`, `learning_rate`, `validation_AP`: by epoch.
+- `training/loss`, `training/learning_rate`, `training/validation_AP`: by epoch.
 - `system/...`: load of the machine during the training.
 
 All other numbers are artifacts: `evaluations.json`, `keypoints.json` and the files under `metrics/`, `training/` and

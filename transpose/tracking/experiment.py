@@ -65,7 +65,7 @@ class Experiment:
         tags = {"mlflow.experimentKind": "custom_model_development"}
         for key, value in (tags | {NOTE: descriptions.of_experiment(found.experiment_id)}).items():
             if key not in found.tags:
-                client.set_experiment_tag(found.experiment_id, key, value)
+                _set_tag(client, found.experiment_id, key, value)
         return cls(client, found.experiment_id, destination, ResultsLayout(results))
 
     def find_run(self, tags: Mapping[str, str]) -> "Run | None":
@@ -216,6 +216,16 @@ def _create_experiment(client: "MlflowClient", study: str, location: str | None)
             raise
         return found
     return client.get_experiment(identifier)
+
+
+def _set_tag(client: "MlflowClient", experiment: str, key: str, value: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.set_experiment_tag(experiment, key, value)
+    except MlflowException:
+        # If two jobs set a new tag at once, one fails; it then replaces the other's.
+        client.set_experiment_tag(experiment, key, value)
 
 
 def _batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

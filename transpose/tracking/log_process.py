@@ -67,7 +67,8 @@ class RunLogger:
         with exclusive_run_lock(self._layout, self._run):
             run = experiment.training_run(self._run.variant, self._seed, self._params, None)
         experiment.add_params(run, self._params)
-        return experiment, run, {point.step for point in experiment.client.get_metric_history(run.info.run_id, "loss")}
+        points = experiment.client.get_metric_history(run.info.run_id, "training/loss")
+        return experiment, run, {point.step for point in points}
 
     def _log_pending(self, experiment: Experiment, run: "Run", logged: set[int]) -> None:
         new = [record for record in self._pending if record["epoch"] not in logged]

@@ -129,11 +129,13 @@ def flat_params(recipe: Mapping[str, Any]) -> dict[str, str]:
 def epoch_metrics(record: Mapping[str, Any]) -> dict[str, float]:
     """Return loss, learning rate and the validation's AP or PCKh50 of a line of the history.
 
-    MLflow shows metrics with a slash in their name first, so none has one. All numbers are in `history.jsonl`.
+    MLflow draws charts of metrics with a slash in their name first, so only these have one. All numbers are in
+    `history.jsonl`.
     """
     validation = record["validation"] or {}
-    accuracy = {f"validation_{name}": float(validation[name]) for name in get_args(Accuracy) if name in validation}
-    return {name: float(record[name]) for name in ("loss", "learning_rate")} | accuracy
+    accuracy = {f"validation_{name}": validation[name] for name in get_args(Accuracy) if name in validation}
+    numbers = {name: record[name] for name in ("loss", "learning_rate")} | accuracy
+    return {f"training/{name}": float(number) for name, number in numbers.items()}
 
 
 def _leaves(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:

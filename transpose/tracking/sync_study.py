@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ACCURACIES = tuple(f"{name}_" for name in get_args(Accuracy))
 """First parts of the names of the evaluations' metrics."""
+_COLOUR, _GREY = "mlflow.runColor", "#808080"
 
 
 def track_study(layout: ResultsLayout, destination: TrackingDestination) -> dict[str, Any]:
@@ -45,19 +46,20 @@ def track_study(layout: ResultsLayout, destination: TrackingDestination) -> dict
         for name, path in artifacts.items():
             client.log_artifact(run.info.run_id, str(path), name.rpartition("/")[0] or None)
         trainings = experiment.trainings_under(run)
-        _colour(experiment, trainings)
+        _colour(experiment, run, trainings)
         experiment.add_changed(experiment.client.get_run(run.info.run_id), _best_accuracies(trainings))
         if run.info.status != "FINISHED":
             client.set_terminated(run.info.run_id)
     return {"run_id": run.info.run_id, "experiment_id": experiment.id, "artifacts": len(artifacts)}
 
 
-def _colour(experiment: Experiment, trainings: "list[Run]") -> None:
-    """Give the runs of each variant a colour, which MLflow else draws by chance."""
+def _colour(experiment: Experiment, study_run: "Run", trainings: "list[Run]") -> None:
+    """Give the runs of each variant a colour, and the study's another, which MLflow else draws by chance."""
+    experiment.add_tags(study_run, {_COLOUR: _GREY})
     variants = sorted({run.data.tags[VARIANT] for run in trainings})
     colours = dict(zip(variants, cycle(COLOURS), strict=False))
     for run in trainings:
-        experiment.add_tags(run, {"mlflow.runColor": colours[run.data.tags[VARIANT]]})
+        experiment.add_tags(run, {_COLOUR: colours[run.data.tags[VARIANT]]})
 
 
 def _best_accuracies(trainings: "list[Run]") -> dict[str, float]:
