@@ -32,7 +32,8 @@ class Copy:
         self.package = folder / "transpose"
         ignored = shutil.ignore_patterns("__pycache__", "*.jpg", "*.safetensors")
         shutil.copytree(PACKAGE, self.package, ignore=ignored)
-        (self.package / "synthetic" / "body.npz").write_bytes(b"a small file is read faster")
+        for name in ("body.npz", "scenery/panorama_forest.jpg"):
+            (self.package / "synthetic" / name).write_bytes(b"a small file is read faster")
         self._cache = folder / "code.json"
         self.before = self.digests()
 
@@ -194,6 +195,7 @@ def test_other_prose_and_layout_are_noticed_by_nothing(copy: Copy) -> None:
         ("reporting/templates/drawing.js", {EXPLORER, ERRORS}, {TABLES, TRAINING}),
         ("reporting/templates/errors.html", {ERRORS}, {TABLES, TRAINING, PREDICTION}),
         ("synthetic/body.npz", {RENDERING}, {TABLES, EXPLORER, TRAINING, PREDICTION}),
+        ("synthetic/scenery/panorama_forest.jpg", {RENDERING}, {TABLES, EXPLORER, TRAINING, PREDICTION}),
     ],
 )
 def test_a_data_file_is_noticed_by_what_uses_it(copy: Copy, name: str, by: set[str], not_by: set[str]) -> None:

@@ -71,6 +71,7 @@ def test_variants_tables_and_data_sets_are_inside(names: set[str]) -> None:
         "reporting/study_page/templates/page.js",
         "serving/templates/page.js",
         "synthetic/body.npz",
+        "synthetic/scenery/panorama_forest.jpg",
         "data/photographs/annotations.json",
     ],
 )

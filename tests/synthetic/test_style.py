@@ -105,5 +105,6 @@ def test_texture_is_about_one():
         rng = np.random.default_rng(seed)
         weave = varied_outfit(sample_outfit(rng, is_female=True), rng).weave
         assert weave is not None
-        assert weave.min() > 0.3
-        assert weave.max() < 1.7
+        assert weave.shape[2] == 3
+        assert weave.min() >= np.float32(0.2)
+        assert weave.max() <= np.float32(1.8)

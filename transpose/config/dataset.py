@@ -125,8 +125,8 @@ class SyntheticSource(Settings):
     occluder_probability: Probability = Field(default=0.35, description="Chance of an object in front of a person.")
     style: Literal["plain", "varied"] = Field(
         default="plain",
-        description="varied adds clutter behind and in front of people, closer views, hands near face or chest,"
-        " texture, glasses, and effects of light and camera.",
+        description="varied adds clutter and photographs behind and in front of people, closer views, hands near"
+        " face or chest, texture, glasses, and effects of light and camera.",
     )
     smallest_labelled_area: NonNegativeFloat = Field(
         default=32.0**2,

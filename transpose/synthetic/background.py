@@ -1,4 +1,4 @@
-"""Backgrounds: sky or wall, clutter, a floor in perspective, or overlapping shapes of all sizes."""
+"""Backgrounds: sky or wall, clutter, a floor in perspective, overlapping shapes of all sizes, or photographs."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,14 @@ import cv2
 import numpy as np
 
 from transpose.synthetic.camera import Camera
+from transpose.synthetic.scenery import sample_patch, sample_place
 from transpose.synthetic.texture import any_colour, any_skin, noise
 
 _GREATEST_COUNT = 250
 """Shapes in an image of overlapping shapes."""
+
+_PATCHES = 4
+"""Parts of photographs in an image of overlapping shapes."""
 
 _FIELDS = 3
 """Grains that are mixed in each shape."""
@@ -31,8 +35,11 @@ def sample_background(camera: Camera, rng: np.random.Generator) -> np.ndarray:
 
 
 def sample_cluttered_background(camera: Camera, rng: np.random.Generator) -> np.ndarray:
-    """Draw a cluttered image, or sometimes one of `sample_background`: [H, W, 3] float32 RGB in 0..1."""
-    if rng.random() < 0.2:
+    """Draw a photographic or a cluttered image, or one of `sample_background`: [H, W, 3] float32 RGB in 0..1."""
+    kind = rng.random()
+    if kind < 0.5:
+        return _photographic_background(camera, rng)
+    if kind < 0.6:
         return sample_background(camera, rng)
     image = sample_leaves(camera.size_hw, rng)
     if rng.random() < 0.35:
@@ -40,6 +47,18 @@ def sample_cluttered_background(camera: Camera, rng: np.random.Generator) -> np.
     if rng.random() < 0.5:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 2.5))
     return np.clip(image, 0, 1)
+
+
+def _photographic_background(camera: Camera, rng: np.random.Generator) -> np.ndarray:
+    """Draw a place or a surface, often with things from other photographs in it."""
+    image = sample_place(camera, rng) if rng.random() < 0.7 else sample_patch(camera.size_hw, rng)
+    if rng.random() < 0.15:
+        image = _with_floor(image, camera, rng)
+    if rng.random() < 0.6:
+        image = sample_collage(camera.size_hw, rng, behind=image)
+    if rng.random() < 0.3:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 2.5))
+    return image
 
 
 def _wall(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -154,6 +173,24 @@ def sample_leaves(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndar
     owners = _stacked_shapes(size_hw, count, rng)
     colours = _palette(count + 1, rng)[owners]
     return colours * _shading(owners, count + 1, rng)[..., None]
+
+
+def sample_collage(size_hw: tuple[int, int], rng: np.random.Generator, behind: np.ndarray | None = None) -> np.ndarray:
+    """Draw overlapping shapes cut out of photographs: [H, W, 3] float32 RGB in 0..1.
+
+    Args:
+        size_hw: height and width.
+        rng: random stream.
+        behind: image [H, W, 3] where no shape is; a part of a photograph by default.
+    """
+    count = int(np.exp(rng.uniform(np.log(3), np.log(80))))
+    owners = _stacked_shapes(size_hw, count, rng)
+    patches = np.stack([sample_patch(size_hw, rng) for _ in range(_PATCHES)])
+    chosen = rng.integers(_PATCHES, size=count + 1)[owners]
+    rows, columns = np.arange(size_hw[0])[:, None], np.arange(size_hw[1])
+    gains = np.exp(rng.normal(0, 0.3, (count + 1, 3))).astype(np.float32)
+    image = np.clip(patches[chosen, rows, columns] * gains[owners], 0, 1)
+    return image if behind is None else np.where(owners[..., None] == 0, behind, image)
 
 
 def _stacked_shapes(size_hw: tuple[int, int], count: int, rng: np.random.Generator) -> np.ndarray:

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from transpose.synthetic.body import Layer, Mark
+from transpose.synthetic.scenery import sample_weave
 from transpose.synthetic.texture import DENIM, any_colour, any_hair, any_skin, noise
 
 _WAIST_HEIGHT, _NECK_HEIGHT, _HAT_HEIGHT, _SOLE_HEIGHT = 0.10, 0.665, 0.87, -0.80
@@ -19,8 +20,8 @@ _TILE_SPAN, _TILE_SIDE = 0.6, 128
 class Outfit:
     """Clothes, hair and skin of a person; lengths in metres, sleeve and trouser ends as positions on arm and leg.
 
-    `glasses`: colour [3] of the rims, None without glasses. `weave`: tile [T, T] of brightness around 1, None for
-    smooth cloth.
+    `glasses`: colour [3] of the rims, None without glasses. `weave`: tile [T, T, 3] of factors on the colour, around 1,
+    None for smooth cloth.
     """
 
     sleeve_end: float
@@ -93,14 +94,19 @@ def sample_outfit(rng: np.random.Generator, is_female: bool) -> Outfit:
 
 def varied_outfit(outfit: Outfit, rng: np.random.Generator) -> Outfit:
     """Return the outfit with cloth texture, often darker and less saturated, and sometimes with glasses."""
-    contrast, coarsest = rng.choice([0.0, 0.3, 0.9]), int(rng.integers(2, 24))
-    weave = 1 + np.float32(contrast) * (noise((_TILE_SIDE, _TILE_SIDE), rng, coarsest, 3) - np.float32(0.5))
+    weave = sample_weave(_TILE_SIDE, rng) if rng.random() < 0.5 else _cloudy_weave(rng)
     fading = rng.random() < 0.4
     top, bottom = ((_subdued(colour, rng) if fading else colour) for colour in (outfit.top, outfit.bottom))
     glasses = any_colour(rng, (0, 0.4), (0.02, 0.5)) if rng.random() < 0.2 else None
     return replace(
         outfit, weave=weave, top=top, bottom=bottom, glasses=glasses, has_dark_glasses=bool(rng.random() < 0.4)
     )
+
+
+def _cloudy_weave(rng: np.random.Generator) -> np.ndarray:
+    contrast, coarsest = rng.choice([0.0, 0.3, 0.9]), int(rng.integers(2, 24))
+    clouds = noise((_TILE_SIDE, _TILE_SIDE), rng, coarsest, 3)
+    return (1 + np.float32(contrast) * (clouds - np.float32(0.5)))[..., None].repeat(3, axis=-1)
 
 
 def _subdued(colour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -162,7 +168,7 @@ def colours(outfit: Outfit, surface: np.ndarray, layers: np.ndarray) -> np.ndarr
     colour[accent] = outfit.top_accent
     if outfit.weave is not None:
         cloth = layers >= Layer.TIGHTS
-        colour[cloth] *= _woven(outfit.weave, surface[cloth])[:, None]
+        colour[cloth] *= _woven(outfit.weave, surface[cloth])
     if outfit.has_zip:
         colour[top & (np.abs(x) < 0.012) & (y < 0)] *= 0.45
     colour[layers == Layer.SKIRT] = outfit.bottom
@@ -200,7 +206,7 @@ def _paint_head(colour: np.ndarray, outfit: Outfit, surface: np.ndarray, layers:
 
 
 def _woven(weave: np.ndarray, surface: np.ndarray) -> np.ndarray:
-    """Brightness [N] of cloth at surface marks [N, 12]: the tile, repeated over the front and the sides."""
+    """Factors [N, 3] on the colour of cloth at surface marks [N, 12]: the tile, repeated over front and sides."""
     across = surface[:, Mark.X] + surface[:, Mark.Y]
     column, row = (
         np.mod(along * np.float32(_TILE_SIDE / _TILE_SPAN), _TILE_SIDE).astype(np.int64) % _TILE_SIDE

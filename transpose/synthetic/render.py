@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from transpose.synthetic.background import sample_background, sample_cluttered_background, sample_leaves
+from transpose.synthetic.background import sample_background, sample_cluttered_background, sample_collage, sample_leaves
 from transpose.synthetic.body import Layer, Mark
 from transpose.synthetic.camera import Camera
 from transpose.synthetic.clothing import colours
@@ -65,7 +65,8 @@ def render(scene: Scene, antialias: int, rng: np.random.Generator) -> Rendering:
     image = background * (1 - layer[..., 3:]) + layer[..., :3]
     if scene.cover is not None:
         opacity = scene.cover[..., None]
-        image = image * (1 - opacity) + opacity * np.clip(sample_leaves((height, width), rng), 0, 1)
+        front = (sample_collage if rng.random() < 0.5 else sample_leaves)((height, width), rng)
+        image = image * (1 - opacity) + opacity * np.clip(front, 0, 1)
     photograph = photograph_with_variety if scene.is_varied else photograph_plainly
     return Rendering(photograph(image, rng), *fine.maps())
 
