@@ -1,12 +1,13 @@
 """Fixtures that several test modules share."""
 
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,10 @@ import pytest
 import torch
 
 from tests.helpers.small_disk import SmallDisk
+from transpose.cli import main
 from transpose.skeleton import COCO_PERSON
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 # Under nohup, SIGHUP is ignored, and our handlers leave it so. Scripts start background commands with SIGINT ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -57,6 +61,22 @@ def _no_tracking_server(monkeypatch: pytest.MonkeyPatch) -> None:
 def _module_search_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """Undo what `mlflow.pyfunc.load_model` adds: children would import the part of this package in the model."""
     monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Run a `transpose` command in this process, since starting one takes seconds. Its log is not in its stderr."""
+
+    def run(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        words = ["transpose", *map(str, arguments)]
+        capfd.readouterr()
+        monkeypatch.setattr("sys.argv", words)
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return subprocess.CompletedProcess(words, int(ended.value.code or 0), *capfd.readouterr())
+
+    return run
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.conftest import Command
 from tests.data.made_up_mpii import all_keypoints, person, write_images, write_release
 from tests.helpers.processes_of import listening_addresses
 from tests.helpers.run_records import write_run
@@ -30,6 +31,7 @@ BOXES = {"ground_truth": {"kind": "ground_truth"}, "simulated": {"kind": "simula
 
 
 def transpose(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
     command = [sys.executable, "-m", "transpose", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
@@ -65,21 +67,21 @@ def test_the_reason_is_on_the_terminal_where_the_log_is_on_a_full_disk(tmp_path:
     assert done.stdout.count("\n") == 1
 
 
-def write_config(tiny_dataset: Path, folder: Path, **training: object) -> ResultsLayout:
+def write_config(command: Command, tiny_dataset: Path, folder: Path, **training: object) -> ResultsLayout:
     """Write the configuration of a toy study and, by the command, its records."""
     config, layout = folder / "config", ResultsLayout(folder / "results")
     data = {"title": "tiny", "source": {"kind": "folder", "folders": {"val": str(tiny_dataset)}}, "boxes": BOXES}
     write_json(config / "variants" / "small.yaml", small_variant("resnet").model_dump(mode="json"))
     write_json(config / "datasets" / "tiny.yaml", data)
     write_json(config / "toy.yaml", STUDY | {"training": STUDY["training"] | training})
-    done = transpose("step", "write-config", config / "toy.yaml", "--config", config, "--output", layout.root)
+    done = command("step", "write-config", config / "toy.yaml", "--config", config, "--output", layout.root)
     assert done.returncode == 0, done.stderr
     return layout
 
 
 @pytest.fixture
-def layout(tiny_dataset: Path, tmp_path: Path) -> ResultsLayout:
-    return write_config(tiny_dataset, tmp_path)
+def layout(command: Command, tiny_dataset: Path, tmp_path: Path) -> ResultsLayout:
+    return write_config(command, tiny_dataset, tmp_path)
 
 
 @pytest.fixture
@@ -87,8 +89,8 @@ def recipe(layout: ResultsLayout) -> Path:
     return layout.record(RecordKind.RECIPE, "small")
 
 
-def boxes(layout: ResultsLayout, annotations: Path) -> subprocess.CompletedProcess[str]:
-    return transpose("step", "boxes", "--results", layout.root, "--evaluation", SETTING, "--annotations", annotations)
+def box_step(layout: ResultsLayout, annotations: Path) -> tuple[object, ...]:
+    return "step", "boxes", "--results", layout.root, "--evaluation", SETTING, "--annotations", annotations
 
 
 def train_command(layout: ResultsLayout, annotations: Path) -> list[str]:
@@ -109,7 +111,7 @@ def test_every_step_can_be_taken_by_hand(layout: ResultsLayout, tiny_dataset: Pa
     assert done.returncode == 0, done.stderr
     assert "validation AP" in done.stderr
     assert (run.folder / "checkpoint.pt").is_file()
-    done = boxes(layout, annotations)
+    done = transpose(*box_step(layout, annotations))
     assert done.returncode == 0, done.stderr
     assert "4 ground truth boxes kept" in done.stderr
     counts = layout.box_counts(EvalSetting.parse(SETTING))
@@ -133,19 +135,19 @@ def test_every_step_can_be_taken_by_hand(layout: ResultsLayout, tiny_dataset: Pa
     ],
 )
 def test_a_wrong_run_or_evaluation_is_one_line(
-    layout: ResultsLayout, tiny_dataset: Path, run: str, setting: str, words: tuple[str, ...]
+    command: Command, layout: ResultsLayout, tiny_dataset: Path, run: str, setting: str, words: tuple[str, ...]
 ) -> None:
     write_run(layout.train(RunId("small", 0)).record)
     options = ("--results", layout.root, "--evaluation", setting, "--annotations", tiny_dataset / "annotations.json")
-    assert_one_line(transpose("step", "predict", run, *options), *words)
+    assert_one_line(command("step", "predict", run, *options), *words)
 
 
 def test_several_processes_talk_among_themselves_and_end_in_good_order_at_a_signal(
-    tiny_dataset: Path, tmp_path: Path
+    command: Command, tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    layout = write_config(tiny_dataset, tmp_path, gpus=2, batch_size=1, epochs=2000)
-    command = train_command(layout, tiny_dataset / "annotations.json")
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as training:
+    layout = write_config(command, tiny_dataset, tmp_path, gpus=2, batch_size=1, epochs=2000)
+    words = train_command(layout, tiny_dataset / "annotations.json")
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as training:
         assert training.stderr is not None
         seen = ""
         while "done: loss" not in seen:
@@ -181,15 +183,15 @@ def test_the_benchmark_prints_images_per_second(recipe: Path) -> None:
     assert "GMACs" in done.stdout
 
 
-def test_an_unknown_variant_is_one_line() -> None:
-    assert_one_line(transpose("cost", "config/variants/no_such.yaml"), "no_such.yaml", "no such file")
+def test_an_unknown_variant_is_one_line(command: Command) -> None:
+    assert_one_line(command("cost", "config/variants/no_such.yaml"), "no_such.yaml", "no such file")
 
 
-def test_a_wrong_key_is_one_line_that_names_file_and_key(recipe: Path) -> None:
+def test_a_wrong_key_is_one_line_that_names_file_and_key(command: Command, recipe: Path) -> None:
     values = json.loads(recipe.read_text())
     values["training"]["epoch"] = 3
     recipe.write_text(json.dumps(values))
-    assert_one_line(transpose("cost", recipe), "small.json", "training.epoch", "'epochs'")
+    assert_one_line(command("cost", recipe), "small.json", "training.epoch", "'epochs'")
 
 
 def test_a_broken_jpeg_is_one_line_and_leaves_nothing(layout: ResultsLayout, tiny_dataset: Path) -> None:
@@ -210,32 +212,32 @@ def test_a_training_on_annotations_from_the_future_is_refused(layout: ResultsLay
 
 @pytest.mark.parametrize("field", ["keypoints", "bbox", "image_id", "iscrowd"])
 def test_a_missing_field_is_one_line_that_names_record_and_field(
-    layout: ResultsLayout, tiny_dataset: Path, field: str
+    command: Command, layout: ResultsLayout, tiny_dataset: Path, field: str
 ) -> None:
     annotations = tiny_dataset / "annotations.json"
     content = json.loads(annotations.read_text())
     record = content["annotations"][1]
     del record[field]
     annotations.write_text(json.dumps(content))
-    done = boxes(layout, annotations)
+    done = command(*box_step(layout, annotations))
     assert_one_line(done, "annotations.json", field, str(record["id"]))
     assert not layout.boxes(EvalSetting.parse(SETTING)).exists()
 
 
-def test_a_missing_file_is_one_line(layout: ResultsLayout, tmp_path: Path) -> None:
-    done = boxes(layout, tmp_path / "nowhere.json")
+def test_a_missing_file_is_one_line(command: Command, layout: ResultsLayout, tmp_path: Path) -> None:
+    done = command(*box_step(layout, tmp_path / "nowhere.json"))
     assert_one_line(done, "nowhere.json", "no such file")
 
 
-def test_mpii_is_converted_or_refused_in_one_line(tmp_path: Path) -> None:
+def test_mpii_is_converted_or_refused_in_one_line(command: Command, tmp_path: Path) -> None:
     release = write_release(
         tmp_path / "release.mat", [(f"{number}.jpg", True, [person(all_keypoints(9, 9))]) for number in range(4)]
     )
     images = write_images(tmp_path / "images", {f"{number}.jpg": (60, 80) for number in range(4)})
     arguments = ("convert-mpii", release, images, "--output", tmp_path / "mpii")
-    assert_one_line(transpose(*arguments), "either a list of the validation images")
+    assert_one_line(command(*arguments), "either a list of the validation images")
     assert not (tmp_path / "mpii").exists()
-    done = transpose(*arguments, "--hold-out", "0.25", "--seed", "3")
+    done = command(*arguments, "--hold-out", "0.25", "--seed", "3")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["splits"] == {
         "train": {"images": 3, "persons": 3},
@@ -247,15 +249,17 @@ def test_mpii_is_converted_or_refused_in_one_line(tmp_path: Path) -> None:
     }
 
 
-def test_a_study_is_planned_without_running_it(tmp_path: Path) -> None:
-    done = transpose("plan", "config/config.yaml", "--device", "cuda")
+def test_a_study_is_planned_without_running_it(command: Command, tmp_path: Path) -> None:
+    done = command("plan", "config/config.yaml", "--device", "cuda")
     assert done.returncode == 0, done.stderr
     assert "Forecast of the whole study 'demo', finished or not: 5 trainings" in done.stdout
     assert "on one GPU" in done.stdout
-    assert_one_line(transpose("plan", tmp_path / "mine.yaml"), "mine.yaml", "no such file")
+    assert_one_line(command("plan", tmp_path / "mine.yaml"), "mine.yaml", "no such file")
 
 
-def test_any_image_is_explained_or_refused_in_one_line(recipe: Path, tiny_dataset: Path, tmp_path: Path) -> None:
+def test_any_image_is_explained_or_refused_in_one_line(
+    command: Command, recipe: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
     model = build_model(small_variant("resnet"), 17)
     initialise(model, "kaiming", pretrained_backbone=False, generator=torch.Generator().manual_seed(0))
     save_weights(model, tmp_path / "weights.safetensors", {})
@@ -263,54 +267,30 @@ def test_any_image_is_explained_or_refused_in_one_line(recipe: Path, tiny_datase
     image = sorted((tiny_dataset / "images").glob("*.jpg"))[0]
     output = tmp_path / "explained"
     options = ("--model", tmp_path, "--output", output)
-    assert_one_line(transpose("explain", tmp_path / "nowhere.jpg", *options), "nowhere.jpg", "no such image")
-    assert_one_line(transpose("explain", image, image, *options, "--box", "1,2,3,4"), "--box: goes with one image")
-    assert_one_line(transpose("explain", image, *options, "--threshold", "nan"), "--threshold: nan: must be")
+    assert_one_line(command("explain", tmp_path / "nowhere.jpg", *options), "nowhere.jpg", "no such image")
+    assert_one_line(command("explain", image, image, *options, "--box", "1,2,3,4"), "--box: goes with one image")
+    assert_one_line(command("explain", image, *options, "--threshold", "nan"), "--threshold: nan: must be")
     write_json(tmp_path / "boxes.json", [{"image_id": "someone", "bbox": [1, 2, 3, 4]}])
-    assert_one_line(transpose("explain", image, *options, "--boxes", tmp_path / "boxes.json"), "no person in the image")
+    assert_one_line(command("explain", image, *options, "--boxes", tmp_path / "boxes.json"), "no person in the image")
     assert not output.exists()
-    done = transpose("explain", image, *options, "--box", "20,15,50,90", "--box", "90,30,40,70")
+    done = command("explain", image, *options, "--box", "20,15,50,90", "--box", "90,30,40,70")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("left_wrist") == 2
     assert {path.name for path in output.iterdir()} == {"viewer.html", "figures", "persons.json"}
 
 
-class TestPredict:
-    """The model that the package ships, on a photograph that it ships."""
-
-    PHOTOGRAPH = photographs_folder() / "images" / "000000214753.jpg"
-    RIDER = "360.3,114.8,57.2,134.8"
-
-    def test_a_photograph_becomes_results_and_an_overlay(self, tmp_path: Path) -> None:
-        done = transpose("predict", self.PHOTOGRAPH, "--box", self.RIDER, "--output", tmp_path / "found")
-        assert done.returncode == 0, done.stderr
-        heading, row = done.stdout.splitlines()
-        assert heading.split() == ["image", "person", "box", "score", "keypoints"]
-        assert row.startswith("000000214753.jpg  0       360.3, 114.8, 57.2, 134.8")
-        assert row.endswith(" of 17")
-        assert int(row.split()[-3]) >= 10
-        assert done.stderr == "Keypoints scored below 0.2 are left out.\n"
-        (record,) = json.loads((tmp_path / "found" / "predictions.json").read_text())
-        assert (record["image_id"], record["file_name"]) == (214753, "000000214753.jpg")
-        overlay, image = (
-            read_image(path) for path in (tmp_path / "found" / "overlays" / "000000214753.png", self.PHOTOGRAPH)
-        )
-        assert overlay.shape == image.shape
-        assert (overlay != image).any()
-
-    def test_without_a_folder_keypoints_are_printed_and_whole_images_are_reported(self) -> None:
-        done = transpose("predict", self.PHOTOGRAPH, "--min-score", "-1")
-        assert done.returncode == 0, done.stderr
-        assert "left_wrist" in done.stdout
-        assert "the whole image was taken as one person's box" in done.stderr
-
-    def test_bad_input_is_one_line_and_leaves_nothing(self, tmp_path: Path) -> None:
-        output = ("--output", tmp_path / "found")
-        broken = tmp_path / "broken.jpg"
-        broken.write_text("no image")
-        outside = transpose("predict", self.PHOTOGRAPH, "--box", "900,0,10,10", *output)
-        assert_one_line(outside, "000000214753.jpg: box 900,0,10,10: is outside")
-        assert_one_line(transpose("predict", self.PHOTOGRAPH, broken, *output), "broken.jpg: not an image")
-        assert_one_line(transpose("predict", self.PHOTOGRAPH, "--model", tmp_path, *output), "run.json: no such file")
-        assert_one_line(transpose("predict", self.PHOTOGRAPH, "--min-score", "nan", *output), "--min-score: nan: must")
-        assert not (tmp_path / "found").exists()
+def test_a_photograph_becomes_results_and_an_overlay(tmp_path: Path) -> None:
+    photograph = photographs_folder() / "images" / "000000214753.jpg"
+    done = transpose("predict", photograph, "--box", "360.3,114.8,57.2,134.8", "--output", tmp_path / "found")
+    assert done.returncode == 0, done.stderr
+    heading, row = done.stdout.splitlines()
+    assert heading.split() == ["image", "person", "box", "score", "keypoints"]
+    assert row.startswith("000000214753.jpg  0       360.3, 114.8, 57.2, 134.8")
+    assert row.endswith(" of 17")
+    assert int(row.split()[-3]) >= 10
+    assert done.stderr == "Keypoints scored below 0.2 are left out.\n"
+    (record,) = json.loads((tmp_path / "found" / "predictions.json").read_text())
+    assert (record["image_id"], record["file_name"]) == (214753, "000000214753.jpg")
+    overlay, image = (read_image(path) for path in (tmp_path / "found" / "overlays" / "000000214753.png", photograph))
+    assert overlay.shape == image.shape
+    assert (overlay != image).any()

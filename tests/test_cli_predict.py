@@ -1,6 +1,5 @@
 """`transpose predict` on images, names, folders and videos, and one clear line for every wrong input."""
 
-import io
 import json
 import shutil
 from collections.abc import Callable
@@ -11,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import Command
 from tests.data.onnx_detectors import write_head_model
 from tests.data.test_video import write_cut_video
-from transpose.cli import main
 from transpose.data.images import read_image
 from transpose.data.photographs import photographs_folder
 from transpose.data.video import Video, video_writer
@@ -25,16 +24,12 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run `transpose predict` in this process; returns its status, stdout and stderr."""
+def run(command: Command) -> Run:
+    """Run `transpose predict`; returns its status, stdout and stderr."""
 
     def predict(*arguments: object, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["transpose", "predict", *map(str, arguments)])
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capfd.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
+        done = command("predict", *arguments, stdin=stdin)
+        return done.returncode, done.stdout, done.stderr
 
     return predict
 
@@ -71,7 +66,10 @@ def test_folders_patterns_and_names_are_images(run: Run, folder: Path, tmp_path:
 
 
 def test_whole_images_are_reported_unless_wanted(run: Run, folder: Path) -> None:
-    assert "the whole 2 images were each taken as one box" in run(folder)[2]
+    status, out, err = run(folder)
+    assert status == 0, err
+    assert "the whole 2 images were each taken as one box" in err
+    assert out.count("nose") == 2
     assert "whole" not in run(folder, "--whole-image")[2]
 
 
@@ -152,6 +150,7 @@ class TestBadInput:
             (["rider.jpg", "--whole-image", "--box", "1,2,3,4"], "--whole-image: cannot be combined with --box"),
             (["rider.jpg", "--detector", "none.onnx"], "none.onnx: no such file"),
             (["rider.jpg", "--detector", "text.jpg"], "text.jpg: onnxruntime cannot load it: "),
+            (["rider.jpg", "--model", "empty"], "empty/run.json: no such file"),
             (["rider.jpg", "--min-score", "nan"], "--min-score: nan: must be a number"),
         ],
     )

@@ -30,9 +30,9 @@ def write_study(checkout: Path) -> None:
     study |= {
         "variants": list(VARIANTS),
         "ablations": [],
-        "protocol_ablation": study["protocol_ablation"] | {"variants": ["tp_r_a3"]},
-        "resolutions": study["resolutions"] | {"variants": ["tp_r_a3"], "sizes": [[128, 96]]},
-        # Measured at toy size in test_dag.py; at full size it takes minutes a model.
+        # Run at toy size in test_dag.py; at full size they take minutes a model.
+        "protocol_ablation": None,
+        "resolutions": None,
         "dtypes": None,
         "attention_analysis": None,
         "attention_maps": {"persons": 1},
@@ -140,13 +140,6 @@ def test_each_published_row_has_a_verdict_line(checkout: Path) -> None:
     assert {row["model"] for row in rows} == {row["model"] for row in published}
     assert all(row["boxes"] and row["tolerance"] and row["source"] for row in rows)
     assert {row["verdict"] for row in rows} == {"not run", "published only"}
-
-
-def test_all_protocols_and_another_size_are_evaluated(checkout: Path) -> None:
-    protocols = rows_of(checkout / "results/paper/protocol_ablation.csv")
-    assert len(protocols) == 2 * 36
-    sizes = rows_of(checkout / "results/paper/resolutions.csv")
-    assert {row["input"] for row in sizes} == {"256x192", "128x96"}
 
 
 def test_boxes_are_counted(checkout: Path) -> None:
