@@ -119,6 +119,12 @@ def test_warnings_stay_and_are_counted(show: Show) -> None:
     assert "warnings above: 1\n" in printed
 
 
+def test_a_message_that_snakemake_repeats_is_shown_once(show: Show) -> None:
+    waiting = "Will exit after finishing currently running jobs (scheduler)."
+    records = [*begin(), *(record(None, waiting, logging.WARNING) for _ in range(3))]
+    assert show(records).count(waiting) == 1
+
+
 def test_a_run_stopped_by_its_user_says_how_far_it_came(show: Show) -> None:
     stopped = record(None, "Terminating processes on user request, this might take some time.")
     printed = show([*begin(), started(2, "synthesise", "Render"), stopped])

@@ -45,7 +45,7 @@ def _diagram(axes: Axes, models: Mapping[str, Reliability | None], score: str, t
             filled = [one for one in measured[title].bins if one.mean_score is not None]
             points = [(one.mean_score, one.mean_truth) for one in filled]
             label = "mean of each bin" if len(models) == 1 else plain(title)
-            axes.plot(*zip(*points, strict=True), label=label, **style_of(index) | {"markersize": 5})
+            axes.plot(*zip(*points, strict=True), label=label, markersize=5, **style_of(index))
 
 
 def _add_shares(axes: Axes, reliability: Reliability) -> None:

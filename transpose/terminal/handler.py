@@ -58,6 +58,7 @@ class LogHandler(LogHandlerBase):
         # Not the lock of logging, which keeps it while `close` waits for the ticker.
         self._drawing = threading.Lock()
         self._warnings = 0
+        self._latest = ""
         self._log_file = "none"
         self._events: Mapping[Any, Callable[[Any], None]] = {
             LogEvent.JOB_INFO: self._start_job,
@@ -168,7 +169,9 @@ class LogHandler(LogHandlerBase):
             self._state.total = self._state.total or len(plan.jobs)
             return
         text = record.getMessage().strip()
-        if text and not text.startswith(_NOT_SHOWN):
+        # Snakemake repeats some messages for as long as it waits.
+        if text and text != self._latest and not text.startswith(_NOT_SHOWN):
+            self._latest = text
             self._warnings += record.levelno == logging.WARNING
             self._display.message(text, record.levelname)
 

@@ -47,19 +47,24 @@ class LiveDisplay:
     def _frame(self, state: RunState, now: float) -> RenderableType:
         jobs = state.progress_of_jobs(now)
         most = max(self._console.height - _OTHER_LINES, 1)
-        table = Table.grid(padding=(0, 2), expand=True)
-        table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        table.add_column(justify="right", no_wrap=True, overflow="ellipsis")
-        for title, progress in jobs[:most]:
-            table.add_row(Text(title), Text(progress))
+        lines: list[RenderableType] = [_line(title, progress) for title, progress in jobs[:most]]
         if len(jobs) > most:
-            table.add_row(Text(f"and {len(jobs) - most} more"), Text())
+            lines.append(Text(f"and {len(jobs) - most} more"))
         fraction = state.fraction(now)
         words = Text(progress_of_run(state, now), no_wrap=True, overflow="ellipsis")
         if fraction is None:
-            return Group(table, words)
+            return Group(*lines, words)
         bar = Table.grid(padding=(0, 2), expand=True)
         bar.add_column(ratio=1)
         bar.add_column(no_wrap=True)
         bar.add_row(ProgressBar(total=1.0, completed=fraction), words)
-        return Group(table, bar)
+        return Group(*lines, bar)
+
+
+def _line(title: str, progress: str) -> Table:
+    """Return a line of its own, since in one table the longest progress would shorten all titles."""
+    line = Table.grid(padding=(0, 2), expand=True)
+    line.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    line.add_column(justify="right", no_wrap=True, overflow="ellipsis")
+    line.add_row(Text(title), Text(progress))
+    return line
