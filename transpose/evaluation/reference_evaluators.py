@@ -49,19 +49,25 @@ def xtcocotools_metrics(
     """Return `STATISTICS` computed by xtcocotools, or None if it is not installed.
 
     It leaves out the predictions of `left_out_by_xtcocotools`. Its mask functions fail with NumPy 2, but the keypoint
-    evaluation does not call them.
+    evaluation does not call them. The index of annotations is that of pycocotools, whose module does not import pyplot.
 
     Raises:
         InputError: as `reference_metrics`.
     """
-    coco, cocoeval = _module("xtcocotools.coco"), _module("xtcocotools.cocoeval")
-    if coco is None or cocoeval is None:
+    cocoeval = _module("xtcocotools.cocoeval")
+    if cocoeval is None:
         return None
 
     def evaluator(truth: object, predictions: object) -> object:
         return cocoeval.COCOeval(truth, predictions, "keypoints", sigmas=skeleton.oks_sigmas)
 
-    return _named(evaluated_by(coco.COCO, evaluator, annotations, results))
+    return _named(evaluated_by(_IndexForXtcocotools, evaluator, annotations, results))
+
+
+class _IndexForXtcocotools(pycoco.COCO):
+    """The same index with the name of the annotation file, which is `[None]` without a file."""
+
+    anno_file = (None,)
 
 
 def left_out_by_xtcocotools(results: PoseResults) -> np.ndarray:
