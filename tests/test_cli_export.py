@@ -30,6 +30,7 @@ def test_a_run_is_exported(tmp_path: Path) -> None:
     [
         ("export --format onnx --output model.pt", "model.pt: a file of the format onnx ends in .onnx"),
         ("explain PHOTO --model model.onnx --output out", "model.onnx: is an exported file, which only predicts"),
+        ("predict PHOTO --model a.onnx --runtime auto", "--runtime: auto: is for models that are not exported yet"),
         ("predict PHOTO --model nowhere.onnx", "nowhere.onnx: no such file"),
     ],
 )

@@ -71,6 +71,18 @@ class TestSources:
     def test_a_run(self, source: Path | str) -> None:
         assert transpose.load(source).protocol == EvalProtocol(batch_size=4)
 
+    @pytest.mark.parametrize(("source", "variant"), [("run", None), ("run/weights.safetensors", "small")])
+    def test_threads_and_runtime_replace_those_of_the_study(
+        self, source: str, variant: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+        monkeypatch.setattr("transpose.export.runtime.find_spec", lambda package: None)
+        model = transpose.load(source, variant=variant, threads=3, runtime="auto")
+        assert (model.context.threads, model.protocol.threads, model.protocol.runtime) == (3, 3, "auto")
+        assert model.runtime.used.name == "torch"
+        with pytest.raises(InputError, match="runtime: openvino: needs openvino and onnxscript"):
+            transpose.load(source, variant=variant, runtime="openvino")
+
     @pytest.mark.parametrize("variant", ["small", "config/variants/small.yaml"])
     def test_weights_with_a_variant_predict_by_the_official_protocol(self, variant: str) -> None:
         model = transpose.load("run/weights.safetensors", variant=variant)

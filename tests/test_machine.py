@@ -1,5 +1,6 @@
 """What is known of this machine without torch."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ import sys
 
 import pytest
 
-from transpose.machine import cpu_name, has_gpu, has_nvidia_gpu
+from transpose.machine import cpu_name, has_gpu, has_nvidia_gpu, usable_cores
 
 
 def test_the_cpu_has_a_name() -> None:
@@ -30,6 +31,16 @@ def test_a_gpu_is_nvidias_or_apples(
     monkeypatch.setattr(platform, "system", lambda: system)
     monkeypatch.setattr(platform, "machine", lambda: processor)
     assert (has_nvidia_gpu(), has_gpu()) == (nvidia, any_gpu)
+
+
+@pytest.mark.parametrize("system_says", [{0, 2, 3}, None])
+def test_usable_cores(monkeypatch: pytest.MonkeyPatch, system_says: set[int] | None) -> None:
+    if system_says is None:
+        monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+        monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    else:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: system_says, raising=False)
+    assert usable_cores() == 3
 
 
 def test_torch_is_not_imported() -> None:

@@ -29,6 +29,7 @@ def order(*parts: Part, exported: bool = False) -> Order:
         baseline=False,
         compiled=False,
         exported=exported,
+        processor_time=exported,
         rounds=1,
         threads=1,
         device="cpu",
@@ -39,8 +40,9 @@ def test_exported_files_are_timed_next_to_the_network(monkeypatch: pytest.Monkey
     monkeypatch.setattr("transpose.benchmark.networks._SIDE", 64)
     result = run_benchmark(order(Part.INFERENCE, exported=True))
     names = [[timing.name for timing in comparison.timings] for comparison in result.comparisons]
-    assert names == [["fp32", "ONNX Runtime, fp32", "OpenVINO, fp32"]] * 2
+    assert names == [["fp32", "ONNX Runtime, fp32", "OpenVINO, fp32", "runtime auto, fp32"]] * 2
     assert all(timing.per_second > 0 for comparison in result.comparisons for timing in comparison.timings)
+    assert "processor time, medians" in render_benchmark(result)
 
 
 def benchmark(speed: float, cpu: str = "a", name: str = "ours") -> BenchmarkReport:

@@ -41,6 +41,7 @@ def with_training(**changes: Any) -> TrainingIdentity:
         with_training(workers=7, image_cache_gb=3.0),
         with_training(backbone_weights="a path; its digest is among the files"),
         identity(protocol=EvalProtocol(batch_size=1, threads=3, compile=True)),
+        identity(protocol=EvalProtocol(runtime="openvino")),
         identity(files={"train": "a" * 64, "validation": "b" * 64}),
         identity(skeleton=COCO_PERSON.model_copy(update={"limbs": ()})),
     ],

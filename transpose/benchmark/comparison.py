@@ -18,8 +18,8 @@ class Candidate:
     """One form of the network at work."""
 
     name: str
-    run: Callable[[], object]
-    """Does the work once and waits until the device has finished."""
+    run: Callable[[], float | None]
+    """Does the work once and waits until the device has finished; returns the processor seconds of all threads."""
     operations: float | None = None
     """Floating-point operations of the work, two per multiply-add; needed for its fraction of the peak."""
     dtype: Dtype = "fp32"
@@ -51,23 +51,28 @@ class SpeedComparison(Settings):
     images: int
     """Images that each candidate processes per round."""
     rounds: int
+    processor_time: bool = False
+    """Whether seconds are processor seconds of all threads, instead of elapsed ones."""
     timings: tuple[CandidateTiming, ...]
     peaks: dict[Dtype, float] = Field(default={})
     """Operations per second of the matrix products, by dtype."""
 
 
-def compare_speed(title: str, images: int, candidates: Sequence[Candidate], rounds: int) -> SpeedComparison:
+def compare_speed(
+    title: str, images: int, candidates: Sequence[Candidate], rounds: int, processor_time: bool = False
+) -> SpeedComparison:
     """Time the candidates in interleaved rounds after a warm-up.
 
     Args:
         images: images that each candidate processes per round.
+        processor_time: compare processor seconds, which every candidate must return.
     """
     seconds = [[] for _ in candidates]
     for number in range(WARM_UP_ROUNDS + rounds):
         for candidate, times in zip(candidates, seconds, strict=True):
-            taken = seconds_of(candidate.run)
+            elapsed, processor = _seconds(candidate.run)
             if number >= WARM_UP_ROUNDS:
-                times.append(taken)
+                times.append(processor if processor_time and processor is not None else elapsed)
     timed = list(zip(candidates, seconds, strict=True))
     peaks: dict[Dtype, float] = {
         one.dtype: one.operations / statistics.median(times)
@@ -80,6 +85,7 @@ def compare_speed(title: str, images: int, candidates: Sequence[Candidate], roun
         title=title,
         images=images,
         rounds=rounds,
+        processor_time=processor_time,
         timings=tuple(timing.model_copy(update={"ratio": first / timing.median_seconds}) for timing in timings),
         peaks=peaks,
     )
@@ -90,6 +96,20 @@ def seconds_of(action: Callable[[], object]) -> float:
     start = time.perf_counter()
     action()
     return time.perf_counter() - start
+
+
+def processor_seconds_of(action: Callable[[], object]) -> float:
+    """Return the processor seconds of one call, in all threads of this process."""
+    start = time.process_time()
+    action()
+    return time.process_time() - start
+
+
+def _seconds(run: Callable[[], float | None]) -> tuple[float, float | None]:
+    """Return elapsed and processor seconds of a candidate."""
+    start = time.perf_counter()
+    processor = run()
+    return time.perf_counter() - start, processor
 
 
 def _timing(candidate: Candidate, times: list[float], images: int, peaks: dict[Dtype, float]) -> CandidateTiming:

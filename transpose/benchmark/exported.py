@@ -1,8 +1,10 @@
-"""Benchmarks of exported files in the libraries that are installed."""
+"""Benchmarks of exported files in the libraries that are installed, and of the model in the fastest one."""
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +16,7 @@ from transpose.config.exported import SUFFIXES, ExportFormat
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
+from transpose.export.runtime import in_chosen_runtime
 from transpose.export.sessions import session_of
 from transpose.export.write import export_model
 from transpose.models.weights import save_weights
@@ -26,9 +29,18 @@ _LIBRARIES: Mapping[str, tuple[str, ExportFormat]] = {
 }
 
 
+@dataclass(frozen=True)
+class ExportedFiles:
+    """A network as a file for each installed library."""
+
+    recipe: Recipe
+    weights: Path
+    by_library: Mapping[str, Path]
+
+
 @contextmanager
-def exported_files(network: BenchmarkedNetwork) -> Iterator[Mapping[str, Path]]:
-    """Context manager: yield the network as a file for each installed library, by the library's name.
+def exported_files(network: BenchmarkedNetwork) -> Iterator[ExportedFiles]:
+    """Context manager: yield the network as a file for each installed library.
 
     Files are deleted on exit.
 
@@ -48,14 +60,25 @@ def exported_files(network: BenchmarkedNetwork) -> Iterator[Mapping[str, Path]]:
         files = {name: weights.with_suffix(SUFFIXES[one]) for name, one in formats.items()}
         for name, path in files.items():
             export_model(model, formats[name], "heatmaps", path, transpose.__version__)
-        yield files
+        yield ExportedFiles(recipe, weights, files)
 
 
-def exported_forms(network: BenchmarkedNetwork, files: Mapping[str, Path]) -> list[Form]:
-    """Return a form for each of the network's exported files."""
-    return [Form(f"{name}, fp32", partial(exported_inference, network, path)) for name, path in files.items()]
+def exported_forms(network: BenchmarkedNetwork, files: ExportedFiles) -> list[Form]:
+    """Return a form for each of the network's exported files, and the model with `runtime: auto`."""
+    alone = [
+        Form(f"{name}, fp32", partial(exported_inference, network, path)) for name, path in files.by_library.items()
+    ]
+    return [*alone, Form("runtime auto, fp32", partial(runtime_inference, network, files.recipe, files.weights))]
 
 
 def exported_inference(network: BenchmarkedNetwork, path: Path) -> Work:
     """Return a forward pass of an exported file, from crops as uint8."""
     return partial(session_of(path, network.threads).run, network.crops().numpy())
+
+
+def runtime_inference(network: BenchmarkedNetwork, recipe: Recipe, weights: Path) -> Work:
+    """Return a prediction of heatmaps from crops as uint8, without flip test, by a model with `runtime: auto`."""
+    os.environ["XDG_CACHE_HOME"] = str(weights.parent)  # exports of random weights are not for later
+    protocol = EvalProtocol(flip_test=False, batch_size=network.batch_size, threads=network.threads, runtime="auto")
+    model = in_chosen_runtime(PoseModel.from_weights(recipe, weights, COCO_PERSON, protocol))
+    return partial(model.predict_heatmaps, network.crops())

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from transpose.benchmark.comparison import Candidate, SpeedComparison, compare_speed, seconds_of
+from transpose.benchmark.comparison import Candidate, SpeedComparison, compare_speed, processor_seconds_of, seconds_of
 from transpose.benchmark.naive_network import NaiveNetwork, naive_loss
 from transpose.benchmark.parts import Part
 from transpose.benchmark.worker import Work, Worker
@@ -96,6 +96,8 @@ def inference_forms(network: BenchmarkedNetwork, baseline: bool, dtypes: Sequenc
         for how, keeps in ((", memory returned", False), ("", True))
         if baseline
     ]
+    if baseline and compiled:
+        forms.append(Form("plain, fp32, compiled", partial(naive_inference, network, compiled=True)))
     for dtype in dtypes:
         for how in (False, True) if compiled else (False,):
             name = f"{dtype}{', compiled' if how else ''}"
@@ -121,8 +123,13 @@ def training_comparisons(network: BenchmarkedNetwork, baseline: bool, dtypes: Se
     yield from ([returning, form] for form in (keeping, *own))
 
 
-def compare_networks(network: BenchmarkedNetwork, part: Part, forms: Sequence[Form], rounds: int) -> SpeedComparison:
+def compare_networks(
+    network: BenchmarkedNetwork, part: Part, forms: Sequence[Form], rounds: int, processor_time: bool = False
+) -> SpeedComparison:
     """Time implementations of one network, and matrix products for their fraction of the peak, in interleaved rounds.
+
+    Args:
+        processor_time: see `compare_speed`.
 
     Raises:
         InputError: the machine lacks the device, or a dtype on it.
@@ -140,7 +147,7 @@ def compare_networks(network: BenchmarkedNetwork, part: Part, forms: Sequence[Fo
         title = f"{network.variant.title}, {part}, batch {network.batch_size}"
         if part is Part.TRAINING:
             title += f", {forms[-1].name}"
-        result = compare_speed(title, network.batch_size, [*candidates, *gemm_peaks], rounds)
+        result = compare_speed(title, network.batch_size, [*candidates, *gemm_peaks], rounds, processor_time)
         peaks = [worker.peak_memory_bytes() for worker in workers]
     timings = (
         timing.model_copy(update={"peak_memory_bytes": peak})
@@ -168,14 +175,19 @@ def _peak_gemm(context: DeviceContext) -> Candidate:
     multiply(1)
     times = max(1, round(_PEAK_SECONDS / seconds_of(partial(multiply, 1))))
     name = f"matrix product, {context.dtype}"
-    return Candidate(name, partial(multiply, times), times * 2 * side**3, context.dtype, True)
+    run = partial(processor_seconds_of, partial(multiply, times))
+    return Candidate(name, run, times * 2 * side**3, context.dtype, True)
 
 
-def naive_inference(network: BenchmarkedNetwork) -> Work:
-    """Return a forward pass of the naive network."""
+def naive_inference(network: BenchmarkedNetwork, compiled: bool = False) -> Work:
+    """Return a forward pass of the naive network; `compiled` also makes it channels-last and freezes its weights."""
     context = _naive_context(network)
     module = NaiveNetwork(network.model()).to(context.device).eval()
     images = normalise(network.crops()).contiguous().to(context.device)
+    if compiled:
+        module = module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        images = images.contiguous(memory_format=torch.channels_last)
+        module.compile(dynamic=False, options={"freezing": True})
 
     @torch.inference_mode()
     def forward() -> None:

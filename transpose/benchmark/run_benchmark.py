@@ -35,7 +35,9 @@ class Order:
     compiled: bool
     """Whether to time compiled networks too."""
     exported: bool
-    """Whether to time exported files too, on the CPU."""
+    """Whether to time exported files too, on the CPU, and the model in the fastest runtime."""
+    processor_time: bool
+    """Whether to compare processor seconds instead of elapsed ones, on the CPU."""
     rounds: int
     threads: int
     """CPU threads of the networks."""
@@ -50,8 +52,9 @@ def run_benchmark(order: Order) -> BenchmarkReport:
         ModuleNotFoundError: see `exported_files`.
     """
     device = resolve_device(order.device, "fp32", order.threads).device
-    if order.exported and device.type != "cpu":
-        raise InputError("times files on the CPU: add --device cpu", file="--exported")
+    for option, is_given in (("--exported", order.exported), ("--processor-time", order.processor_time)):
+        if is_given and device.type != "cpu":
+            raise InputError("is of the CPU: add --device cpu", file=option)
     load = f"{psutil.getloadavg()[0]:.2f}"
     comparisons = [
         comparison
@@ -84,10 +87,12 @@ def _comparisons_of(variant: Variant, part: Part, order: Order) -> Iterator[Spee
         BenchmarkedNetwork(variant, size, order.device, order.threads) for size in sorted(set(order.batch_sizes))
     ]
     if part is Part.INFERENCE:
-        with exported_files(networks[0]) if order.exported else nullcontext({}) as files:
+        with exported_files(networks[0]) if order.exported else nullcontext() as files:
             for network in networks:
                 forms = inference_forms(network, order.baseline, order.dtypes, order.compiled)
-                yield compare_networks(network, part, [*forms, *exported_forms(network, files)], order.rounds)
+                if files is not None:
+                    forms += exported_forms(network, files)
+                yield compare_networks(network, part, forms, order.rounds, order.processor_time)
     else:
         for forms in training_comparisons(networks[-1], order.baseline, order.dtypes):
-            yield compare_networks(networks[-1], part, forms, order.rounds)
+            yield compare_networks(networks[-1], part, forms, order.rounds, order.processor_time)

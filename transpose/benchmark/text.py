@@ -35,7 +35,8 @@ def render_network(network: NetworkCost) -> str:
 
 def render_comparison(comparison: SpeedComparison) -> str:
     """Return speed, speed relative to the first, fraction of the peak and memory of each candidate."""
-    lines = [f"{comparison.title}: medians of {comparison.rounds} interleaved rounds"]
+    clock = "processor time, " if comparison.processor_time else ""
+    lines = [f"{comparison.title}: {clock}medians of {comparison.rounds} interleaved rounds"]
     lines += [f"  peak, {dtype}: {peak / 1e9:,.0f} GFLOP/s" for dtype, peak in comparison.peaks.items()]
     return "\n".join([*lines, *map(_timing_line, comparison.timings)])
 

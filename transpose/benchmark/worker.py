@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from transpose.allocator import keep_freed_memory
+from transpose.benchmark.comparison import processor_seconds_of
 from transpose.errors import InputError
 
 Work = Callable[[], object]
@@ -41,13 +42,13 @@ class Worker:
             self._process.join()
             raise answer
 
-    def run(self) -> None:
-        """Run the work once and wait until it has finished.
+    def run(self) -> float:
+        """Run the work once, wait until it has finished, and return the processor seconds of all its threads.
 
         Raises:
             InputError: the process died, usually out of memory.
         """
-        self._answer("run")
+        return self._answer("run")
 
     def peak_memory_bytes(self) -> int:
         """Return the peak memory of the process so far: allocated memory on CUDA, resident memory elsewhere."""
@@ -91,8 +92,7 @@ def _serve(connection: Connection, prepare: Callable[[], Work], keeps_memory: bo
         except EOFError:
             return
         if command == "run":
-            work()
-            connection.send("done")
+            connection.send(processor_seconds_of(work))
         else:
             connection.send(_peak_memory_bytes())
 

@@ -25,6 +25,10 @@ def cost(
     exported: Annotated[
         bool, typer.Option("--exported", help="Also time exported files in ONNX Runtime and OpenVINO, on the CPU.")
     ] = False,
+    processor_time: Annotated[
+        bool,
+        typer.Option("--processor-time", help="Compare processor seconds, which other work on a CPU hardly changes."),
+    ] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="Also time networks in bf16.")] = False,
     batch_size: Annotated[
         list[int] | None, typer.Option(min=1, help="Batch size; repeatable. Default: 1 and 16.")
@@ -59,6 +63,7 @@ def cost(
         baseline=baseline,
         compiled=compiled,
         exported=exported,
+        processor_time=processor_time,
         rounds=rounds,
         threads=threads,
         device=device,
