@@ -4,16 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Command
 from tests.test_cli import train_command, write_config
 from tools.several_nodes import Trial
 from transpose.study.layout import RunId
 
 
 @pytest.mark.slow
-def test_a_training_that_lost_a_node_continues_to_the_same_bytes(tiny_dataset: Path, tmp_path: Path) -> None:
-    layout = write_config(tiny_dataset, tmp_path, gpus=2, batch_size=1, epochs=12)
-    command = [*train_command(layout, tiny_dataset / "annotations.json")[3:], "--workers", "0"]
-    trial = Trial(layout.train(RunId("small", 0)), command, nodes=2, processes=1, log=tmp_path / "log")
+def test_a_training_that_lost_a_node_continues_to_the_same_bytes(
+    command: Command, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    layout = write_config(command, tiny_dataset, tmp_path, gpus=2, batch_size=1, epochs=12)
+    words = [*train_command(layout, tiny_dataset / "annotations.json")[3:], "--workers", "0"]
+    trial = Trial(layout.train(RunId("small", 0)), words, nodes=2, processes=1, log=tmp_path / "log")
     trial.clear()
     undisturbed = trial.finish(trial.by_srun())
     trial.clear()
