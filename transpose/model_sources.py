@@ -8,10 +8,11 @@ from transpose.config.base import parse
 from transpose.config.exported import is_exported
 from transpose.config.folder import CONFIG, config_folder
 from transpose.config.load import load_any_variant, load_variant
+from transpose.config.placement import Placement
 from transpose.config.recipe import Recipe
 from transpose.config.runtime import RuntimeChoice
 from transpose.config.study import EvalProtocol
-from transpose.config.training import Training
+from transpose.config.training import DeviceChoice, Training
 from transpose.config.weights import load_weights_table
 from transpose.errors import InputError
 from transpose.export.runtime import in_chosen_runtime
@@ -32,6 +33,7 @@ def load(
     *,
     variant: Path | str | None = None,
     runtime: RuntimeChoice = "torch",
+    device: DeviceChoice | None = None,
     threads: int | None = None,
 ) -> PoseModel:
     """Load a trained pose model.
@@ -44,35 +46,36 @@ def load(
             a recipe. The model then predicts COCO's keypoints by the official protocol.
         runtime: library that predictions run the network in, on a CPU: PyTorch, or the network's export, which is kept
             in the user's cache folder. `auto` measures which of those installed is fastest.
+        device: where PyTorch computes; by default where the recipe says, which is `auto` unless set otherwise.
         threads: CPU threads; by default those of the protocol. The last digits of predictions depend on it.
 
     Raises:
-        InputError: the model does not exist, one of its files is missing or wrong, or the runtime is not installed or
-            does not support the model's device or dtype.
+        InputError: the model does not exist, one of its files is missing or wrong, the machine lacks the device, or the
+            runtime is not installed or does not support the model's device or dtype.
     """
-    model = _load(source, variant, threads)
+    model = _load(source, variant, Placement(device, threads))
     protocol = parse(EvalProtocol, model.protocol.model_dump() | {"runtime": runtime}, model.weights)
     return in_chosen_runtime(replace(model, protocol=protocol))
 
 
-def _load(source: Path | str | None, variant: Path | str | None, threads: int | None) -> PoseModel:
+def _load(source: Path | str | None, variant: Path | str | None, placement: Placement) -> PoseModel:
     if source is None:
         if variant is not None:
             raise InputError("needs a file of weights", file="variant", record=variant)
-        return PoseModel.from_run(PACKAGED, threads)
+        return PoseModel.from_run(PACKAGED, placement)
     path = Path(source)
     if is_exported(path):
         raise InputError("is an exported file, which only predicts: use predict, or transpose.load_exported", file=path)
     if variant is not None:
-        return _official(_variant_of(variant), path, threads)
+        return _official(_variant_of(variant), path, placement)
     if path.is_dir() or path.suffix == ".json":
-        return PoseModel.from_run(path, threads)
+        return PoseModel.from_run(path, placement)
     if path.exists():
         raise InputError("is neither a run folder nor a run.json; for weights, give their variant", file=path)
-    return _released(str(source), threads)
+    return _released(str(source), placement)
 
 
-def _released(name: str, threads: int | None) -> PoseModel:
+def _released(name: str, placement: Placement) -> PoseModel:
     """Load the model of a released checkpoint, downloading it if necessary."""
     table = config_folder() / "tables" / "weights.yaml"
     known = load_weights_table(table).weights if table.is_file() else {}
@@ -87,11 +90,12 @@ def _released(name: str, threads: int | None) -> PoseModel:
         pins = CONFIG / "tables" / "pins" if CONFIG.is_dir() else RESOURCES.root / "pins"
         pin = pins / f"{name}.json"
         download_released(known[name], weights.with_suffix(".pth"), pin, weights, report=report)
-    return _official(_variant_released_as(name), weights, threads)
+    return _official(_variant_released_as(name), weights, placement)
 
 
-def _official(recipe: Recipe, weights: Path, threads: int | None) -> PoseModel:
-    return PoseModel.from_weights(recipe, weights, COCO_PERSON, EvalProtocol(threads=threads or 1))
+def _official(recipe: Recipe, weights: Path, placement: Placement) -> PoseModel:
+    protocol = placement.of_protocol(EvalProtocol())
+    return PoseModel.from_weights(placement.of_recipe(recipe), weights, COCO_PERSON, protocol)
 
 
 def _variant_of(variant: Path | str) -> Recipe:

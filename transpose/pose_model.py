@@ -16,6 +16,7 @@ from transpose.attention.maps.grid import Grid
 from transpose.attention.maps.stored import PersonAreas, person_areas
 from transpose.codec.decode import decode_heatmaps
 from transpose.config.load import read_record
+from transpose.config.placement import AS_RECORDED, Placement
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
 from transpose.config.study import EvalProtocol
@@ -91,19 +92,16 @@ class PoseModel:
     """Library that computes heatmaps; attention maps always come from `network`. See `export.runtime`."""
 
     @classmethod
-    def from_run(cls, run: Path, threads: int | None = None) -> "PoseModel":
+    def from_run(cls, run: Path, placement: Placement = AS_RECORDED) -> "PoseModel":
         """Load the model of a run folder or run.json, with the protocol of the run's study, in PyTorch.
 
-        Args:
-            threads: CPU threads; by default those of the protocol.
-
         Raises:
-            InputError: run.json or the weights are missing or wrong.
+            InputError: run.json or the weights are missing or wrong, or the machine lacks the device.
         """
         files = RunFolder(run if run.is_dir() else run.parent)
         record = read_record(RunRecord, files.record if run.is_dir() else run)
-        protocol = record.protocol if threads is None else record.protocol.model_copy(update={"threads": threads})
-        return cls.from_weights(record.recipe, files.weights, record.skeleton, protocol)
+        recipe, protocol = placement.of_recipe(record.recipe), placement.of_protocol(record.protocol)
+        return cls.from_weights(recipe, files.weights, record.skeleton, protocol)
 
     @classmethod
     def from_weights(

@@ -137,7 +137,7 @@ def error_browser(
     evaluation: SettingName,
     annotations: AnnotationFile,
 ) -> None:
-    """Write types of errors, calibration and a page with the worst predictions.
+    """Write types of errors, calibration and their pages.
 
     The page is one self-contained file, or a file with a folder of images if there are many.
     """

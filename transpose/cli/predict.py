@@ -13,6 +13,7 @@ from transpose.cli.app import USE, app
 from transpose.cli.image_persons import note_whole_images, persons_in
 from transpose.cli.options import Box, Boxes, Model
 from transpose.config.runtime import RuntimeChoice
+from transpose.config.training import DeviceChoice
 from transpose.errors import InputError
 from transpose.machine import usable_cores
 
@@ -71,6 +72,9 @@ def predict(
             " auto measures those installed and takes the fastest."
         ),
     ] = None,
+    device: Annotated[
+        DeviceChoice | None, typer.Option(help="Where PyTorch computes; default: a GPU if there is one.")
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -94,12 +98,12 @@ def predict(
     if video is None:
         persons = persons_in(images_of(inputs, sys.stdin), box, boxes)
         whole = sum(one.boxes_xywh is None for one in persons)
-        show = _show_of(_predictor(model, runtime, threads), output, min_score)
+        show = _show_of(_predictor(model, runtime, device, threads), output, min_score)
         _predict_images(show, persons, finder)
     else:
         opened, source = _video_persons(video, box, boxes, finder, detect_every)
         whole = int(source.boxes is None)
-        show = _show_of(_predictor(model, runtime, threads), output, min_score)
+        show = _show_of(_predictor(model, runtime, device, threads), output, min_score)
         _predict_video(show, opened, source, smooth)
     print(f"Keypoints scored below {show.min_score:g} are left out.", file=sys.stderr)
     if finder is None and not whole_image:
@@ -138,20 +142,23 @@ def _detector_of(path: Path, min_box_score: float) -> "PersonDetector":
     return PersonDetector(DetectorModel(path, min_box_score), NMS_THRESHOLD)
 
 
-def _predictor(model: str | None, runtime: RuntimeChoice | None, threads: int | None) -> "PosePredictor":
+def _predictor(
+    model: str | None, runtime: RuntimeChoice | None, device: DeviceChoice | None, threads: int | None
+) -> "PosePredictor":
     """Load a model; exported files load without PyTorch."""
     from transpose.config.exported import is_exported
 
     threads = threads or usable_cores()
     if model is not None and is_exported(model):
-        if runtime is not None:
-            raise InputError("is for models that are not exported yet", file="--runtime", record=runtime)
+        for option, value in {"--runtime": runtime, "--device": device}.items():
+            if value is not None:
+                raise InputError("is for models that are not exported yet", file=option, record=value)
         from transpose.export.model import load_exported
 
         return load_exported(model, threads)
     from transpose.model_sources import load
 
-    return load(model, runtime=runtime or "torch", threads=threads)
+    return load(model, runtime=runtime or "torch", device=device, threads=threads)
 
 
 def _predict_images(show: _Show, persons: "Sequence[ImagePersons]", detector: "PersonDetector | None") -> None:

@@ -2,12 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from transpose.cli.app import STUDY, app, step
 from transpose.cli.options import ResultsFolder, RunName
+from transpose.config.training import DeviceChoice
 
 
 @app.command(rich_help_panel=STUDY, epilog="Example: transpose plan config/studies/paper.yaml")
@@ -15,7 +16,7 @@ def plan(
     study: Annotated[Path, typer.Argument(help="A study's YAML file.")],
     config: Annotated[Path, typer.Option(help="Folder of variants, data sets and downloads.")] = Path("config"),
     device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"] | None,
+        DeviceChoice | None,
         typer.Option(help="cpu measures this machine; default: the study's device."),
     ] = None,
 ) -> None:

@@ -9,6 +9,9 @@ from transpose.config.base import PathText, Settings
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
+DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
+"""`auto` takes CUDA, then MPS, then the CPU."""
+
 Dtype = Literal["fp32", "bf16", "fp16"]
 """Precision of a network; fp16 is for predictions only, because there is no loss scaling."""
 
@@ -130,9 +133,7 @@ class Training(Settings):
         default=1, description="Epochs between validations; the last epoch is always validated."
     )
     dtype: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16 runs the network under autocast.")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        default="auto", description="auto takes CUDA, then MPS, then the CPU."
-    )
+    device: DeviceChoice = Field(default="auto", description="auto takes CUDA, then MPS, then the CPU.")
     gpus: PositiveInt = Field(
         default=1,
         description="Processes that train one model together, each on its own GPU; without a GPU, on the CPU.",
