@@ -206,8 +206,8 @@ def test_a_process_that_does_not_answer_is_named() -> None:
         assert error.reporter == 1
 
 
-def test_a_missing_process_is_one_line_at_the_start() -> None:
-    place = WithoutPort(0, 2, 0, "", 0)
+def test_a_missing_process_is_one_line_at_the_start(tmp_path: Path) -> None:
+    place = WithoutPort(0, 2, 0, str(tmp_path / "store"), 0)
     with pytest.raises(InputError, match=r"^training\.gpus: 2: these processes did not all connect within 1 s \("):
         connect(place, "gloo", timedelta(seconds=1))
 
