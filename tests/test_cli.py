@@ -103,22 +103,21 @@ def train(layout: ResultsLayout, annotations: Path) -> subprocess.CompletedProce
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_every_step_can_be_taken_by_hand(layout: ResultsLayout, tiny_dataset: Path) -> None:
+def test_every_step_can_be_taken_by_hand(command: Command, layout: ResultsLayout, tiny_dataset: Path) -> None:
     annotations, run = tiny_dataset / "annotations.json", layout.train(RunId("small", 0))
-    done = transpose("step", "track-database", "--results", layout.root)
+    done = command("step", "track-database", "--results", layout.root)
     assert done.returncode == 0, done.stderr
     done = train(layout, annotations)
     assert done.returncode == 0, done.stderr
     assert "validation AP" in done.stderr
     assert (run.folder / "checkpoint.pt").is_file()
-    done = transpose(*box_step(layout, annotations))
+    done = command(*box_step(layout, annotations))
     assert done.returncode == 0, done.stderr
-    assert "4 ground truth boxes kept" in done.stderr
     counts = layout.box_counts(EvalSetting.parse(SETTING))
     assert json.loads(counts.read_text())["annotated"]["no_keypoints"] == 1
     options = ("--results", layout.root, "--evaluation", SETTING, "--annotations", annotations)
     for verb in ("predict", "evaluate"):
-        done = transpose("step", verb, "small/seed0", *options)
+        done = command("step", verb, "small/seed0", *options)
         assert done.returncode == 0, done.stderr
     written = json.loads(layout.metrics(RunId("small", 0), EvalSetting.parse(SETTING)).read_text())
     assert written["persons"] == written["box_count"] == 4
@@ -176,8 +175,12 @@ def test_lost_outputs_of_a_finished_training_are_written_again(layout: ResultsLa
     assert weights.read_bytes() == before
 
 
-def test_the_benchmark_prints_images_per_second(recipe: Path) -> None:
-    done = transpose("cost", recipe, "--device", "cpu")
+def test_the_benchmark_prints_images_per_second(
+    command: Command, recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The peak is measured on products of 2048x2048.
+    monkeypatch.setattr("transpose.benchmark.networks._SIDE", 64)
+    done = command("cost", recipe, "--device", "cpu")
     assert done.returncode == 0, done.stderr
     assert "images/s" in done.stdout
     assert "GMACs" in done.stdout

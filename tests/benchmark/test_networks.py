@@ -74,7 +74,7 @@ def nothing() -> Work:
 
 
 def test_the_memory_of_a_worker_excludes_that_of_its_parent() -> None:
-    held = np.ones(2**27)
+    held = np.ones(2**26)
     with Worker(nothing) as worker:
         assert worker.peak_memory_bytes() < held.nbytes
 
