@@ -95,6 +95,10 @@ REQUESTS = JobRequests(
 # Write the resolved configuration for the commands into the results folder. The records are not inputs, since Snakemake
 # misses changed params of rules whose inputs were rewritten; the params contain digests of the records instead.
 onstart:
+    # With its limit of 100 jobs a second, Snakemake looks at the waiting jobs again a second after each look, and once
+    # more for each job that has ended: after 100 jobs a hundred times a second. Local jobs need no limit.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
     note_this_run(RUNNING)
     try:
         PLAN.write_records(LAYOUT)
