@@ -26,6 +26,7 @@ FLOORS = {
     "gpu_slots": 2,
     "job_usage": 1,
     "machine": 1,
+    "timing": 1,
     "memory": 1,
     "palette": 1,
     "device": 1,

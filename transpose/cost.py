@@ -3,7 +3,6 @@
 import math
 import statistics
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +20,7 @@ from transpose.config.variant import Variant
 from transpose.device import DeviceContext, describe_machine, resolve_device
 from transpose.models.optimize import optimize_for_inference
 from transpose.models.variants import build_model
+from transpose.timing import seconds_of
 
 WARM_UP_PASSES = 2
 
@@ -130,13 +130,13 @@ def _time_batch(
 
     def forward() -> None:
         model(images)
-        _synchronise(device)
+        synchronise(device)
 
     # Memory is sampled in a separate pass: the sampling thread would disturb the times.
     peak = _peak_memory(forward, device)
     for _ in range(WARM_UP_PASSES):
         forward()
-    seconds = [_seconds_of(forward) for _ in range(repeats)]
+    seconds = [seconds_of(forward) for _ in range(repeats)]
     median = statistics.median(seconds)
     return Timing(
         batch_size=batch_size,
@@ -149,13 +149,8 @@ def _time_batch(
     )
 
 
-def _seconds_of(action: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
-
-
-def _synchronise(device: torch.device) -> None:
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

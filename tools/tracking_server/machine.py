@@ -10,6 +10,7 @@ from tools.fault_injection.checkout import Checkout
 from tools.fault_injection.pipeline import COMMAND, Pipeline, processes_in
 from tools.fault_injection.targets import kill_all
 from transpose.errors import InputError
+from transpose.study.layout import ResultsLayout, RunId
 
 _POLL_SECONDS = 0.2
 _EPOCH_DONE = re.compile(r"^epoch (\d+)/\d+ done", re.MULTILINE)
@@ -33,7 +34,8 @@ class Machine:
 
     def start_seed(self, seed: int, variants: Sequence[str]) -> Pipeline:
         """Start Snakemake with the tracked trainings of one seed as its targets."""
-        return self.start(*(f"{self.checkout.results}/tracking/{variant}/seed{seed}.json" for variant in variants))
+        layout = ResultsLayout(Path(self.checkout.results))
+        return self.start(*(str(layout.tracked_run(RunId(variant, seed))) for variant in variants))
 
     def first_training(self, pipeline: Pipeline) -> Path:
         """Wait until a training has finished an epoch, and return its log.

@@ -91,20 +91,6 @@ def compare_speed(
     )
 
 
-def seconds_of(action: Callable[[], object]) -> float:
-    """Return the wall-clock seconds of one call."""
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
-
-
-def processor_seconds_of(action: Callable[[], object]) -> float:
-    """Return the processor seconds of one call, in all threads of this process."""
-    start = time.process_time()
-    action()
-    return time.process_time() - start
-
-
 def _seconds(run: Callable[[], float | None]) -> tuple[float, float | None]:
     """Return elapsed and processor seconds of a candidate."""
     start = time.perf_counter()

@@ -1,5 +1,6 @@
 """Benchmarks of forward passes and training steps of a variant against the naive network."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -8,14 +9,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from transpose.benchmark.comparison import Candidate, SpeedComparison, compare_speed, processor_seconds_of, seconds_of
+from transpose.benchmark.comparison import Candidate, SpeedComparison, compare_speed
 from transpose.benchmark.naive_network import NaiveNetwork, naive_loss
 from transpose.benchmark.parts import Part
 from transpose.benchmark.worker import Work, Worker
 from transpose.codec.encode import gaussian_heatmaps
 from transpose.config.training import Dtype, Training
 from transpose.config.variant import Variant
-from transpose.cost import count_operations
+from transpose.cost import count_operations, synchronise
 from transpose.data.loader import TrainingBatch
 from transpose.data.normalise import normalise
 from transpose.device import DeviceContext, resolve_device
@@ -24,6 +25,7 @@ from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.skeleton import COCO_PERSON
+from transpose.timing import seconds_of
 from transpose.training.schedule import highest_rate
 from transpose.training.step import build_optimizer, gradient_step, steps_until_replayed
 
@@ -175,7 +177,7 @@ def _peak_gemm(context: DeviceContext) -> Candidate:
     multiply(1)
     times = max(1, round(_PEAK_SECONDS / seconds_of(partial(multiply, 1))))
     name = f"matrix product, {context.dtype}"
-    run = partial(processor_seconds_of, partial(multiply, times))
+    run = partial(seconds_of, partial(multiply, times), time.process_time)
     return Candidate(name, run, times * 2 * side**3, context.dtype, True)
 
 
@@ -255,11 +257,3 @@ def own_training(network: BenchmarkedNetwork, dtype: Dtype, attention_dropout: f
     for _ in range(steps_until_replayed(context)):
         step()
     return step
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait until the device has finished."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()

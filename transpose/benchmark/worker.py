@@ -2,6 +2,7 @@
 
 import multiprocessing
 import resource
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Any
 import torch
 
 from transpose.allocator import keep_freed_memory
-from transpose.benchmark.comparison import processor_seconds_of
 from transpose.errors import InputError
+from transpose.timing import seconds_of
 
 Work = Callable[[], object]
 
@@ -92,7 +93,7 @@ def _serve(connection: Connection, prepare: Callable[[], Work], keeps_memory: bo
         except EOFError:
             return
         if command == "run":
-            connection.send(processor_seconds_of(work))
+            connection.send(seconds_of(work, time.process_time))
         else:
             connection.send(_peak_memory_bytes())
 

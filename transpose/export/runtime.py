@@ -20,6 +20,7 @@ from transpose.export.network import OtherSize, variant_at
 from transpose.export.sessions import session_of
 from transpose.inference.runtime import CropsToHeatmaps, NetworkRuntime
 from transpose.pose_model import PoseModel
+from transpose.timing import seconds_of
 
 _FORMATS: Mapping[Runtime, ExportFormat] = {"onnxruntime": "onnx", "openvino": "openvino"}
 _LEAST_ROUNDS, _MOST_ROUNDS, _SECONDS_OF_ROUNDS = 2, 5, 1.0
@@ -108,11 +109,5 @@ def _fastest_calls(calls: Sequence[Callable[[], object]], clock: Callable[[], fl
         call()
     rounds: list[list[float]] = []
     while len(rounds) < _LEAST_ROUNDS or (len(rounds) < _MOST_ROUNDS and sum(map(sum, rounds)) < _SECONDS_OF_ROUNDS):
-        rounds.append([_seconds_of(call, clock) for call in calls])
+        rounds.append([seconds_of(call, clock) for call in calls])
     return [min(times) for times in zip(*rounds, strict=True)]
-
-
-def _seconds_of(call: Callable[[], object], clock: Callable[[], float]) -> float:
-    start = clock()
-    call()
-    return clock() - start
