@@ -60,6 +60,20 @@ class HRNetBackbone(Settings):
         return 4
 
 
+class EfficientNetLiteBackbone(Settings):
+    """EfficientNet-Lite0 up to stride 16; its output joins the maps of stride 8 and 16."""
+
+    family: Literal["efficientnet_lite"]
+
+    @property
+    def stride(self) -> int:
+        """Input pixels per cell of the feature map."""
+        return 8
+
+
+Backbone = Annotated[ResNetBackbone | HRNetBackbone | EfficientNetLiteBackbone, Field(discriminator="family")]
+
+
 class Encoder(Settings):
     """Transformer encoder over the flattened feature map."""
 
@@ -76,7 +90,7 @@ class Variant(Settings):
 
     title: Annotated[str, OwnKey()] = Field(description="Name in tables and figures.")
     input_size: Size = (256, 192)
-    backbone: Annotated[ResNetBackbone | HRNetBackbone, Field(discriminator="family")]
+    backbone: Backbone
     dim: PositiveInt | None = Field(
         default=None, description="Channels after the 1x1 reduction; null keeps the backbone's channels."
     )

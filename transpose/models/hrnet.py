@@ -56,6 +56,17 @@ class HRNet(nn.Module):
             self.add_module(f"stage{stage}", nn.Sequential(*(ExchangeModule(widths, blocks, n) for n in outputs)))
         self.out_channels = width
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Prefixes of the names of the whole network's layers that this part of it does not have."""
+        later = [
+            prefix for stage in range(self.last_stage + 1, 5) for prefix in (f"transition{stage - 1}.", f"stage{stage}.")
+        ]
+        last = f"stage{self.last_stage}"
+        *_, module = [name for name, _ in self.get_submodule(last).named_children()]
+        branches = [f"{last}.{module}.fuse_layers.{branch}." for branch in range(1, self.last_stage)]
+        return (*later, *branches)
+
     def forward(self, images: Tensor) -> Tensor:
         """Images [B, 3, H, W] -> features [B, width, H / 4, W / 4]."""
         x = F.relu(self.bn1(self.conv1(images)), inplace=True)

@@ -80,6 +80,11 @@ class ResNet(nn.Module):
         self.out_channels = channels
         self.stride = 4 * 2 ** (len(blocks) - 1)
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Prefixes of the names of the whole network's layers that this part of it does not have."""
+        return tuple(f"layer{number}." for number in range(len(self.stage_names) + 1, 5))
+
     def forward(self, images: Tensor) -> Tensor:
         """Images [B, 3, H, W] -> features [B, out_channels, H / stride, W / stride]."""
         x = F.relu(self.bn1(self.conv1(images)), inplace=True)

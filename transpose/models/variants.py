@@ -4,7 +4,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from transpose.config.variant import HEATMAP_STRIDE, Encoder, HRNetBackbone, ResNetBackbone, Variant
+from transpose.config.variant import HEATMAP_STRIDE, Backbone, Encoder, HRNetBackbone, ResNetBackbone, Variant
+from transpose.models.efficientnet_lite import EfficientNetLite
 from transpose.models.encoder import TransformerEncoder, learnable_embedding, sine_embedding
 from transpose.models.hrnet import HRNet
 from transpose.models.resnet import ResNet
@@ -33,11 +34,13 @@ def build_model(variant: Variant, keypoints: int, dropout: float = 0.0, attentio
     )
 
 
-def build_backbone(settings: ResNetBackbone | HRNetBackbone) -> ResNet | HRNet:
+def build_backbone(settings: Backbone) -> ResNet | HRNet | EfficientNetLite:
     """Build a backbone."""
     if isinstance(settings, ResNetBackbone):
         return ResNet(settings.block, settings.blocks, settings.width)
-    return HRNet(settings.width, settings.stem_width, settings.bottlenecks, settings.modules, settings.blocks)
+    if isinstance(settings, HRNetBackbone):
+        return HRNet(settings.width, settings.stem_width, settings.bottlenecks, settings.modules, settings.blocks)
+    return EfficientNetLite()
 
 
 def build_upsampling(

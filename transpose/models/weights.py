@@ -15,7 +15,6 @@ from transpose.errors import InputError
 from transpose.files import atomic_path
 from transpose.models.checkpoint_files import read_state_dicts
 from transpose.models.matching import Wanted, copy_tensors, matching_tensors, only_state_dict, problems
-from transpose.models.resnet import ResNet
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 
@@ -129,7 +128,7 @@ def load_backbone(model: TransPose, path: Path) -> None:
         InputError: the file cannot be read or does not fit the backbone; the model is unchanged.
     """
     own: dict[str, Tensor] = dict(model.backbone.state_dict())
-    wanted = Wanted(own, ignored=_dropped_parts(model), counters_optional=True)
+    wanted = Wanted(own, ignored=(*_PARTS_BEYOND_BACKBONE, *_CLASSIFIERS, *model.backbone.left_out), counters_optional=True)
     copy_tensors(own, matching_tensors(wanted, read_state_dicts(path), path), path)
 
 
@@ -172,21 +171,6 @@ def _official_name(name: str) -> str:
         if name.startswith(prefix):
             return official + name.removeprefix(prefix)
     return name
-
-
-def _dropped_parts(model: TransPose) -> tuple[str, ...]:
-    """Return the prefixes of parts that checkpoints can contain but this backbone lacks."""
-    backbone = model.backbone
-    prefixes = [*_PARTS_BEYOND_BACKBONE, *_CLASSIFIERS]
-    if isinstance(backbone, ResNet):
-        prefixes += [f"layer{number}." for number in range(len(backbone.stage_names) + 1, 5)]
-    else:
-        last = backbone.last_stage
-        for stage in range(last + 1, 5):
-            prefixes += [f"transition{stage - 1}.", f"stage{stage}."]
-        *_, last_module = [name for name, _ in backbone.get_submodule(f"stage{last}").named_children()]
-        prefixes += [f"stage{last}.{last_module}.fuse_layers.{branch}." for branch in range(1, last)]
-    return tuple(prefixes)
 
 
 def _can_be_sine(embedding: Tensor) -> bool:
