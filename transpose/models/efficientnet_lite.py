@@ -16,8 +16,8 @@ _STRIDE_8, _STRIDE_16 = 2, 4
 class EfficientNetLite(nn.Module):
     """Stem and five stages; the output joins the last maps of stride 8 and 16.
 
-    Modules have the names of timm's `tf_efficientnet_lite0`. A convolution of stride 2 is padded as in TensorFlow, where
-    the weights come from: at the right and bottom more than at the left and top.
+    Modules have the names of timm's `tf_efficientnet_lite0`. A convolution of stride 2 is padded as in TensorFlow, the
+    source of the weights: at the right and bottom more than at the left and top.
     """
 
     stride = 8
@@ -52,9 +52,9 @@ class EfficientNetLite(nn.Module):
 
 
 class _SamePadding(nn.Conv2d):
-    """A convolution without bias, padded as TensorFlow pads: the output has the input's size over the stride, rounded up.
+    """A convolution without bias, padded as in TensorFlow: the output has the input's size over the stride, rounded up.
 
-    A module of its own, since PyTorch pads both sides alike.
+    PyTorch's own padding is the same on both sides.
     """
 
     def __init__(self, channels: int, width: int, kernel: int, stride: int, groups: int = 1) -> None:

@@ -59,9 +59,7 @@ class HRNet(nn.Module):
     @property
     def left_out(self) -> tuple[str, ...]:
         """Prefixes of the names of the whole network's layers that this part of it does not have."""
-        later = [
-            prefix for stage in range(self.last_stage + 1, 5) for prefix in (f"transition{stage - 1}.", f"stage{stage}.")
-        ]
+        later = [f"{name}." for last in range(self.last_stage, 4) for name in (f"transition{last}", f"stage{last + 1}")]
         last = f"stage{self.last_stage}"
         *_, module = [name for name, _ in self.get_submodule(last).named_children()]
         branches = [f"{last}.{module}.fuse_layers.{branch}." for branch in range(1, self.last_stage)]

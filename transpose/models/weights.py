@@ -128,7 +128,8 @@ def load_backbone(model: TransPose, path: Path) -> None:
         InputError: the file cannot be read or does not fit the backbone; the model is unchanged.
     """
     own: dict[str, Tensor] = dict(model.backbone.state_dict())
-    wanted = Wanted(own, ignored=(*_PARTS_BEYOND_BACKBONE, *_CLASSIFIERS, *model.backbone.left_out), counters_optional=True)
+    ignored = (*_PARTS_BEYOND_BACKBONE, *_CLASSIFIERS, *model.backbone.left_out)
+    wanted = Wanted(own, ignored=ignored, counters_optional=True)
     copy_tensors(own, matching_tensors(wanted, read_state_dicts(path), path), path)
 
 
