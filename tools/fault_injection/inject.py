@@ -64,12 +64,15 @@ def inject_faults(study: Path, kills: int, seed: int, folder: Path, log: Log) ->
     lines = [f"undisturbed: {fault}" for fault in undisturbed.faults]
     outcomes, left = [], kills
     while left or not outcomes:
-        name = f"faulty_{len(outcomes) + 1}"
+        name, begin = f"faulty_{len(outcomes) + 1}", time.time()
         faulty_run = _FaultyRun(clone.copy(folder / name), folder / f"{name}.logs", schedule, random, log, left)
         try:
             faulty_run.run()
         finally:
             kill_all(processes_in(faulty_run.checkout))
+        if faulty_run.kills_left == left:
+            # The machine was slower before: the same times of kills would miss the next run too.
+            schedule = KillSchedule.of(faulty_run.checkout, begin, time.time())
         left = faulty_run.kills_left
         outcome = RunOutcome.of(faulty_run.checkout)
         outcomes.append(outcome)
