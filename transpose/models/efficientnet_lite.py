@@ -14,7 +14,7 @@ _STRIDE_8, _STRIDE_16 = 2, 4
 
 
 class EfficientNetLite(nn.Module):
-    """Stem and five stages; the output joins the last maps of stride 8 and 16.
+    """Stem and five stages; the output joins the last maps of stride 8 and 16, each with mean 0 and variance 1.
 
     Modules have the names of timm's `tf_efficientnet_lite0`. A convolution of stride 2 is padded as in TensorFlow, the
     source of the weights: at the right and bottom more than at the left and top.
@@ -47,7 +47,8 @@ class EfficientNetLite(nn.Module):
         maps = [F.relu6(self.bn1(self.conv_stem(pixels)))]
         for stage in self.blocks:
             maps.append(stage(maps[-1]))
-        fine, coarse = maps[1 + _STRIDE_8], maps[1 + _STRIDE_16]
+        # A block ends without activation, with values up to 50: attention over them would look at one token only.
+        fine, coarse = (F.group_norm(maps[1 + index], 1) for index in (_STRIDE_8, _STRIDE_16))
         return torch.cat((fine, F.interpolate(coarse, size=fine.shape[-2:], mode="nearest")), dim=1)
 
 
