@@ -43,7 +43,7 @@ rule train:
     message:
         "Train {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose step --gpus {resources.gpu:q} train {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
+        "{OWN_PROCESS} python -m transpose step --gpus {resources.gpu:q} train {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
         " --train {input.train:q} --validation {input.validation:q}"
         " --workers {resources.workers:q} --image-cache-gb {resources.image_cache_gb:q}"
         " --slurm-tasks {resources.slurm_tasks:q} 2> {log:q}"

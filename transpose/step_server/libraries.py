@@ -1,0 +1,12 @@
+"""What most steps import, for copies of the server. Only speed depends on this list.
+
+Not MLflow and pandas: they start threads, which a copy would lack.
+"""
+
+import cv2  # noqa: F401
+import matplotlib.figure  # noqa: F401
+import pycocotools.cocoeval  # noqa: F401
+import scipy.stats  # noqa: F401
+import torch  # noqa: F401
+
+import transpose.cli  # noqa: F401
