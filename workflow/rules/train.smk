@@ -25,6 +25,8 @@ rule train:
     conda:
         "../../environment.yml"
     threads: lambda wildcards: PLAN.training.threads(wildcards.variant)
+    # Other jobs fill the cores that trainings leave, and not the other way round.
+    priority: 1
     # Resources are not a trigger, unlike params: the way of loading images does not change the weights.
     resources:
         **REQUESTS.training,
