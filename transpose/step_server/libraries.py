@@ -9,4 +9,8 @@ import pycocotools.cocoeval  # noqa: F401
 import scipy.stats  # noqa: F401
 import torch  # noqa: F401
 
-import transpose.cli  # noqa: F401
+import transpose.attention.body_part_report
+import transpose.cli
+import transpose.evaluation.prediction_file
+import transpose.evaluation.report
+import transpose.reporting.study_errors  # noqa: F401
