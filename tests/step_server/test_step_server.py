@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 SERVER = """
-import socket, sys
+import socket, sys, tempfile
+tempfile.gettempdir()
 from transpose.step_server.messages import Surroundings
 from transpose.step_server.server import StepServer
 server = StepServer(socket.socket(fileno=int(sys.argv[1])), 0, Surroundings.of_this_process())
@@ -88,10 +89,12 @@ def waiting_step(start: StartStep) -> tuple["subprocess.Popen[str]", int]:
 
 
 @pytest.mark.usefixtures("server")
-def test_a_step_has_streams_environment_and_status_of_its_caller(start: StartStep) -> None:
-    code = "import os, sys; print(sys.stdin.read(), os.environ['TMPDIR']); print('error', file=sys.stderr); sys.exit(3)"
-    caller = start(code, env=environment() | {"TMPDIR": "/given"})
-    assert caller.communicate("input") == ("input /given\n", "error\n")
+def test_a_step_has_streams_environment_and_status_of_its_caller(start: StartStep, tmp_path: Path) -> None:
+    code = (
+        "import sys, tempfile; print(sys.stdin.read(), tempfile.gettempdir()); sys.stderr.write('error'); sys.exit(3)"
+    )
+    caller = start(code, env=environment() | {"TMPDIR": str(tmp_path)})
+    assert caller.communicate("input") == (f"input {tmp_path}\n", "error")
     assert caller.returncode == 3
 
 

@@ -8,6 +8,7 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -165,6 +166,7 @@ def _become_step(request: Request, streams: list[int], server: int) -> None:
         signal.signal(number, signal.SIG_IGN if number in request.ignored_signals else usual)
     os.environ.clear()
     os.environ.update(request.environment)
+    tempfile.tempdir = None  # chosen again, by this environment
     if sys.stdout.isatty() and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
     sys.argv[1:] = request.arguments
