@@ -13,9 +13,11 @@ from transpose.machine import has_nvidia_gpu
 from transpose.step_server.messages import ADDRESS
 
 _LIBRARIES = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
-# Snakemake sets them to the threads of each job. A job with more threads is in other surroundings than the server, and
-# runs in its own process.
-_ONE_THREAD = {f"{library}_THREADS": "1" for library in _LIBRARIES}
+ONE_THREAD = {f"{library}_THREADS": "1" for library in _LIBRARIES}
+"""What Snakemake sets for a job with one thread.
+
+A job with more threads is in other surroundings than the server, and runs in its own process.
+"""
 
 
 def start_server(log: Path) -> None:
@@ -44,7 +46,7 @@ def start_server(log: Path) -> None:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            env=os.environ | _ONE_THREAD,
+            env=os.environ | ONE_THREAD,
             pass_fds=[listener.fileno()],
             # A Ctrl-C in the terminal reaches steps through their callers.
             start_new_session=True,
