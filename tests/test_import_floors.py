@@ -56,7 +56,8 @@ FLOORS = {
     "benchmark": 10,  # over training, whose steps it times
     "serving": 11,  # over reporting, whose style and colours its page has
     "cli": 12,
-    "__main__": 13,
+    "step_server": 13,  # over the commands, which its copies run
+    "__main__": 14,
 }
 ALONE = {"mlflow": "tracking"}
 OUTSIDE = {"benchmarks", "tests", "tools"}  # of the repository, and not installed with the package

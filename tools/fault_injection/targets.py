@@ -104,6 +104,8 @@ def _description(process: psutil.Process) -> str:
     if "multiprocessing.forkserver" in command:
         loads = _command_of_parent(process) == command
         return "loading process of a group" if loads else "server of a group's loading processes"
+    if "transpose.step_server" in command:
+        return _description_of_copy(process) if _command_of_parent(process) == command else "server of steps"
     if (verb := _VERB.search(command)) is None:
         return "snakemake" if "snakemake" in command else Path(command.partition("\0")[0]).name
     made = next((found for pattern in _OBJECTS if (found := pattern.search(command))), None)
@@ -112,6 +114,14 @@ def _description(process: psutil.Process) -> str:
         program = "loading process of "
     line = _last_line(process)
     return f"{program}{verb[1]}{f' {made[1]}' if made else ''}{f' [{line}]' if line else ''}"
+
+
+def _description_of_copy(process: psutil.Process) -> str:
+    """Return the log of a step in a copy of the server, which has the server's command, and its last line."""
+    parts = Path(f"/proc/{process.pid}/fd/2").resolve().parts
+    log = "/".join(parts[parts.index("logs") + 1 :]) if "logs" in parts else "unknown"
+    line = _last_line(process)
+    return f"step of {log}{f' [{line}]' if line else ''}"
 
 
 def _command_of_parent(process: psutil.Process) -> str:

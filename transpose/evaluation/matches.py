@@ -104,6 +104,8 @@ def _precisions(table: MatchTable, weights: np.ndarray, persons: np.ndarray) -> 
         best_onwards = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         best_onwards = np.concatenate((best_onwards, zero), axis=1)
         recall = true_positives / np.maximum(persons, 1)[:, None]
-        yield np.stack(
-            [best[np.searchsorted(reached, RECALLS)] for best, reached in zip(best_onwards, recall, strict=True)]
-        )
+        sampled = np.empty((len(counts), len(RECALLS)))
+        for row, best, reached in zip(sampled, best_onwards, recall, strict=True):
+            # All places are in range; `clip` only writes without a copy.
+            best.take(reached.searchsorted(RECALLS), out=row, mode="clip")
+        yield sampled

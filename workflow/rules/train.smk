@@ -25,6 +25,8 @@ rule train:
     conda:
         "../../environment.yml"
     threads: lambda wildcards: PLAN.training.threads(wildcards.variant)
+    # Other jobs fill the cores that trainings leave, and not the other way round.
+    priority: 1
     # Resources are not a trigger, unlike params: the way of loading images does not change the weights.
     resources:
         **REQUESTS.training,
@@ -43,7 +45,7 @@ rule train:
     message:
         "Train {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m transpose step --gpus {resources.gpu:q} train {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
+        "{OWN_PROCESS} python -m transpose step --gpus {resources.gpu:q} train {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
         " --train {input.train:q} --validation {input.validation:q}"
         " --workers {resources.workers:q} --image-cache-gb {resources.image_cache_gb:q}"
         " --slurm-tasks {resources.slurm_tasks:q} 2> {log:q}"

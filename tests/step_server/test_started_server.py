@@ -1,0 +1,38 @@
+"""A started server runs commands of `transpose step`, and ends with the process that has started it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from transpose.machine import has_nvidia_gpu
+from transpose.step_server.start import ONE_THREAD
+
+STARTER = """
+import subprocess, sys
+from pathlib import Path
+from transpose.step_server.start import start_server
+start_server(Path("logs/step_server.log"))
+for options in (["--help"], ["make-submission", "--dataset", "none"]):
+    print(subprocess.run([sys.executable, "-m", "transpose", "step", *options], stdout=1).returncode, flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or has_nvidia_gpu(), reason="no server is started there")
+def test_commands_run_in_copies_of_a_started_server(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STARTER],
+        cwd=tmp_path,
+        env=os.environ | ONE_THREAD | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    help_text, _, statuses = done.stdout.rpartition("╯")
+    assert "make-submission" in help_text
+    assert statuses.split() == ["0", "2"]
+    assert "Missing option" in done.stderr
+    assert (tmp_path / "logs" / "step_server.log").read_text().startswith("ran 2 steps\ntook ")
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
