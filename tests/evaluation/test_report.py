@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.helpers.results_folder import ENTRY, write_inputs
 from tests.helpers.run_records import SMALL
@@ -19,6 +20,7 @@ from transpose.config.study import EvalProtocol, EvalSetting
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import load_annotations
 from transpose.data.file_digests import images_sha256
+from transpose.device import DeviceContext
 from transpose.errors import InputError
 from transpose.evaluation import report as module
 from transpose.evaluation.external_annotations import AnnotatedKeypoints
@@ -61,7 +63,8 @@ class Files:
 
     def record_predictions(self) -> None:
         """Write a record of predictions that were made from the files as they are now."""
-        write_prediction_record(replace(self.inputs), "cpu", RuntimeUsed(name="torch", version="2"), 7)
+        runtime, context = RuntimeUsed(name="torch", version="2"), DeviceContext(torch.device("cpu"), "fp32", 3)
+        write_prediction_record(replace(self.inputs), "cpu", runtime, 7, context)
 
     def evaluate(self, seed: int = 1) -> EvaluationReport:
         """Write the metrics and read them back."""

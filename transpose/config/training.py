@@ -138,8 +138,10 @@ class Training(Settings):
         default=1,
         description="Processes that train one model together, each on its own GPU; without a GPU, on the CPU.",
     )
-    threads: PositiveInt = Field(
-        default=1, description="CPU threads of a training process; the exact weights depend on it."
+    threads: PositiveInt | None = Field(
+        default=None,
+        description="CPU threads of a training process; the exact weights depend on it. null takes those that the job"
+        " is given.",
     )
     workers: NonNegativeInt = Field(
         default=1,

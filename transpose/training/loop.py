@@ -17,7 +17,7 @@ from transpose.data.loader import TrainingBatch, TrainingSamples, training_batch
 from transpose.device import DeviceContext
 from transpose.memory import memory_for
 from transpose.models.transpose import TransPose
-from transpose.training.checkpoint import CheckpointStore
+from transpose.training.checkpoint import CheckpointStore, threads_of_checkpoint
 from transpose.training.distributed import ProcessGroup
 from transpose.training.interruption import Interrupted, StopRequest
 from transpose.training.schedule import learning_rate
@@ -66,6 +66,8 @@ class Progress:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     code: list[str] = field(default_factory=list)
     """Fingerprints of the training code; several if the code changed before the run was resumed."""
+    threads: list[int] = field(default_factory=list)
+    """CPU threads of each process; several if the run was resumed with others."""
 
 
 @dataclass(eq=False)
@@ -262,7 +264,7 @@ class TrainingRun:
         state = self.store.load()
         if state is None:
             return
-        self.progress = Progress(**state["progress"])
+        self.progress = Progress(**state["progress"] | {"threads": threads_of_checkpoint(state)})
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
 

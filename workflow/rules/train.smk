@@ -24,7 +24,7 @@ rule train:
         variant=PLAN.training.names_of_trained(),
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: PLAN.training.threads(wildcards.variant)
+    threads: lambda wildcards: THREADS.training(wildcards.variant)
     # Resources are not a trigger, unlike params: the way of loading images does not change the weights.
     resources:
         **REQUESTS.training,
