@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, Protocol
@@ -95,12 +95,14 @@ class TrainingRun:
     """The metric that chooses the best weights."""
     patience: int | None = None
     """Epochs without a better validation after which the training ends; None trains to the last epoch."""
+    new_tensors: Collection[str] = ()
+    """Official names of tensors that were not loaded from the fine-tuned weights."""
 
     def __post_init__(self) -> None:
         """Move the model to its device and resume from the store's checkpoint, which is of this training or absent."""
         self.model = self.context.to_device(self.model)
         self.steps = math.ceil(len(self.samples) / self.training.global_batch)
-        self.optimiser = build_optimizer(self.model, self.training, self.context)
+        self.optimiser = build_optimizer(self.model, self.training, self.context, self.new_tensors)
         size, skeleton = self.samples.heatmap_size, self.samples.skeleton
         self._gradients = gradient_step(self.model, size, skeleton, self.training, self.context)
         self.progress = Progress()

@@ -149,6 +149,7 @@ def _set_up(
             group,
             accuracy_of(data.evaluation),
             patience,
+            start.new_tensors or (),
         )
     )
     return _Job(run, model, start, identity)
@@ -237,12 +238,12 @@ def _write_outputs(job: _Job, record: RunRecord, folder: Path) -> RunRecord:
     """Write the outputs, and return the record with the digests of the weights."""
     model, progress = job.model, job.run.progress
     metadata = {"variant": record.variant, "seed": str(record.seed), "initialisation": record.initialisation}
-    files = RunFolder(folder)
+    files, keypoints = RunFolder(folder), record.skeleton.keypoints
     paths = (files.last_weights, files.weights, files.history, files.record)
     with atomic_paths(*paths) as (last, weights, history, run):
-        save_weights(model, last, metadata | {"epoch": str(progress.epoch - 1)})
+        save_weights(model, last, metadata | {"epoch": str(progress.epoch - 1)}, keypoints)
         model.load_state_dict(progress.best_weights)
-        save_weights(model, weights, metadata | {"epoch": str(progress.best_epoch)})
+        save_weights(model, weights, metadata | {"epoch": str(progress.best_epoch)}, keypoints)
         write_text(history, "".join(json.dumps(line) + "\n" for line in progress.history))
         digests = WeightsWritten(best_sha256=sha256_of_file(weights), last_sha256=sha256_of_file(last))
         record = record.model_copy(update={"weights": digests})
