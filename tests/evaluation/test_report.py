@@ -137,7 +137,9 @@ def test_digests_are_of_the_files_that_were_read(make_files: Callable[..., Files
 def test_code_machine_and_versions_of_both_steps_are_named(make_files: Callable[..., Files]) -> None:
     report = make_files().evaluate()
     assert report.origin.code == code_version(ENTRY)
+    assert (report.origin.dtype, report.origin.threads) == (None, None)
     assert report.predicted is not None
+    assert (report.predicted.dtype, report.predicted.threads) == ("fp32", 3)
     assert {"cpu", "platform", "python", "numpy", "pycocotools"} <= report.predicted.environment.keys()
 
 
