@@ -21,6 +21,8 @@ from transpose.skeleton import COCO_PERSON
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
+# Numbers must not depend on the machine's cores, which several processes of tests share.
+os.environ["OMP_NUM_THREADS"] = "1"
 # Under nohup, SIGHUP is ignored, and our handlers leave it so. Scripts start background commands with SIGINT ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

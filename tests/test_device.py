@@ -93,6 +93,11 @@ def test_threads_are_fixed_for_the_process() -> None:
         assert torch.get_num_threads() == number
 
 
+def test_without_a_number_a_network_has_the_threads_that_the_process_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert resolve_device("cpu", "fp32", None).threads == torch.get_num_threads() == 2
+
+
 def test_no_thread_computes_with_numbers_too_small_to_be_normal() -> None:
     code = (
         "import torch; from transpose.device import resolve_device; resolve_device('cpu', 'fp32', 2);"

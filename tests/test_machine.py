@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from transpose.machine import cpu_name, has_gpu, has_nvidia_gpu, usable_cores
+from transpose import machine
+from transpose.machine import cpu_name, given_threads, has_gpu, has_nvidia_gpu, share_threads, usable_cores
 
 
 def test_the_cpu_has_a_name() -> None:
@@ -46,3 +47,26 @@ def test_usable_cores(monkeypatch: pytest.MonkeyPatch, system_says: set[int] | N
 def test_torch_is_not_imported() -> None:
     code = "import sys, transpose.machine; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "threads"), [(None, 5), ("3", 3), ("4,2", 4), (" 6 ", 6), ("", 5), ("0", 5), ("-2", 5), ("many", 5)]
+)
+def test_a_process_has_the_threads_that_it_is_given_or_all_cores(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, threads: int
+) -> None:
+    monkeypatch.setattr(machine, "usable_cores", lambda: 5)
+    if given is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert given_threads() == threads
+
+
+@pytest.mark.parametrize(("processes", "share"), [(1, 8), (3, 2), (9, 1)])
+def test_processes_share_the_threads_that_are_given(
+    monkeypatch: pytest.MonkeyPatch, processes: int, share: int
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    assert share_threads(processes) == share
+    assert given_threads() == share

@@ -124,12 +124,6 @@ def test_a_box_source_more_changes_the_digest_of_no_other(demo: dict[str, Any]) 
     assert plan.data.boxes_key(wildcards) != plan.data.boxes_key(Wildcards("synthetic", "val", "simulated"))
 
 
-def test_threads_are_those_of_all_processes_of_a_variants_training(demo: dict[str, Any]) -> None:
-    plan = Plan.of_config(demo | {"overrides": {"r_sine": {"gpus": 4, "threads": 3}}}, CONFIG)
-    assert plan.training.threads("r_sine") == 12
-    assert plan.training.threads("r_no_position") == demo["training"].get("threads", 1)
-
-
 def test_photographs_are_read_where_they_ship(demo: dict[str, Any]) -> None:
     plan = Plan.of_config(demo, CONFIG)
     path = plan.data.annotations(Wildcards(dataset="photographs", split="val", boxes="ground_truth"))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from transpose.config.training import Dtype
 from transpose.errors import InputError
-from transpose.machine import cpu_name
+from transpose.machine import cpu_name, given_threads
 from transpose.memory import memory_for
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -72,10 +72,13 @@ class DeviceContext:
             return model.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
-def resolve_device(device: str, dtype: Dtype, threads: int, compiled: bool = False) -> DeviceContext:
+def resolve_device(device: str, dtype: Dtype, threads: int | None, compiled: bool = False) -> DeviceContext:
     """Resolve `auto` to CUDA, then MPS, then the CPU, and configure CPU arithmetic of this process.
 
     Sets the number of threads, and flushes denormal numbers (below 1e-38 in fp32) to zero.
+
+    Args:
+        threads: CPU threads; None takes those that this process is given, see `given_threads`.
 
     Raises:
         InputError: the machine lacks the device or a C++ compiler, or the device does not support the dtype.
@@ -92,6 +95,7 @@ def resolve_device(device: str, dtype: Dtype, threads: int, compiled: bool = Fal
         )
     if compiled and chosen.type == "cpu" and not _has_cpp_compiler():
         raise InputError("needs a C++ compiler (g++ or clang++), which this machine lacks", file="compile", record=True)
+    threads = threads or given_threads()
     torch.set_num_threads(threads)
     # Sharp attention has mostly denormal weights, for which a CPU takes several times as long. Threads inherit this
     # setting from the one that starts them, so it must come before the first computation.

@@ -47,7 +47,8 @@ def load(
         runtime: library that predictions run the network in, on a CPU: PyTorch, or the network's export, which is kept
             in the user's cache folder. `auto` measures which of those installed is fastest.
         device: where PyTorch computes; by default where the recipe says, which is `auto` unless set otherwise.
-        threads: CPU threads; by default those of the protocol. The last digits of predictions depend on it.
+        threads: CPU threads; by default those that the process is given (`OMP_NUM_THREADS`), or all cores that it may
+            use. The last digits of predictions depend on it.
 
     Raises:
         InputError: the model does not exist, one of its files is missing or wrong, the machine lacks the device, or the

@@ -16,7 +16,7 @@ from transpose.attention.maps.grid import Grid
 from transpose.attention.maps.stored import PersonAreas, person_areas
 from transpose.codec.decode import decode_heatmaps
 from transpose.config.load import read_record
-from transpose.config.placement import AS_RECORDED, Placement
+from transpose.config.placement import OF_THIS_PROCESS, Placement
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
 from transpose.config.study import EvalProtocol
@@ -92,7 +92,7 @@ class PoseModel:
     """Library that computes heatmaps; attention maps always come from `network`. See `export.runtime`."""
 
     @classmethod
-    def from_run(cls, run: Path, placement: Placement = AS_RECORDED) -> "PoseModel":
+    def from_run(cls, run: Path, placement: Placement = OF_THIS_PROCESS) -> "PoseModel":
         """Load the model of a run folder or run.json, with the protocol of the run's study, in PyTorch.
 
         Raises:

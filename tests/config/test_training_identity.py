@@ -70,6 +70,28 @@ def test_a_difference_is_named_with_both_values(other: TrainingIdentity, differe
     assert other.digest != identity().digest
 
 
+@pytest.mark.parametrize(
+    ("chosen", "recorded", "used", "differences"),
+    [
+        (None, None, (8,), []),
+        (None, None, (8, 4), []),
+        # Records of older versions: the recipe's number, which was 1 by default.
+        (None, 1, (), []),
+        (4, 4, (), []),
+        (4, None, (4,), []),
+        (4, None, (4, 4), []),
+        (4, 8, (), ["recipe.training.threads was 8, is 4"]),
+        (4, None, (8,), ["recipe.training.threads was 8, is 4"]),
+        (4, None, (8, 4), ["recipe.training.threads was [8, 4], is 4"]),
+    ],
+)
+def test_threads_count_only_where_a_number_of_them_is_chosen(
+    chosen: int | None, recorded: int | None, used: tuple[int, ...], differences: list[str]
+) -> None:
+    old = with_training(threads=recorded).model_copy(update={"threads": used})
+    assert with_training(threads=chosen).differences(old) == differences
+
+
 def test_a_key_that_was_added_has_its_default_in_older_values() -> None:
     older = identity().model_dump(mode="json")
     del older["recipe"]["training"]["validation_interval"]

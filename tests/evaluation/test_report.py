@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.helpers.results_folder import ENTRY, write_inputs
 from tests.helpers.run_records import SMALL
@@ -19,6 +20,7 @@ from transpose.config.study import EvalProtocol, EvalSetting
 from transpose.data.boxes import PersonBoxes
 from transpose.data.coco import load_annotations
 from transpose.data.file_digests import images_sha256
+from transpose.device import DeviceContext
 from transpose.errors import InputError
 from transpose.evaluation import report as module
 from transpose.evaluation.external_annotations import AnnotatedKeypoints
@@ -61,7 +63,8 @@ class Files:
 
     def record_predictions(self) -> None:
         """Write a record of predictions that were made from the files as they are now."""
-        write_prediction_record(replace(self.inputs), "cpu", RuntimeUsed(name="torch", version="2"), 7)
+        runtime, context = RuntimeUsed(name="torch", version="2"), DeviceContext(torch.device("cpu"), "fp32", 3)
+        write_prediction_record(replace(self.inputs), "cpu", runtime, 7, context)
 
     def evaluate(self, seed: int = 1) -> EvaluationReport:
         """Write the metrics and read them back."""
@@ -134,7 +137,9 @@ def test_digests_are_of_the_files_that_were_read(make_files: Callable[..., Files
 def test_code_machine_and_versions_of_both_steps_are_named(make_files: Callable[..., Files]) -> None:
     report = make_files().evaluate()
     assert report.origin.code == code_version(ENTRY)
+    assert (report.origin.dtype, report.origin.threads) == (None, None)
     assert report.predicted is not None
+    assert (report.predicted.dtype, report.predicted.threads) == ("fp32", 3)
     assert {"cpu", "platform", "python", "numpy", "pycocotools"} <= report.predicted.environment.keys()
 
 

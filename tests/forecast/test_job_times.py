@@ -58,7 +58,7 @@ def test_the_forecast_is_of_one_job() -> None:
     plan = plan_of(training={"epochs": 10}, forecast={"training_tflops": 0.5, "inference_tflops": 1.0})
     setting = {"dataset": "synthetic", "split": "val", "boxes": "ground_truth"}
     jobs = [train("r_sine"), Job("predict", {"variant": "r_sine", "seed": "0", **setting}, None)]
-    found = forecast_seconds(plan, jobs, networks("GPU"))
+    found = forecast_seconds(plan, jobs, networks(plan, "GPU"))
     passes = 2 if plan.study.protocol.flip_test else 1
     assert found["predict", "r_sine"] == pytest.approx(2 * WORK.macs * passes * 100 / 1e12)
     assert found["train", "r_sine"] > 3 * 2 * WORK.macs * 1000 * 10 / 0.5e12

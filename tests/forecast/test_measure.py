@@ -126,6 +126,6 @@ def test_meta_tensors_have_their_own_kernels_again_afterwards() -> None:
 def test_a_networks_speed_is_measured() -> None:
     variant = small_variant("hrnet")
     recipe = Recipe(name="x", variant=variant, training=Training(batch_size=2))
-    speed = time_network(recipe, KEYPOINTS, work_of(variant), batch_size=2, threads=1)
+    speed = time_network(recipe, KEYPOINTS, work_of(variant), batch_size=2, training_threads=1, threads=1)
     # A training step has a backward pass too.
     assert 0 < speed.training < speed.inference

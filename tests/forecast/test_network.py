@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.small_variants import small_variant
+from transpose.config.base import read_yaml
 from transpose.config.recipe import Recipe
 from transpose.config.training import Training
 from transpose.forecast import measure, network
@@ -14,6 +17,8 @@ from transpose.forecast.cache import MeasurementCache
 from transpose.forecast.network import MEASURED_OPERATIONS, Networks, device_kind
 from transpose.forecast.work import DeviceKind, Speed, Work
 from transpose.provenance import PackageCode
+from transpose.study.job_threads import JobThreads
+from transpose.study.plan import Plan
 
 pytestmark = pytest.mark.slow
 
@@ -34,8 +39,19 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def networks(folder: Path, code: str = "code", torch: str = "2.0", device: DeviceKind = "GPU") -> Networks:
-    return Networks(MeasurementCache(folder, code, torch), 17, device)
+def networks(
+    folder: Path,
+    code: str = "code",
+    torch: str = "2.0",
+    device: DeviceKind = "GPU",
+    recipes: Sequence[Recipe] = (RECIPE,),
+    cores: int = 1,
+) -> Networks:
+    plan = Plan.of_config(read_yaml(ROOT / "config" / "config.yaml"), ROOT / "config")
+    named = {recipe.name: recipe for recipe in recipes}
+    plan = replace(plan, study=plan.study.model_copy(update={"variants": tuple(named)}), recipes=named)
+    threads = JobThreads(plan, cores, are_shared=True, on_gpu=device == "GPU")
+    return Networks(MeasurementCache(folder, code, torch), 17, device, threads)
 
 
 def changed(**changes: object) -> Recipe:
@@ -64,7 +80,7 @@ def test_what_decides_the_network_measures_it_again(tmp_path: Path, counted: lis
         networks(tmp_path, code="new"),
         networks(tmp_path, torch="2.1"),
         networks(tmp_path, device="CPU"),
-        Networks(networks(tmp_path).cache, 16, "GPU"),
+        replace(networks(tmp_path), keypoints=16),
     ):
         same.work(RECIPE)
     assert len(counted) == 8
@@ -90,7 +106,9 @@ def test_small_networks_are_timed_and_large_ones_have_the_speed_of_the_largest(
 ) -> None:
     batches: dict[str, int] = {}
 
-    def time_network(recipe: Recipe, keypoints: int, work: Work, batch_size: int, threads: int) -> Speed:
+    def time_network(
+        recipe: Recipe, keypoints: int, work: Work, batch_size: int, training_threads: int, threads: int
+    ) -> Speed:
         batches[recipe.name] = batch_size
         return Speed(training=work.macs, inference=1)
 
@@ -101,15 +119,33 @@ def test_small_networks_are_timed_and_large_ones_have_the_speed_of_the_largest(
         changed(name=name, variant=small_variant("resnet", {"dim": 4 + 4 * place})) for place, name in enumerate(macs)
     ]
     recipes = [recipe.model_copy(update={"training": Training(batch_size=4)}) for recipe in recipes]
-    speeds = networks(tmp_path, device="CPU").cpu_speeds(recipes, works, 1)
+    speeds = networks(tmp_path, device="CPU", recipes=recipes).cpu_speeds(recipes, works)
     assert {name: speed.training for name, speed in speeds.items()} == {
         "tiny": 1,
         "middle": macs["middle"],
         "huge": macs["middle"],
     }
     assert batches == {"tiny": 4, "middle": 3}
-    assert networks(tmp_path, device="CPU").cpu_speeds(recipes[2:], works, 1)["huge"].training == macs["huge"]
+    largest = networks(tmp_path, device="CPU", recipes=recipes).cpu_speeds(recipes[2:], works)
+    assert largest["huge"].training == macs["huge"]
     assert batches["huge"] == 1
+
+
+def test_speed_is_measured_with_the_threads_of_the_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[tuple[int, int]] = []
+
+    def time_network(
+        recipe: Recipe, keypoints: int, work: Work, batch_size: int, training_threads: int, threads: int
+    ) -> Speed:
+        measured.append((training_threads, threads))
+        return Speed(training=1, inference=1)
+
+    monkeypatch.setattr(measure, "time_network", time_network)
+    works = {"x": Work(parameters=1, macs=1, kept_bytes=1)}
+    fixed = changed(training=RECIPE.training.model_copy(update={"threads": 3}))
+    for cores, recipe in ((8, RECIPE), (8, RECIPE), (4, RECIPE), (4, fixed)):
+        networks(tmp_path, device="CPU", recipes=(recipe,), cores=cores).cpu_speeds([recipe], works)
+    assert measured == [(8, 1), (4, 1), (3, 1)]
 
 
 @pytest.mark.parametrize(
@@ -136,12 +172,14 @@ from transpose.forecast.jobs import Jobs
 from transpose.forecast.cache import MeasurementCache
 from transpose.forecast.network import Networks
 from transpose.reporting.plan_text import render_plan
+from transpose.study.job_threads import JobThreads
 from transpose.study.plan import Plan
 
 values = read_yaml(Path("config/config.yaml"))
 plan = Plan.of_config(values | {"variants": ["r_sine"], "ablations": [], "overrides": {}} | dict.fromkeys(
     ["protocol_ablation", "resolutions", "dtypes", "attention_analysis"]), Path("config"))
-networks = Networks(MeasurementCache(Path(sys.argv[1]), "code", "2.0"), 17, "CPU")
+threads = JobThreads(plan, 2, are_shared=True, on_gpu=False)
+networks = Networks(MeasurementCache(Path(sys.argv[1]), "code", "2.0"), 17, "CPU", threads)
 print(render_plan(plan, Jobs.of_study(plan), networks, Path("config/tables/downloads.yaml"), "a study"))
 print("torch" in sys.modules)
 """

@@ -17,6 +17,7 @@ from transpose.forecast.jobs import Jobs
 from transpose.forecast.network import Networks
 from transpose.forecast.plan import StudyForecast, forecast_jobs, training_memory
 from transpose.forecast.work import DeviceKind, Speed, Work
+from transpose.study.job_threads import JobThreads
 from transpose.study.layout import RunId
 from transpose.study.plan import Plan
 
@@ -33,12 +34,13 @@ class FixedNetworks(Networks):
     def work(self, recipe: Recipe) -> Work:
         return WORK
 
-    def cpu_speeds(self, recipes: Iterable[Recipe], works: Mapping[str, Work], threads: int) -> dict[str, Speed]:
+    def cpu_speeds(self, recipes: Iterable[Recipe], works: Mapping[str, Work]) -> dict[str, Speed]:
         return {recipe.name: CPU for recipe in recipes}
 
 
-def networks(device: DeviceKind) -> Networks:
-    return FixedNetworks(MeasurementCache(Path("unused"), "code", "1.0"), 17, device)
+def networks(plan: Plan, device: DeviceKind) -> Networks:
+    threads = JobThreads(plan, 8, are_shared=True, on_gpu=device == "GPU")
+    return FixedNetworks(MeasurementCache(Path("unused"), "code", "1.0"), 17, device, threads)
 
 
 def plan_of(persons: dict[str, Any] = PERSONS, forecast: dict[str, Any] | None = None, **study: Any) -> Plan:
@@ -50,7 +52,7 @@ def plan_of(persons: dict[str, Any] = PERSONS, forecast: dict[str, Any] | None =
 def forecast_of(*args: Any, device: DeviceKind = "GPU", jobs: Jobs | None = None, **study: Any) -> StudyForecast:
     """The forecast of the demo with other values."""
     plan = plan_of(*args, **study)
-    return forecast_jobs(plan, jobs or Jobs.of_study(plan), networks(device), ARCHIVES)
+    return forecast_jobs(plan, jobs or Jobs.of_study(plan), networks(plan, device), ARCHIVES)
 
 
 def test_training_time_on_a_gpu_by_hand() -> None:

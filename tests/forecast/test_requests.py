@@ -15,13 +15,16 @@ from tests.forecast.test_plan import WORK, networks, plan_of
 from tools.fault_injection.checkout import copy_clone
 from transpose.forecast.requests import LONGEST_TRAINING_MINUTES, JobRequests, more_on_retry
 from transpose.forecast.work import DeviceKind
+from transpose.study.job_threads import JobThreads
 
 RUN = SimpleNamespace(variant="r_sine")
 PREDICTION = SimpleNamespace(variant="r_sine", dataset="synthetic", split="val", boxes="ground_truth")
 
 
 def requests(device: DeviceKind = "GPU", is_needed: bool = True, **study: Any) -> JobRequests:
-    return JobRequests(plan_of(**study), lambda: networks(device), lambda: is_needed)
+    plan = plan_of(**study)
+    threads = JobThreads(plan, 8, are_shared=False, on_gpu=device == "GPU")
+    return JobRequests(plan, threads, lambda: networks(plan, device), lambda: is_needed)
 
 
 def test_time_is_twice_the_forecast_and_a_start() -> None:
@@ -52,14 +55,18 @@ def test_memory_counts_loading_processes_and_on_a_cpu_the_step() -> None:
     assert gpu == 2 * (3000 + 2 * 700 + annotations) + 1000
     # One task for each process.
     cpus = requests("CPU", training=training, overrides=overrides).training["cpus_per_task"]
+    assert cpus(RUN, attempt=1) == 8 + 2
+    cpus = requests("GPU", training=training, overrides=overrides).training["cpus_per_task"]
     assert cpus(RUN, attempt=1) == 1 + 2
+    assert requests(training=training).prediction["cpus_per_task"](PREDICTION, threads=5, attempt=1) == 5 + 2
 
 
 def test_nothing_is_measured_for_a_local_run() -> None:
     def refuse() -> Any:
         raise AssertionError
 
-    asked = JobRequests(plan_of(), refuse, lambda: False)
+    plan = plan_of()
+    asked = JobRequests(plan, JobThreads(plan, 8, are_shared=True, on_gpu=False), refuse, lambda: False)
     assert asked.training["runtime"](RUN, attempt=1) == LONGEST_TRAINING_MINUTES
     assert asked.prediction["runtime"](PREDICTION, attempt=1) > 0
     assert asked.training["mem_mb"](RUN, attempt=1) > 0

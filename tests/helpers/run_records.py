@@ -35,6 +35,7 @@ def run_record(recipe: Recipe = SMALL, **changes: Any) -> RunRecord:
             "initial_weights_sha256": None,
             "not_from_initial_weights": None,
             "batch": {"processes": 1, "per_process": 7, "all_processes": 7},
+            "threads": (2, 1),
             "learning_rate": {"factor": 1.0, "highest": 1e-4},
             "metric": "AP",
             "best_value": 1 / 3,

@@ -5,6 +5,7 @@ import io
 import json
 import pickle
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from transpose.data.download import Patience
 from transpose.errors import InputError
 from transpose.models.released import download_released
 from transpose.models.weights import read_checkpoint, read_metadata
+from transpose.skeleton import COCO_PERSON
 
 PATIENCE = Patience(tries=2, sleep=lambda seconds: None)
 
@@ -33,10 +35,14 @@ class Files:
         self.pin = folder / "pins" / "net.json"
         self.output = folder / "weights" / "net.safetensors"
 
-    def download(self, *urls: str, prefix: str | None = None, without: tuple[str, ...] = ()) -> None:
-        released = ReleasedWeights(
-            title="Net, ImageNet", holds="backbone", sha256_prefix=prefix, without=without, urls=urls
-        )
+    def download(
+        self,
+        *urls: str,
+        prefix: str | None = None,
+        without: tuple[str, ...] = (),
+        holds: Literal["backbone", "variant"] = "backbone",
+    ) -> None:
+        released = ReleasedWeights(title="Net, ImageNet", holds=holds, sha256_prefix=prefix, without=without, urls=urls)
         download_released(released, self.checkpoint, self.pin, self.output, PATIENCE)
 
 
@@ -55,6 +61,17 @@ def test_the_first_use_pins_the_digest_and_keeps_every_tensor(files: Files) -> N
     tensors = read_checkpoint(files.output)
     assert tensors["conv1.weight"].tolist() == [[1.0] * 3] * 2
     assert tensors["bn1.num_batches_tracked"].item() == 5
+
+
+@pytest.mark.parametrize(("channels", "named"), [(17, COCO_PERSON.keypoints), (16, None)])
+def test_a_released_variant_names_the_keypoints_of_coco(
+    files: Files, channels: int, named: tuple[str, ...] | None
+) -> None:
+    content = io.BytesIO()
+    torch.save({"final_layer.weight": torch.zeros(channels, 2), "final_layer.bias": torch.zeros(channels)}, content)
+    with running(content.getvalue()) as server:
+        files.download(server.url("net.pth"), holds="variant")
+    assert read_metadata(files.output).get("keypoints") == (named and ",".join(named))
 
 
 def test_other_bytes_than_pinned_are_refused_even_from_an_empty_folder(files: Files) -> None:

@@ -14,6 +14,7 @@ from transpose.forecast.jobs import Jobs
 from transpose.forecast.network import Networks
 from transpose.forecast.work import DeviceKind, Speed, Work
 from transpose.reporting.plan_text import render_plan
+from transpose.study.job_threads import JobThreads
 from transpose.study.layout import RunId
 from transpose.study.plan import Plan
 
@@ -32,7 +33,8 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def text_of(plan: Plan, folder: Path, device: DeviceKind = "GPU", jobs: Jobs | None = None) -> str:
     """The forecast, with a cache in a folder."""
-    networks = Networks(MeasurementCache(folder / "forecast", "code", "2.0"), 17, device)
+    threads = JobThreads(plan, 8, are_shared=True, on_gpu=device == "GPU")
+    networks = Networks(MeasurementCache(folder / "forecast", "code", "2.0"), 17, device, threads)
     downloads = CONFIG / "tables" / "downloads.yaml"
     text = render_plan(plan, jobs or Jobs.of_study(plan), networks, downloads, "a study")
     assert max(map(len, text.splitlines())) <= 120

@@ -135,6 +135,7 @@ def test_a_mean_over_trainings_links_to_the_files_of_all(report: Path) -> None:
     provenance = (report / "provenance.html").read_text()
     for seed in (0, 1):
         assert f"../metrics/tp_r_a3/seed{seed}/coco/val/annotated.json" in provenance
+    assert "2, then 1" in provenance
 
 
 def test_persons_are_drawn_by_every_model(report: Path) -> None:

@@ -21,7 +21,7 @@ PASS_SECONDS = 2 * WORK.macs / 0.5e12
 
 def job_of(rule: str, wildcards: dict[str, str], gpus: int = 1) -> Job:
     plan = plan_of(training={"epochs": 4, "validation_interval": 4}, forecast=SPEED)
-    times = JobTimes.of_study(plan, networks("GPU"))
+    times = JobTimes.of_study(plan, networks(plan, "GPU"))
     (job,) = times.jobs([PlannedJob("job", rule, wildcards, gpus, frozenset())])
     return job
 

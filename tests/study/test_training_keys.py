@@ -123,6 +123,17 @@ def test_workers_and_another_box_source_train_nothing(trained: Trained) -> None:
     assert trained.keys(training=training, evaluations=evaluations, **analyses).key(RUN) == before
 
 
+def test_threads_train_again_only_if_others_are_chosen_than_were_used(trained: Trained) -> None:
+    before, training = trained.keys().key(RUN), trained.values["training"]
+    free = {key: value for key, value in training.items() if key != "threads"}
+    assert trained.keys(training=free).key(RUN) == before
+    trained.edit(lambda record: record["recipe"]["training"].update(threads=None))
+    trained.edit(lambda record: record["training"].update(threads=[8]))
+    assert trained.keys(training=free).key(RUN) == trained.keys(training=free | {"threads": 8}).key(RUN) == before
+    assert trained.keys(training=free | {"threads": 2}).key(RUN) != before
+    assert trained.keys(training=free | {"threads": 2}).changes(RUN) == ["recipe.training.threads was 8, is 2"]
+
+
 def test_a_changed_value_is_named(trained: Trained) -> None:
     keys = trained.keys(training=trained.values["training"] | {"sigma": 1.25})
     assert keys.key(RUN) != trained.keys().key(RUN)

@@ -142,6 +142,7 @@ class TestFinishedRun:
         assert tags["transpose.initialisation"] == "from scratch"
         assert tags["transpose.cpu"] == "Abacus 2"
         assert tags["transpose.parameters"] == "1234"
+        assert tags["transpose.threads"] == "2, then 1"
         assert len(tags["transpose.recipe_sha256"]) == 64
 
     def test_datasets_are_named_with_digest_context_and_boxes(self, run: Run):

@@ -77,7 +77,7 @@ class TestStart:
         network, first = first_model(chosen, TORSO)
         weight = read_checkpoint(start)["final_layer.weight"]
         assert torch.equal(network.final_layer.weight.detach(), weight)
-        assert (first.description, first.new_tensors) == ("fine-tuned from small", ())
+        assert (first.description, first.new_tensors) == ("fine-tuned from small", ("pos_embedding",))
         others = TORSO.model_copy(update={"keypoints": ("a", *TORSO.keypoints[1:])})
         network, first = first_model(chosen, others)
         assert not torch.equal(network.final_layer.weight.detach(), weight)

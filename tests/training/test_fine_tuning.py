@@ -8,11 +8,14 @@ import torch
 
 from tests.helpers.small_variants import small_model, small_variant
 from tests.training.test_run import PROTOCOL, Watcher, recipe
+from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
+from transpose.config.run_record import RunRecord
 from transpose.config.training import CosineSchedule, Training
 from transpose.errors import InputError
 from transpose.files import sha256_of_file
-from transpose.models.weights import read_checkpoint, save_weights
+from transpose.model_sources import PACKAGED
+from transpose.models.weights import official_state_dict, read_checkpoint, save_weights
 from transpose.skeleton import COCO_PERSON
 from transpose.training.data import TrainingData
 from transpose.training.inputs import first_model
@@ -71,7 +74,7 @@ def test_the_last_layer_learns_at_the_full_rate_and_the_rest_at_a_tenth(
 
 def test_the_record_names_the_file_and_what_is_not_from_it(data: TrainingData, initial: Path, tmp_path: Path) -> None:
     record = train_variant(fine_tuning(initial, epochs=1), 0, data, PROTOCOL, tmp_path / "run", Watcher())
-    assert record.initialisation == "fine-tuned from small_coco, seed 3"
+    assert record.initialisation == "fine-tuned from small_coco, seed 3, with a new last layer"
     assert record.training is not None
     assert record.training.initial_weights_sha256 == sha256_of_file(initial)
     assert record.training.not_from_initial_weights == ("final_layer.bias", "final_layer.weight", "pos_embedding")
@@ -80,13 +83,57 @@ def test_the_record_names_the_file_and_what_is_not_from_it(data: TrainingData, i
     assert (scratch.training.initial_weights_sha256, scratch.training.not_from_initial_weights) == (None, None)
 
 
+def test_weights_of_a_training_keep_their_last_layer_for_the_same_keypoints(data: TrainingData, tmp_path: Path) -> None:
+    train_variant(recipe(epochs=1), 0, data, PROTOCOL, tmp_path / "run", Watcher())
+    for name in ("weights.safetensors", "last.safetensors"):
+        before = read_checkpoint(tmp_path / "run" / name)
+        # Another input size has another grid, and the position embedding of that grid.
+        for size in ((32, 24), (64, 48)):
+            other = recipe(initial_weights=str(tmp_path / "run" / name))
+            other = other.model_copy(update={"variant": small_variant("resnet", {"input_size": size})})
+            network, first = first_model(other, data.skeleton)
+            for key in ("final_layer.weight", "final_layer.bias"):
+                assert torch.equal(official_state_dict(network)[key], before[key])
+            assert (first.description, first.new_tensors) == ("fine-tuned from small, seed 0", ("pos_embedding",))
+
+
+def test_a_last_layer_that_is_kept_learns_like_the_rest(data: TrainingData, tmp_path: Path) -> None:
+    train_variant(recipe(epochs=1), 0, data, PROTOCOL, tmp_path / "first", Watcher())
+    initial = tmp_path / "first" / "last.safetensors"
+    train_variant(one_step(initial), 0, data, PROTOCOL, tmp_path / "run", Watcher())
+    before, after = read_checkpoint(initial), read_checkpoint(tmp_path / "run" / "last.safetensors")
+    for key in ("conv1.weight", "final_layer.weight"):
+        assert (after[key] - before[key]).abs().max().item() == pytest.approx(RATE / 10, rel=0.02)
+
+
+@pytest.mark.parametrize("change", ["another order", "one more", "none named"])
+def test_a_last_layer_for_other_keypoints_is_replaced(tmp_path: Path, change: str) -> None:
+    names = COCO_PERSON.keypoints
+    keypoints = {"another order": names[::-1], "one more": (*names, "tail"), "none named": None}[change]
+    model = small_model("resnet", keypoints=len(keypoints or names))
+    save_weights(model, tmp_path / "weights.safetensors", {}, keypoints)
+    _, first = first_model(recipe(initial_weights=str(tmp_path / "weights.safetensors")), COCO_PERSON)
+    assert first.new_tensors == ("final_layer.bias", "final_layer.weight", "pos_embedding")
+    assert first.description.endswith(", with a new last layer")
+
+
+def test_the_packaged_model_keeps_its_last_layer_for_coco_s_keypoints() -> None:
+    weights = PACKAGED / "weights.safetensors"
+    packaged = read_record(RunRecord, PACKAGED / "run.json").recipe
+    training = Training(initial_weights=str(weights))
+    network, _ = first_model(packaged.model_copy(update={"training": training}), COCO_PERSON)
+    before, after = read_checkpoint(weights), official_state_dict(network)
+    assert all(torch.equal(after[key], before[key]) for key in ("final_layer.weight", "final_layer.bias"))
+
+
 def test_a_checkpoint_of_another_trainer_starts_a_training(data: TrainingData, initial: Path, tmp_path: Path) -> None:
     wrapped = {f"module.{key}": tensor for key, tensor in read_checkpoint(initial).items()}
     torch.save({"epoch": 7, "state_dict": wrapped}, tmp_path / "checkpoint.pth.tar")
-    for training in ({"initial_weights": "checkpoint.pth.tar"}, {"backbone_weights": "checkpoint.pth.tar"}):
-        paths = {key: str(tmp_path / name) for key, name in training.items()}
-        _, first = first_model(recipe(**paths), data.skeleton)
-        assert first.description.endswith(" checkpoint.pth.tar")
+    path = tmp_path / "checkpoint.pth.tar"
+    _, first = first_model(recipe(initial_weights=str(path)), data.skeleton)
+    assert first.description == f"fine-tuned from {path.name}, with a new last layer"
+    _, first = first_model(recipe(backbone_weights=str(path)), data.skeleton)
+    assert first.description == f"backbone {path.name}"
 
 
 def test_an_interrupted_fine_tuning_continues_to_the_same_bytes(

@@ -10,7 +10,7 @@ from transpose.config.run_record import RunRecord
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
 from transpose.models.variants import build_model
-from transpose.models.weights import official_state_dict, read_checkpoint
+from transpose.models.weights import official_state_dict, read_checkpoint, read_metadata
 from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RunFolder
 from transpose.training.import_checkpoint import import_checkpoint
@@ -27,3 +27,4 @@ def test_a_checkpoint_of_another_trainer_becomes_a_run(tmp_path: Path) -> None:
     assert imported.keys() == state.keys()
     assert all(torch.equal(imported[key], tensor) for key, tensor in state.items())
     assert read_record(RunRecord, files.record).initialisation == "last.ckpt, not trained here"
+    assert read_metadata(files.weights)["keypoints"] == ",".join(COCO_PERSON.keypoints)

@@ -25,6 +25,7 @@ from transpose.models.variants import build_model
 from transpose.models.weights import load_weights, read_metadata
 from transpose.provenance import training_code
 from transpose.skeleton import COCO_PERSON
+from transpose.training.checkpoint import threads_of_checkpoint
 from transpose.training.data import TrainingData
 from transpose.training.interruption import Interrupted
 from transpose.training.loop import DivergedError
@@ -249,6 +250,43 @@ def test_a_training_by_changed_code_names_both(
         monkeypatch.setattr("transpose.training.run.training_code", lambda now=fingerprint: now)
         record = train_variant(recipe(), 0, data, PROTOCOL, tmp_path, Watcher())
         assert record.code.fingerprint == f"{before}+changed"
+
+
+def test_a_training_that_continues_with_other_threads_names_both(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with pytest.raises(Interrupted):
+        train_variant(recipe(), 0, data, PROTOCOL, tmp_path, Watcher(signal_at=3))
+    for given in ("1", "3"):
+        # The second time nothing is left to train.
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+        record = train_variant(recipe(), 0, data, PROTOCOL, tmp_path, rest := Watcher())
+        assert record.threads == (2, 1)
+    assert rest.steps == 0
+    (line,) = caplog.messages
+    assert line.startswith("continuing with 1 CPU threads after 2: ")
+
+
+def test_a_number_of_threads_continues_no_training_with_others(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Interrupted):
+        train_variant(recipe(), 0, data, PROTOCOL, tmp_path, Watcher(signal_at=3))
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    same, other = Watcher(signal_at=1), Watcher()
+    with pytest.raises(Interrupted):
+        train_variant(recipe(threads=1), 0, data, PROTOCOL, tmp_path, same)
+    record = train_variant(recipe(threads=2), 0, data, PROTOCOL, tmp_path, other)
+    assert (record.threads, same.steps, other.steps) == ((2,), 1, 6)
+    (line,) = caplog.messages
+    assert line.endswith("recipe.training.threads was 1, is 2")
+
+
+def test_a_checkpoint_of_an_older_version_has_the_threads_of_its_recipe() -> None:
+    state = {"identity": {"recipe": {"training": {"threads": 4}}}, "progress": {}}
+    assert threads_of_checkpoint(state) == [4]
+    assert threads_of_checkpoint(state | {"progress": {"threads": [2, 1]}}) == [2, 1]
 
 
 def test_a_validation_is_broken_off_by_a_signal_and_taken_up_again(

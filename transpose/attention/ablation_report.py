@@ -101,7 +101,7 @@ def write_attention_ablation(inputs: AnalysisInput) -> None:
         ],
     }
     path = inputs.layout.analysis(Analysis.ATTENTION_ABLATION, inputs.run, inputs.setting)
-    write_report(path, AttentionAblationReport, inputs, values)
+    write_report(path, AttentionAblationReport, inputs, values, context=model.context)
 
 
 def difference_in_ap(changed: KeypointMetrics, intact: KeypointMetrics, bootstrap: Bootstrap) -> Estimate:

@@ -34,7 +34,8 @@ def write_body_parts(inputs: AnalysisInput, parts: Path | None) -> None:
     settings, variant, bootstrap = attention_settings(inputs), inputs.recipe.variant, inputs.bootstrap
     persons = ExplainedPersons(inputs.annotations, variant, settings.knockout_persons, settings.seed)
     regions = _regions(parts, persons, Grid.of(variant), inputs.skeleton, settings.reach)
-    test = BodyPartTest(trained_fp32_model(inputs), settings)
+    model = trained_fp32_model(inputs)
+    test = BodyPartTest(model, settings)
     with finite_heatmaps_of(inputs.run_folder.weights):
         results = test.run(persons, regions)
     values = {
@@ -45,9 +46,8 @@ def write_body_parts(inputs: AnalysisInput, parts: Path | None) -> None:
         "persons": len(persons),
         **summarise(results, persons.truth.visibility, regions.groups, bootstrap),
     }
-    write_report(
-        inputs.layout.analysis(Analysis.BODY_PARTS, inputs.run, inputs.setting), BodyPartReport, inputs, values
-    )
+    path = inputs.layout.analysis(Analysis.BODY_PARTS, inputs.run, inputs.setting)
+    write_report(path, BodyPartReport, inputs, values, context=model.context)
 
 
 def summarise(

@@ -44,7 +44,8 @@ def write_faithfulness(inputs: AnalysisInput) -> None:
     settings, variant, bootstrap = attention_settings(inputs), inputs.recipe.variant, inputs.bootstrap
     limit = max(settings.knockout_persons, settings.curve_persons, settings.occlusion_persons)
     persons = ExplainedPersons(inputs.annotations, variant, limit, settings.seed)
-    test = FaithfulnessTest(trained_fp32_model(inputs), settings)
+    model = trained_fp32_model(inputs)
+    test = FaithfulnessTest(model, settings)
     with finite_heatmaps_of(inputs.run_folder.weights):
         results = test.run(persons)
     values = {
@@ -55,7 +56,7 @@ def write_faithfulness(inputs: AnalysisInput) -> None:
         **summarise(results, settings, encoder_of(variant).layers, bootstrap),
     }
     path = inputs.layout.analysis(Analysis.FAITHFULNESS, inputs.run, inputs.setting)
-    write_report(path, FaithfulnessReport, inputs, values, keypoint_matrices(results))
+    write_report(path, FaithfulnessReport, inputs, values, keypoint_matrices(results), model.context)
 
 
 def summarise(

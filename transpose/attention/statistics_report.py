@@ -40,7 +40,8 @@ def write_statistics(inputs: AnalysisInput) -> None:
     """
     settings, truth, bootstrap = attention_settings(inputs), inputs.annotations, inputs.bootstrap
     persons, regions = ExplainedPersons(truth, inputs.recipe.variant), Regions(truth)
-    gatherer = AttentionStatistics(trained_fp32_model(inputs), settings.reach)
+    model = trained_fp32_model(inputs)
+    gatherer = AttentionStatistics(model, settings.reach)
     with finite_heatmaps_of(inputs.run_folder.weights):
         tally = gatherer.gather(persons, regions)
     visibility = persons.truth.visibility
@@ -56,7 +57,7 @@ def write_statistics(inputs: AnalysisInput) -> None:
         "differences": differences(tally, bootstrap),
     }
     path = inputs.layout.analysis(Analysis.ATTENTION_STATISTICS, inputs.run, inputs.setting)
-    write_report(path, StatisticsReport, inputs, values, matrices(tally, bootstrap))
+    write_report(path, StatisticsReport, inputs, values, matrices(tally, bootstrap), model.context)
 
 
 def statistics(tally: Tally, bootstrap: Bootstrap) -> list[Statistic]:

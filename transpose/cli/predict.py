@@ -15,7 +15,6 @@ from transpose.cli.options import Box, Boxes, Model
 from transpose.config.runtime import RuntimeChoice
 from transpose.config.training import DeviceChoice
 from transpose.errors import InputError
-from transpose.machine import usable_cores
 
 if TYPE_CHECKING:
     from transpose.data.detector import PersonDetector
@@ -78,7 +77,9 @@ def predict(
     threads: Annotated[
         int | None,
         typer.Option(
-            min=1, help="CPU threads of the network; default: all cores. The last digits of the results depend on it."
+            min=1,
+            help="CPU threads of the network; default: OMP_NUM_THREADS, or all cores. The last digits of the results"
+            " depend on it.",
         ),
     ] = None,
 ) -> None:
@@ -148,7 +149,6 @@ def _predictor(
     """Load a model; exported files load without PyTorch."""
     from transpose.config.exported import is_exported
 
-    threads = threads or usable_cores()
     if model is not None and is_exported(model):
         for option, value in {"--runtime": runtime, "--device": device}.items():
             if value is not None:

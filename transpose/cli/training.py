@@ -66,6 +66,7 @@ def train(
         return
     # PyTorch is imported only now.
     from transpose.device import resolve_device
+    from transpose.machine import share_threads
     from transpose.training.distributed import check_devices, joined
     from transpose.training.launch import launch
     from transpose.training.placement import Placement, replace_by_srun
@@ -73,9 +74,10 @@ def train(
 
     context = resolve_device(training.device, training.dtype, training.threads)
     if training.gpus > 1 and Placement.of_environment() is None:
+        threads = training.threads or share_threads(training.gpus)
         if slurm_tasks:
             command = [sys.executable, "-m", "transpose", *sys.argv[1:]]
-            replace_by_srun(command, slurm_tasks, training.threads + training.workers)
+            replace_by_srun(command, slurm_tasks, threads + training.workers)
         check_devices(training.gpus, context)
         if status := launch(sys.argv[1:], training.gpus):
             raise typer.Exit(status)

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
+from pydantic import PositiveInt
+
 from transpose.config.base import Settings
+from transpose.config.training import Dtype
 
 
 class CodeVersion(Settings):
@@ -14,7 +17,13 @@ class CodeVersion(Settings):
 
 
 class Origin(Settings):
-    """The code that made a result, and the machine with its library versions."""
+    """The code that made a result, the machine with its library versions, and how a network ran.
+
+    Dtype and threads are null if no network ran, and in records of older versions.
+    """
 
     code: CodeVersion
     environment: Mapping[str, str]
+    dtype: Dtype | None = None
+    threads: PositiveInt | None = None
+    """CPU threads."""

@@ -1,4 +1,4 @@
-"""Where a loaded model computes, if not where its recipe and protocol say."""
+"""Where a loaded model computes."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,12 @@ from transpose.config.training import DeviceChoice
 
 
 class Placement(NamedTuple):
-    """A device and a number of threads; None leaves them as they are."""
+    """A device and a number of CPU threads."""
 
     device: DeviceChoice | None = None
+    """None is that of the recipe."""
     threads: int | None = None
-    """CPU threads."""
+    """None are those that the process is given: the number of a study is for its own jobs."""
 
     def of_recipe(self, recipe: Recipe) -> Recipe:
         """Return the recipe with this device."""
@@ -22,8 +23,8 @@ class Placement(NamedTuple):
 
     def of_protocol(self, protocol: EvalProtocol) -> EvalProtocol:
         """Return the protocol with these threads."""
-        return protocol if self.threads is None else protocol.model_copy(update={"threads": self.threads})
+        return protocol.model_copy(update={"threads": self.threads})
 
 
-AS_RECORDED = Placement()
-"""Compute where recipe and protocol say."""
+OF_THIS_PROCESS = Placement()
+"""Compute on the recipe's device, with the threads that this process is given."""

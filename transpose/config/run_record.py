@@ -78,6 +78,11 @@ class TrainingResult(Settings):
         description="Official names of tensors not loaded from the fine-tuned file; null without fine-tuning."
     )
     batch: BatchSizes
+    threads: tuple[PositiveInt, ...] = Field(
+        default=(),
+        description="CPU threads of each process, several if it was resumed with others; empty in records of older"
+        " versions, where it is the recipe's number.",
+    )
     learning_rate: LearningRate
     metric: Accuracy = Field(description="The validation metric that chose the best epoch.")
     best_value: float
@@ -130,6 +135,14 @@ class RunRecord(Settings):
         return self.recipe.variant.title
 
     @property
+    def threads(self) -> tuple[int, ...]:
+        """CPU threads of each process that trained, in order; none for a released checkpoint."""
+        if self.training is None:
+            return ()
+        fixed = self.recipe.training.threads
+        return self.training.threads or (() if fixed is None else (fixed,))
+
+    @property
     def identity(self) -> TrainingIdentity | None:
         """Everything that determined the weights; None for a released checkpoint."""
         if self.training is None:
@@ -150,6 +163,7 @@ class RunRecord(Settings):
             skeleton=self.skeleton,
             evaluation=self.evaluation,
             protocol=self.protocol,
+            threads=self.threads,
         )
 
     @model_validator(mode="after")

@@ -55,7 +55,9 @@ class EvalProtocol(Settings):
         default="box_times_keypoints", description="Score of a person, by which persons are ranked for AP."
     )
     batch_size: PositiveInt = 32
-    threads: PositiveInt = Field(default=1, description="CPU threads of a prediction process.")
+    threads: PositiveInt | None = Field(
+        default=None, description="CPU threads of a prediction process; null takes those that the job is given."
+    )
     dtype: Dtype | None = Field(default=None, description="Dtype of the network; null uses that of the training.")
     compile: bool = Field(
         default=False,

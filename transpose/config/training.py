@@ -124,7 +124,8 @@ class Training(Settings):
     initial_weights: PathText | None = Field(
         default=None,
         description="Path of weights of this variant to fine-tune, trained for any keypoints and input size; the last"
-        " layer is replaced by a new one. If omitted, that of the variant's file is used.",
+        " layer is kept if the file names the same keypoints, and else replaced by a new one. If omitted, that of the"
+        " variant's file is used.",
     )
     pretrained_rate_factor: PositiveFloat = Field(
         default=1.0, description="Factor on the learning rate of parameters loaded from initial_weights."
@@ -138,8 +139,10 @@ class Training(Settings):
         default=1,
         description="Processes that train one model together, each on its own GPU; without a GPU, on the CPU.",
     )
-    threads: PositiveInt = Field(
-        default=1, description="CPU threads of a training process; the exact weights depend on it."
+    threads: PositiveInt | None = Field(
+        default=None,
+        description="CPU threads of a training process; the exact weights depend on it. null takes those that the job"
+        " is given.",
     )
     workers: NonNegativeInt = Field(
         default=1,

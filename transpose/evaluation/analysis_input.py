@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +27,9 @@ from transpose.machine import describe_software
 from transpose.provenance import code_version
 from transpose.skeleton import Skeleton
 from transpose.study.layout import RecordKind, ResultsLayout, RunFolder, RunId
+
+if TYPE_CHECKING:
+    from transpose.device import DeviceContext
 
 _LIBRARIES = ("torch", "numpy", "opencv-python-headless", "pycocotools", "xtcocotools", "hotcoco")
 
@@ -158,6 +162,7 @@ def write_report(
     inputs: AnalysisInput,
     values: Mapping[str, object],
     arrays: Mapping[str, np.ndarray] | None = None,
+    context: "DeviceContext | None" = None,
 ) -> None:
     """Write a report of class `model` on the subject of `inputs`, and its arrays to the same path with suffix .npz.
 
@@ -166,11 +171,16 @@ def write_report(
 
     Args:
         values: fields of the report, without those of `Subject`.
+        context: where the network ran, if one did.
 
     Raises:
         InputError: a file of the subject is missing or wrong, or a value does not fit the report.
     """
-    report = parse(model, inputs.subject.model_dump() | dict(values), path)
+    subject = inputs.subject
+    if context is not None:
+        ran = {"dtype": context.dtype, "threads": context.threads}
+        subject = subject.model_copy(update={"origin": subject.origin.model_copy(update=ran)})
+    report = parse(model, subject.model_dump() | dict(values), path)
     content, draws = report.model_dump(mode="json"), draws_of(report)
     arrays = {**(arrays or {}), **({RESAMPLES: draws} if len(draws) else {})}
     if not arrays:

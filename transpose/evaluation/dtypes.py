@@ -97,7 +97,7 @@ def write_dtypes(inputs: AnalysisInput) -> None:
         ],
     }
     path = inputs.layout.analysis(Analysis.DTYPES, inputs.run, inputs.setting)
-    write_report(path, DtypeReport, inputs, values)
+    write_report(path, DtypeReport, inputs, values, context=exact.context)
 
 
 def _result(

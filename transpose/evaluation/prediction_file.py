@@ -21,4 +21,4 @@ def write_predictions(inputs: AnalysisInput) -> None:
     results = model.predict_boxes(inputs.boxes, inputs.annotations, suppress=suppress)
     write_results(results, inputs.predictions_file)
     device = describe_machine(model.context.device)["device"]
-    write_prediction_record(inputs, device, model.runtime.used, len(results))
+    write_prediction_record(inputs, device, model.runtime.used, len(results), model.context)

@@ -1,5 +1,7 @@
 """What predictions were made from, and the check that they fit what they are evaluated with."""
 
+from typing import TYPE_CHECKING
+
 from pydantic import NonNegativeInt
 
 from transpose.config.load import read_record
@@ -9,6 +11,9 @@ from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.subject import Subject
 from transpose.files import sha256_of_file
+
+if TYPE_CHECKING:
+    from transpose.device import DeviceContext
 
 
 class PredictionRecord(Subject):
@@ -23,13 +28,16 @@ class PredictionRecord(Subject):
     predictions_sha256: str
 
 
-def write_prediction_record(inputs: AnalysisInput, device: str, runtime: RuntimeUsed, predictions: int) -> None:
+def write_prediction_record(
+    inputs: AnalysisInput, device: str, runtime: RuntimeUsed, predictions: int, context: "DeviceContext"
+) -> None:
     """Write what the predictions of `inputs` were made from.
 
     Args:
         device: device that the network ran on.
         runtime: library that ran it.
         predictions: predicted persons after suppression.
+        context: dtype and threads of the network.
 
     Raises:
         InputError: a file is missing or wrong.
@@ -41,7 +49,7 @@ def write_prediction_record(inputs: AnalysisInput, device: str, runtime: Runtime
         "predictions": predictions,
         "predictions_sha256": sha256_of_file(inputs.predictions_file),
     }
-    write_report(inputs.prediction_record, PredictionRecord, inputs, values)
+    write_report(inputs.prediction_record, PredictionRecord, inputs, values, context=context)
 
 
 def checked_prediction_record(inputs: AnalysisInput) -> PredictionRecord:

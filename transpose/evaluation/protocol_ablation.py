@@ -78,7 +78,7 @@ def write_protocol_ablation(inputs: AnalysisInput) -> None:
         )
     values = {"runtime": model.runtime.used, "images": images, "persons": counted, "results": results}
     path = inputs.layout.analysis(Analysis.PROTOCOLS, inputs.run, inputs.setting)
-    write_report(path, ProtocolAblationReport, inputs, values)
+    write_report(path, ProtocolAblationReport, inputs, values, context=model.context)
 
 
 def _decoding(protocol: EvalProtocol) -> tuple[bool, str]:

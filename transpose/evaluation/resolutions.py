@@ -37,7 +37,7 @@ def write_resolutions(inputs: AnalysisInput) -> None:
                 write_results(model.predict_boxes(inputs.boxes, inputs.annotations, size), predictions)
                 values, table = report_values(inputs, predictions, model.runtime.used)
                 values |= {"input_size": size, "position": way}
-                write_report(report, ResolutionReport, inputs, values, vars(table))
+                write_report(report, ResolutionReport, inputs, values, vars(table), model.context)
 
 
 def batch_size_at(protocol: EvalProtocol, trained: tuple[int, int], size: tuple[int, int]) -> int:

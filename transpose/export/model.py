@@ -19,6 +19,7 @@ from transpose.export.sessions import Session, session_of
 from transpose.geometry import rescale_points
 from transpose.inference.poses import Poses
 from transpose.inference.predictions import PredictionCollector, person_scores
+from transpose.machine import given_threads
 from transpose.skeleton import Skeleton
 
 
@@ -90,11 +91,12 @@ class ExportedModel:
         return output
 
 
-def load_exported(path: Path | str, threads: int = 1) -> ExportedModel:
+def load_exported(path: Path | str, threads: int | None = None) -> ExportedModel:
     """Load a file that `transpose export` wrote: .onnx (ONNX Runtime), .xml (OpenVINO) or .pt2 (PyTorch).
 
     Args:
-        threads: CPU threads.
+        threads: CPU threads; by default those that the process is given (`OMP_NUM_THREADS`), or all cores that it may
+            use.
 
     Raises:
         InputError: the file is missing, cannot be loaded, or was not written by `transpose export`.
@@ -103,7 +105,7 @@ def load_exported(path: Path | str, threads: int = 1) -> ExportedModel:
     file = Path(path)
     if not is_exported(file):
         raise InputError(f"must end in {', '.join(SUFFIXES.values())}", file=file)
-    session = session_of(file, threads)
+    session = session_of(file, threads or given_threads())
     if session.description is None:
         raise InputError("was not written by `transpose export`: it does not describe its keypoints", file=file)
     try:

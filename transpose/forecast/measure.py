@@ -52,18 +52,21 @@ def kept_bytes(model: nn.Module, images: Tensor) -> int:
     return sum(size for storage, size in storages.items() if storage not in own)
 
 
-def time_network(recipe: Recipe, keypoints: int, work: Work, batch_size: int, threads: int) -> Speed:
+def time_network(
+    recipe: Recipe, keypoints: int, work: Work, batch_size: int, training_threads: int, threads: int
+) -> Speed:
     """Time training steps and forward passes with random weights and images on the CPU.
 
     Args:
         batch_size: crops of a timed step.
-        threads: CPU threads of forward passes; training steps have those of the recipe.
+        training_threads: CPU threads of training steps.
+        threads: CPU threads of forward passes.
     """
     training = recipe.training
     model = build_model(recipe.variant, keypoints, training.dropout, training.attention_dropout)
     crops = torch.randn(batch_size, 3, *recipe.variant.input_size).to(memory_format=torch.channels_last)
     operations = 2 * work.macs * batch_size
-    step = _training_step(model, crops, resolve_device("cpu", training.dtype, training.threads))
+    step = _training_step(model, crops, resolve_device("cpu", training.dtype, training_threads))
     training_seconds = _seconds_of(step)
     context = resolve_device("cpu", "fp32", threads)
     formed = optimize_for_inference(model.eval(), context)

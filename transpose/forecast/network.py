@@ -8,7 +8,8 @@ from typing import Any
 from transpose.config.recipe import Recipe
 from transpose.forecast.cache import FOLDER, MeasurementCache
 from transpose.forecast.work import DeviceKind, Speed, Work
-from transpose.machine import cpu_name, has_gpu
+from transpose.machine import cpu_name, has_gpu, usable_cores
+from transpose.study.job_threads import JobThreads
 from transpose.study.plan import Plan
 
 MODULE = "transpose.forecast.measure"
@@ -35,17 +36,24 @@ class Networks:
     cache: MeasurementCache
     keypoints: int
     device: DeviceKind
+    threads: JobThreads
+    """CPU threads of the study's jobs."""
 
     @classmethod
-    def of_study(cls, plan: Plan, code: str, device: str | None = None) -> "Networks":
+    def of_study(
+        cls, plan: Plan, code: str, device: str | None = None, threads: JobThreads | None = None
+    ) -> "Networks":
         """Return the networks of a study with the cache in `FOLDER`.
 
         Args:
             code: digest of `MODULE` and of all that it imports.
             device: instead of the study's device.
+            threads: CPU threads of the study's jobs; those of jobs that share this machine's cores by default.
         """
         cache = MeasurementCache(FOLDER, code, version("torch"))
-        return cls(cache, plan.data.keypoints(), device_kind(device or plan.study.training.device))
+        kind = device_kind(device or plan.study.training.device)
+        threads = threads or JobThreads(plan, usable_cores(), are_shared=True, on_gpu=kind == "GPU")
+        return cls(cache, plan.data.keypoints(), kind, threads)
 
     def work(self, recipe: Recipe) -> Work:
         """Count the work of a recipe's network."""
@@ -57,7 +65,7 @@ class Networks:
 
         return self.cache.get(Work, self._key(recipe), measure)
 
-    def cpu_speeds(self, recipes: Iterable[Recipe], works: Mapping[str, Work], threads: int) -> dict[str, Speed]:
+    def cpu_speeds(self, recipes: Iterable[Recipe], works: Mapping[str, Work]) -> dict[str, Speed]:
         """Measure the speed of networks on this machine's CPU, by name of the recipe.
 
         Training steps of large networks would take minutes. These networks get the speed of the largest that is
@@ -65,24 +73,23 @@ class Networks:
 
         Args:
             works: their work, by name of the recipe.
-            threads: CPU threads of predictions; trainings have those of the recipe.
         """
         ascending = sorted(recipes, key=lambda recipe: works[recipe.name].macs)
         short = [recipe for recipe in ascending if 6 * works[recipe.name].macs <= MEASURED_OPERATIONS]
-        measured = {
-            recipe.name: self._cpu_speed(recipe, works[recipe.name], threads) for recipe in short or ascending[:1]
-        }
+        measured = {recipe.name: self._cpu_speed(recipe, works[recipe.name]) for recipe in short or ascending[:1]}
         largest = list(measured.values())[-1:]
         return {recipe.name: measured.get(recipe.name, *largest) for recipe in ascending}
 
-    def _cpu_speed(self, recipe: Recipe, work: Work, threads: int) -> Speed:
+    def _cpu_speed(self, recipe: Recipe, work: Work) -> Speed:
+        training, prediction = self.threads.training_process(recipe.name), self.threads.prediction()
+
         def measure() -> Speed:
             from transpose.forecast.measure import time_network
 
             batch = min(recipe.training.batch_size, max(1, round(MEASURED_OPERATIONS / (6 * work.macs))))
-            return time_network(recipe, self.keypoints, work, batch, threads)
+            return time_network(recipe, self.keypoints, work, batch, training, prediction)
 
-        machine = {"cpu": cpu_name(), "training_threads": recipe.training.threads, "threads": threads}
+        machine = {"cpu": cpu_name(), "training_threads": training, "threads": prediction}
         return self.cache.get(Speed, self._key(recipe) | machine, measure)
 
     def _key(self, recipe: Recipe) -> dict[str, Any]:

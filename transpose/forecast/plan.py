@@ -38,6 +38,8 @@ class VariantForecast:
     seconds: Seconds
     memory_bytes: int | None
     """Peak memory of a training step; None without a training."""
+    training_threads: int
+    """CPU threads of each process of a training."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class StudyForecast:
     device: DeviceKind
     variants: tuple[VariantForecast, ...]
     crops: StudyCrops
+    prediction_threads: int
+    """CPU threads of a prediction."""
     disk: tuple[DiskItem, ...]
     assumptions: ForecastSettings
 
@@ -75,11 +79,10 @@ def forecast_jobs(plan: Plan, jobs: Jobs, networks: Networks, archives: Mapping[
     works = {recipe.name: networks.work(recipe) for recipe in recipes}
     speeds = speeds_of(plan, recipes, works, networks)
     variants = tuple(
-        _variant(plan, jobs, recipe, works[recipe.name], speeds[recipe.name], crops, networks.device)
-        for recipe in recipes
+        _variant(plan, jobs, recipe, works[recipe.name], speeds[recipe.name], crops, networks) for recipe in recipes
     )
     disk = (*_downloads(plan, jobs, archives), *_results(plan, jobs, variants, crops))
-    return StudyForecast(networks.device, variants, crops, disk, plan.study.forecast)
+    return StudyForecast(networks.device, variants, crops, networks.threads.prediction(), disk, plan.study.forecast)
 
 
 def gpu_speed(settings: ForecastSettings) -> Speed:
@@ -93,7 +96,7 @@ def gpu_speed(settings: ForecastSettings) -> Speed:
 def speeds_of(plan: Plan, recipes: Sequence[Recipe], works: Mapping[str, Work], networks: Networks) -> dict[str, Speed]:
     """Return the speed of each recipe's network, by name: measured on a CPU, assumed on a GPU."""
     if networks.device == "CPU":
-        return networks.cpu_speeds(recipes, works, plan.study.protocol.threads)
+        return networks.cpu_speeds(recipes, works)
     return dict.fromkeys(works, gpu_speed(plan.study.forecast))
 
 
@@ -117,7 +120,7 @@ def training_memory(work: Work, settings: ForecastSettings, device: DeviceKind) 
 
 
 def _variant(
-    plan: Plan, jobs: Jobs, recipe: Recipe, work: Work, speed: Speed, crops: StudyCrops, device: DeviceKind
+    plan: Plan, jobs: Jobs, recipe: Recipe, work: Work, speed: Speed, crops: StudyCrops, networks: Networks
 ) -> VariantForecast:
     settings, training, operations = plan.study.forecast, recipe.training, 2 * work.macs
     trainings = sum(run.variant == recipe.name for run in jobs.trainings)
@@ -138,7 +141,8 @@ def _variant(
             _seconds(validate, operations / speed.inference, 0.0),
             _seconds(predict, operations / speed.inference, len(predicted) * settings.start_seconds),
         ),
-        memory_bytes=training_memory(work, settings, device) if trainings else None,
+        memory_bytes=training_memory(work, settings, networks.device) if trainings else None,
+        training_threads=networks.threads.training_process(recipe.name),
     )
 
 

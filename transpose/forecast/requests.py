@@ -14,10 +14,12 @@ from transpose.forecast.network import Networks
 from transpose.forecast.persons import StudyCrops, count_crops
 from transpose.forecast.plan import passes_of, speeds_of, training_memory, validations_of
 from transpose.forecast.work import DeviceKind, Speed, Work
+from transpose.study.job_threads import JobThreads
 from transpose.study.plan import Plan
 
 Request = Callable[..., int]
-"""A resource of a rule: called with the job's wildcards and the number of the attempt, from 1 on."""
+"""A resource of a rule: called with the job's wildcards and the number of the attempt, from 1 on; and with the job's
+threads if it has an argument for them."""
 
 LONGEST_TRAINING_MINUTES = 24 * 60
 """A longer training is continued from its checkpoint by the next attempt."""
@@ -69,6 +71,7 @@ class JobRequests:
     """Requests of the jobs of a study whose cost depends on variants and data."""
 
     plan: Plan
+    threads: JobThreads
     networks: Callable[[], Networks]
     """Called where a forecast is needed."""
     is_needed: Callable[[], bool]
@@ -119,11 +122,13 @@ class JobRequests:
 
     def _training_cpus(self, wildcards: RunWildcards, attempt: int) -> int:
         """Processors of each process, with those that load its images; Slurm's plugin reads them instead of threads."""
-        training = self.plan.recipes[wildcards.variant].training
-        return training.threads + training.workers
+        return self.threads.training_process(wildcards.variant) + self._workers(wildcards)
 
-    def _model_cpus(self, wildcards: RunWildcards, attempt: int) -> int:
-        return self.plan.study.protocol.threads + self.plan.recipes[wildcards.variant].training.workers
+    def _model_cpus(self, wildcards: RunWildcards, threads: int, attempt: int) -> int:
+        return threads + self._workers(wildcards)
+
+    def _workers(self, wildcards: RunWildcards) -> int:
+        return self.plan.recipes[wildcards.variant].training.workers
 
     def _training_minutes(self, wildcards: RunWildcards, attempt: int) -> int:
         forecast = self._forecast

@@ -11,7 +11,8 @@ from transpose.data.digests import digest_record, remembered_sha256
 from transpose.data.download import Patience, download_url
 from transpose.errors import InputError
 from transpose.files import write_json
-from transpose.models.weights import read_checkpoint, save_tensors
+from transpose.models.weights import named_keypoints, read_checkpoint, save_tensors
+from transpose.skeleton import COCO_PERSON
 
 
 def download_released(
@@ -48,7 +49,14 @@ def download_released(
     if known is None:
         write_json(pin, Pin(sha256=sha256).model_dump(mode="json"))
         report(f"{checkpoint}: first use; recorded sha256 {sha256} in {pin}")
-    save_tensors(tensors, output, {"description": f"{released.title} ({sha256[:8]})", "sha256": sha256})
+    metadata = {"description": f"{released.title} ({sha256[:8]})", "sha256": sha256}
+    save_tensors(tensors, output, metadata | _keypoints_of(tensors, released))
+
+
+def _keypoints_of(tensors: dict[str, Tensor], released: ReleasedWeights) -> dict[str, str]:
+    """Return the metadata that name the keypoints of a whole variant; the released ones predict COCO's."""
+    is_whole = released.holds == "variant" and len(tensors.get("final_layer.bias", ())) == len(COCO_PERSON)
+    return named_keypoints(COCO_PERSON.keypoints) if is_whole else {}
 
 
 def _without(tensors: dict[str, Tensor], released: ReleasedWeights, checkpoint: Path) -> dict[str, Tensor]:

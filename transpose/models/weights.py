@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -22,6 +22,8 @@ _OFFICIAL_PREFIXES = {"backbone.": "", "upsampling.": "deconv_layers."}
 _PARTS_BEYOND_BACKBONE = ("pos_embedding", "reduce.", "global_encoder.", "deconv_layers.", "final_layer.")
 _CLASSIFIERS = ("fc.", "incre_modules.", "downsamp_modules.", "classifier.")
 _METADATA_ENTRY = "transpose"
+_KEYPOINTS = "keypoints"
+"""Metadata with the keypoints that the channels of the last layer are for, in order."""
 _LARGEST_SINE = 1 + 1e-6
 
 
@@ -44,9 +46,21 @@ def load_official(model: TransPose, state: Mapping[str, Tensor], source: object)
     copy_tensors(own, state, source)
 
 
-def save_weights(model: TransPose, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write all weights of the model as safetensors with official names, atomically."""
-    save_tensors(official_state_dict(model), path, metadata)
+def save_weights(
+    model: TransPose, path: Path, metadata: Mapping[str, str], keypoints: Sequence[str] | None = None
+) -> None:
+    """Write all weights of the model as safetensors with official names, atomically.
+
+    Args:
+        keypoints: what the last layer predicts. A training for exactly these keypoints that starts from the file keeps
+            its last layer; without them, every training begins with a new one.
+    """
+    save_tensors(official_state_dict(model), path, {**metadata, **(named_keypoints(keypoints) if keypoints else {})})
+
+
+def named_keypoints(keypoints: Sequence[str]) -> dict[str, str]:
+    """Return the metadata that name the keypoints of a weights file."""
+    return {_KEYPOINTS: ",".join(keypoints)}
 
 
 def save_tensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
@@ -73,10 +87,14 @@ def load_weights(model: TransPose, path: Path) -> None:
     copy_tensors(own, matching_tensors(Wanted(own), read_state_dicts(path), path), path)
 
 
-def load_to_fine_tune(model: TransPose, path: Path) -> list[str]:
+def load_to_fine_tune(model: TransPose, path: Path, keypoints: Sequence[str] | None = None) -> list[str]:
     """Load weights for fine-tuning on other keypoints or input sizes.
 
-    The final layer and a fixed sine position embedding keep the model's values. All other tensors must fit.
+    The final layer keeps the model's values unless the file names exactly its keypoints; so does a fixed sine position
+    embedding. All other tensors must fit.
+
+    Args:
+        keypoints: what the model predicts; None keeps the model's final layer.
 
     Returns:
         Official names of the tensors that were not loaded.
@@ -86,7 +104,8 @@ def load_to_fine_tune(model: TransPose, path: Path) -> list[str]:
             the model is unchanged.
     """
     own, states = official_state_dict(model), read_state_dicts(path)
-    kept = [key for key in own if key.startswith("final_layer.")]
+    is_for_these = keypoints is not None and named_keypoints(keypoints).items() <= read_metadata(path).items()
+    kept = [] if is_for_these else [key for key in own if key.startswith("final_layer.")]
     if not isinstance(model.pos_embedding, nn.Parameter) and "pos_embedding" in own:
         kept.append("pos_embedding")
     taken = {key: tensor for key, tensor in own.items() if key not in kept}

@@ -51,7 +51,10 @@ def _parts(forecast: StudyForecast, subject: str) -> Iterator[list[str]]:
 def _device(forecast: StudyForecast) -> str:
     if forecast.device == "GPU":
         return "one GPU of an assumed speed"
-    return f"this machine's CPU ({cpu_name()}), measured"
+    training = sorted({variant.training_threads for variant in forecast.variants if variant.trainings})
+    counts = {"training": training, "prediction": [forecast.prediction_threads]}
+    threads = ", ".join(f"{' or '.join(map(str, each))} a {job}" for job, each in counts.items() if each)
+    return f"this machine's CPU ({cpu_name()}), measured; threads: {threads}; several jobs may run at a time"
 
 
 def _headings(forecast: StudyForecast) -> tuple[str, ...]:

@@ -58,11 +58,6 @@ class TrainingFiles:
         path = self.recipes[variant].training.initial_weights
         return [path] if path else []
 
-    def threads(self, variant: str) -> int:
-        """CPU threads of all processes that train a variant."""
-        training = self.recipes[variant].training
-        return training.gpus * training.threads
-
     def image_cache_gb(self, variant: str) -> str:
         """GB of disk for decoded training images, as text because Snakemake resources are integers."""
         return str(self.recipes[variant].training.image_cache_gb)

@@ -180,7 +180,7 @@ def _tags(run: RunRecord, weights: tuple[Path, str] | None) -> dict[str, str]:
         "git_dirty": run.code.dirty,
         "code_fingerprint": run.code.fingerprint,
         "dtype": run.recipe.training.dtype,
-        "threads": run.recipe.training.threads,
+        "threads": ", then ".join(map(str, run.threads)) or None,
         "weights_sha256": weights and weights[1],
         **run.environment,
     }

@@ -112,6 +112,13 @@ def settle_checkpoints(store: CheckpointStore, identity: TrainingIdentity, repor
         report("continuing from a checkpoint of this training that was moved aside")
 
 
+def threads_of_checkpoint(state: Mapping[str, Any]) -> list[int]:
+    """Return the CPU threads that a checkpoint was trained with; an older one has only its recipe's number."""
+    if "threads" in state["progress"]:
+        return state["progress"]["threads"]
+    return [state["identity"]["recipe"]["training"].get("threads", 1)]
+
+
 def digest_of_checkpoint(folder: Path) -> str | None:
     """Read the hexadecimal digest at the start of a run folder's latest checkpoint; None if there is none."""
     path = folder / LATEST
@@ -147,7 +154,8 @@ def remove_checkpoints_of(run: Path) -> None:
 def _differences(identity: TrainingIdentity, state: Mapping[str, Any]) -> list[str]:
     """Return how the training of a checkpoint differs from `identity`."""
     try:
-        return identity.differences(TrainingIdentity.model_validate(state["identity"]))
+        used = {"threads": state["progress"].get("threads", ())}
+        return identity.differences(TrainingIdentity.model_validate(state["identity"] | used))
     except ValidationError as error:
         details = error.errors(include_url=False)[0]
         return [f"{'.'.join(map(str, details['loc']))} is no longer known: {details['msg']}"]

@@ -121,7 +121,8 @@ def default_epochs(persons: int) -> int:
 def fine_tuning_recipe(recipe: Recipe, epochs: int, start: Path) -> Recipe:
     """Return the recipe that continues a model's own on few persons.
 
-    Heatmap sigma, augmentation, dropout and precision stay as the model was trained.
+    Heatmap sigma, augmentation, dropout and precision stay as the model was trained; the threads are those that the
+    process is given.
     """
     values = recipe.training.model_dump() | {
         "source": "trained",
@@ -130,6 +131,7 @@ def fine_tuning_recipe(recipe: Recipe, epochs: int, start: Path) -> Recipe:
         "accumulate_grad_batches": 1,
         "sync_batch_norm": False,
         "gpus": 1,
+        "threads": None,
         "schedule": OneCycleSchedule(kind="one_cycle", peak=PEAK_RATE).model_dump(),
         "linear_scaling": False,
         "backbone_weights": None,

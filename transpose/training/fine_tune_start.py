@@ -9,7 +9,6 @@ from transpose.models.variants import build_model
 from transpose.models.weights import load_to_fine_tune, official_state_dict, read_checkpoint, save_weights
 from transpose.pose_model import PoseModel
 from transpose.skeleton import Skeleton
-from transpose.training.inputs import KEYPOINTS, keypoint_names
 
 
 def write_start(model: PoseModel, skeleton: Skeleton, output: Path) -> tuple[str, ...]:
@@ -34,6 +33,5 @@ def write_start(model: PoseModel, skeleton: Skeleton, output: Path) -> tuple[str
     with torch.no_grad():
         for key in ("final_layer.weight", "final_layer.bias"):
             new[key][to] = old[key][taken]
-    metadata = {"description": model.recipe.name, KEYPOINTS: keypoint_names(skeleton)}
-    save_weights(network, output, metadata)
+    save_weights(network, output, {"description": model.recipe.name}, skeleton.keypoints)
     return tuple(name for name in skeleton.keypoints if name not in common)

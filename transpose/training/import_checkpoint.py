@@ -59,6 +59,7 @@ def import_checkpoint(
     )
     files = RunFolder(folder)
     with atomic_paths(files.weights, files.record) as (weights_file, run):
-        save_weights(model, weights_file, {"variant": recipe.name, "seed": "0", "initialisation": initialisation})
+        described = {"variant": recipe.name, "seed": "0", "initialisation": initialisation}
+        save_weights(model, weights_file, described, skeleton.keypoints)
         digests = WeightsWritten(best_sha256=sha256_of_file(weights_file), last_sha256=None)
         write_json(run, record.model_copy(update={"weights": digests}).model_dump(mode="json"))

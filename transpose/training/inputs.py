@@ -10,12 +10,9 @@ from transpose.data.loader import TrainingSamples
 from transpose.models.initialise import initialise, renew_final_layer
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
-from transpose.models.weights import load_backbone, load_to_fine_tune, load_weights, read_metadata
+from transpose.models.weights import load_backbone, load_to_fine_tune, read_metadata
 from transpose.skeleton import Skeleton
 from transpose.training.data import TrainingData
-
-KEYPOINTS = "keypoints"
-"""Metadata of weights to fine-tune that also start the last layer, if it is for exactly these keypoints."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +36,10 @@ def first_model(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, FirstWei
     initialise(model, training.initialisation, pretrained_backbone=training.backbone_weights is not None)
     if training.initial_weights is not None:
         path = Path(training.initial_weights)
-        if read_metadata(path).get(KEYPOINTS) == keypoint_names(skeleton):
-            load_weights(model, path)
-            return model, FirstWeights(f"fine-tuned from {_described(path)}", ())
         renew_final_layer(model)
-        new_tensors = load_to_fine_tune(model, path)
-        return model, FirstWeights(f"fine-tuned from {_described(path)}", tuple(new_tensors))
+        new_tensors = load_to_fine_tune(model, path, skeleton.keypoints)
+        renewed = ", with a new last layer" if "final_layer.weight" in new_tensors else ""
+        return model, FirstWeights(f"fine-tuned from {_described(path)}{renewed}", tuple(new_tensors))
     if training.backbone_weights is not None:
         path = Path(training.backbone_weights)
         load_backbone(model, path)
@@ -68,11 +63,6 @@ def training_samples(recipe: Recipe, seed: int, data: TrainingData) -> TrainingS
         seed,
         disk_bytes=int(recipe.training.image_cache_gb * 1e9),
     )
-
-
-def keypoint_names(skeleton: Skeleton) -> str:
-    """Return the keypoints as the text under `KEYPOINTS`."""
-    return ",".join(skeleton.keypoints)
 
 
 def _described(weights: Path) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from transpose.data.loader import TrainingBatch, TrainingSamples, training_batch
 from transpose.device import DeviceContext
 from transpose.memory import memory_for
 from transpose.models.transpose import TransPose
-from transpose.training.checkpoint import CheckpointStore
+from transpose.training.checkpoint import CheckpointStore, threads_of_checkpoint
 from transpose.training.distributed import ProcessGroup
 from transpose.training.interruption import Interrupted, StopRequest
 from transpose.training.schedule import learning_rate
@@ -66,6 +66,8 @@ class Progress:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     code: list[str] = field(default_factory=list)
     """Fingerprints of the training code; several if the code changed before the run was resumed."""
+    threads: list[int] = field(default_factory=list)
+    """CPU threads of each process; several if the run was resumed with others."""
 
 
 @dataclass(eq=False)
@@ -93,12 +95,14 @@ class TrainingRun:
     """The metric that chooses the best weights."""
     patience: int | None = None
     """Epochs without a better validation after which the training ends; None trains to the last epoch."""
+    new_tensors: Collection[str] = ()
+    """Official names of tensors that were not loaded from the fine-tuned weights."""
 
     def __post_init__(self) -> None:
         """Move the model to its device and resume from the store's checkpoint, which is of this training or absent."""
         self.model = self.context.to_device(self.model)
         self.steps = math.ceil(len(self.samples) / self.training.global_batch)
-        self.optimiser = build_optimizer(self.model, self.training, self.context)
+        self.optimiser = build_optimizer(self.model, self.training, self.context, self.new_tensors)
         size, skeleton = self.samples.heatmap_size, self.samples.skeleton
         self._gradients = gradient_step(self.model, size, skeleton, self.training, self.context)
         self.progress = Progress()
@@ -262,7 +266,7 @@ class TrainingRun:
         state = self.store.load()
         if state is None:
             return
-        self.progress = Progress(**state["progress"])
+        self.progress = Progress(**state["progress"] | {"threads": threads_of_checkpoint(state)})
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
 

@@ -90,7 +90,7 @@ def train_variant(
         job = _set_up(recipe, seed, data, protocol, folder, group, patience)
         begin = time.monotonic()
         first_epoch = job.run.progress.epoch
-        _note_code(job.run)
+        _note_session(job.run)
         try:
             job.run.run(observer)
         except DivergedError as error:
@@ -149,6 +149,7 @@ def _set_up(
             group,
             accuracy_of(data.evaluation),
             patience,
+            start.new_tensors or (),
         )
     )
     return _Job(run, model, start, identity)
@@ -192,6 +193,7 @@ def _result(job: _Job, training: Training, data: TrainingData) -> TrainingResult
             per_process=training.batch_size * training.accumulate_grad_batches,
             all_processes=training.global_batch,
         ),
+        threads=tuple(progress.threads),
         learning_rate=LearningRate(
             factor=training.learning_rate_factor,
             highest=highest_rate(training.schedule) * training.learning_rate_factor,
@@ -212,23 +214,36 @@ def _tidy(folder: Path, store: CheckpointStore, identity: TrainingIdentity) -> N
     settle_checkpoints(store, identity, logging.getLogger(__name__).warning)
 
 
-def _note_code(run: TrainingRun) -> None:
-    """Add the current code's fingerprint if epochs are left to train; tables mark runs with several."""
-    code = training_code()
-    if not run.is_finished and code not in run.progress.code:
-        run.progress.code.append(code)
+def _note_session(run: TrainingRun) -> None:
+    """Add the current code's fingerprint and the number of threads if epochs are left to train.
+
+    Tables mark runs with several fingerprints.
+    """
+    if run.is_finished:
+        return
+    code, progress, threads = training_code(), run.progress, run.context.threads
+    if code not in progress.code:
+        progress.code.append(code)
+    if progress.threads and progress.threads[-1] != threads and run.group.is_main:
+        logging.getLogger(__name__).warning(
+            "continuing with %d CPU threads after %d: the last digits of the weights are those of neither number alone",
+            threads,
+            progress.threads[-1],
+        )
+    if progress.threads[-1:] != [threads]:
+        progress.threads.append(threads)
 
 
 def _write_outputs(job: _Job, record: RunRecord, folder: Path) -> RunRecord:
     """Write the outputs, and return the record with the digests of the weights."""
     model, progress = job.model, job.run.progress
     metadata = {"variant": record.variant, "seed": str(record.seed), "initialisation": record.initialisation}
-    files = RunFolder(folder)
+    files, keypoints = RunFolder(folder), record.skeleton.keypoints
     paths = (files.last_weights, files.weights, files.history, files.record)
     with atomic_paths(*paths) as (last, weights, history, run):
-        save_weights(model, last, metadata | {"epoch": str(progress.epoch - 1)})
+        save_weights(model, last, metadata | {"epoch": str(progress.epoch - 1)}, keypoints)
         model.load_state_dict(progress.best_weights)
-        save_weights(model, weights, metadata | {"epoch": str(progress.best_epoch)})
+        save_weights(model, weights, metadata | {"epoch": str(progress.best_epoch)}, keypoints)
         write_text(history, "".join(json.dumps(line) + "\n" for line in progress.history))
         digests = WeightsWritten(best_sha256=sha256_of_file(weights), last_sha256=sha256_of_file(last))
         record = record.model_copy(update={"weights": digests})

@@ -1,6 +1,6 @@
 """One training step: loss and gradients of a batch; and the optimiser."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from typing import Any
 
@@ -118,24 +118,31 @@ def batch_loss(
     return heatmap_loss(heatmaps.float(), targets, weights)
 
 
-def build_optimizer(model: nn.Module, training: Training, context: DeviceContext) -> torch.optim.Adam:
-    """Return Adam for a model on its device, fused where supported."""
+def build_optimizer(
+    model: nn.Module, training: Training, context: DeviceContext, new_tensors: Collection[str] = ()
+) -> torch.optim.Adam:
+    """Return Adam for a model on its device, fused where supported; `new_tensors` as for `parameter_groups`."""
     fused = context.device.type in ("cpu", "cuda")
-    return torch.optim.Adam(parameter_groups(model, training.pretrained_rate_factor), fused=fused)
+    return torch.optim.Adam(parameter_groups(model, training.pretrained_rate_factor, new_tensors), fused=fused)
 
 
-def parameter_groups(model: nn.Module, pretrained_rate_factor: float) -> list[dict[str, Any]]:
+def parameter_groups(
+    model: nn.Module, pretrained_rate_factor: float, new_tensors: Collection[str]
+) -> list[dict[str, Any]]:
     """Return parameter groups, each with a factor `rate_factor` on the schedule's learning rate.
 
-    With a factor of 1, all parameters are one group. Otherwise the new last layer keeps the schedule's rate, and the
+    With a factor of 1, all parameters are one group. Otherwise a new last layer keeps the schedule's rate, and the
     pretrained parameters have the factor (paper, transfer to MPII: 1e-4 and 1e-5).
+
+    Args:
+        new_tensors: names of tensors that are not pretrained.
     """
     if pretrained_rate_factor == 1:
         return [{"params": list(model.parameters()), "rate_factor": 1.0}]
     new, pretrained = [], []
     for name, parameter in model.named_parameters():
         # A wrapper may prepend its own name.
-        (new if "final_layer" in name.split(".") else pretrained).append(parameter)
+        (new if any(name.endswith(one) for one in new_tensors) else pretrained).append(parameter)
     return [
         {"params": pretrained, "rate_factor": pretrained_rate_factor},
         {"params": new, "rate_factor": 1.0},

@@ -33,7 +33,7 @@ rule protocol_ablation:
         LAYOUT.log(Analysis.PROTOCOLS, RUN, SETTING),
     conda:
         "../../environment.yml"
-    threads: PLAN.study.protocol.threads
+    threads: THREADS.analysis(Analysis.PROTOCOLS)
     resources:
         **REQUESTS.analysis,
         gpu=gpus,
@@ -56,6 +56,7 @@ use rule protocol_ablation as resolutions with:
         directory(LAYOUT.resolutions(RUN, SETTING)),
     log:
         LAYOUT.log(Analysis.RESOLUTIONS, RUN, SETTING),
+    threads: THREADS.analysis(Analysis.RESOLUTIONS)
     params:
         **IN_RUNTIME,
         analysis=Analysis.RESOLUTIONS,
@@ -70,6 +71,7 @@ use rule protocol_ablation as dtypes with:
         LAYOUT.analysis(Analysis.DTYPES, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.DTYPES, RUN, SETTING),
+    threads: THREADS.analysis(Analysis.DTYPES)
     params:
         **ANALYSIS_PARAMS,
         analysis=Analysis.DTYPES,
@@ -84,6 +86,7 @@ use rule protocol_ablation as attention_statistics with:
         LAYOUT.analysis(Analysis.ATTENTION_STATISTICS, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.ATTENTION_STATISTICS, RUN, SETTING),
+    threads: THREADS.analysis(Analysis.ATTENTION_STATISTICS)
     params:
         **ANALYSIS_PARAMS,
         analysis=Analysis.ATTENTION_STATISTICS,
@@ -98,6 +101,7 @@ use rule protocol_ablation as faithfulness with:
         LAYOUT.analysis(Analysis.FAITHFULNESS, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.FAITHFULNESS, RUN, SETTING),
+    threads: THREADS.analysis(Analysis.FAITHFULNESS)
     params:
         **ANALYSIS_PARAMS,
         analysis=Analysis.FAITHFULNESS,
@@ -112,6 +116,7 @@ use rule protocol_ablation as attention_ablation with:
         LAYOUT.analysis(Analysis.ATTENTION_ABLATION, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.ATTENTION_ABLATION, RUN, SETTING),
+    threads: THREADS.analysis(Analysis.ATTENTION_ABLATION)
     params:
         **ANALYSIS_PARAMS,
         analysis=Analysis.ATTENTION_ABLATION,
@@ -129,6 +134,7 @@ use rule protocol_ablation as body_parts with:
         LAYOUT.analysis(Analysis.BODY_PARTS, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.BODY_PARTS, RUN, SETTING),
+    threads: THREADS.analysis(Analysis.BODY_PARTS)
     params:
         **(
             ANALYSIS_PARAMS

@@ -24,7 +24,7 @@ rule explain:
         LAYOUT.log("explain", RUN, "{dataset}", "{split}"),
     conda:
         "../../environment.yml"
-    threads: PLAN.study.protocol.threads
+    threads: THREADS.attention_maps()
     resources:
         **REQUESTS.analysis,
         gpu=gpus,
@@ -60,7 +60,7 @@ rule viewer:
         dataset="|".join(PLAN.datasets),
     conda:
         "../../environment.yml"
-    threads: PLAN.study.protocol.threads
+    threads: THREADS.page()
     resources:
         **SMALL,
         gpu=gpus,

@@ -15,6 +15,7 @@ from transpose.provenance import CACHE, TRAINING, PackageCode
 from transpose.step_server.messages import ADDRESS
 from transpose.step_server.start import start_server
 from transpose.study.content import InputContent
+from transpose.study.job_threads import JobThreads
 from transpose.study.layout import REPORT_PAGES, TABLE_SUFFIXES, RecordKind, RunId
 from transpose.study.plan import Plan
 from transpose.study.rules import stop_on_hangup, use_this_interpreter
@@ -83,14 +84,23 @@ def cores_up_to(most, share=1.0):
 # What a job that uses all cores requests from a cluster. A profile's `set-threads` changes it.
 NODE_CORES = 8
 
+# Jobs on one machine share its cores. A cluster gives each job its own; there, rules are read again in each job.
+ON_CLUSTER = uses_scheduler() or workflow.remote_exec
+THREADS = JobThreads(
+    PLAN,
+    NODE_CORES if ON_CLUSTER else workflow.resource_settings.cores or NODE_CORES,
+    are_shared=not ON_CLUSTER,
+    on_gpu=gpus(None) > 0,
+)
+
 
 def networks():
     device = "cuda" if gpus(None) else "cpu"
-    return Networks.of_study(PLAN, CODE.digest(MODULE), device)
+    return Networks.of_study(PLAN, CODE.digest(MODULE), device, THREADS)
 
 
 REQUESTS = JobRequests(
-    PLAN, networks, is_needed=lambda: workflow.dryrun or uses_scheduler()
+    PLAN, THREADS, networks, is_needed=lambda: workflow.dryrun or uses_scheduler()
 )
 
 

@@ -11,7 +11,7 @@ rule predict:
         LAYOUT.log("predict", RUN, SETTING),
     conda:
         "../../environment.yml"
-    threads: PLAN.study.protocol.threads
+    threads: THREADS.prediction()
     resources:
         **REQUESTS.prediction,
         gpu=gpus,
@@ -154,7 +154,7 @@ rule error_browser:
         dataset="|".join(PLAN.datasets),
     conda:
         "../../environment.yml"
-    threads: PLAN.study.protocol.threads
+    threads: THREADS.page()
     resources:
         **SMALL,
         gpu=gpus,

@@ -86,7 +86,7 @@ def print_forecast():
     from transpose.reporting.plan_text import render_plan
 
     try:
-        networks = Networks.of_study(PLAN, CODE.digest(MODULE))
+        networks = Networks.of_study(PLAN, CODE.digest(MODULE), threads=THREADS)
         subject = f"the jobs to run of study {PLAN.study.name!r}"
         text = render_plan(PLAN, jobs, networks, Path(DOWNLOADS), subject)
     except InputError as error:

@@ -24,7 +24,7 @@ rule train:
         variant=PLAN.training.names_of_trained(),
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: PLAN.training.threads(wildcards.variant)
+    threads: lambda wildcards: THREADS.training(wildcards.variant)
     # Other jobs fill the cores that trainings leave, and not the other way round.
     priority: 1
     # Resources are not a trigger, unlike params: the way of loading images does not change the weights.

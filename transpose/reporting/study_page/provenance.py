@@ -12,7 +12,18 @@ from transpose.reporting.study_page.numbers import number_cell
 from transpose.reporting.study_page.place import Place, anchor
 from transpose.study.layout import RecordKind, RunId
 
-_TRAINING_COLUMNS = ("Training", "Record", "History", "Log", "Commit", "Code", "Parameters", "Device", "Start")
+_TRAINING_COLUMNS = (
+    "Training",
+    "Record",
+    "History",
+    "Log",
+    "Commit",
+    "Code",
+    "Parameters",
+    "Device",
+    "Threads",
+    "Start",
+)
 _RESULT_COLUMNS = (
     "Training",
     "Value",
@@ -21,6 +32,8 @@ _RESULT_COLUMNS = (
     "Weights",
     "Annotations",
     "Boxes",
+    "Dtype",
+    "Threads",
     "Checked by",
 )
 _INTRODUCTION = (
@@ -64,6 +77,7 @@ def _training(place: Place, run: RunId) -> list[Cell] | None:
         Cell(code.fingerprint or DASH),
         number_cell(record.parameters, 0),
         Cell(record.environment.get("cpu", device) if device == "cpu" else device),
+        Cell(", then ".join(map(str, record.threads)) or DASH),
         Cell(record.initialisation),
     ]
 
@@ -80,13 +94,15 @@ def _results(place: Place, setting: EvalSetting) -> Part:
 
 def _result_cells(place: Place, setting: EvalSetting, report: EvaluationReport) -> list[Cell]:
     run, layout = RunId(report.variant, report.seed), place.files.layout
-    checked = report.reference_check
+    checked, predicted = report.reference_check, report.predicted
     return [
         Cell(str(run)),
         number_cell(100 * report.metrics[report.metric], 2),
         _file(place, layout.metrics(run, setting)),
         _file(place, layout.prediction_record(run, setting)),
         *(Cell(digest[:12]) for digest in (report.weights_sha256, report.annotations_sha256, report.boxes_sha256)),
+        Cell(DASH if predicted is None else predicted.dtype or DASH),
+        Cell(str((predicted and predicted.threads) or DASH)),
         Cell(DASH if checked is None else ", ".join(checked.evaluators)),
     ]
 
