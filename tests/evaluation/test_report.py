@@ -61,7 +61,7 @@ class Files:
 
     def record_predictions(self) -> None:
         """Write a record of predictions that were made from the files as they are now."""
-        write_prediction_record(replace(self.inputs), "cpu", RuntimeUsed(name="torch", version="2"), 7)
+        write_prediction_record(replace(self.inputs), "cpu", RuntimeUsed(name="torch", version="2", dtype="fp32"), 7)
 
     def evaluate(self, seed: int = 1) -> EvaluationReport:
         """Write the metrics and read them back."""

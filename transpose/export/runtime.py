@@ -69,7 +69,7 @@ def _missing(name: Runtime) -> list[str]:
 def _in_library(model: PoseModel, name: Runtime, other: OtherSize | None) -> PoseModel:
     file = cached_export(model, _FORMATS[name], other)
     session = session_of(file, model.context.threads, on_cpu=True)
-    used = RuntimeUsed(name=name, version=import_module(name).__version__)
+    used = RuntimeUsed(name=name, version=import_module(name).__version__, dtype=model.context.dtype)
     return replace(model, runtime=NetworkRuntime(used, _with_one_line(name, session.run)))
 
 
