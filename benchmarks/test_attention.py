@@ -36,6 +36,7 @@ from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol
 from transpose.config.training import Training
 from transpose.data.normalise import normalise
+from transpose.inference.runtime import torch_runtime
 from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.pose_model import PoseModel
@@ -108,7 +109,8 @@ def subject() -> Subject:
     network = BenchmarkedNetwork(variant, BATCH_SIZE, device="cpu", threads=1)
     recipe, context = Recipe(name="benchmark", variant=variant, training=Training()), network.context()
     optimized, crops = optimize_for_inference(network.model(), context), network.crops()
-    model = PoseModel(optimized, recipe, COCO_PERSON, EvalProtocol(), context, Path("random weights"))
+    runtime = torch_runtime(context, attends=True)
+    model = PoseModel(optimized, recipe, COCO_PERSON, EvalProtocol(), context, Path("random weights"), runtime)
     person = explain_instance(model, crops[0], _all_keypoints)
     rng = np.random.default_rng(0)
     importance = {ranking: rng.random((len(person.keypoints), model.grid.tokens)) for ranking in RANKINGS}

@@ -1,7 +1,7 @@
 """The pose model for prediction and attention maps, used in notebooks and by the workflow."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
@@ -88,7 +88,7 @@ class PoseModel:
     context: DeviceContext
     weights: Path
     """File of the weights, or the folder of a training in progress; named when heatmaps are not finite."""
-    runtime: NetworkRuntime = field(default_factory=torch_runtime)
+    runtime: NetworkRuntime
     """Library that computes heatmaps; attention maps always come from `network`. See `export.runtime`."""
 
     @classmethod
@@ -131,7 +131,8 @@ class PoseModel:
         )
         network = build_model(recipe.variant, len(skeleton))
         load_weights(network, weights)
-        return cls(optimize_for_inference(network, context), recipe, skeleton, protocol, context, weights)
+        runtime = torch_runtime(context, attends=recipe.variant.encoder is not None)
+        return cls(optimize_for_inference(network, context), recipe, skeleton, protocol, context, weights, runtime)
 
     @property
     def variant(self) -> Variant:

@@ -63,7 +63,8 @@ class Files:
 
     def record_predictions(self) -> None:
         """Write a record of predictions that were made from the files as they are now."""
-        runtime, context = RuntimeUsed(name="torch", version="2"), DeviceContext(torch.device("cpu"), "fp32", 3)
+        runtime = RuntimeUsed(name="torch", version="2", dtype="fp32")
+        context = DeviceContext(torch.device("cpu"), "fp32", 3)
         write_prediction_record(replace(self.inputs), "cpu", runtime, 7, context)
 
     def evaluate(self, seed: int = 1) -> EvaluationReport:

@@ -16,6 +16,7 @@ from transpose.errors import InputError
 from transpose.export import cached, runtime
 from transpose.export.network import OtherSize
 from transpose.export.runtime import in_chosen_runtime
+from transpose.export.sessions import openvino_has_bf16
 from transpose.pose_model import PoseModel
 
 OTHERS: tuple[Runtime, ...] = ("onnxruntime", "openvino")
@@ -73,7 +74,7 @@ class TestLibrary:
 
     def test_what_only_pytorch_supports_is_refused(self, model: PoseModel, name: Runtime) -> None:
         refused: dict[str, dict[str, Any]] = {
-            "computes in fp32, and dtype is bf16": {"dtype": "bf16"},
+            "computes in fp32, and dtype is fp16": {"dtype": "fp16"},
             "runs on a CPU, and this runs on cuda": {"device": torch.device("cuda")},
             "cannot run a network that is compiled": {"compiled": True},
         }
@@ -86,6 +87,40 @@ class TestLibrary:
         with pytest.raises(InputError, match=f"^runtime: {name}: failed: ") as caught:
             found.predict_heatmaps(crops_of((8, 8)))
         assert "\n" not in str(caught.value)
+
+
+class TestBf16:
+    @pytest.fixture(autouse=True)
+    def is_installed(self) -> None:
+        for package in (*OTHERS, "onnxscript"):
+            pytest.importorskip(package)
+
+    def test_openvino_computes_in_bf16_where_the_processor_does(self, model: PoseModel) -> None:
+        if not openvino_has_bf16():
+            pytest.skip("needs a processor with bf16 instructions")
+        found, crops = chosen(model, "openvino", dtype="bf16"), crops_of(model.variant.input_size)
+        assert found.runtime.used.dtype == "bf16"
+        heatmaps, expected = found.predict_heatmaps(crops), model.predict_heatmaps(crops)
+        difference = float((heatmaps - expected).abs().max() / expected.abs().max())
+        assert 1e-5 < difference < 0.05
+
+    def test_a_processor_without_bf16_is_named(self, model: PoseModel, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(runtime, "openvino_has_bf16", lambda: False)
+        problem = "^runtime: openvino: this processor has no bf16 instructions; use fp32; or use torch$"
+        with pytest.raises(InputError, match=problem):
+            chosen(model, "openvino", dtype="bf16")
+
+    def test_onnxruntime_is_refused(self, model: PoseModel) -> None:
+        problem = "^runtime: onnxruntime: computes in fp32, and dtype is bf16; or use torch$"
+        with pytest.raises(InputError, match=problem):
+            chosen(model, "onnxruntime", dtype="bf16")
+
+    @pytest.mark.parametrize(("has_bf16", "measured"), [(True, ("torch", "openvino")), (False, ())])
+    def test_auto_measures_what_computes_in_bf16(
+        self, model: PoseModel, monkeypatch: pytest.MonkeyPatch, has_bf16: bool, measured: tuple[Runtime, ...]
+    ) -> None:
+        monkeypatch.setattr(runtime, "openvino_has_bf16", lambda: has_bf16)
+        assert tuple(chosen(model, "auto", dtype="bf16").runtime.used.seconds_per_batch) == measured
 
 
 @pytest.mark.slow
@@ -149,9 +184,8 @@ class TestAuto:
         measured = chosen(model, "auto").runtime.used.seconds_per_batch
         assert list(measured) == ["torch", *OTHERS]
 
-    @pytest.mark.parametrize("context", [{"dtype": "bf16"}, {"compiled": True}])
-    def test_it_is_pytorch_where_only_that_can(self, model: PoseModel, context: dict[str, Any]) -> None:
-        assert chosen(model, "auto", **context).runtime.used.name == "torch"
+    def test_it_is_pytorch_where_only_that_can(self, model: PoseModel) -> None:
+        assert chosen(model, "auto", compiled=True).runtime.used.name == "torch"
 
 
 def test_calls_are_interleaved_and_the_first_is_not_timed() -> None:

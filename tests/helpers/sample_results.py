@@ -237,7 +237,7 @@ def report_path(results: Path, analysis: str, variant: str, seed: int, boxes: st
 
 
 ORIGIN = {"code": {"git": None, "dirty": None, "fingerprint": "f1f2"}, "environment": {"python": "3.11"}}
-RUNTIME = {"name": "torch", "version": "2.13.0"}
+RUNTIME = {"name": "torch", "version": "2.13.0", "dtype": "fp32", "attention": "fused"}
 
 
 def write_with_resamples(path: Path, content: dict[str, Any], model: type[Settings]) -> None:

@@ -100,7 +100,7 @@ def write_metrics(results: Path, boxes: str = "gt", seed: int = 0, variant: str 
             "weights_sha256": sha256_of_file(weights),
             "annotations_sha256": "b" * 64,
             "boxes_sha256": "e" * 64,
-            "runtime": {"name": "openvino", "version": "2026.4", "seconds_per_batch": {}},
+            "runtime": {"name": "openvino", "version": "2026.4", "dtype": "fp32", "seconds_per_batch": {}},
         },
     )
     return path

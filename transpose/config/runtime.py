@@ -5,11 +5,15 @@ from typing import Literal
 from pydantic import Field, NonNegativeFloat
 
 from transpose.config.base import Settings
+from transpose.config.training import Dtype
 
 Runtime = Literal["torch", "onnxruntime", "openvino"]
 
 RuntimeChoice = Literal["torch", "onnxruntime", "openvino", "auto"]
 """`auto` measures the installed ones."""
+
+AttentionForm = Literal["fused", "products"]
+"""PyTorch's fused kernel, or two matrix products and a softmax."""
 
 
 class RuntimeUsed(Settings):
@@ -17,6 +21,12 @@ class RuntimeUsed(Settings):
 
     name: Runtime
     version: str
+    dtype: Dtype
+    attention: AttentionForm | None = Field(
+        default=None,
+        description="How PyTorch computed attention, chosen by processor and dtype; null in other libraries, and in"
+        " networks without an encoder.",
+    )
     seconds_per_batch: dict[Runtime, NonNegativeFloat] = Field(
         default={}, description="What `auto` chose by: the fastest pass of each library; empty without a measurement."
     )

@@ -67,8 +67,8 @@ class EvalProtocol(Settings):
     runtime: RuntimeChoice = Field(
         default="torch",
         description="Library that runs the network in predictions, the protocol ablation and other input sizes. All but"
-        " torch run its export, in fp32 on a CPU; auto measures those that are installed, so that the last digits"
-        " depend on the machine.",
+        " torch run its export on a CPU, in fp32, and openvino also in bf16; auto measures those that are installed, so"
+        " that the last digits depend on the machine.",
     )
 
     @field_validator("runtime")

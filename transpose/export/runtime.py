@@ -17,7 +17,7 @@ from transpose.device import DeviceContext
 from transpose.errors import InputError
 from transpose.export.cached import cached_export
 from transpose.export.network import OtherSize, variant_at
-from transpose.export.sessions import session_of
+from transpose.export.sessions import openvino_has_bf16, session_of
 from transpose.inference.runtime import CropsToHeatmaps, NetworkRuntime
 from transpose.pose_model import PoseModel
 from transpose.timing import seconds_of
@@ -29,8 +29,8 @@ _LEAST_ROUNDS, _MOST_ROUNDS, _SECONDS_OF_ROUNDS = 2, 5, 1.0
 def in_chosen_runtime(model: PoseModel, other: OtherSize | None = None) -> PoseModel:
     """Return a model with its network in the library of its protocol's key `runtime`.
 
-    `auto` times one pass of each installed library on a batch of noise, and takes the fastest. It is torch on a GPU, in
-    other dtypes than fp32, and if the network is compiled.
+    `auto` times one pass of PyTorch and of each other library that can run the network on a batch of noise, and takes
+    the fastest.
 
     Args:
         other: input size of the crops; that of the training by default. The position embedding of `model.network` has
@@ -42,34 +42,31 @@ def in_chosen_runtime(model: PoseModel, other: OtherSize | None = None) -> PoseM
     choice = model.protocol.runtime
     if choice == "torch":
         return model
-    problem = _unsupported(model.context)
     if choice == "auto":
-        return model if problem is not None else _fastest(model, other)
-    if missing := _missing(choice):
-        problem = f"needs {' and '.join(missing)}: pip install 'transpose-pipeline[onnx,openvino]'"
-    if problem is not None:
-        raise InputError(f"{problem}; or use torch", file="runtime", record=choice)
+        return _fastest(model, [name for name in _FORMATS if _obstacle(name, model.context) is None], other)
+    if (obstacle := _obstacle(choice, model.context)) is not None:
+        raise InputError(f"{obstacle}; or use torch", file="runtime", record=choice)
     return _in_library(model, choice, other)
 
 
-def _unsupported(context: DeviceContext) -> str | None:
-    """Return why only PyTorch can run a network as in this context, or None."""
+def _obstacle(name: Runtime, context: DeviceContext) -> str | None:
+    """Return why a library other than PyTorch cannot run a network as in this context, or None."""
+    missing = [package for package in (name, "onnxscript") if find_spec(package) is None]
+    if missing:
+        return f"needs {' and '.join(missing)}: pip install 'transpose-pipeline[onnx,openvino]'"
     if context.device.type != "cpu":
         return f"runs on a CPU, and this runs on {context.device.type}"
-    if context.dtype != "fp32":
-        return f"computes in fp32, and dtype is {context.dtype}"
-    return "cannot run a network that is compiled" if context.compiled else None
-
-
-def _missing(name: Runtime) -> list[str]:
-    """Return the packages that are needed to export to a library and to run it, and are not installed."""
-    return [package for package in (name, "onnxscript") if find_spec(package) is None]
+    if context.compiled:
+        return "cannot run a network that is compiled"
+    if context.dtype == "bf16" and name == "openvino":
+        return None if openvino_has_bf16() else "this processor has no bf16 instructions; use fp32"
+    return None if context.dtype == "fp32" else f"computes in fp32, and dtype is {context.dtype}"
 
 
 def _in_library(model: PoseModel, name: Runtime, other: OtherSize | None) -> PoseModel:
-    file = cached_export(model, _FORMATS[name], other)
-    session = session_of(file, model.context.threads, on_cpu=True)
-    used = RuntimeUsed(name=name, version=import_module(name).__version__)
+    file, dtype = cached_export(model, _FORMATS[name], other), model.context.dtype
+    session = session_of(file, model.context.threads, on_cpu=True, precision="bf16" if dtype == "bf16" else "fp32")
+    used = RuntimeUsed(name=name, version=import_module(name).__version__, dtype=dtype)
     return replace(model, runtime=NetworkRuntime(used, _with_one_line(name, session.run)))
 
 
@@ -85,11 +82,11 @@ def _with_one_line(name: Runtime, run: CropsToHeatmaps) -> CropsToHeatmaps:
     return with_one_line
 
 
-def _fastest(model: PoseModel, other: OtherSize | None) -> PoseModel:
-    """Return the model in the fastest of the installed libraries, with the time of each."""
-    models = [model, *(_in_library(model, name, other) for name in _FORMATS if not _missing(name))]
-    if len(models) == 1:
+def _fastest(model: PoseModel, others: Sequence[Runtime], other: OtherSize | None) -> PoseModel:
+    """Return the model in the fastest library, PyTorch or one of the others, with the time of each."""
+    if not others:
         return model
+    models = [model, *(_in_library(model, name, other) for name in others)]
     shape = (model.protocol.batch_size, *variant_at(model, other).input_size, 3)
     crops = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     one_pass = model.protocol.model_copy(update={"flip_test": False})

@@ -1,13 +1,16 @@
 """Open exported files with the library of their format."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from transpose.config.exported import DESCRIPTION
 from transpose.data.onnx_session import first_line, open_session
 from transpose.errors import InputError
+
+Precision = Literal["fp32", "bf16"]
+"""Of products and convolutions; in bf16 in OpenVINO only."""
 
 
 class Session(Protocol):
@@ -21,11 +24,12 @@ class Session(Protocol):
         ...
 
 
-def session_of(path: Path, threads: int, on_cpu: bool = False) -> Session:
+def session_of(path: Path, threads: int, on_cpu: bool = False, precision: Precision = "fp32") -> Session:
     """Open an exported file, by its suffix, with a number of CPU threads.
 
     Args:
         on_cpu: run ONNX files on the CPU, also where onnxruntime supports CUDA.
+        precision: bf16 only for OpenVINO's files, on a processor of `openvino_has_bf16`.
 
     Raises:
         InputError: the file is missing or cannot be loaded.
@@ -35,8 +39,18 @@ def session_of(path: Path, threads: int, on_cpu: bool = False) -> Session:
         raise InputError("no such file", file=path)
     if path.suffix == ".onnx":
         return OnnxSession(path, threads, on_cpu)
-    kinds = {".xml": OpenVinoSession, ".pt2": ProgramSession}
-    return kinds[path.suffix](path, threads)
+    return OpenVinoSession(path, threads, precision) if path.suffix == ".xml" else ProgramSession(path, threads)
+
+
+def openvino_has_bf16() -> bool:
+    """Whether OpenVINO computes in bf16 on this processor; on others it would ignore the precision.
+
+    Raises:
+        ModuleNotFoundError: OpenVINO is not installed.
+    """
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class OnnxSession:
@@ -57,9 +71,9 @@ class OnnxSession:
 
 
 class OpenVinoSession:
-    """OpenVINO IR on the CPU, in fp32."""
+    """OpenVINO IR on the CPU."""
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, precision: Precision = "fp32") -> None:
         import openvino  # an optional dependency: the extra `openvino`
 
         weights = path.with_suffix(".bin")
@@ -68,7 +82,8 @@ class OpenVinoSession:
         core = openvino.Core()
         hints = {
             "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": "f32",  # else processors with bf16 instructions compute in bf16
+            # Without it, processors with bf16 instructions compute in bf16.
+            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
             "CPU_DENORMALS_OPTIMIZATION": True,  # see `open_session`
             "ENABLE_CPU_PINNING": False,  # else processes that run at the same time are pinned to the same cores
         }

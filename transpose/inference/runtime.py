@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from transpose.config.runtime import RuntimeUsed
+from transpose.device import DeviceContext
 from transpose.inference.flip import mean_with_mirrored
+from transpose.models.attention_products import attention_form
 from transpose.skeleton import Skeleton
 
 CropsToHeatmaps = Callable[[np.ndarray], np.ndarray]
@@ -24,9 +26,10 @@ class NetworkRuntime:
     """None in PyTorch, which runs the model's own network."""
 
 
-def torch_runtime() -> NetworkRuntime:
-    """Return PyTorch."""
-    return NetworkRuntime(RuntimeUsed(name="torch", version=torch.__version__))
+def torch_runtime(context: DeviceContext, attends: bool) -> NetworkRuntime:
+    """Return PyTorch; `attends` is whether the network has an encoder."""
+    form = attention_form(context.device.type, context.torch_dtype) if attends else None
+    return NetworkRuntime(RuntimeUsed(name="torch", version=torch.__version__, dtype=context.dtype, attention=form))
 
 
 def heatmaps_by(run: CropsToHeatmaps, crops: Tensor, flipped_for: Skeleton | None) -> list[Tensor]:

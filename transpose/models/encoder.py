@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from transpose.models.attention_dropout import attend_with_dropout
+from transpose.models.attention_products import attend_by_products, attention_form
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Attention function: queries, keys and values, [B, heads, L, dim / heads] each -> output of the same shape.
@@ -30,14 +31,16 @@ class SelfAttention(nn.Module):
         self.out_proj = nn.Linear(dim, dim)
 
     def forward(self, tokens: Tensor, position: Tensor | None, attend: Attend | None = None) -> Tensor:
-        """Tokens [B, L, dim], position [L, 1, dim] -> [B, L, dim], with the fused kernel or `attend`."""
-        query, key, value = self.project(tokens, position)
-        if attend is not None:
-            return self.merge(attend(query, key, value))
+        """Tokens [B, L, dim], position [L, 1, dim] -> [B, L, dim], with the fastest kernel or `attend`."""
+        return self.merge((attend or self._attend)(*self.project(tokens, position)))
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         dropout = self.dropout if self.training else 0.0
         if dropout and query.device.type == "cpu":
-            return self.merge(attend_with_dropout(query, key, value, dropout))
-        return self.merge(F.scaled_dot_product_attention(query, key, value, dropout_p=dropout))
+            return attend_with_dropout(query, key, value, dropout)
+        if not torch.is_grad_enabled() and attention_form(query.device.type, query.dtype) == "products":
+            return attend_by_products(query, key, value)
+        return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
 
     def project(self, tokens: Tensor, position: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens [B, L, dim] -> queries, keys and values, [B, heads, L, dim / heads] each."""

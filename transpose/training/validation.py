@@ -19,6 +19,7 @@ from transpose.evaluation.oks import evaluate_keypoints
 from transpose.evaluation.pckh import evaluate_pckh
 from transpose.inference.poses import PoseResults
 from transpose.inference.predictions import Predictions, finish_predictions
+from transpose.inference.runtime import torch_runtime
 from transpose.models.transpose import TransPose
 from transpose.pose_model import PoseModel
 from transpose.training.data import TrainingData
@@ -56,7 +57,8 @@ def validator(
     crops = EvaluationCrops(part, annotations, image_source_of(data.validation), recipe.variant.input_size)
 
     def predict(network: TransPose, stop: StopRequest) -> Predictions:
-        model = PoseModel(network, recipe, skeleton, protocol, context, folder)
+        runtime = torch_runtime(context, attends=recipe.variant.encoder is not None)
+        model = PoseModel(network, recipe, skeleton, protocol, context, folder, runtime)
         return model.predict_keypoints(stop.heeded_between(model.batches(crops)))
 
     def evaluate(predictions: Predictions) -> dict[str, float]:
