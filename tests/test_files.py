@@ -25,6 +25,7 @@ from transpose.files import (
     remove_leftovers,
     removed_if_empty,
     sha256_of_file,
+    visible_files,
     write_json,
     write_npz,
     write_text,
@@ -362,6 +363,21 @@ def test_leftovers_of_killed_writers_are_distinguished_from_other_files(tmp_path
     temporary.touch()
     remove_leftovers(tmp_path)
     assert not temporary.exists()
+
+
+def test_files_of_killed_writers_are_not_visible(tmp_path: Path) -> None:
+    for name in (
+        ".figures-abcdefgh/a.png",
+        ".figures-abcdefgh/b/c.png",
+        "figures/.a-abcdefgh.png",
+        "figures/a.png",
+        "b",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(visible_files(tmp_path)) == [tmp_path / "b", tmp_path / "figures" / "a.png"]
+    assert list(visible_files(tmp_path / "figures")) == [tmp_path / "figures" / "a.png"]
+    assert not list(visible_files(tmp_path / "none"))
 
 
 def test_a_refused_process_does_not_wipe_out_who_holds_the_folder(tmp_path: Path) -> None:

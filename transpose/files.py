@@ -84,6 +84,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def visible_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and its folders, sorted, without temporary ones that killed processes have left."""
+    for path in sorted(folder.rglob("[!.]*")):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
+
+
 @contextmanager
 def removed_if_empty(folder: Path) -> Iterator[None]:
     """Remove the folder and its parents after an exception, as far as they are empty and did not exist before."""

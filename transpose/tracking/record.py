@@ -12,7 +12,7 @@ from transpose.config.load import read_record
 from transpose.config.recipe import Recipe
 from transpose.config.run_record import RunRecord
 from transpose.errors import InputError
-from transpose.files import read_json, read_json_lines, sha256_of_file
+from transpose.files import read_json, read_json_lines, sha256_of_file, visible_files
 from transpose.study.layout import RecordKind, ResultsLayout, RunId
 from transpose.tracking.tables import Table, evaluation_tables
 
@@ -147,7 +147,9 @@ def _leaves(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _read_metrics(layout: ResultsLayout, run: RunId, weights: tuple[Path, str] | None) -> Iterator[Mapping[str, Any]]:
-    for path in sorted(layout.metrics_of_run(run).rglob("[!.]*.json")):
+    for path in visible_files(layout.metrics_of_run(run)):
+        if path.suffix != ".json":
+            continue
         record = read_json(path)
         if weights is not None and record.get("weights_sha256") != weights[1]:
             raise InputError(f"not an evaluation of {weights[0]}; evaluate again", file=path, field="weights_sha256")
@@ -204,7 +206,7 @@ def _artifacts(layout: ResultsLayout, run: RunId) -> Iterator[tuple[str, Path]]:
         yield from ((f"{stage}/{path.name}", path) for path in paths if path.is_file())
     folders = {layout.metrics_of_run(run): {".json"}, layout.attention_of_run(run): {".json", ".png"}}
     for (folder, suffixes), stage in zip(folders.items(), ("metrics", "attention"), strict=True):
-        for path in sorted(folder.rglob("[!.]*")):
+        for path in visible_files(folder):
             if path.suffix in suffixes:
                 yield f"{stage}/{path.relative_to(folder).as_posix()}", path
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from transpose.config.dataset import Accuracy
 from transpose.config.study import StudyTable
 from transpose.errors import InputError
-from transpose.files import exclusive_lock
+from transpose.files import exclusive_lock, visible_files
 from transpose.palette import COLOURS
 from transpose.study.destination import TrackingDestination
 from transpose.study.layout import ResultsLayout
@@ -77,6 +77,5 @@ def _artifacts(layout: ResultsLayout) -> Iterator[tuple[str, Path]]:
         yield path.name, path
     pages = layout.viewer("*", "*"), layout.error_browser("*", "*"), layout.report("*")
     for folder in (layout.figure("*").parent, *(page.parent for page in pages)):
-        for path in sorted(folder.rglob("[!.]*")):
-            if path.is_file():
-                yield path.relative_to(layout.root).as_posix(), path
+        for path in visible_files(folder):
+            yield path.relative_to(layout.root).as_posix(), path
