@@ -1,13 +1,3 @@
-from transpose.config.download import load_archive
-
-DOWNLOADS = "config/tables/downloads.yaml"
-
-
-def archive_mb(wildcards):
-    archive = load_archive(wildcards.archive, Path(DOWNLOADS))
-    return download_mb(archive, PLAN.study.forecast.unpacked_ratio)
-
-
 ARCHIVE_RESOURCES = SMALL | {"disk_mb": archive_mb}
 
 

@@ -130,7 +130,7 @@ onsuccess:
 
 
 def given(paths):
-    """Mark the input files that no rule makes as local: object storage has only what rules make."""
+    """Mark the input files that no rule makes as local. Object storage has only what rules make."""
 
     def is_made(path):
         return any(

@@ -19,5 +19,6 @@ rule cost:
     message:
         "Measure the cost of {wildcards.variant}"
     shell:
-        "{OWN_PROCESS} python -m transpose step --gpus {resources.gpu:q} measure-cost {wildcards.variant:q} --results {params.results:q}"
+        OWN_PROCESS
+        + " python -m transpose step --gpus {resources.gpu:q} measure-cost {wildcards.variant:q} --results {params.results:q}"
         " --keypoints {params.keypoints:q} > {log:q} 2>&1"

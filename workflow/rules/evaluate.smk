@@ -73,18 +73,6 @@ rule evaluate:
         " --annotations {input.annotations:q} 2> {log:q}"
 
 
-def external_results(wildcards):
-    return PLAN.study.external_of(wildcards.external).results
-
-
-def external_annotations(wildcards):
-    return PLAN.data.split_annotations(PLAN.study.external_of(wildcards.external))
-
-
-def external_boxes(wildcards):
-    return PLAN.evaluation.external_boxes(wildcards.external)
-
-
 # Results of another tool, for a row of the comparison.
 rule evaluate_external:
     input:
@@ -118,18 +106,6 @@ rule evaluate_external:
     shell:
         "python -m transpose step evaluate-external {wildcards.external:q} --results {params.root:q}"
         " --annotations {input.annotations:q} 2> {log:q}"
-
-
-def browsed_setting(wildcards):
-    return PLAN.evaluation.browsed_settings()[wildcards.dataset, wildcards.split]
-
-
-def browsed_predictions(wildcards):
-    return PLAN.evaluation.browsed_predictions(wildcards.dataset, wildcards.split)
-
-
-def browsed_boxes(wildcards):
-    return LAYOUT.boxes(browsed_setting(wildcards))
 
 
 # Types of errors and calibration of all models, and their worst and best predictions as one page.

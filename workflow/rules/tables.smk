@@ -7,23 +7,6 @@ STUDY_PARAMS = dict(
 )
 
 
-def content_with_arrays(**files):
-    """Return the content of files, and of the arrays next to them, by name."""
-    return CONTENT.of(
-        **{
-            name: lambda wildcards, paths=paths: [
-                *paths,
-                *(path.with_suffix(".npz") for path in paths),
-            ]
-            for name, paths in files.items()
-        }
-    )
-
-
-def content_of_reports(analysis):
-    return content_with_arrays(reports=PLAN.evaluation.reports(analysis))
-
-
 TABLES = [suffix for suffix in TABLE_SUFFIXES if suffix != ".html"]
 
 
