@@ -8,6 +8,7 @@ Attention is renormalised over the remaining cells. If none remain, the attentio
 the bias of its output projection.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -36,38 +37,43 @@ CellMasking = Callable[[np.ndarray], Tensor]
 
 _TOKENS_AT_ONCE = 2**15
 
+_LEAST_WEIGHT = 1e-30
+"""Sum of weights, 1 for the token with the largest score, below which they have lost digits."""
+
 
 def mask_last_layer(model: TransPose, features: Tensor) -> CellMasking:
-    """Mask cells as keys of the last layer; everything before it is computed once.
+    """Mask cells as keys of the last layer.
 
     Args:
         features: [dim, h, w] of one person, see `TransPose.features`.
     """
-    encoder, features = encoder_of_model(model), features[None]
-    last = encoder.layers[-1]
-    assert isinstance(last, EncoderLayer)
-    with torch.inference_mode():
-        tokens, position = tokens_of(features), model.position(features)
-        for layer in encoder.layers[:-1]:
-            tokens = layer(tokens, position)
-        query, key, value = last.self_attn.project(tokens, position)
-
-    def predict(kept: Tensor) -> Tensor:
-        sizes = (len(kept), -1, -1, -1)
-        gathered = attend_to(kept)(query.expand(sizes), key.expand(sizes), value.expand(sizes))
-        encoded = last.transform(tokens, last.self_attn.merge(gathered))
-        return heatmaps_of(model, feature_map(encoded, features))
-
-    return _in_chunks(predict, features.device)
+    return _mask_from(len(encoder_of_model(model).layers) - 1, model, features)
 
 
 def mask_all_layers(model: TransPose, features: Tensor) -> CellMasking:
-    """Mask cells as keys of every layer; the backbone's features [dim, h, w] are computed once."""
-    layers = range(len(encoder_of_model(model).layers))
+    """Mask cells as keys of every layer; features are those of `mask_last_layer`."""
+    return _mask_from(0, model, features)
+
+
+def _mask_from(first: int, model: TransPose, features: Tensor) -> CellMasking:
+    """Mask cells as keys of layer `first`, from 0, and of all later ones.
+
+    What no mask changes is computed once: the layers before it, and the scores of its attention.
+    """
+    layers, features = encoder_of_model(model).layers, features[None]
+    masked = layers[first]
+    assert isinstance(masked, EncoderLayer)
+    with torch.inference_mode():
+        tokens, position = tokens_of(features), model.position(features)
+        for layer in layers[:first]:
+            tokens = layer(tokens, position)
+        attention = AttentionToSubsets(*masked.self_attn.project(tokens, position))
 
     def predict(kept: Tensor) -> Tensor:
-        several = features[None].expand(len(kept), -1, -1, -1)
-        return heatmaps_of(model, model.encode(several, dict.fromkeys(layers, attend_to(kept))))
+        encoded = masked.transform(tokens, masked.self_attn.merge(attention(kept)))
+        for layer in layers[first + 1 :]:
+            encoded = layer(encoded, position, attend_to(kept))
+        return heatmaps_of(model, feature_map(encoded, features))
 
     return _in_chunks(predict, features.device)
 
@@ -88,6 +94,34 @@ def mask_image(model: TransPose, crop: np.ndarray, grid: Grid) -> CellMasking:
         return heatmaps_of(model, model.encode(model.features(images)))
 
     return _in_chunks(predict, device)
+
+
+class AttentionToSubsets:
+    """Attention of one person, restricted to one subset of tokens after another; the scores are computed once.
+
+    The sum over the kept tokens, weighted by the exponentials of their scores, is divided by the sum of these weights.
+    Both sums of many subsets are one matrix product.
+    """
+
+    def __init__(self, query: Tensor, key: Tensor, value: Tensor) -> None:
+        """Compute the weights of all tokens from [1, heads, L, dim / heads] each."""
+        self._inputs = query, key, value
+        scores = query[0] @ key[0].transpose(1, 2) / math.sqrt(query.shape[-1])
+        self._weights = (scores - scores.amax(dim=-1, keepdim=True)).exp()
+        # The last column of a sum is that of the weights.
+        self._values = F.pad(value[0], (0, 1), value=1.0)
+
+    def __call__(self, kept: Tensor) -> Tensor:
+        """Return the outputs [N, heads, L, dim / heads] for kept tokens, [N, L] bool.
+
+        With all tokens kept they are those of the kernel, to the last bit.
+        """
+        columns = (kept[:, None, :, None] * self._values).permute(1, 2, 0, 3)
+        sums = (self._weights @ columns.flatten(2)).unflatten(2, columns.shape[2:]).permute(2, 0, 1, 3)
+        weights = sums[..., -1:]
+        if kept.all() or weights.amin() < _LEAST_WEIGHT:
+            return attend_to(kept)(*(part.expand(len(kept), -1, -1, -1) for part in self._inputs))
+        return sums[..., :-1] / weights
 
 
 def attend_to(kept: Tensor) -> Attend:
