@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -52,11 +53,13 @@ def start_server(log: Path) -> None:
             start_new_session=True,
         )
     os.environ[ADDRESS] = str(address)
-    atexit.register(_stop, server)
+    atexit.register(_stop, server, folder)
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
+def _stop(server: subprocess.Popen[bytes], folder: Path) -> None:
     assert server.stdin is not None
     with suppress(OSError):
         server.stdin.close()
     server.wait()
+    # The server removes it, unless it was killed.
+    shutil.rmtree(folder, ignore_errors=True)
