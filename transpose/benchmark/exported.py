@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,9 +15,9 @@ from transpose.benchmark.worker import Work
 from transpose.config.exported import SUFFIXES, ExportFormat
 from transpose.config.recipe import Recipe
 from transpose.config.study import EvalProtocol
-from transpose.config.training import Training
+from transpose.config.training import Dtype, Training
 from transpose.export.runtime import in_chosen_runtime
-from transpose.export.sessions import session_of
+from transpose.export.sessions import Precision, openvino_has_bf16, session_of
 from transpose.export.write import export_model
 from transpose.models.weights import save_weights
 from transpose.pose_model import PoseModel
@@ -63,22 +63,31 @@ def exported_files(network: BenchmarkedNetwork) -> Iterator[ExportedFiles]:
         yield ExportedFiles(recipe, weights, files)
 
 
-def exported_forms(network: BenchmarkedNetwork, files: ExportedFiles) -> list[Form]:
-    """Return a form for each of the network's exported files, and the model with `runtime: auto`."""
-    alone = [
-        Form(f"{name}, fp32", partial(exported_inference, network, path)) for name, path in files.by_library.items()
-    ]
-    return [*alone, Form("runtime auto, fp32", partial(runtime_inference, network, files.recipe, files.weights))]
+def exported_forms(network: BenchmarkedNetwork, files: ExportedFiles, dtypes: Sequence[Dtype]) -> Iterator[Form]:
+    """Yield a form for each library and dtype that it computes in, and for the model with `runtime: auto`.
+
+    In bf16, only OpenVINO on a processor with instructions for it.
+    """
+    for dtype in dtypes:
+        precision: Precision = "bf16" if dtype == "bf16" else "fp32"
+        for name, path in files.by_library.items():
+            if precision == "fp32" or (path.suffix == SUFFIXES["openvino"] and openvino_has_bf16()):
+                yield Form(f"{name}, {dtype}", partial(exported_inference, network, path, precision), dtype)
+        auto = partial(runtime_inference, network, files.recipe, files.weights, dtype)
+        yield Form(f"runtime auto, {dtype}", auto, dtype)
 
 
-def exported_inference(network: BenchmarkedNetwork, path: Path) -> Work:
+def exported_inference(network: BenchmarkedNetwork, path: Path, precision: Precision) -> Work:
     """Return a forward pass of an exported file, from crops as uint8."""
-    return partial(session_of(path, network.threads).run, network.crops().numpy())
+    session = session_of(path, network.threads, precision=precision)
+    return partial(session.run, network.crops().numpy())
 
 
-def runtime_inference(network: BenchmarkedNetwork, recipe: Recipe, weights: Path) -> Work:
+def runtime_inference(network: BenchmarkedNetwork, recipe: Recipe, weights: Path, dtype: Dtype) -> Work:
     """Return a prediction of heatmaps from crops as uint8, without flip test, by a model with `runtime: auto`."""
     os.environ["XDG_CACHE_HOME"] = str(weights.parent)  # exports of random weights are not for later
-    protocol = EvalProtocol(flip_test=False, batch_size=network.batch_size, threads=network.threads, runtime="auto")
+    protocol = EvalProtocol(
+        flip_test=False, batch_size=network.batch_size, threads=network.threads, dtype=dtype, runtime="auto"
+    )
     model = in_chosen_runtime(PoseModel.from_weights(recipe, weights, COCO_PERSON, protocol))
     return partial(model.predict_heatmaps, network.crops())

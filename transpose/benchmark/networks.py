@@ -122,7 +122,7 @@ def training_comparisons(network: BenchmarkedNetwork, baseline: bool, dtypes: Se
     if not baseline:
         yield from ([form] for form in own)
         return
-    yield from ([returning, form] for form in (keeping, *own))
+    yield from ([keeping, form] for form in (returning, *own))
 
 
 def compare_networks(

@@ -91,7 +91,7 @@ def _comparisons_of(variant: Variant, part: Part, order: Order) -> Iterator[Spee
             for network in networks:
                 forms = inference_forms(network, order.baseline, order.dtypes, order.compiled)
                 if files is not None:
-                    forms += exported_forms(network, files)
+                    forms += exported_forms(network, files, order.dtypes)
                 yield compare_networks(network, part, forms, order.rounds, order.processor_time)
     else:
         for forms in training_comparisons(networks[-1], order.baseline, order.dtypes):

@@ -128,9 +128,9 @@ def _kernels_of(device: DeviceKind) -> Iterator[None]:
     ) -> Tensor:
         arguments = query, key, value
         if device == "CPU" and dropout_p:
-            # Keeps what `attend_with_dropout` keeps: contiguous arguments, and the weights once.
+            # Keeps what `attend_with_dropout` keeps: contiguous arguments, the weights once, and as ReLU the output.
             query, key, value = (query / 1).contiguous(), key.contiguous(), value.contiguous()
-            return torch.softmax(query @ key.transpose(-1, -2), -1) @ value
+            return torch.relu(torch.softmax(query @ key.transpose(-1, -2), -1) @ value)
         scale = options.get("scale")
         return aten._scaled_dot_product_flash_attention_for_cpu(
             *arguments, 0.0, is_causal, attn_mask=attn_mask, scale=scale
