@@ -22,11 +22,11 @@ rule train:
         LAYOUT.log("train", RUN),
     wildcard_constraints:
         variant=PLAN.training.names_of_trained(),
+    # Other jobs fill the cores that trainings leave, and not the other way round.
+    priority: 1
     conda:
         "../../environment.yml"
     threads: lambda wildcards: PLAN.training.threads(wildcards.variant)
-    # Other jobs fill the cores that trainings leave, and not the other way round.
-    priority: 1
     # Resources are not a trigger, unlike params: the way of loading images does not change the weights.
     resources:
         **REQUESTS.training,
@@ -44,8 +44,9 @@ rule train:
         results=LAYOUT.root,
     message:
         "Train {wildcards.variant}, seed {wildcards.seed}"
+    # In its own process: without the server of steps.
     shell:
-        "{OWN_PROCESS} python -m transpose step --gpus {resources.gpu:q} train {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
+        "env -u TRANSPOSE_STEP_SERVER python -m transpose step --gpus {resources.gpu:q} train {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
         " --train {input.train:q} --validation {input.validation:q}"
         " --workers {resources.workers:q} --image-cache-gb {resources.image_cache_gb:q}"
         " --slurm-tasks {resources.slurm_tasks:q} 2> {log:q}"
