@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ADDRESS = "TRANSPOSE_STEP_SERVER"
-"""Environment variable with the path of the server's socket, for steps that a server may run."""
+"""Environment variable with the path of the server's socket; the rules of trainings and costs remove it."""
 
 ACCEPTED, REFUSED = b"1", b"0"
 

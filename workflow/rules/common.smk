@@ -12,7 +12,6 @@ from transpose.forecast.requests import RENDERING, SMALL, JobRequests, download_
 from transpose.job_usage import usage_of_this_process
 from transpose.machine import has_nvidia_gpu
 from transpose.provenance import CACHE, TRAINING, PackageCode
-from transpose.step_server.messages import ADDRESS
 from transpose.step_server.start import start_server
 from transpose.study.content import InputContent
 from transpose.study.job_threads import JobThreads
@@ -209,10 +208,6 @@ def figures_of(paths, caption):
         *(reported(path, caption, "Figures", "figure") for path in paths),
         *(path.with_suffix(".svg") for path in paths),
     ]
-
-
-# For the commands of rules whose steps run for minutes or measure this machine, and so in processes of their own.
-OWN_PROCESS = f"env -u {ADDRESS}"
 
 
 wildcard_constraints:

@@ -18,7 +18,7 @@ rule cost:
         keypoints=PLAN.data.keypoints(),
     message:
         "Measure the cost of {wildcards.variant}"
+    # In a new process: without the server of steps.
     shell:
-        OWN_PROCESS
-        + " python -m transpose step --gpus {resources.gpu:q} measure-cost {wildcards.variant:q} --results {params.results:q}"
+        "env -u TRANSPOSE_STEP_SERVER python -m transpose step --gpus {resources.gpu:q} measure-cost {wildcards.variant:q} --results {params.results:q}"
         " --keypoints {params.keypoints:q} > {log:q} 2>&1"

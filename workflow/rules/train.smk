@@ -44,9 +44,9 @@ rule train:
         results=LAYOUT.root,
     message:
         "Train {wildcards.variant}, seed {wildcards.seed}"
+    # In its own process: without the server of steps.
     shell:
-        OWN_PROCESS
-        + " python -m transpose step --gpus {resources.gpu:q} train {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
+        "env -u TRANSPOSE_STEP_SERVER python -m transpose step --gpus {resources.gpu:q} train {wildcards.variant:q}/seed{wildcards.seed:q} --results {params.results:q}"
         " --train {input.train:q} --validation {input.validation:q}"
         " --workers {resources.workers:q} --image-cache-gb {resources.image_cache_gb:q}"
         " --slurm-tasks {resources.slurm_tasks:q} 2> {log:q}"
