@@ -255,7 +255,7 @@ def test_mpii_is_converted_or_refused_in_one_line(command: Command, tmp_path: Pa
 def test_a_study_is_planned_without_running_it(command: Command, tmp_path: Path) -> None:
     done = command("plan", "config/config.yaml", "--device", "cuda")
     assert done.returncode == 0, done.stderr
-    assert "Forecast of the whole study 'demo', finished or not: 5 trainings" in done.stdout
+    assert "Forecast of the whole study 'demo', finished or not: 6 trainings" in done.stdout
     assert "on one GPU" in done.stdout
     assert_one_line(command("plan", tmp_path / "mine.yaml"), "mine.yaml", "no such file")
 

@@ -233,9 +233,8 @@ def test_two_variants_of_one_title_are_refused(demo: dict[str, Any], tmp_path: P
     variants = tmp_path / "config" / "variants"
     title = read_yaml(variants / "r_sine.yaml")["title"]
     (variants / "copy.yaml").write_text(json.dumps({"extends": "r_sine", "title": title}))
-    words = (
-        f"mine.yaml: variants.5: copy and r_sine have one title, {title!r}; change `title` in the file of one of them"
-    )
+    place = f"mine.yaml: variants.{len(demo['variants'])}"
+    words = f"{place}: copy and r_sine have one title, {title!r}; change `title` in the file of one of them"
     with pytest.raises(InputError, match=f"^{re.escape(words)}$"):
         Plan.of_config(demo | {"variants": [*demo["variants"], "copy"]}, tmp_path / "config", "mine.yaml")
 

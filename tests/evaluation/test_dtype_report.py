@@ -28,6 +28,7 @@ from transpose.evaluation.oks import evaluate_keypoints
 from transpose.files import read_json, write_json
 from transpose.inference.poses import PoseResults
 from transpose.models.initialise import initialise
+from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import save_weights
@@ -36,7 +37,7 @@ from transpose.skeleton import COCO_PERSON
 from transpose.study.layout import RecordKind
 
 RECIPE = Recipe(name="small", variant=small_variant("resnet"), training=Training(device="cpu", dtype="bf16"))
-PROTOCOL = EvalProtocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0)
+PROTOCOL = EvalProtocol(batch_size=3, blur_kernel=3, keypoint_threshold=0.0, threads=1)
 CONTEXTS: dict[Dtype, DeviceContext] = {
     dtype: DeviceContext(torch.device("cpu"), dtype, 1) for dtype in ("fp32", "bf16")
 }
@@ -129,8 +130,10 @@ def test_both_sides_are_the_ordinary_evaluations(
     write_dtypes(inputs)
     report = DtypeReport.model_validate(read_json(report_of(inputs)))
     figures = {}
+    # In bf16, a batch norm that is not folded rounds once more, which moves peaks of a random network.
+    folded = optimize_for_inference(network(), CONTEXTS["fp32"])
     for dtype, context in CONTEXTS.items():
-        persons = pose_model(network(), PROTOCOL, RECIPE, context=context).predict_boxes(boxes, known)
+        persons = pose_model(folded, PROTOCOL, RECIPE, context=context).predict_boxes(boxes, known)
         figures[dtype] = evaluate_keypoints(known, persons, COCO_PERSON).statistics
     (result,) = report.results
     assert report.fp32 == figures["fp32"]

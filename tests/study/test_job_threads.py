@@ -14,8 +14,10 @@ CONFIG = Path(__file__).parents[2] / "config"
 
 
 def threads_of(cores: int = 8, are_shared: bool = True, on_gpu: bool = False, **study: Any) -> JobThreads:
-    """The demo's jobs, with threads that the study does not set."""
+    """Jobs like the demo's, of five models and analyses of four, with threads that the study does not set."""
     demo = read_yaml(CONFIG / "config.yaml") | {"overrides": {}, "training": {}, "protocol": {}, "ablations": []}
+    demo["variants"] = ["r_sine", "r_learnable", "r_no_position", "r_no_encoder", "h_sine"]
+    demo["attention_analysis"]["variants"] = ["r_sine", "r_learnable", "r_no_position", "h_sine"]
     return JobThreads(Plan.of_config(demo | study, CONFIG), cores, are_shared, on_gpu)
 
 
