@@ -65,7 +65,7 @@ def test_each_case_is_its_own_whatever_the_chunk(family, at_once, monkeypatch):
 def test_attention_to_subsets_is_that_of_the_kernel(spread):
     generator = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn((1, 2, 12, 8), generator=generator) for _ in range(3))
-    query *= spread  # scores up to some hundreds: the weights of most subsets are zero beside the largest one
+    query *= spread  # scores up to some hundreds: the weights of most subsets are zero relative to the largest one
     kept = torch.rand((7, 12), generator=generator) < 0.5
     expected = attend_to(kept)(*(part.expand(7, -1, -1, -1) for part in (query, key, value)))
     torch.testing.assert_close(AttentionToSubsets(query, key, value)(kept), expected, rtol=1e-5, atol=1e-6)

@@ -24,7 +24,8 @@ A job with more threads is in other surroundings than the server, and runs in it
 def start_server(log: Path) -> None:
     """Start a server for the steps that children of this process run with one thread; it ends with this process.
 
-    Only on Linux, and not on a machine with a GPU, for which it was not tried. Without a server, steps run as ever.
+    Only on Linux, and not on a machine with a GPU, for which it was not tried. Without a server, steps run in
+    processes of their own.
 
     Args:
         log: file for the time and memory of the server itself.
