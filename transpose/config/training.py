@@ -130,6 +130,10 @@ class Training(Settings):
     pretrained_rate_factor: PositiveFloat = Field(
         default=1.0, description="Factor on the learning rate of parameters loaded from initial_weights."
     )
+    freeze_backbone: bool = Field(
+        default=False,
+        description="Keep the backbone's starting weights and BatchNorm statistics, and train the layers after it.",
+    )
     validation_interval: PositiveInt = Field(
         default=1, description="Epochs between validations; the last epoch is always validated."
     )
@@ -175,6 +179,8 @@ class Training(Settings):
         check_one_start(self.backbone_weights, self.initial_weights)
         if self.initial_weights is None and self.pretrained_rate_factor != 1:
             raise ValueError("pretrained_rate_factor has no effect without initial_weights")
+        if self.freeze_backbone and self.initial_weights is None and self.backbone_weights is None:
+            raise ValueError("freeze_backbone needs backbone_weights or initial_weights")
         return self
 
     @model_validator(mode="after")

@@ -60,10 +60,10 @@ class HRNetBackbone(Settings):
         return 4
 
 
-class EfficientNetLiteBackbone(Settings):
-    """EfficientNet-Lite0 up to stride 16; its output joins the maps of stride 8 and 16."""
+class BlazePoseBackbone(Settings):
+    """BlazePose's encoder and feature pyramid; its output joins the pyramid's map and the last map of stride 16."""
 
-    family: Literal["efficientnet_lite"]
+    family: Literal["blazepose"]
 
     @property
     def stride(self) -> int:
@@ -71,7 +71,7 @@ class EfficientNetLiteBackbone(Settings):
         return 8
 
 
-Backbone = Annotated[ResNetBackbone | HRNetBackbone | EfficientNetLiteBackbone, Field(discriminator="family")]
+Backbone = Annotated[ResNetBackbone | HRNetBackbone | BlazePoseBackbone, Field(discriminator="family")]
 
 
 class Encoder(Settings):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from transpose.errors import InputError
-from transpose.models.efficientnet_lite import EfficientNetLite
+from transpose.models.blazepose import BlazePose
 from transpose.models.encoder import Attend, TransformerEncoder, resample_embedding, sine_embedding
 from transpose.models.hrnet import HRNet
 from transpose.models.resnet import ResNet
@@ -20,7 +20,7 @@ class TransPose(nn.Module):
 
     def __init__(
         self,
-        backbone: ResNet | HRNet | EfficientNetLite,
+        backbone: ResNet | HRNet | BlazePose,
         reduce: nn.Module,
         encoder: TransformerEncoder | None,
         pos_embedding: Tensor | None,

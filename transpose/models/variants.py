@@ -4,8 +4,15 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from transpose.config.variant import HEATMAP_STRIDE, Backbone, Encoder, HRNetBackbone, ResNetBackbone, Variant
-from transpose.models.efficientnet_lite import EfficientNetLite
+from transpose.config.variant import (
+    HEATMAP_STRIDE,
+    Backbone,
+    Encoder,
+    HRNetBackbone,
+    ResNetBackbone,
+    Variant,
+)
+from transpose.models.blazepose import BlazePose
 from transpose.models.encoder import TransformerEncoder, learnable_embedding, sine_embedding
 from transpose.models.hrnet import HRNet
 from transpose.models.resnet import ResNet
@@ -34,13 +41,13 @@ def build_model(variant: Variant, keypoints: int, dropout: float = 0.0, attentio
     )
 
 
-def build_backbone(settings: Backbone) -> ResNet | HRNet | EfficientNetLite:
+def build_backbone(settings: Backbone) -> ResNet | HRNet | BlazePose:
     """Build a backbone."""
     if isinstance(settings, ResNetBackbone):
         return ResNet(settings.block, settings.blocks, settings.width)
     if isinstance(settings, HRNetBackbone):
         return HRNet(settings.width, settings.stem_width, settings.bottlenecks, settings.modules, settings.blocks)
-    return EfficientNetLite()
+    return BlazePose()
 
 
 def build_upsampling(

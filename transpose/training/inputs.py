@@ -1,6 +1,6 @@
 """What a training starts from: its first weights and its samples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transpose.config.recipe import Recipe
@@ -26,11 +26,26 @@ class FirstWeights:
 
 
 def first_model(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, FirstWeights]:
-    """Build a recipe's model with its initial weights, and describe their origin.
+    """Build a recipe's model with its initial weights, and describe their origin; a frozen backbone needs no gradients.
 
     Raises:
         InputError: a weights file is missing or does not fit.
     """
+    model, start = _with_weights(recipe, skeleton)
+    if recipe.training.freeze_backbone:
+        model.backbone.requires_grad_(False)
+        return model, replace(start, description=f"{start.description}, frozen backbone")
+    return model, start
+
+
+def training_mode(model: TransPose) -> None:
+    """Set training mode; BatchNorm of a frozen backbone keeps its running statistics."""
+    model.train()
+    if not any(parameter.requires_grad for parameter in model.backbone.parameters()):
+        model.backbone.eval()
+
+
+def _with_weights(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, FirstWeights]:
     training = recipe.training
     model = build_model(recipe.variant, len(skeleton), training.dropout, training.attention_dropout)
     initialise(model, training.initialisation, pretrained_backbone=training.backbone_weights is not None)

@@ -19,6 +19,7 @@ from transpose.memory import memory_for
 from transpose.models.transpose import TransPose
 from transpose.training.checkpoint import CheckpointStore, threads_of_checkpoint
 from transpose.training.distributed import ProcessGroup
+from transpose.training.inputs import training_mode
 from transpose.training.interruption import Interrupted, StopRequest
 from transpose.training.schedule import learning_rate
 from transpose.training.step import build_optimizer, gradient_step, mean_gradients
@@ -141,7 +142,7 @@ class TrainingRun:
 
     def _train_epoch(self, observer: Observer, stop: StopRequest) -> None:
         progress = self.progress
-        self.model.train()
+        training_mode(self.model)
         saved = time.monotonic()
         batches = training_batches(
             self.samples,
