@@ -12,13 +12,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transpose.study.layout import RunFolder
 
 from transpose.config.load import read_record
 from transpose.config.run_record import RunRecord, WeightsWritten
 from transpose.errors import InputError
 from transpose.files import atomic_paths, sha256_of_file, write_json
 from transpose.models.weights import read_checkpoint, read_metadata, save_tensors
+from transpose.study.layout import RunFolder
 
 PACKAGED = Path(__file__).parents[1] / "transpose" / "models" / "pretrained" / "pose"
 
