@@ -15,11 +15,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from transpose.config.cost_report import CostReport, Operations, Parameters, Timing
+from transpose.config.recipe import Recipe
 from transpose.config.study import Cost
 from transpose.config.variant import Variant
 from transpose.device import DeviceContext, describe_machine, resolve_device
 from transpose.models.optimize import optimize_for_inference
-from transpose.models.variants import build_model
+from transpose.models.variants import build_to_train
 from transpose.timing import seconds_of
 
 WARM_UP_PASSES = 2
@@ -48,10 +49,10 @@ def measure_cost(model: nn.Module, variant: Variant, settings: Cost, device: tor
     )
 
 
-def measure_variant(variant: Variant, settings: Cost, keypoints: int, device: str) -> CostReport:
-    """Measure the cost of a variant with random weights, which are as fast as trained ones."""
-    context = resolve_device(device, "fp32", settings.threads)
-    return measure_cost(build_model(variant, keypoints), variant, settings, context.device)
+def measure_recipe(recipe: Recipe, settings: Cost, keypoints: int) -> CostReport:
+    """Measure the cost of a recipe's model with random weights, which are as fast as trained ones."""
+    context = resolve_device(recipe.training.device, "fp32", settings.threads)
+    return measure_cost(build_to_train(recipe, keypoints), recipe.variant, settings, context.device)
 
 
 def count_parameters(model: nn.Module, variant: Variant) -> Parameters:

@@ -89,12 +89,12 @@ def measure_cost(
     from transpose.config.load import read_record
     from transpose.config.recipe import Recipe
     from transpose.config.study import Cost
-    from transpose.cost import measure_variant
+    from transpose.cost import measure_recipe
     from transpose.files import write_json
     from transpose.study.layout import RecordKind, ResultsLayout
 
     layout = ResultsLayout(results)
     recipe = read_record(Recipe, layout.record(RecordKind.RECIPE, variant))
     settings = read_record(Cost, layout.record(RecordKind.COST))
-    report = measure_variant(recipe.variant, settings, keypoints, recipe.training.device)
+    report = measure_recipe(recipe, settings, keypoints)
     write_json(layout.cost(variant), report.model_dump(mode="json"))

@@ -13,7 +13,7 @@ from transpose.cost import count_operations, count_parameters
 from transpose.device import DeviceContext, resolve_device
 from transpose.forecast.work import DeviceKind, Speed, Work
 from transpose.models.optimize import optimize_for_inference
-from transpose.models.variants import build_model
+from transpose.models.variants import build_to_train
 
 TIMED_STEPS = 3
 
@@ -22,7 +22,7 @@ def count_work(recipe: Recipe, keypoints: int, device: DeviceKind) -> Work:
     """Count parameters and operations, and the bytes that training keeps of one batch on a kind of device."""
     variant, training = recipe.variant, recipe.training
     with torch.device("meta"):
-        model = build_model(variant, keypoints, training.dropout, training.attention_dropout)
+        model = build_to_train(recipe, keypoints)
         crops = torch.empty(training.batch_size, 3, *variant.input_size)
     parameters, operations = count_parameters(model, variant), count_operations(model, variant.input_size)
     # There is no autocast for the meta device. In bf16 throughout, norms keep half of what they keep under autocast.
@@ -63,7 +63,7 @@ def time_network(
         threads: CPU threads of forward passes.
     """
     training = recipe.training
-    model = build_model(recipe.variant, keypoints, training.dropout, training.attention_dropout)
+    model = build_to_train(recipe, keypoints)
     crops = torch.randn(batch_size, 3, *recipe.variant.input_size).to(memory_format=torch.channels_last)
     operations = 2 * work.macs * batch_size
     step = _training_step(model, crops, resolve_device("cpu", training.dtype, training_threads))

@@ -4,6 +4,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from transpose.config.recipe import Recipe
 from transpose.config.variant import (
     HEATMAP_STRIDE,
     Backbone,
@@ -39,6 +40,21 @@ def build_model(variant: Variant, keypoints: int, dropout: float = 0.0, attentio
         upsampling=upsampling,
         final_layer=nn.Conv2d(channels, keypoints, 1),
     )
+
+
+def build_to_train(recipe: Recipe, keypoints: int) -> TransPose:
+    """Build the model of a recipe with its dropout; a frozen backbone needs no gradients."""
+    training = recipe.training
+    model = build_model(recipe.variant, keypoints, training.dropout, training.attention_dropout)
+    model.backbone.requires_grad_(not training.freeze_backbone)
+    return model
+
+
+def training_mode(model: TransPose) -> None:
+    """Set training mode; BatchNorm of a frozen backbone keeps its running statistics."""
+    model.train()
+    if not any(parameter.requires_grad for parameter in model.backbone.parameters()):
+        model.backbone.eval()
 
 
 def build_backbone(settings: Backbone) -> ResNet | HRNet | BlazePose:

@@ -1,6 +1,6 @@
 """What a training starts from: its first weights and its samples."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from transpose.config.recipe import Recipe
@@ -9,7 +9,7 @@ from transpose.data.image_source import image_source_of
 from transpose.data.loader import TrainingSamples
 from transpose.models.initialise import initialise, renew_final_layer
 from transpose.models.transpose import TransPose
-from transpose.models.variants import build_model
+from transpose.models.variants import build_to_train
 from transpose.models.weights import load_backbone, load_to_fine_tune, read_metadata
 from transpose.skeleton import Skeleton
 from transpose.training.data import TrainingData
@@ -26,39 +26,26 @@ class FirstWeights:
 
 
 def first_model(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, FirstWeights]:
-    """Build a recipe's model with its initial weights, and describe their origin; a frozen backbone needs no gradients.
+    """Build a recipe's model with its initial weights, and describe their origin.
 
     Raises:
         InputError: a weights file is missing or does not fit.
     """
-    model, start = _with_weights(recipe, skeleton)
-    if recipe.training.freeze_backbone:
-        model.backbone.requires_grad_(False)
-        return model, replace(start, description=f"{start.description}, frozen backbone")
-    return model, start
-
-
-def training_mode(model: TransPose) -> None:
-    """Set training mode; BatchNorm of a frozen backbone keeps its running statistics."""
-    model.train()
-    if not any(parameter.requires_grad for parameter in model.backbone.parameters()):
-        model.backbone.eval()
-
-
-def _with_weights(recipe: Recipe, skeleton: Skeleton) -> tuple[TransPose, FirstWeights]:
     training = recipe.training
-    model = build_model(recipe.variant, len(skeleton), training.dropout, training.attention_dropout)
+    model = build_to_train(recipe, len(skeleton))
     initialise(model, training.initialisation, pretrained_backbone=training.backbone_weights is not None)
     if training.initial_weights is not None:
         path = Path(training.initial_weights)
         renew_final_layer(model)
         new_tensors = load_to_fine_tune(model, path, skeleton.keypoints)
         renewed = ", with a new last layer" if "final_layer.weight" in new_tensors else ""
-        return model, FirstWeights(f"fine-tuned from {_described(path)}{renewed}", tuple(new_tensors))
+        frozen = ", with a frozen backbone" if training.freeze_backbone else ""
+        return model, FirstWeights(f"fine-tuned from {_described(path)}{renewed}{frozen}", tuple(new_tensors))
     if training.backbone_weights is not None:
         path = Path(training.backbone_weights)
         load_backbone(model, path)
-        return model, FirstWeights(f"backbone {_described(path)}")
+        frozen = "frozen " if training.freeze_backbone else ""
+        return model, FirstWeights(f"{frozen}backbone {_described(path)}")
     return model, FirstWeights("from scratch")
 
 

@@ -17,9 +17,9 @@ from transpose.data.loader import TrainingBatch, TrainingSamples, training_batch
 from transpose.device import DeviceContext
 from transpose.memory import memory_for
 from transpose.models.transpose import TransPose
+from transpose.models.variants import training_mode
 from transpose.training.checkpoint import CheckpointStore, threads_of_checkpoint
 from transpose.training.distributed import ProcessGroup
-from transpose.training.inputs import training_mode
 from transpose.training.interruption import Interrupted, StopRequest
 from transpose.training.schedule import learning_rate
 from transpose.training.step import build_optimizer, gradient_step, mean_gradients
