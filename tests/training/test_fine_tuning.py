@@ -170,6 +170,7 @@ def test_weights_of_another_variant_are_refused(data: TrainingData, initial: Pat
     [
         ({"initial_weights": "a", "backbone_weights": "b"}, "set backbone_weights to null"),
         ({"pretrained_rate_factor": 0.1}, "no effect without initial_weights"),
+        ({"freeze_backbone": True}, "needs backbone_weights or initial_weights"),
     ],
 )
 def test_settings_without_a_meaning_are_refused(settings: dict[str, object], problem: str) -> None:

@@ -94,7 +94,7 @@ class Networks:
 
     def _key(self, recipe: Recipe) -> dict[str, Any]:
         """Everything in a recipe that decides its network, and the size and precision of its training steps."""
-        training = {"batch_size", "dtype", "dropout", "attention_dropout"}
+        training = {"batch_size", "dtype", "dropout", "attention_dropout", "freeze_backbone"}
         return {
             "variant": recipe.variant.model_dump(mode="json", exclude={"title", "published", "released"}),
             "training": recipe.training.model_dump(mode="json", include=training),
