@@ -45,7 +45,7 @@ def test_the_package_ships_a_model_that_finds_people_in_a_photograph() -> None:
     shoulder, hip = poses.keypoints["left_shoulder"][1], poses.keypoints["left_hip"][1]
     assert 360 < shoulder[0] < 418
     assert 114 < shoulder[1] < hip[1] < 250
-    assert model.attention(PHOTOGRAPH).dependency.shape == (1, 17, 16, 12)
+    assert model.attention(PHOTOGRAPH).dependency.shape == (1, 17, 24, 18)
 
 
 class TestSources:

@@ -1,5 +1,6 @@
 """Ids of persons over the frames of a video, by the similarity of their poses and boxes."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,8 +17,8 @@ _FEWEST_KEYPOINTS = 3
 """Confident keypoints of a person who can be followed; also for OKS, of both poses."""
 _SAME_PERSON = 0.7
 """Two followed persons with a higher OKS are the same."""
-_NEW_VELOCITY = 0.3
-"""Weight of the latest displacement in a track's velocity."""
+_VELOCITY_FRAMES = 7
+"""A track's velocity is the median of so many latest displacements, so that a few wrong poses do not change it."""
 _KEPT_FRAMES = 30
 """A person who is not found for more frames than this gets a new id."""
 _MARGIN = 0.15
@@ -33,6 +34,8 @@ class _Track:
         self.id = number
         self.velocity = np.zeros(2)
         """[2] image pixels per frame."""
+        self.displacements: deque[np.ndarray] = deque(maxlen=_VELOCITY_FRAMES)
+        """Latest displacements [2] per frame."""
         self.age = 0
         """Frames since the person was found; 0 also before."""
         self.frames = 0
@@ -48,9 +51,8 @@ class _Track:
         """
         if self.frames:
             displacement = self._displacement(xy, is_confident, new_box)
-            # The first displacement is the velocity, later ones change it slowly.
-            weight = 1.0 if self.frames == 1 else _NEW_VELOCITY
-            self.velocity = (1 - weight) * self.velocity + weight * displacement / self.age
+            self.displacements.append(displacement / self.age)
+            self.velocity = np.median(self.displacements, axis=0)
             self.box = _moved(self.box, displacement)
         if is_confident.mean() >= _MOST_KEYPOINTS:
             self.box = _box_around(xy[is_confident])

