@@ -32,16 +32,19 @@ class _Track:
 
     def __init__(self, number: int) -> None:
         self.id = number
-        self.velocity = np.zeros(2)
-        """[2] image pixels per frame."""
         self.displacements: deque[np.ndarray] = deque(maxlen=_VELOCITY_FRAMES)
-        """Latest displacements [2] per frame."""
+        """Latest displacements [2], image pixels per frame."""
         self.age = 0
         """Frames since the person was found; 0 also before."""
         self.frames = 0
         """Number of frames in which the person was found."""
         self.xy = self.box = np.zeros(0)
         self.is_confident = np.zeros(0, dtype=np.bool_)
+
+    @property
+    def velocity(self) -> np.ndarray:
+        """[2] image pixels per frame."""
+        return np.median(self.displacements, axis=0) if self.displacements else np.zeros(2)
 
     def continue_with(self, xy: np.ndarray, is_confident: np.ndarray, new_box: np.ndarray | None) -> None:
         """Note the keypoints [K, 2] of the latest frame.
@@ -52,7 +55,6 @@ class _Track:
         if self.frames:
             displacement = self._displacement(xy, is_confident, new_box)
             self.displacements.append(displacement / self.age)
-            self.velocity = np.median(self.displacements, axis=0)
             self.box = _moved(self.box, displacement)
         if is_confident.mean() >= _MOST_KEYPOINTS:
             self.box = _box_around(xy[is_confident])
