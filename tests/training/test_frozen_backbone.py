@@ -64,5 +64,6 @@ def test_other_backbones_are_in_training_mode() -> None:
     for frozen in (True, False):
         start = recipe(initial_weights="any", freeze_backbone=frozen)
         model = build_to_train(start, len(COCO_PERSON))
-        training_mode(model)
+        assert (model.backbone.training, model.upsampling.training) == (not frozen, True)
+        training_mode(model.eval())
         assert (model.backbone.training, model.upsampling.training) == (not frozen, True)

@@ -76,7 +76,7 @@ def time_network(
 
 
 def _training_step(model: nn.Module, crops: Tensor, context: DeviceContext) -> Callable[[], None]:
-    model = context.to_device(model).train()
+    model = context.to_device(model)
     optimiser = torch.optim.Adam(model.parameters(), fused=True)
 
     def step() -> None:

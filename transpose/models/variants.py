@@ -43,10 +43,11 @@ def build_model(variant: Variant, keypoints: int, dropout: float = 0.0, attentio
 
 
 def build_to_train(recipe: Recipe, keypoints: int) -> TransPose:
-    """Build the model of a recipe with its dropout; a frozen backbone needs no gradients."""
+    """Build the model of a recipe with its dropout, in training mode; a frozen backbone needs no gradients."""
     training = recipe.training
     model = build_model(recipe.variant, keypoints, training.dropout, training.attention_dropout)
     model.backbone.requires_grad_(not training.freeze_backbone)
+    training_mode(model)
     return model
 
 
