@@ -16,6 +16,9 @@ Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 Replaces the fused kernel to capture or change a layer's attention.
 """
 
+Linear = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Linear function: input [..., in], weight [out, in], bias [out] -> [..., out]."""
+
 
 class SelfAttention(nn.Module):
     """Multi-head self-attention; the position embedding is added to queries and keys, not to values."""
@@ -25,6 +28,7 @@ class SelfAttention(nn.Module):
         self.dim = dim
         self.heads = heads
         self.dropout = dropout
+        self.linear: Linear = F.linear
         projection = nn.Linear(dim, 3 * dim)
         self.in_proj_weight = projection.weight
         self.in_proj_bias = projection.bias
@@ -47,13 +51,13 @@ class SelfAttention(nn.Module):
         placed = tokens if position is None else tokens + position.transpose(0, 1)
         sizes = [2 * self.dim, self.dim]
         weights, biases = self.in_proj_weight.split(sizes), self.in_proj_bias.split(sizes)
-        query, key = F.linear(placed, weights[0], biases[0]).chunk(2, dim=-1)
-        value = F.linear(tokens, weights[1], biases[1])
+        query, key = self.linear(placed, weights[0], biases[0]).chunk(2, dim=-1)
+        value = self.linear(tokens, weights[1], biases[1])
         return self._split(query), self._split(key), self._split(value)
 
     def merge(self, gathered: Tensor) -> Tensor:
         """Outputs of the heads [B, heads, L, dim / heads] -> [B, L, dim]."""
-        return self.out_proj(gathered.transpose(1, 2).flatten(2))
+        return self.linear(gathered.transpose(1, 2).flatten(2), self.out_proj.weight, self.out_proj.bias)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -70,6 +74,7 @@ class EncoderLayer(nn.Module):
         self.norm1 = nn.LayerNorm(dim)
         self.norm2 = nn.LayerNorm(dim)
         self.dropout = dropout
+        self.linear: Linear = F.linear
 
     def forward(self, tokens: Tensor, position: Tensor | None, attend: Attend | None = None) -> Tensor:
         """Tokens [B, L, dim], position [L, 1, dim] -> [B, L, dim]; see `SelfAttention` for `attend`."""
@@ -78,8 +83,8 @@ class EncoderLayer(nn.Module):
     def transform(self, tokens: Tensor, attended: Tensor) -> Tensor:
         """The rest of the layer: tokens and attention output, [B, L, dim] each -> [B, L, dim]."""
         tokens = self.norm1(tokens + self._drop(attended))
-        hidden = self._drop(F.relu(self.linear1(tokens)))
-        return self.norm2(tokens + self._drop(self.linear2(hidden)))
+        hidden = self._drop(F.relu(self.linear(tokens, self.linear1.weight, self.linear1.bias)))
+        return self.norm2(tokens + self._drop(self.linear(hidden, self.linear2.weight, self.linear2.bias)))
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training)

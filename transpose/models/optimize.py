@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from transpose.device import DeviceContext
 from transpose.files import user_cache
+from transpose.models.onednn import use_onednn
 from transpose.models.transpose import TransPose
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -30,6 +31,7 @@ def optimize_for_inference(model: Model, context: DeviceContext) -> Model:
         for name, parameter in placed.named_parameters():
             if name.endswith("weight") and parameter.dim() > 1:
                 parameter.data = parameter.data.to(context.torch_dtype)
+    use_onednn(placed, context)
     if context.compiled:
         _compile(placed, context)
     return placed

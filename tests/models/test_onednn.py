@@ -1,0 +1,116 @@
+"""Layers by oneDNN compute what PyTorch's do, and are used on a CPU only."""
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.helpers.small_variants import FAMILIES, noise, small_model
+from transpose.config.training import Dtype
+from transpose.device import DeviceContext
+from transpose.models import onednn
+from transpose.models.onednn import OneDnnBlock, OneDnnConvolution, linear_by_onednn, use_onednn
+from transpose.models.optimize import fold_batch_norms
+from transpose.models.resnet import BasicBlock, Bottleneck
+
+CPU = torch.device("cpu")
+FP32 = DeviceContext(CPU, "fp32", 1)
+pytestmark = pytest.mark.skipif(not onednn._is_used(FP32), reason="needs oneDNN on an x86 processor")
+
+
+@pytest.fixture
+def uses_it_for_small_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onednn, "_LEAST_PRODUCTS", 0)
+
+
+def replaced(model: nn.Module) -> int:
+    return sum(isinstance(module, OneDnnConvolution | OneDnnBlock) for module in model.modules())
+
+
+@pytest.mark.usefixtures("uses_it_for_small_layers")
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [("fp32", 1e-5), ("bf16", 0.1)])
+@torch.inference_mode()
+def test_a_network_predicts_the_same(family: str, dtype: Dtype, tolerance: float) -> None:
+    context = DeviceContext(CPU, dtype, 1)
+    if not onednn._is_used(context):
+        pytest.skip("oneDNN has no bf16 on this processor")
+    model = fold_batch_norms(small_model(family))
+    network = copy.deepcopy(model)
+    for parameter in network.parameters():
+        if parameter.dim() > 1:
+            parameter.data = parameter.data.to(context.torch_dtype)
+    use_onednn(network, context)
+    assert replaced(network) > 0
+    for size in ((2, 3, 32, 24), (1, 3, 64, 48)):  # weights are packed again for another size
+        images = noise(*size)
+        with context.autocast():
+            heatmaps = network(images).float()
+        expected = model(images)
+        torch.testing.assert_close(heatmaps, expected, rtol=0, atol=tolerance * expected.abs().max().item())
+
+
+@pytest.mark.parametrize("block", [BasicBlock(8, 8), BasicBlock(8, 12, 2), Bottleneck(16, 4), Bottleneck(8, 4, 2)])
+@torch.inference_mode()
+def test_a_block_adds_its_shortcut_before_the_last_relu(block: BasicBlock | Bottleneck) -> None:
+    folded = fold_batch_norms(block)
+    x = noise(2, block.conv1.in_channels, 8, 6)
+    torch.testing.assert_close(OneDnnBlock(copy.deepcopy(folded), torch.float32)(x), folded(x))
+
+
+@pytest.mark.usefixtures("uses_it_for_small_layers")
+def test_changed_weights_of_the_encoder_count() -> None:
+    model = fold_batch_norms(small_model("resnet"))
+    use_onednn(model, FP32)
+    images = noise(1, 3, 32, 24)
+    with torch.inference_mode():
+        before = model(images)
+        for parameter in model.global_encoder.parameters():  # pyright: ignore[reportOptionalMemberAccess]
+            parameter.mul_(1.5)
+        assert not torch.allclose(model(images), before)
+
+
+@torch.inference_mode()
+def test_a_copy_of_a_network_that_has_run_predicts_the_same() -> None:
+    model = fold_batch_norms(small_model("resnet"))
+    use_onednn(model, FP32)
+    images = noise(1, 3, 32, 24)
+    expected = model(images)
+    assert torch.equal(copy.deepcopy(model)(images), expected)
+
+
+def layer() -> tuple[Tensor, Tensor, Tensor]:
+    return noise(3, 5, 8), noise(6, 8, seed=1), noise(6, seed=2)
+
+
+@pytest.mark.usefixtures("uses_it_for_small_layers")
+def test_gradients_are_those_of_the_linear_layer() -> None:
+    x, weight, bias = layer()
+    expected = nn.functional.linear(x, weight, bias)
+    with torch.inference_mode():
+        torch.testing.assert_close(linear_by_onednn(x, weight, bias), expected)
+    x.requires_grad_()
+    linear_by_onednn(x, weight, bias).sum().backward()
+    assert x.grad is not None
+    torch.testing.assert_close(x.grad, weight.sum(0).expand_as(x))
+
+
+@pytest.mark.parametrize(
+    ("context", "machine"),
+    [
+        (DeviceContext(torch.device("cuda"), "fp32", 1), "x86_64"),
+        (DeviceContext(CPU, "fp32", 1, compiled=True), "x86_64"),
+        (FP32, "aarch64"),
+    ],
+)
+def test_other_devices_processors_and_compiled_networks_keep_their_layers(
+    context: DeviceContext, machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onednn.platform, "machine", lambda: machine)
+    model = fold_batch_norms(small_model("hrnet"))
+    use_onednn(model, context)
+    assert replaced(model) == 0
+    assert all(
+        module.linear is nn.functional.linear for module in model.modules() if isinstance(module, onednn.EncoderLayer)
+    )
