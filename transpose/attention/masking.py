@@ -8,7 +8,6 @@ Attention is renormalised over the remaining cells. If none remain, the attentio
 the bias of its output projection.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -16,14 +15,14 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from transpose.attention.maps.dependency import encoder_of_model
 from transpose.attention.maps.grid import Grid
 from transpose.attention.persons import ExplainedPerson, heatmaps_of
+from transpose.attention.subsets import AttentionToSubsets, attend_to
 from transpose.data.normalise import normalise
-from transpose.models.encoder import Attend, EncoderLayer
+from transpose.models.encoder import EncoderLayer
 from transpose.models.transpose import TransPose, feature_map, tokens_of
 from transpose.pose_model import PoseModel
 
@@ -36,9 +35,6 @@ CellMasking = Callable[[np.ndarray], Tensor]
 """For one person: N masks of kept cells [N, L] bool -> heatmaps [N, K, h, w] float32 on the CPU."""
 
 _TOKENS_AT_ONCE = 2**15
-
-_LEAST_WEIGHT = 1e-30
-"""Sum of weights, 1 for the token with the largest score, below which they have lost digits."""
 
 
 def mask_last_layer(model: TransPose, features: Tensor) -> CellMasking:
@@ -94,44 +90,6 @@ def mask_image(model: TransPose, crop: np.ndarray, grid: Grid) -> CellMasking:
         return heatmaps_of(model, model.encode(model.features(images)))
 
     return _in_chunks(predict, device)
-
-
-class AttentionToSubsets:
-    """Attention of one person, restricted to one subset of tokens after another; the scores are computed once.
-
-    The sum over the kept tokens, weighted by the exponentials of their scores, is divided by the sum of these weights.
-    Both sums of many subsets are one matrix product.
-    """
-
-    def __init__(self, query: Tensor, key: Tensor, value: Tensor) -> None:
-        """Compute the weights of all tokens from [1, heads, L, dim / heads] each."""
-        self._inputs = query, key, value
-        scores = query[0] @ key[0].transpose(1, 2) / math.sqrt(query.shape[-1])
-        self._weights = (scores - scores.amax(dim=-1, keepdim=True)).exp()
-        # The last column of a sum is that of the weights.
-        self._values = F.pad(value[0], (0, 1), value=1.0)
-
-    def __call__(self, kept: Tensor) -> Tensor:
-        """Return the outputs [N, heads, L, dim / heads] for kept tokens, [N, L] bool.
-
-        With all tokens kept they are those of the kernel, to the last bit.
-        """
-        columns = (kept[:, None, :, None] * self._values).permute(1, 2, 0, 3)
-        sums = (self._weights @ columns.flatten(2)).unflatten(2, columns.shape[2:]).permute(2, 0, 1, 3)
-        weights = sums[..., -1:]
-        if kept.all() or weights.amin() < _LEAST_WEIGHT:
-            return attend_to(kept)(*(part.expand(len(kept), -1, -1, -1) for part in self._inputs))
-        return sums[..., :-1] / weights
-
-
-def attend_to(kept: Tensor) -> Attend:
-    """Return attention restricted to the kept tokens, [B, L] bool, of each person of the batch."""
-
-    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        # The kernel returns zero for a query with all keys masked.
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=kept[:, None, None, :])
-
-    return attend
 
 
 @dataclass(frozen=True)
