@@ -27,11 +27,11 @@ def test_attention_to_subsets_is_that_of_the_kernel(spread: float, share: float)
 
 
 def test_with_all_tokens_kept_it_is_the_kernel_to_the_bit() -> None:
-    inputs = attention_inputs(1.0)
+    query, key, value = attention_inputs(1.0)
     kept = torch.ones((3, TOKENS), dtype=torch.bool)
     kept[1, 4] = False
-    found = AttentionToSubsets(*inputs)(kept)
-    whole = torch.nn.functional.scaled_dot_product_attention(*inputs)[0]
+    found = AttentionToSubsets(query, key, value)(kept)
+    whole = torch.nn.functional.scaled_dot_product_attention(query, key, value)[0]
     assert torch.equal(found[0], whole)
     assert torch.equal(found[2], whole)
     assert not torch.allclose(found[1], whole)
