@@ -100,12 +100,13 @@ def test_a_gpu_keeps_no_attention_weights_and_a_byte_per_dropped_value() -> None
     assert dropped - plain == 2 * layers * tokens * (2 * dim + hidden + 4 * hidden)
 
 
-def test_dropout_inside_attention_makes_a_cpu_keep_all_attention_weights() -> None:
+def test_dropout_inside_attention_keeps_no_attention_weights_on_a_cpu() -> None:
     variant = load_variant("tp_r_a3", VARIANTS)
     fused = work_of(variant, 17, batch_size=1, dropout=0.0, attention_dropout=0.0).kept_bytes
-    unfused = work_of(variant, 17, batch_size=1, dropout=0.0, attention_dropout=0.1).kept_bytes
-    # 3 layers with 8 heads keep their weights once.
-    assert unfused - fused == pytest.approx(3 * 8 * (32 * 24) ** 2 * 4, rel=0.05)
+    in_blocks = work_of(variant, 17, batch_size=1, dropout=0.0, attention_dropout=0.1).kept_bytes
+    weights = 3 * 8 * (32 * 24) ** 2 * 4
+    # Only the projections are copied, to contiguous memory.
+    assert 0 < in_blocks - fused < weights / 20
 
 
 def test_half_precision_halves_what_is_kept() -> None:

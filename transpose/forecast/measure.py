@@ -108,13 +108,23 @@ def _storage(tensor: Tensor) -> int:
     return tensor.untyped_storage()._cdata
 
 
+class _KeepsAsAttentionInBlocks(torch.autograd.Function):
+    """Keeps what `attend_in_blocks` keeps, and computes nothing."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        output = torch.empty_like(value, memory_format=torch.contiguous_format)
+        ctx.save_for_backward((query / 1).contiguous(), key.contiguous(), value.contiguous(), output)
+        return output
+
+
 @contextmanager
 def _kernels_of(device: DeviceKind) -> Iterator[None]:
     """Context manager: let meta tensors keep what a device's kernels keep.
 
-    Attention is fused, so no L x L weights are kept, but on a CPU with dropout inside attention, which keeps them once
-    (see `attention_dropout`). A dropout mask has one byte per value on a GPU. The CPU, like the meta device without
-    this function, keeps a factor of the input's type.
+    Attention keeps no L x L weights: it is fused, or on a CPU with dropout inside attention computed in blocks. A
+    dropout mask has one byte per value on a GPU. The CPU, like the meta device without this function, keeps a factor of
+    the input's type.
     """
 
     def attend(
@@ -128,9 +138,7 @@ def _kernels_of(device: DeviceKind) -> Iterator[None]:
     ) -> Tensor:
         arguments = query, key, value
         if device == "CPU" and dropout_p:
-            # Keeps what `attend_with_dropout` keeps: contiguous arguments, the weights once, and as ReLU the output.
-            query, key, value = (query / 1).contiguous(), key.contiguous(), value.contiguous()
-            return torch.relu(torch.softmax(query @ key.transpose(-1, -2), -1) @ value)
+            return _KeepsAsAttentionInBlocks.apply(*arguments)
         scale = options.get("scale")
         return aten._scaled_dot_product_flash_attention_for_cpu(
             *arguments, 0.0, is_causal, attn_mask=attn_mask, scale=scale

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from transpose.models.attention_dropout import attend_with_dropout
+from transpose.models.attention_blocks import attend_in_blocks
 from transpose.models.attention_products import attend_by_products, attention_form
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -40,9 +40,10 @@ class SelfAttention(nn.Module):
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         dropout = self.dropout if self.training else 0.0
-        if dropout and query.device.type == "cpu":
-            return attend_with_dropout(query, key, value, dropout)
-        if not torch.is_grad_enabled() and attention_form(query.device.type, query.dtype) == "products":
+        form = attention_form(query.device.type, query.dtype)
+        if torch.is_grad_enabled() and (form == "products" or (dropout and query.device.type == "cpu")):
+            return attend_in_blocks(query, key, value, dropout)
+        if form == "products":
             return attend_by_products(query, key, value)
         return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
 

@@ -5,20 +5,16 @@ PyTorch computes 1x1 convolutions of small batches, and linear layers in fp32, b
 layers in bf16 take 1.7 times as long there (docs/performance.md).
 """
 
-import platform
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from transpose.device import DeviceContext
 from transpose.models.encoder import EncoderLayer
+from transpose.models.linear import has_onednn, linear_by_onednn
 from transpose.models.resnet import BasicBlock, Bottleneck
 from transpose.models.transpose import TransPose
-
-_LEAST_PRODUCTS = 10**7
-"""Multiplications of a linear layer from which oneDNN is faster; its call takes 15 us more than PyTorch's."""
 
 
 def use_onednn(model: nn.Module, context: DeviceContext) -> None:
@@ -38,13 +34,6 @@ def use_onednn(model: nn.Module, context: DeviceContext) -> None:
                 setattr(parent, name, OneDnnBlock(child, context.torch_dtype))
             elif isinstance(child, nn.Sequential):
                 _replace_first(child, context.torch_dtype)
-
-
-def linear_by_onednn(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """[..., in] -> [..., out]; by PyTorch's layer for small inputs, and where gradients are needed."""
-    if torch.is_grad_enabled() or x.numel() * len(weight) < _LEAST_PRODUCTS:
-        return F.linear(x, weight, bias)
-    return torch.ops.mkldnn._linear_pointwise(x.to(weight.dtype), weight, bias.to(weight.dtype), "none", [], "")
 
 
 class OneDnnConvolution(nn.Module):
@@ -117,7 +106,6 @@ def _is_used(context: DeviceContext) -> bool:
     return (
         context.device.type == "cpu"
         and not context.compiled
-        and platform.machine().lower() in ("x86_64", "amd64")
-        and torch.backends.mkldnn.is_available()
+        and has_onednn()
         and (context.dtype == "fp32" or torch.ops.mkldnn._is_mkldnn_bf16_supported())
     )

@@ -5,15 +5,15 @@ import torch
 from torch import Tensor
 
 from tests.helpers.small_variants import noise
-from transpose.models import attention_dropout
-from transpose.models.attention_dropout import attend_with_dropout
+from transpose.models import attention_blocks
+from transpose.models.attention_blocks import attend_in_blocks
 from transpose.models.encoder import SelfAttention
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several blocks a head, the last one shorter."""
-    monkeypatch.setattr(attention_dropout, "_BLOCK_WEIGHTS", 5 * 12)
+    monkeypatch.setattr(attention_blocks, "_BLOCK_WEIGHTS", 5 * 12)
 
 
 def arguments(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:
@@ -23,7 +23,7 @@ def arguments(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tenso
 
 def seeded(query: Tensor, key: Tensor, value: Tensor, probability: float = 0.3) -> Tensor:
     torch.manual_seed(5)
-    return attend_with_dropout(query, key, value, probability)
+    return attend_in_blocks(query, key, value, probability)
 
 
 def kept_weights(query: Tensor, key: Tensor, probability: float) -> Tensor:
@@ -72,7 +72,7 @@ def test_masks_differ_between_heads_images_rows_and_draws() -> None:
     query = torch.zeros(2, 3, 64, 4)
     dropped = kept_weights(query, query, 0.5) == 0
     assert len({tuple(row) for row in dropped.flatten(0, 2).tolist()}) == 2 * 3 * 64
-    first, second = (attend_with_dropout(query, query, query + 1, 0.5) for _ in range(2))
+    first, second = (attend_in_blocks(query, query, query + 1, 0.5) for _ in range(2))
     assert not torch.equal(first, second)
 
 
