@@ -38,6 +38,15 @@ def test_it_is_the_linear_layer(
         torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
 
 
+@torch.no_grad()
+def test_a_processor_without_bf16_instructions_computes_by_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False, raising=False)
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", None, raising=False)
+    x, weight = noise(3, 8).bfloat16(), noise(6, 8, seed=1).bfloat16()
+    assert not has_onednn(torch.bfloat16)
+    torch.testing.assert_close(linear_by_onednn(x, weight), linear_layer(x, weight))
+
+
 def test_gradients_are_those_of_the_linear_layer() -> None:
     x, weight = noise(3, 5, 8).requires_grad_(), noise(6, 8, seed=1)
     linear_by_onednn(x, weight, noise(6, seed=2)).sum().backward()

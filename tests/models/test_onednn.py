@@ -10,13 +10,14 @@ from tests.helpers.small_variants import FAMILIES, noise, small_model
 from transpose.config.training import Dtype
 from transpose.device import DeviceContext
 from transpose.models import linear, onednn
+from transpose.models.linear import has_onednn
 from transpose.models.onednn import OneDnnBlock, OneDnnConvolution, use_onednn
 from transpose.models.optimize import fold_batch_norms
 from transpose.models.resnet import BasicBlock, Bottleneck
 
 CPU = torch.device("cpu")
 FP32 = DeviceContext(CPU, "fp32", 1)
-pytestmark = pytest.mark.skipif(not onednn._is_used(FP32), reason="needs oneDNN on an x86 processor")
+pytestmark = pytest.mark.skipif(not has_onednn(torch.float32), reason="needs oneDNN on an x86 processor")
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def replaced(model: nn.Module) -> int:
 @torch.inference_mode()
 def test_a_network_predicts_the_same(family: str, dtype: Dtype, tolerance: float) -> None:
     context = DeviceContext(CPU, dtype, 1)
-    if not onednn._is_used(context):
+    if not has_onednn(context.torch_dtype):
         pytest.skip("oneDNN has no bf16 on this processor")
     model = fold_batch_norms(small_model(family))
     network = copy.deepcopy(model)
@@ -91,7 +92,7 @@ def test_a_copy_of_a_network_that_has_run_predicts_the_same() -> None:
 def test_other_devices_processors_and_compiled_networks_keep_their_layers(
     context: DeviceContext, available: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onednn, "has_onednn", lambda: available)
+    monkeypatch.setattr(onednn, "has_onednn", lambda dtype: available)
     model = fold_batch_norms(small_model("hrnet"))
     use_onednn(model, context)
     assert replaced(model) == 0

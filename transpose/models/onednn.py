@@ -22,7 +22,7 @@ def use_onednn(model: nn.Module, context: DeviceContext) -> None:
 
     That is on a GPU, on other processors than x86, and for compiled networks, whose compiler does the same.
     """
-    if not _is_used(context):
+    if context.device.type != "cpu" or context.compiled or not has_onednn(context.torch_dtype):
         return
     for parent in list(model.modules()):
         if isinstance(parent, TransPose) and isinstance(parent.reduce, nn.Conv2d):
@@ -100,12 +100,3 @@ def _replace_first(layers: nn.Sequential, dtype: torch.dtype) -> None:
     layers[0] = OneDnnConvolution(convolution, dtype, rectified)
     if rectified:
         layers[len(others)] = nn.Identity()
-
-
-def _is_used(context: DeviceContext) -> bool:
-    return (
-        context.device.type == "cpu"
-        and not context.compiled
-        and has_onednn()
-        and (context.dtype == "fp32" or torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    )
