@@ -12,7 +12,7 @@ from transpose.device import DeviceContext
 from transpose.models import linear, onednn
 from transpose.models.linear import has_onednn
 from transpose.models.onednn import OneDnnBlock, OneDnnConvolution, use_onednn
-from transpose.models.optimize import fold_batch_norms
+from transpose.models.optimize import fold_batch_norms, optimize_for_inference
 from transpose.models.resnet import BasicBlock, Bottleneck
 
 CPU = torch.device("cpu")
@@ -37,12 +37,8 @@ def test_a_network_predicts_the_same(family: str, dtype: Dtype, tolerance: float
     context = DeviceContext(CPU, dtype, 1)
     if not has_onednn(context.torch_dtype):
         pytest.skip("oneDNN has no bf16 on this processor")
-    model = fold_batch_norms(small_model(family))
-    network = copy.deepcopy(model)
-    for parameter in network.parameters():
-        if parameter.dim() > 1:
-            parameter.data = parameter.data.to(context.torch_dtype)
-    use_onednn(network, context)
+    model = small_model(family)
+    network = optimize_for_inference(model, context)
     assert replaced(network) > 0
     for size in ((2, 3, 32, 24), (1, 3, 64, 48)):  # weights are packed again for another size
         images = noise(*size)
@@ -57,7 +53,7 @@ def test_a_network_predicts_the_same(family: str, dtype: Dtype, tolerance: float
 def test_a_block_adds_its_shortcut_before_the_last_relu(block: BasicBlock | Bottleneck) -> None:
     folded = fold_batch_norms(block)
     x = noise(2, block.conv1.in_channels, 8, 6)
-    torch.testing.assert_close(OneDnnBlock(copy.deepcopy(folded), torch.float32)(x), folded(x))
+    torch.testing.assert_close(OneDnnBlock(copy.deepcopy(folded))(x), folded(x))
 
 
 @pytest.mark.usefixtures("uses_it_for_small_layers")

@@ -40,9 +40,7 @@ class AttentionToSubsets:
         sums = self._sums_over(torch.where(is_large[:, None], ~kept, kept))
         sums[is_large] = self._sums_over_all - sums[is_large]
         weights = sums[..., -1:]
-        least = torch.where(
-            is_large[:, None, None, None], _LEAST_SHARE * self._sums_over_all[..., -1:], torch.tensor(_LEAST_WEIGHT)
-        )
+        least = torch.where(is_large[:, None, None, None], _LEAST_SHARE * self._sums_over_all[..., -1:], _LEAST_WEIGHT)
         outputs = sums[..., :-1] / weights
         exactly = (weights < least).flatten(1).any(dim=1) | kept.all(dim=1)
         if exactly.any():

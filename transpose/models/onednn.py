@@ -26,26 +26,26 @@ def use_onednn(model: nn.Module, context: DeviceContext) -> None:
         return
     for parent in list(model.modules()):
         if isinstance(parent, TransPose) and isinstance(parent.reduce, nn.Conv2d):
-            parent.reduce = OneDnnConvolution(parent.reduce, context.torch_dtype, rectified=False)
+            parent.reduce = OneDnnConvolution(parent.reduce, rectified=False)
         if isinstance(parent, EncoderLayer):
             parent.linear = parent.self_attn.linear = linear_by_onednn
         for name, child in list(parent.named_children()):
             if isinstance(child, BasicBlock | Bottleneck):
-                setattr(parent, name, OneDnnBlock(child, context.torch_dtype))
+                setattr(parent, name, OneDnnBlock(child))
             elif isinstance(child, nn.Sequential):
-                _replace_first(child, context.torch_dtype)
+                _replace_first(child)
 
 
 class OneDnnConvolution(nn.Module):
     """A convolution, with an addend and ReLU; without gradients."""
 
-    def __init__(self, convolution: nn.Conv2d, dtype: torch.dtype, rectified: bool) -> None:
-        """Copy the weights of a convolution in a dtype."""
+    def __init__(self, convolution: nn.Conv2d, rectified: bool) -> None:
+        """Share the weights of a convolution, and compute in their dtype."""
         super().__init__()
         self.shape = (convolution.padding, convolution.stride, convolution.dilation, convolution.groups)
-        self.weight = convolution.weight.detach().to(dtype)
+        self.weight = convolution.weight.detach()
         self.packed_weight, self.packed_for = self.weight, torch.Size()
-        self.bias = None if convolution.bias is None else convolution.bias.detach().to(dtype)
+        self.bias = None if convolution.bias is None else convolution.bias.detach().to(self.weight.dtype)
         self.rectified = rectified
 
     def __getstate__(self) -> dict[str, Any]:
@@ -70,14 +70,14 @@ class OneDnnConvolution(nn.Module):
 class OneDnnBlock(nn.Module):
     """A residual block; its last convolution adds the shortcut."""
 
-    def __init__(self, block: BasicBlock | Bottleneck, dtype: torch.dtype) -> None:
-        """Copy the weights of a block with folded batch norms."""
+    def __init__(self, block: BasicBlock | Bottleneck) -> None:
+        """Share the weights of a block with folded batch norms."""
         super().__init__()
         convolutions = (child for child in block.children() if isinstance(child, nn.Conv2d))
-        self.convolutions = nn.ModuleList(OneDnnConvolution(one, dtype, rectified=True) for one in convolutions)
+        self.convolutions = nn.ModuleList(OneDnnConvolution(one, rectified=True) for one in convolutions)
         self.downsample = block.downsample
         if isinstance(self.downsample, nn.Sequential):
-            _replace_first(self.downsample, dtype)
+            _replace_first(self.downsample)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, in_channels, H, W] -> [B, out_channels, H / stride, W / stride]."""
@@ -88,7 +88,7 @@ class OneDnnBlock(nn.Module):
         return last(y, self.downsample(x))
 
 
-def _replace_first(layers: nn.Sequential, dtype: torch.dtype) -> None:
+def _replace_first(layers: nn.Sequential) -> None:
     """Replace a convolution at the start, with the ReLU after it if there is one.
 
     Others than 1x1: outside of blocks those are small, and their call by oneDNN takes longer.
@@ -97,6 +97,6 @@ def _replace_first(layers: nn.Sequential, dtype: torch.dtype) -> None:
     if not isinstance(convolution, nn.Conv2d) or convolution.kernel_size == (1, 1):
         return
     rectified = bool(others) and isinstance(others[-1], nn.ReLU)
-    layers[0] = OneDnnConvolution(convolution, dtype, rectified)
+    layers[0] = OneDnnConvolution(convolution, rectified)
     if rectified:
         layers[len(others)] = nn.Identity()
