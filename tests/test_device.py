@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -85,6 +86,43 @@ def test_half_precision_needs_cuda(machine: None) -> None:
 @pytest.mark.parametrize("machine", [("cuda",)], indirect=True)
 def test_half_precision_is_taken_on_cuda(machine: None) -> None:
     assert resolve_device("auto", "fp16", 1).dtype == "fp16"
+
+
+@pytest.mark.parametrize(
+    ("machine", "dtype"), [(("cuda",), "tf32"), (("mps",), "fp32"), ((), "fp32")], indirect=["machine"]
+)
+def test_tf32_is_fp32_without_cuda(machine: None, dtype: Dtype) -> None:
+    assert resolve_device("auto", "tf32", 1).dtype == dtype
+
+
+@pytest.fixture
+def tf32_switches() -> Iterator[tuple[Any, Any]]:
+    switches: tuple[Any, Any] = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [switch.allow_tf32 for switch in switches]
+    yield switches
+    for switch, value in zip(switches, before, strict=True):
+        switch.allow_tf32 = value
+
+
+@pytest.mark.parametrize(("dtype", "rounds"), [("fp32", False), ("tf32", True)])
+def test_on_cuda_the_running_network_decides_on_tf32(
+    tf32_switches: tuple[Any, Any], dtype: Dtype, rounds: bool
+) -> None:
+    for switch in tf32_switches:
+        switch.allow_tf32 = not rounds
+    with DeviceContext(CPU, dtype, 1).autocast():
+        assert [switch.allow_tf32 for switch in tf32_switches] == [not rounds] * 2
+    with DeviceContext(torch.device("cuda"), dtype, 1).autocast():
+        pass
+    # A backward pass comes after the context.
+    assert [switch.allow_tf32 for switch in tf32_switches] == [rounds] * 2
+
+
+def test_a_scalar_is_copied_when_its_reading_is_announced() -> None:
+    loss = torch.tensor(1.5)
+    read = DeviceContext(CPU, "fp32", 1).read_later(loss)
+    loss.fill_(2.5)
+    assert read() == 1.5
 
 
 def test_threads_are_fixed_for_the_process() -> None:

@@ -30,6 +30,7 @@ FLOORS = {
     "memory": 1,
     "palette": 1,
     "device": 1,
+    "replay": 2,
     "progress": 1,
     "provenance": 1,
     "syntax": 1,

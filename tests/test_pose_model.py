@@ -1,5 +1,6 @@
 """One model object: loaded from a run, it predicts as the workflow does, on any image."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from tests.helpers.exif import turned_by_exif
 from tests.helpers.pose_models import pose_model
+from tests.helpers.recordings import Recordings
 from tests.helpers.results_folder import write_inputs
 from tests.helpers.run_records import SMALL, write_run
 from tests.helpers.small_variants import small_variant
@@ -67,6 +69,21 @@ def test_order_and_size_of_batches_do_not_matter():
     np.testing.assert_allclose(shuffled.keypoint_scores, expected.keypoint_scores, atol=1e-6)
     np.testing.assert_array_equal(shuffled.areas, expected.areas)
     np.testing.assert_allclose(expected.areas, 200**2 * 0.75 * np.linspace(0.5, 1.5, 5) ** 2)
+
+
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_replayed_passes_keep_the_results_of_each_batch(monkeypatch, flip_test):
+    protocol = EvalProtocol(flip_test=flip_test)
+    several = [
+        replace(batch, index=batch.index + PERSONS * epoch) for epoch in range(4) for batch in batches(np.arange(5))
+    ]
+    expected = pose_model(peaks, protocol).predict_keypoints(several)
+    recordings = Recordings(list)
+    monkeypatch.setattr("transpose.pose_model.graph_capture", lambda context: recordings)
+    predicted = pose_model(peaks, protocol).predict_keypoints(several)
+    assert (recordings.captures, recordings.replays) == (2, 6)
+    np.testing.assert_array_equal(predicted.keypoints_xy, expected.keypoints_xy)
+    np.testing.assert_array_equal(predicted.keypoint_scores, expected.keypoint_scores)
 
 
 @pytest.mark.parametrize(("decoder", "tolerance"), [("dark", 0.6), ("argmax", 1.0)])

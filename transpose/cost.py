@@ -21,6 +21,7 @@ from transpose.config.variant import Variant
 from transpose.device import DeviceContext, describe_machine, resolve_device
 from transpose.models.optimize import optimize_for_inference
 from transpose.models.variants import build_to_train
+from transpose.replay import calls_until_replayed, graph_capture, replayed
 from transpose.timing import seconds_of
 
 WARM_UP_PASSES = 2
@@ -32,11 +33,12 @@ def measure_cost(model: nn.Module, variant: Variant, settings: Cost, device: tor
     The model is timed after `optimize_for_inference`. Times are medians of `settings.repeats` passes after a warm-up.
     They depend on this machine and its load, which the report includes; tests do not check them.
     """
-    formed = optimize_for_inference(model, DeviceContext(device, "fp32", settings.threads))
+    context = DeviceContext(device, "fp32", settings.threads)
+    formed = optimize_for_inference(model, context)
     # Larger batches last: memory that a process has used once stays resident.
     sizes = sorted(set(settings.batch_sizes))
     with _threads(settings.threads):
-        timings = tuple(_time_batch(formed, variant.input_size, size, settings.repeats, device) for size in sizes)
+        timings = tuple(_time_batch(formed, variant.input_size, size, settings.repeats, context) for size in sizes)
     return CostReport(
         input_size=variant.input_size,
         parameters=count_parameters(model, variant),
@@ -124,18 +126,21 @@ def _cells(maps: torch.Tensor) -> int:
 
 @torch.inference_mode()
 def _time_batch(
-    model: nn.Module, input_size: tuple[int, int], batch_size: int, repeats: int, device: torch.device
+    model: nn.Module, input_size: tuple[int, int], batch_size: int, repeats: int, context: DeviceContext
 ) -> Timing:
     generator = torch.Generator().manual_seed(0)
+    device = context.device
     images = torch.randn(batch_size, 3, *input_size, generator=generator).to(device, memory_format=torch.channels_last)
+    passes = replayed(lambda images: [model(images)], device, graph_capture(context))
 
     def forward() -> None:
-        model(images)
+        with context.autocast():
+            passes(images)
         synchronise(device)
 
     # Memory is sampled in a separate pass: the sampling thread would disturb the times.
     peak = _peak_memory(forward, device)
-    for _ in range(WARM_UP_PASSES):
+    for _ in range(max(WARM_UP_PASSES, calls_until_replayed(context))):
         forward()
     seconds = [seconds_of(forward) for _ in range(repeats)]
     median = statistics.median(seconds)

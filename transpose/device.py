@@ -4,6 +4,7 @@ import contextlib
 import os
 import platform
 import shutil
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,7 +20,12 @@ from transpose.memory import memory_for
 Model = TypeVar("Model", bound=nn.Module)
 
 
-_DTYPES: dict[Dtype, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_DTYPES: dict[Dtype, torch.dtype] = {
+    "fp32": torch.float32,
+    "tf32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class DeviceContext:
     dtype: Dtype
     threads: int
     compiled: bool = False
-    """Whether predictions use a compiled network. Training never does: compiling made it no faster."""
+    """Whether the network is compiled."""
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -38,10 +44,21 @@ class DeviceContext:
         return _DTYPES[self.dtype]
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Return the context in which to run the network: autocast to the dtype, or a null context for fp32."""
-        if self.dtype == "fp32":
+        """Return the context in which to run the network: autocast to the dtype, or a null context for fp32 and tf32.
+
+        On CUDA, this also switches TF32 on or off, until the network of another context runs: a backward pass after
+        this context needs it too.
+        """
+        if self.device.type == "cuda":
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self.dtype != "fp32"
+        if self.torch_dtype == torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.torch_dtype)
+
+    @property
+    def is_asynchronous(self) -> bool:
+        """Whether work on the device goes on while this process prepares more."""
+        return self.device.type == "cuda"
 
     @property
     def pins_memory(self) -> bool:
@@ -51,6 +68,21 @@ class DeviceContext:
     def send(self, tensor: Tensor) -> Tensor:
         """Copy the tensor to the device, asynchronously if its memory is pinned."""
         return tensor.to(self.device, non_blocking=True)
+
+    def read_later(self, scalar: Tensor) -> Callable[[], float]:
+        """Start to copy a scalar of the device, and return a function that waits for the copy and returns the value."""
+        copy = torch.empty_like(scalar, device="cpu", pin_memory=self.pins_memory)
+        copy.copy_(scalar, non_blocking=True)
+        if not self.pins_memory:
+            return copy.item
+        copied = torch.cuda.Event()
+        copied.record()
+
+        def value() -> float:
+            copied.synchronize()
+            return copy.item()
+
+        return value
 
     def pad_batch(self, batch: Tensor, size: int) -> Tensor:
         """Pad a batch [B, ...] with zeros to [size, ...], since a compiled network is specialised to one batch size.
@@ -75,7 +107,8 @@ class DeviceContext:
 def resolve_device(device: str, dtype: Dtype, threads: int | None, compiled: bool = False) -> DeviceContext:
     """Resolve `auto` to CUDA, then MPS, then the CPU, and configure CPU arithmetic of this process.
 
-    Sets the number of threads, and flushes denormal numbers (below 1e-38 in fp32) to zero.
+    Sets the number of threads, flushes denormal numbers (below 1e-38 in fp32) to zero, and lets cuDNN choose its
+    convolutions by a measurement. tf32 is fp32 where there is no CUDA.
 
     Args:
         threads: CPU threads; None takes those that this process is given, see `given_threads`.
@@ -100,7 +133,8 @@ def resolve_device(device: str, dtype: Dtype, threads: int | None, compiled: boo
     # Sharp attention has mostly denormal weights, for which a CPU takes several times as long. Threads inherit this
     # setting from the one that starts them, so it must come before the first computation.
     torch.set_flush_denormal(True)
-    return DeviceContext(chosen, dtype, threads, compiled)
+    torch.backends.cudnn.benchmark = True
+    return DeviceContext(chosen, "fp32" if dtype == "tf32" and chosen.type != "cuda" else dtype, threads, compiled)
 
 
 def describe_machine(device: torch.device) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The pose model for prediction and attention maps, used in notebooks and by the workflow."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import repeat
 from pathlib import Path
 
@@ -49,6 +50,7 @@ from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
+from transpose.replay import ReplayedWork, Work, graph_capture, replayed
 from transpose.skeleton import Skeleton
 from transpose.study.layout import RunFolder
 
@@ -349,13 +351,26 @@ class PoseModel:
         """Return the heatmaps of the crops and, with the flip test, their mean with those of the mirrored crops."""
         if self.runtime.heatmaps is not None:
             return heatmaps_by(self.runtime.heatmaps, crops, self.skeleton if flip_test else None)
-        size = self.protocol.batch_size
+        size, passes = self.protocol.batch_size, self._passes[flip_test]
         with memory_for("protocol.batch_size", size), torch.inference_mode(), self.context.autocast():
-            images = normalise(self.context.send(self.context.pad_batch(crops, size)))
-            heatmaps = [self.network(images)]
-            if flip_test:
-                heatmaps.append(mean_with_mirrored(heatmaps[0], self.network(images.flip(-1)), self.skeleton))
-        return [one[: len(crops)] for one in heatmaps]
+            heatmaps = [one[: len(crops)] for one in passes(self.context.pad_batch(crops, size)) if one is not None]
+            # The next replay overwrites its results.
+            return [one.clone() for one in heatmaps] if isinstance(passes, ReplayedWork) else heatmaps
+
+    @cached_property
+    def _passes(self) -> Mapping[bool, Work]:
+        """Forward passes of crops [B, H, W, 3] uint8 RGB, without and with the flip test; replayed on a GPU."""
+        graphs = graph_capture(self.context)
+        return {
+            flip: replayed(partial(self._pass, flip_test=flip), self.context.device, graphs) for flip in (False, True)
+        }
+
+    def _pass(self, crops: Tensor, flip_test: bool) -> list[Tensor]:
+        images = normalise(self.context.send(crops))
+        heatmaps = [self.network(images)]
+        if flip_test:
+            heatmaps.append(mean_with_mirrored(heatmaps[0], self.network(images.flip(-1)), self.skeleton))
+        return heatmaps
 
     def _on_cpu(self, heatmaps: Tensor) -> Tensor:
         with finite_heatmaps_of(self.weights):

@@ -41,7 +41,7 @@ def test_each_dtype_is_taken_once() -> None:
     ("dtypes", "words"),
     [
         (["bf16", "fp32"], "study: dtypes: fp32 is the baseline; list only other dtypes"),
-        (["fp8"], "study: dtypes.0: Input should be 'fp32', 'bf16' or 'fp16', not 'fp8'"),
+        (["fp8"], "study: dtypes.0: Input should be 'fp32', 'tf32', 'bf16' or 'fp16', not 'fp8'"),
         ([], "study: dtypes: Tuple should have at least 1 item"),
     ],
 )

@@ -157,8 +157,14 @@ def test_without_boxes_nothing_is_compared(tiny_dataset: Path, boxes: PersonBoxe
     assert not report_of(inputs).exists()
 
 
-def test_a_dtype_that_the_device_lacks_is_refused_first(tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path) -> None:
-    inputs = inputs_of(tiny_dataset, boxes, tmp_path, "bf16", "fp16")
-    with pytest.raises(InputError, match="fp16: needs CUDA, and this runs on cpu"):
+@pytest.mark.parametrize(
+    ("dtype", "problem"),
+    [("fp16", "fp16: needs CUDA, and this runs on cpu"), ("tf32", "dtypes.dtypes: tf32: is fp32 on cpu")],
+)
+def test_a_dtype_that_the_device_lacks_is_refused_first(
+    tiny_dataset: Path, boxes: PersonBoxes, tmp_path: Path, dtype: Dtype, problem: str
+) -> None:
+    inputs = inputs_of(tiny_dataset, boxes, tmp_path, "bf16", dtype)
+    with pytest.raises(InputError, match=problem):
         write_dtypes(inputs)
     assert not report_of(inputs).exists()

@@ -145,20 +145,21 @@ def test_batch_norm_goes_by_the_persons_of_each_process_and_keeps_the_leaders(ti
             torch.testing.assert_close(buffer, statistics[name])
 
 
-def average_unequal_shares(group: ProcessGroup) -> Tensor:
+def average_unequal_shares(group: ProcessGroup) -> tuple[Tensor, Tensor]:
     weight = nn.Parameter(torch.zeros(2, 3))
     if group.is_main:
         weight.grad = torch.full((2, 3), 4.0)
-    group.average_gradients(
-        [weight, nn.Parameter(torch.zeros(1), requires_grad=False)], 0.75 if group.is_main else 0.25
-    )
+    parameters = [weight, nn.Parameter(torch.zeros(1), requires_grad=False)]
+    loss, share = (8.0, 0.75) if group.is_main else (4.0, 0.25)
+    mean = group.average_gradients(parameters, torch.tensor(loss), share)
     assert weight.grad is not None
-    return weight.grad
+    return weight.grad, mean
 
 
 def test_a_process_without_gradients_counts_as_zero() -> None:
-    for gradient in results_of(2, average_unequal_shares):
+    for gradient, loss in results_of(2, average_unequal_shares):
         assert torch.equal(gradient, torch.full((2, 3), 3.0))
+        assert loss == 7.0
 
 
 def fail_in_second(group: ProcessGroup) -> str:

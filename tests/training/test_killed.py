@@ -32,8 +32,8 @@ class Moment:
 
 
 MOMENTS = {
-    "in the first step": Moment("transpose.training.step", "batch_loss", 1),
-    "in a step of the second epoch": Moment("transpose.training.step", "batch_loss", 4),
+    "in the first step": Moment("transpose.training.step", "heatmap_loss", 1),
+    "in a step of the second epoch": Moment("transpose.training.step", "heatmap_loss", 4),
     "in the first validation": Moment("transpose.training.validation", "PoseModel", 1),
     "in a later validation": Moment("transpose.training.validation", "PoseModel", 2),
     "after a validation": Moment("transpose.training.loop", "_copy_of_weights", 1),
@@ -93,11 +93,11 @@ def test_two_processes_killed_one_moment_after_the_other_continue_to_the_same_by
 ) -> None:
     results_of(2, train, tmp_path / "whole", tiny_dataset, None)
     for moment in (
-        Moment("transpose.training.step", "batch_loss", 1, rank=1),
+        Moment("transpose.training.step", "heatmap_loss", 1, rank=1),
         Moment("transpose.files", "_flush_to_disk", 1),
         Moment("transpose.training.validation", "PoseModel", 1, rank=1),
         Moment("transpose.training.loop", "_copy_of_weights", 1),
-        Moment("transpose.training.step", "batch_loss", 2),
+        Moment("transpose.training.step", "heatmap_loss", 2),
         Moment("transpose.training.run", "save_weights", 2),
     ):
         kill(2, tmp_path / "cut", tiny_dataset, moment)

@@ -165,6 +165,23 @@ def test_a_run_stopped_by_a_signal_continues_to_the_same_bytes(data: TrainingDat
     assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
 
 
+@pytest.mark.parametrize("stop", [1, 2, 4, 5, 7])
+def test_a_run_that_reads_its_losses_late_stops_and_continues_as_any_other(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    small_batches = recipe(batch_size=1, epochs=2)
+    train_variant(small_batches, 0, data, PROTOCOL, tmp_path / "whole", Watcher())
+    monkeypatch.setattr("transpose.device.DeviceContext.is_asynchronous", True)
+    before, rest = Watcher(signal_at=stop), Watcher()
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        train_variant(small_batches, 0, data, PROTOCOL, tmp_path / "cut", before)
+    train_variant(small_batches, 0, data, PROTOCOL, tmp_path / "cut", rest)
+    # The signal arrives when the next step of the epoch has started.
+    assert before.steps == (stop if stop % 4 == 0 else stop + 1)
+    assert before.steps + rest.steps == 8
+    assert _bytes(tmp_path / "whole") == _bytes(tmp_path / "cut")
+
+
 def test_a_stopped_run_that_accumulates_gradients_continues_to_the_same_bytes(
     data: TrainingData, tmp_path: Path
 ) -> None:

@@ -1,29 +1,155 @@
-from torch import nn
+"""A training step: replayed or not, in one batch or several, and after a loss that is not finite."""
 
-from tests.helpers.small_variants import small_model
-from transpose.training.step import parameter_groups
+import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-LAST_LAYER = ("final_layer.bias", "final_layer.weight", "pos_embedding")
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.helpers.recordings import Recordings
+from tests.helpers.small_variants import small_variant
+from transpose.config.training import Dtype, Training
+from transpose.data.loader import TrainingBatch
+from transpose.device import DeviceContext
+from transpose.models.initialise import initialise
+from transpose.models.variants import build_model
+from transpose.replay import EAGER_CALLS, GraphCapture, graph_capture
+from transpose.skeleton import COCO_PERSON
+from transpose.training.distributed import ALONE
+from transpose.training.optimiser import build_optimizer, set_learning_rate
+from transpose.training.step import TrainingStep
+
+CPU = DeviceContext(torch.device("cpu"), "fp32", 1)
+SIZES = (2, 2, 1, 2, 2, 1, 2, 1, 1)
+"""Of batches: full ones, and the last one of an epoch."""
 
 
-def test_one_rate_is_one_group_in_the_model_s_order():
-    model = small_model("resnet")
-    (group,) = parameter_groups(model, 1.0, LAST_LAYER)
-    assert group["rate_factor"] == 1.0
-    assert [id(p) for p in group["params"]] == [id(p) for p in model.parameters()]
+class Steps:
+    """A model with its optimiser and steps."""
+
+    def __init__(self, context: DeviceContext, dropout: float = 0.1, **training: Any) -> None:
+        torch.manual_seed(0)
+        model = build_model(small_variant("resnet"), len(COCO_PERSON), dropout, attention_dropout=dropout)
+        initialise(model, "kaiming", pretrained_backbone=False)
+        self.model: nn.Module = model.to(context.device).train()
+        self.context, self.training = context, Training(**training)
+        self.optimiser = build_optimizer(self.model, self.training, context)
+        set_learning_rate(self.optimiser, 1e-4)
+        self.step = self.with_graphs(None)
+
+    def with_graphs(self, graphs: GraphCapture | None) -> TrainingStep:
+        size = small_variant("resnet").heatmap_size
+        model, training, context, optimiser = self.model, self.training, self.context, self.optimiser
+        return TrainingStep(model, size, COCO_PERSON, training, context, optimiser, ALONE, graphs)
+
+    def state(self) -> Iterator[Tensor]:
+        """All tensors that a step changes."""
+        yield from self.model.state_dict().values()
+        for values in self.optimiser.state.values():
+            yield from values.values()
+
+    def losses(self) -> list[float]:
+        """Losses of a few steps, each with its own random numbers."""
+        losses = []
+        for number, size in enumerate(SIZES):
+            torch.manual_seed(number)
+            batch = batch_of(size, number)
+            losses.append(self.step([batch]).loss.item())
+            # A loader may use the memory of a batch again.
+            batch.crops.zero_()
+        return losses
 
 
-def test_all_but_a_new_last_layer_gets_the_factor():
-    model = small_model("hrnet")
-    for wrapped in (model, nn.ModuleDict({"module": model})):
-        pretrained, new = parameter_groups(wrapped, 0.1, LAST_LAYER)
-        assert (pretrained["rate_factor"], new["rate_factor"]) == (0.1, 1.0)
-        assert [id(p) for p in new["params"]] == [id(p) for p in model.final_layer.parameters()]
-        assert len(pretrained["params"]) + 2 == len(list(model.parameters()))
+def batch_of(size: int, number: int) -> TrainingBatch:
+    generator = torch.Generator().manual_seed(number)
+    height, width = small_variant("resnet").input_size
+    crops = torch.randint(0, 256, (size, height, width, 3), dtype=torch.uint8, generator=generator)
+    keypoints = torch.rand(size, len(COCO_PERSON), 2, generator=generator) * width / 4
+    visible = torch.rand(size, len(COCO_PERSON), generator=generator) < 0.8
+    return TrainingBatch(crops, keypoints, visible, torch.arange(size).numpy())
 
 
-def test_a_last_layer_that_was_loaded_gets_the_factor_too():
-    model = small_model("resnet")
-    pretrained, new = parameter_groups(model, 0.1, ("pos_embedding",))
-    assert [id(p) for p in pretrained["params"]] == [id(p) for p in model.parameters()]
-    assert new["params"] == []
+def assert_equal_states(steps: Steps, others: Steps) -> None:
+    for tensor, expected in zip(steps.state(), others.state(), strict=True):
+        assert torch.equal(tensor, expected)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_replayed_step_gives_the_bytes_of_an_eager_one(parts: int) -> None:
+    # With several batches to a step only their gradients are replayed, not the update.
+    steps, others = (Steps(CPU, accumulate_grad_batches=parts) for _ in range(2))
+    recordings = Recordings(steps.state)
+    steps.step = steps.with_graphs(recordings)
+    assert steps.losses() == others.losses()
+    assert_equal_states(steps, others)
+    assert recordings.replays == len(SIZES) - 2 * EAGER_CALLS
+
+
+def test_several_batches_give_the_gradients_of_one_batch_of_all_persons() -> None:
+    one, several = Steps(CPU, dropout=0.0), Steps(CPU, dropout=0.0, accumulate_grad_batches=3)
+    # BatchNorm would see other batches.
+    for steps in (one, several):
+        for module in steps.model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+    full = batch_of(3, 0)
+    parts = [
+        TrainingBatch(full.crops[some], full.keypoints[some], full.visible[some], full.index[some])
+        for some in (slice(0, 2), slice(2, 2), slice(2, 3))
+    ]
+    result, expected = several.step(parts), one.step([full])
+    assert result.index.tolist() == expected.index.tolist()
+    assert result.persons == expected.persons == 3
+    torch.testing.assert_close(result.loss, expected.loss)
+    for tensor, other in zip(several.model.parameters(), one.model.parameters(), strict=True):
+        torch.testing.assert_close(tensor.grad, other.grad, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("is_replayed", [False, True])
+def test_after_a_loss_that_is_not_finite_no_step_changes_the_weights(parts: int, is_replayed: bool) -> None:
+    steps = Steps(CPU, accumulate_grad_batches=parts)
+    if is_replayed:
+        steps.step = steps.with_graphs(Recordings(steps.state))
+    bias = next(one for name, one in steps.model.named_parameters() if name == "final_layer.bias")
+    for number in range(EAGER_CALLS + 1):
+        assert math.isfinite(steps.step([batch_of(2, number)]).loss.item())
+    with torch.no_grad():
+        kept = bias.clone()
+        bias.fill_(math.inf)
+    assert not math.isfinite(steps.step([batch_of(2, 5)]).loss.item())
+    assert bias.isinf().all()
+    with torch.no_grad():
+        bias.copy_(kept)
+    before = [parameter.detach().clone() for parameter in steps.model.parameters()]
+    assert math.isfinite(steps.step([batch_of(2, 6)]).loss.item())
+    for parameter, expected in zip(steps.model.parameters(), before, strict=True):
+        assert torch.equal(parameter, expected)
+    assert all(values["step"] == EAGER_CALLS + 1 for values in steps.optimiser.state.values())
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_a_compiled_step_is_the_eager_one_up_to_rounding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
+    compiled, eager = (Steps(DeviceContext(CPU.device, "fp32", 1, compiled), dropout=0.0) for compiled in (True, False))
+    result, expected = (steps.step([batch_of(2, 0)]) for steps in (compiled, eager))
+    torch.testing.assert_close(result.loss, expected.loss, rtol=1e-4, atol=1e-6)
+    for tensor, other in zip(compiled.model.parameters(), eager.model.parameters(), strict=True):
+        torch.testing.assert_close(tensor.grad, other.grad, rtol=1e-3, atol=1e-5)
+    assert any(tmp_path.rglob("*.py"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("dtype", ["fp32", "tf32", "bf16", "fp16"])
+def test_a_gpu_replays_an_eager_step(dtype: Dtype, parts: int) -> None:
+    context = DeviceContext(torch.device("cuda"), dtype, 1)
+    steps, others = (Steps(context, accumulate_grad_batches=parts) for _ in range(2))
+    steps.step = steps.with_graphs(graph_capture(context))
+    # Kernels that add up in any order differ in the last bits; other random numbers would in the second figure.
+    assert steps.losses() == pytest.approx(others.losses(), rel=1e-3)

@@ -186,10 +186,14 @@ OVERFLOW = OneCycleSchedule(kind="one_cycle", peak=1e39, warmup=0)
 """Its first step makes weights infinite, in fp32, from a finite loss."""
 
 
-@pytest.mark.parametrize("watcher", [Watcher(signal_at=1), Watcher()])
-def test_weights_that_overflow_are_never_saved(data: TrainingData, tmp_path: Path, watcher: Watcher) -> None:
+@pytest.mark.parametrize("reads_late", [False, True])
+@pytest.mark.parametrize("signal_at", [1, None])
+def test_weights_that_overflow_are_never_saved(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signal_at: int | None, reads_late: bool
+) -> None:
+    monkeypatch.setattr("transpose.device.DeviceContext.is_asynchronous", reads_late)
     with pytest.raises(DivergedError, match=r"not finite at epoch 0 step [01]"):
-        train(data, tmp_path, watcher, schedule=OVERFLOW, validation_interval=3)
+        train(data, tmp_path, Watcher(signal_at=signal_at), schedule=OVERFLOW, validation_interval=3)
     assert CheckpointStore(tmp_path).load() is None
     report = json.loads((tmp_path / DIVERGED).read_text())
     assert report["epoch"] == 0

@@ -24,10 +24,13 @@ from transpose.models.initialise import initialise
 from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
+from transpose.replay import calls_until_replayed, graph_capture, replayed
 from transpose.skeleton import COCO_PERSON
 from transpose.timing import seconds_of
+from transpose.training.distributed import ALONE
+from transpose.training.optimiser import build_optimizer, set_learning_rate
 from transpose.training.schedule import highest_rate
-from transpose.training.step import build_optimizer, gradient_step, steps_until_replayed
+from transpose.training.step import TrainingStep
 
 _SIDE, _SIDE_ON_CUDA = 2048, 8192
 """Side of the square matrices whose product measures the peak."""
@@ -107,17 +110,26 @@ def inference_forms(network: BenchmarkedNetwork, baseline: bool, dtypes: Sequenc
     return forms
 
 
-def training_comparisons(network: BenchmarkedNetwork, baseline: bool, dtypes: Sequence[Dtype]) -> Iterator[list[Form]]:
+def training_comparisons(
+    network: BenchmarkedNetwork, baseline: bool, dtypes: Sequence[Dtype], compiled: bool
+) -> Iterator[list[Form]]:
     """Yield training steps with and without attention dropout, each with the naive step if `baseline`.
+
+    Each step is run eagerly and, if `compiled`, compiled.
 
     At most two per comparison, since both keep their memory at the same time.
     """
     keeping = Form(f"plain, fp32, attention dropout {_DROPOUT:g}", partial(naive_training, network))
     returning = replace(keeping, name=f"{keeping.name}, memory returned", keeps_memory=False)
     own = [
-        Form(f"{dtype}, attention dropout {dropout:g}", partial(own_training, network, dtype, dropout), dtype)
+        Form(
+            f"{dtype}, attention dropout {dropout:g}{', compiled' if how else ''}",
+            partial(own_training, network, dtype, dropout, how),
+            dtype,
+        )
         for dtype in dtypes
         for dropout in (_DROPOUT, 0.0)
+        for how in ((False, True) if compiled else (False,))
     ]
     if not baseline:
         yield from ([form] for form in own)
@@ -170,8 +182,9 @@ def _peak_gemm(context: DeviceContext) -> Candidate:
     matrix = torch.randn(side, side, device=context.device, dtype=context.torch_dtype)
 
     def multiply(times: int) -> None:
-        for _ in range(times):
-            torch.matmul(matrix, matrix)
+        with context.autocast():
+            for _ in range(times):
+                torch.matmul(matrix, matrix)
         synchronise(context.device)
 
     multiply(1)
@@ -211,13 +224,16 @@ def own_inference(network: BenchmarkedNetwork, dtype: Dtype, compiled: bool) -> 
     context = network.context(dtype, compiled)
     module = optimize_for_inference(network.model(), context)
     images = normalise(context.send(network.crops()))
+    passes = replayed(lambda images: [module(images)], context.device, graph_capture(context))
 
     @torch.inference_mode()
     def forward() -> None:
         with context.autocast():
-            module(images)
+            passes(images)
         synchronise(context.device)
 
+    for _ in range(calls_until_replayed(context)):
+        forward()
     return forward
 
 
@@ -239,21 +255,19 @@ def naive_training(network: BenchmarkedNetwork) -> Work:
     return step
 
 
-def own_training(network: BenchmarkedNetwork, dtype: Dtype, attention_dropout: float) -> Work:
+def own_training(network: BenchmarkedNetwork, dtype: Dtype, attention_dropout: float, compiled: bool) -> Work:
     """Return a step of this project's training, with the recipe's dropout outside attention."""
-    context, training, batch = network.context(dtype), Training(), network.batch()
+    context, training, batch = network.context(dtype, compiled), Training(), network.batch()
     model = context.to_device(network.model(attention_dropout, training.dropout)).train()
     optimiser = build_optimizer(model, training, context)
-    for group in optimiser.param_groups:
-        group["lr"] = highest_rate(training.schedule)
-
-    gradients = gradient_step(model, network.variant.heatmap_size, COCO_PERSON, training, context)
+    set_learning_rate(optimiser, highest_rate(training.schedule))
+    size = network.variant.heatmap_size
+    take = TrainingStep(model, size, COCO_PERSON, training, context, optimiser, ALONE, graph_capture(context))
 
     def step() -> None:
-        gradients(batch)
-        optimiser.step()
+        take([batch])
         synchronise(context.device)
 
-    for _ in range(steps_until_replayed(context)):
+    for _ in range(calls_until_replayed(context)):
         step()
     return step

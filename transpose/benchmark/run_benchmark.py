@@ -55,6 +55,8 @@ def run_benchmark(order: Order) -> BenchmarkReport:
     for option, is_given in (("--exported", order.exported), ("--processor-time", order.processor_time)):
         if is_given and device.type != "cpu":
             raise InputError("is of the CPU: add --device cpu", file=option)
+    if "tf32" in order.dtypes and device.type != "cuda":
+        raise InputError(f"needs CUDA, and this runs on {device.type}", file="--tf32")
     load = f"{psutil.getloadavg()[0]:.2f}"
     comparisons = [
         comparison
@@ -94,5 +96,5 @@ def _comparisons_of(variant: Variant, part: Part, order: Order) -> Iterator[Spee
                     forms += exported_forms(network, files, order.dtypes)
                 yield compare_networks(network, part, forms, order.rounds, order.processor_time)
     else:
-        for forms in training_comparisons(networks[-1], order.baseline, order.dtypes):
+        for forms in training_comparisons(networks[-1], order.baseline, order.dtypes, order.compiled):
             yield compare_networks(networks[-1], part, forms, order.rounds, order.processor_time)

@@ -30,6 +30,7 @@ def cost(
         typer.Option("--processor-time", help="Compare processor seconds, which other work on a CPU hardly changes."),
     ] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="Also time networks in bf16.")] = False,
+    tf32: Annotated[bool, typer.Option("--tf32", help="Also time networks in TF32, on an NVIDIA GPU.")] = False,
     batch_size: Annotated[
         list[int] | None, typer.Option(min=1, help="Batch size; repeatable. Default: 1 and 16.")
     ] = None,
@@ -59,7 +60,7 @@ def cost(
         variants=tuple(map(load_any_variant, variants)),
         parts=parts,
         batch_sizes=tuple(batch_size or (1, 16)),
-        dtypes=("fp32", "bf16") if bf16 else ("fp32",),
+        dtypes=("fp32", *(("tf32",) if tf32 else ()), *(("bf16",) if bf16 else ())),
         baseline=baseline,
         compiled=compiled,
         exported=exported,

@@ -71,5 +71,5 @@ class Dtypes(Settings):
     """Dtypes in which trained networks predict, compared with fp32."""
 
     dtypes: Annotated[tuple[Dtype, ...], AfterValidator(_without_fp32)] = Field(
-        default=("bf16",), min_length=1, description="bf16, or fp16, which needs CUDA."
+        default=("bf16",), min_length=1, description="bf16, or tf32 and fp16, which need CUDA."
     )

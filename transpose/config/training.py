@@ -12,8 +12,12 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
 """`auto` takes CUDA, then MPS, then the CPU."""
 
-Dtype = Literal["fp32", "bf16", "fp16"]
-"""Precision of a network; fp16 is for predictions only, because there is no loss scaling."""
+Dtype = Literal["fp32", "tf32", "bf16", "fp16"]
+"""Precision of a network.
+
+tf32 is fp32 with the factors of products and convolutions rounded to 10 bits on an NVIDIA GPU, and fp32 elsewhere. fp16
+is for predictions only, because there is no loss scaling.
+"""
 
 STARTING_WEIGHTS = ("backbone_weights", "initial_weights")
 """Keys of starting weights, which exclude each other: of a pretrained backbone, or of a whole model."""
@@ -137,7 +141,16 @@ class Training(Settings):
     validation_interval: PositiveInt = Field(
         default=1, description="Epochs between validations; the last epoch is always validated."
     )
-    dtype: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16 runs the network under autocast.")
+    dtype: Literal["fp32", "tf32", "bf16"] = Field(
+        default="fp32",
+        description="tf32 rounds the factors of fp32 products and convolutions to 10 bits on an NVIDIA GPU, and is fp32"
+        " elsewhere; bf16 runs the network under autocast.",
+    )
+    compile: bool = Field(
+        default=False,
+        description="Compile the network of training steps: faster on some GPUs, where it needs Triton; on a CPU, where"
+        " it needs a C++ compiler, it gained nothing.",
+    )
     device: DeviceChoice = Field(default="auto", description="auto takes CUDA, then MPS, then the CPU.")
     gpus: PositiveInt = Field(
         default=1,

@@ -1,8 +1,6 @@
 """Optimise a trained model for inference: fold batch norms, convert weights, compile."""
 
 import copy
-import os
-from collections.abc import Callable
 from itertools import pairwise
 from typing import TypeVar
 
@@ -11,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from transpose.device import DeviceContext
-from transpose.files import user_cache
+from transpose.models.compiler import compiled_forward
 from transpose.models.onednn import use_onednn
 from transpose.models.transpose import TransPose
 
@@ -33,7 +31,7 @@ def optimize_for_inference(model: Model, context: DeviceContext) -> Model:
                 parameter.data = parameter.data.to(context.torch_dtype)
     use_onednn(placed, context)
     if context.compiled:
-        _compile(placed, context)
+        placed.forward = compiled_forward(placed, frozen=True)
     return placed
 
 
@@ -60,25 +58,6 @@ class Conv1x1AsMatmul(nn.Conv2d):
         bias = self.get_parameter("bias")[:, None].expand(len(pixels), -1, pixels.shape[2])
         weight = self.weight.flatten(1).expand(len(pixels), -1, -1)
         return torch.baddbmm(bias, weight, pixels).unflatten(2, input.shape[2:])
-
-
-def _compile(model: nn.Module, context: DeviceContext) -> None:
-    """Compile the model's forward pass at its first call, on CUDA with a CUDA graph."""
-    # PyTorch's default folder is lost on a restart.
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_cache() / "torchinductor"))
-    replays = context.device.type == "cuda"
-    # Shapes are fixed (`DeviceContext.pad_batch`); freezing converts the weights to the kernels' layout only once.
-    compiled = torch.compile(model.forward, dynamic=False, options={"freezing": True, "triton.cudagraphs": replays})
-    model.forward = _with_own_outputs(compiled) if replays else compiled
-
-
-def _with_own_outputs(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Copy the output of a replayed pass, because the next replay overwrites it."""
-
-    def with_own_outputs(*inputs: Tensor) -> Tensor:
-        return forward(*inputs).clone()
-
-    return with_own_outputs
 
 
 def fold_batch_norms(model: Model) -> Model:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed import PrefixStore, Store  # pyright: ignore[reportPrivateImportUsage]
 
 from transpose.device import DeviceContext
@@ -122,29 +122,31 @@ class ProcessGroup:
         """Return the largest number of all processes."""
         return int(max(row[0] for row in self.gather_numbers(number)))
 
-    def average_gradients(self, parameters: Iterable[nn.Parameter], weight: float) -> None:
-        """Replace gradients by the sum over processes of weight times gradient.
+    def average_gradients(self, parameters: Iterable[nn.Parameter], loss: Tensor, weight: float) -> Tensor:
+        """Replace gradients by the sum over processes of weight times gradient, and return that sum of the losses.
 
         Uses one buffer with the parameters in the same order in each step. DistributedDataParallel overlaps with the
         backward pass, but not with a captured one, which saves more time (docs/design.md).
 
         Args:
             parameters: parameters of the model; a missing gradient counts as zero.
+            loss: scalar on the parameters' device.
             weight: share of this process in the batch; the shares of all processes sum to 1.
         """
         if self.size == 1:
-            return
+            return loss
         trained = [parameter for parameter in parameters if parameter.requires_grad]
         for parameter in trained:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         gradients = [parameter.grad for parameter in trained if parameter.grad is not None]
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients]) * weight
+        flat = torch.cat([gradient.reshape(-1) for gradient in (loss, *gradients)]) * weight
         with self._others_present():
             dist.all_reduce(flat)
-        sizes = [gradient.numel() for gradient in gradients]
-        for gradient, part in zip(gradients, flat.split(sizes), strict=True):
+        mean, *parts = flat.split([1, *(gradient.numel() for gradient in gradients)])
+        for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view(gradient.shape))
+        return mean.view(())
 
     def share_buffers(self, model: nn.Module) -> None:
         """Broadcast the main process's buffers (BatchNorm running statistics, kept per process) to all processes."""

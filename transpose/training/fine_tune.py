@@ -130,6 +130,7 @@ def fine_tuning_recipe(recipe: Recipe, epochs: int, start: Path) -> Recipe:
         "batch_size": BATCH_SIZE,
         "accumulate_grad_batches": 1,
         "sync_batch_norm": False,
+        "compile": False,
         "gpus": 1,
         "threads": None,
         "schedule": OneCycleSchedule(kind="one_cycle", peak=PEAK_RATE).model_dump(),

@@ -18,11 +18,13 @@ from transpose.device import DeviceContext
 from transpose.memory import memory_for
 from transpose.models.transpose import TransPose
 from transpose.models.variants import training_mode
+from transpose.replay import graph_capture
 from transpose.training.checkpoint import CheckpointStore, threads_of_checkpoint
 from transpose.training.distributed import ProcessGroup
 from transpose.training.interruption import Interrupted, StopRequest
+from transpose.training.optimiser import build_optimizer, load_optimizer_state, set_learning_rate
 from transpose.training.schedule import learning_rate
-from transpose.training.step import build_optimizer, gradient_step, mean_gradients
+from transpose.training.step import TrainingStep
 
 CHECKPOINT_SECONDS = 300.0
 """Checkpoint interval within an epoch, in seconds."""
@@ -71,6 +73,19 @@ class Progress:
     """CPU threads of each process; several if the run was resumed with others."""
 
 
+@dataclass(frozen=True)
+class _UnreadLoss:
+    """The loss of a step that the device may still compute."""
+
+    step: int
+    """Counted from 0."""
+    index: np.ndarray
+    """[B] int64: indices of this process's persons."""
+    persons: int
+    """Persons of all processes."""
+    read: Callable[[], float]
+
+
 @dataclass(eq=False)
 class TrainingRun:
     """Training of one model, in one process or a group.
@@ -105,7 +120,17 @@ class TrainingRun:
         self.steps = math.ceil(len(self.samples) / self.training.global_batch)
         self.optimiser = build_optimizer(self.model, self.training, self.context, self.new_tensors)
         size, skeleton = self.samples.heatmap_size, self.samples.skeleton
-        self._gradients = gradient_step(self.model, size, skeleton, self.training, self.context)
+        self._step = TrainingStep(
+            self.model,
+            size,
+            skeleton,
+            self.training,
+            self.context,
+            self.optimiser,
+            self.group,
+            graph_capture(self.context),
+        )
+        self._unread: _UnreadLoss | None = None
         self.progress = Progress()
         self._resume()
 
@@ -158,6 +183,7 @@ class TrainingRun:
             index = self._train_step(batches, observer)
             number, is_late = self._agreed(stop, time.monotonic() - saved > CHECKPOINT_SECONDS)
             if number or is_late or progress.step == self.steps:
+                self._read_loss(observer)
                 self._check_weights(index)
             if number or is_late:
                 self._save()
@@ -166,34 +192,44 @@ class TrainingRun:
                 raise Interrupted(number)
 
     def _train_step(self, batches: Iterator[TrainingBatch], observer: Observer) -> np.ndarray:
-        """Run one step of all processes; return the person indices [B] of this one."""
-        progress = self.progress
-        index, loss = self.group.raise_together(lambda: self._own_part(batches))
-        shares = self.group.gather_numbers(len(index), loss)
-        persons = int(sum(count for count, _ in shares))
-        mean = sum(loss * (count / persons) for count, loss in shares)
-        if not math.isfinite(mean):
-            raise DivergedError(progress.epoch, progress.step, self._annotation_ids(index))
-        with memory_for("training.batch_size", self.training.batch_size):
-            self.group.average_gradients(self.model.parameters(), len(index) / persons)
-            for group in self.optimiser.param_groups:
-                group["lr"] = self._learning_rate() * group["rate_factor"]
-            self.optimiser.step()
-        progress.step += 1
-        progress.seen += persons
-        progress.loss_sum += mean * persons
-        if self.group.is_main:
-            observer.step(progress.epoch, progress.step, self.steps, mean)
-        return index
+        """Run one step of all processes; return the person indices [B] of this one.
 
-    def _own_part(self, batches: Iterator[TrainingBatch]) -> tuple[np.ndarray, float]:
-        """Return this process's person indices [B] of the next step and their mean loss; the model gets gradients."""
+        The loss is read after the next step has started if the device is asynchronous, which would else wait.
+        """
+        progress = self.progress
         with memory_for("training.batch_size", self.training.batch_size):
-            first = next(batches)
-            # Only now: the loader may draw a number when it starts.
-            torch.manual_seed(_step_seed(self.seed, self.progress.epoch, self.progress.step, self.group.rank))
-            parts = chain([first], islice(batches, self.training.accumulate_grad_batches - 1))
-            return mean_gradients(self._gradients, parts, self.model.parameters())
+            set_learning_rate(self.optimiser, self._learning_rate())
+            result = self._step(self._batches_of_step(batches))
+            latest = _UnreadLoss(progress.step, result.index, result.persons, self.context.read_later(result.loss))
+            self._read_loss(observer)
+            self._unread = latest
+            if not self.context.is_asynchronous:
+                self._read_loss(observer)
+        progress.step += 1
+        return result.index
+
+    def _batches_of_step(self, batches: Iterator[TrainingBatch]) -> Iterator[TrainingBatch]:
+        first = next(batches)
+        # Only now: the loader may draw a number when it starts.
+        torch.manual_seed(_step_seed(self.seed, self.progress.epoch, self.progress.step, self.group.rank))
+        yield from chain([first], islice(batches, self.training.accumulate_grad_batches - 1))
+
+    def _read_loss(self, observer: Observer) -> None:
+        """Read the loss that is unread, if any.
+
+        Raises:
+            DivergedError: it is not finite.
+        """
+        unread, self._unread = self._unread, None
+        if unread is None:
+            return
+        progress, loss = self.progress, unread.read()
+        if not math.isfinite(loss):
+            raise DivergedError(progress.epoch, unread.step, self._annotation_ids(unread.index))
+        progress.seen += unread.persons
+        progress.loss_sum += loss * unread.persons
+        if self.group.is_main:
+            observer.step(progress.epoch, unread.step + 1, self.steps, loss)
 
     def _agreed(self, stop: StopRequest, is_late: bool) -> tuple[int, bool]:
         """Return the stop signal of any process, or 0, and whether a checkpoint is due in any process.
@@ -269,7 +305,7 @@ class TrainingRun:
             return
         self.progress = Progress(**state["progress"] | {"threads": threads_of_checkpoint(state)})
         self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_optimizer_state(self.optimiser, state["optimiser"])
 
 
 def _step_seed(seed: int, epoch: int, step: int, rank: int) -> int:

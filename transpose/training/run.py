@@ -127,7 +127,7 @@ def _set_up(
 ) -> _Job:
     """Prepare model, samples and validation, and resume from the folder's checkpoint if it matches."""
     training = recipe.training
-    context = resolve_device(training.device, training.dtype, training.threads)
+    context = resolve_device(training.device, training.dtype, training.threads, training.compile)
     torch.manual_seed(seed)
     model, start = group.raise_together(lambda: first_model(recipe, data.skeleton))
     store = CheckpointStore(folder)

@@ -1,8 +1,8 @@
-"""One training step: loss and gradients of a batch; and the optimiser."""
+"""One training step: loss, gradients and update."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,140 +13,128 @@ from transpose.config.training import Training
 from transpose.data.loader import TrainingBatch
 from transpose.data.normalise import normalise
 from transpose.device import DeviceContext
+from transpose.memory import memory_for
+from transpose.models.compiler import compiled_forward
+from transpose.replay import GraphCapture, Results, replayed
 from transpose.skeleton import Skeleton
+from transpose.training.distributed import ProcessGroup
 from transpose.training.loss import heatmap_loss
-from transpose.training.replay import FIRST_STEPS, CudaGraphs, CudaGraphStep
-
-GradientStep = Callable[[TrainingBatch], Tensor]
-"""Returns the loss of a batch, a scalar without autograd graph, and replaces the model's gradients."""
+from transpose.training.optimiser import update_unless
 
 
-def gradient_step(
-    model: nn.Module, heatmap_size: tuple[int, int], skeleton: Skeleton, training: Training, context: DeviceContext
-) -> GradientStep:
-    """Return the fastest step for the device.
+@dataclass(frozen=True)
+class StepResult:
+    """What is known of a step while the device may still compute it."""
 
-    Args:
-        model: on the device, in training mode whenever the step is called.
-        heatmap_size: (height, width).
+    index: np.ndarray
+    """[B] int64: indices of this process's persons."""
+    persons: int
+    """Persons of all processes."""
+    loss: Tensor
+    """Scalar on the device: mean over all persons, valid until the next step."""
+
+
+class TrainingStep:
+    """Steps of one process of a training, which do not wait for the device.
+
+    After a loss that is not finite no step changes the weights any more, so the losses can be read later.
     """
-    step = eager_step(model, heatmap_size, skeleton, training, context)
-    # Synchronised BatchNorm communicates within the step, which a graph would have to capture.
-    if context.device.type != "cuda" or training.sync_batch_norm:
-        return step
-    return CudaGraphStep(step, model.parameters(), context.device, CudaGraphs())
 
+    def __init__(
+        self,
+        model: nn.Module,
+        heatmap_size: tuple[int, int],
+        skeleton: Skeleton,
+        training: Training,
+        context: DeviceContext,
+        optimiser: torch.optim.Adam,
+        group: ProcessGroup,
+        graphs: GraphCapture | None,
+    ) -> None:
+        """Prepare the steps; the first ones may compile the network and capture graphs.
 
-def eager_step(
-    model: nn.Module, heatmap_size: tuple[int, int], skeleton: Skeleton, training: Training, context: DeviceContext
-) -> GradientStep:
-    """Return an eager step; arguments as for `gradient_step`."""
+        Args:
+            model: on the device, in training mode whenever a step is taken.
+            heatmap_size: (height, width).
+            graphs: captures the work of a step; None runs it eagerly.
+        """
+        self._network = compiled_forward(model) if context.compiled else model
+        self._parameters = list(model.parameters())
+        self._heatmap_size, self._skeleton = heatmap_size, skeleton
+        self._training, self._context, self._optimiser, self._group = training, context, optimiser, group
+        self._stopped = torch.zeros((), device=context.device)
+        self._is_one_batch = group.size == 1 and training.accumulate_grad_batches == 1
+        work = self._gradients_and_update if self._is_one_batch else self._gradients
+        # Synchronised BatchNorm communicates within the step, which a graph would have to capture.
+        self._work = replayed(work, context.device, None if training.sync_batch_norm else graphs)
 
-    def step(batch: TrainingBatch) -> Tensor:
-        model.zero_grad(set_to_none=True)
-        loss = batch_loss(model, batch, heatmap_size, skeleton, training, context)
+    def __call__(self, batches: Iterable[TrainingBatch]) -> StepResult:
+        """Run one step of all processes, each with its own batches, of which some may be empty.
+
+        Raises:
+            InputError: the memory is full, in some process.
+        """
+        with memory_for("training.batch_size", self._training.batch_size):
+            index, loss = self._group.raise_together(lambda: self._own_part(batches))
+            if self._is_one_batch:
+                return StepResult(index, len(index), loss)
+            persons = int(sum(count for (count,) in self._group.gather_numbers(len(index))))
+            loss = self._group.average_gradients(self._parameters, loss, len(index) / persons)
+            self._update(loss)
+            return StepResult(index, persons, loss)
+
+    def _own_part(self, batches: Iterable[TrainingBatch]) -> tuple[np.ndarray, Tensor]:
+        """Compute the gradients of the mean loss over this process's persons; without persons there are none.
+
+        Returns:
+            Person indices [B] of all batches, and the mean loss.
+        """
+        index, mean = np.empty(0, dtype=np.int64), torch.zeros((), device=self._context.device)
+        for batch in batches:
+            if not len(batch.index):
+                continue
+            # Copies, because a replayed step overwrites its gradients.
+            earlier = [one.grad.clone() if len(index) and one.grad is not None else None for one in self._parameters]
+            loss, *gradients = self._work(batch.crops, batch.keypoints, batch.visible)
+            assert loss is not None
+            index = np.concatenate((index, batch.index))
+            share = len(batch.index) / len(index)
+            for parameter, before, gradient in zip(self._parameters, earlier, gradients, strict=True):
+                parameter.grad = gradient if before is None or gradient is None else before.lerp(gradient, share)
+            mean = mean.lerp(loss, share)
+        if not len(index):
+            self._optimiser.zero_grad(set_to_none=True)
+        return index, mean
+
+    def _gradients_and_update(self, crops: Tensor, keypoints: Tensor, visible: Tensor) -> Results:
+        results = self._gradients(crops, keypoints, visible)
+        assert results[0] is not None
+        self._update(results[0])
+        return results
+
+    def _gradients(self, crops: Tensor, keypoints: Tensor, visible: Tensor) -> Results:
+        """Replace the gradients; return the loss without autograd graph, and the gradient of each parameter."""
+        self._optimiser.zero_grad(set_to_none=True)
+        loss = self._loss(crops, keypoints, visible)
         loss.backward()
-        return loss.detach()
+        return [loss.detach(), *(parameter.grad for parameter in self._parameters)]
 
-    return step
+    def _loss(self, crops: Tensor, keypoints: Tensor, visible: Tensor) -> Tensor:
+        """Compute the loss of a batch of at least one person; normalisation and targets run on the device."""
+        context, training = self._context, self._training
+        images = normalise(context.send(crops))
+        targets, weights = gaussian_heatmaps(
+            context.send(keypoints), context.send(visible), self._heatmap_size, training.sigma
+        )
+        if training.joint_weights:
+            weights = weights * _keypoint_weights(tuple(self._skeleton.loss_weights), context.device)
+        with context.autocast():
+            heatmaps = self._network(images)
+        return heatmap_loss(heatmaps.float(), targets, weights)
 
-
-def mean_gradients(
-    step: GradientStep, batches: Iterable[TrainingBatch], parameters: Iterable[nn.Parameter]
-) -> tuple[np.ndarray, float]:
-    """Run a step for each batch, and leave the gradients of the mean loss over all persons in the parameters.
-
-    Without persons, no parameter has a gradient.
-
-    Args:
-        batches: any of them may be empty.
-        parameters: all parameters that the step computes gradients of.
-
-    Returns:
-        Person indices [B] of all batches, and their mean loss.
-    """
-    trained = list(parameters)
-    index, mean = np.empty(0, dtype=np.int64), 0.0
-    for batch in batches:
-        if not len(batch.index):
-            continue
-        # Copies, because a replayed step overwrites its gradients.
-        earlier = [(one, one.grad.clone()) for one in trained if one.grad is not None] if len(index) else []
-        loss = step(batch).item()
-        index = np.concatenate((index, batch.index))
-        share = len(batch.index) / len(index)
-        for parameter, gradient in earlier:
-            assert parameter.grad is not None
-            parameter.grad = gradient.lerp(parameter.grad, share)
-        mean += (loss - mean) * share
-    if not len(index):
-        for parameter in trained:
-            parameter.grad = None
-    return index, mean
-
-
-def steps_until_replayed(context: DeviceContext) -> int:
-    """Number of steps of one batch size after which all further steps take the same time."""
-    return FIRST_STEPS + 1 if context.device.type == "cuda" else 0
-
-
-def batch_loss(
-    model: nn.Module,
-    batch: TrainingBatch,
-    heatmap_size: tuple[int, int],
-    skeleton: Skeleton,
-    training: Training,
-    context: DeviceContext,
-) -> Tensor:
-    """Compute the loss of a batch of at least one person; normalisation and targets run on the device.
-
-    Args:
-        model: on the device, in training mode.
-        heatmap_size: (height, width).
-
-    Returns:
-        Scalar, with autograd graph.
-    """
-    images = normalise(context.send(batch.crops))
-    targets, weights = gaussian_heatmaps(
-        context.send(batch.keypoints), context.send(batch.visible), heatmap_size, training.sigma
-    )
-    if training.joint_weights:
-        weights = weights * _keypoint_weights(tuple(skeleton.loss_weights), context.device)
-    with context.autocast():
-        heatmaps = model(images)
-    return heatmap_loss(heatmaps.float(), targets, weights)
-
-
-def build_optimizer(
-    model: nn.Module, training: Training, context: DeviceContext, new_tensors: Collection[str] = ()
-) -> torch.optim.Adam:
-    """Return Adam for a model on its device, fused where supported; `new_tensors` as for `parameter_groups`."""
-    fused = context.device.type in ("cpu", "cuda")
-    return torch.optim.Adam(parameter_groups(model, training.pretrained_rate_factor, new_tensors), fused=fused)
-
-
-def parameter_groups(
-    model: nn.Module, pretrained_rate_factor: float, new_tensors: Collection[str]
-) -> list[dict[str, Any]]:
-    """Return parameter groups, each with a factor `rate_factor` on the schedule's learning rate.
-
-    With a factor of 1, all parameters are one group. Otherwise a new last layer keeps the schedule's rate, and the
-    pretrained parameters have the factor (paper, transfer to MPII: 1e-4 and 1e-5).
-
-    Args:
-        new_tensors: names of tensors that are not pretrained.
-    """
-    if pretrained_rate_factor == 1:
-        return [{"params": list(model.parameters()), "rate_factor": 1.0}]
-    new, pretrained = [], []
-    for name, parameter in model.named_parameters():
-        # A wrapper may prepend its own name.
-        (new if any(name.endswith(one) for one in new_tensors) else pretrained).append(parameter)
-    return [
-        {"params": pretrained, "rate_factor": pretrained_rate_factor},
-        {"params": new, "rate_factor": 1.0},
-    ]
+    def _update(self, loss: Tensor) -> None:
+        torch.maximum(self._stopped, (~loss.isfinite()).float(), out=self._stopped)
+        update_unless(self._stopped, self._optimiser)
 
 
 @cache

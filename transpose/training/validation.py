@@ -1,6 +1,7 @@
 """Validation during training; the processes share the persons, each evaluated once."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from transpose.evaluation.pckh import evaluate_pckh
 from transpose.inference.poses import PoseResults
 from transpose.inference.predictions import Predictions, finish_predictions
 from transpose.inference.runtime import torch_runtime
+from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.pose_model import PoseModel
 from transpose.training.data import TrainingData
@@ -37,8 +39,8 @@ def validator(
 ) -> Callable[[TransPose, StopRequest], dict[str, float]]:
     """Return a function that evaluates a model in evaluation mode on the annotated boxes, in every process.
 
-    Each process predicts its share of the boxes, without repeating boxes to make shares equal. The main process
-    evaluates all predictions, by OKS or PCKh.
+    Each process predicts its share of the boxes, without repeating boxes to make shares equal, with the model optimised
+    for inference as in evaluations. The main process evaluates all predictions, by OKS or PCKh.
     The function raises, in every process, InputError if an image is broken or the model has diverged, and Interrupted
     after a stop request to any process.
 
@@ -56,9 +58,13 @@ def validator(
     part = boxes.select(share(np.arange(len(boxes)), group.rank, group.size))
     crops = EvaluationCrops(part, annotations, image_source_of(data.validation), recipe.variant.input_size)
 
+    # Each validation would compile its copy of the network.
+    context = replace(context, compiled=False)
+
     def predict(network: TransPose, stop: StopRequest) -> Predictions:
         runtime = torch_runtime(context, attends=recipe.variant.encoder is not None)
-        model = PoseModel(network, recipe, skeleton, protocol, context, folder, runtime)
+        formed = optimize_for_inference(network, context)
+        model = PoseModel(formed, recipe, skeleton, protocol, context, folder, runtime)
         return model.predict_keypoints(stop.heeded_between(model.batches(crops)))
 
     def evaluate(predictions: Predictions) -> dict[str, float]:
