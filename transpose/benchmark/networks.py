@@ -115,12 +115,13 @@ def training_comparisons(
 ) -> Iterator[list[Form]]:
     """Yield training steps with and without attention dropout, each with the naive step if `baseline`.
 
-    Each step is run eagerly and, if `compiled`, compiled.
+    Each step is run eagerly and, if `compiled`, also compiled where trainings do that: on CUDA.
 
     At most two per comparison, since both keep their memory at the same time.
     """
     keeping = Form(f"plain, fp32, attention dropout {_DROPOUT:g}", partial(naive_training, network))
     returning = replace(keeping, name=f"{keeping.name}, memory returned", keeps_memory=False)
+    compiles = compiled and network.context().device.type == "cuda"
     own = [
         Form(
             f"{dtype}, attention dropout {dropout:g}{', compiled' if how else ''}",
@@ -129,7 +130,7 @@ def training_comparisons(
         )
         for dtype in dtypes
         for dropout in (_DROPOUT, 0.0)
-        for how in ((False, True) if compiled else (False,))
+        for how in ((False, True) if compiles else (False,))
     ]
     if not baseline:
         yield from ([form] for form in own)

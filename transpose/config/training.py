@@ -148,8 +148,8 @@ class Training(Settings):
     )
     compile: bool = Field(
         default=False,
-        description="Compile the network of training steps: faster on some GPUs, where it needs Triton; on a CPU, where"
-        " it needs a C++ compiler, it gained nothing.",
+        description="Compile the network of training steps on an NVIDIA GPU, which needs Triton. On a CPU it gained"
+        " nothing, and has no effect.",
     )
     device: DeviceChoice = Field(default="auto", description="auto takes CUDA, then MPS, then the CPU.")
     gpus: PositiveInt = Field(
