@@ -34,6 +34,7 @@ def measure_cost(model: nn.Module, variant: Variant, settings: Cost, device: tor
     They depend on this machine and its load, which the report includes; tests do not check them.
     """
     context = DeviceContext(device, "fp32", settings.threads)
+    context.set_tf32()
     formed = optimize_for_inference(model, context)
     # Larger batches last: memory that a process has used once stays resident.
     sizes = sorted(set(settings.batch_sizes))
@@ -134,8 +135,7 @@ def _time_batch(
     passes = replayed(lambda images: [model(images)], device, graph_capture(context))
 
     def forward() -> None:
-        with context.autocast():
-            passes(images)
+        passes(images)
         synchronise(device)
 
     # Memory is sampled in a separate pass: the sampling thread would disturb the times.

@@ -1,6 +1,7 @@
 """Choose the device, precision and threads of a network, and describe the machine."""
 
 import contextlib
+import importlib.util
 import os
 import platform
 import shutil
@@ -44,20 +45,20 @@ class DeviceContext:
         return _DTYPES[self.dtype]
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Return the context in which to run the network: autocast to the dtype, or a null context for fp32 and tf32.
-
-        On CUDA, this also switches TF32 on or off, until the network of another context runs: a backward pass after
-        this context needs it too.
-        """
-        if self.device.type == "cuda":
-            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self.dtype != "fp32"
+        """Return the context to run the network in: autocast to the dtype, or a null context for fp32 and tf32."""
+        self.set_tf32()
         if self.torch_dtype == torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.torch_dtype)
 
+    def set_tf32(self) -> None:
+        """On CUDA, switch TF32 on or off as the dtype needs, until the network of another context runs."""
+        if self.device.type == "cuda":
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self.dtype != "fp32"
+
     @property
-    def is_asynchronous(self) -> bool:
-        """Whether work on the device goes on while this process prepares more."""
+    def reads_losses_late(self) -> bool:
+        """Whether a training reads the loss of a step after the next has started, so that the device never waits."""
         return self.device.type == "cuda"
 
     @property
@@ -67,12 +68,12 @@ class DeviceContext:
 
     def send(self, tensor: Tensor) -> Tensor:
         """Copy the tensor to the device, asynchronously if its memory is pinned."""
-        return tensor.to(self.device, non_blocking=True)
+        return tensor.to(self.device, non_blocking=self.pins_memory)
 
     def read_later(self, scalar: Tensor) -> Callable[[], float]:
         """Start to copy a scalar of the device, and return a function that waits for the copy and returns the value."""
         copy = torch.empty_like(scalar, device="cpu", pin_memory=self.pins_memory)
-        copy.copy_(scalar, non_blocking=True)
+        copy.copy_(scalar, non_blocking=self.pins_memory)
         if not self.pins_memory:
             return copy.item
         copied = torch.cuda.Event()
@@ -107,14 +108,14 @@ class DeviceContext:
 def resolve_device(device: str, dtype: Dtype, threads: int | None, compiled: bool = False) -> DeviceContext:
     """Resolve `auto` to CUDA, then MPS, then the CPU, and configure CPU arithmetic of this process.
 
-    Sets the number of threads, flushes denormal numbers (below 1e-38 in fp32) to zero, and lets cuDNN choose its
-    convolutions by a measurement. tf32 is fp32 where there is no CUDA.
+    Sets the number of threads, flushes denormal numbers (below 1e-38 in fp32) to zero, and switches TF32 as the dtype
+    needs. tf32 is fp32 where there is no CUDA.
 
     Args:
         threads: CPU threads; None takes those that this process is given, see `given_threads`.
 
     Raises:
-        InputError: the machine lacks the device or a C++ compiler, or the device does not support the dtype.
+        InputError: the machine lacks the device, a C++ compiler or Triton, or the device does not support the dtype.
     """
     devices = _devices()
     if device not in ("auto", *devices):
@@ -128,13 +129,16 @@ def resolve_device(device: str, dtype: Dtype, threads: int | None, compiled: boo
         )
     if compiled and chosen.type == "cpu" and not _has_cpp_compiler():
         raise InputError("needs a C++ compiler (g++ or clang++), which this machine lacks", file="compile", record=True)
+    if compiled and chosen.type == "cuda" and importlib.util.find_spec("triton") is None:
+        raise InputError("needs Triton, which this environment lacks", file="compile", record=True)
     threads = threads or given_threads()
     torch.set_num_threads(threads)
     # Sharp attention has mostly denormal weights, for which a CPU takes several times as long. Threads inherit this
     # setting from the one that starts them, so it must come before the first computation.
     torch.set_flush_denormal(True)
-    torch.backends.cudnn.benchmark = True
-    return DeviceContext(chosen, "fp32" if dtype == "tf32" and chosen.type != "cuda" else dtype, threads, compiled)
+    context = DeviceContext(chosen, "fp32" if dtype == "tf32" and chosen.type != "cuda" else dtype, threads, compiled)
+    context.set_tf32()
+    return context
 
 
 def describe_machine(device: torch.device) -> dict[str, str]:

@@ -50,7 +50,7 @@ from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
 from transpose.models.weights import load_weights
-from transpose.replay import ReplayedWork, Work, graph_capture, replayed
+from transpose.replay import Work, graph_capture, replayed, with_own_results
 from transpose.skeleton import Skeleton
 from transpose.study.layout import RunFolder
 
@@ -336,12 +336,14 @@ class PoseModel:
 
     def explain(self, crops: Tensor, points_xy: np.ndarray, mirrored: bool = False) -> AttentionAreas:
         """Compute areas of keypoints [P, K, 2], crop pixels, in all layers; see `explain_persons`."""
+        self.context.set_tf32()
         images = normalise(crops.to(self.context.device))
         return explain_persons(self.network, self.variant, images, points_xy, mirrored=mirrored)
 
     @torch.inference_mode()
     def cell_areas(self, crop: Tensor, points_xy: np.ndarray) -> PersonAreas:
         """Compute all areas of one person, unflipped: crop [H, W, 3] uint8 RGB, keypoints [K, 2] in crop pixels."""
+        self.context.set_tf32()
         images = normalise(crop[None].to(self.context.device))
         _, layers = capture(self.network, self.network.features(images))
         queries = torch.from_numpy(self.grid.tokens_at(points_xy)).to(images.device)
@@ -351,27 +353,36 @@ class PoseModel:
         """Return the heatmaps of the crops and, with the flip test, their mean with those of the mirrored crops."""
         if self.runtime.heatmaps is not None:
             return heatmaps_by(self.runtime.heatmaps, crops, self.skeleton if flip_test else None)
-        size, passes = self.protocol.batch_size, self._passes[flip_test]
-        with memory_for("protocol.batch_size", size), torch.inference_mode(), self.context.autocast():
-            heatmaps = [one[: len(crops)] for one in passes(self.context.pad_batch(crops, size)) if one is not None]
-            # The next replay overwrites its results.
-            return [one.clone() for one in heatmaps] if isinstance(passes, ReplayedWork) else heatmaps
+        size = self.protocol.batch_size
+        with memory_for("protocol.batch_size", size), torch.inference_mode():
+            heatmaps = self._passes[flip_test](self.context.pad_batch(crops, size))
+        return [one[: len(crops)] for one in heatmaps if one is not None]
 
     @cached_property
     def _passes(self) -> Mapping[bool, Work]:
         """Forward passes of crops [B, H, W, 3] uint8 RGB, without and with the flip test; replayed on a GPU."""
-        graphs = graph_capture(self.context)
         return {
-            flip: replayed(partial(self._pass, flip_test=flip), self.context.device, graphs) for flip in (False, True)
+            flip: with_own_results(
+                replayed(
+                    partial(_pass, self.network, self.context, self.skeleton if flip else None),
+                    self.context.device,
+                    graph_capture(self.context),
+                )
+            )
+            for flip in (False, True)
         }
-
-    def _pass(self, crops: Tensor, flip_test: bool) -> list[Tensor]:
-        images = normalise(self.context.send(crops))
-        heatmaps = [self.network(images)]
-        if flip_test:
-            heatmaps.append(mean_with_mirrored(heatmaps[0], self.network(images.flip(-1)), self.skeleton))
-        return heatmaps
 
     def _on_cpu(self, heatmaps: Tensor) -> Tensor:
         with finite_heatmaps_of(self.weights):
             return finite_on_cpu(heatmaps)
+
+
+def _pass(network: TransPose, context: DeviceContext, flipped_for: Skeleton | None, crops: Tensor) -> list[Tensor]:
+    """Return the heatmaps of crops and, with a skeleton, their mean with those of the mirrored crops."""
+    # Entered here, so that a graph contains the casts of weights that autocast would keep for its whole context.
+    with context.autocast():
+        images = normalise(context.send(crops))
+        heatmaps = [network(images)]
+        if flipped_for is not None:
+            heatmaps.append(mean_with_mirrored(heatmaps[0], network(images.flip(-1)), flipped_for))
+    return heatmaps

@@ -171,7 +171,7 @@ def test_a_run_that_reads_its_losses_late_stops_and_continues_as_any_other(
 ) -> None:
     small_batches = recipe(batch_size=1, epochs=2)
     train_variant(small_batches, 0, data, PROTOCOL, tmp_path / "whole", Watcher())
-    monkeypatch.setattr("transpose.device.DeviceContext.is_asynchronous", True)
+    monkeypatch.setattr("transpose.device.DeviceContext.reads_losses_late", True)
     before, rest = Watcher(signal_at=stop), Watcher()
     with pytest.raises(Interrupted, match="SIGTERM"):
         train_variant(small_batches, 0, data, PROTOCOL, tmp_path / "cut", before)

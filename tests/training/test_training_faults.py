@@ -191,7 +191,7 @@ OVERFLOW = OneCycleSchedule(kind="one_cycle", peak=1e39, warmup=0)
 def test_weights_that_overflow_are_never_saved(
     data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signal_at: int | None, reads_late: bool
 ) -> None:
-    monkeypatch.setattr("transpose.device.DeviceContext.is_asynchronous", reads_late)
+    monkeypatch.setattr("transpose.device.DeviceContext.reads_losses_late", reads_late)
     with pytest.raises(DivergedError, match=r"not finite at epoch 0 step [01]"):
         train(data, tmp_path, Watcher(signal_at=signal_at), schedule=OVERFLOW, validation_interval=3)
     assert CheckpointStore(tmp_path).load() is None

@@ -225,12 +225,16 @@ def own_inference(network: BenchmarkedNetwork, dtype: Dtype, compiled: bool) -> 
     context = network.context(dtype, compiled)
     module = optimize_for_inference(network.model(), context)
     images = normalise(context.send(network.crops()))
-    passes = replayed(lambda images: [module(images)], context.device, graph_capture(context))
+
+    def run(images: Tensor) -> list[Tensor]:
+        with context.autocast():
+            return [module(images)]
+
+    passes = replayed(run, context.device, graph_capture(context))
 
     @torch.inference_mode()
     def forward() -> None:
-        with context.autocast():
-            passes(images)
+        passes(images)
         synchronise(context.device)
 
     for _ in range(calls_until_replayed(context)):

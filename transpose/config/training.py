@@ -148,8 +148,8 @@ class Training(Settings):
     )
     compile: bool = Field(
         default=False,
-        description="Compile the network of training steps on an NVIDIA GPU, which needs Triton. On a CPU it gained"
-        " nothing, and has no effect.",
+        description="Compile the network of training steps on an NVIDIA GPU, which needs Triton; no effect elsewhere:"
+        " on a CPU it gained nothing.",
     )
     device: DeviceChoice = Field(default="auto", description="auto takes CUDA, then MPS, then the CPU.")
     gpus: PositiveInt = Field(
@@ -200,4 +200,6 @@ class Training(Settings):
     def _synchronises_several_processes(self) -> "Training":
         if self.sync_batch_norm and self.gpus == 1:
             raise ValueError("sync_batch_norm has no effect with gpus: 1")
+        if self.sync_batch_norm and self.compile:
+            raise ValueError("sync_batch_norm cannot be combined with compile")
         return self

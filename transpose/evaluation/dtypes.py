@@ -1,18 +1,17 @@
 """Comparison of predictions in tf32, bf16 or fp16 with fp32, for one trained model on the same crops."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from transpose.config.analyses import Dtypes
 from transpose.config.bootstrap import Bootstrap
-from transpose.config.recipe import Recipe
-from transpose.config.study import Analysis, EvalProtocol
+from transpose.config.study import Analysis
 from transpose.config.training import Dtype
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationBatch, EvaluationCrops
-from transpose.device import DeviceContext, describe_machine, resolve_device
+from transpose.device import describe_machine
 from transpose.errors import InputError
 from transpose.evaluation.analysis_input import AnalysisInput, write_report
 from transpose.evaluation.analysis_records import DtypeReport, DtypeResult
@@ -76,8 +75,7 @@ def write_dtypes(inputs: AnalysisInput) -> None:
         raise InputError("no person boxes to predict in", file=inputs.boxes_file)
     exact = PoseModel.from_weights(recipe, inputs.run_folder.weights, skeleton, protocol, dtype="fp32")
     others: dict[Dtype, PoseModel] = {
-        dtype: replace(exact, context=_context(recipe, protocol, dtype))
-        for dtype in inputs.settings(RecordKind.DTYPES, Dtypes).dtypes
+        dtype: _model_in(dtype, inputs) for dtype in inputs.settings(RecordKind.DTYPES, Dtypes).dtypes
     }
     crops = EvaluationCrops(persons, known, image_source_of(known.source), recipe.variant.input_size)
     computed = predict_in_each({"fp32": exact, **others}, exact.batches(crops))
@@ -101,11 +99,12 @@ def write_dtypes(inputs: AnalysisInput) -> None:
     write_report(path, DtypeReport, inputs, values, context=exact.context)
 
 
-def _context(recipe: Recipe, protocol: EvalProtocol, dtype: Dtype) -> DeviceContext:
-    context = resolve_device(recipe.training.device, dtype, protocol.threads, protocol.compile)
-    if context.dtype != dtype:
-        raise InputError(f"is {context.dtype} on {context.device.type}", file="dtypes.dtypes", record=dtype)
-    return context
+def _model_in(dtype: Dtype, inputs: AnalysisInput) -> PoseModel:
+    weights, protocol = inputs.run_folder.weights, inputs.torch_protocol
+    model = PoseModel.from_weights(inputs.recipe, weights, inputs.skeleton, protocol, dtype=dtype)
+    if (used := model.context).dtype != dtype:
+        raise InputError(f"is {used.dtype} on {used.device.type}", file="dtypes.dtypes", record=dtype)
+    return model
 
 
 def _result(

@@ -90,9 +90,9 @@ class _UnreadLoss:
 class TrainingRun:
     """Training of one model, in one process or a group.
 
-    Every random number is keyed by (seed, epoch, step, process) or by (seed, epoch, sample), never by earlier draws. A
-    run resumed from any checkpoint therefore repeats the uninterrupted run exactly, for a fixed device, thread count
-    and number of processes.
+    Every random number is keyed by (seed, epoch, step, process) or by (seed, epoch, sample), never by earlier draws. On
+    a CPU, a run resumed from any checkpoint therefore repeats the uninterrupted run exactly, for a fixed thread count
+    and number of processes. On a GPU, kernels add up in any order.
     """
 
     model: TransPose
@@ -116,6 +116,8 @@ class TrainingRun:
 
     def __post_init__(self) -> None:
         """Move the model to its device and resume from the store's checkpoint, which is of this training or absent."""
+        # On CUDA, convolutions are chosen by a measurement: a training repeats one size many times.
+        torch.backends.cudnn.benchmark = True
         self.model = self.context.to_device(self.model)
         self.steps = math.ceil(len(self.samples) / self.training.global_batch)
         self.optimiser = build_optimizer(self.model, self.training, self.context, self.new_tensors)
@@ -194,7 +196,7 @@ class TrainingRun:
     def _train_step(self, batches: Iterator[TrainingBatch], observer: Observer) -> np.ndarray:
         """Run one step of all processes; return the person indices [B] of this one.
 
-        The loss is read after the next step has started if the device is asynchronous, which would else wait.
+        See `DeviceContext.reads_losses_late` for when its loss is read.
         """
         progress = self.progress
         with memory_for("training.batch_size", self.training.batch_size):
@@ -203,7 +205,7 @@ class TrainingRun:
             latest = _UnreadLoss(progress.step, result.index, result.persons, self.context.read_later(result.loss))
             self._read_loss(observer)
             self._unread = latest
-            if not self.context.is_asynchronous:
+            if not self.context.reads_losses_late:
                 self._read_loss(observer)
         progress.step += 1
         return result.index

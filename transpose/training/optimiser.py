@@ -58,7 +58,10 @@ def set_learning_rate(optimiser: torch.optim.Adam, rate: float) -> None:
 def load_optimizer_state(optimiser: torch.optim.Adam, state: Mapping[str, Any]) -> None:
     """Load the moments and steps of a checkpoint, which may be from another type of device."""
     own = [{key: value for key, value in group.items() if key != "params"} for group in optimiser.param_groups]
-    optimiser.load_state_dict(dict(state))
+    # The settings decide on which device a parameter's number of steps is placed.
+    groups = [saved | settings for saved, settings in zip(state["param_groups"], own, strict=True)]
+    optimiser.load_state_dict({**state, "param_groups": groups})
+    # Again, because loading copies them, and a captured step reads the rate of this very tensor.
     for group, settings in zip(optimiser.param_groups, own, strict=True):
         group.update(settings)
 

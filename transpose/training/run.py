@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -128,7 +128,8 @@ def _set_up(
     """Prepare model, samples and validation, and resume from the folder's checkpoint if it matches."""
     training = recipe.training
     context = resolve_device(training.device, training.dtype, training.threads)
-    context = replace(context, compiled=training.compile and context.device.type == "cuda")
+    if training.compile and context.device.type == "cuda":
+        context = resolve_device(training.device, training.dtype, training.threads, compiled=True)
     torch.manual_seed(seed)
     model, start = group.raise_together(lambda: first_model(recipe, data.skeleton))
     store = CheckpointStore(folder)

@@ -58,10 +58,12 @@ class TrainingStep:
             heatmap_size: (height, width).
             graphs: captures the work of a step; None runs it eagerly.
         """
-        self._network = compiled_forward(model) if context.compiled else model
+        self._network = model
+        self._compiled = compiled_forward(model) if context.compiled else model
         self._parameters = list(model.parameters())
         self._heatmap_size, self._skeleton = heatmap_size, skeleton
         self._training, self._context, self._optimiser, self._group = training, context, optimiser, group
+        self._memory_key = ("training.batch_size", training.batch_size)
         self._stopped = torch.zeros((), device=context.device)
         self._is_one_batch = group.size == 1 and training.accumulate_grad_batches == 1
         work = self._gradients_and_update if self._is_one_batch else self._gradients
@@ -74,50 +76,62 @@ class TrainingStep:
         Raises:
             InputError: the memory is full, in some process.
         """
-        with memory_for("training.batch_size", self._training.batch_size):
-            index, loss = self._group.raise_together(lambda: self._own_part(batches))
+        with memory_for(*self._memory_key):
             if self._is_one_batch:
-                return StepResult(index, len(index), loss)
+                (batch,) = batches
+                loss, *_ = self._run(batch)
+                return StepResult(batch.index, len(batch.index), loss)
+            index, loss = self._group.raise_together(lambda: self._own_gradients(batches))
             persons = int(sum(count for (count,) in self._group.gather_numbers(len(index))))
             loss = self._group.average_gradients(self._parameters, loss, len(index) / persons)
             self._update(loss)
             return StepResult(index, persons, loss)
 
-    def _own_part(self, batches: Iterable[TrainingBatch]) -> tuple[np.ndarray, Tensor]:
+    def _own_gradients(self, batches: Iterable[TrainingBatch]) -> tuple[np.ndarray, Tensor]:
         """Compute the gradients of the mean loss over this process's persons; without persons there are none.
 
         Returns:
             Person indices [B] of all batches, and the mean loss.
         """
         index, mean = np.empty(0, dtype=np.int64), torch.zeros((), device=self._context.device)
-        for batch in batches:
-            if not len(batch.index):
-                continue
-            # Copies, because a replayed step overwrites its gradients.
-            earlier = [one.grad.clone() if len(index) and one.grad is not None else None for one in self._parameters]
-            loss, *gradients = self._work(batch.crops, batch.keypoints, batch.visible)
-            assert loss is not None
-            index = np.concatenate((index, batch.index))
-            share = len(batch.index) / len(index)
-            for parameter, before, gradient in zip(self._parameters, earlier, gradients, strict=True):
-                parameter.grad = gradient if before is None or gradient is None else before.lerp(gradient, share)
-            mean = mean.lerp(loss, share)
+        # Here too, because all processes raise the InputError of one of them.
+        with memory_for(*self._memory_key):
+            for batch in batches:
+                if not len(batch.index):
+                    continue
+                # Copies, because a replayed step overwrites its gradients.
+                earlier = [
+                    one.grad.clone() if len(index) and one.grad is not None else None for one in self._parameters
+                ]
+                loss, *gradients = self._run(batch)
+                index = np.concatenate((index, batch.index))
+                share = len(batch.index) / len(index)
+                for parameter, before, gradient in zip(self._parameters, earlier, gradients, strict=True):
+                    parameter.grad = gradient if before is None or gradient is None else before.lerp(gradient, share)
+                mean = mean.lerp(loss, share)
         if not len(index):
             self._optimiser.zero_grad(set_to_none=True)
         return index, mean
 
+    def _run(self, batch: TrainingBatch) -> tuple[Tensor, *tuple[Tensor | None, ...]]:
+        loss, *gradients = self._work(batch.crops, batch.keypoints, batch.visible)
+        assert loss is not None
+        return loss, *gradients
+
     def _gradients_and_update(self, crops: Tensor, keypoints: Tensor, visible: Tensor) -> Results:
-        results = self._gradients(crops, keypoints, visible)
-        assert results[0] is not None
-        self._update(results[0])
-        return results
+        loss = self._backward(crops, keypoints, visible)
+        self._update(loss)
+        return [loss]
 
     def _gradients(self, crops: Tensor, keypoints: Tensor, visible: Tensor) -> Results:
-        """Replace the gradients; return the loss without autograd graph, and the gradient of each parameter."""
+        return [self._backward(crops, keypoints, visible), *(parameter.grad for parameter in self._parameters)]
+
+    def _backward(self, crops: Tensor, keypoints: Tensor, visible: Tensor) -> Tensor:
+        """Replace the gradients, and return the loss without autograd graph."""
         self._optimiser.zero_grad(set_to_none=True)
         loss = self._loss(crops, keypoints, visible)
         loss.backward()
-        return [loss.detach(), *(parameter.grad for parameter in self._parameters)]
+        return loss.detach()
 
     def _loss(self, crops: Tensor, keypoints: Tensor, visible: Tensor) -> Tensor:
         """Compute the loss of a batch of at least one person; normalisation and targets run on the device."""
@@ -128,8 +142,10 @@ class TrainingStep:
         )
         if training.joint_weights:
             weights = weights * _keypoint_weights(tuple(self._skeleton.loss_weights), context.device)
+        # An epoch's last batch would be compiled again for its size.
+        network = self._compiled if len(crops) == training.batch_size else self._network
         with context.autocast():
-            heatmaps = self._network(images)
+            heatmaps = network(images)
         return heatmap_loss(heatmaps.float(), targets, weights)
 
     def _update(self, loss: Tensor) -> None:
