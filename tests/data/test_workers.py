@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -139,3 +140,10 @@ def test_a_kept_error_between_batches_ends_the_process_with_its_workers():
     command = [sys.executable, "-c", ERROR_BETWEEN_BATCHES]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (1, "one line\n")
+
+
+def test_after_bad_input_no_worker_is_left():
+    with pytest.raises(InputError) as kept:
+        list(load_batches(double, [np.array([-3]), np.array([1])], 2))
+    assert kept.value.__traceback__ is not None
+    assert multiprocessing.active_children() == []

@@ -1,9 +1,7 @@
 """A training step: replayed or not, in one batch or several, and after a loss that is not finite."""
 
 import math
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,18 +132,18 @@ def test_after_a_loss_that_is_not_finite_no_step_changes_the_weights(parts: int,
     assert all(values["step"] == EAGER_CALLS + 1 for values in steps.optimiser.state.values())
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 # The compiler hides this warning, which is an error in tests.
 @pytest.mark.filterwarnings(r"ignore:The \.grad attribute of a Tensor that is not a leaf")
-def test_compiled_steps_are_eager_ones_up_to_rounding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
-    # Dropout draws other numbers when it is compiled.
+def test_full_batches_are_compiled_once_and_smaller_ones_never(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A backend that runs what is captured: TorchInductor takes half a minute on a CPU.
+    monkeypatch.setattr(
+        "transpose.training.step.compiled_forward",
+        lambda model: torch.compile(model.forward, dynamic=False, backend="eager"),
+    )
     compiled, eager = (
         Steps(DeviceContext(CPU.device, "fp32", 1, is_compiled), 0.0, 0.0, batch_size=2)
         for is_compiled in (True, False)
     )
-    # An epoch's last batch is smaller.
     for number, (size, stance) in enumerate(((2, "default"), (2, "fail_on_recompile"), (1, "fail_on_recompile"))):
         losses = []
         for steps in (compiled, eager):
@@ -154,7 +152,6 @@ def test_compiled_steps_are_eager_ones_up_to_rounding(tmp_path: Path, monkeypatc
         torch.testing.assert_close(*losses, rtol=1e-4, atol=1e-6)
     for tensor, other in zip(compiled.model.parameters(), eager.model.parameters(), strict=True):
         torch.testing.assert_close(tensor.grad, other.grad, rtol=1e-3, atol=1e-5)
-    assert any(tmp_path.rglob("*.py"))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

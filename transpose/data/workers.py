@@ -51,10 +51,14 @@ def load_batches(
     )
     with _stop_signals_blocked():
         batches = iter(loader)
-    for batch in batches:
-        if isinstance(batch, InputError):
-            raise batch
-        yield batch
+    try:
+        for batch in batches:
+            if isinstance(batch, InputError):
+                raise batch
+            yield batch
+    finally:
+        # Ends the workers. Else the traceback would keep them, and garbage collection would wait 5 s for each.
+        del batches
 
 
 def slices(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
