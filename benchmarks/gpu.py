@@ -15,9 +15,8 @@ from typing import Annotated, Literal, TypeVar
 import numpy as np
 import torch
 import typer
-from torch import Tensor
 
-from transpose.benchmark.networks import BenchmarkedNetwork
+from transpose.benchmark.networks import BenchmarkedNetwork, own_pass, own_step
 from transpose.benchmark.worker import Work, Worker
 from transpose.config.load import load_any_variant
 from transpose.config.training import DeviceChoice, Dtype, Training
@@ -26,52 +25,19 @@ from transpose.data.boxes import ground_truth_boxes
 from transpose.data.coco import load_annotations
 from transpose.data.image_source import image_source_of
 from transpose.data.loader import EvaluationCrops
-from transpose.data.normalise import normalise
 from transpose.data.photographs import photographs_folder
 from transpose.device import describe_machine, resolve_device
 from transpose.evaluation.dtypes import predict_in_each
 from transpose.evaluation.oks import evaluate_keypoints
 from transpose.inference.predictions import finish_predictions
 from transpose.model_sources import load
-from transpose.models.optimize import optimize_for_inference
 from transpose.pose_model import PoseModel
-from transpose.replay import graph_capture, replayed
-from transpose.skeleton import COCO_PERSON
+from transpose.replay import graph_capture
 from transpose.timing import seconds_of
-from transpose.training.distributed import ALONE
-from transpose.training.optimiser import build_optimizer, set_learning_rate
-from transpose.training.schedule import highest_rate
-from transpose.training.step import TrainingStep
 
 _ROUNDS = 5
-Form = TypeVar("Form", "StepForm", "PassForm")
-
 REPEATS = 10
 """More than the calls after which work is replayed."""
-
-
-@dataclass(frozen=True)
-class StepForm:
-    """One way to run training steps."""
-
-    name: str
-    dtype: Dtype = "bf16"
-    reads_late: bool = True
-    captured: bool = True
-    measures_kernels: bool = True
-    compiled: bool = False
-
-
-STEP_FORMS = (
-    StepForm("fp32, one graph", "fp32"),
-    StepForm("tf32, one graph", "tf32"),
-    StepForm("bf16, eager, each loss awaited", reads_late=False, captured=False),
-    StepForm("bf16, eager", captured=False),
-    StepForm("bf16, one graph, each loss awaited", reads_late=False),
-    StepForm("bf16, one graph, cuDNN's default kernels", measures_kernels=False),
-    StepForm("bf16, one graph"),
-    StepForm("bf16, one graph, compiled", compiled=True),
-)
 
 
 @dataclass(frozen=True)
@@ -93,21 +59,37 @@ PASS_FORMS = (
 )
 
 
+@dataclass(frozen=True)
+class StepForm(PassForm):
+    """One way to run training steps."""
+
+    reads_late: bool = True
+    measures_kernels: bool = True
+
+
+STEP_FORMS = (
+    StepForm("fp32, one graph", "fp32"),
+    StepForm("tf32, one graph", "tf32"),
+    StepForm("bf16, eager, each loss awaited", reads_late=False, captured=False),
+    StepForm("bf16, eager", captured=False),
+    StepForm("bf16, one graph, each loss awaited", reads_late=False),
+    StepForm("bf16, one graph, cuDNN's default kernels", measures_kernels=False),
+    StepForm("bf16, one graph"),
+    StepForm("bf16, one graph, compiled", compiled=True),
+)
+
+
 def training_steps(network: BenchmarkedNetwork, form: StepForm) -> Work:
     """Return `REPEATS` training steps with the recipe's dropout."""
-    context, training = network.context(form.dtype, form.compiled), Training(batch_size=network.batch_size)
-    batch = network.batch().pin_memory() if context.pins_memory else network.batch()
+    context = network.context(form.dtype, form.compiled)
     torch.backends.cudnn.benchmark = form.measures_kernels
-    model = context.to_device(network.model(training.attention_dropout, training.dropout)).train()
-    optimiser = build_optimizer(model, training, context)
-    set_learning_rate(optimiser, highest_rate(training.schedule))
     graphs = graph_capture(context) if form.captured else None
-    step = TrainingStep(model, network.variant.heatmap_size, COCO_PERSON, training, context, optimiser, ALONE, graphs)
+    step = own_step(network, context, Training().attention_dropout, graphs)
 
     def steps() -> None:
         unread: Callable[[], float] | None = None
         for _ in range(REPEATS):
-            latest = context.read_later(step([batch]).loss)
+            latest = context.read_later(step())
             if not form.reads_late:
                 latest()
             elif unread is not None:
@@ -122,19 +104,11 @@ def training_steps(network: BenchmarkedNetwork, form: StepForm) -> Work:
 def forward_passes(network: BenchmarkedNetwork, form: PassForm) -> Work:
     """Return `REPEATS` forward passes."""
     context = network.context(form.dtype, form.compiled)
-    formed = optimize_for_inference(network.model(), context)
-    images = normalise(context.send(network.crops()))
+    forward = own_pass(network, context, graph_capture(context) if form.captured else None)
 
-    def forward(images: Tensor) -> list[Tensor]:
-        with context.autocast():
-            return [formed(images)]
-
-    work = replayed(forward, context.device, graph_capture(context) if form.captured else None)
-
-    @torch.inference_mode()
     def passes() -> None:
         for _ in range(REPEATS):
-            work(images)
+            forward()
         synchronise(context.device)
 
     passes()
@@ -192,6 +166,9 @@ def main(
             _print_times("forward pass", network, forward_passes, PASS_FORMS)
         network = BenchmarkedNetwork(variant, batch_size, device, where.threads)
         _print_times("training step", network, training_steps, step_forms)
+
+
+Form = TypeVar("Form", bound=PassForm)
 
 
 def _print_times(

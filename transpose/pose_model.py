@@ -35,7 +35,6 @@ from transpose.device import DeviceContext, resolve_device
 from transpose.errors import InputError
 from transpose.geometry import crop_affines, rescale_points, transform_points
 from transpose.inference.finite import finite_on_cpu
-from transpose.inference.flip import mean_with_mirrored
 from transpose.inference.poses import PoseResults, Poses
 from transpose.inference.predictions import (
     PredictionCollector,
@@ -44,7 +43,7 @@ from transpose.inference.predictions import (
     finite_heatmaps_of,
     person_scores,
 )
-from transpose.inference.runtime import NetworkRuntime, heatmaps_by, torch_runtime
+from transpose.inference.runtime import NetworkRuntime, heatmaps_by, heatmaps_of, torch_runtime
 from transpose.memory import memory_for
 from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
@@ -364,7 +363,7 @@ class PoseModel:
         return {
             flip: with_own_results(
                 replayed(
-                    partial(_pass, self.network, self.context, self.skeleton if flip else None),
+                    partial(heatmaps_of, self.network, self.context, self.skeleton if flip else None),
                     self.context.device,
                     graph_capture(self.context),
                 )
@@ -375,14 +374,3 @@ class PoseModel:
     def _on_cpu(self, heatmaps: Tensor) -> Tensor:
         with finite_heatmaps_of(self.weights):
             return finite_on_cpu(heatmaps)
-
-
-def _pass(network: TransPose, context: DeviceContext, flipped_for: Skeleton | None, crops: Tensor) -> list[Tensor]:
-    """Return the heatmaps of crops and, with a skeleton, their mean with those of the mirrored crops."""
-    # Entered here, so that a graph contains the casts of weights that autocast would keep for its whole context.
-    with context.autocast():
-        images = normalise(context.send(crops))
-        heatmaps = [network(images)]
-        if flipped_for is not None:
-            heatmaps.append(mean_with_mirrored(heatmaps[0], network(images.flip(-1)), flipped_for))
-    return heatmaps

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from tests.helpers.small_variants import FAMILIES, noise, small_model, small_variant
 from transpose.benchmark.naive_network import NaiveNetwork, naive_loss
@@ -14,6 +15,7 @@ from transpose.benchmark.networks import (
     compare_networks,
     inference_forms,
     naive_training,
+    own_training,
     training_comparisons,
 )
 from transpose.benchmark.parts import Part
@@ -61,6 +63,17 @@ def test_training_is_timed_with_and_without_attention_dropout() -> None:
     # On a CPU no training compiles its steps.
     alone = training_comparisons(SUBJECT, baseline=False, dtypes=["fp32"], compiled=True)
     assert [[form.name for form in forms] for forms in alone] == [[name] for name in names[1:]]
+
+
+def test_a_compiled_training_step_is_the_compiled_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+
+    def noted(model: nn.Module) -> Callable[[Tensor], Tensor]:
+        return lambda images: batches.append(len(images)) or model(images)
+
+    monkeypatch.setattr("transpose.training.step.compiled_forward", noted)
+    own_training(SUBJECT, "fp32", 0.0, compiled=True)()
+    assert batches == [SUBJECT.batch_size]
 
 
 def test_a_training_step_in_a_worker_can_be_repeated() -> None:

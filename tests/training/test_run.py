@@ -421,7 +421,7 @@ def test_linear_scaling_multiplies_every_rate(data: TrainingData, tmp_path: Path
     ("place", "key"),
     [
         ("training.step.heatmap_loss", "training.batch_size: 2"),
-        ("pose_model.normalise", "protocol.batch_size: 4"),
+        ("inference.runtime.normalise", "protocol.batch_size: 4"),
     ],
 )
 def test_a_full_gpu_memory_names_the_batch_size_to_lower(

@@ -24,7 +24,7 @@ from transpose.models.initialise import initialise
 from transpose.models.optimize import optimize_for_inference
 from transpose.models.transpose import TransPose
 from transpose.models.variants import build_model
-from transpose.replay import calls_until_replayed, graph_capture, replayed
+from transpose.replay import GraphCapture, calls_until_replayed, graph_capture, replayed
 from transpose.skeleton import COCO_PERSON
 from transpose.timing import seconds_of
 from transpose.training.distributed import ALONE
@@ -183,9 +183,9 @@ def _peak_gemm(context: DeviceContext) -> Candidate:
     matrix = torch.randn(side, side, device=context.device, dtype=context.torch_dtype)
 
     def multiply(times: int) -> None:
-        with context.autocast():
-            for _ in range(times):
-                torch.matmul(matrix, matrix)
+        context.set_tf32()
+        for _ in range(times):
+            torch.matmul(matrix, matrix)
         synchronise(context.device)
 
     multiply(1)
@@ -223,6 +223,19 @@ def _naive_context(network: BenchmarkedNetwork) -> DeviceContext:
 def own_inference(network: BenchmarkedNetwork, dtype: Dtype, compiled: bool) -> Work:
     """Return a forward pass of the model optimised for inference."""
     context = network.context(dtype, compiled)
+    run = own_pass(network, context, graph_capture(context))
+
+    def forward() -> None:
+        run()
+        synchronise(context.device)
+
+    for _ in range(calls_until_replayed(context)):
+        forward()
+    return forward
+
+
+def own_pass(network: BenchmarkedNetwork, context: DeviceContext, graphs: GraphCapture | None) -> Work:
+    """Return a forward pass of the model optimised for inference, for whose end nothing waits."""
     module = optimize_for_inference(network.model(), context)
     images = normalise(context.send(network.crops()))
 
@@ -230,15 +243,12 @@ def own_inference(network: BenchmarkedNetwork, dtype: Dtype, compiled: bool) -> 
         with context.autocast():
             return [module(images)]
 
-    passes = replayed(run, context.device, graph_capture(context))
+    passes = replayed(run, context.device, graphs)
 
     @torch.inference_mode()
     def forward() -> None:
         passes(images)
-        synchronise(context.device)
 
-    for _ in range(calls_until_replayed(context)):
-        forward()
     return forward
 
 
@@ -262,17 +272,28 @@ def naive_training(network: BenchmarkedNetwork) -> Work:
 
 def own_training(network: BenchmarkedNetwork, dtype: Dtype, attention_dropout: float, compiled: bool) -> Work:
     """Return a step of this project's training, with the recipe's dropout outside attention."""
-    context, training, batch = network.context(dtype, compiled), Training(), network.batch()
-    model = context.to_device(network.model(attention_dropout, training.dropout)).train()
-    optimiser = build_optimizer(model, training, context)
-    set_learning_rate(optimiser, highest_rate(training.schedule))
-    size = network.variant.heatmap_size
-    take = TrainingStep(model, size, COCO_PERSON, training, context, optimiser, ALONE, graph_capture(context))
+    context = network.context(dtype, compiled)
+    take = own_step(network, context, attention_dropout, graph_capture(context))
 
     def step() -> None:
-        take([batch])
+        take()
         synchronise(context.device)
 
     for _ in range(calls_until_replayed(context)):
         step()
     return step
+
+
+def own_step(
+    network: BenchmarkedNetwork, context: DeviceContext, attention_dropout: float, graphs: GraphCapture | None
+) -> Callable[[], Tensor]:
+    """Return a training step that returns its loss, valid until the next step, for whose end nothing waits."""
+    training, batch = Training(batch_size=network.batch_size), network.batch()
+    if context.pins_memory:
+        batch = batch.pin_memory()
+    model = context.to_device(network.model(attention_dropout, training.dropout)).train()
+    optimiser = build_optimizer(model, training, context)
+    set_learning_rate(optimiser, highest_rate(training.schedule))
+    size = network.variant.heatmap_size
+    step = TrainingStep(model, size, COCO_PERSON, training, context, optimiser, ALONE, graphs)
+    return lambda: step([batch]).loss

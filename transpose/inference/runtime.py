@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from transpose.config.runtime import RuntimeUsed
+from transpose.data.normalise import normalise
 from transpose.device import DeviceContext
 from transpose.inference.flip import mean_with_mirrored
 from transpose.models.attention_products import attention_form
@@ -38,4 +39,17 @@ def heatmaps_by(run: CropsToHeatmaps, crops: Tensor, flipped_for: Skeleton | Non
     if flipped_for is not None:
         mirrored = torch.from_numpy(run(crops.flip(2).numpy()))
         heatmaps.append(mean_with_mirrored(heatmaps[0], mirrored, flipped_for))
+    return heatmaps
+
+
+def heatmaps_of(
+    network: nn.Module, context: DeviceContext, flipped_for: Skeleton | None, crops: Tensor
+) -> list[Tensor]:
+    """Return heatmaps as `heatmaps_by`, computed by PyTorch on the device."""
+    # Entered here, so that a graph contains the casts of weights that autocast would keep for its whole context.
+    with context.autocast():
+        images = normalise(context.send(crops))
+        heatmaps = [network(images)]
+        if flipped_for is not None:
+            heatmaps.append(mean_with_mirrored(heatmaps[0], network(images.flip(-1)), flipped_for))
     return heatmaps

@@ -15,7 +15,6 @@ from transpose.config.dataset import Accuracy
 from transpose.config.training import Training
 from transpose.data.loader import TrainingBatch, TrainingSamples, training_batches
 from transpose.device import DeviceContext
-from transpose.memory import memory_for
 from transpose.models.transpose import TransPose
 from transpose.models.variants import training_mode
 from transpose.replay import graph_capture
@@ -199,14 +198,13 @@ class TrainingRun:
         See `DeviceContext.reads_losses_late` for when its loss is read.
         """
         progress = self.progress
-        with memory_for("training.batch_size", self.training.batch_size):
-            set_learning_rate(self.optimiser, self._learning_rate())
-            result = self._step(self._batches_of_step(batches))
-            latest = _UnreadLoss(progress.step, result.index, result.persons, self.context.read_later(result.loss))
+        set_learning_rate(self.optimiser, self._learning_rate())
+        result = self._step(self._batches_of_step(batches))
+        latest = _UnreadLoss(progress.step, result.index, result.persons, self.context.read_later(result.loss))
+        self._read_loss(observer)
+        self._unread = latest
+        if not self.context.reads_losses_late:
             self._read_loss(observer)
-            self._unread = latest
-            if not self.context.reads_losses_late:
-                self._read_loss(observer)
         progress.step += 1
         return result.index
 
