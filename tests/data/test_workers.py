@@ -1,3 +1,4 @@
+import gc
 import multiprocessing
 import os
 import signal
@@ -140,6 +141,17 @@ def test_a_kept_error_between_batches_ends_the_process_with_its_workers():
     command = [sys.executable, "-c", ERROR_BETWEEN_BATCHES]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (1, "one line\n")
+
+
+def test_garbage_between_batches_ends_its_workers_at_once():
+    batches = load_batches(double, [np.array([1])] * 100, 2)
+    next(batches)
+    cycle: list[object] = [batches]
+    cycle.append(cycle)
+    workers = multiprocessing.active_children()
+    del batches, cycle
+    gc.collect()
+    assert [worker.exitcode for worker in workers] == [0, 0]
 
 
 def test_after_bad_input_no_worker_is_left():

@@ -1,16 +1,12 @@
 """Load batches in worker processes."""
 
-import atexit
 import multiprocessing
-import os
 import signal
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
-from functools import cache, partial
 from multiprocessing.context import BaseContext
-from multiprocessing.synchronize import Event
-from types import FrameType
 from typing import Generic, TypeVar
 
 import cv2
@@ -38,7 +34,6 @@ def load_batches(
         InputError: `make` raised it, in any process, or shared memory is full.
         RuntimeError: a worker was killed; see `lost_worker`.
     """
-    context = _start_method() if workers else None
     loader = DataLoader(
         _Batches(make),
         batch_size=None,
@@ -46,19 +41,19 @@ def load_batches(
         num_workers=workers,
         pin_memory=pinned,
         collate_fn=_unchanged,
-        worker_init_fn=partial(_begin_worker, _exit_event(context)) if context else None,
-        multiprocessing_context=context,
+        worker_init_fn=_begin_worker,
+        multiprocessing_context=_start_method() if workers else None,
     )
     with _stop_signals_blocked():
-        batches = iter(loader)
+        batches = _LoadedBatches(loader)
     try:
         for batch in batches:
             if isinstance(batch, InputError):
                 raise batch
             yield batch
     finally:
-        # Ends the workers. Else the traceback would keep them, and garbage collection would wait 5 s for each.
-        del batches
+        # Else a traceback that is kept would keep the workers.
+        batches.end()
 
 
 def slices(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
@@ -72,6 +67,22 @@ def share(keys: np.ndarray, rank: int, processes: int) -> np.ndarray:
     Their sizes differ by at most one; the first parts are the longer ones, and the last ones may be empty.
     """
     return np.array_split(keys, processes)[rank]
+
+
+class _LoadedBatches(Iterator[Batch | InputError]):
+    """Iterator over a loader, whose workers end when it is no longer used or this process exits.
+
+    By itself, the loader's own iterator waits 5 s for each worker if it is garbage in a cycle, such as a traceback with
+    its exception: a collection first closes the queues that would end the workers. The callback keeps it out of that.
+    """
+
+    def __init__(self, loader: DataLoader[Batch | InputError]) -> None:
+        kept = [iter(loader)]
+        self._kept = kept
+        self.end = weakref.finalize(self, kept.clear)
+
+    def __next__(self) -> Batch | InputError:
+        return next(self._kept[0])
 
 
 class _Batches(Dataset[Batch | InputError], Generic[Batch]):
@@ -137,26 +148,10 @@ def _stop_signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@cache
-def _exit_event(context: BaseContext) -> Event:
-    """Return an event that is set when this process exits, before multiprocessing terminates and joins the workers.
-
-    Workers may still run when an exception ends the process, because its traceback keeps the loader alive.
-    """
-    event = context.Event()
-    atexit.register(event.set)
-    return event
-
-
-def _begin_worker(exiting: Event, _: int) -> None:
-    def terminate(number: int, frame: FrameType | None) -> None:
-        if exiting.is_set():
-            os._exit(0)
-
+def _begin_worker(_: int) -> None:
     # OpenCV's thread pool does not survive a fork.
     cv2.setNumThreads(0)
     # torchrun, batch systems and closed terminals signal every process; only the main process decides whether to stop.
-    signal.signal(signal.SIGTERM, terminate)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
