@@ -7,7 +7,7 @@ from typing import NamedTuple
 from transpose.errors import InputError
 from transpose.files import read_json, read_npz
 from transpose.reporting.study_page.blocks import Block, Figure, Gallery, Link, Page, Paragraph, Part
-from transpose.reporting.study_page.person_image import PersonMaps, draw_person
+from transpose.reporting.study_page.person_image import PersonFigure, PersonMaps
 from transpose.reporting.study_page.place import Place
 from transpose.study.layout import RunId
 
@@ -81,10 +81,10 @@ def _draw_all(place: Place, images: Path) -> Iterator[_Shown]:
             folder = place.files.layout.attention(RunId(variant, 0), dataset, split)
             if recipe.variant.encoder is None or not (folder / "maps.npz").is_file():
                 continue
-            skeleton = place.files.datasets[dataset].skeleton
+            figure = PersonFigure(recipe.variant, place.files.datasets[dataset].skeleton)
             for index, (name, maps) in enumerate(_maps(folder)):
                 path = images / f"{dataset}_{split}_{index}_{variant}.webp"
-                draw_person(maps, recipe.variant, skeleton, path)
+                figure.write(maps, path)
                 yield _Shown(dataset, split, name, variant, place.url(place.files.layout.report_persons / path.name))
 
 
