@@ -1,9 +1,7 @@
 """Attention by products of matrices is the fused kernel's, and is chosen by processor and dtype."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 import torch
@@ -12,21 +10,13 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from tests.helpers.small_variants import noise
 from transpose.models import attention_products
-from transpose.models.attention_products import attend_by_products, attention_form
+from transpose.models.attention_products import attend_by_products, attention_form, instructions
 from transpose.models.encoder import SelfAttention
 
 
-@pytest.fixture
-def processor(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Lets a test set the instructions of the processor."""
-    attention_products._has_bf16_without_amx.cache_clear()
-    yield monkeypatch
-    attention_products._has_bf16_without_amx.cache_clear()
-
-
-def has(processor: pytest.MonkeyPatch, *instructions: str) -> None:
-    capabilities = MappingProxyType(dict.fromkeys(instructions, True))
-    processor.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+def has(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Replace the instructions of the processor."""
+    monkeypatch.setattr(attention_products, "_INSTRUCTIONS", dict.fromkeys(names, True))
 
 
 def arguments(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
@@ -56,22 +46,24 @@ def test_it_is_attention_however_the_weights_are_divided(monkeypatch: pytest.Mon
     ],
 )
 def test_processor_and_dtype_decide(
-    processor: pytest.MonkeyPatch, instructions: tuple[str, ...], device: str, dtype: torch.dtype, form: str
+    monkeypatch: pytest.MonkeyPatch, instructions: tuple[str, ...], device: str, dtype: torch.dtype, form: str
 ) -> None:
-    has(processor, *instructions)
+    has(monkeypatch, *instructions)
     assert attention_form(device, dtype) == form
 
 
-def test_a_pytorch_that_does_not_know_the_processor_takes_the_fused_kernel(processor: pytest.MonkeyPatch) -> None:
-    processor.delattr(torch.cpu, "get_capabilities", raising=False)
+def test_a_pytorch_that_does_not_know_the_processor_takes_the_fused_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert instructions() == {}
+    has(monkeypatch)
     assert attention_form("cpu", torch.bfloat16) == "fused"
 
 
-def test_an_encoder_uses_it_where_no_gradients_are_needed(processor: pytest.MonkeyPatch) -> None:
-    has(processor, "avx512_bf16")
+def test_an_encoder_uses_it_where_no_gradients_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    has(monkeypatch, "avx512_bf16")
     calls: list[torch.dtype] = []
     original = attend_by_products
-    processor.setattr(
+    monkeypatch.setattr(
         "transpose.models.encoder.attend_by_products", lambda *given: calls.append(given[0].dtype) or original(*given)
     )
     attention, tokens = SelfAttention(8, 2, dropout=0.0), noise(2, 12, 8)
@@ -87,10 +79,11 @@ def test_an_encoder_uses_it_where_no_gradients_are_needed(processor: pytest.Monk
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 @torch.inference_mode()
-def test_the_compiler_keeps_it_as_one_operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_compiler_makes_one_graph_of_attention(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
     monkeypatch.setattr(attention_products, "_BLOCK_WEIGHTS", 12)
-    given = arguments(torch.bfloat16)
-    compiled = torch.compile(lambda *of: attend_by_products(*of) + 1, fullgraph=True, dynamic=False)
-    torch.testing.assert_close(compiled(*given), attend_by_products(*given) + 1)
+    has(monkeypatch, "avx512_bf16")
+    attention, tokens = SelfAttention(8, 2, dropout=0.0).bfloat16(), noise(2, 12, 8).bfloat16()
+    compiled = torch.compile(attention, fullgraph=True, dynamic=False)
+    torch.testing.assert_close(compiled(tokens, None), attention(tokens, None), rtol=0.02, atol=0.02)

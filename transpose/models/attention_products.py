@@ -5,7 +5,8 @@ and the products 0.58 to 0.77 of that (docs/performance.md).
 """
 
 import math
-from functools import cache
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,25 +17,36 @@ _BLOCK_WEIGHTS = 2**20
 """Weights of a block: 2 MiB. Without blocks it is as fast, with 288 MiB for 16 crops of TransPose-H."""
 
 
+def instructions() -> Mapping[str, Any]:
+    """Return the processor's instruction sets by name; none with a version of PyTorch that does not know them."""
+    return getattr(torch.cpu, "get_capabilities", dict)()
+
+
+_INSTRUCTIONS = instructions()  # the compiler cannot follow the call
+
+
 def attention_form(device: str, dtype: torch.dtype) -> AttentionForm:
     """Return how predictions compute attention on a type of device: a property of processor and dtype, not measured."""
-    return "products" if device == "cpu" and dtype == torch.bfloat16 and _has_bf16_without_amx() else "fused"
+    has_bf16_alone = _INSTRUCTIONS.get("avx512_bf16") and not _INSTRUCTIONS.get("amx_bf16")
+    return "products" if device == "cpu" and dtype == torch.bfloat16 and has_bf16_alone else "fused"
 
 
-@cache
-def _has_bf16_without_amx() -> bool:
-    # Older versions of PyTorch lack this function.
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16")) and not capabilities.get("amx_bf16")
-
-
-@torch.library.custom_op("transpose::attend_by_products", mutates_args=())
 def attend_by_products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Queries, keys and values [B, heads, L, dim] each, on the CPU -> [B, heads, L, dim], without gradients.
 
-    The weights are computed for some rows of a head, or for some heads, at a time. An operator of PyTorch, so that the
-    compiler does not unroll the loop.
+    The weights are computed for some rows of a head, or for some heads, at a time.
     """
+    return torch.ops.transpose.attend_by_products(query, key, value)
+
+
+# An operator of PyTorch, so that the compiler does not unroll the loop. With `torch.library.custom_op`, the first call
+# would import the compiler, which takes more than a second.
+_OPERATOR = "transpose::attend_by_products"
+torch.library.define(_OPERATOR, "(Tensor query, Tensor key, Tensor value) -> Tensor")
+
+
+@torch.library.impl(_OPERATOR, "cpu")
+def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     scaled = query / math.sqrt(query.shape[-1])
     queries, keys, values = (one.flatten(0, 1).contiguous() for one in (scaled, key, value))
     heads, length, _ = queries.shape
@@ -52,6 +64,6 @@ def attend_by_products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return output.view(query.shape)
 
 
-@attend_by_products.register_fake
+@torch.library.register_fake(_OPERATOR)
 def _(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return torch.empty_like(value, memory_format=torch.contiguous_format)
