@@ -3,6 +3,8 @@ rule cost:
         LAYOUT.cost("{variant}"),
     log:
         LAYOUT.log("cost", "{variant}"),
+    # Before trainings; later it would wait until none of them runs.
+    priority: 2
     conda:
         "../../environment.yml"
     # Timing needs the machine to itself, so the rule takes all cores that `--cores` allows.

@@ -6,6 +6,8 @@ rule synthesise:
     # A user's own folder must not match this rule's output.
     wildcard_constraints:
         dataset=PLAN.data.names_of_rendered(),
+    # First, since trainings wait for the images.
+    priority: 3
     conda:
         "../../environment.yml"
     # All cores that `--cores` allows; the images do not depend on their number.
