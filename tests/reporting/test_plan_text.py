@@ -13,6 +13,7 @@ from transpose.forecast.cache import MeasurementCache
 from transpose.forecast.jobs import Jobs
 from transpose.forecast.network import Networks
 from transpose.forecast.work import DeviceKind, Speed, Work
+from transpose.reporting import plan_text
 from transpose.reporting.plan_text import render_plan
 from transpose.study.job_threads import JobThreads
 from transpose.study.layout import RunId
@@ -60,7 +61,8 @@ def test_the_papers_study_is_planned_with_all_of_coco_on_a_gpu(tmp_path: Path) -
     assert "CPU" not in text
 
 
-def test_a_cpu_is_measured_in_seconds(tmp_path: Path) -> None:
+def test_a_cpu_is_measured_in_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_text, "cpu_name", lambda: "Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz")
     plan = Plan.of_config(DEMO | {"forecast": {"persons": {"synthetic": {"train": 4, "val": 2}}}}, CONFIG)
     text = text_of(plan, tmp_path, "CPU")
     assert "on this machine's CPU (" in text

@@ -54,7 +54,7 @@ def _device(forecast: StudyForecast) -> str:
     training = sorted({variant.training_threads for variant in forecast.variants if variant.trainings})
     counts = {"training": training, "prediction": [forecast.prediction_threads]}
     threads = ", ".join(f"{' or '.join(map(str, each))} a {job}" for job, each in counts.items() if each)
-    return f"this machine's CPU ({cpu_name()}), measured; threads: {threads}; several jobs may run at a time"
+    return f"this machine's CPU ({cpu_name()}), measured\nthreads: {threads}; several jobs may run at a time"
 
 
 def _headings(forecast: StudyForecast) -> tuple[str, ...]:
