@@ -30,12 +30,12 @@ SUBJECT = BenchmarkedNetwork(small_variant("resnet"), batch_size=2, device="cpu"
 
 @pytest.mark.parametrize("family", FAMILIES)
 @torch.inference_mode()
-def test_the_plain_network_has_the_function_of_ours(family: str) -> None:
+def test_the_naive_network_has_the_function_of_ours(family: str) -> None:
     model, images = small_model(family).double(), noise(2, 3, 32, 24).double()
     assert torch.allclose(NaiveNetwork(model)(images), model(images), rtol=1e-9, atol=1e-12)
 
 
-def test_the_plain_loss_is_ours() -> None:
+def test_the_naive_loss_is_ours() -> None:
     predicted, target, weights = noise(3, 5, 8, 6), noise(3, 5, 8, 6, seed=1), noise(3, 5, seed=2).abs()
     assert torch.allclose(naive_loss(predicted, target, weights), heatmap_loss(predicted, target, weights))
 
@@ -45,7 +45,7 @@ def test_inference_is_timed_by_name_with_the_fraction_of_the_peak(monkeypatch: p
     monkeypatch.setattr("transpose.benchmark.networks._SIDE", 64)
     forms = inference_forms(SUBJECT, baseline=True, dtypes=["fp32", "bf16"], compiled=False)
     result = compare_networks(SUBJECT, Part.INFERENCE, forms, rounds=1)
-    assert [timing.name for timing in result.timings] == ["plain, fp32, memory returned", "plain, fp32", "fp32", "bf16"]
+    assert [timing.name for timing in result.timings] == ["naive, fp32, memory returned", "naive, fp32", "fp32", "bf16"]
     assert result.timings[0].ratio == 1
     assert set(result.peaks) == {"fp32", "bf16"}
     assert all(timing.fraction_of_peak and timing.peak_memory_bytes for timing in result.timings)
@@ -53,10 +53,10 @@ def test_inference_is_timed_by_name_with_the_fraction_of_the_peak(monkeypatch: p
 
 def test_training_is_timed_with_and_without_attention_dropout() -> None:
     comparisons = list(training_comparisons(SUBJECT, baseline=True, dtypes=["fp32"], compiled=False))
-    assert {forms[0].name for forms in comparisons} == {"plain, fp32, attention dropout 0.1"}
+    assert {forms[0].name for forms in comparisons} == {"naive, fp32, attention dropout 0.1"}
     names = [forms[-1].name for forms in comparisons]
     assert names == [
-        "plain, fp32, attention dropout 0.1, memory returned",
+        "naive, fp32, attention dropout 0.1, memory returned",
         "fp32, attention dropout 0.1",
         "fp32, attention dropout 0",
     ]

@@ -97,12 +97,12 @@ class Form:
 def inference_forms(network: BenchmarkedNetwork, baseline: bool, dtypes: Sequence[Dtype], compiled: bool) -> list[Form]:
     """Return the naive network (if `baseline`), then the model in each dtype, eager and (if `compiled`) compiled."""
     forms = [
-        Form(f"plain, fp32{how}", partial(naive_inference, network), keeps_memory=keeps)
+        Form(f"naive, fp32{how}", partial(naive_inference, network), keeps_memory=keeps)
         for how, keeps in ((", memory returned", False), ("", True))
         if baseline
     ]
     if baseline and compiled:
-        forms.append(Form("plain, fp32, compiled", partial(naive_inference, network, compiled=True)))
+        forms.append(Form("naive, fp32, compiled", partial(naive_inference, network, compiled=True)))
     for dtype in dtypes:
         for how in (False, True) if compiled else (False,):
             name = f"{dtype}{', compiled' if how else ''}"
@@ -119,7 +119,7 @@ def training_comparisons(
 
     At most two per comparison, since both keep their memory at the same time.
     """
-    keeping = Form(f"plain, fp32, attention dropout {_DROPOUT:g}", partial(naive_training, network))
+    keeping = Form(f"naive, fp32, attention dropout {_DROPOUT:g}", partial(naive_training, network))
     returning = replace(keeping, name=f"{keeping.name}, memory returned", keeps_memory=False)
     compiles = compiled and network.context().device.type == "cuda"
     own = [

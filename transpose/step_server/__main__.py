@@ -41,6 +41,8 @@ def serve(handle: int, folder: Path, teardown: _Teardown) -> None:
         teardown: skipped after a step that has ended well.
     """
     surroundings = Surroundings.of_this_process()
+    # Read by Arrow, which pandas imports: its allocator would start a thread, which copies would lack.
+    os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
     import transpose.step_server.libraries  # noqa: F401
     from transpose.cli import main
 
@@ -53,7 +55,7 @@ def serve(handle: int, folder: Path, teardown: _Teardown) -> None:
             main()
         except SystemExit as end:
             # An open database is closed by it.
-            teardown.is_needed = bool(end.code) or "sqlite3" in sys.modules
+            teardown.is_needed = bool(end.code) or "sqlalchemy" in sys.modules
             raise
         return
     sys.stderr.write(f"ran {server.started} steps\n{usage_of_this_process(with_children=False)}\n")

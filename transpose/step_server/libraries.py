@@ -1,10 +1,11 @@
 """What most steps import, for copies of the server. Only speed depends on this list.
 
-Not MLflow and pandas: they start threads, which a copy would lack.
+Not SQLAlchemy: a copy that has imported it has opened a database, which its end closes.
 """
 
 import cv2  # noqa: F401
 import matplotlib.figure  # noqa: F401
+import pandas as pd  # noqa: F401
 import pycocotools.cocoeval  # noqa: F401
 import scipy.stats  # noqa: F401
 import torch  # noqa: F401
@@ -13,4 +14,8 @@ import transpose.attention.body_part_report
 import transpose.cli
 import transpose.evaluation.prediction_file
 import transpose.evaluation.report
+import transpose.reporting.compare
 import transpose.reporting.study_errors  # noqa: F401
+from transpose.tracking.connection import import_mlflow
+
+import_mlflow()

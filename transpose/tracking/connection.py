@@ -36,6 +36,12 @@ _ENVIRONMENT = {
 }
 
 
+def import_mlflow() -> None:
+    """Import MLflow for later use, with its environment variables, some of which it reads at that time."""
+    _prepare_environment()
+    import mlflow  # noqa: F401
+
+
 def initialise_database(uri: str) -> None:
     """Create MLflow's tables, which parallel jobs must not do; an existing database keeps its data.
 

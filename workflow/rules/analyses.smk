@@ -101,6 +101,8 @@ use rule protocol_ablation as faithfulness with:
         LAYOUT.analysis(Analysis.FAITHFULNESS, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.FAITHFULNESS, RUN, SETTING),
+    # Long: after trainings, and before shorter jobs, which fill the cores at the end.
+    priority: 1
     threads: THREADS.analysis(Analysis.FAITHFULNESS)
     params:
         **ANALYSIS_PARAMS,
@@ -116,6 +118,8 @@ use rule protocol_ablation as attention_ablation with:
         LAYOUT.analysis(Analysis.ATTENTION_ABLATION, RUN, SETTING).with_suffix(".npz"),
     log:
         LAYOUT.log(Analysis.ATTENTION_ABLATION, RUN, SETTING),
+    # Long: after trainings, and before shorter jobs, which fill the cores at the end.
+    priority: 1
     threads: THREADS.analysis(Analysis.ATTENTION_ABLATION)
     params:
         **ANALYSIS_PARAMS,

@@ -4,7 +4,7 @@ rule cost:
     log:
         LAYOUT.log("cost", "{variant}"),
     # Before trainings; later it would wait until none of them runs.
-    priority: 2
+    priority: 3
     conda:
         "../../environment.yml"
     # Timing needs the machine to itself, so the rule takes all cores that `--cores` allows.

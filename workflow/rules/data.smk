@@ -7,7 +7,7 @@ rule synthesise:
     wildcard_constraints:
         dataset=PLAN.data.names_of_rendered(),
     # First, since trainings wait for the images.
-    priority: 3
+    priority: 4
     conda:
         "../../environment.yml"
     # All cores that `--cores` allows; the images do not depend on their number.

@@ -23,7 +23,7 @@ rule train:
     wildcard_constraints:
         variant=PLAN.training.names_of_trained(),
     # Other jobs fill the cores that trainings leave, and not the other way round.
-    priority: 1
+    priority: 2
     conda:
         "../../environment.yml"
     threads: lambda wildcards: THREADS.training(wildcards.variant)
