@@ -11,12 +11,13 @@ from transpose.machine import has_nvidia_gpu
 from transpose.step_server.start import ONE_THREAD
 
 STARTER = """
-import subprocess, sys
+import shlex, subprocess, sys
 from pathlib import Path
 from transpose.step_server.start import start_server
 start_server(Path("logs/step_server.log"))
 for options in (["--help"], ["make-submission", "--dataset", "none"]):
-    print(subprocess.run([sys.executable, "-m", "transpose", "step", *options], stdout=1).returncode, flush=True)
+    command = shlex.join([sys.executable, "-m", "transpose", "step", *options])
+    print(subprocess.run(["bash", "-c", f"set -euo pipefail; {command}"], stdout=1).returncode, flush=True)
 """
 
 
@@ -25,7 +26,8 @@ def test_commands_run_in_copies_of_a_started_server(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", STARTER],
         cwd=tmp_path,
-        env=os.environ | ONE_THREAD | {"TMPDIR": str(tmp_path)},
+        # An activated environment exports its prompt, which the shell of a job removes.
+        env=os.environ | ONE_THREAD | {"TMPDIR": str(tmp_path), "PS1": "(.venv) "},
         capture_output=True,
         text=True,
         check=True,

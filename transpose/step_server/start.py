@@ -43,13 +43,15 @@ def start_server(log: Path) -> None:
             return
         # Listens before the server has imported anything, so that the first steps wait for it.
         listener.listen(128)
+        handle = str(listener.fileno())
         server = subprocess.Popen(
-            [sys.executable, "-m", "transpose.step_server", str(listener.fileno()), str(folder)],
+            # Through a shell, as jobs are: it changes variables of an environment that was made in a terminal.
+            ["bash", "-c", 'exec "$@"', "bash", sys.executable, "-m", "transpose.step_server", handle, str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=errors,
             env=os.environ | ONE_THREAD,
-            pass_fds=[listener.fileno()],
+            pass_fds=[int(handle)],
             # A Ctrl-C in the terminal reaches steps through their callers.
             start_new_session=True,
         )
