@@ -1,6 +1,7 @@
 """Serve steps: `python -m transpose.step_server SOCKET FOLDER`, by `start_server`."""
 
 import atexit
+import gc
 import os
 import shutil
 import socket
@@ -54,8 +55,9 @@ def serve(handle: int, folder: Path, teardown: _Teardown) -> None:
         try:
             main()
         except SystemExit as end:
-            # An open database is closed by it.
+            # An open database is closed by it, if it reaches the objects of modules that the server has imported.
             teardown.is_needed = bool(end.code) or "sqlalchemy" in sys.modules
+            gc.unfreeze()
             raise
         return
     sys.stderr.write(f"ran {server.started} steps\n{usage_of_this_process(with_children=False)}\n")
