@@ -118,7 +118,9 @@ def test_full_shared_memory_is_reported_instead_of_waited_for():
 
 
 ERROR_BETWEEN_BATCHES = """
-import sys
+import sys, tempfile
+# Its callback at exit is registered before those of multiprocessing, and is called after them.
+folder = tempfile.TemporaryDirectory()
 import numpy as np
 from transpose.data.workers import load_batches
 

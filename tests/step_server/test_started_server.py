@@ -42,6 +42,7 @@ def test_commands_run_in_copies_of_a_started_server(tmp_path: Path) -> None:
     help_text, _, statuses = done.stdout.rpartition("╯")
     assert "make-submission" in help_text
     assert statuses.split() == ["0", "2", "0"], done.stderr
+    assert "Usage: transpose step make-submission" in done.stderr
     assert "Missing option" in done.stderr
     assert (tmp_path / "logs" / "step_server.log").read_text().startswith("ran 3 steps\ntook ")
     assert {path.name for path in tmp_path.iterdir()} == {"logs", "results"}

@@ -28,7 +28,7 @@ def main() -> None:
     """Run the command; bad input, full memory, a lost process or a failing disk is one line on stderr and status 1."""
     keep_freed_memory()
     try:
-        app()
+        app(prog_name="transpose")  # also in a copy of the server of steps
     except InputError as error:
         _end(str(error))
     except (ImportError, MemoryError, OSError, RuntimeError) as error:

@@ -1,5 +1,6 @@
 """Load batches in worker processes."""
 
+import atexit
 import multiprocessing
 import signal
 import weakref
@@ -53,7 +54,7 @@ def load_batches(
             yield batch
     finally:
         # Else a traceback that is kept would keep the workers.
-        batches.end()
+        batches.close()
 
 
 def slices(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
@@ -79,10 +80,18 @@ class _LoadedBatches(Iterator[Batch | InputError]):
     def __init__(self, loader: DataLoader[Batch | InputError]) -> None:
         kept = [iter(loader)]
         self._kept = kept
-        self.end = weakref.finalize(self, kept.clear)
+        self._end = weakref.finalize(self, kept.clear)
+        # Before multiprocessing waits for the workers. A finalizer's own call at exit may come after that.
+        self._end.atexit = False
+        atexit.register(self._end)
 
     def __next__(self) -> Batch | InputError:
         return next(self._kept[0])
+
+    def close(self) -> None:
+        """End the workers."""
+        self._end()
+        atexit.unregister(self._end)
 
 
 class _Batches(Dataset[Batch | InputError], Generic[Batch]):
