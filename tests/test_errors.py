@@ -55,7 +55,7 @@ def test_passwords_in_urls_are_not_printed(text: str, shown: str) -> None:
 def test_a_lost_worker_is_one_line_whatever_the_command_was_at(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str, reason: str
 ) -> None:
-    def interrupted() -> None:
+    def interrupted(prog_name: str) -> None:
         raise RuntimeError(words)
 
     monkeypatch.setattr(cli, "app", interrupted)
@@ -67,7 +67,7 @@ def test_a_lost_worker_is_one_line_whatever_the_command_was_at(
 
 
 def test_another_error_is_no_lost_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> None:
+    def broken(prog_name: str) -> None:
         raise RuntimeError("shape mismatch")
 
     assert lost_worker(RuntimeError("shape mismatch")) is None

@@ -14,11 +14,11 @@ from transpose.memory import full_memory, memory_for
 HUGE = 2**50
 
 
-def numpy_array() -> object:
+def numpy_array(prog_name: str) -> object:
     return np.empty(HUGE)
 
 
-def tensor() -> object:
+def tensor(prog_name: str) -> object:
     return torch.empty(HUGE)
 
 

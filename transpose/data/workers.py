@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.context import BaseContext
 from typing import Generic, TypeVar
 
@@ -137,6 +138,8 @@ def _start_method() -> BaseContext:
         return multiprocessing.get_context()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
+    # Otherwise it starts with the server of forks, and unblocks the stop signals for that server.
+    resource_tracker.ensure_running()
     return context
 
 
