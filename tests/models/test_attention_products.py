@@ -41,7 +41,8 @@ def test_it_is_attention_however_the_weights_are_divided(monkeypatch: pytest.Mon
         (("avx512_bf16",), "cpu", torch.bfloat16, "products"),
         (("avx512_bf16",), "cpu", torch.float32, "fused"),
         (("avx512_bf16",), "cuda", torch.bfloat16, "fused"),
-        (("avx512_bf16", "amx_bf16"), "cpu", torch.bfloat16, "fused"),
+        (("avx512_bf16", "avx512_fp16", "amx_bf16"), "cpu", torch.bfloat16, "fused"),
+        (("avx512_bf16", "avx512_fp16"), "cpu", torch.bfloat16, "fused"),
         (("avx2",), "cpu", torch.bfloat16, "fused"),
     ],
 )

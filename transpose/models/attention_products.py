@@ -1,7 +1,7 @@
-"""Attention in bf16 by two matrix products and a softmax, for a CPU without AMX.
+"""Attention in bf16 by two matrix products and a softmax, for a CPU with fast bf16 instructions and without AMX: Zen 4.
 
-PyTorch's fused kernel gains by bf16 with AMX only. With AVX-512's bf16 instructions alone it takes as long as in fp32,
-and the products 0.58 to 0.77 of that (docs/performance.md).
+PyTorch's fused kernel gains by bf16 with AMX only. There it takes as long as in fp32, and the products 0.58 to 0.77 of
+that (docs/performance-notes.md).
 """
 
 import math
@@ -27,8 +27,10 @@ _INSTRUCTIONS = instructions()  # the compiler cannot follow the call
 
 def attention_form(device: str, dtype: torch.dtype) -> AttentionForm:
     """Return how predictions compute attention on a type of device: a property of processor and dtype, not measured."""
-    has_bf16_alone = _INSTRUCTIONS.get("avx512_bf16") and not _INSTRUCTIONS.get("amx_bf16")
-    return "products" if device == "cpu" and dtype == torch.bfloat16 and has_bf16_alone else "fused"
+    # Processors with fp16 in AVX-512 have AMX, for which the fused kernel is made. If a virtual machine hides it, their
+    # bf16 has half the speed of fp32, and products take 1.1 to 1.3 times as long as the fused kernel.
+    has_fast_bf16 = _INSTRUCTIONS.get("avx512_bf16") and not _INSTRUCTIONS.get("avx512_fp16")
+    return "products" if device == "cpu" and dtype == torch.bfloat16 and has_fast_bf16 else "fused"
 
 
 def attend_by_products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
