@@ -16,6 +16,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
+@pytest.mark.slow
 def test_a_run_is_exported(tmp_path: Path) -> None:
     small_pose_model(tmp_path / "run")
     file = tmp_path / "model.pt2"

@@ -47,6 +47,7 @@ class TestEveryFormat:
         # A step on a noisy map is sensitive; the median is not.
         assert np.median(np.abs(found.xy - expected.xy)) < 1e-3
 
+    @pytest.mark.slow
     def test_keypoints_are_those_of_the_heatmaps(self, exported: Exported, file_format: ExportFormat) -> None:
         expected, found = (
             load_exported(exported.file(file_format, returns)).predict(PHOTOGRAPH, BOXES)

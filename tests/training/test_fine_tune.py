@@ -214,6 +214,7 @@ def test_more_persons_need_fewer_epochs(persons: int, epochs: int) -> None:
     assert default_epochs(persons) == epochs
 
 
+@pytest.mark.slow
 def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(small_dataset(tmp_path / "data").model_dump(mode="json")))

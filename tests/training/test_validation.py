@@ -52,6 +52,7 @@ def validate(group: ProcessGroup, folder: Path) -> tuple[dict[str, float], list[
         validation.finish_predictions = finish
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 3, 5])
 def test_each_person_is_evaluated_once_whatever_the_number_of_processes(tiny_dataset: Path, processes: int) -> None:
     # Four persons: two shares of two, shares of 2, 1 and 1, and five processes one of them without persons.
