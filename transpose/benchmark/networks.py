@@ -223,15 +223,7 @@ def _naive_context(network: BenchmarkedNetwork) -> DeviceContext:
 def own_inference(network: BenchmarkedNetwork, dtype: Dtype, compiled: bool) -> Work:
     """Return a forward pass of the model optimised for inference."""
     context = network.context(dtype, compiled)
-    run = own_pass(network, context, graph_capture(context))
-
-    def forward() -> None:
-        run()
-        synchronise(context.device)
-
-    for _ in range(calls_until_replayed(context)):
-        forward()
-    return forward
+    return _waited_for(own_pass(network, context, graph_capture(context)), context)
 
 
 def own_pass(network: BenchmarkedNetwork, context: DeviceContext, graphs: GraphCapture | None) -> Work:
@@ -273,15 +265,19 @@ def naive_training(network: BenchmarkedNetwork) -> Work:
 def own_training(network: BenchmarkedNetwork, dtype: Dtype, attention_dropout: float, compiled: bool) -> Work:
     """Return a step of this project's training, with the recipe's dropout outside attention."""
     context = network.context(dtype, compiled)
-    take = own_step(network, context, attention_dropout, graph_capture(context))
+    return _waited_for(own_step(network, context, attention_dropout, graph_capture(context)), context)
 
-    def step() -> None:
-        take()
+
+def _waited_for(run: Callable[[], object], context: DeviceContext) -> Work:
+    """Return `run`, called until it is replayed, with a wait for its end."""
+
+    def work() -> None:
+        run()
         synchronise(context.device)
 
     for _ in range(calls_until_replayed(context)):
-        step()
-    return step
+        work()
+    return work
 
 
 def own_step(

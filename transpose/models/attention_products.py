@@ -1,6 +1,6 @@
 """Attention in bf16 by two matrix products and a softmax, for a CPU with fast bf16 instructions and without AMX: Zen 4.
 
-PyTorch's fused kernel gains by bf16 with AMX only. There it takes as long as in fp32, and the products 0.58 to 0.77 of
+PyTorch's fused kernel gains by bf16 with AMX only. There it takes as long as in fp32, and the products 0.59 to 0.70 of
 that (docs/performance-notes.md).
 """
 
@@ -29,7 +29,8 @@ def attention_form(device: str, dtype: torch.dtype) -> AttentionForm:
     """Return how predictions compute attention on a type of device: a property of processor and dtype, not measured."""
     # Processors with fp16 in AVX-512 have AMX, for which the fused kernel is made. If a virtual machine hides it, their
     # bf16 has half the speed of fp32, and products take 1.1 to 1.3 times as long as the fused kernel.
-    has_fast_bf16 = _INSTRUCTIONS.get("avx512_bf16") and not _INSTRUCTIONS.get("avx512_fp16")
+    has_amx_or_hides_it = _INSTRUCTIONS.get("amx_bf16") or _INSTRUCTIONS.get("avx512_fp16")
+    has_fast_bf16 = _INSTRUCTIONS.get("avx512_bf16") and not has_amx_or_hides_it
     return "products" if device == "cpu" and dtype == torch.bfloat16 and has_fast_bf16 else "fused"
 
 

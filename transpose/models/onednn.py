@@ -2,7 +2,7 @@
 
 Convolutions keep their weights in oneDNN's layout, and add the shortcut and apply ReLU before they write their output.
 PyTorch computes 1x1 convolutions of small batches, and linear layers in fp32, by other libraries, and some linear
-layers in bf16 take 1.7 times as long there (docs/performance.md).
+layers in bf16 take 1.7 times as long there.
 """
 
 from typing import Any
